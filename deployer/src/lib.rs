@@ -1,1 +1,39 @@
-//! x
+//! From nothing to a running Kafka → CouchDB pipeline with one command, and back with another.
+//!
+//! # Words
+//!
+//! * **Inventory** – what the user wrote ([`inventory`]). **Topology** – the inventory after defaults, names and ids
+//!   are filled in ([`topology`]).
+//! * **Deployment** – one running instance of an inventory: name + cloud + a random id made at the first `up`.
+//!   Nothing that lacks this id is ever adopted, changed or deleted.
+//! * **Node** – a named member with roles. **Machine** – what a cloud gives for it ([`machine`]). **Host** – an open
+//!   shell on a machine ([`host`]).
+//! * **Component** – knows one piece of software ([`component`]). **Step** – one action on one node ([`step`]).
+//!   **Stage** – steps that may run at the same time on different nodes. **Plan** – ordered stages ([`plan`]).
+//! * **Facts** – what a node says of itself when asked ([`facts`]). **Manifest** – what lies on a node because of us.
+//! * **Receipt** – what we own and cannot ask for ([`receipt`]). **Reporter** – who shows what happens ([`report`]).
+//!
+//! # The flow
+//!
+//! inventory → topology → (observe the cloud, ask the nodes) → plan → runner → proof by canaries → summary.
+//! The first half is pure and synchronous; effects are in [`cloud`], [`host`], [`artifact`], [`run`] and [`commands`].
+
+pub mod artifact;
+pub mod cli;
+pub mod cloud;
+pub mod commands;
+pub mod component;
+pub mod error;
+pub mod facts;
+pub mod host;
+pub mod inventory;
+pub mod machine;
+pub mod plan;
+pub mod preflight;
+pub mod receipt;
+pub mod report;
+pub mod run;
+pub mod secret;
+pub mod step;
+pub mod template;
+pub mod topology;

@@ -1,0 +1,5 @@
+//! .
+use serde::{Deserialize, Serialize};
+/// .
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Operation {}

@@ -1,0 +1,188 @@
+//! Clouds: each gives machines for nodes. A cloud is a folder with three parts: what it sees (effects), what is to be done
+//! (pure), and doing it (effects). Knows nothing of components or of what runs on a machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::machine::Machine;
+use crate::secret::Secret;
+
+pub mod existing;
+pub mod local;
+
+/// What a deployment wants of one cloud. Wanting no machines is a teardown.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The deployment's id: in every machine's tag.
+    pub id: String,
+    /// The deployment's name.
+    pub deployment: String,
+    /// The machines.
+    pub machines: BTreeMap<String, WantedMachine>,
+    /// Debian packages that should be there already where the cloud makes images.
+    pub packages: BTreeSet<String>,
+    /// The public key that opens the machines (`ssh-ed25519 AAAA…`).
+    pub user_key: String,
+    /// What the cloud noted at an earlier run (from the receipt).
+    pub notes: BTreeMap<String, String>,
+}
+
+/// One wanted machine.
+#[derive(Debug, Clone)]
+pub struct WantedMachine {
+    /// Its host name, which is the node's name.
+    pub node: String,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// The private host key it gets before its first boot (OpenSSH's own format).
+    pub host_key: Secret,
+    /// Its public half.
+    pub host_key_public: String,
+}
+
+/// What a cloud sees and would do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct CloudPlan {
+    /// What would be done, in order; neighbours of the same stage at the same time.
+    pub steps: Vec<CloudStep>,
+    /// Machines that are there and run.
+    pub machines: Vec<Machine>,
+    /// Machines of this deployment that nobody wants: left alone unless asked to prune.
+    pub orphans: BTreeSet<String>,
+    /// Wanted machines that this cloud once made (they are in the receipt) and that are gone with their data.
+    pub lost: BTreeSet<String>,
+}
+
+/// One thing a cloud would do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CloudStep {
+    /// Steps that may run at the same time share a stage.
+    pub stage: String,
+    /// The node it is for, if for one.
+    pub node: Option<String>,
+    /// In words: verb and object.
+    pub words: String,
+    /// What is lost by it, in words.
+    pub loses: Option<String>,
+    /// What exactly.
+    pub operation: Operation,
+}
+
+/// A cloud's own operation. Closed, like the actions on nodes: it can be printed, compared and stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// Of the local cloud.
+    Local(local::Operation),
+}
+
+/// What an operation gave.
+#[derive(Debug, Clone, Default)]
+pub struct Applied {
+    /// A machine that now runs.
+    pub machine: Option<Machine>,
+    /// What the cloud wants to find again in [`Wanted::notes`].
+    pub notes: BTreeMap<String, String>,
+}
+
+/// A deployment that a cloud found by itself, without a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub deployment: String,
+    /// Its nodes.
+    pub nodes: BTreeSet<String>,
+}
+
+/// Says how far a long operation is. Given to a cloud so that it can show progress without knowing who shows it.
+pub trait Progress: Send + Sync {
+    /// One line on what happens now, for a node or for all.
+    fn line(&self, node: Option<&str>, line: &str);
+}
+
+/// A cloud.
+#[async_trait]
+pub trait Cloud: Send + Sync {
+    /// Looks at what is there with this id and says what would have to be done. Changes nothing.
+    async fn plan(&self, wanted: &Wanted) -> Result<CloudPlan, CloudError>;
+
+    /// Does one step. Doing it twice is doing it once.
+    async fn apply(
+        &self,
+        wanted: &Wanted,
+        step: &CloudStep,
+        progress: &dyn Progress,
+    ) -> Result<Applied, CloudError>;
+
+    /// All that is still there with this id, in words; empty after a teardown.
+    async fn leftovers(&self, id: &str) -> Result<Vec<String>, CloudError>;
+
+    /// All deployments this cloud knows of.
+    async fn deployments(&self) -> Result<Vec<Found>, CloudError>;
+
+    /// What this cloud needs of the operator's box and does not find, as pairs of what and how to get it.
+    async fn missing(&self) -> Result<Vec<Need>, CloudError>;
+
+    /// Gets what [`Cloud::missing`] named.
+    async fn provide(&self, needs: &[Need], progress: &dyn Progress) -> Result<(), CloudError>;
+}
+
+/// Something a cloud needs of the operator's box.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Need {
+    /// What is missing, in words.
+    pub what: String,
+    /// The Debian package that brings it; `None`: the user must act, as `what` says.
+    pub package: Option<String>,
+}
+
+/// Why a cloud could not.
+#[derive(Debug, thiserror::Error)]
+pub enum CloudError {
+    /// A command of the box failed.
+    #[error("{what}: `{command}` ended with {status}{}", tail(.output))]
+    Command {
+        /// What it was for, with its subject.
+        what: String,
+        /// Program and arguments.
+        command: String,
+        /// Its exit status in words.
+        status: String,
+        /// The last lines it said.
+        output: String,
+    },
+    /// A file or directory of the box.
+    #[error("{what}: {path}")]
+    File {
+        /// What was tried.
+        what: String,
+        /// The path.
+        path: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Something was not so in time.
+    #[error("{what} was not done within {seconds} s{}", tail(.output))]
+    Deadline {
+        /// What was waited for, with its subject.
+        what: String,
+        /// How long.
+        seconds: u64,
+        /// What the thing last said, if anything.
+        output: String,
+    },
+    /// The request cannot be met.
+    #[error("{0}")]
+    Refused(String),
+}
+
+fn tail(output: &str) -> String {
+    let lines: Vec<&str> = output.lines().collect();
+    let last = &lines[lines.len().saturating_sub(20)..];
+    last.iter().map(|line| format!("\n    {line}")).collect()
+}

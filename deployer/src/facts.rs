@@ -1,0 +1,115 @@
+//! Facts: what a node says of itself when asked, all in one question.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::step::{Manifest, Tool};
+
+/// What to ask a node. Built from the actions a plan may hold for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Files and directories: path → whether the text may be shown (then it is sent along, for the diff).
+    pub files: BTreeMap<String, bool>,
+    /// Units.
+    pub units: BTreeSet<String>,
+    /// Debian packages.
+    pub packages: BTreeSet<String>,
+    /// System users.
+    pub users: BTreeSet<String>,
+    /// nftables tables.
+    pub tables: BTreeSet<String>,
+    /// The deployment whose manifest and hosts block are wanted.
+    pub deployment: String,
+    /// The pipeline's state, from the node that answers for it.
+    pub pipeline: Option<Tool>,
+}
+
+/// What a node answered.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The system.
+    pub system: System,
+    /// What lies at the paths asked for; absent: nothing.
+    pub files: BTreeMap<String, FileFact>,
+    /// Units asked for.
+    pub units: BTreeMap<String, UnitFact>,
+    /// Which of the packages asked for are installed.
+    pub packages: BTreeSet<String>,
+    /// Which of the users asked for exist.
+    pub users: BTreeSet<String>,
+    /// Which of the nftables tables asked for are loaded.
+    pub tables: BTreeSet<String>,
+    /// TCP ports that listen → the unit whose process listens, or the process name.
+    pub ports: BTreeMap<u16, String>,
+    /// The deployment's block of `/etc/hosts`, without its marks; `None`: no block.
+    pub hosts_block: Option<String>,
+    /// Our manifest.
+    pub manifest: Option<Manifest>,
+    /// The pipeline's own report (`consumer inspect`, see the agents' contract); `None`: not asked, or not answered.
+    pub pipeline: Option<serde_json::Value>,
+}
+
+/// The machine and its operating system.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct System {
+    /// `ID` of `/etc/os-release`: `debian`, `ubuntu`.
+    pub os: String,
+    /// `VERSION_ID`: `12`, `22.04`.
+    pub version: String,
+    /// `VERSION_CODENAME`: `bookworm`.
+    pub codename: String,
+    /// `uname -m`: `x86_64`.
+    pub architecture: String,
+    /// glibc's version, such as `2.36`.
+    pub libc: String,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// Free space of the file system that holds `/var/lib`, in MiB.
+    pub disk_free_mib: u64,
+    /// The node's clock minus the operator's, in milliseconds, as well as one round trip tells.
+    pub clock_skew_ms: i64,
+}
+
+/// What lies at a path.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileFact {
+    /// A directory.
+    pub directory: bool,
+    /// Owner's name.
+    pub owner: String,
+    /// Group's name.
+    pub group: String,
+    /// Permission bits.
+    pub mode: u32,
+    /// SHA-256 in hex; empty for a directory.
+    pub sha256: String,
+    /// The text, where it may be shown and is UTF-8 and short.
+    pub text: Option<String>,
+}
+
+/// A systemd unit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitFact {
+    /// systemd knows a unit file of this name.
+    pub loaded: bool,
+    /// `active`, `activating`, `inactive`, `failed` …
+    pub active: String,
+    /// `running`, `exited`, `dead` …
+    pub sub: String,
+    /// Started at boot.
+    pub enabled: bool,
+    /// The main process; 0: none.
+    pub main_pid: u32,
+    /// Restarts by systemd since the last start by us.
+    pub restarts: u32,
+    /// The files it loaded at its last start → their SHA-256.
+    pub reads: BTreeMap<String, String>,
+}
+
+impl UnitFact {
+    /// Whether the unit runs, or is on its way.
+    pub fn runs(&self) -> bool {
+        matches!(self.active.as_str(), "active" | "activating" | "reloading")
+    }
+}

@@ -1,0 +1,145 @@
+//! Hosts: an open shell on a machine. Knows nothing of clouds, components or plans.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub mod here;
+pub mod ssh;
+pub mod ssh_config;
+
+/// A command for a machine: program and arguments, never a shell string.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// The program.
+    pub program: String,
+    /// Its arguments. No secrets: every user of the machine can see them.
+    pub arguments: Vec<String>,
+    /// What it reads from its standard input.
+    pub input: Input,
+    /// When to give up. The command is ended on the machine too.
+    pub timeout: Duration,
+    /// Run as root (by `sudo -n` where the login is another).
+    pub root: bool,
+}
+
+/// What a command reads.
+#[derive(Clone)]
+pub enum Input {
+    /// Nothing.
+    Nothing,
+    /// These bytes. `Debug` shows their number only: they may be secret.
+    Bytes(Vec<u8>),
+    /// A file of the operator's box.
+    File(PathBuf),
+}
+
+/// How a command ended, whatever its status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Exit code; 128 + n when signal n ended it.
+    pub status: i32,
+    /// What it printed.
+    pub stdout: Vec<u8>,
+    /// What it printed on the error channel.
+    pub stderr: Vec<u8>,
+}
+
+/// An open shell on a machine. May be used by several tasks at once; at most [`MAX_CHANNELS`] commands run at a time, the
+/// others wait.
+#[async_trait]
+pub trait Host: Send + Sync {
+    /// Runs a command to its end.
+    async fn run(&self, command: &Command) -> Result<Output, HostError>;
+
+    /// Leaves the connection open in the background for the next command line (for some minutes), or closes it.
+    async fn close(self: Box<Self>, keep: bool) -> Result<(), HostError>;
+}
+
+/// Well below sshd's default of 10 sessions on a connection.
+pub const MAX_CHANNELS: usize = 8;
+
+/// Why a machine did not do as told. What the command itself said of failure is in [`Output`], not here.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// Nobody listens.
+    #[error("{node}: {address} refused the connection")]
+    Refused {
+        /// The node.
+        node: String,
+        /// Where.
+        address: String,
+    },
+    /// No answer.
+    #[error("{node}: no answer from {address} within {seconds} s ({detail})")]
+    Timeout {
+        /// The node.
+        node: String,
+        /// Where.
+        address: String,
+        /// The deadline.
+        seconds: u64,
+        /// ssh's own last words.
+        detail: String,
+    },
+    /// The host key is unknown or another than expected.
+    #[error("{node}: the host key of {address} is not the expected one ({detail})")]
+    HostKey {
+        /// The node.
+        node: String,
+        /// Where.
+        address: String,
+        /// ssh's own words.
+        detail: String,
+    },
+    /// The machine does not accept our key or user.
+    #[error("{node}: {address} does not accept the login ({detail})")]
+    Login {
+        /// The node.
+        node: String,
+        /// Where.
+        address: String,
+        /// ssh's own words.
+        detail: String,
+    },
+    /// The connection broke, or ssh itself failed.
+    #[error("{node}: the connection failed ({detail})")]
+    Connection {
+        /// The node.
+        node: String,
+        /// What happened.
+        detail: String,
+    },
+    /// A command took too long; it was ended.
+    #[error("{node}: `{command}` was ended after {seconds} s")]
+    CommandTimeout {
+        /// The node.
+        node: String,
+        /// The program.
+        command: String,
+        /// The deadline.
+        seconds: u64,
+    },
+    /// A file of the operator's box that should have been sent.
+    #[error("{node}: cannot read {path}")]
+    Local {
+        /// The node.
+        node: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl std::fmt::Debug for Input {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Nothing => formatter.write_str("Nothing"),
+            Self::Bytes(bytes) => write!(formatter, "Bytes({})", bytes.len()),
+            Self::File(path) => write!(formatter, "File({})", path.display()),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests of the deployer that need no machine.
