@@ -28,6 +28,7 @@ pub mod facts;
 pub mod host;
 pub mod inventory;
 pub mod machine;
+pub mod pipeline;
 pub mod plan;
 pub mod preflight;
 pub mod receipt;

@@ -1,1 +1,245 @@
-//! .
+//! Preflight: whether a node can carry its roles at all. Pure; asked before the first change.
+
+use std::fmt;
+
+use crate::facts::System;
+use crate::topology::{Distribution, Node, Role};
+
+/// What the agent binaries ask of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentNeeds {
+    /// `uname -m` of the machine they were built for.
+    pub architecture: String,
+    /// The newest glibc symbol version in them, such as `2.34`.
+    pub libc: String,
+}
+
+/// Why a node cannot do its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstacle {
+    /// The node.
+    pub node: String,
+    /// What is wrong, with figures.
+    pub what: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}; {}", self.node, self.what, self.hint)
+    }
+}
+
+/// Clocks further apart than this make timestamps and leases lie.
+pub const MAX_CLOCK_SKEW_MS: i64 = 5_000;
+
+/// Free disk space in MiB that a node needs beside what grows with use.
+fn disk_needed_mib(node: &Node) -> u64 {
+    node.roles
+        .iter()
+        .map(|role| match role {
+            Role::Zookeeper => 100,
+            Role::Kafka => 1_000,
+            Role::Couchdb => 1_000,
+            Role::Consumer | Role::Producer => 50,
+        })
+        .sum::<u64>()
+        + 300
+}
+
+/// All reasons why this node cannot carry its roles.
+pub fn obstacles(
+    node: &Node,
+    system: &System,
+    agents: &AgentNeeds,
+    couchdb: Distribution,
+) -> Vec<Obstacle> {
+    let mut found = Vec::new();
+    let mut obstacle = |what: String, hint: &str| {
+        found.push(Obstacle {
+            node: node.name.clone(),
+            what,
+            hint: hint.into(),
+        });
+    };
+    if !supported(&system.os, &system.version) {
+        obstacle(
+            format!("runs {} {}", system.os, system.version),
+            "use Debian 11, 12 or Ubuntu 20.04, 22.04, 24.04",
+        );
+    }
+    if node.has(Role::Couchdb) && couchdb == Distribution::Apache && system.version == "20.04" {
+        obstacle(
+            "Apache has no CouchDB package for Ubuntu 20.04".into(),
+            "use a newer release, or `couchdb: { distribution: archive, archive: FILE }`",
+        );
+    }
+    let runs_agents = !node.roles.is_empty();
+    if runs_agents && system.architecture != agents.architecture {
+        obstacle(
+            format!(
+                "is {}, the agent binaries are for {}",
+                system.architecture, agents.architecture
+            ),
+            "build the agents for it and pass their directory with --agents",
+        );
+    }
+    if runs_agents && version(&system.libc) < version(&agents.libc) {
+        obstacle(
+            format!(
+                "has glibc {}, the agent binaries need {}",
+                system.libc, agents.libc
+            ),
+            "build the agents on the oldest release you deploy to and pass their directory with --agents",
+        );
+    }
+    // A machine sold as 2 GB shows some less: firmware and kernel take their part.
+    if system.memory_mib * 100 < node.memory_mib * 85 {
+        obstacle(
+            format!(
+                "has {} MiB of memory, its roles are laid out for {}",
+                system.memory_mib, node.memory_mib
+            ),
+            "lower heap_mib, set the node's memory_mib, or use a larger machine",
+        );
+    }
+    let needed = disk_needed_mib(node);
+    if system.disk_free_mib < needed {
+        obstacle(
+            format!(
+                "has {} MiB free below /var/lib, its roles need {needed}",
+                system.disk_free_mib
+            ),
+            "free some space",
+        );
+    }
+    if system.clock_skew_ms.abs() > MAX_CLOCK_SKEW_MS {
+        let seconds = system.clock_skew_ms.abs() / 1000;
+        let direction = if system.clock_skew_ms > 0 {
+            "ahead of"
+        } else {
+            "behind"
+        };
+        obstacle(
+            format!("its clock is {seconds} s {direction} this box's"),
+            "set both clocks (chrony, systemd-timesyncd)",
+        );
+    }
+    found
+}
+
+fn supported(os: &str, release: &str) -> bool {
+    matches!(
+        (os, release),
+        ("debian", "11" | "12" | "13") | ("ubuntu", "20.04" | "22.04" | "24.04")
+    )
+}
+
+/// `2.36` → `[2, 36]`: compares as versions do.
+fn version(text: &str) -> Vec<u32> {
+    text.split('.')
+        .map(|part| part.parse().unwrap_or(0))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AgentNeeds, obstacles};
+    use crate::facts::System;
+    use crate::topology::{CloudName, Distribution, Node, Role};
+
+    fn node(roles: &[Role]) -> Node {
+        Node {
+            name: "vm2".into(),
+            roles: roles.iter().copied().collect(),
+            cloud: CloudName::Existing,
+            memory_mib: 2048,
+            broker_id: None,
+            producer: None,
+            access: None,
+            private_address: None,
+            public_address: None,
+        }
+    }
+
+    fn good() -> System {
+        System {
+            os: "debian".into(),
+            version: "12".into(),
+            codename: "bookworm".into(),
+            architecture: "x86_64".into(),
+            libc: "2.36".into(),
+            memory_mib: 1_960,
+            disk_free_mib: 10_000,
+            clock_skew_ms: 12,
+        }
+    }
+
+    fn found(change: impl FnOnce(&mut System)) -> String {
+        let mut system = good();
+        change(&mut system);
+        let agents = AgentNeeds {
+            architecture: "x86_64".into(),
+            libc: "2.34".into(),
+        };
+        let roles = node(&[Role::Kafka, Role::Couchdb]);
+        let lines: Vec<String> = obstacles(&roles, &system, &agents, Distribution::Apache)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        lines.join("\n")
+    }
+
+    #[test]
+    fn a_good_node_has_none() {
+        assert_eq!(found(|_| ()), "");
+    }
+
+    #[test]
+    fn each_obstacle_has_its_words() {
+        for (change, words) in [
+            (
+                (|s| s.os = "fedora".into()) as fn(&mut System),
+                "runs fedora 12",
+            ),
+            (|s| s.version = "10".into(), "runs debian 10"),
+            (
+                |s| s.libc = "2.31".into(),
+                "has glibc 2.31, the agent binaries need 2.34",
+            ),
+            (
+                |s| s.libc = "2.4".into(),
+                "has glibc 2.4, the agent binaries need 2.34",
+            ),
+            (
+                |s| s.architecture = "aarch64".into(),
+                "is aarch64, the agent binaries are for x86_64",
+            ),
+            (
+                |s| s.memory_mib = 900,
+                "has 900 MiB of memory, its roles are laid out for 2048",
+            ),
+            (|s| s.disk_free_mib = 200, "has 200 MiB free"),
+            (
+                |s| s.clock_skew_ms = -9_000,
+                "its clock is 9 s behind this box's",
+            ),
+            (
+                |s| s.clock_skew_ms = 5_001,
+                "its clock is 5 s ahead of this box's",
+            ),
+            (
+                |s| {
+                    s.os = "ubuntu".into();
+                    s.version = "20.04".into();
+                },
+                "Apache has no CouchDB package for Ubuntu 20.04",
+            ),
+        ] {
+            let text = found(change);
+            assert!(text.contains(words), "`{words}` not in `{text}`");
+            assert_eq!(text.lines().count(), 1, "one obstacle, one line: {text}");
+        }
+    }
+}

@@ -72,6 +72,9 @@ pub enum CloudName {
 }
 
 impl CloudName {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Local, Self::Existing];
+
     /// The name on the command line and in inventories.
     pub fn name(self) -> &'static str {
         match self {

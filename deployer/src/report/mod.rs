@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub mod bars;
+
 /// Something worth telling.
 #[derive(Debug, Clone)]
 pub enum Event {
