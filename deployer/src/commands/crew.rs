@@ -1,0 +1,117 @@
+//! The crew: one open connection per machine of a deployment.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::cli::Environment;
+use crate::error::CommandError;
+use crate::host::{Connector, Host, HostError};
+use crate::machine::Machine;
+use crate::report::{Event, Outcome, Reporter};
+use crate::run::apply::Hands;
+
+/// Connected machines, and those that could not be reached.
+pub struct Crew {
+    hands: Hands,
+    /// Node → why it could not be reached.
+    pub unreachable: BTreeMap<String, HostError>,
+}
+
+impl Crew {
+    /// Connects to all machines at the same time; each gets `patience` to come up.
+    pub async fn connect(
+        machines: &BTreeMap<String, Machine>,
+        directory: &Path,
+        environment: &Environment,
+        patience: Duration,
+        reporter: &dyn Reporter,
+    ) -> Result<Self, CommandError> {
+        let connector = Connector::new(machines, directory, environment.runtime_dir.as_deref(), &environment.home)?;
+        let attempts = machines.values().map(|machine| {
+            let connector = &connector;
+            async move {
+                let started = std::time::Instant::now();
+                let node = machine.node.clone();
+                let progress = |line: &str| {
+                    reporter.event(&Event::StepOutput { node: Some(node.clone()), line: line.into() });
+                };
+                let result = connector.connect(machine, patience, &progress).await;
+                if let Err(error) = &result {
+                    reporter.event(&Event::StepFinished {
+                        node: Some(machine.node.clone()),
+                        words: "connect".into(),
+                        outcome: Outcome::Failed(error.to_string()),
+                        took: started.elapsed(),
+                    });
+                }
+                (machine.node.clone(), result)
+            }
+        });
+        let mut hosts: BTreeMap<String, Box<dyn Host>> = BTreeMap::new();
+        let mut unreachable = BTreeMap::new();
+        for (node, result) in join_all(attempts).await {
+            match result {
+                Ok(host) => {
+                    hosts.insert(node, host);
+                }
+                Err(error) => {
+                    unreachable.insert(node, error);
+                }
+            }
+        }
+        Ok(Self { hands: Hands::new(hosts), unreachable })
+    }
+
+    /// What acts on the machines.
+    pub fn hands(&self) -> &Hands {
+        &self.hands
+    }
+
+    /// Says which files of this box artifacts are.
+    pub fn set_artifacts(&mut self, artifacts: BTreeMap<String, PathBuf>) {
+        self.hands.set_artifacts(artifacts);
+    }
+
+    /// An open shell on a node.
+    pub fn host(&self, node: &str) -> Result<&dyn Host, CommandError> {
+        self.hands.host(node).ok_or_else(|| match self.unreachable.get(node) {
+            Some(error) => CommandError::failed(error.to_string()),
+            None => CommandError::failed(format!("{node}: there is no machine")).hint("deployer up makes it"),
+        })
+    }
+
+    /// Fails with all that could not be reached.
+    pub fn require_all(&self) -> Result<(), CommandError> {
+        if self.unreachable.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<String> = self.unreachable.values().map(ToString::to_string).collect();
+        let mut error = CommandError::failed(lines.join("\n       "));
+        for (node, reason) in &self.unreachable {
+            error = error.hint(hint(node, reason));
+        }
+        Err(error)
+    }
+
+    /// Leaves the connections in the background for the next command, or closes them.
+    pub async fn close(self, keep: bool) -> Result<(), CommandError> {
+        Ok(self.hands.close(keep).await?)
+    }
+}
+
+fn hint(node: &str, reason: &HostError) -> String {
+    match reason {
+        HostError::Refused { .. } => format!("{node}: is its sshd running? The other nodes were not touched"),
+        HostError::Timeout { .. } => format!("{node}: is it powered on, and does a firewall let this box in?"),
+        HostError::HostKey { .. } => {
+            format!("{node}: make sure it is the machine you mean, then set its `host_key:` or mend your known_hosts")
+        }
+        HostError::Login { .. } => format!("{node}: check `user:` and `key:`; `ssh-add -l` lists the keys of your agent"),
+        HostError::Connection { .. } | HostError::CommandTimeout { .. } | HostError::Local { .. } => {
+            format!("{node}: try `deployer check`")
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Which deployment a command is about.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::{Environment, Target};
+use crate::error::CommandError;
+use crate::inventory::{self, Inventory};
+use crate::run::journal::{self, Entry};
+use crate::topology::CloudName;
+
+/// The usual place of the inventory.
+const USUAL: &str = "inventory/utilization.yaml";
+
+/// An inventory with its text and where it came from.
+pub struct Source {
+    /// The file, or words for the built-in one.
+    pub file: String,
+    /// The text.
+    pub text: String,
+    /// What it says.
+    pub inventory: Inventory,
+}
+
+/// Reads the inventory: the one named, else the usual one, else the one built in.
+pub fn read_inventory(target: &Target) -> Result<Source, CommandError> {
+    let usual = Path::new(USUAL);
+    let (file, bytes) = match &target.inventory {
+        Some(path) => (path.display().to_string(), read(path)?),
+        None if usual.is_file() => (USUAL.into(), read(usual)?),
+        None => (format!("{USUAL} (built in)"), inventory::DEFAULT.into()),
+    };
+    let inventory = inventory::parse(&bytes, &file).map_err(CommandError::usage)?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Ok(Source { file, text, inventory })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+    std::fs::read(path).map_err(|error| {
+        CommandError::usage(format!("cannot read the inventory {}: {error}", path.display()))
+            .hint("deployer init writes one to begin with")
+    })
+}
+
+/// Where receipts are kept.
+pub fn state_dir(target: &Target, environment: &Environment) -> PathBuf {
+    target.state_dir.clone().unwrap_or_else(|| environment.state_dir.clone())
+}
+
+/// The one deployment with a receipt that the options mean.
+pub fn existing(target: &Target, environment: &Environment) -> Result<Entry, CommandError> {
+    let state_dir = state_dir(target, environment);
+    let mut name = target.name.clone();
+    let mut cloud = target.cloud;
+    if target.inventory.is_some() {
+        let source = read_inventory(target)?;
+        name = name.or_else(|| Some(source.inventory.name().to_owned()));
+        cloud = cloud.or_else(|| Some(source.inventory.cloud()));
+    }
+    let all = journal::list(&state_dir)?;
+    let mut fitting: Vec<Entry> = all
+        .iter()
+        .filter(|entry| name.as_ref().is_none_or(|name| entry.name == *name))
+        .filter(|entry| cloud.is_none_or(|cloud| entry.cloud == cloud.name()))
+        .cloned()
+        .collect();
+    match fitting.len() {
+        1 => Ok(fitting.remove(0)),
+        0 if all.is_empty() => {
+            Err(CommandError::failed(format!("there is no deployment in {}", state_dir.display())).hint("deployer up makes one"))
+        }
+        0 => Err(CommandError::usage(format!("no deployment fits; there are:{}", listed(&all)))),
+        _ => Err(CommandError::usage(format!("several deployments fit:{}", listed(&fitting)))
+            .hint("say which with --name and --cloud")),
+    }
+}
+
+fn listed(entries: &[Entry]) -> String {
+    entries.iter().map(|entry| format!("\n    --name {} --cloud {}", entry.name, entry.cloud)).collect()
+}
+
+/// The cloud's name as the receipt has it.
+pub fn cloud_name(text: &str) -> Result<CloudName, CommandError> {
+    CloudName::ALL
+        .into_iter()
+        .find(|cloud| cloud.name() == text)
+        .ok_or_else(|| CommandError::failed(format!("the receipt names the cloud `{text}`, which this build does not know")))
+}

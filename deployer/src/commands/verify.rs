@@ -1,0 +1,154 @@
+//! `verify`: numbered canaries go producer → Kafka → consumer → CouchDB; none may be lost, none may be there twice.
+
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::component::{consumer, producer};
+use crate::error::CommandError;
+use crate::host::{Command, Host, Input};
+use crate::pipeline::{CanariesFound, CanariesSent};
+use crate::report::{Event, Outcome, Reporter};
+use crate::topology::{CANARY_TOPIC, Role, Topology};
+
+use super::crew::Crew;
+
+/// How long canaries may take, in seconds. The consumer may have just been started and joins its group first.
+const TIMEOUT_SECONDS: u64 = 60;
+
+/// What the canaries proved.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Proof {
+    /// Canaries sent.
+    pub sent: u64,
+    /// Acknowledged by all in-sync brokers.
+    pub acked: u64,
+    /// What became of them as documents; `None`: the deployment has no consumer or no CouchDB.
+    pub documents: Option<CanariesFound>,
+}
+
+impl Proof {
+    /// In one line.
+    pub fn words(&self) -> String {
+        match &self.documents {
+            Some(found) => format!(
+                "{} canaries sent, {} are documents, {} twice; half within {:.0} ms, 99 of 100 within {:.0} ms",
+                self.sent,
+                found.found,
+                found.duplicates,
+                found.p50_ms.unwrap_or_default(),
+                found.p99_ms.unwrap_or_default(),
+            ),
+            None => format!("{} canaries sent, {} acknowledged by all in-sync brokers", self.sent, self.acked),
+        }
+    }
+
+    fn holds(&self) -> bool {
+        self.acked == self.sent
+            && self.documents.as_ref().is_none_or(|found| found.found == found.expected && found.duplicates == 0)
+    }
+}
+
+/// Sends `count` canaries from each producer and waits for their documents. Changes nothing else.
+///
+/// `Ok(None)`: there are no brokers, so there is nothing to prove.
+pub async fn prove(
+    crew: &Crew,
+    topology: &Topology,
+    run: &str,
+    count: u32,
+    reporter: &dyn Reporter,
+) -> Result<Option<Proof>, CommandError> {
+    let Some(pipeline_node) = topology.pipeline_node() else { return Ok(None) };
+    let senders: Vec<&str> = producer::canary_nodes(topology).iter().map(|node| node.name.as_str()).collect();
+    let started = std::time::Instant::now();
+    let words = format!("send {count} canaries from {}", senders.join(", "));
+    reporter.event(&Event::StepStarted { node: None, words: words.clone() });
+
+    let sending = join_all(senders.iter().map(|sender| async move {
+        let host = crew.host(sender)?;
+        let arguments = [
+            "--config".into(),
+            producer::config_path(&topology.name),
+            "canaries".into(),
+            "--run".into(),
+            run.into(),
+            "--count".into(),
+            count.to_string(),
+            "--topic".into(),
+            CANARY_TOPIC.into(),
+            "--timeout".into(),
+            TIMEOUT_SECONDS.to_string(),
+        ];
+        json::<CanariesSent>(sender, host, producer::program(&topology.name), arguments.into(), "").await
+    }));
+    let stored = topology.nodes_with(Role::Consumer).next().is_some() && topology.couchdb_url().is_some();
+    let awaiting = async {
+        if !stored {
+            return Ok(None);
+        }
+        let host = crew.host(&pipeline_node.name)?;
+        let arguments = [
+            "--config".into(),
+            consumer::config_path(&topology.name),
+            "await-canaries".into(),
+            "--run".into(),
+            run.into(),
+            "--clients".into(),
+            senders.join(","),
+            "--count".into(),
+            count.to_string(),
+            "--timeout".into(),
+            TIMEOUT_SECONDS.to_string(),
+        ];
+        let program = consumer::program(&topology.name);
+        json::<CanariesFound>(&pipeline_node.name, host, program, arguments.into(), "").await.map(Some)
+    };
+    let (sent, documents) = join(sending, awaiting).await;
+    let sent = sent.into_iter().collect::<Result<Vec<CanariesSent>, CommandError>>()?;
+    let proof = Proof {
+        sent: sent.iter().map(|sent| sent.sent).sum(),
+        acked: sent.iter().map(|sent| sent.acked).sum(),
+        documents: documents?,
+    };
+    let outcome = if proof.holds() { Outcome::Done } else { Outcome::Failed(proof.words()) };
+    reporter.event(&Event::StepFinished { node: None, words, outcome, took: started.elapsed() });
+    if proof.holds() {
+        return Ok(Some(proof));
+    }
+    let missing = proof.documents.as_ref().map(|found| found.missing.join(", ")).unwrap_or_default();
+    Err(CommandError::failed(format!("the pipeline does not hold: {}; missing: {missing}", proof.words()))
+        .hint("deployer status shows which part is not well")
+        .hint("deployer logs consumer shows why documents are not stored"))
+}
+
+/// Runs one of the agents' subcommands, which print one JSON document whether all went well or not.
+async fn json<T: DeserializeOwned>(
+    node: &str,
+    host: &dyn Host,
+    program: String,
+    arguments: Vec<String>,
+    input: &str,
+) -> Result<T, CommandError> {
+    let command = Command {
+        program,
+        arguments,
+        input: if input.is_empty() { Input::Nothing } else { Input::Bytes(input.into()) },
+        timeout: Duration::from_secs(TIMEOUT_SECONDS + 15),
+        root: true,
+    };
+    let output = host.run(&command).await?;
+    serde_json::from_slice(&output.stdout).map_err(|_| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = said.lines().collect();
+        let tail = lines[lines.len().saturating_sub(20)..].join("\n    ");
+        CommandError::failed(format!(
+            "{node}: `{} {}` ended with exit code {}\n    {tail}",
+            command.program,
+            command.arguments.join(" "),
+            output.status
+        ))
+    })
+}
