@@ -2,6 +2,7 @@
 //! (pure), and doing it (effects). Knows nothing of components or of what runs on a machine.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -9,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::machine::Machine;
 use crate::secret::Secret;
 
+pub mod aws;
 pub mod existing;
 pub mod local;
 
 /// What a deployment wants of one cloud. Wanting no machines is a teardown.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Wanted {
     /// The deployment's id: in every machine's tag.
     pub id: String,
@@ -25,6 +27,18 @@ pub struct Wanted {
     pub packages: BTreeSet<String>,
     /// The public key that opens the machines (`ssh-ed25519 AAAA…`).
     pub user_key: String,
+    /// Where its private half lies on the operator's box.
+    pub user_key_path: Option<String>,
+    /// Who asks: shown by clouds that several people share.
+    pub owner: String,
+    /// Hosts outside this cloud that must reach [`Wanted::outside_ports`]: node → public address.
+    pub outside: BTreeMap<String, Ipv4Addr>,
+    /// TCP ports that hosts outside this cloud must reach.
+    pub outside_ports: BTreeSet<u16>,
+    /// Whether machines that nobody wants are deleted with their data.
+    pub prune: bool,
+    /// `uname -m` of what will run on the machines (`x86_64`, `aarch64`); `None`: not known.
+    pub architecture: Option<String>,
     /// What the cloud noted at an earlier run (from the receipt).
     pub notes: BTreeMap<String, String>,
 }
@@ -53,6 +67,8 @@ pub struct CloudPlan {
     pub orphans: BTreeSet<String>,
     /// Wanted machines that this cloud once made (they are in the receipt) and that are gone with their data.
     pub lost: BTreeSet<String>,
+    /// When the machines power themselves off, as it will be once the steps are done; `None`: never.
+    pub expires: Option<jiff::Timestamp>,
 }
 
 /// One thing a cloud would do.
@@ -74,6 +90,8 @@ pub struct CloudStep {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
+    /// Of AWS.
+    Aws(aws::operation::Operation),
     /// Of the local cloud.
     Local(local::Operation),
 }
@@ -96,6 +114,22 @@ pub struct Found {
     pub deployment: String,
     /// Its nodes.
     pub nodes: BTreeSet<String>,
+    /// Who made it, where the cloud knows.
+    pub owner: Option<String>,
+    /// When its oldest machine was made, where the cloud knows.
+    pub created: Option<jiff::Timestamp>,
+    /// Machines and other things of it that are still there, in words.
+    pub things: Vec<String>,
+}
+
+/// A cloud's own small notebook, kept by the caller. What a cloud is about to do, and must know after a crash, goes in here
+/// first: [`Notes::record`] returns when it is on disk. The next run finds all of it in [`Wanted::notes`].
+pub trait Notes: Send + Sync {
+    /// What was noted.
+    fn get(&self, key: &str) -> Option<String>;
+
+    /// Notes something for good.
+    fn record(&self, key: &str, value: &str) -> Result<(), CloudError>;
 }
 
 /// Says how far a long operation is. Given to a cloud so that it can show progress without knowing who shows it.
@@ -115,6 +149,7 @@ pub trait Cloud: Send + Sync {
         &self,
         wanted: &Wanted,
         step: &CloudStep,
+        notes: &dyn Notes,
         progress: &dyn Progress,
     ) -> Result<Applied, CloudError>;
 
@@ -175,6 +210,16 @@ pub enum CloudError {
         seconds: u64,
         /// What the thing last said, if anything.
         output: String,
+    },
+    /// The cloud's service said no, or could not be reached.
+    #[error("{call}: {message} ({code})")]
+    Api {
+        /// The call, by the service's own name for it.
+        call: String,
+        /// The service's word for the failure, for programs.
+        code: String,
+        /// The service's words for it, and what to do where we know.
+        message: String,
     },
     /// The request cannot be met.
     #[error("{0}")]

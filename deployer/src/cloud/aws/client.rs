@@ -1,0 +1,99 @@
+//! The connection to AWS: credentials and region by the SDK's own chain, TLS by ring.
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::config::http::HttpResponse;
+use aws_sdk_ec2::config::interceptors::InterceptorContext;
+use aws_sdk_ec2::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
+use aws_sdk_ec2::config::{ProvideCredentials as _, SharedHttpClient};
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+
+use super::settings::Settings;
+use crate::cloud::CloudError;
+
+/// An HTTP client. aws-lc is kept out of the build: ring does the same with less.
+pub fn http() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .build_https()
+}
+
+/// Finds credentials and region where AWS's own tools find them: environment, profile, SSO, instance role.
+pub async fn load(settings: &Settings) -> Result<SdkConfig, CloudError> {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http());
+    if let Some(region) = &settings.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    let config = loader.load().await;
+    if config.region().is_none() {
+        return Err(CloudError::Refused(
+            "there is no AWS region: set `region` in the inventory's section for AWS, or AWS_REGION, or one in your AWS profile".into(),
+        ));
+    }
+    let provider = config.credentials_provider();
+    let found = match provider {
+        Some(provider) => provider
+            .provide_credentials()
+            .await
+            .map(|_| ())
+            .map_err(|error| {
+                let text = aws_sdk_ec2::error::DisplayErrorContext(&error).to_string();
+                text.split(" (").next().unwrap_or(&text).to_owned()
+            }),
+        None => Err("no provider".into()),
+    };
+    found.map_err(|why| {
+        CloudError::Refused(format!(
+            "there are no AWS credentials ({why}): log in with `aws sso login` or `aws configure`, or set AWS_PROFILE"
+        ))
+    })?;
+    Ok(config)
+}
+
+/// The client for calls that may be repeated, and the one for calls that make a second thing when they are.
+pub fn clients(config: &SdkConfig, settings: &Settings) -> (Client, Client) {
+    // Throttled calls are repeated with growing, random pauses by the SDK.
+    let retry = RetryConfig::standard().with_max_attempts(6);
+    let mut builder = aws_sdk_ec2::config::Builder::from(config).retry_config(retry);
+    builder.set_endpoint_url(
+        settings
+            .endpoint_url
+            .clone()
+            .or_else(|| config.endpoint_url().map(Into::into)),
+    );
+    let once = builder.clone().retry_classifier(NoAnswerIsFinal);
+    (
+        Client::from_conf(builder.build()),
+        Client::from_conf(once.build()),
+    )
+}
+
+/// Forbids the SDK to repeat a call that may have been done already.
+#[derive(Debug)]
+struct NoAnswerIsFinal;
+
+impl ClassifyRetry for NoAnswerIsFinal {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let Some(Err(error)) = context.output_or_error() else {
+            return RetryAction::NoActionIndicated;
+        };
+        // 503 is AWS's way to say "not now"; after 500 nobody knows.
+        let broke = context
+            .response()
+            .map(HttpResponse::status)
+            .is_some_and(|status| status.as_u16() == 500);
+        if error.is_connector_error()
+            || error.is_timeout_error()
+            || error.is_response_error()
+            || broke
+        {
+            RetryAction::RetryForbidden
+        } else {
+            RetryAction::NoActionIndicated
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "no answer is final"
+    }
+}

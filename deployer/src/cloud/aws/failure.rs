@@ -1,0 +1,119 @@
+//! Failures of calls: the service's word kept, what to do added.
+
+use aws_sdk_ec2::config::http::HttpResponse;
+use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+use crate::cloud::CloudError;
+
+/// The code of a call that got no answer: nobody knows whether it was done.
+pub const NO_ANSWER: &str = "no answer";
+
+/// Turns a failed call into a [`CloudError::Api`].
+pub fn api<E>(call: &str, error: SdkError<E, HttpResponse>) -> CloudError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let (code, message) = match &error {
+        SdkError::ServiceError(context) => {
+            let status = context.raw().status().as_u16();
+            match error.code() {
+                Some(code) => (
+                    code.to_owned(),
+                    error.message().unwrap_or("no reason given").to_owned(),
+                ),
+                None if status >= 500 => (
+                    NO_ANSWER.to_owned(),
+                    format!("the service broke with HTTP status {status}"),
+                ),
+                None => ("unknown".to_owned(), format!("HTTP status {status}")),
+            }
+        }
+        SdkError::ConstructionFailure(_) => ("request".to_owned(), chain(&error)),
+        _ => (NO_ANSWER.to_owned(), chain(&error)),
+    };
+    let message = match advice(&code, call) {
+        Some(advice) => format!("{}; {advice}", brief(&message)),
+        None => brief(&message),
+    };
+    CloudError::Api {
+        call: call.into(),
+        code,
+        message,
+    }
+}
+
+/// The error and its causes, without the parts that only a debugger reads.
+fn chain<E: std::error::Error>(error: &E) -> String {
+    let text = DisplayErrorContext(error).to_string();
+    text.split(" (").next().unwrap_or(&text).to_owned()
+}
+
+/// Refusals carry an encoded text of a kilobyte that only AWS can read.
+fn brief(message: &str) -> String {
+    message
+        .split("Encoded authorization failure message")
+        .next()
+        .unwrap_or(message)
+        .trim()
+        .trim_end_matches('.')
+        .to_owned()
+}
+
+/// What to do about a failure.
+fn advice(code: &str, call: &str) -> Option<String> {
+    Some(match code {
+        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
+            format!("the policy of these credentials must allow `{}`", super::permissions::action(call))
+        }
+        "AuthFailure" | "InvalidClientTokenId" | "SignatureDoesNotMatch" | "UnrecognizedClientException" => {
+            "the credentials are not valid in this region: look at `aws sts get-caller-identity`".into()
+        }
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
+            "the credentials have expired: log in again (`aws sso login`), and see that this box's clock is right".into()
+        }
+        "OptInRequired" => "the account is not yet signed up for EC2 in this region".into(),
+        "VcpuLimitExceeded" | "InstanceLimitExceeded" => {
+            "ask for a higher quota of running instances in Service Quotas, or take a smaller `instance_type`".into()
+        }
+        "VpcLimitExceeded" => "delete a VPC, or name one of yours with `vpc`".into(),
+        "InternetGatewayLimitExceeded" => "delete an internet gateway, or name a VPC of yours with `vpc`".into(),
+        "InsufficientFreeAddressesInSubnet" => "take a larger `subnet`, or another".into(),
+        "InvalidSubnet.Conflict" | "InvalidVpc.Range" | "InvalidSubnet.Range" => "choose another `cidr`".into(),
+        "InvalidAMIID.NotFound" | "InvalidAMIID.Unavailable" => "choose another `image`".into(),
+        "Unsupported" | "InvalidInstanceType.NotFound" => "choose another `instance_type`, or other `zones`".into(),
+        _ => return None,
+    })
+}
+
+/// The code of a failed call.
+pub fn code(error: &CloudError) -> &str {
+    match error {
+        CloudError::Api { code, .. } => code,
+        _ => "",
+    }
+}
+
+/// Whether nobody knows if the call was done.
+pub fn unanswered(error: &CloudError) -> bool {
+    matches!(
+        code(error),
+        NO_ANSWER | "InternalError" | "InternalFailure" | "ServiceUnavailable" | "Unavailable"
+    )
+}
+
+/// Whether the thing is not there.
+pub fn not_found(error: &CloudError) -> bool {
+    let code = code(error);
+    code.ends_with(".NotFound") || code.ends_with("NotFoundException") || code.ends_with(".Unknown")
+}
+
+/// Whether the zone has no room for another machine.
+pub fn no_capacity(code: &str) -> bool {
+    matches!(
+        code,
+        "InsufficientInstanceCapacity"
+            | "InsufficientHostCapacity"
+            | "InsufficientCapacity"
+            | "Server.InsufficientInstanceCapacity"
+    )
+}

@@ -1,0 +1,254 @@
+//! AWS: a VPC of our own (or a place in one of the user's) with one machine for each node.
+//!
+//! * Everything is known by its tags, which are in the call that makes it ([`tags`]). What lacks our id is never touched.
+//! * What is there ([`observe`]) is compared with what is wanted ([`plan`], pure), and the difference is done ([`apply`]).
+//! * Before a machine is asked for, the attempt is noted with all that varies in the call, its token included ([`launch`]): a
+//!   run that was killed asks for the same machine again and gets the same one.
+//! * Machines end by themselves ([`ttl`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_ec2::Client;
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep};
+
+use crate::cloud::{
+    Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Need, Notes, Operation, Progress,
+    Wanted,
+};
+
+pub mod apply;
+pub mod catalog;
+pub mod client;
+pub mod failure;
+pub mod launch;
+mod make;
+pub mod network;
+pub mod observe;
+pub mod observed;
+pub mod operation;
+pub mod permissions;
+pub mod plan;
+mod remove;
+pub mod rules;
+pub mod settings;
+pub mod tags;
+pub mod teardown;
+pub mod ttl;
+pub mod user_data;
+pub mod wait;
+
+pub use settings::Settings;
+
+use observed::{Gateway, Observed, Thing};
+use tags::Scope;
+use wait::Pace;
+
+/// One region of one account.
+pub struct Aws {
+    ec2: Client,
+    /// For calls that make a second thing when they are repeated.
+    once: Client,
+    settings: Settings,
+    pace: Pace,
+    last_look: launch::Look,
+    /// Held while a subnet is made in another zone.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Aws {
+    /// Finds credentials and region, and connects.
+    pub async fn connect(settings: Settings) -> Result<Self, CloudError> {
+        let config = client::load(&settings).await?;
+        Ok(Self::new(&config, settings, Pace::default()))
+    }
+
+    /// Connects with a configuration that is already there.
+    pub fn new(config: &SdkConfig, settings: Settings, pace: Pace) -> Self {
+        let (ec2, once) = client::clients(config, &settings);
+        Self {
+            ec2,
+            once,
+            settings,
+            pace,
+            last_look: launch::Look::default(),
+            turn: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Looks at a deployment: four calls when all is as it should be, more when something is missing.
+    async fn observe(&self, wanted: &Wanted) -> Result<Observed, CloudError> {
+        let scope = Scope::Deployment(&wanted.id);
+        let mut observed = observe::glance(&self.ec2, scope).await?;
+        if wanted.machines.is_empty() || !complete(&mut observed, wanted, &self.settings) {
+            observed = observe::everything(&self.ec2, scope).await?;
+        }
+        let named = match (&self.settings.subnet, &self.settings.vpc) {
+            (Some(subnet), _) => Some(tags::filter("subnet-id", subnet)),
+            (None, Some(vpc)) => Some(tags::filter("vpc-id", vpc)),
+            (None, None) => None,
+        };
+        if let Some(filter) = named {
+            observed.subnets = observe::subnets(&self.ec2, filter).await?;
+        }
+        Ok(observed)
+    }
+}
+
+/// Whether a glance shows all there should be. What it implies (a working route means a gateway and a VPC) is filled in.
+fn complete(observed: &mut Observed, wanted: &Wanted, settings: &Settings) -> bool {
+    let machines = wanted.machines.keys().all(|node| {
+        observed
+            .instances
+            .iter()
+            .any(|instance| instance.lives() && instance.node() == Some(node))
+    });
+    let theirs = settings.vpc.is_some() || settings.subnet.is_some();
+    let [group] = observed.groups.as_slice() else {
+        return false;
+    };
+    observed.keys = vec![Thing::default()];
+    if theirs || !machines {
+        return machines;
+    }
+    let [table] = observed.route_tables.as_slice() else {
+        return false;
+    };
+    let Some((gateway, true)) = &table.default else {
+        return false;
+    };
+    let associated = observed
+        .subnets
+        .iter()
+        .all(|subnet| table.subnets.contains(&subnet.id));
+    observed.vpcs = vec![Thing {
+        id: group.vpc.clone(),
+        ..Thing::default()
+    }];
+    observed.gateways = vec![Gateway {
+        id: gateway.clone(),
+        vpc: Some(group.vpc.clone()),
+        ..Gateway::default()
+    }];
+    associated
+        && !observed.subnets.is_empty()
+        && gateway.starts_with("igw-")
+        && table.vpc == group.vpc
+}
+
+#[async_trait]
+impl Cloud for Aws {
+    async fn plan(&self, wanted: &Wanted) -> Result<CloudPlan, CloudError> {
+        if !wanted.machines.is_empty() {
+            let problems = self
+                .settings
+                .problems(&wanted.machines.keys().cloned().collect());
+            if !problems.is_empty() {
+                return Err(CloudError::Refused(problems.join("; ")));
+            }
+        }
+        let observed = self.observe(wanted).await?;
+        let catalog = catalog::choose(&self.ec2, wanted, &self.settings, &observed).await?;
+        let view = plan::View {
+            wanted,
+            settings: &self.settings,
+            observed: &observed,
+            catalog: &catalog,
+            now: Timestamp::now(),
+        };
+        plan::plan(&view)
+    }
+
+    async fn apply(
+        &self,
+        wanted: &Wanted,
+        step: &CloudStep,
+        notes: &dyn Notes,
+        progress: &dyn Progress,
+    ) -> Result<Applied, CloudError> {
+        let Operation::Aws(operation) = &step.operation else {
+            return Err(CloudError::Refused(format!(
+                "`{}` is not a step for AWS",
+                step.words
+            )));
+        };
+        let hands = apply::Hands {
+            aws: self,
+            wanted,
+            notes,
+            progress,
+        };
+        apply::apply(&hands, operation).await
+    }
+
+    async fn leftovers(&self, id: &str) -> Result<Vec<String>, CloudError> {
+        // AWS shows some things for a moment after they are gone.
+        let start = Instant::now();
+        loop {
+            let observed = observe::everything(&self.ec2, Scope::Deployment(id)).await?;
+            let left: Vec<String> = observed
+                .tags()
+                .map(|(id, kind, _)| format!("{kind} {id}"))
+                .collect();
+            if left.is_empty() || start.elapsed() > self.pace.settle {
+                return Ok(left);
+            }
+            sleep(self.pace.poll).await;
+        }
+    }
+
+    async fn deployments(&self) -> Result<Vec<Found>, CloudError> {
+        let observed = observe::everything(&self.ec2, Scope::All).await?;
+        Ok(found(&observed))
+    }
+
+    async fn missing(&self) -> Result<Vec<Need>, CloudError> {
+        Ok(Vec::new())
+    }
+
+    async fn provide(&self, _needs: &[Need], _progress: &dyn Progress) -> Result<(), CloudError> {
+        Ok(())
+    }
+}
+
+/// Deployments by their tags. Pure.
+fn found(observed: &Observed) -> Vec<Found> {
+    let mut all: BTreeMap<String, Found> = BTreeMap::new();
+    for (thing, kind, tags) in observed.tags() {
+        let Some(id) = tags.get(tags::ID) else {
+            continue;
+        };
+        let entry = all.entry(id.clone()).or_insert_with(|| Found {
+            id: id.clone(),
+            deployment: tags.get(tags::DEPLOYMENT).cloned().unwrap_or_default(),
+            nodes: BTreeSet::new(),
+            owner: tags.get(tags::OWNER).cloned(),
+            created: None,
+            things: Vec::new(),
+        });
+        entry
+            .nodes
+            .extend(tags.get(tags::NODE).filter(|_| kind == "machine").cloned());
+        entry.things.push(format!("{kind} {thing}"));
+    }
+    for instance in observed
+        .instances
+        .iter()
+        .filter(|instance| instance.lives())
+    {
+        let Some(entry) = instance.tags.get(tags::ID).and_then(|id| all.get_mut(id)) else {
+            continue;
+        };
+        entry.created = entry.created.into_iter().chain(instance.launched).min();
+        for line in entry
+            .things
+            .iter_mut()
+            .filter(|line| line.ends_with(&instance.id))
+        {
+            *line = format!("{line}, {}", instance.state.name());
+        }
+    }
+    all.into_values().collect()
+}

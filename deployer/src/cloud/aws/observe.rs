@@ -1,0 +1,392 @@
+//! Looking: what is in the account. Changes nothing.
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{self, InstanceStateName};
+use futures_util::TryFutureExt as _;
+use futures_util::future::{try_join, try_join4};
+use jiff::Timestamp;
+
+use super::failure::api;
+use super::observed::{Gateway, Group, Instance, Observed, RouteTable, State, Subnet, Thing};
+use super::rules::Rule;
+use super::tags::{Scope, Tags, filter, read};
+use crate::cloud::CloudError;
+
+/// Looks at what changes by itself or by hand while a deployment is used: four calls at the same time.
+pub async fn glance(ec2: &Client, scope: Scope<'_>) -> Result<Observed, CloudError> {
+    let (instances, groups, route_tables, subnets) = try_join4(
+        instances(ec2, scope),
+        groups(ec2, scope),
+        route_tables(ec2, scope),
+        subnets(ec2, scope.filter()),
+    )
+    .await?;
+    Ok(Observed {
+        instances,
+        groups,
+        route_tables,
+        subnets,
+        ..Observed::default()
+    })
+}
+
+/// Looks at all kinds of things.
+pub async fn everything(ec2: &Client, scope: Scope<'_>) -> Result<Observed, CloudError> {
+    let rest = try_join4(
+        vpcs(ec2, scope),
+        gateways(ec2, scope),
+        keys(ec2, scope),
+        attached(ec2, scope),
+    );
+    let (seen, (vpcs, gateways, keys, attached)) = try_join(glance(ec2, scope), rest).await?;
+    let (interfaces, volumes) = attached.outliving(&seen.instances);
+    Ok(Observed {
+        vpcs,
+        gateways,
+        keys,
+        interfaces,
+        volumes,
+        ..seen
+    })
+}
+
+/// Machines.
+pub async fn instances(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Instance>, CloudError> {
+    let call = "DescribeInstances";
+    let pages = ec2
+        .describe_instances()
+        .filters(scope.filter())
+        .into_paginator()
+        .send();
+    let pages: Vec<_> = pages
+        .try_collect()
+        .await
+        .map_err(|error| api(call, error))?;
+    Ok(pages
+        .iter()
+        .flat_map(|page| page.reservations())
+        .flat_map(|reservation| reservation.instances())
+        .filter_map(instance)
+        .collect())
+}
+
+/// Machines by their ids; fails when one is not known.
+pub async fn instances_by_id(ec2: &Client, ids: &[String]) -> Result<Vec<Instance>, CloudError> {
+    let answer = ec2
+        .describe_instances()
+        .set_instance_ids(Some(ids.to_vec()))
+        .send();
+    let answer = answer
+        .await
+        .map_err(|error| api("DescribeInstances", error))?;
+    Ok(answer
+        .reservations()
+        .iter()
+        .flat_map(|reservation| reservation.instances())
+        .filter_map(instance)
+        .collect())
+}
+
+fn instance(seen: &types::Instance) -> Option<Instance> {
+    let state = match seen.state()?.name()? {
+        InstanceStateName::Pending => State::Pending,
+        InstanceStateName::Running => State::Running,
+        InstanceStateName::Stopping => State::Stopping,
+        InstanceStateName::Stopped => State::Stopped,
+        InstanceStateName::ShuttingDown => State::ShuttingDown,
+        _ => State::Terminated,
+    };
+    let address = |text: Option<&str>| text.and_then(|text| text.parse().ok());
+    let reason = seen.state_reason().map(|reason| {
+        let words = [reason.code(), reason.message()].into_iter().flatten();
+        words.collect::<Vec<_>>().join(": ")
+    });
+    Some(Instance {
+        id: seen.instance_id()?.into(),
+        tags: read(seen.tags()),
+        state,
+        reason: reason.filter(|reason| !reason.is_empty()),
+        private: address(seen.private_ip_address()),
+        public: address(seen.public_ip_address()),
+        vpc: seen.vpc_id().map(Into::into),
+        zone: seen
+            .placement()
+            .and_then(|placement| placement.availability_zone())
+            .map(Into::into),
+        launched: seen
+            .launch_time()
+            .and_then(|time| Timestamp::from_second(time.secs()).ok()),
+    })
+}
+
+pub(super) async fn groups(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Group>, CloudError> {
+    let pages = ec2
+        .describe_security_groups()
+        .filters(scope.filter())
+        .into_paginator()
+        .items()
+        .send();
+    let groups: Vec<_> = pages
+        .try_collect()
+        .await
+        .map_err(|error| api("DescribeSecurityGroups", error))?;
+    Ok(groups
+        .iter()
+        .filter_map(|group| {
+            let id = group.group_id()?;
+            Some(Group {
+                id: id.into(),
+                tags: read(group.tags()),
+                vpc: group.vpc_id().unwrap_or_default().into(),
+                rules: Rule::read(group.ip_permissions(), id),
+            })
+        })
+        .collect())
+}
+
+pub(super) async fn route_tables(
+    ec2: &Client,
+    scope: Scope<'_>,
+) -> Result<Vec<RouteTable>, CloudError> {
+    let pages = ec2
+        .describe_route_tables()
+        .filters(scope.filter())
+        .into_paginator()
+        .items()
+        .send();
+    let tables: Vec<_> = pages
+        .try_collect()
+        .await
+        .map_err(|error| api("DescribeRouteTables", error))?;
+    Ok(tables
+        .iter()
+        .filter_map(|table| {
+            let default = table
+                .routes()
+                .iter()
+                .find(|route| route.destination_cidr_block() == Some("0.0.0.0/0"));
+            Some(RouteTable {
+                id: table.route_table_id()?.into(),
+                tags: read(table.tags()),
+                vpc: table.vpc_id().unwrap_or_default().into(),
+                subnets: table
+                    .associations()
+                    .iter()
+                    .filter_map(|one| one.subnet_id())
+                    .map(Into::into)
+                    .collect(),
+                default: default.map(|route| {
+                    let target = route
+                        .gateway_id()
+                        .or(route.nat_gateway_id())
+                        .unwrap_or("something else");
+                    (
+                        target.into(),
+                        route.state() == Some(&types::RouteState::Active),
+                    )
+                }),
+            })
+        })
+        .collect())
+}
+
+/// Subnets that pass a filter.
+pub async fn subnets(ec2: &Client, by: types::Filter) -> Result<Vec<Subnet>, CloudError> {
+    let pages = ec2
+        .describe_subnets()
+        .filters(by)
+        .into_paginator()
+        .items()
+        .send();
+    let subnets: Vec<_> = pages
+        .try_collect()
+        .await
+        .map_err(|error| api("DescribeSubnets", error))?;
+    Ok(subnets
+        .iter()
+        .filter_map(|subnet| {
+            Some(Subnet {
+                id: subnet.subnet_id()?.into(),
+                tags: read(subnet.tags()),
+                vpc: subnet.vpc_id().unwrap_or_default().into(),
+                zone: subnet.availability_zone().unwrap_or_default().into(),
+                cidr: subnet.cidr_block().unwrap_or_default().into(),
+                free: subnet.available_ip_address_count().unwrap_or_default(),
+            })
+        })
+        .collect())
+}
+
+fn thing(id: Option<&str>, tags: &[types::Tag]) -> Option<Thing> {
+    id.map(|id| Thing {
+        id: id.into(),
+        tags: read(tags),
+    })
+}
+
+pub(super) async fn vpcs(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Thing>, CloudError> {
+    let pages = ec2
+        .describe_vpcs()
+        .filters(scope.filter())
+        .into_paginator()
+        .items()
+        .send();
+    let vpcs: Vec<_> = pages
+        .try_collect()
+        .await
+        .map_err(|error| api("DescribeVpcs", error))?;
+    Ok(vpcs
+        .iter()
+        .filter_map(|vpc| thing(vpc.vpc_id(), vpc.tags()))
+        .collect())
+}
+
+pub(super) async fn gateways(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Gateway>, CloudError> {
+    let pages = ec2
+        .describe_internet_gateways()
+        .filters(scope.filter())
+        .into_paginator()
+        .items()
+        .send();
+    let gateways: Vec<_> = pages
+        .try_collect()
+        .await
+        .map_err(|error| api("DescribeInternetGateways", error))?;
+    Ok(gateways
+        .iter()
+        .filter_map(|gateway| {
+            Some(Gateway {
+                id: gateway.internet_gateway_id()?.into(),
+                tags: read(gateway.tags()),
+                vpc: gateway
+                    .attachments()
+                    .iter()
+                    .find_map(|attachment| attachment.vpc_id())
+                    .map(Into::into),
+            })
+        })
+        .collect())
+}
+
+pub(super) async fn keys(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Thing>, CloudError> {
+    let answer = ec2.describe_key_pairs().filters(scope.filter()).send();
+    let answer = answer
+        .await
+        .map_err(|error| api("DescribeKeyPairs", error))?;
+    Ok(answer
+        .key_pairs()
+        .iter()
+        .filter_map(|key| thing(key.key_pair_id(), key.tags()))
+        .collect())
+}
+
+/// Things and the machines they are attached to.
+type WithMachine = Vec<(Thing, Option<String>)>;
+
+/// Interfaces and disks.
+pub struct Attached {
+    interfaces: WithMachine,
+    volumes: WithMachine,
+}
+
+impl Attached {
+    /// Interfaces and disks that do not go away with one of these machines.
+    pub fn outliving(self, instances: &[Instance]) -> (Vec<Thing>, Vec<Thing>) {
+        let goes = |at: &str| {
+            instances
+                .iter()
+                .any(|instance| instance.id == at && instance.lives())
+        };
+        let stays = |all: WithMachine| -> Vec<Thing> {
+            all.into_iter()
+                .filter(|(_, at)| !at.as_deref().is_some_and(goes))
+                .map(|(thing, _)| thing)
+                .collect()
+        };
+        (stays(self.interfaces), stays(self.volumes))
+    }
+}
+
+/// Looks at interfaces and disks.
+pub async fn attached(ec2: &Client, scope: Scope<'_>) -> Result<Attached, CloudError> {
+    let interfaces = ec2
+        .describe_network_interfaces()
+        .filters(scope.filter())
+        .into_paginator()
+        .items()
+        .send();
+    let volumes = ec2
+        .describe_volumes()
+        .filters(scope.filter())
+        .into_paginator()
+        .items()
+        .send();
+    let (interfaces, volumes): (Vec<_>, Vec<_>) = try_join(
+        interfaces
+            .try_collect()
+            .map_err(|error| api("DescribeNetworkInterfaces", error)),
+        volumes
+            .try_collect()
+            .map_err(|error| api("DescribeVolumes", error)),
+    )
+    .await?;
+    let interfaces = interfaces.iter().filter_map(|one| {
+        let at = one
+            .attachment()
+            .and_then(|attachment| attachment.instance_id());
+        Some((
+            thing(one.network_interface_id(), one.tag_set())?,
+            at.map(Into::into),
+        ))
+    });
+    let volumes = volumes.iter().filter_map(|one| {
+        let at = one
+            .attachments()
+            .iter()
+            .find_map(|attachment| attachment.instance_id());
+        Some((thing(one.volume_id(), one.tags())?, at.map(Into::into)))
+    });
+    Ok(Attached {
+        interfaces: interfaces.collect(),
+        volumes: volumes.collect(),
+    })
+}
+
+/// What holds an interface on its machine.
+pub async fn attachment(ec2: &Client, interface: &str) -> Result<Option<String>, CloudError> {
+    let answer = ec2
+        .describe_network_interfaces()
+        .network_interface_ids(interface)
+        .send()
+        .await;
+    let answer = answer.map_err(|error| api("DescribeNetworkInterfaces", error))?;
+    let attachment = answer
+        .network_interfaces()
+        .first()
+        .and_then(|one| one.attachment());
+    Ok(attachment
+        .and_then(|attachment| attachment.attachment_id())
+        .map(Into::into))
+}
+
+/// What is attached to something in a VPC and keeps it from being deleted, ours or not.
+pub async fn tenants(
+    ec2: &Client,
+    name: &str,
+    id: &str,
+) -> Result<Vec<(String, Tags)>, CloudError> {
+    let pages = ec2
+        .describe_network_interfaces()
+        .filters(filter(name, id))
+        .into_paginator()
+        .items()
+        .send();
+    let interfaces: Vec<_> = pages
+        .try_collect()
+        .await
+        .map_err(|error| api("DescribeNetworkInterfaces", error))?;
+    Ok(interfaces
+        .iter()
+        .filter_map(|one| Some((one.network_interface_id()?.to_owned(), read(one.tag_set()))))
+        .collect())
+}

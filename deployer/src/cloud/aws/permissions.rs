@@ -1,0 +1,80 @@
+//! The least that credentials must be allowed, as a policy for IAM.
+
+use serde_json::{Value, json};
+
+use super::tags;
+
+/// Looking, and making things: AWS cannot bind these to things that do not exist yet.
+pub const LOOK_AND_MAKE: [&str; 21] = [
+    "ec2:AssociateRouteTable",
+    "ec2:AttachInternetGateway",
+    "ec2:CreateInternetGateway",
+    "ec2:CreateRouteTable",
+    "ec2:CreateSecurityGroup",
+    "ec2:CreateSubnet",
+    "ec2:CreateTags",
+    "ec2:CreateVpc",
+    "ec2:DescribeImages",
+    "ec2:DescribeInstanceTypeOfferings",
+    "ec2:DescribeInstances",
+    "ec2:DescribeInternetGateways",
+    "ec2:DescribeKeyPairs",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVolumes",
+    "ec2:DescribeVpcs",
+    "ec2:ImportKeyPair",
+    "ec2:RunInstances",
+];
+
+/// Changing and deleting: only what carries our tag.
+pub const CHANGE: [&str; 16] = [
+    "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:CreateRoute",
+    "ec2:DeleteInternetGateway",
+    "ec2:DeleteKeyPair",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteRouteTable",
+    "ec2:DeleteSecurityGroup",
+    "ec2:DeleteSubnet",
+    "ec2:DeleteVolume",
+    "ec2:DeleteVpc",
+    "ec2:DetachInternetGateway",
+    "ec2:DetachNetworkInterface",
+    "ec2:ReplaceRoute",
+    "ec2:RevokeSecurityGroupIngress",
+    "ec2:StartInstances",
+    "ec2:TerminateInstances",
+];
+
+/// The name IAM has for a call.
+pub fn action(call: &str) -> String {
+    match call {
+        "GetCallerIdentity" => "sts:GetCallerIdentity".into(),
+        call => format!("ec2:{call}"),
+    }
+}
+
+/// All actions.
+pub fn actions() -> impl Iterator<Item = &'static str> {
+    LOOK_AND_MAKE.into_iter().chain(CHANGE)
+}
+
+/// The policy. What is changed or deleted must carry our tag, so that these credentials cannot harm anything else.
+pub fn policy() -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Sid": "LookAndMake", "Effect": "Allow", "Action": LOOK_AND_MAKE, "Resource": "*"},
+            {
+                "Sid": "ChangeOnlyOurs",
+                "Effect": "Allow",
+                "Action": CHANGE,
+                "Resource": "*",
+                "Condition": {"Null": {(format!("aws:ResourceTag/{}", tags::ID)): "false"}}
+            }
+        ]
+    })
+}

@@ -1,0 +1,317 @@
+//! What is to be done so that a deployment's machines are there, or that nothing of it is. Pure: compares what is wanted with
+//! what was observed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use jiff::Timestamp;
+
+use super::network;
+use super::observed::{Instance, Observed, State};
+use super::operation::{Attempt, Launch, Operation, note};
+use super::settings::{Settings, range_of};
+use crate::cloud::{self, CloudError, CloudPlan, CloudStep, Wanted};
+use crate::machine::{Access, Machine, SshAccess};
+
+/// What was chosen among AWS's offers. Asked for only when a machine is to be made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Catalog {
+    /// The image.
+    pub image: String,
+    /// The image's root device.
+    pub root_device: String,
+    /// Instance type → zones that offer it, in order.
+    pub offers: BTreeMap<String, Vec<String>>,
+}
+
+/// All that a plan depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// What should be.
+    pub wanted: &'a Wanted,
+    /// How.
+    pub settings: &'a Settings,
+    /// What is.
+    pub observed: &'a Observed,
+    /// AWS's offers.
+    pub catalog: &'a Catalog,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Stages, in order.
+pub(super) mod stage {
+    pub(in super::super) const VPC: &str = "vpc";
+    pub(in super::super) const NETWORK: &str = "network";
+    pub(in super::super) const ROUTES: &str = "routes";
+    pub(in super::super) const MACHINES: &str = "machines";
+    pub(in super::super) const TTL: &str = "ttl";
+}
+
+/// A step in words with its calls.
+pub(super) fn step(stage: &str, words: String, calls: &str, operation: Operation) -> CloudStep {
+    CloudStep {
+        stage: stage.into(),
+        node: None,
+        words: format!("{words} ({calls})"),
+        loses: None,
+        operation: cloud::Operation::Aws(operation),
+    }
+}
+
+/// What is to be done. Wanting no machines is a teardown.
+pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
+    if view.wanted.machines.is_empty() {
+        return Ok(super::teardown::plan(view.observed));
+    }
+    let Choice { chosen, orphans } = choose(view);
+    let (mut steps, net) = network::plan(view)?;
+    let mut result = CloudPlan::default();
+    let mut instances = BTreeSet::new();
+    let mut launches = false;
+    let expires = new_expiry(view);
+    for (node, machine) in &view.wanted.machines {
+        let attempt = Attempt::read(&view.wanted.notes, node);
+        let Some(instance) = chosen.get(node.as_str()) else {
+            let lost = attempt.as_ref().is_some_and(|attempt| attempt.ran);
+            let instance_type = view
+                .settings
+                .type_for(machine.memory_mib)
+                .map_err(CloudError::Refused)?;
+            let zones = network::places(view, &net, &instance_type)?;
+            // An attempt without an answer is repeated as it was; one whose machine is gone was the last of its number.
+            let (number, expires) = match &attempt {
+                Some(attempt) if attempt.instance.is_none() => (attempt.number, attempt.expires),
+                Some(attempt) => (attempt.number + 1, expires),
+                None => (1, expires),
+            };
+            let launch = Launch {
+                node: node.clone(),
+                public_ip: view.settings.public_ip
+                    || view.settings.bastion.as_deref() == Some(node),
+                image: view.catalog.image.clone(),
+                root_device: view.catalog.root_device.clone(),
+                group: net.group.clone(),
+                attempt: number,
+                instance_type,
+                zones,
+                expires,
+            };
+            let words = format!(
+                "make a {} with {} GiB of disk from {}",
+                launch.instance_type, view.settings.disk_gib, launch.image
+            );
+            let mut step = step(
+                stage::MACHINES,
+                words,
+                "RunInstances",
+                Operation::Launch(launch),
+            );
+            step.node = Some(node.clone());
+            if lost {
+                step.loses = Some(format!("{node}: its machine is gone, and all data it had"));
+                result.lost.insert(node.clone());
+            }
+            steps.push(step);
+            launches = true;
+            continue;
+        };
+        instances.insert(instance.id.clone());
+        let instance_id = instance.id.clone();
+        let (words, calls, operation) = match instance.state {
+            State::Running if instance.private.is_some() => {
+                result
+                    .machines
+                    .extend(machine_of(view.wanted, view.settings, node, instance));
+                continue;
+            }
+            State::Pending | State::Running => {
+                let operation = Operation::Await {
+                    node: node.clone(),
+                    instance: instance_id,
+                };
+                (
+                    format!(
+                        "wait for {}, which is {}",
+                        instance.id,
+                        instance.state.name()
+                    ),
+                    "DescribeInstances",
+                    operation,
+                )
+            }
+            State::Stopping | State::Stopped | State::ShuttingDown | State::Terminated => {
+                let operation = Operation::Start {
+                    node: node.clone(),
+                    instance: instance_id,
+                };
+                (
+                    format!("start {}, which is {}", instance.id, instance.state.name()),
+                    "StartInstances",
+                    operation,
+                )
+            }
+        };
+        let mut step = step(stage::MACHINES, words, calls, operation);
+        step.node = Some(node.clone());
+        steps.push(step);
+    }
+    let (renewal, until) = renewal(view, &chosen, launches, expires);
+    steps.extend(renewal);
+    result.expires = until;
+    if view.wanted.prune && !orphans.is_empty() {
+        let ids: BTreeSet<String> = orphans.iter().map(|instance| instance.id.clone()).collect();
+        let names: Vec<&str> = orphans
+            .iter()
+            .map(|instance| instance.node().unwrap_or(&instance.id))
+            .collect();
+        let mut step = super::teardown::terminate(&orphans);
+        step.loses = Some(format!("all data of {}", names.join(", ")));
+        step.operation = cloud::Operation::Aws(Operation::Terminate { instances: ids });
+        steps.push(step);
+    }
+    result.orphans = orphans
+        .iter()
+        .map(|instance| match instance.node() {
+            Some(node) if !view.wanted.machines.contains_key(node) => node.to_owned(),
+            Some(node) => format!("{node} ({}, a second one)", instance.id),
+            None => instance.id.clone(),
+        })
+        .collect();
+    result.steps = steps;
+    Ok(result)
+}
+
+struct Choice<'a> {
+    chosen: BTreeMap<&'a str, &'a Instance>,
+    orphans: Vec<&'a Instance>,
+}
+
+/// Which machine carries which node: the noted one, else the one that was there first.
+fn choose<'a>(view: &View<'a>) -> Choice<'a> {
+    let mut chosen: BTreeMap<&str, &Instance> = BTreeMap::new();
+    let mut orphans = Vec::new();
+    let mut living: Vec<&Instance> = view
+        .observed
+        .instances
+        .iter()
+        .filter(|instance| instance.lives())
+        .collect();
+    living.sort_by_key(|instance| {
+        let noted = instance
+            .node()
+            .and_then(|node| Attempt::read(&view.wanted.notes, node))
+            .and_then(|attempt| attempt.instance);
+        (
+            noted.as_ref() != Some(&instance.id),
+            instance.launched,
+            instance.id.clone(),
+        )
+    });
+    for instance in living {
+        match instance.node() {
+            Some(node) if view.wanted.machines.contains_key(node) && !chosen.contains_key(node) => {
+                chosen.insert(node, instance);
+            }
+            _ => orphans.push(instance),
+        }
+    }
+    Choice { chosen, orphans }
+}
+
+/// The machine that an instance is.
+pub fn machine_of(
+    wanted: &Wanted,
+    settings: &Settings,
+    node: &str,
+    instance: &Instance,
+) -> Option<Machine> {
+    let private = instance.private?;
+    let jump = settings
+        .bastion
+        .clone()
+        .filter(|bastion| instance.public.is_none() && bastion != node);
+    let access = SshAccess {
+        address: instance.public.unwrap_or(private).to_string(),
+        user: Some(settings.image.user.clone()),
+        port: None,
+        key: wanted.user_key_path.clone(),
+        host_key: wanted
+            .machines
+            .get(node)
+            .map(|machine| machine.host_key_public.clone()),
+        jump,
+    };
+    let network = format!("aws {}", instance.vpc.as_deref().unwrap_or(&wanted.id));
+    Some(Machine {
+        node: node.into(),
+        id: instance.id.clone(),
+        access: Access::Ssh(access),
+        networks: BTreeMap::from([(network, private.into())]),
+        public: instance.public.map(Into::into),
+    })
+}
+
+/// When machines made or renewed now power themselves off: whole minutes, so that plans made together say the same.
+fn new_expiry(view: &View<'_>) -> Option<Timestamp> {
+    let end = view.now.checked_add(view.settings.ttl.0?).ok()?;
+    Timestamp::from_second(end.as_second() - end.as_second() % 60).ok()
+}
+
+/// Renews machines that have less than half of their time left, all together; says until when they live then.
+fn renewal(
+    view: &View<'_>,
+    chosen: &BTreeMap<&str, &Instance>,
+    launches: bool,
+    expires: Option<Timestamp>,
+) -> (Option<CloudStep>, Option<Timestamp>) {
+    let ends: Vec<Option<Timestamp>> = chosen.values().map(|instance| instance.expires()).collect();
+    let fits = |end: &Option<Timestamp>| match (end, view.settings.ttl.0) {
+        (None, None) => true,
+        (Some(end), Some(ttl)) => *end > view.now + half(ttl),
+        _ => false,
+    };
+    let same = ends.windows(2).all(|pair| pair[0] == pair[1]);
+    if ends.iter().all(fits) && same && !launches {
+        return (None, ends.first().copied().flatten());
+    }
+    if chosen.is_empty() {
+        return (None, expires);
+    }
+    let words = match expires {
+        Some(time) => format!("let the machines live until {time}"),
+        None => "let the machines live for ever".into(),
+    };
+    let instances = chosen
+        .values()
+        .map(|instance| instance.id.clone())
+        .collect();
+    let renew = step(
+        stage::TTL,
+        words,
+        "CreateTags",
+        Operation::Renew { instances, expires },
+    );
+    (Some(renew), expires)
+}
+
+fn half(ttl: Duration) -> jiff::SignedDuration {
+    jiff::SignedDuration::try_from(ttl / 2).unwrap_or(jiff::SignedDuration::MAX)
+}
+
+/// The ranges that may use SSH: the user's, and those added with `allow`.
+pub fn ssh_from(wanted: &Wanted, settings: &Settings) -> Result<BTreeSet<Ipv4Net>, CloudError> {
+    let noted = wanted
+        .notes
+        .get(note::SSH_FROM)
+        .map(String::as_str)
+        .unwrap_or_default();
+    settings
+        .ssh_from
+        .iter()
+        .map(String::as_str)
+        .chain(noted.split_whitespace())
+        .map(|source| range_of(source).map_err(CloudError::Refused))
+        .collect()
+}

@@ -1,0 +1,75 @@
+//! The plan that leaves nothing: everything that carries the id, in the order in which AWS lets it go. Pure.
+
+use std::collections::BTreeSet;
+
+use super::observed::{Instance, Observed};
+use super::operation::{Kind, Operation};
+use super::plan::{stage, step};
+use crate::cloud::{CloudPlan, CloudStep};
+
+/// Plans a teardown.
+pub fn plan(observed: &Observed) -> CloudPlan {
+    let mut steps = Vec::new();
+    // Those on their way down are waited for: until they are gone, their network cannot go.
+    let going: Vec<&Instance> = observed
+        .instances
+        .iter()
+        .filter(|instance| instance.state != super::observed::State::Terminated)
+        .collect();
+    if !going.is_empty() {
+        steps.push(terminate(&going));
+    }
+    for (kind, id, vpc) in observed.things() {
+        let (noun, calls) = kind.words();
+        let operation = Operation::Delete {
+            kind,
+            id: id.into(),
+            vpc: vpc.map(Into::into),
+        };
+        steps.push(step(
+            stage_of(kind),
+            format!("delete the {noun} {id}"),
+            calls,
+            operation,
+        ));
+    }
+    CloudPlan {
+        steps,
+        ..CloudPlan::default()
+    }
+}
+
+/// The step that deletes machines.
+pub(super) fn terminate(instances: &[&Instance]) -> CloudStep {
+    let names: Vec<String> = instances
+        .iter()
+        .map(|instance| match instance.node() {
+            Some(node) => format!("{node} ({})", instance.id),
+            None => instance.id.clone(),
+        })
+        .collect();
+    let ids: BTreeSet<String> = instances
+        .iter()
+        .map(|instance| instance.id.clone())
+        .collect();
+    let words = format!("delete {} with their disks", names.join(", "));
+    let mut step = step(
+        stage::MACHINES,
+        words,
+        "TerminateInstances",
+        Operation::Terminate { instances: ids },
+    );
+    step.loses = Some(format!("all data of {}", names.join(", ")));
+    step
+}
+
+/// Things of one stage do not hold each other.
+fn stage_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Interface | Kind::Volume => "leftovers of machines",
+        Kind::KeyPair | Kind::Group | Kind::Gateway => "access",
+        Kind::Subnet => "subnets",
+        Kind::RouteTable => "route tables",
+        Kind::Vpc => "vpc",
+    }
+}

@@ -1,0 +1,61 @@
+//! How long machines live: a file on the machine says when it powers itself off, a tag on it shows the same to everybody else.
+//! The file counts. It is written at the first boot, so that a machine that nobody ever reaches stops, too.
+
+use jiff::Timestamp;
+
+/// The file on each machine that says when it powers itself off: seconds since 1970, or `never`. Whoever renews a deployment
+/// replaces it.
+pub const FILE: &str = "/etc/deployer/expires";
+/// What looks at the file.
+pub const SCRIPT_FILE: &str = "/usr/local/sbin/deployer-ttl";
+/// Runs the script every minute.
+pub const TIMER: &str = "deployer-ttl.timer";
+
+/// Powers off unless the file says that there is time. A file that is gone or spoilt does not keep a machine alive.
+pub const SCRIPT: &str = "\
+#!/bin/sh
+end=$(cat /etc/deployer/expires)
+[ \"$end\" = never ] || [ \"$(date +%s)\" -lt \"$end\" ] || exec systemctl poweroff
+";
+
+/// The script's unit.
+pub const SERVICE_UNIT: &str = "\
+[Unit]
+Description=Power off when the deployment's time is over
+[Service]
+Type=oneshot
+ExecStart=/usr/local/sbin/deployer-ttl
+";
+
+/// Leaves half an hour after each boot, for somebody to renew.
+pub const TIMER_UNIT: &str = "\
+[Unit]
+Description=Look whether the deployment's time is over
+[Timer]
+OnBootSec=30min
+OnUnitActiveSec=1min
+AccuracySec=10s
+[Install]
+WantedBy=timers.target
+";
+
+/// The content of [`FILE`].
+pub fn content(expires: Option<Timestamp>) -> String {
+    match expires {
+        Some(time) => format!("{}\n", time.as_second()),
+        None => "never\n".into(),
+    }
+}
+
+/// The time left in words: `5 h 12 min left`, `over since …`.
+pub fn left(expires: Option<Timestamp>, now: Timestamp) -> String {
+    let Some(expires) = expires else {
+        return "no end".into();
+    };
+    let minutes = expires.duration_since(now).as_secs() / 60;
+    if minutes < 0 {
+        format!("over since {expires}")
+    } else {
+        format!("{} h {} min left", minutes / 60, minutes % 60)
+    }
+}
