@@ -276,7 +276,7 @@ pub(super) async fn keys(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Thing>, C
     Ok(answer
         .key_pairs()
         .iter()
-        .filter_map(|key| thing(key.key_pair_id(), key.tags()))
+        .filter_map(|key| thing(key.key_name(), key.tags()))
         .collect())
 }
 
@@ -388,5 +388,24 @@ pub async fn tenants(
     Ok(interfaces
         .iter()
         .filter_map(|one| Some((one.network_interface_id()?.to_owned(), read(one.tag_set()))))
+        .collect())
+}
+
+/// What binds a route table to subnets.
+pub async fn associations(ec2: &Client, table: &str) -> Result<Vec<String>, CloudError> {
+    let answer = ec2
+        .describe_route_tables()
+        .route_table_ids(table)
+        .send()
+        .await;
+    let answer = answer.map_err(|error| api("DescribeRouteTables", error))?;
+    let all = answer
+        .route_tables()
+        .iter()
+        .flat_map(|table| table.associations());
+    Ok(all
+        .filter(|one| one.main() != Some(true))
+        .filter_map(|one| one.route_table_association_id())
+        .map(Into::into)
         .collect())
 }

@@ -30,7 +30,7 @@ pub const LOOK_AND_MAKE: [&str; 21] = [
 ];
 
 /// Changing and deleting: only what carries our tag.
-pub const CHANGE: [&str; 16] = [
+pub const CHANGE: [&str; 17] = [
     "ec2:AuthorizeSecurityGroupIngress",
     "ec2:CreateRoute",
     "ec2:DeleteInternetGateway",
@@ -43,6 +43,7 @@ pub const CHANGE: [&str; 16] = [
     "ec2:DeleteVpc",
     "ec2:DetachInternetGateway",
     "ec2:DetachNetworkInterface",
+    "ec2:DisassociateRouteTable",
     "ec2:ReplaceRoute",
     "ec2:RevokeSecurityGroupIngress",
     "ec2:StartInstances",

@@ -158,7 +158,7 @@ async fn one(hands: &Hands<'_>, kind: Kind, id: &str) -> Result<(), CloudError> 
             .map_err(|error| api("DeleteVolume", error)),
         Kind::KeyPair => ec2
             .delete_key_pair()
-            .key_pair_id(id)
+            .key_name(id)
             .send()
             .await
             .map(|_| ())
@@ -184,11 +184,7 @@ async fn one(hands: &Hands<'_>, kind: Kind, id: &str) -> Result<(), CloudError> 
             .await
             .map(|_| ())
             .map_err(|error| api("DeleteSubnet", error)),
-        Kind::RouteTable => {
-            let call = ec2.delete_route_table().route_table_id(id).send().await;
-            call.map(|_| ())
-                .map_err(|error| api("DeleteRouteTable", error))
-        }
+        Kind::RouteTable => route_table(hands, id).await,
         Kind::Vpc => ec2
             .delete_vpc()
             .vpc_id(id)
@@ -229,6 +225,38 @@ async fn interface(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
     }
 }
 
+/// Deletes a route table; a subnet that still uses it is taken off first.
+async fn route_table(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
+    let delete = || async {
+        let call = hands
+            .ec2()
+            .delete_route_table()
+            .route_table_id(id)
+            .send()
+            .await;
+        call.map(|_| ())
+            .map_err(|error| api("DeleteRouteTable", error))
+    };
+    match delete().await {
+        Err(error) if held(&error) => {
+            for association in observe::associations(hands.ec2(), id).await? {
+                let call = hands
+                    .ec2()
+                    .disassociate_route_table()
+                    .association_id(association)
+                    .send()
+                    .await;
+                match call.map_err(|error| api("DisassociateRouteTable", error)) {
+                    Err(error) if !not_found(&error) => return Err(error),
+                    _ => {}
+                }
+            }
+            delete().await
+        }
+        result => result,
+    }
+}
+
 /// Who holds a thing that cannot be deleted: said by name, never touched.
 async fn holder(hands: &Hands<'_>, kind: Kind, id: &str) -> Option<CloudError> {
     let by = match kind {
@@ -243,14 +271,17 @@ async fn holder(hands: &Hands<'_>, kind: Kind, id: &str) -> Option<CloudError> {
         .filter(|(_, tags)| tags.get(tags::ID) != Some(&hands.wanted.id))
         .map(|(id, _)| id)
         .collect();
-    let who = if foreign.is_empty() {
-        "something that AWS does not name".into()
+    let output = if foreign.is_empty() {
+        "something uses it that AWS does not name".into()
     } else {
-        foreign.join(", ")
+        format!(
+            "it is used by {}, which is not part of this deployment",
+            foreign.join(", ")
+        )
     };
     Some(CloudError::Deadline {
         what: format!("deleting the {} {id}", kind.words().0),
         seconds: hands.pace().gone.as_secs(),
-        output: format!("it is used by {who}, which is not part of this deployment"),
+        output,
     })
 }

@@ -1,0 +1,11 @@
+//! Tests of the AWS cloud: its plan as data, and its calls against moto on loopback, with a proxy between that fails in the
+//! ways moto does not.
+
+mod account;
+mod bench;
+mod faults;
+mod kills;
+mod moto;
+mod plan;
+mod policy;
+mod proxy;

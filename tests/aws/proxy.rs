@@ -1,0 +1,336 @@
+//! A small HTTP proxy in front of moto. It counts calls, fails them as asked, and does what EC2 does and moto does not: a
+//! repeated token gives the same machine, and what is in use cannot be deleted.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+/// A call as it came.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Its name.
+    pub action: String,
+    /// Its parameters.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// What is done to a call.
+#[derive(Clone)]
+pub enum Fault {
+    /// The service refuses it.
+    Refuse { status: u16, code: &'static str },
+    /// It is done, and the answer gets lost.
+    LoseAnswer,
+    /// It is done, and the answer is changed.
+    Edit(Arc<dyn Fn(&Call, String) -> String + Send + Sync>),
+}
+
+#[derive(Default)]
+struct State {
+    calls: Vec<Call>,
+    faults: Vec<(String, u32, Fault)>,
+    tokens: HashMap<String, (BTreeMap<String, String>, Vec<u8>)>,
+    /// The call at which the caller dies, and whether before it is done.
+    kill: Option<(usize, bool)>,
+}
+
+/// The proxy. It ends with its runtime.
+pub struct Proxy {
+    /// Where it listens.
+    pub url: String,
+    state: Arc<Mutex<State>>,
+    killed: Arc<Notify>,
+}
+
+impl Proxy {
+    /// Starts one in front of moto's port.
+    pub async fn start(moto: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("address"));
+        let (state, killed) = (
+            Arc::new(Mutex::new(State::default())),
+            Arc::new(Notify::new()),
+        );
+        let proxy = Self {
+            url,
+            state: state.clone(),
+            killed: killed.clone(),
+        };
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("client");
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(
+                    stream,
+                    moto,
+                    client.clone(),
+                    state.clone(),
+                    killed.clone(),
+                ));
+            }
+        });
+        proxy
+    }
+
+    /// Does something to the next `times` calls of this name.
+    pub fn fault(&self, action: &str, times: u32, fault: Fault) {
+        self.state
+            .lock()
+            .expect("state")
+            .faults
+            .push((action.into(), times, fault));
+    }
+
+    /// Refuses the next `times` calls of this name.
+    pub fn refuse(&self, action: &str, times: u32, status: u16, code: &'static str) {
+        self.fault(action, times, Fault::Refuse { status, code });
+    }
+
+    /// The caller dies at its `n`-th call from now, before or after it is done.
+    pub fn kill_at(&self, n: usize, before: bool) {
+        let mut state = self.state.lock().expect("state");
+        state.calls.clear();
+        state.kill = Some((n, before));
+    }
+
+    /// Nobody dies any more.
+    pub fn spare(&self) {
+        self.state.lock().expect("state").kill = None;
+    }
+
+    /// Comes back when the caller is to die.
+    pub async fn killed(&self) {
+        self.killed.notified().await;
+    }
+
+    /// Calls since the last time.
+    pub fn take_calls(&self) -> Vec<Call> {
+        std::mem::take(&mut self.state.lock().expect("state").calls)
+    }
+
+    /// Names of calls since the last time, with how often.
+    pub fn take_counts(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for call in self.take_calls() {
+            *counts.entry(call.action).or_default() += 1;
+        }
+        counts
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    moto: u16,
+    client: reqwest::Client,
+    state: Arc<Mutex<State>>,
+    killed: Arc<Notify>,
+) {
+    while let Some((head, body)) = read(&mut stream).await {
+        let parameters: BTreeMap<String, String> = form(&body)
+            .into_iter()
+            .filter(|(key, _)| key != "Version")
+            .collect();
+        let action = parameters
+            .get("Action")
+            .cloned()
+            .unwrap_or_else(|| "?".into());
+        let call = Call {
+            action: action.clone(),
+            parameters,
+        };
+        let (fault, dies) = {
+            let mut state = state.lock().expect("state");
+            state.calls.push(call.clone());
+            let dies = state
+                .kill
+                .filter(|(n, _)| state.calls.len() == n + 1)
+                .map(|(_, before)| before);
+            let found = state
+                .faults
+                .iter_mut()
+                .find(|(name, times, _)| *name == action && *times > 0);
+            let fault = found.map(|(_, times, fault)| {
+                *times -= 1;
+                fault.clone()
+            });
+            (fault, dies)
+        };
+        let upstream = Upstream {
+            client: &client,
+            moto,
+            head: &head,
+        };
+        if dies == Some(true) {
+            killed.notify_one();
+            return std::future::pending().await;
+        }
+        let refusal = match &fault {
+            Some(Fault::Refuse { status, code }) => Some((*status, (*code).to_owned())),
+            _ => honest(&call, &upstream).await,
+        };
+        let (status, mut answer) = match refusal {
+            Some((status, code)) => (status, refused(&code)),
+            None => match replayed(&call, &state) {
+                Some(result) => result,
+                None => {
+                    let (status, answer) = upstream.ask(body).await;
+                    if let (Some(token), 200) = (call.parameters.get("ClientToken"), status) {
+                        let known = (call.parameters.clone(), answer.clone());
+                        state
+                            .lock()
+                            .expect("state")
+                            .tokens
+                            .insert(format!("{action} {token}"), known);
+                    }
+                    (status, answer)
+                }
+            },
+        };
+        if dies == Some(false) {
+            killed.notify_one();
+            return std::future::pending().await;
+        }
+        match fault {
+            Some(Fault::LoseAnswer) => return,
+            Some(Fault::Edit(edit)) => {
+                answer = edit(&call, String::from_utf8_lossy(&answer).into_owned()).into_bytes()
+            }
+            _ => {}
+        }
+        let head = format!(
+            "HTTP/1.1 {status} -\r\ncontent-type: text/xml\r\ncontent-length: {}\r\n\r\n",
+            answer.len()
+        );
+        if stream.write_all(head.as_bytes()).await.is_err()
+            || stream.write_all(&answer).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// The answer to a token that was used before.
+fn replayed(call: &Call, state: &Mutex<State>) -> Option<(u16, Vec<u8>)> {
+    let token = call
+        .parameters
+        .get("ClientToken")
+        .filter(|_| call.action == "RunInstances")?;
+    let state = state.lock().expect("state");
+    let (parameters, answer) = state.tokens.get(&format!("RunInstances {token}"))?;
+    if *parameters == call.parameters {
+        Some((200, answer.clone()))
+    } else {
+        Some((400, refused("IdempotentParameterMismatch")))
+    }
+}
+
+/// Refuses what EC2 refuses and moto does: deleting what machines use.
+async fn honest(call: &Call, upstream: &Upstream<'_>) -> Option<(u16, String)> {
+    let (key, name) = match call.action.as_str() {
+        "DeleteSecurityGroup" => ("GroupId", "instance.group-id"),
+        "DeleteSubnet" => ("SubnetId", "subnet-id"),
+        "DetachInternetGateway" | "DeleteVpc" => ("VpcId", "vpc-id"),
+        _ => return None,
+    };
+    let id = call.parameters.get(key)?;
+    let question = format!(
+        "Action=DescribeInstances&Version=2016-11-15&Filter.1.Name={name}&Filter.1.Value.1={id}&Filter.2.Name=instance-state-name\
+         &Filter.2.Value.1=pending&Filter.2.Value.2=running&Filter.2.Value.3=stopping&Filter.2.Value.4=stopped\
+         &Filter.2.Value.5=shutting-down"
+    );
+    let (_, answer) = upstream.ask(question).await;
+    String::from_utf8_lossy(&answer)
+        .contains("<instanceId>")
+        .then(|| (400, "DependencyViolation".into()))
+}
+
+/// EC2's way to say no.
+pub fn refused(code: &str) -> Vec<u8> {
+    format!("<Response><Errors><Error><Code>{code}</Code><Message>as the test wants it</Message></Error></Errors><RequestID>r</RequestID></Response>")
+        .into_bytes()
+}
+
+/// Moto, as the caller of one request sees it.
+struct Upstream<'a> {
+    client: &'a reqwest::Client,
+    moto: u16,
+    head: &'a [(String, String)],
+}
+
+impl Upstream<'_> {
+    async fn ask(&self, body: String) -> (u16, Vec<u8>) {
+        let mut request = self
+            .client
+            .post(format!("http://127.0.0.1:{}/", self.moto))
+            .body(body);
+        for (key, value) in self.head {
+            if !matches!(key.as_str(), "content-length" | "connection" | "host") {
+                request = request.header(key, value);
+            }
+        }
+        let answer = request.send().await.expect("moto answers");
+        let status = answer.status().as_u16();
+        let body = answer.bytes().await.expect("moto's answer");
+        (status, body.to_vec())
+    }
+}
+
+/// Reads one request: its headers and its body.
+async fn read(stream: &mut TcpStream) -> Option<(Vec<(String, String)>, String)> {
+    let mut bytes = Vec::new();
+    let end = loop {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end;
+        }
+        let mut part = [0; 4096];
+        match stream.read(&mut part).await {
+            Ok(0) | Err(_) => return None,
+            Ok(n) => bytes.extend_from_slice(&part[..n]),
+        }
+    };
+    let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let head: Vec<(String, String)> = text
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(": "))
+        .map(|(key, value)| (key.to_lowercase(), value.to_owned()))
+        .collect();
+    let length = head
+        .iter()
+        .find(|(key, _)| key == "content-length")
+        .map_or(0, |(_, value)| value.parse().expect("length"));
+    let mut body = bytes.split_off(end + 4);
+    while body.len() < length {
+        let mut part = vec![0; length - body.len()];
+        let n = stream.read(&mut part).await.ok().filter(|n| *n > 0)?;
+        body.extend_from_slice(&part[..n]);
+    }
+    Some((head, String::from_utf8_lossy(&body).into_owned()))
+}
+
+fn form(body: &str) -> Vec<(String, String)> {
+    body.split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(key, value)| (decoded(key), decoded(value)))
+        .collect()
+}
+
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digits: Vec<u8> = rest.by_ref().take(2).collect();
+            let digits = String::from_utf8(digits).expect("hex");
+            bytes.push(u8::from_str_radix(&digits, 16).expect("hex"));
+        } else {
+            bytes.push(if byte == b'+' { b' ' } else { byte });
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

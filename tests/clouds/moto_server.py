@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""moto's AWS on a free port of loopback, for tests. Prints the port; ends when its standard input is closed.
+
+Public addresses come from 10.126.0.0/16, which machines.py gives to its machines: moto's own are other people's.
+"""
+import itertools
+import json
+import os
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+# What moto does not say of its images is the same for all of them.
+COMMON = {
+    "state": "available", "public": True, "image_location": "amazon/image", "sriov": "simple", "root_device_type": "ebs",
+    "root_device_name": "/dev/sda1", "description": "for tests", "image_type": "machine", "platform": None,
+    "virtualization_type": "hvm", "hypervisor": "xen",
+}
+
+
+def images():
+    """Writes the images file as moto wants it; moto reads it when it is imported."""
+    short = json.loads((Path(__file__).parent / "images.json").read_text())
+    with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False) as file:
+        json.dump([COMMON | image for image in short], file)
+    return file.name
+
+
+def end_with_standard_input():
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def main():
+    os.environ["MOTO_AMIS_PATH"] = images()
+    os.environ.setdefault("MOTO_ENABLE_AMI_VALIDATION", "true")
+    os.environ.setdefault("MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION", "true")
+    os.environ.setdefault("MOTO_ENABLE_KEYPAIR_VALIDATION", "true")
+    from moto.ec2.models import elastic_ip_addresses, elastic_network_interfaces
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import make_server
+
+    numbers = itertools.count(10)
+    lock = threading.Lock()
+
+    def address():
+        with lock:
+            number = next(numbers)
+        return f"10.126.{number >> 8 & 255}.{number & 255}"
+
+    elastic_ip_addresses.random_ip = elastic_network_interfaces.random_public_ip = address
+    server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
+    threading.Thread(target=end_with_standard_input, daemon=True).start()
+    print(server.port, flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
