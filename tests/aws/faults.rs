@@ -1,1 +1,372 @@
-//! .
+//! What the real AWS does now and then and moto never: each must end well, or in words.
+
+use std::sync::Arc;
+
+use deployer::cloud::Cloud as _;
+
+use super::bench::{Bench, words};
+use super::moto::Moto;
+use super::proxy::{Fault, Proxy};
+
+/// A proxy and a deployment of one machine in a region of its own.
+async fn bench(region: &str, id: &str, nodes: &[&str]) -> Option<(Proxy, Bench)> {
+    let proxy = Proxy::start(Moto::shared()?.port).await;
+    let bench = Bench::new(&proxy.url, region, id, nodes);
+    Some((proxy, bench))
+}
+
+async fn machines(bench: &Bench) -> usize {
+    let found = bench.aws().deployments().await.expect("deployments");
+    let ours = found.into_iter().find(|found| found.id == bench.wanted.id);
+    ours.map_or(0, |found| {
+        found
+            .things
+            .iter()
+            .filter(|thing| thing.starts_with("machine"))
+            .count()
+    })
+}
+
+#[tokio::test]
+async fn an_answer_that_gets_lost_makes_no_second_machine() {
+    let Some((proxy, bench)) = bench("us-east-2", "100000000001", &["vm1"]).await else {
+        return;
+    };
+    proxy.fault("RunInstances", 1, Fault::LoseAnswer);
+    bench
+        .up()
+        .await
+        .expect("the SDK repeats it with the same token");
+    assert_eq!(machines(&bench).await, 1);
+    assert_eq!(
+        bench.teardown().await.expect("teardown"),
+        Vec::<String>::new()
+    );
+
+    // For as long as this run lasts: the next one asks with the token that was noted.
+    proxy.fault("RunInstances", 6, Fault::LoseAnswer);
+    let bench = Bench::new(&proxy.url, "us-east-2", "100000000002", &["vm1"]);
+    let error = bench.up().await.expect_err("no answer").to_string();
+    assert!(error.starts_with("RunInstances: "), "{error}");
+    assert_eq!(machines(&bench).await, 1);
+    let up = bench.up().await.expect("up");
+    assert_eq!((machines(&bench).await, up.len()), (1, 1));
+    assert_eq!(
+        bench.teardown().await.expect("teardown"),
+        Vec::<String>::new()
+    );
+}
+
+#[tokio::test]
+async fn a_repeated_token_with_other_settings_is_the_machine_as_it_was() {
+    let Some((proxy, mut bench)) = bench("us-east-2", "100000000003", &["vm1"]).await else {
+        return;
+    };
+    proxy.fault("RunInstances", 6, Fault::LoseAnswer);
+    bench.up().await.expect_err("no answer");
+    bench.settings.disk_gib = 32;
+    // It is listed late: the repeated call says that it is there.
+    let hide = |_: &_, answer: String| {
+        answer
+            .replace("<value>100000000003</value>", "<value>other</value>")
+            .replace("i-", "x-")
+    };
+    proxy.fault("DescribeInstances", 0, Fault::Edit(Arc::new(hide)));
+    bench.up().await.expect("up");
+    assert_eq!(machines(&bench).await, 1);
+    assert_eq!(
+        bench.teardown().await.expect("teardown"),
+        Vec::<String>::new()
+    );
+}
+
+#[tokio::test]
+async fn lost_answers_make_no_second_network() {
+    let Some((proxy, bench)) = bench("us-east-2", "100000000004", &["vm1"]).await else {
+        return;
+    };
+    let calls = [
+        "CreateVpc",
+        "CreateSubnet",
+        "CreateInternetGateway",
+        "AttachInternetGateway",
+        "CreateRouteTable",
+        "CreateRoute",
+        "AssociateRouteTable",
+        "CreateSecurityGroup",
+        "AuthorizeSecurityGroupIngress",
+        "ImportKeyPair",
+    ];
+    for call in calls {
+        proxy.fault(call, 1, Fault::LoseAnswer);
+    }
+    bench.up().await.expect("up");
+    let found = bench.aws().deployments().await.expect("deployments");
+    let ours = found
+        .into_iter()
+        .find(|found| found.id == bench.wanted.id)
+        .expect("found");
+    let count = |kind: &str| {
+        ours.things
+            .iter()
+            .filter(|thing| thing.starts_with(kind))
+            .count()
+    };
+    for kind in [
+        "VPC",
+        "subnet",
+        "internet gateway",
+        "route table",
+        "security group",
+        "key pair",
+        "machine",
+    ] {
+        assert_eq!(count(kind), 1, "{kind} in {:?}", ours.things);
+    }
+    assert!(
+        bench
+            .plan(&bench.aws())
+            .await
+            .expect("plan")
+            .steps
+            .is_empty()
+    );
+    assert_eq!(
+        bench.teardown().await.expect("teardown"),
+        Vec::<String>::new()
+    );
+}
+
+#[tokio::test]
+async fn throttling_is_waited_out() {
+    let Some((proxy, bench)) = bench("us-west-1", "100000000005", &["vm1"]).await else {
+        return;
+    };
+    for call in [
+        "DescribeInstances",
+        "DescribeVpcs",
+        "CreateVpc",
+        "CreateSubnet",
+        "RunInstances",
+        "TerminateInstances",
+        "DeleteVpc",
+    ] {
+        proxy.refuse(call, 3, 503, "RequestLimitExceeded");
+    }
+    bench.up().await.expect("up");
+    assert_eq!(machines(&bench).await, 1);
+    assert_eq!(
+        bench.teardown().await.expect("teardown"),
+        Vec::<String>::new()
+    );
+}
+
+#[tokio::test]
+async fn a_full_zone_leads_to_the_next_one() {
+    let Some((proxy, mut bench)) = bench("us-west-2", "100000000006", &["vm1", "vm2"]).await else {
+        return;
+    };
+    bench.settings.zones = vec![
+        "us-west-2b".into(),
+        "us-west-2a".into(),
+        "us-west-2c".into(),
+    ];
+    proxy.refuse("RunInstances", 2, 400, "InsufficientInstanceCapacity");
+    bench.up().await.expect("up");
+    let said = bench.lines.0.lock().expect("lines").join("\n");
+    assert!(
+        said.contains("asks for a t3.small in us-west-2b")
+            && said.contains("asks for a t3.small in us-west-2a"),
+        "{said}"
+    );
+    let calls = proxy.take_calls();
+    assert_eq!(
+        calls
+            .iter()
+            .filter(|call| call.action == "CreateSubnet")
+            .count(),
+        2,
+        "one more subnet for both machines"
+    );
+    assert!(
+        bench
+            .plan(&bench.aws())
+            .await
+            .expect("plan")
+            .steps
+            .is_empty()
+    );
+    assert_eq!(
+        bench.teardown().await.expect("teardown"),
+        Vec::<String>::new()
+    );
+
+    let Some((proxy, mut bench)) = self::bench("us-west-2", "100000000007", &["vm1"]).await else {
+        return;
+    };
+    bench.settings.zones = vec!["us-west-2b".into(), "us-west-2a".into()];
+    proxy.refuse("RunInstances", 2, 400, "InsufficientInstanceCapacity");
+    let error = bench.up().await.expect_err("full").to_string();
+    assert_eq!(
+        error,
+        "vm1: AWS has no room for another t3.small in us-west-2b, us-west-2a: try later, or another `instance_type` or more `zones`"
+    );
+    bench.up().await.expect("later there is room");
+    assert_eq!(
+        bench.teardown().await.expect("teardown"),
+        Vec::<String>::new()
+    );
+}
+
+#[tokio::test]
+async fn a_machine_that_dies_says_why() {
+    let Some((proxy, bench)) = bench("ca-central-1", "100000000008", &["vm1"]).await else {
+        return;
+    };
+    let die = |_: &_, answer: String| {
+        answer.replace("<code>16</code><name>running</name>", "<code>48</code><name>terminated</name>")
+            .replace("<code>16</code>", "<code>48</code>")
+            .replace("<name>running</name>", "<name>terminated</name>")
+            .replace("</instanceState>", "</instanceState><stateReason><code>Client.InternalError</code><message>the disk's key is gone</message></stateReason>")
+    };
+    proxy.fault("DescribeInstances", 0, Fault::LoseAnswer);
+    let plan = bench.plan(&bench.aws()).await.expect("plan");
+    proxy.fault("DescribeInstances", 1, Fault::Edit(Arc::new(die)));
+    let error = bench
+        .run(&bench.aws(), &plan.steps, false)
+        .await
+        .expect_err("dies")
+        .to_string();
+    assert!(
+        error.contains("died before it ran: Client.InternalError: the disk's key is gone"),
+        "{error}"
+    );
+    // It never ran, so nothing is lost; here it lives after all and is taken.
+    let plan = bench.plan(&bench.aws()).await.expect("plan");
+    assert!(plan.lost.is_empty(), "{}", words(&plan));
+    assert_eq!(
+        bench.teardown().await.expect("teardown"),
+        Vec::<String>::new()
+    );
+}
+
+#[tokio::test]
+async fn what_was_just_made_may_not_be_known_everywhere() {
+    let Some((proxy, bench)) = bench("sa-east-1", "100000000009", &["vm1"]).await else {
+        return;
+    };
+    for (call, code) in [
+        ("CreateSubnet", "InvalidVpcID.NotFound"),
+        ("AttachInternetGateway", "InvalidInternetGatewayID.NotFound"),
+        ("CreateRoute", "InvalidRouteTableID.NotFound"),
+        ("AssociateRouteTable", "InvalidSubnetID.NotFound"),
+        ("AuthorizeSecurityGroupIngress", "InvalidGroup.NotFound"),
+        ("RunInstances", "InvalidGroup.NotFound"),
+    ] {
+        proxy.refuse(call, 2, 400, code);
+    }
+    let plan = bench.plan(&bench.aws()).await.expect("plan");
+    // The machine is not listed in the first three looks.
+    let hide = |_: &_, answer: String| match (
+        answer.find("<reservationSet>"),
+        answer.find("</reservationSet>"),
+    ) {
+        (Some(start), Some(end)) => format!(
+            "{}{}",
+            &answer[..start + "<reservationSet>".len()],
+            &answer[end..]
+        ),
+        _ => answer,
+    };
+    proxy.fault("DescribeInstances", 3, Fault::Edit(Arc::new(hide)));
+    bench
+        .run(&bench.aws(), &plan.steps, false)
+        .await
+        .expect("up");
+    let said = bench.lines.0.lock().expect("lines").join("\n");
+    assert!(said.contains(" is running"), "{said}");
+
+    // The same at the next run: nothing is made a second time, nothing is taken for lost.
+    proxy.fault("DescribeInstances", 1, Fault::Edit(Arc::new(hide)));
+    let plan = bench.plan(&bench.aws()).await.expect("plan");
+    assert!(
+        plan.lost.is_empty() && plan.steps.is_empty(),
+        "{}",
+        words(&plan)
+    );
+    assert_eq!(
+        bench.teardown().await.expect("teardown"),
+        Vec::<String>::new()
+    );
+}
+
+#[tokio::test]
+async fn what_holds_on_is_waited_for_and_named() {
+    let Some((proxy, bench)) = bench("ap-south-1", "10000000000a", &["vm1"]).await else {
+        return;
+    };
+    let calls = [
+        "DetachInternetGateway",
+        "DeleteSecurityGroup",
+        "DeleteSubnet",
+        "DeleteRouteTable",
+        "DeleteVpc",
+        "DeleteInternetGateway",
+    ];
+    for call in calls {
+        bench.up().await.expect("up");
+        proxy.refuse(call, 3, 400, "DependencyViolation");
+        assert_eq!(
+            bench
+                .teardown()
+                .await
+                .unwrap_or_else(|error| panic!("{call}: {error}")),
+            Vec::<String>::new(),
+            "{call}"
+        );
+    }
+    bench.up().await.expect("up");
+    proxy.refuse("DeleteSubnet", 1000, 400, "DependencyViolation");
+    let error = bench.teardown().await.expect_err("held").to_string();
+    assert!(
+        error.starts_with("deleting the subnet subnet-")
+            && error.contains("was not done within 2 s"),
+        "{error}"
+    );
+    let left = bench
+        .aws()
+        .leftovers(&bench.wanted.id)
+        .await
+        .expect("leftovers")
+        .join(", ");
+    assert!(
+        left.contains("VPC vpc-") && left.contains("subnet subnet-"),
+        "{left}"
+    );
+}
+
+#[tokio::test]
+async fn refusals_name_the_permission() {
+    let Some((proxy, bench)) = bench("ap-northeast-1", "10000000000b", &["vm1"]).await else {
+        return;
+    };
+    proxy.refuse("CreateVpc", 1, 403, "UnauthorizedOperation");
+    let error = bench.up().await.expect_err("refused").to_string();
+    assert_eq!(
+        error,
+        "CreateVpc: as the test wants it; the policy of these credentials must allow `ec2:CreateVpc` (UnauthorizedOperation)"
+    );
+    for (code, advice) in [
+        ("VcpuLimitExceeded", "ask for a higher quota"),
+        ("ExpiredToken", "log in again"),
+        ("AuthFailure", "not valid in this region"),
+    ] {
+        proxy.refuse("RunInstances", 1, 400, code);
+        let error = bench.up().await.expect_err("refused").to_string();
+        assert!(error.contains(advice), "{error}");
+    }
+    assert_eq!(
+        bench.teardown().await.expect("teardown"),
+        Vec::<String>::new()
+    );
+}

@@ -68,6 +68,18 @@ pub fn clients(config: &SdkConfig, settings: &Settings) -> (Client, Client) {
     )
 }
 
+/// The client that says whose the credentials are.
+pub fn identity(config: &SdkConfig, settings: &Settings) -> aws_sdk_sts::Client {
+    let mut builder = aws_sdk_sts::config::Builder::from(config);
+    builder.set_endpoint_url(
+        settings
+            .endpoint_url
+            .clone()
+            .or_else(|| config.endpoint_url().map(Into::into)),
+    );
+    aws_sdk_sts::Client::from_conf(builder.build())
+}
+
 /// Forbids the SDK to repeat a call that may have been done already.
 #[derive(Debug)]
 struct NoAnswerIsFinal;

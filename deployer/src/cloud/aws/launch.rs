@@ -24,6 +24,10 @@ use crate::machine::Machine;
 /// Makes a node's machine in the first zone that has room, and waits until it runs.
 pub async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine, CloudError> {
     let node = launch.node.as_str();
+    hands.notes.record(
+        note::IMAGE,
+        &format!("{} {}", launch.image, launch.root_device),
+    )?;
     let mut full = Vec::new();
     let mut number = launch.attempt;
     for place in starting_at(&launch.zones, hands, node) {
@@ -173,6 +177,9 @@ async fn run(
             .send()
             .await
             .map_err(|error| api("RunInstances", error))?;
+        if let Some(account) = answer.owner_id() {
+            hands.notes.record(note::ACCOUNT, account)?;
+        }
         let id = answer
             .instances()
             .first()

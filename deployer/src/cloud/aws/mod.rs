@@ -51,6 +51,7 @@ pub struct Aws {
     ec2: Client,
     /// For calls that make a second thing when they are repeated.
     once: Client,
+    sts: aws_sdk_sts::Client,
     settings: Settings,
     pace: Pace,
     last_look: launch::Look,
@@ -71,11 +72,41 @@ impl Aws {
         Self {
             ec2,
             once,
+            sts: client::identity(config, &settings),
             settings,
             pace,
             last_look: launch::Look::default(),
             turn: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The account that the credentials belong to.
+    pub async fn account(&self) -> Result<String, CloudError> {
+        let answer = self
+            .sts
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|error| failure::api("GetCallerIdentity", error))?;
+        Ok(answer.account().unwrap_or_default().into())
+    }
+
+    /// Where nothing is found of a deployment that once had machines, the credentials may be of another account: then all would
+    /// seem lost.
+    async fn same_account(&self, wanted: &Wanted, observed: &Observed) -> Result<(), CloudError> {
+        let Some(noted) = wanted.notes.get(operation::note::ACCOUNT) else {
+            return Ok(());
+        };
+        if observed.tags().next().is_some() {
+            return Ok(());
+        }
+        let account = self.account().await?;
+        if account == *noted {
+            return Ok(());
+        }
+        Err(CloudError::Refused(format!(
+            "the deployment is in the AWS account {noted}, the credentials are of {account}: log in there, or set AWS_PROFILE"
+        )))
     }
 
     /// Looks at a deployment: four calls when all is as it should be, more when something is missing.
@@ -150,6 +181,7 @@ impl Cloud for Aws {
             }
         }
         let observed = self.observe(wanted).await?;
+        self.same_account(wanted, &observed).await?;
         let catalog = catalog::choose(&self.ec2, wanted, &self.settings, &observed).await?;
         let view = plan::View {
             wanted,
