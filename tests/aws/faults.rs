@@ -2,17 +2,34 @@
 
 use std::sync::Arc;
 
-use deployer::cloud::Cloud as _;
+use deployer::cloud::{Cloud as _, Notes as _};
 
 use super::bench::{Bench, words};
 use super::moto::Moto;
-use super::proxy::{Fault, Proxy};
+use super::proxy::{Call, Fault, Proxy};
 
 /// A proxy and a deployment of one machine in a region of its own.
 async fn bench(region: &str, id: &str, nodes: &[&str]) -> Option<(Proxy, Bench)> {
     let proxy = Proxy::start(Moto::shared()?.port).await;
     let bench = Bench::new(&proxy.url, region, id, nodes);
     Some((proxy, bench))
+}
+
+/// An answer that lists no machine.
+fn hide(_: &Call, answer: String) -> String {
+    match (
+        answer.find("<reservationSet>"),
+        answer.find("</reservationSet>"),
+    ) {
+        (Some(start), Some(end)) => {
+            format!(
+                "{}{}",
+                &answer[..start + "<reservationSet>".len()],
+                &answer[end..]
+            )
+        }
+        _ => answer,
+    }
 }
 
 async fn machines(bench: &Bench) -> usize {
@@ -65,13 +82,9 @@ async fn a_repeated_token_with_other_settings_is_the_machine_as_it_was() {
     proxy.fault("RunInstances", 6, Fault::LoseAnswer);
     bench.up().await.expect_err("no answer");
     bench.settings.disk_gib = 32;
-    // It is listed late: the repeated call says that it is there.
-    let hide = |_: &_, answer: String| {
-        answer
-            .replace("<value>100000000003</value>", "<value>other</value>")
-            .replace("i-", "x-")
-    };
-    proxy.fault("DescribeInstances", 0, Fault::Edit(Arc::new(hide)));
+    // It is not listed yet, so it is asked for again; that call is refused, and by then it is listed.
+    proxy.fault("DescribeInstances", 2, Fault::Edit(Arc::new(hide)));
+    proxy.take_calls();
     bench.up().await.expect("up");
     assert_eq!(machines(&bench).await, 1);
     assert_eq!(
@@ -229,7 +242,6 @@ async fn a_machine_that_dies_says_why() {
             .replace("<name>running</name>", "<name>terminated</name>")
             .replace("</instanceState>", "</instanceState><stateReason><code>Client.InternalError</code><message>the disk's key is gone</message></stateReason>")
     };
-    proxy.fault("DescribeInstances", 0, Fault::LoseAnswer);
     let plan = bench.plan(&bench.aws()).await.expect("plan");
     proxy.fault("DescribeInstances", 1, Fault::Edit(Arc::new(die)));
     let error = bench
@@ -267,17 +279,6 @@ async fn what_was_just_made_may_not_be_known_everywhere() {
     }
     let plan = bench.plan(&bench.aws()).await.expect("plan");
     // The machine is not listed in the first three looks.
-    let hide = |_: &_, answer: String| match (
-        answer.find("<reservationSet>"),
-        answer.find("</reservationSet>"),
-    ) {
-        (Some(start), Some(end)) => format!(
-            "{}{}",
-            &answer[..start + "<reservationSet>".len()],
-            &answer[end..]
-        ),
-        _ => answer,
-    };
     proxy.fault("DescribeInstances", 3, Fault::Edit(Arc::new(hide)));
     bench
         .run(&bench.aws(), &plan.steps, false)
@@ -287,7 +288,7 @@ async fn what_was_just_made_may_not_be_known_everywhere() {
     assert!(said.contains(" is running"), "{said}");
 
     // The same at the next run: nothing is made a second time, nothing is taken for lost.
-    proxy.fault("DescribeInstances", 1, Fault::Edit(Arc::new(hide)));
+    proxy.fault("DescribeInstances", 4, Fault::Edit(Arc::new(hide)));
     let plan = bench.plan(&bench.aws()).await.expect("plan");
     assert!(
         plan.lost.is_empty() && plan.steps.is_empty(),
@@ -368,5 +369,29 @@ async fn refusals_name_the_permission() {
     assert_eq!(
         bench.teardown().await.expect("teardown"),
         Vec::<String>::new()
+    );
+}
+
+#[tokio::test]
+async fn credentials_of_another_account_are_noticed() {
+    let Some((_proxy, bench)) = bench("ap-northeast-2", "10000000000c", &["vm1"]).await else {
+        return;
+    };
+    bench.up().await.expect("up");
+    assert_eq!(bench.notes.get("account").as_deref(), Some("123456789012"));
+    assert_eq!(
+        bench.teardown().await.expect("teardown"),
+        Vec::<String>::new()
+    );
+    // Nothing is there now, as it would be with the wrong account.
+    bench.notes.record("account", "999999999999").expect("note");
+    let error = bench
+        .plan(&bench.aws())
+        .await
+        .expect_err("another account")
+        .to_string();
+    assert_eq!(
+        error,
+        "the deployment is in the AWS account 999999999999, the credentials are of 123456789012: log in there, or set AWS_PROFILE"
     );
 }

@@ -80,6 +80,35 @@ impl Aws {
         }
     }
 
+    /// A machine that was made a moment ago may not be listed by its tags yet: before it is taken for lost, it is asked for by
+    /// its id, for a while.
+    async fn look_again(&self, observed: &mut Observed, wanted: &Wanted) -> Result<(), CloudError> {
+        let listed = |id: &String| observed.instances.iter().any(|instance| instance.id == *id);
+        let attempts = wanted
+            .machines
+            .keys()
+            .filter_map(|node| operation::Attempt::read(&wanted.notes, node));
+        let missing: Vec<String> = attempts
+            .filter_map(|attempt| attempt.instance)
+            .filter(|id| !listed(id))
+            .collect();
+        let start = Instant::now();
+        for id in missing {
+            loop {
+                match observe::instances_by_id(&self.ec2, std::slice::from_ref(&id)).await {
+                    Ok(found) if !found.is_empty() => {
+                        observed.instances.extend(found);
+                        break;
+                    }
+                    Err(error) if !failure::not_found(&error) => return Err(error),
+                    _ if start.elapsed() > self.pace.settle => break,
+                    _ => sleep(self.pace.poll).await,
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The account that the credentials belong to.
     pub async fn account(&self) -> Result<String, CloudError> {
         let answer = self
@@ -116,6 +145,7 @@ impl Aws {
         if wanted.machines.is_empty() || !complete(&mut observed, wanted, &self.settings) {
             observed = observe::everything(&self.ec2, scope).await?;
         }
+        self.look_again(&mut observed, wanted).await?;
         let named = match (&self.settings.subnet, &self.settings.vpc) {
             (Some(subnet), _) => Some(tags::filter("subnet-id", subnet)),
             (None, Some(vpc)) => Some(tags::filter("vpc-id", vpc)),
