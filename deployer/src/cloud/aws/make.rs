@@ -244,10 +244,7 @@ pub(super) async fn group(hands: &Hands<'_>, vpc: &Ref) -> Result<(), CloudError
             .create_security_group()
             .group_name(&name)
             .vpc_id(&vpc);
-        let made = made.description(format!(
-            "Machines of the deployment {}",
-            hands.wanted.deployment
-        ));
+        let made = made.description(format!("deployer:{}", hands.wanted.deployment));
         let made = made
             .tag_specifications(tagged(hands, ResourceType::SecurityGroup))
             .send()

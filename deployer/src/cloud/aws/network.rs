@@ -385,10 +385,12 @@ pub fn places(
         .get(instance_type)
         .cloned()
         .unwrap_or_default();
+    let asked =
+        |zone: &String| view.settings.zones.is_empty() || view.settings.zones.contains(zone);
     let mut places: Vec<Place> = net
         .subnets
         .iter()
-        .filter(|(zone, _)| offered.contains(zone))
+        .filter(|(zone, _)| offered.contains(zone) && asked(zone))
         .map(|(zone, subnet)| Place {
             zone: zone.clone(),
             subnet: subnet.clone(),

@@ -5,14 +5,11 @@ use serde_json::{Value, json};
 use super::tags;
 
 /// Looking, and making things: AWS cannot bind these to things that do not exist yet.
-pub const LOOK_AND_MAKE: [&str; 21] = [
-    "ec2:AssociateRouteTable",
-    "ec2:AttachInternetGateway",
+pub const LOOK_AND_MAKE: [&str; 18] = [
     "ec2:CreateInternetGateway",
     "ec2:CreateRouteTable",
     "ec2:CreateSecurityGroup",
     "ec2:CreateSubnet",
-    "ec2:CreateTags",
     "ec2:CreateVpc",
     "ec2:DescribeImages",
     "ec2:DescribeInstanceTypeOfferings",
@@ -29,10 +26,24 @@ pub const LOOK_AND_MAKE: [&str; 21] = [
     "ec2:RunInstances",
 ];
 
+/// Calls whose things are tagged while they are made.
+pub const TAGGING: [&str; 7] = [
+    "CreateInternetGateway",
+    "CreateRouteTable",
+    "CreateSecurityGroup",
+    "CreateSubnet",
+    "CreateVpc",
+    "ImportKeyPair",
+    "RunInstances",
+];
+
 /// Changing and deleting: only what carries our tag.
-pub const CHANGE: [&str; 17] = [
+pub const CHANGE: [&str; 20] = [
+    "ec2:AssociateRouteTable",
+    "ec2:AttachInternetGateway",
     "ec2:AuthorizeSecurityGroupIngress",
     "ec2:CreateRoute",
+    "ec2:CreateTags",
     "ec2:DeleteInternetGateway",
     "ec2:DeleteKeyPair",
     "ec2:DeleteNetworkInterface",
@@ -63,12 +74,20 @@ pub fn actions() -> impl Iterator<Item = &'static str> {
     LOOK_AND_MAKE.into_iter().chain(CHANGE)
 }
 
-/// The policy. What is changed or deleted must carry our tag, so that these credentials cannot harm anything else.
+/// The policy. What is changed or deleted must carry our tag, and nothing that is there already can be given it: these
+/// credentials cannot harm anything else.
 pub fn policy() -> Value {
     json!({
         "Version": "2012-10-17",
         "Statement": [
             {"Sid": "LookAndMake", "Effect": "Allow", "Action": LOOK_AND_MAKE, "Resource": "*"},
+            {
+                "Sid": "TagWhatIsMade",
+                "Effect": "Allow",
+                "Action": "ec2:CreateTags",
+                "Resource": "*",
+                "Condition": {"StringEquals": {"ec2:CreateAction": TAGGING}}
+            },
             {
                 "Sid": "ChangeOnlyOurs",
                 "Effect": "Allow",
