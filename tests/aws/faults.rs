@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use aws_sdk_ec2::types::ResourceType;
+use deployer::cloud::aws::tags;
 use deployer::cloud::{Cloud as _, Notes as _};
 
 use super::bench::{Bench, words};
@@ -394,4 +396,59 @@ async fn credentials_of_another_account_are_noticed() {
         error,
         "the deployment is in the AWS account 999999999999, the credentials are of 123456789012: log in there, or set AWS_PROFILE"
     );
+}
+
+#[tokio::test]
+async fn interfaces_of_ours_are_deleted_and_others_named() {
+    let Some((proxy, bench)) = bench("ap-northeast-3", "10000000000d", &["vm1"]).await else {
+        return;
+    };
+    bench.up().await.expect("up");
+    let config = super::bench::config("ap-northeast-3", "key", "secret");
+    let config = aws_sdk_ec2::config::Builder::from(&config)
+        .endpoint_url(&proxy.url)
+        .build();
+    let ec2 = aws_sdk_ec2::Client::from_conf(config);
+    let subnet = bench
+        .notes
+        .0
+        .lock()
+        .expect("notes")
+        .iter()
+        .find(|(key, _)| key.starts_with("subnet"))
+        .expect("noted")
+        .1
+        .clone();
+    let ours = tags::Tags::from([(tags::ID.to_owned(), bench.wanted.id.clone())]);
+    let left = tags::specification(ResourceType::NetworkInterface, &ours);
+    ec2.create_network_interface()
+        .subnet_id(&subnet)
+        .tag_specifications(left)
+        .send()
+        .await
+        .expect("left behind");
+    let foreign = ec2
+        .create_network_interface()
+        .subnet_id(&subnet)
+        .send()
+        .await
+        .expect("foreign");
+    let foreign = foreign
+        .network_interface()
+        .and_then(|one| one.network_interface_id())
+        .expect("id")
+        .to_owned();
+
+    proxy.refuse("DeleteSubnet", 1000, 400, "DependencyViolation");
+    let error = bench.teardown().await.expect_err("held").to_string();
+    assert!(
+        error.contains(&format!("{foreign}, which is not part of this deployment")),
+        "{error}"
+    );
+    assert_eq!(proxy.take_counts().get("DeleteNetworkInterface"), Some(&1));
+    ec2.describe_network_interfaces()
+        .network_interface_ids(&foreign)
+        .send()
+        .await
+        .expect("it was left alone");
 }

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use super::bench::Bench;
 use super::moto::Moto;
 
-/// Needed only for what moto never lets happen: a disk or an attached interface that outlives its machine, a route that was bent
+/// Needed only for what moto never lets happen: a disk or an interface that outlives its machine, a route that was bent
 /// by hand.
-const RARE: [&str; 3] = [
+const RARE: [&str; 4] = [
+    "ec2:DeleteNetworkInterface",
     "ec2:DeleteVolume",
     "ec2:DetachNetworkInterface",
     "ec2:ReplaceRoute",
