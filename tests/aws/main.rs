@@ -3,6 +3,7 @@
 
 mod account;
 mod bench;
+mod booted;
 mod faults;
 mod kills;
 mod moto;

@@ -134,11 +134,17 @@ class Machine:
         self.plugged = None
         say(self.id, "boots")
 
+    def children(self):
+        try:
+            return Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        except FileNotFoundError:
+            return []
+
     def init(self):
         """The machine's process 1 as seen from here, once it has its own network."""
         try:
-            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-            return next((pid for pid in children if os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")), None)
+            ours = os.readlink("/proc/self/ns/net")
+            return next((pid for pid in self.children() if os.readlink(f"/proc/{pid}/ns/net") != ours), None)
         except FileNotFoundError:
             return None
 
@@ -165,18 +171,10 @@ class Machine:
     def power_off(self):
         if self.process is None:
             return
-        for _ in range(200):  # its processes are those of its cgroup, and nobody else's
-            left = {int(pid) for cgroup in cgroups(self.name) for file in cgroup.rglob("cgroup.procs")
-                    for pid in file.read_text().split()}
-            for pid in left - {os.getpid()}:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            if not left and self.process.poll() is not None:
-                break
-            self.process.poll()
-            time.sleep(0.05)
+        for pid in self.children():  # the machine's process 1: all others end with it
+            os.kill(int(pid), signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
         self.process = None
 
     def remove(self):
@@ -185,12 +183,15 @@ class Machine:
         shutil.rmtree(self.directory)
         for cgroup in cgroups(self.name):
             for path in sorted(cgroup.rglob("*/"), reverse=True) + [cgroup]:
-                for _ in range(20):
+                for _ in range(40):  # busy for a moment after its last process
                     try:
-                        path.is_dir() and path.rmdir()
-                        break
+                        path.rmdir()
+                    except FileNotFoundError:
+                        pass
                     except OSError:
                         time.sleep(0.05)
+                        continue
+                    break
         say(self.id, "is gone")
 
 
@@ -198,17 +199,24 @@ def addresses(instance):
     return tuple(a for a in (instance.get("PrivateIpAddress"), instance.get("PublicIpAddress")) if a)
 
 
+def groups_of(instance):
+    """Groups given with an interface are shown there only."""
+    shown = [instance, *instance["NetworkInterfaces"]]
+    return {group["GroupId"] for one in shown for group in one.get("SecurityGroups", one.get("Groups", []))}
+
+
 def firewall(instances, groups):
     """The security groups as rules on the bridge: to each address only what its groups let in."""
     members = {}
     for instance in instances:
-        for group in instance["SecurityGroups"]:
-            members.setdefault(group["GroupId"], []).extend(addresses(instance))
-    rules = ["ct state established,related accept", "ether type arp accept"]
+        for group in groups_of(instance):
+            members.setdefault(group, []).extend(addresses(instance))
+    # Not every kernel tracks connections on a bridge: what does not open one is an answer.
+    rules = ["ether type arp accept", "tcp flags & (syn | ack) != syn accept", "udp sport 53 accept"]
     for instance in instances:
         to = f"ip daddr {{ {', '.join(addresses(instance))} }}"
-        for group in instance["SecurityGroups"]:
-            for permission in groups.get(group["GroupId"], []):
+        for group in groups_of(instance):
+            for permission in groups.get(group, []):
                 sources = [r["CidrIp"] for r in permission.get("IpRanges", [])]
                 sources += [a for pair in permission.get("UserIdGroupPairs", []) for a in members.get(pair["GroupId"], [])]
                 protocol = permission["IpProtocol"]
@@ -292,6 +300,12 @@ def unplug():
     run("nft", "delete", "table", "bridge", BRIDGE, check=False)
 
 
+def until_closed(stop):
+    while os.read(0, 1024):
+        pass
+    stop.set()
+
+
 def main():
     what, image = sys.argv[1], Path(sys.argv[2]).resolve()
     if what == "image":
@@ -300,7 +314,7 @@ def main():
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    threading.Thread(target=lambda: (sys.stdin.buffer.read(), stop.set()), daemon=True).start()
+    threading.Thread(target=until_closed, args=(stop,), daemon=True).start()
     Watch(image, *sys.argv[3:5]).until(stop)
 
 
