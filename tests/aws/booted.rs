@@ -237,8 +237,8 @@ async fn machines_are_trusted_at_first_contact_and_end_by_themselves() {
     );
     assert_eq!(
         keys.text(one, "grep -s vm1 /etc/hosts; true"),
-        "",
-        "the hosts table is left alone"
+        "127.0.1.1 vm1",
+        "the hosts table has its own name only"
     );
 
     // A machine that is not the one we made is not spoken to.

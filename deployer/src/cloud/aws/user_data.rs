@@ -17,6 +17,9 @@ use crate::secret::Secret;
 /// What AWS takes, in bytes, before it is encoded.
 pub const LIMIT: usize = 16 * 1024;
 
+/// sudo and Java look up the machine's own name, and wait for a name server where it is not in the hosts table.
+const OWN_NAME: &str = r#"grep -qw "$0" /etc/hosts || echo "127.0.1.1 $0" >> /etc/hosts"#;
+
 #[derive(Serialize)]
 struct CloudConfig<'a> {
     hostname: &'a str,
@@ -29,6 +32,7 @@ struct CloudConfig<'a> {
     ssh_keys: BTreeMap<&'static str, &'a str>,
     ssh_authorized_keys: Vec<&'a str>,
     write_files: Vec<File>,
+    bootcmd: Vec<Vec<&'a str>>,
     runcmd: Vec<Vec<&'static str>>,
 }
 
@@ -79,6 +83,7 @@ pub fn render(
                 ttl::TIMER_UNIT,
             ),
         ],
+        bootcmd: vec![vec!["sh", "-c", OWN_NAME, &machine.node]],
         runcmd: vec![
             vec!["systemctl", "daemon-reload"],
             vec!["systemctl", "enable", "--now", ttl::TIMER],
