@@ -334,3 +334,115 @@ async fn a_vpc_of_the_users_is_used_and_left_alone() {
         "`subnet`: there is no subnet for subnet-0000 in this account and region"
     );
 }
+
+#[tokio::test]
+async fn the_address_of_this_box_is_let_in_and_can_change() {
+    let Some(moto) = Moto::shared() else { return };
+    let proxy = Proxy::start(moto.port).await;
+    let mut bench = Bench::new(&proxy.url, "eu-north-1", "eeeeeeeeeeee", &["vm1"]);
+    bench.settings.ssh_from.clear();
+    bench.settings.address_url = says("192.0.2.7\n").await;
+    let plan = bench.plan(&bench.aws()).await.expect("plan");
+    assert!(
+        words(&plan).contains("tcp 22 from 192.0.2.7/32"),
+        "{}",
+        words(&plan)
+    );
+    bench.up().await.expect("up");
+    assert_eq!(
+        bench.aws().why_no_ssh("eeeeeeeeeeee").await.expect("rules"),
+        None
+    );
+
+    // Another day, another address: `up` does not ask, `allow` does.
+    bench.settings.address_url = says("198.51.100.9").await;
+    assert!(
+        bench
+            .plan(&bench.aws())
+            .await
+            .expect("plan")
+            .steps
+            .is_empty()
+    );
+    let why = bench
+        .aws()
+        .why_no_ssh("eeeeeeeeeeee")
+        .await
+        .expect("rules")
+        .expect("a reason");
+    assert!(
+        why.starts_with(
+            "this box is now seen as 198.51.100.9, and the security group does not let that in"
+        ),
+        "{why}"
+    );
+    bench.aws().allow(&bench.notes).await.expect("allow");
+    let plan = bench.plan(&bench.aws()).await.expect("plan");
+    assert!(
+        words(&plan).contains("let in tcp 22 from 198.51.100.9/32 ("),
+        "{}",
+        words(&plan)
+    );
+    bench.up().await.expect("up");
+    assert_eq!(
+        bench.aws().why_no_ssh("eeeeeeeeeeee").await.expect("rules"),
+        None
+    );
+
+    // Renewed, and seen by the next plan.
+    let until = "2099-01-01T00:00:00Z".parse().expect("time");
+    let step = bench
+        .aws()
+        .extend("eeeeeeeeeeee", Some(until))
+        .await
+        .expect("extend");
+    bench
+        .run(&bench.aws(), &[step], false)
+        .await
+        .expect("renewed");
+    let plan = bench.plan(&bench.aws()).await.expect("plan");
+    assert_eq!((plan.steps.len(), plan.expires), (0, Some(until)));
+    assert_eq!(
+        bench.teardown().await.expect("teardown"),
+        Vec::<String>::new()
+    );
+
+    let bench = Bench {
+        settings: deployer::cloud::aws::Settings {
+            address_url: says("<html>").await,
+            ..Default::default()
+        },
+        ..bench
+    };
+    bench.notes.0.lock().expect("notes").clear();
+    let error = bench
+        .plan(&bench.aws())
+        .await
+        .expect_err("no address")
+        .to_string();
+    assert!(
+        error.ends_with("(the answer is no IPv4 address): set `ssh_from`"),
+        "{error}"
+    );
+}
+
+/// A service that answers every call with this text.
+async fn says(text: &'static str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("address"));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut question = [0; 1024];
+            let _ = stream.read(&mut question).await;
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
+                text.len()
+            );
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    url
+}

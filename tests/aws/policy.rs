@@ -152,6 +152,30 @@ async fn the_least_policy_is_enough_and_not_too_much() {
     life(&url, "200000000000", &enough, &root)
         .await
         .expect("the policy is enough");
+    // `check` finds what is missing of it without making anything.
+    let bench = Bench::new(&url, "us-east-1", "200000000000", &["vm1"]);
+    let bad = async |key: &(String, String)| {
+        let findings = bench
+            .aws_as(&key.0, &key.1)
+            .check(&bench.wanted)
+            .await
+            .expect("check");
+        assert_eq!(findings[0].what, "account 123456789012, region us-east-1");
+        findings
+            .into_iter()
+            .filter(|finding| finding.problem.is_some())
+            .map(|finding| finding.what)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(bad(&enough).await, Vec::<String>::new());
+    for (action, key) in lacking
+        .iter()
+        .filter(|(action, _)| action.starts_with("ec2:Run") || *action == "ec2:CreateVpc")
+    {
+        assert_eq!(bad(key).await, [format!("permission {action}")]);
+    }
+    let made = bench.aws_as(&enough.0, &enough.1).deployments().await.expect("deployments");
+    assert_eq!(made, []);
     for (n, (action, key)) in lacking.iter().enumerate() {
         let result = life(&url, &format!("2000000001{n:02}"), key, &root).await;
         match result {

@@ -33,6 +33,21 @@ def end_with_standard_input():
     os._exit(0)
 
 
+def respect_dry_runs():
+    """Two calls of moto make the thing although they are asked not to."""
+    from moto.ec2.responses.route_tables import RouteTables
+    from moto.ec2.responses.vpcs import VPCs
+
+    def respectful(original):
+        def call(self):
+            self.error_on_dryrun()
+            return original(self)
+        return call
+
+    VPCs.create_vpc = respectful(VPCs.create_vpc)
+    RouteTables.create_route_table = respectful(RouteTables.create_route_table)
+
+
 def main():
     os.environ["MOTO_AMIS_PATH"] = images()
     os.environ.setdefault("MOTO_ENABLE_AMI_VALIDATION", "true")
@@ -50,6 +65,7 @@ def main():
             number = next(numbers)
         return f"10.126.{number >> 8 & 255}.{number & 255}"
 
+    respect_dry_runs()
     elastic_ip_addresses.random_ip = elastic_network_interfaces.random_public_ip = address
     server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
     threading.Thread(target=end_with_standard_input, daemon=True).start()

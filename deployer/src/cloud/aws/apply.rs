@@ -7,7 +7,7 @@ use aws_sdk_ec2::Client;
 
 use super::failure::{api, code, not_found};
 use super::observed::Instance;
-use super::operation::{Operation, Place, Ref};
+use super::operation::{Operation, Place, Ref, note};
 use super::rules::Rule;
 use super::settings::Settings;
 use super::tags::{self, Scope};
@@ -109,7 +109,16 @@ pub async fn apply(hands: &Hands<'_>, operation: &Operation) -> Result<Applied, 
             make::association(hands, table, subnet).await?
         }
         Operation::CreateGroup { vpc } => make::group(hands, vpc).await?,
-        Operation::Allow { group, rules } => allow(hands, &hands.id(group)?, rules).await?,
+        Operation::Allow {
+            group,
+            rules,
+            ssh_from,
+        } => {
+            if let Some(ssh_from) = ssh_from {
+                hands.notes.record(note::SSH_FROM, ssh_from)?;
+            }
+            allow(hands, &hands.id(group)?, rules).await?;
+        }
         Operation::Revoke { group, rules } => revoke(hands, group, rules).await?,
         Operation::ImportKey => make::key(hands).await?,
         Operation::Launch(launch) => machine = Some(launch::launch(hands, launch).await?),

@@ -19,8 +19,10 @@ use crate::cloud::{
     Wanted,
 };
 
+pub mod access;
 pub mod apply;
 pub mod catalog;
+pub mod check;
 pub mod client;
 pub mod failure;
 pub mod launch;
@@ -52,6 +54,7 @@ pub struct Aws {
     /// For calls that make a second thing when they are repeated.
     once: Client,
     sts: aws_sdk_sts::Client,
+    region: String,
     settings: Settings,
     pace: Pace,
     last_look: launch::Look,
@@ -73,6 +76,7 @@ impl Aws {
             ec2,
             once,
             sts: client::identity(config, &settings),
+            region: config.region().map(ToString::to_string).unwrap_or_default(),
             settings,
             pace,
             last_look: launch::Look::default(),
@@ -210,6 +214,16 @@ impl Cloud for Aws {
                 return Err(CloudError::Refused(problems.join("; ")));
             }
         }
+        let mut wanted = wanted.clone();
+        let unknown = self.settings.ssh_from.is_empty()
+            && !wanted.notes.contains_key(operation::note::SSH_FROM);
+        if unknown && !wanted.machines.is_empty() {
+            let address = self.own_address().await?;
+            wanted
+                .notes
+                .insert(operation::note::SSH_FROM.into(), format!("{address}/32"));
+        }
+        let wanted = &wanted;
         let observed = self.observe(wanted).await?;
         self.same_account(wanted, &observed).await?;
         let catalog = catalog::choose(&self.ec2, wanted, &self.settings, &observed).await?;

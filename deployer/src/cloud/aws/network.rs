@@ -295,6 +295,7 @@ fn group(view: &View<'_>, net: &mut Network, steps: &mut Vec<CloudStep>) -> Resu
         let operation = Operation::Allow {
             group: net.group.clone(),
             rules: missing,
+            ssh_from: view.wanted.notes.get(note::SSH_FROM).cloned(),
         };
         steps.push(step(
             stage::ROUTES,

@@ -71,6 +71,8 @@ pub enum Operation {
         group: Ref,
         /// What.
         rules: BTreeSet<Rule>,
+        /// Addresses that are noted, so that the next plan wants them, too.
+        ssh_from: Option<String>,
     },
     /// Lets less in.
     Revoke {

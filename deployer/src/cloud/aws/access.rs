@@ -1,0 +1,99 @@
+//! What users do besides `up` and `teardown`: let the address they are seen by in, find out why SSH does not get through, and
+//! renew machines.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use jiff::Timestamp;
+
+use super::operation::{Operation, note};
+use super::plan::{stage, step};
+use super::rules;
+use super::tags::Scope;
+use super::{Aws, observe};
+use crate::cloud::{CloudError, CloudStep, Notes};
+
+impl Aws {
+    /// The address that this box is seen by.
+    pub async fn own_address(&self) -> Result<Ipv4Addr, CloudError> {
+        let url = &self.settings.address_url;
+        let ask = async {
+            let client = reqwest::Client::builder()
+                .timeout(Duration::from_secs(10))
+                .build()?;
+            client
+                .get(url)
+                .send()
+                .await?
+                .error_for_status()?
+                .text()
+                .await
+        };
+        let answer = ask.await.map_err(|error| error.to_string());
+        answer
+            .and_then(|text| {
+                text.trim()
+                    .parse()
+                    .map_err(|_| "the answer is no IPv4 address".into())
+            })
+            .map_err(|why: String| {
+                CloudError::Refused(format!(
+                    "{url} does not say by which address this box is seen ({why}): set `ssh_from`"
+                ))
+            })
+    }
+
+    /// Notes that the address this box is seen by now may use SSH; the next plan lets it in.
+    pub async fn allow(&self, notes: &dyn Notes) -> Result<Ipv4Addr, CloudError> {
+        let address = self.own_address().await?;
+        let mut noted = notes.get(note::SSH_FROM).unwrap_or_default();
+        let range = Ipv4Net::from(address).to_string();
+        if !noted.split_whitespace().any(|one| one == range) {
+            noted = format!("{noted} {range}").trim().to_owned();
+            notes.record(note::SSH_FROM, &noted)?;
+        }
+        Ok(address)
+    }
+
+    /// Why SSH to machines of a deployment gets no answer, if its rules are the reason.
+    pub async fn why_no_ssh(&self, id: &str) -> Result<Option<String>, CloudError> {
+        let groups = observe::groups(&self.ec2, Scope::Deployment(id)).await?;
+        let address = self.own_address().await?;
+        if groups.is_empty()
+            || groups
+                .iter()
+                .any(|group| rules::lets_in(&group.rules, address))
+        {
+            return Ok(None);
+        }
+        Ok(Some(format!(
+            "this box is now seen as {address}, and the security group does not let that in: `deployer allow` adds it"
+        )))
+    }
+
+    /// The step that notes on all machines of a deployment until when they live. The file on each machine is the caller's to
+    /// write, and goes first: it counts.
+    pub async fn extend(
+        &self,
+        id: &str,
+        expires: Option<Timestamp>,
+    ) -> Result<CloudStep, CloudError> {
+        let seen = observe::instances(&self.ec2, Scope::Deployment(id)).await?;
+        let instances = seen
+            .into_iter()
+            .filter(|instance| instance.lives())
+            .map(|instance| instance.id)
+            .collect();
+        let words = match expires {
+            Some(time) => format!("let the machines live until {time}"),
+            None => "let the machines live for ever".into(),
+        };
+        Ok(step(
+            stage::TTL,
+            words,
+            "CreateTags",
+            Operation::Renew { instances, expires },
+        ))
+    }
+}
