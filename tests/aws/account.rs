@@ -52,7 +52,7 @@ async fn from_nothing_to_machines_and_back() {
                 launch.get(key).map(String::as_str),
                 Some(value),
                 "{key} in {launch:#?}"
-            )
+            );
         };
         has("BlockDeviceMapping.1.Ebs.Encrypted", "true");
         has("BlockDeviceMapping.1.Ebs.VolumeType", "gp3");

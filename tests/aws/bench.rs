@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 
 /// Notes as the journal keeps them, without the disk.
 #[derive(Default)]
-pub struct Notebook(pub Mutex<BTreeMap<String, String>>);
+pub(crate) struct Notebook(pub Mutex<BTreeMap<String, String>>);
 
 impl Notes for Notebook {
     fn get(&self, key: &str) -> Option<String> {
@@ -34,7 +34,7 @@ impl Notes for Notebook {
 
 /// What was said on the way.
 #[derive(Default)]
-pub struct Lines(pub Mutex<Vec<String>>);
+pub(crate) struct Lines(pub Mutex<Vec<String>>);
 
 impl Progress for Lines {
     fn line(&self, node: Option<&str>, line: &str) {
@@ -46,7 +46,7 @@ impl Progress for Lines {
 }
 
 /// A deployment and all that is needed to bring it about.
-pub struct Bench {
+pub(crate) struct Bench {
     pub url: String,
     pub region: String,
     pub wanted: Wanted,
@@ -56,7 +56,7 @@ pub struct Bench {
 }
 
 /// The steps of a test, without the waits of the real AWS.
-pub fn quick() -> Pace {
+pub(crate) fn quick() -> Pace {
     Pace {
         poll: Duration::from_millis(20),
         settle: Duration::from_millis(400),
@@ -65,7 +65,7 @@ pub fn quick() -> Pace {
     }
 }
 
-pub fn machine(node: &str, memory_mib: u64) -> WantedMachine {
+pub(crate) fn machine(node: &str, memory_mib: u64) -> WantedMachine {
     WantedMachine {
         node: node.into(),
         memory_mib,
@@ -77,10 +77,10 @@ pub fn machine(node: &str, memory_mib: u64) -> WantedMachine {
 }
 
 /// A public key that EC2 takes.
-pub const USER_KEY: &str =
+pub(crate) const USER_KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl deployer";
 
-pub fn wanted(id: &str, nodes: &[&str]) -> Wanted {
+pub(crate) fn wanted(id: &str, nodes: &[&str]) -> Wanted {
     Wanted {
         id: id.into(),
         deployment: "demo".into(),
@@ -95,14 +95,14 @@ pub fn wanted(id: &str, nodes: &[&str]) -> Wanted {
     }
 }
 
-pub fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         ssh_from: vec!["192.0.2.1".into()],
         ..Settings::default()
     }
 }
 
-pub fn config(region: &str, key: &str, secret: &str) -> SdkConfig {
+pub(crate) fn config(region: &str, key: &str, secret: &str) -> SdkConfig {
     let credentials = Credentials::new(key, secret, None, None, "test");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -124,7 +124,7 @@ impl aws_sdk_ec2::config::AsyncSleep for Sleep {
 }
 
 impl Bench {
-    pub fn new(url: &str, region: &str, id: &str, nodes: &[&str]) -> Self {
+    pub(crate) fn new(url: &str, region: &str, id: &str, nodes: &[&str]) -> Self {
         Self {
             url: url.into(),
             region: region.into(),
@@ -136,11 +136,11 @@ impl Bench {
     }
 
     /// A new process: nothing is known but the notes.
-    pub fn aws(&self) -> Aws {
+    pub(crate) fn aws(&self) -> Aws {
         self.aws_as("key", "secret")
     }
 
-    pub fn aws_as(&self, key: &str, secret: &str) -> Aws {
+    pub(crate) fn aws_as(&self, key: &str, secret: &str) -> Aws {
         let settings = Settings {
             endpoint_url: Some(self.url.clone()),
             ..self.settings.clone()
@@ -149,7 +149,7 @@ impl Bench {
     }
 
     /// What is wanted, with the notes as they are now.
-    pub fn want(&self, nothing: bool) -> Wanted {
+    pub(crate) fn want(&self, nothing: bool) -> Wanted {
         let mut wanted = self.wanted.clone();
         wanted.notes = self.notes.0.lock().expect("notes").clone();
         if nothing {
@@ -158,16 +158,16 @@ impl Bench {
         wanted
     }
 
-    pub async fn plan(&self, aws: &Aws) -> Result<CloudPlan, CloudError> {
+    pub(crate) async fn plan(&self, aws: &Aws) -> Result<CloudPlan, CloudError> {
         aws.plan(&self.want(false)).await
     }
 
     /// Plans and does all of it; the machines that run then.
-    pub async fn up(&self) -> Result<BTreeMap<String, Machine>, CloudError> {
+    pub(crate) async fn up(&self) -> Result<BTreeMap<String, Machine>, CloudError> {
         self.up_with(&self.aws()).await
     }
 
-    pub async fn up_with(&self, aws: &Aws) -> Result<BTreeMap<String, Machine>, CloudError> {
+    pub(crate) async fn up_with(&self, aws: &Aws) -> Result<BTreeMap<String, Machine>, CloudError> {
         let plan = self.plan(aws).await?;
         let made = self.run(aws, &plan.steps, false).await?;
         Ok(plan
@@ -179,7 +179,7 @@ impl Bench {
     }
 
     /// Takes all away; what is left.
-    pub async fn teardown(&self) -> Result<Vec<String>, CloudError> {
+    pub(crate) async fn teardown(&self) -> Result<Vec<String>, CloudError> {
         let aws = self.aws();
         let plan = aws.plan(&self.want(true)).await?;
         self.run(&aws, &plan.steps, true).await?;
@@ -187,7 +187,7 @@ impl Bench {
     }
 
     /// Does steps as the runner does: neighbours of the same stage at the same time.
-    pub async fn run(
+    pub(crate) async fn run(
         &self,
         aws: &Aws,
         steps: &[CloudStep],
@@ -208,7 +208,7 @@ impl Bench {
 }
 
 /// A plan as a reader sees it.
-pub fn words(plan: &CloudPlan) -> String {
+pub(crate) fn words(plan: &CloudPlan) -> String {
     let mut lines: Vec<String> = plan
         .steps
         .iter()

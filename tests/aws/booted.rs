@@ -73,7 +73,7 @@ impl Watcher {
         let first = lines.next().expect("a line").expect("text");
         assert_eq!(first, "watching");
         std::thread::spawn(move || {
-            lines.for_each(|line| eprintln!("    {}", line.unwrap_or_default()))
+            lines.for_each(|line| eprintln!("    {}", line.unwrap_or_default()));
         });
         Self(child)
     }
@@ -159,7 +159,7 @@ impl Keys {
             }
             assert!(!said.contains("Host key verification failed"), "{said}");
             assert!(
-                start.elapsed() < Duration::from_secs(120),
+                start.elapsed() < Duration::from_mins(2),
                 "{}: {said}",
                 machine.node
             );
@@ -177,7 +177,7 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !is_so().await {
         assert!(
-            start.elapsed() < Duration::from_secs(60),
+            start.elapsed() < Duration::from_mins(1),
             "{what} within 60 s"
         );
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -229,7 +229,7 @@ async fn machines_are_trusted_at_first_contact_and_end_by_themselves() {
             .await
             .expect("plan")
             .expires
-            .map(|time| time.as_second())
+            .map(jiff::Timestamp::as_second)
     );
     assert_eq!(
         keys.text(one, "systemctl is-active deployer-ttl.timer"),

@@ -50,7 +50,7 @@ async fn enumerate(moto: u16, region: &str, teardown: bool, step: usize) -> Stri
             proxy.kill_at(n, before);
             let died = if teardown {
                 dies(&proxy, async {
-                    drop(bench.teardown().await.expect("teardown"))
+                    drop(bench.teardown().await.expect("teardown"));
                 })
                 .await
             } else {

@@ -1,6 +1,8 @@
 //! Tests of the AWS cloud: its plan as data, and its calls against moto on loopback, with a proxy between that fails in the
 //! ways moto does not.
 
+#![expect(clippy::print_stderr, reason = "tests say what they skip and why")]
+
 mod account;
 mod bench;
 mod booted;

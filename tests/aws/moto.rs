@@ -7,14 +7,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 /// A running moto. It ends with this process: its standard input closes.
-pub struct Moto {
+pub(crate) struct Moto {
     /// Its port on loopback.
     pub port: u16,
     _process: Child,
 }
 
 /// The directory of the test clouds.
-pub fn clouds() -> PathBuf {
+pub(crate) fn clouds() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clouds")
 }
 
@@ -25,7 +25,7 @@ fn command(program: &Path) -> Command {
 
 /// Python with everything the test clouds need, made at the first use. `None`, with one line why, where there is no Python or
 /// no way to get its packages; never so in CI.
-pub fn python() -> Option<&'static Path> {
+pub(crate) fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     PYTHON
         .get_or_init(|| match environment() {
@@ -94,7 +94,7 @@ fn hex(bytes: &[u8]) -> String {
 
 impl Moto {
     /// Starts one with these more settings in its environment.
-    pub fn start(environment: &[(&str, &str)]) -> Option<Self> {
+    pub(crate) fn start(environment: &[(&str, &str)]) -> Option<Self> {
         let mut process = command(python()?)
             .arg(clouds().join("moto_server.py"))
             .envs(environment.iter().copied())
@@ -114,7 +114,7 @@ impl Moto {
     }
 
     /// The one that tests of this process share; each test uses a region of its own.
-    pub fn shared() -> Option<&'static Self> {
+    pub(crate) fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Moto>> = OnceLock::new();
         SHARED.get_or_init(|| Self::start(&[])).as_ref()
     }

@@ -174,7 +174,11 @@ async fn the_least_policy_is_enough_and_not_too_much() {
     {
         assert_eq!(bad(key).await, [format!("permission {action}")]);
     }
-    let made = bench.aws_as(&enough.0, &enough.1).deployments().await.expect("deployments");
+    let made = bench
+        .aws_as(&enough.0, &enough.1)
+        .deployments()
+        .await
+        .expect("deployments");
     assert_eq!(made, []);
     for (n, (action, key)) in lacking.iter().enumerate() {
         let result = life(&url, &format!("2000000001{n:02}"), key, &root).await;

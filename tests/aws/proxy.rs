@@ -10,22 +10,25 @@ use tokio::sync::Notify;
 
 /// A call as it came.
 #[derive(Debug, Clone)]
-pub struct Call {
+pub(crate) struct Call {
     /// Its name.
     pub action: String,
     /// Its parameters.
     pub parameters: BTreeMap<String, String>,
 }
 
+/// Changes an answer.
+pub type Edit = Arc<dyn Fn(&Call, String) -> String + Send + Sync>;
+
 /// What is done to a call.
 #[derive(Clone)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The service refuses it.
     Refuse { status: u16, code: &'static str },
     /// It is done, and the answer gets lost.
     LoseAnswer,
     /// It is done, and the answer is changed.
-    Edit(Arc<dyn Fn(&Call, String) -> String + Send + Sync>),
+    Edit(Edit),
 }
 
 #[derive(Default)]
@@ -38,7 +41,7 @@ struct State {
 }
 
 /// The proxy. It ends with its runtime.
-pub struct Proxy {
+pub(crate) struct Proxy {
     /// Where it listens.
     pub url: String,
     state: Arc<Mutex<State>>,
@@ -47,7 +50,7 @@ pub struct Proxy {
 
 impl Proxy {
     /// Starts one in front of moto's port.
-    pub async fn start(moto: u16) -> Self {
+    pub(crate) async fn start(moto: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("address"));
         let (state, killed) = (
@@ -78,7 +81,7 @@ impl Proxy {
     }
 
     /// Does something to the next `times` calls of this name.
-    pub fn fault(&self, action: &str, times: u32, fault: Fault) {
+    pub(crate) fn fault(&self, action: &str, times: u32, fault: Fault) {
         self.state
             .lock()
             .expect("state")
@@ -87,34 +90,34 @@ impl Proxy {
     }
 
     /// Refuses the next `times` calls of this name.
-    pub fn refuse(&self, action: &str, times: u32, status: u16, code: &'static str) {
+    pub(crate) fn refuse(&self, action: &str, times: u32, status: u16, code: &'static str) {
         self.fault(action, times, Fault::Refuse { status, code });
     }
 
     /// The caller dies at its `n`-th call from now, before or after it is done.
-    pub fn kill_at(&self, n: usize, before: bool) {
+    pub(crate) fn kill_at(&self, n: usize, before: bool) {
         let mut state = self.state.lock().expect("state");
         state.calls.clear();
         state.kill = Some((n, before));
     }
 
     /// Nobody dies any more.
-    pub fn spare(&self) {
+    pub(crate) fn spare(&self) {
         self.state.lock().expect("state").kill = None;
     }
 
     /// Comes back when the caller is to die.
-    pub async fn killed(&self) {
+    pub(crate) async fn killed(&self) {
         self.killed.notified().await;
     }
 
     /// Calls since the last time.
-    pub fn take_calls(&self) -> Vec<Call> {
+    pub(crate) fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.state.lock().expect("state").calls)
     }
 
     /// Names of calls since the last time, with how often.
-    pub fn take_counts(&self) -> BTreeMap<String, usize> {
+    pub(crate) fn take_counts(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
         for call in self.take_calls() {
             *counts.entry(call.action).or_default() += 1;
@@ -175,9 +178,10 @@ async fn serve(
         };
         let (status, mut answer) = match refusal {
             Some((status, code)) => (status, refused(&code)),
-            None => match replayed(&call, &state) {
-                Some(result) => result,
-                None => {
+            None => {
+                if let Some(result) = replayed(&call, &state) {
+                    result
+                } else {
                     let (status, answer) = upstream.ask(body).await;
                     if let (Some(token), 200) = (call.parameters.get("ClientToken"), status) {
                         let known = (call.parameters.clone(), answer.clone());
@@ -189,7 +193,7 @@ async fn serve(
                     }
                     (status, answer)
                 }
-            },
+            }
         };
         if dies == Some(false) {
             killed.notify_one();
@@ -198,7 +202,7 @@ async fn serve(
         match fault {
             Some(Fault::LoseAnswer) => return,
             Some(Fault::Edit(edit)) => {
-                answer = edit(&call, String::from_utf8_lossy(&answer).into_owned()).into_bytes()
+                answer = edit(&call, String::from_utf8_lossy(&answer).into_owned()).into_bytes();
             }
             _ => {}
         }
@@ -250,7 +254,7 @@ async fn honest(call: &Call, upstream: &Upstream<'_>) -> Option<(u16, String)> {
 }
 
 /// EC2's way to say no.
-pub fn refused(code: &str) -> Vec<u8> {
+pub(crate) fn refused(code: &str) -> Vec<u8> {
     format!("<Response><Errors><Error><Code>{code}</Code><Message>as the test wants it</Message></Error></Errors><RequestID>r</RequestID></Response>")
         .into_bytes()
 }

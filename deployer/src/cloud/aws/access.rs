@@ -47,11 +47,12 @@ impl Aws {
     /// Notes that the address this box is seen by now may use SSH; the next plan lets it in.
     pub async fn allow(&self, notes: &dyn Notes) -> Result<Ipv4Addr, CloudError> {
         let address = self.own_address().await?;
-        let mut noted = notes.get(note::SSH_FROM).unwrap_or_default();
+        let mut ranges = notes.get(note::SSH_FROM).unwrap_or_default();
         let range = Ipv4Net::from(address).to_string();
-        if !noted.split_whitespace().any(|one| one == range) {
-            noted = format!("{noted} {range}").trim().to_owned();
-            notes.record(note::SSH_FROM, &noted)?;
+        if !ranges.split_whitespace().any(|one| one == range) {
+            ranges.push_str(if ranges.is_empty() { "" } else { " " });
+            ranges.push_str(&range);
+            notes.record(note::SSH_FROM, &ranges)?;
         }
         Ok(address)
     }
@@ -82,7 +83,7 @@ impl Aws {
         let seen = observe::instances(&self.ec2, Scope::Deployment(id)).await?;
         let instances = seen
             .into_iter()
-            .filter(|instance| instance.lives())
+            .filter(super::observed::Instance::lives)
             .map(|instance| instance.id)
             .collect();
         let words = match expires {

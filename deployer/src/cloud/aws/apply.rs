@@ -97,7 +97,7 @@ pub async fn apply(hands: &Hands<'_>, operation: &Operation) -> Result<Applied, 
         Operation::CreateSubnet { vpc, zone, cidr } => make::subnet(hands, vpc, zone, cidr).await?,
         Operation::CreateGateway { vpc } => make::gateway(hands, vpc).await?,
         Operation::AttachGateway { gateway, vpc } => {
-            make::attachment(hands, gateway, &hands.id(vpc)?).await?
+            make::attachment(hands, gateway, &hands.id(vpc)?).await?;
         }
         Operation::CreateRouteTable { vpc } => make::route_table(hands, vpc).await?,
         Operation::CreateRoute {
@@ -106,7 +106,7 @@ pub async fn apply(hands: &Hands<'_>, operation: &Operation) -> Result<Applied, 
             replace,
         } => make::route(hands, table, gateway, *replace).await?,
         Operation::AssociateRouteTable { table, subnet } => {
-            make::association(hands, table, subnet).await?
+            make::association(hands, table, subnet).await?;
         }
         Operation::CreateGroup { vpc } => make::group(hands, vpc).await?,
         Operation::Allow {
@@ -123,7 +123,7 @@ pub async fn apply(hands: &Hands<'_>, operation: &Operation) -> Result<Applied, 
         Operation::ImportKey => make::key(hands).await?,
         Operation::Launch(launch) => machine = Some(launch::launch(hands, launch).await?),
         Operation::Start { node, instance } => {
-            machine = Some(launch::start(hands, node, instance).await?)
+            machine = Some(launch::start(hands, node, instance).await?);
         }
         Operation::Await { node, instance } => {
             let public = hands.public(node);
@@ -136,7 +136,7 @@ pub async fn apply(hands: &Hands<'_>, operation: &Operation) -> Result<Applied, 
         Operation::Renew { instances, expires } => renew(hands, instances, *expires).await?,
         Operation::Terminate { instances } => remove::terminate(hands, instances).await?,
         Operation::Delete { kind, id, vpc } => {
-            remove::delete(hands, *kind, id, vpc.as_deref()).await?
+            remove::delete(hands, *kind, id, vpc.as_deref()).await?;
         }
     }
     Ok(Applied {
@@ -157,7 +157,7 @@ async fn allow(hands: &Hands<'_>, group: &str, rules: &BTreeSet<Rule>) -> Result
             let answer = call.clone().send().await;
             answer
                 .map(|_| ())
-                .map_err(|error| api("AuthorizeSecurityGroupIngress", error))
+                .map_err(|error| api("AuthorizeSecurityGroupIngress", &error))
         };
         wait::while_failing(hands.pace(), hands.pace().settle, not_found, call).await
     };
@@ -191,7 +191,7 @@ pub(super) async fn revoke(
         .send()
         .await
         .map(|_| ())
-        .map_err(|error| api("RevokeSecurityGroupIngress", error))
+        .map_err(|error| api("RevokeSecurityGroupIngress", &error))
     {
         Err(error) if not_found(&error) => Ok(()),
         result => result,
@@ -214,5 +214,5 @@ async fn renew(
         .send();
     call.await
         .map(|_| ())
-        .map_err(|error| api("CreateTags", error))
+        .map_err(|error| api("CreateTags", &error))
 }

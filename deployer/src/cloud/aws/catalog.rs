@@ -88,7 +88,7 @@ async fn image(
     let images = match call
         .send()
         .await
-        .map_err(|error| api("DescribeImages", error))
+        .map_err(|error| api("DescribeImages", &error))
     {
         Err(error)
             if not_found(&error) || super::failure::code(&error) == "InvalidAMIID.Malformed" =>
@@ -161,7 +161,7 @@ async fn offers(
         .send()
         .try_collect()
         .await
-        .map_err(|error| api("DescribeInstanceTypeOfferings", error))?;
+        .map_err(|error| api("DescribeInstanceTypeOfferings", &error))?;
     let mut zones: BTreeMap<String, Vec<String>> =
         types.iter().map(|one| (one.clone(), Vec::new())).collect();
     for offer in &offered {
@@ -173,6 +173,8 @@ async fn offers(
             list.push(zone.into());
         }
     }
-    zones.values_mut().for_each(|list| list.sort());
+    for list in zones.values_mut() {
+        list.sort();
+    }
     Ok(zones)
 }

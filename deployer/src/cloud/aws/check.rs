@@ -27,7 +27,7 @@ impl Finding {
         }
     }
 
-    fn bad(what: impl Into<String>, problem: impl ToString) -> Self {
+    fn bad(what: impl Into<String>, problem: &impl ToString) -> Self {
         Self {
             what: what.into(),
             problem: Some(problem.to_string()),
@@ -50,7 +50,7 @@ impl Aws {
         findings.extend(
             problems
                 .into_iter()
-                .map(|problem| Finding::bad("inventory", problem)),
+                .map(|problem| Finding::bad("inventory", &problem)),
         );
         match self.account().await {
             Ok(account) => findings.push(Finding::good(format!(
@@ -60,7 +60,7 @@ impl Aws {
             Err(error) => {
                 findings.push(Finding::bad(
                     format!("credentials, region {}", self.region),
-                    error,
+                    &error,
                 ));
                 return Ok(findings);
             }
@@ -82,7 +82,7 @@ impl Aws {
                     findings.push(if usable.is_empty() {
                         Finding::bad(
                             format!("instance type {instance_type}"),
-                            "no usable zone offers it",
+                            &"no usable zone offers it",
                         )
                     } else {
                         Finding::good(format!(
@@ -94,7 +94,7 @@ impl Aws {
                 catalog.image
             }
             Err(error) => {
-                findings.push(Finding::bad("image and instance types", error));
+                findings.push(Finding::bad("image and instance types", &error));
                 String::new()
             }
         };
@@ -198,15 +198,15 @@ where
     E: aws_sdk_ec2::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let what = format!("permission {}", permissions::action(call));
-    let Err(error) = result.map_err(|error| api(call, error)) else {
+    let Err(error) = result.map_err(|error| api(call, &error)) else {
         return Finding::bad(
             what,
-            "the service did it, although it was asked only to say whether it would: `list` shows it",
+            &"the service did it, although it was asked only to say whether it would: `list` shows it",
         );
     };
     match code(&error) {
         "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
-            Finding::bad(what, error)
+            Finding::bad(what, &error)
         }
         _ => Finding::good(what),
     }

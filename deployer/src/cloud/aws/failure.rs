@@ -9,11 +9,11 @@ use crate::cloud::CloudError;
 pub const NO_ANSWER: &str = "no answer";
 
 /// Turns a failed call into a [`CloudError::Api`].
-pub fn api<E>(call: &str, error: SdkError<E, HttpResponse>) -> CloudError
+pub fn api<E>(call: &str, error: &SdkError<E, HttpResponse>) -> CloudError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let (code, message) = match &error {
+    let (code, message) = match error {
         SdkError::ServiceError(context) => {
             let status = context.raw().status().as_u16();
             match error.code() {
@@ -28,8 +28,8 @@ where
                 None => ("unknown".to_owned(), format!("HTTP status {status}")),
             }
         }
-        SdkError::ConstructionFailure(_) => ("request".to_owned(), chain(&error)),
-        _ => (NO_ANSWER.to_owned(), chain(&error)),
+        SdkError::ConstructionFailure(_) => ("request".to_owned(), chain(error)),
+        _ => (NO_ANSWER.to_owned(), chain(error)),
     };
     let message = match advice(&code, call) {
         Some(advice) => format!("{}; {advice}", brief(&message)),

@@ -176,7 +176,7 @@ async fn run(
             .clone()
             .send()
             .await
-            .map_err(|error| api("RunInstances", error))?;
+            .map_err(|error| api("RunInstances", &error))?;
         if let Some(account) = answer.owner_id() {
             hands.notes.record(note::ACCOUNT, account)?;
         }
@@ -294,7 +294,7 @@ pub async fn start(hands: &Hands<'_>, node: &str, id: &str) -> Result<Machine, C
         let answer = hands.ec2().start_instances().instance_ids(id).send().await;
         answer
             .map(|_| ())
-            .map_err(|error| api("StartInstances", error))
+            .map_err(|error| api("StartInstances", &error))
     };
     wait::while_failing(hands.pace(), hands.pace().boot, stopping, call).await?;
     hands.forget_look().await;

@@ -33,7 +33,7 @@ pub(super) async fn vpc(hands: &Hands<'_>, cidr: &str) -> Result<(), CloudError>
             .create_vpc()
             .cidr_block(cidr)
             .tag_specifications(tagged(hands, ResourceType::Vpc));
-        let made = made.send().await.map_err(|error| api(call, error))?;
+        let made = made.send().await.map_err(|error| api(call, &error))?;
         made.vpc()
             .and_then(|vpc| vpc.vpc_id())
             .map(str::to_owned)
@@ -69,7 +69,7 @@ pub(super) async fn subnet(
             .tag_specifications(tagged(hands, ResourceType::Subnet))
             .send()
             .await;
-        let made = made.map_err(|error| api(call, error))?;
+        let made = made.map_err(|error| api(call, &error))?;
         made.subnet()
             .and_then(|subnet| subnet.subnet_id())
             .map(str::to_owned)
@@ -97,7 +97,7 @@ pub(super) async fn gateway(hands: &Hands<'_>, vpc: &Ref) -> Result<(), CloudErr
             .once
             .create_internet_gateway()
             .tag_specifications(tagged(hands, ResourceType::InternetGateway));
-        let made = made.send().await.map_err(|error| api(call, error))?;
+        let made = made.send().await.map_err(|error| api(call, &error))?;
         let id = made
             .internet_gateway()
             .and_then(|gateway| gateway.internet_gateway_id());
@@ -129,7 +129,7 @@ pub(super) async fn attachment(
         call.send()
             .await
             .map(|_| ())
-            .map_err(|error| api("AttachInternetGateway", error))
+            .map_err(|error| api("AttachInternetGateway", &error))
     };
     match while_failing(hands.pace(), hands.pace().settle, not_found, call).await {
         // Repeated after a lost answer.
@@ -153,7 +153,7 @@ pub(super) async fn route_table(hands: &Hands<'_>, vpc: &Ref) -> Result<(), Clou
             .create_route_table()
             .vpc_id(&vpc)
             .tag_specifications(tagged(hands, ResourceType::RouteTable));
-        let made = made.send().await.map_err(|error| api(call, error))?;
+        let made = made.send().await.map_err(|error| api(call, &error))?;
         made.route_table()
             .and_then(|table| table.route_table_id())
             .map(str::to_owned)
@@ -188,7 +188,7 @@ pub(super) async fn route(
                 .send()
                 .await
                 .map(|_| ())
-                .map_err(|error| api("ReplaceRoute", error))
+                .map_err(|error| api("ReplaceRoute", &error))
         } else {
             let call = hands
                 .ec2()
@@ -199,7 +199,7 @@ pub(super) async fn route(
                 .send()
                 .await
                 .map(|_| ())
-                .map_err(|error| api("CreateRoute", error))
+                .map_err(|error| api("CreateRoute", &error))
         }
     };
     match while_failing(hands.pace(), hands.pace().settle, not_found, call).await {
@@ -223,7 +223,7 @@ pub(super) async fn association(
         call.send()
             .await
             .map(|_| ())
-            .map_err(|error| api("AssociateRouteTable", error))
+            .map_err(|error| api("AssociateRouteTable", &error))
     };
     match while_failing(hands.pace(), hands.pace().settle, not_found, call).await {
         Err(error) if code(&error) == "Resource.AlreadyAssociated" => Ok(()),
@@ -249,7 +249,7 @@ pub(super) async fn group(hands: &Hands<'_>, vpc: &Ref) -> Result<(), CloudError
             .tag_specifications(tagged(hands, ResourceType::SecurityGroup))
             .send()
             .await;
-        made.map_err(|error| api(call, error))?
+        made.map_err(|error| api(call, &error))?
             .group_id()
             .map(str::to_owned)
             .ok_or_else(|| no_id(call))
@@ -283,7 +283,7 @@ pub(super) async fn key(hands: &Hands<'_>) -> Result<(), CloudError> {
         .await;
     match call
         .map(|_| ())
-        .map_err(|error: SdkError<_, _>| api("ImportKeyPair", error))
+        .map_err(|error: SdkError<_, _>| api("ImportKeyPair", &error))
     {
         Err(error) if code(&error) == "InvalidKeyPair.Duplicate" => {
             let ours = !observe::keys(hands.ec2(), hands.scope()).await?.is_empty();

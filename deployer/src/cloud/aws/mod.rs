@@ -120,7 +120,7 @@ impl Aws {
             .get_caller_identity()
             .send()
             .await
-            .map_err(|error| failure::api("GetCallerIdentity", error))?;
+            .map_err(|error| failure::api("GetCallerIdentity", &error))?;
         Ok(answer.account().unwrap_or_default().into())
     }
 

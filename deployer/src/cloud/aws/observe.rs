@@ -61,11 +61,11 @@ pub async fn instances(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Instance>, 
     let pages: Vec<_> = pages
         .try_collect()
         .await
-        .map_err(|error| api(call, error))?;
+        .map_err(|error| api(call, &error))?;
     Ok(pages
         .iter()
-        .flat_map(|page| page.reservations())
-        .flat_map(|reservation| reservation.instances())
+        .flat_map(aws_sdk_ec2::operation::describe_instances::DescribeInstancesOutput::reservations)
+        .flat_map(aws_sdk_ec2::types::Reservation::instances)
         .filter_map(instance)
         .collect())
 }
@@ -78,11 +78,11 @@ pub async fn instances_by_id(ec2: &Client, ids: &[String]) -> Result<Vec<Instanc
         .send();
     let answer = answer
         .await
-        .map_err(|error| api("DescribeInstances", error))?;
+        .map_err(|error| api("DescribeInstances", &error))?;
     Ok(answer
         .reservations()
         .iter()
-        .flat_map(|reservation| reservation.instances())
+        .flat_map(aws_sdk_ec2::types::Reservation::instances)
         .filter_map(instance)
         .collect())
 }
@@ -129,7 +129,7 @@ pub(super) async fn groups(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Group>,
     let groups: Vec<_> = pages
         .try_collect()
         .await
-        .map_err(|error| api("DescribeSecurityGroups", error))?;
+        .map_err(|error| api("DescribeSecurityGroups", &error))?;
     Ok(groups
         .iter()
         .filter_map(|group| {
@@ -157,7 +157,7 @@ pub(super) async fn route_tables(
     let tables: Vec<_> = pages
         .try_collect()
         .await
-        .map_err(|error| api("DescribeRouteTables", error))?;
+        .map_err(|error| api("DescribeRouteTables", &error))?;
     Ok(tables
         .iter()
         .filter_map(|table| {
@@ -201,7 +201,7 @@ pub async fn subnets(ec2: &Client, by: types::Filter) -> Result<Vec<Subnet>, Clo
     let subnets: Vec<_> = pages
         .try_collect()
         .await
-        .map_err(|error| api("DescribeSubnets", error))?;
+        .map_err(|error| api("DescribeSubnets", &error))?;
     Ok(subnets
         .iter()
         .filter_map(|subnet| {
@@ -234,7 +234,7 @@ pub(super) async fn vpcs(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Thing>, C
     let vpcs: Vec<_> = pages
         .try_collect()
         .await
-        .map_err(|error| api("DescribeVpcs", error))?;
+        .map_err(|error| api("DescribeVpcs", &error))?;
     Ok(vpcs
         .iter()
         .filter_map(|vpc| thing(vpc.vpc_id(), vpc.tags()))
@@ -251,7 +251,7 @@ pub(super) async fn gateways(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Gatew
     let gateways: Vec<_> = pages
         .try_collect()
         .await
-        .map_err(|error| api("DescribeInternetGateways", error))?;
+        .map_err(|error| api("DescribeInternetGateways", &error))?;
     Ok(gateways
         .iter()
         .filter_map(|gateway| {
@@ -272,7 +272,7 @@ pub(super) async fn keys(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Thing>, C
     let answer = ec2.describe_key_pairs().filters(scope.filter()).send();
     let answer = answer
         .await
-        .map_err(|error| api("DescribeKeyPairs", error))?;
+        .map_err(|error| api("DescribeKeyPairs", &error))?;
     Ok(answer
         .key_pairs()
         .iter()
@@ -324,10 +324,10 @@ pub async fn attached(ec2: &Client, scope: Scope<'_>) -> Result<Attached, CloudE
     let (interfaces, volumes): (Vec<_>, Vec<_>) = try_join(
         interfaces
             .try_collect()
-            .map_err(|error| api("DescribeNetworkInterfaces", error)),
+            .map_err(|error| api("DescribeNetworkInterfaces", &error)),
         volumes
             .try_collect()
-            .map_err(|error| api("DescribeVolumes", error)),
+            .map_err(|error| api("DescribeVolumes", &error)),
     )
     .await?;
     let interfaces = interfaces.iter().filter_map(|one| {
@@ -359,7 +359,7 @@ pub async fn attachment(ec2: &Client, interface: &str) -> Result<Option<String>,
         .network_interface_ids(interface)
         .send()
         .await;
-    let answer = answer.map_err(|error| api("DescribeNetworkInterfaces", error))?;
+    let answer = answer.map_err(|error| api("DescribeNetworkInterfaces", &error))?;
     let attachment = answer
         .network_interfaces()
         .first()
@@ -384,7 +384,7 @@ pub async fn tenants(
     let interfaces: Vec<_> = pages
         .try_collect()
         .await
-        .map_err(|error| api("DescribeNetworkInterfaces", error))?;
+        .map_err(|error| api("DescribeNetworkInterfaces", &error))?;
     Ok(interfaces
         .iter()
         .filter_map(|one| Some((one.network_interface_id()?.to_owned(), read(one.tag_set()))))
@@ -398,11 +398,11 @@ pub async fn associations(ec2: &Client, table: &str) -> Result<Vec<String>, Clou
         .route_table_ids(table)
         .send()
         .await;
-    let answer = answer.map_err(|error| api("DescribeRouteTables", error))?;
+    let answer = answer.map_err(|error| api("DescribeRouteTables", &error))?;
     let all = answer
         .route_tables()
         .iter()
-        .flat_map(|table| table.associations());
+        .flat_map(aws_sdk_ec2::types::RouteTable::associations);
     Ok(all
         .filter(|one| one.main() != Some(true))
         .filter_map(|one| one.route_table_association_id())

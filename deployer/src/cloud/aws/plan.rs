@@ -54,7 +54,7 @@ pub(super) fn step(stage: &str, words: String, calls: &str, operation: Operation
     CloudStep {
         stage: stage.into(),
         node: None,
-        words: format!("{words} ({calls})"),
+        words: words + " (" + calls + ")",
         loses: None,
         operation: cloud::Operation::Aws(operation),
     }

@@ -25,7 +25,7 @@ pub(super) async fn terminate(
             .send();
         call.await
             .map(|_| ())
-            .map_err(|error| api("TerminateInstances", error))
+            .map_err(|error| api("TerminateInstances", &error))
     };
     let ours = |seen: &[Instance]| -> Vec<Instance> {
         seen.iter()
@@ -115,7 +115,7 @@ pub(super) async fn delete(
                 .send();
             call.await
                 .map(|_| ())
-                .map_err(|error| api("DetachInternetGateway", error))
+                .map_err(|error| api("DetachInternetGateway", &error))
         };
         match wait::while_failing(hands.pace(), hands.pace().gone, held, detach).await {
             Err(error) if not_found(&error) || code(&error) == "Gateway.NotAttached" => {}
@@ -155,18 +155,18 @@ async fn one(hands: &Hands<'_>, kind: Kind, id: &str) -> Result<(), CloudError> 
             .send()
             .await
             .map(|_| ())
-            .map_err(|error| api("DeleteVolume", error)),
+            .map_err(|error| api("DeleteVolume", &error)),
         Kind::KeyPair => ec2
             .delete_key_pair()
             .key_name(id)
             .send()
             .await
             .map(|_| ())
-            .map_err(|error| api("DeleteKeyPair", error)),
+            .map_err(|error| api("DeleteKeyPair", &error)),
         Kind::Group => {
             let call = ec2.delete_security_group().group_id(id).send().await;
             call.map(|_| ())
-                .map_err(|error| api("DeleteSecurityGroup", error))
+                .map_err(|error| api("DeleteSecurityGroup", &error))
         }
         Kind::Gateway => {
             let call = ec2
@@ -175,7 +175,7 @@ async fn one(hands: &Hands<'_>, kind: Kind, id: &str) -> Result<(), CloudError> 
                 .send()
                 .await;
             call.map(|_| ())
-                .map_err(|error| api("DeleteInternetGateway", error))
+                .map_err(|error| api("DeleteInternetGateway", &error))
         }
         Kind::Subnet => ec2
             .delete_subnet()
@@ -183,7 +183,7 @@ async fn one(hands: &Hands<'_>, kind: Kind, id: &str) -> Result<(), CloudError> 
             .send()
             .await
             .map(|_| ())
-            .map_err(|error| api("DeleteSubnet", error)),
+            .map_err(|error| api("DeleteSubnet", &error)),
         Kind::RouteTable => route_table(hands, id).await,
         Kind::Vpc => ec2
             .delete_vpc()
@@ -191,7 +191,7 @@ async fn one(hands: &Hands<'_>, kind: Kind, id: &str) -> Result<(), CloudError> 
             .send()
             .await
             .map(|_| ())
-            .map_err(|error| api("DeleteVpc", error)),
+            .map_err(|error| api("DeleteVpc", &error)),
     }
 }
 
@@ -205,7 +205,7 @@ async fn interface(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
             .send()
             .await;
         call.map(|_| ())
-            .map_err(|error| api("DeleteNetworkInterface", error))
+            .map_err(|error| api("DeleteNetworkInterface", &error))
     };
     match delete().await {
         Err(error) if held(&error) || code(&error).starts_with("InvalidParameterValue") => {
@@ -217,7 +217,7 @@ async fn interface(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
                     .force(true)
                     .send()
                     .await;
-                call.map_err(|error| api("DetachNetworkInterface", error))?;
+                call.map_err(|error| api("DetachNetworkInterface", &error))?;
             }
             delete().await
         }
@@ -235,7 +235,7 @@ async fn route_table(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
             .send()
             .await;
         call.map(|_| ())
-            .map_err(|error| api("DeleteRouteTable", error))
+            .map_err(|error| api("DeleteRouteTable", &error))
     };
     match delete().await {
         Err(error) if held(&error) => {
@@ -246,7 +246,7 @@ async fn route_table(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
                     .association_id(association)
                     .send()
                     .await;
-                match call.map_err(|error| api("DisassociateRouteTable", error)) {
+                match call.map_err(|error| api("DisassociateRouteTable", &error)) {
                     Err(error) if !not_found(&error) => return Err(error),
                     _ => {}
                 }

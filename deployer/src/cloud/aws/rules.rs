@@ -122,7 +122,7 @@ impl fmt::Display for Rule {
             ("-1", _) => formatter.write_str("everything")?,
             (protocol, None) => formatter.write_str(protocol)?,
             (protocol, Some((first, last))) if first == last => {
-                write!(formatter, "{protocol} {first}")?
+                write!(formatter, "{protocol} {first}")?;
             }
             (protocol, Some((first, last))) => write!(formatter, "{protocol} {first}-{last}")?,
         }

@@ -342,7 +342,7 @@ fn looks_like_region(text: &str) -> bool {
     let letters =
         |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
     parts.len() >= 3
-        && parts[..parts.len() - 1].iter().all(|part| letters(&part))
+        && parts[..parts.len() - 1].iter().all(letters)
         && parts[parts.len() - 1]
             .bytes()
             .all(|byte| byte.is_ascii_digit())

@@ -21,6 +21,7 @@ pub const LIMIT: usize = 16 * 1024;
 const OWN_NAME: &str = r#"grep -qw "$0" /etc/hosts || echo "127.0.1.1 $0" >> /etc/hosts"#;
 
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "cloud-init's own keys")]
 struct CloudConfig<'a> {
     hostname: &'a str,
     preserve_hostname: bool,
