@@ -445,7 +445,7 @@ async fn interfaces_of_ours_are_deleted_and_others_named() {
         error.contains(&format!("{foreign}, which is not part of this deployment")),
         "{error}"
     );
-    assert_eq!(proxy.take_counts().get("DeleteNetworkInterface"), Some(&1));
+    assert!(proxy.take_counts().contains_key("DeleteNetworkInterface"));
     ec2.describe_network_interfaces()
         .network_interface_ids(&foreign)
         .send()

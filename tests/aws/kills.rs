@@ -58,7 +58,7 @@ async fn enumerate(moto: u16, region: &str, teardown: bool, step: usize) -> Stri
             };
             let calls = proxy.take_calls();
             let call = calls
-                .last()
+                .get(n)
                 .map(|call| call.action.clone())
                 .unwrap_or_default();
             proxy.spare();

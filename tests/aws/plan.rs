@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use deployer::cloud::aws::notes::{Attempt, note};
 use deployer::cloud::aws::observed::{
     Gateway, Group, Instance, Observed, RouteTable, State, Subnet, Thing,
 };
-use deployer::cloud::aws::operation::{Attempt, note};
 use deployer::cloud::aws::plan::{Catalog, View, plan};
 use deployer::cloud::aws::rules::Rule;
 use deployer::cloud::aws::settings::{Architecture, Image, Settings, Ttl};
@@ -281,6 +281,44 @@ fn time_is_renewed_below_half_and_never_when_never() {
     assert_eq!(
         ttl::left(Some(now()), "2026-11-22T04:48:00Z".parse().expect("time")),
         "over since 2026-11-21T10:00:30Z"
+    );
+}
+
+#[test]
+fn a_repeated_launch_and_its_neighbours_end_together() {
+    // vm1 runs, the answer about vm2 was lost a minute ago, vm3 was not asked for: no second round of renewal.
+    let end = "2026-11-21T21:59:00Z";
+    let mut wanted = wanted(ID, &["vm1", "vm2", "vm3"]);
+    let open = Attempt {
+        number: 1,
+        zone: "eu-central-1a".into(),
+        image: "ami-1".into(),
+        instance_type: "t3.small".into(),
+        expires: end.parse().ok(),
+        noted: now(),
+        instance: None,
+        ran: false,
+    };
+    let note = serde_json::to_string(&open).expect("json");
+    wanted.notes.insert(note::launch("vm2"), note);
+    let observed = Observed {
+        instances: vec![instance("vm1", State::Running, end)],
+        ..network()
+    };
+    let plan = planned(&wanted, &settings(), &observed, &catalog());
+    assert_eq!(
+        words(&plan),
+        format!(
+            "[machines] vm2: make a t3.small with 16 GiB of disk from ami-1 (RunInstances)\n\
+             [machines] vm3: make a t3.small with 16 GiB of disk from ami-1 (RunInstances)\n\
+             runs: vm1 i-vm1\nexpires: {end}"
+        )
+    );
+    let operations = serde_json::to_string(&plan.steps).expect("json");
+    assert_eq!(
+        operations.matches(&format!(r#""expires":"{end}""#)).count(),
+        2,
+        "{operations}"
     );
 }
 

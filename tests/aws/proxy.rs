@@ -18,7 +18,7 @@ pub(crate) struct Call {
 }
 
 /// Changes an answer.
-pub type Edit = Arc<dyn Fn(&Call, String) -> String + Send + Sync>;
+pub(crate) type Edit = Arc<dyn Fn(&Call, String) -> String + Send + Sync>;
 
 /// What is done to a call.
 #[derive(Clone)]

@@ -110,7 +110,7 @@ fn pure_modules_have_no_effects() {
 #[test]
 fn every_test_file_is_a_module_of_its_binary() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
-    for binary in ["deployer", "machines", "agent"] {
+    for binary in ["deployer", "machines", "agent", "aws"] {
         let directory = root.join(binary);
         let Ok(main) = fs::read_to_string(directory.join("main.rs")) else { continue };
         for entry in fs::read_dir(&directory).expect("test directory") {

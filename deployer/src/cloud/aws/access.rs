@@ -7,7 +7,8 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 
-use super::operation::{Operation, note};
+use super::notes::note;
+use super::operation::Operation;
 use super::plan::{stage, step};
 use super::rules;
 use super::tags::Scope;

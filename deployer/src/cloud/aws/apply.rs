@@ -6,13 +6,14 @@ use std::sync::Arc;
 use aws_sdk_ec2::Client;
 
 use super::failure::{api, code, not_found};
+use super::notes::note;
 use super::observed::Instance;
-use super::operation::{Operation, Place, Ref, note};
+use super::operation::{Operation, Place, Ref};
 use super::rules::Rule;
 use super::settings::Settings;
 use super::tags::{self, Scope};
 use super::wait::{self, Pace};
-use super::{Aws, launch, make, remove};
+use super::{Aws, launch, make, make_access, remove, running};
 use crate::cloud::{Applied, CloudError, Notes, Progress, Wanted};
 
 /// All that an operation needs.
@@ -81,7 +82,7 @@ impl Hands<'_> {
     }
 
     pub(super) async fn look(&self) -> Result<Arc<Vec<Instance>>, CloudError> {
-        launch::look(self, &self.aws.last_look, self.pace().poll / 2).await
+        running::look(self, &self.aws.last_look, self.pace().poll / 2).await
     }
 
     pub(super) async fn forget_look(&self) {
@@ -108,7 +109,7 @@ pub async fn apply(hands: &Hands<'_>, operation: &Operation) -> Result<Applied, 
         Operation::AssociateRouteTable { table, subnet } => {
             make::association(hands, table, subnet).await?;
         }
-        Operation::CreateGroup { vpc } => make::group(hands, vpc).await?,
+        Operation::CreateGroup { vpc } => make_access::group(hands, vpc).await?,
         Operation::Allow {
             group,
             rules,
@@ -120,15 +121,15 @@ pub async fn apply(hands: &Hands<'_>, operation: &Operation) -> Result<Applied, 
             allow(hands, &hands.id(group)?, rules).await?;
         }
         Operation::Revoke { group, rules } => revoke(hands, group, rules).await?,
-        Operation::ImportKey => make::key(hands).await?,
+        Operation::ImportKey => make_access::key(hands).await?,
         Operation::Launch(launch) => machine = Some(launch::launch(hands, launch).await?),
         Operation::Start { node, instance } => {
-            machine = Some(launch::start(hands, node, instance).await?);
+            machine = Some(running::start(hands, node, instance).await?);
         }
         Operation::Await { node, instance } => {
             let public = hands.public(node);
             machine = Some(
-                launch::running(hands, node, instance, public)
+                running::running(hands, node, instance, public)
                     .await
                     .map_err(|died| died.error)?,
             );

@@ -7,8 +7,8 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Image, InstanceType, LocationType};
 
 use super::failure::{api, not_found};
+use super::notes::note;
 use super::observed::Observed;
-use super::operation::note;
 use super::plan::Catalog;
 use super::settings::Settings;
 use super::tags::filter;

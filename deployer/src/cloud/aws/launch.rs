@@ -1,23 +1,20 @@
 //! Machines: making, starting and waiting for them.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, EbsBlockDevice, HttpTokensState, InstanceMetadataEndpointState,
     InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification, InstanceType,
     ResourceType, ShutdownBehavior, VolumeType,
 };
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep};
 
 use super::apply::Hands;
 use super::failure::{api, code, no_capacity, not_found};
 use super::network::resource_name;
-use super::observed::{Instance, State};
-use super::operation::{Attempt, Launch, Place, note};
+use super::notes::{Attempt, note};
+use super::operation::{Launch, Place};
+use super::running::{Died, running};
 use super::settings::OnTtl;
-use super::{observe, plan, tags, user_data, wait};
+use super::{observe, tags, user_data, wait};
 use crate::cloud::CloudError;
 use crate::machine::Machine;
 
@@ -42,7 +39,7 @@ pub async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine, Cloud
             instance: None,
             ran: false,
         };
-        note(hands, node, &attempt)?;
+        write_note(hands, node, &attempt)?;
         hands.progress.line(
             Some(node),
             &format!("asks for a {} in {}", attempt.instance_type, place.zone),
@@ -50,7 +47,7 @@ pub async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine, Cloud
         let refusal = match run(hands, launch, &attempt, &subnet).await {
             Ok(id) => {
                 attempt.instance = Some(id.clone());
-                note(hands, node, &attempt)?;
+                write_note(hands, node, &attempt)?;
                 match running(hands, node, &id, launch.public_ip).await {
                     Ok(machine) => return Ok(machine),
                     Err(Died {
@@ -75,7 +72,7 @@ pub async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine, Cloud
         attempt.number = number;
         attempt.instance = None;
         attempt.zone.clear();
-        note(hands, node, &attempt)?;
+        write_note(hands, node, &attempt)?;
     }
     Err(CloudError::Refused(format!(
         "{node}: AWS has no room for another {} in {}: try later, or another `instance_type` or more `zones`",
@@ -96,7 +93,11 @@ fn starting_at<'a>(places: &'a [Place], hands: &Hands<'_>, node: &str) -> Vec<&'
     order
 }
 
-fn note(hands: &Hands<'_>, node: &str, attempt: &Attempt) -> Result<(), CloudError> {
+pub(super) fn write_note(
+    hands: &Hands<'_>,
+    node: &str,
+    attempt: &Attempt,
+) -> Result<(), CloudError> {
     let text =
         serde_json::to_string(attempt).map_err(|error| CloudError::Refused(error.to_string()))?;
     hands.notes.record(&note::launch(node), &text)
@@ -206,118 +207,4 @@ fn not_found_yet(error: &CloudError) -> bool {
     not_found(error)
         && !code(error).starts_with("InvalidAMIID")
         && !code(error).starts_with("InvalidInstanceType")
-}
-
-/// A machine that will not run.
-pub struct Died {
-    /// AWS's words, if it died.
-    reason: Option<String>,
-    /// The whole story.
-    pub error: CloudError,
-}
-
-impl From<CloudError> for Died {
-    fn from(error: CloudError) -> Self {
-        Self {
-            reason: None,
-            error,
-        }
-    }
-}
-
-/// Waits until a machine runs and has its addresses.
-pub async fn running(
-    hands: &Hands<'_>,
-    node: &str,
-    id: &str,
-    public: bool,
-) -> Result<Machine, Died> {
-    let (start, pace) = (Instant::now(), hands.pace());
-    let mut said = None;
-    loop {
-        let seen = hands.look().await?;
-        let found = seen.iter().find(|instance| instance.id == id);
-        let state = found.map(|instance| instance.state);
-        if state != said {
-            said = state;
-            let words = state.map_or("not listed yet", State::name);
-            hands.progress.line(Some(node), &format!("{id} is {words}"));
-        }
-        match (found, state) {
-            (Some(instance), Some(State::Running))
-                if instance.private.is_some() && (instance.public.is_some() || !public) =>
-            {
-                return ran(hands, node, instance).map_err(Died::from);
-            }
-            (Some(instance), Some(State::ShuttingDown | State::Terminated)) => {
-                let reason = instance.reason.clone();
-                let words = reason.as_deref().unwrap_or("AWS gives no reason");
-                let error =
-                    CloudError::Refused(format!("{node}: {id} died before it ran: {words}"));
-                return Err(Died { reason, error });
-            }
-            _ => {}
-        }
-        let limit = if found.is_some() {
-            pace.boot
-        } else {
-            pace.settle
-        };
-        if start.elapsed() > limit {
-            let output = state.map_or("AWS does not list it", State::name);
-            let error = CloudError::Deadline {
-                what: format!("{node}: {id} running"),
-                seconds: limit.as_secs(),
-                output: output.into(),
-            };
-            return Err(error.into());
-        }
-        sleep(pace.poll).await;
-    }
-}
-
-fn ran(hands: &Hands<'_>, node: &str, instance: &Instance) -> Result<Machine, CloudError> {
-    let noted = Attempt::read(&hands.noted(&note::launch(node)), node);
-    if let Some(mut attempt) = noted.filter(|attempt| !attempt.ran) {
-        attempt.instance = Some(instance.id.clone());
-        attempt.ran = true;
-        note(hands, node, &attempt)?;
-    }
-    plan::machine_of(hands.wanted, hands.settings(), node, instance)
-        .ok_or_else(|| CloudError::Refused(format!("{node}: {} has no address", instance.id)))
-}
-
-/// Starts a stopped machine and waits until it runs. One on its way down is waited for.
-pub async fn start(hands: &Hands<'_>, node: &str, id: &str) -> Result<Machine, CloudError> {
-    let stopping = |error: &CloudError| code(error) == "IncorrectInstanceState";
-    let call = || async {
-        let answer = hands.ec2().start_instances().instance_ids(id).send().await;
-        answer
-            .map(|_| ())
-            .map_err(|error| api("StartInstances", &error))
-    };
-    wait::while_failing(hands.pace(), hands.pace().boot, stopping, call).await?;
-    hands.forget_look().await;
-    let public = hands.public(node);
-    running(hands, node, id, public)
-        .await
-        .map_err(|died| died.error)
-}
-
-/// The last look at all machines, shared by all who wait.
-pub type Look = tokio::sync::Mutex<Option<(Instant, Arc<Vec<Instance>>)>>;
-
-/// Looks at all machines; those who ask at the same time share one call.
-pub async fn look(
-    hands: &Hands<'_>,
-    shared: &Look,
-    age: Duration,
-) -> Result<Arc<Vec<Instance>>, CloudError> {
-    let mut last = shared.lock().await;
-    if let Some((_, seen)) = last.as_ref().filter(|(at, _)| at.elapsed() < age) {
-        return Ok(seen.clone());
-    }
-    let seen = Arc::new(observe::instances(hands.ec2(), hands.scope()).await?);
-    *last = Some((Instant::now(), seen.clone()));
-    Ok(seen)
 }

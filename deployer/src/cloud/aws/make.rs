@@ -1,22 +1,20 @@
 //! Making what machines are put into. Each thing carries its tags from the call that makes it, and its id is noted.
 
-use aws_sdk_ec2::error::SdkError;
-use aws_sdk_ec2::primitives::Blob;
 use aws_sdk_ec2::types::{ResourceType, TagSpecification};
 
 use super::apply::Hands;
 use super::failure::{api, code, not_found};
-use super::network::resource_name;
-use super::operation::{Ref, note};
+use super::notes::note;
+use super::operation::Ref;
 use super::wait::{make_once, while_failing};
 use super::{observe, tags};
 use crate::cloud::CloudError;
 
-fn tagged(hands: &Hands<'_>, kind: ResourceType) -> TagSpecification {
+pub(super) fn tagged(hands: &Hands<'_>, kind: ResourceType) -> TagSpecification {
     tags::specification(kind, &tags::of(hands.wanted, hands.settings(), None))
 }
 
-fn no_id(call: &str) -> CloudError {
+pub(super) fn no_id(call: &str) -> CloudError {
     CloudError::Api {
         call: call.into(),
         code: "no id".into(),
@@ -229,76 +227,4 @@ pub(super) async fn association(
         Err(error) if code(&error) == "Resource.AlreadyAssociated" => Ok(()),
         result => result,
     }
-}
-
-pub(super) async fn group(hands: &Hands<'_>, vpc: &Ref) -> Result<(), CloudError> {
-    let (call, vpc, name) = (
-        "CreateSecurityGroup",
-        hands.id(vpc)?,
-        resource_name(&hands.wanted.id),
-    );
-    let make = || async {
-        let made = hands
-            .aws
-            .once
-            .create_security_group()
-            .group_name(&name)
-            .vpc_id(&vpc);
-        let made = made.description(format!("deployer:{}", hands.wanted.deployment));
-        let made = made
-            .tag_specifications(tagged(hands, ResourceType::SecurityGroup))
-            .send()
-            .await;
-        made.map_err(|error| api(call, &error))?
-            .group_id()
-            .map(str::to_owned)
-            .ok_or_else(|| no_id(call))
-    };
-    let find = || async {
-        let seen = observe::groups(hands.ec2(), hands.scope()).await?;
-        Ok(seen
-            .into_iter()
-            .find(|group| group.vpc == vpc)
-            .map(|group| group.id))
-    };
-    let id = match make_once(hands.pace(), make, find).await {
-        Err(error) if code(&error) == "InvalidGroup.Duplicate" => find()
-            .await?
-            .ok_or_else(|| taken("security group", &name))?,
-        result => result?,
-    };
-    hands.notes.record(note::GROUP, &id)
-}
-
-pub(super) async fn key(hands: &Hands<'_>) -> Result<(), CloudError> {
-    let name = resource_name(&hands.wanted.id);
-    let call = hands
-        .ec2()
-        .import_key_pair()
-        .key_name(&name)
-        .public_key_material(Blob::new(hands.wanted.user_key.as_bytes()));
-    let call = call
-        .tag_specifications(tagged(hands, ResourceType::KeyPair))
-        .send()
-        .await;
-    match call
-        .map(|_| ())
-        .map_err(|error: SdkError<_, _>| api("ImportKeyPair", &error))
-    {
-        Err(error) if code(&error) == "InvalidKeyPair.Duplicate" => {
-            let ours = !observe::keys(hands.ec2(), hands.scope()).await?.is_empty();
-            if ours {
-                Ok(())
-            } else {
-                Err(taken("key pair", &name))
-            }
-        }
-        result => result,
-    }
-}
-
-fn taken(kind: &str, name: &str) -> CloudError {
-    CloudError::Refused(format!(
-        "the {kind} `{name}` is somebody else's: it lacks our tag, so it is neither used nor deleted"
-    ))
 }

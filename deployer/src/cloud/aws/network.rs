@@ -1,11 +1,11 @@
 //! The plan's network part: our own VPC with what belongs to it, or a security group in one of the user's.
 
-use std::collections::BTreeSet;
-
+use super::group;
+use super::notes::note;
 use super::observed::{Gateway, Subnet};
-use super::operation::{Kind, Operation, Place, Ref, note};
-use super::plan::{View, ssh_from, stage, step};
-use super::rules;
+use super::operation::{Operation, Ref};
+use super::places::{free_ranges, zones};
+use super::plan::{View, stage, step};
 use crate::cloud::{CloudError, CloudStep};
 
 /// What machines are put into.
@@ -29,7 +29,7 @@ pub fn plan(view: &View<'_>) -> Result<(Vec<CloudStep>, Network), CloudError> {
     } else {
         ours(view, &mut steps)?
     };
-    group(view, &mut net, &mut steps)?;
+    group::plan(view, &mut net, &mut steps)?;
     if launches(view) && view.observed.keys.is_empty() {
         let words = format!("bring the public key as {}", name(view));
         steps.push(step(
@@ -67,7 +67,7 @@ fn launches(view: &View<'_>) -> bool {
 }
 
 /// The noted one of several, else the first.
-fn pick<'a>(
+pub(super) fn pick<'a>(
     view: &View<'a>,
     key: &str,
     ids: impl Iterator<Item = &'a str> + Clone,
@@ -257,183 +257,4 @@ fn gateway(view: &View<'_>, vpc: &Ref, vpc_id: Option<&str>, steps: &mut Vec<Clo
             Ref::New(note::GATEWAY.into())
         }
     }
-}
-
-/// The security group, and its rules where they differ.
-fn group(view: &View<'_>, net: &mut Network, steps: &mut Vec<CloudStep>) -> Result<(), CloudError> {
-    let here = view
-        .observed
-        .groups
-        .iter()
-        .filter(|group| Ref::Id(group.vpc.clone()) == net.vpc);
-    let id = pick(
-        view,
-        note::GROUP,
-        here.clone().map(|group| group.id.as_str()),
-    );
-    let seen = here
-        .clone()
-        .find(|group| Some(group.id.as_str()) == id)
-        .map(|group| group.rules.clone())
-        .unwrap_or_default();
-    net.group = Ref::to(id, note::GROUP);
-    if id.is_none() {
-        let operation = Operation::CreateGroup {
-            vpc: net.vpc.clone(),
-        };
-        steps.push(step(
-            stage::NETWORK,
-            format!("make the security group {}", name(view)),
-            "CreateSecurityGroup",
-            operation,
-        ));
-    }
-    let wanted = rules::wanted(view.wanted, &ssh_from(view.wanted, view.settings)?);
-    let missing: BTreeSet<rules::Rule> = wanted.difference(&seen).cloned().collect();
-    if !missing.is_empty() {
-        let words = format!("let in {}", listed(&missing));
-        let operation = Operation::Allow {
-            group: net.group.clone(),
-            rules: missing,
-            ssh_from: view.wanted.notes.get(note::SSH_FROM).cloned(),
-        };
-        steps.push(step(
-            stage::ROUTES,
-            words,
-            "AuthorizeSecurityGroupIngress",
-            operation,
-        ));
-    }
-    let foreign: BTreeSet<rules::Rule> = seen.difference(&wanted).cloned().collect();
-    if let (Some(group), false) = (id, foreign.is_empty()) {
-        let words = format!(
-            "let in no more {}, which the inventory does not have",
-            listed(&foreign)
-        );
-        let operation = Operation::Revoke {
-            group: group.into(),
-            rules: foreign,
-        };
-        steps.push(step(
-            stage::ROUTES,
-            words,
-            "RevokeSecurityGroupIngress",
-            operation,
-        ));
-    }
-    Ok(())
-}
-
-fn listed(rules: &BTreeSet<rules::Rule>) -> String {
-    rules
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-/// Zones that offer all types wanted: the user's in their order, else all.
-fn zones(view: &View<'_>) -> Vec<String> {
-    let offered = |zone: &String| {
-        view.catalog
-            .offers
-            .values()
-            .all(|zones| zones.contains(zone))
-    };
-    if view.settings.zones.is_empty() {
-        let all = view
-            .catalog
-            .offers
-            .values()
-            .next()
-            .cloned()
-            .unwrap_or_default();
-        all.into_iter().filter(offered).collect()
-    } else {
-        view.settings
-            .zones
-            .iter()
-            .filter(|zone| offered(zone))
-            .cloned()
-            .collect()
-    }
-}
-
-/// Parts of our VPC's range that no subnet has.
-fn free_ranges<'a>(
-    view: &'a View<'_>,
-    used: &'a [&Subnet],
-) -> Result<impl Iterator<Item = String> + 'a, CloudError> {
-    let first = view.settings.subnet_range(0).map_err(CloudError::Refused)?;
-    let range = view.settings.range().map_err(CloudError::Refused)?;
-    let parts = range
-        .subnets(first.prefix_len())
-        .map_err(|error| CloudError::Refused(error.to_string()))?;
-    Ok(parts
-        .map(|part| part.to_string())
-        .filter(|part| !used.iter().any(|subnet| subnet.cidr == *part)))
-}
-
-/// Where a machine of a type may be made: in a subnet that is there, or in another zone's, which is made when it is needed.
-pub fn places(
-    view: &View<'_>,
-    net: &Network,
-    instance_type: &str,
-) -> Result<Vec<Place>, CloudError> {
-    let offered = view
-        .catalog
-        .offers
-        .get(instance_type)
-        .cloned()
-        .unwrap_or_default();
-    let asked =
-        |zone: &String| view.settings.zones.is_empty() || view.settings.zones.contains(zone);
-    let mut places: Vec<Place> = net
-        .subnets
-        .iter()
-        .filter(|(zone, _)| offered.contains(zone) && asked(zone))
-        .map(|(zone, subnet)| Place {
-            zone: zone.clone(),
-            subnet: subnet.clone(),
-            make: None,
-        })
-        .collect();
-    if let Some(table) = &net.table {
-        let used: Vec<&Subnet> = view.observed.owned_subnets().collect();
-        // The first part goes to the subnet that the plan makes.
-        let planned = usize::from(matches!(net.subnets.first(), Some((_, Ref::New(_)))));
-        let mut ranges = free_ranges(view, &used)?.skip(planned);
-        for zone in zones(view) {
-            if places.iter().any(|place| place.zone == zone) {
-                continue;
-            }
-            let Some(cidr) = ranges.next() else { break };
-            let subnet = Ref::New(note::subnet(&zone));
-            places.push(Place {
-                zone,
-                subnet,
-                make: Some((cidr, net.vpc.clone(), table.clone())),
-            });
-        }
-    }
-    if places.is_empty() {
-        let asked = if view.settings.zones.is_empty() {
-            "any usable zone".into()
-        } else {
-            view.settings.zones.join(", ")
-        };
-        let words = match offered.as_slice() {
-            [] => "in no zone of this region".into(),
-            zones => format!("but in {}", zones.join(", ")),
-        };
-        return Err(CloudError::Refused(format!(
-            "{instance_type} is not offered in {asked}, {words}: choose another `instance_type` or other `zones`"
-        )));
-    }
-    Ok(places)
-}
-
-/// The words of a kind of thing, for reports.
-pub fn words(kind: Kind, id: &str) -> String {
-    format!("{} {id}", kind.words().0)
 }

@@ -2,15 +2,17 @@
 //! what was observed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 
 use super::network;
+use super::notes::{Attempt, note};
 use super::observed::{Instance, Observed, State};
-use super::operation::{Attempt, Launch, Operation, note};
-use super::settings::{Settings, range_of};
+use super::operation::{Launch, Operation};
+use super::problems::range_of;
+use super::settings::Settings;
+use super::{places, renewal};
 use crate::cloud::{self, CloudError, CloudPlan, CloudStep, Wanted};
 use crate::machine::{Access, Machine, SshAccess};
 
@@ -70,7 +72,7 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
     let mut result = CloudPlan::default();
     let mut instances = BTreeSet::new();
     let mut launches = false;
-    let expires = new_expiry(view);
+    let expires = renewal::new_expiry(view, &chosen);
     for (node, machine) in &view.wanted.machines {
         let attempt = Attempt::read(&view.wanted.notes, node);
         let Some(instance) = chosen.get(node.as_str()) else {
@@ -79,7 +81,7 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
                 .settings
                 .type_for(machine.memory_mib)
                 .map_err(CloudError::Refused)?;
-            let zones = network::places(view, &net, &instance_type)?;
+            let zones = places::places(view, &net, &instance_type)?;
             // An attempt without an answer is repeated as it was; one whose machine is gone was the last of its number.
             let (number, expires) = match &attempt {
                 Some(attempt) if attempt.instance.is_none() => (attempt.number, attempt.expires),
@@ -157,7 +159,7 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
         step.node = Some(node.clone());
         steps.push(step);
     }
-    let (renewal, until) = renewal(view, &chosen, launches, expires);
+    let (renewal, until) = renewal::renewal(view, &chosen, launches, expires);
     steps.extend(renewal);
     result.expires = until;
     if view.wanted.prune && !orphans.is_empty() {
@@ -251,53 +253,6 @@ pub fn machine_of(
         networks: BTreeMap::from([(network, private.into())]),
         public: instance.public.map(Into::into),
     })
-}
-
-/// When machines made or renewed now power themselves off: whole minutes, so that plans made together say the same.
-fn new_expiry(view: &View<'_>) -> Option<Timestamp> {
-    let end = view.now.checked_add(view.settings.ttl.0?).ok()?;
-    Timestamp::from_second(end.as_second() - end.as_second() % 60).ok()
-}
-
-/// Renews machines that have less than half of their time left, all together; says until when they live then.
-fn renewal(
-    view: &View<'_>,
-    chosen: &BTreeMap<&str, &Instance>,
-    launches: bool,
-    expires: Option<Timestamp>,
-) -> (Option<CloudStep>, Option<Timestamp>) {
-    let ends: Vec<Option<Timestamp>> = chosen.values().map(|instance| instance.expires()).collect();
-    let fits = |end: &Option<Timestamp>| match (end, view.settings.ttl.0) {
-        (None, None) => true,
-        (Some(end), Some(ttl)) => *end > view.now + half(ttl),
-        _ => false,
-    };
-    let same = ends.windows(2).all(|pair| pair[0] == pair[1]);
-    if ends.iter().all(fits) && same && !launches {
-        return (None, ends.first().copied().flatten());
-    }
-    if chosen.is_empty() {
-        return (None, expires);
-    }
-    let words = match expires {
-        Some(time) => format!("let the machines live until {time}"),
-        None => "let the machines live for ever".into(),
-    };
-    let instances = chosen
-        .values()
-        .map(|instance| instance.id.clone())
-        .collect();
-    let renew = step(
-        stage::TTL,
-        words,
-        "CreateTags",
-        Operation::Renew { instances, expires },
-    );
-    (Some(renew), expires)
-}
-
-fn half(ttl: Duration) -> jiff::SignedDuration {
-    jiff::SignedDuration::try_from(ttl / 2).unwrap_or(jiff::SignedDuration::MAX)
 }
 
 /// The ranges that may use SSH: the user's, and those added with `allow`.

@@ -9,7 +9,7 @@ use super::failure::{api, code, not_found};
 use super::observed::{Instance, State};
 use super::operation::Kind;
 use super::rules::Rule;
-use super::{observe, tags, wait};
+use super::{holding, observe, tags, wait};
 use crate::cloud::CloudError;
 
 /// Deletes machines and waits until they are gone, with what AWS leaves of them.
@@ -75,7 +75,7 @@ pub(super) async fn terminate(
 async fn outlived(hands: &Hands<'_>) -> Result<(), CloudError> {
     let start = Instant::now();
     loop {
-        let seen = observe::attached(hands.ec2(), hands.scope()).await?;
+        let seen = holding::attached(hands.ec2(), hands.scope()).await?;
         let living = observe::instances(hands.ec2(), hands.scope()).await?;
         let (interfaces, volumes) = seen.outliving(&living);
         if interfaces.is_empty() && volumes.is_empty() {
@@ -209,7 +209,7 @@ async fn interface(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
     };
     match delete().await {
         Err(error) if held(&error) || code(&error).starts_with("InvalidParameterValue") => {
-            if let Some(attachment) = observe::attachment(hands.ec2(), id).await? {
+            if let Some(attachment) = holding::attachment(hands.ec2(), id).await? {
                 let call = hands
                     .ec2()
                     .detach_network_interface()
@@ -239,7 +239,7 @@ async fn route_table(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
     };
     match delete().await {
         Err(error) if held(&error) => {
-            for association in observe::associations(hands.ec2(), id).await? {
+            for association in holding::associations(hands.ec2(), id).await? {
                 let call = hands
                     .ec2()
                     .disassociate_route_table()
@@ -265,7 +265,7 @@ async fn holder(hands: &Hands<'_>, kind: Kind, id: &str) -> Option<CloudError> {
         Kind::Gateway | Kind::Vpc | Kind::RouteTable => "vpc-id",
         Kind::Interface | Kind::Volume | Kind::KeyPair => return None,
     };
-    let tenants = observe::tenants(hands.ec2(), by, id).await.ok()?;
+    let tenants = holding::tenants(hands.ec2(), by, id).await.ok()?;
     let foreign: Vec<String> = tenants
         .into_iter()
         .filter(|(_, tags)| tags.get(tags::ID) != Some(&hands.wanted.id))

@@ -1,14 +1,13 @@
 //! What the user may say about AWS, with defaults. Everything that can be wrong in it is found before a call is made.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::tags;
+pub use super::ttl::{OnTtl, Ttl};
 
 /// Settings of AWS. Credentials are never among them: they come from where AWS's own tools find them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -147,63 +146,6 @@ impl Image {
     }
 }
 
-/// How long machines live without being renewed; `None`: for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
-pub struct Ttl(pub Option<Duration>);
-
-/// Machines live at least this long after each boot, so that somebody can renew them.
-pub const SHORTEST_TTL: Duration = Duration::from_mins(30);
-
-impl TryFrom<String> for Ttl {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if text == "never" {
-            return Ok(Self(None));
-        }
-        let wrong = || format!("`{text}` is neither a duration such as `12h` nor `never`");
-        let duration: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-        let duration = Duration::try_from(duration).map_err(|_| wrong())?;
-        if duration < SHORTEST_TTL {
-            return Err(format!(
-                "`{text}` is too short: machines live at least 30 minutes after each boot"
-            ));
-        }
-        Ok(Self(Some(duration)))
-    }
-}
-
-impl From<Ttl> for String {
-    fn from(ttl: Ttl) -> Self {
-        ttl.to_string()
-    }
-}
-
-impl fmt::Display for Ttl {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self
-            .0
-            .and_then(|ttl| jiff::SignedDuration::try_from(ttl).ok())
-        {
-            None => formatter.write_str("never"),
-            Some(ttl) => write!(formatter, "{ttl:#}"),
-        }
-    }
-}
-
-/// What the end of the TTL does to a machine.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OnTtl {
-    /// Powers it off; its disk costs on, and `up` starts it again.
-    #[default]
-    Stop,
-    /// Deletes it with its data.
-    Terminate,
-}
-
 /// Type and memory in MiB of the burstable families, smallest first.
 const SIZES: [(&str, u64); 6] = [
     ("micro", 1024),
@@ -260,91 +202,4 @@ impl Settings {
             .and_then(|mut parts| parts.nth(n))
             .ok_or_else(|| format!("`zones`: more than 16 do not fit into {range}"))
     }
-
-    /// All that is wrong with these settings for these nodes, in words.
-    pub fn problems(&self, nodes: &BTreeSet<String>) -> Vec<String> {
-        let mut problems = Vec::new();
-        match self.subnet_range(self.zones.len().saturating_sub(1)) {
-            Err(problem) => problems.push(problem),
-            Ok(part) => {
-                // AWS keeps the first four addresses of a subnet and the last one.
-                let room = (1_usize << (32 - part.prefix_len())) - 5;
-                if self.vpc.is_none() && self.subnet.is_none() && nodes.len() > room {
-                    problems.push(format!(
-                        "`cidr`: {} nodes do not fit into {part}, which has room for {room}",
-                        nodes.len()
-                    ));
-                }
-            }
-        }
-        if let Some(region) = self
-            .region
-            .as_ref()
-            .filter(|region| !looks_like_region(region))
-        {
-            problems.push(format!(
-                "`region`: `{region}` is not a region such as `eu-central-1`"
-            ));
-        }
-        if let Some(region) = &self.region {
-            for zone in self
-                .zones
-                .iter()
-                .filter(|zone| !zone.starts_with(region.as_str()))
-            {
-                problems.push(format!("`zones`: `{zone}` is not in the region `{region}`"));
-            }
-        }
-        for source in &self.ssh_from {
-            problems.extend(
-                range_of(source)
-                    .err()
-                    .map(|problem| format!("`ssh_from`: {problem}")),
-            );
-        }
-        for key in &self.ssh_keys {
-            if ssh_key::PublicKey::from_openssh(key).is_err() {
-                problems.push(format!(
-                    "`ssh_keys`: `{key}` is not a public key such as `ssh-ed25519 AAAA… name`"
-                ));
-            }
-        }
-        problems.extend(tags::problems(&self.tags));
-        match (&self.bastion, self.public_ip) {
-            (None, false) => problems.push(
-                "`public_ip: false` needs a `bastion`: the node that SSH goes through".into(),
-            ),
-            (Some(node), _) if !nodes.contains(node) && !nodes.is_empty() => {
-                problems.push(format!("`bastion`: there is no node `{node}` on AWS"));
-            }
-            _ => {}
-        }
-        if self.disk_gib < 8 {
-            problems.push("`disk_gib`: images of today need at least 8".into());
-        }
-        problems
-    }
-}
-
-/// A range, or an address as the range that holds only it.
-pub fn range_of(text: &str) -> Result<Ipv4Net, String> {
-    text.parse::<Ipv4Net>()
-        .map(|range| range.trunc())
-        .or_else(|_| {
-            text.parse()
-                .map(|address: std::net::Ipv4Addr| Ipv4Net::from(address))
-        })
-        .map_err(|_| format!("`{text}` is not an IPv4 address or range"))
-}
-
-fn looks_like_region(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let letters =
-        |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
-    parts.len() >= 3
-        && parts[..parts.len() - 1].iter().all(letters)
-        && parts[parts.len() - 1]
-            .bytes()
-            .all(|byte| byte.is_ascii_digit())
-        && !parts[parts.len() - 1].is_empty()
 }

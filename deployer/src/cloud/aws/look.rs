@@ -1,0 +1,121 @@
+//! Looking at one deployment: as little as will do, and again where the answer would be alarming.
+
+use tokio::time::{Instant, sleep};
+
+use super::observed::{Gateway, Observed, Thing};
+use super::tags::{self, Scope};
+use super::{Aws, Settings, failure, notes, observe};
+use crate::cloud::{CloudError, Wanted};
+
+impl Aws {
+    /// Looks at a deployment: four calls when all is as it should be, more when something is missing.
+    pub(super) async fn observe(&self, wanted: &Wanted) -> Result<Observed, CloudError> {
+        let scope = Scope::Deployment(&wanted.id);
+        let mut observed = observe::glance(&self.ec2, scope).await?;
+        if wanted.machines.is_empty() || !complete(&mut observed, wanted, &self.settings) {
+            observed = observe::everything(&self.ec2, scope).await?;
+        }
+        self.look_again(&mut observed, wanted).await?;
+        let named = match (&self.settings.subnet, &self.settings.vpc) {
+            (Some(subnet), _) => Some(tags::filter("subnet-id", subnet)),
+            (None, Some(vpc)) => Some(tags::filter("vpc-id", vpc)),
+            (None, None) => None,
+        };
+        if let Some(filter) = named {
+            observed.subnets = observe::subnets(&self.ec2, filter).await?;
+        }
+        Ok(observed)
+    }
+
+    /// A machine that was made a moment ago may not be listed by its tags yet: before it is taken for lost, it is asked for by
+    /// its id, for a while.
+    async fn look_again(&self, observed: &mut Observed, wanted: &Wanted) -> Result<(), CloudError> {
+        let listed = |id: &String| observed.instances.iter().any(|instance| instance.id == *id);
+        let attempts = wanted
+            .machines
+            .keys()
+            .filter_map(|node| notes::Attempt::read(&wanted.notes, node));
+        let missing: Vec<String> = attempts
+            .filter_map(|attempt| attempt.instance)
+            .filter(|id| !listed(id))
+            .collect();
+        let start = Instant::now();
+        for id in missing {
+            loop {
+                match observe::instances_by_id(&self.ec2, std::slice::from_ref(&id)).await {
+                    Ok(found) if !found.is_empty() => {
+                        observed.instances.extend(found);
+                        break;
+                    }
+                    Err(error) if !failure::not_found(&error) => return Err(error),
+                    _ if start.elapsed() > self.pace.settle => break,
+                    _ => sleep(self.pace.poll).await,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where nothing is found of a deployment that once had machines, the credentials may be of another account: then all would
+    /// seem lost.
+    pub(super) async fn same_account(
+        &self,
+        wanted: &Wanted,
+        observed: &Observed,
+    ) -> Result<(), CloudError> {
+        let Some(noted) = wanted.notes.get(notes::note::ACCOUNT) else {
+            return Ok(());
+        };
+        if observed.tags().next().is_some() {
+            return Ok(());
+        }
+        let account = self.account().await?;
+        if account == *noted {
+            return Ok(());
+        }
+        Err(CloudError::Refused(format!(
+            "the deployment is in the AWS account {noted}, the credentials are of {account}: log in there, or set AWS_PROFILE"
+        )))
+    }
+}
+
+/// Whether a glance shows all there should be. What it implies (a working route means a gateway and a VPC) is filled in.
+fn complete(observed: &mut Observed, wanted: &Wanted, settings: &Settings) -> bool {
+    let machines = wanted.machines.keys().all(|node| {
+        observed
+            .instances
+            .iter()
+            .any(|instance| instance.lives() && instance.node() == Some(node))
+    });
+    let theirs = settings.vpc.is_some() || settings.subnet.is_some();
+    let [group] = observed.groups.as_slice() else {
+        return false;
+    };
+    observed.keys = vec![Thing::default()];
+    if theirs || !machines {
+        return machines;
+    }
+    let [table] = observed.route_tables.as_slice() else {
+        return false;
+    };
+    let Some((gateway, true)) = &table.default else {
+        return false;
+    };
+    let associated = observed
+        .subnets
+        .iter()
+        .all(|subnet| table.subnets.contains(&subnet.id));
+    observed.vpcs = vec![Thing {
+        id: group.vpc.clone(),
+        ..Thing::default()
+    }];
+    observed.gateways = vec![Gateway {
+        id: gateway.clone(),
+        vpc: Some(group.vpc.clone()),
+        ..Gateway::default()
+    }];
+    associated
+        && !observed.subnets.is_empty()
+        && gateway.starts_with("igw-")
+        && table.vpc == group.vpc
+}

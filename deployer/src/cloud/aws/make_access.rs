@@ -1,0 +1,86 @@
+//! Making what lets people and members in: the security group and the key pair.
+
+use aws_sdk_ec2::primitives::Blob;
+use aws_sdk_ec2::types::ResourceType;
+
+use super::apply::Hands;
+use super::failure::{api, code};
+use super::make::{no_id, tagged};
+use super::network::resource_name;
+use super::notes::note;
+use super::observe;
+use super::operation::Ref;
+use super::wait::make_once;
+use crate::cloud::CloudError;
+
+pub(super) async fn group(hands: &Hands<'_>, vpc: &Ref) -> Result<(), CloudError> {
+    let (call, vpc, name) = (
+        "CreateSecurityGroup",
+        hands.id(vpc)?,
+        resource_name(&hands.wanted.id),
+    );
+    let make = || async {
+        let made = hands
+            .aws
+            .once
+            .create_security_group()
+            .group_name(&name)
+            .vpc_id(&vpc);
+        let made = made.description(format!("deployer:{}", hands.wanted.deployment));
+        let made = made
+            .tag_specifications(tagged(hands, ResourceType::SecurityGroup))
+            .send()
+            .await;
+        made.map_err(|error| api(call, &error))?
+            .group_id()
+            .map(str::to_owned)
+            .ok_or_else(|| no_id(call))
+    };
+    let find = || async {
+        let seen = observe::groups(hands.ec2(), hands.scope()).await?;
+        Ok(seen
+            .into_iter()
+            .find(|group| group.vpc == vpc)
+            .map(|group| group.id))
+    };
+    let id = match make_once(hands.pace(), make, find).await {
+        Err(error) if code(&error) == "InvalidGroup.Duplicate" => find()
+            .await?
+            .ok_or_else(|| taken("security group", &name))?,
+        result => result?,
+    };
+    hands.notes.record(note::GROUP, &id)
+}
+
+pub(super) async fn key(hands: &Hands<'_>) -> Result<(), CloudError> {
+    let name = resource_name(&hands.wanted.id);
+    let call = hands
+        .ec2()
+        .import_key_pair()
+        .key_name(&name)
+        .public_key_material(Blob::new(hands.wanted.user_key.as_bytes()));
+    let call = call
+        .tag_specifications(tagged(hands, ResourceType::KeyPair))
+        .send()
+        .await;
+    match call
+        .map(|_| ())
+        .map_err(|error| api("ImportKeyPair", &error))
+    {
+        Err(error) if code(&error) == "InvalidKeyPair.Duplicate" => {
+            let ours = !observe::keys(hands.ec2(), hands.scope()).await?.is_empty();
+            if ours {
+                Ok(())
+            } else {
+                Err(taken("key pair", &name))
+            }
+        }
+        result => result,
+    }
+}
+
+fn taken(kind: &str, name: &str) -> CloudError {
+    CloudError::Refused(format!(
+        "the {kind} `{name}` is somebody else's: it lacks our tag, so it is neither used nor deleted"
+    ))
+}

@@ -1,0 +1,71 @@
+//! What is noted: ids of what was made, choices that are kept, and attempts to make machines.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// Keys of notes.
+pub mod note {
+    /// The account, so that other credentials are noticed.
+    pub const ACCOUNT: &str = "account";
+    /// The image that was chosen, with its root device.
+    pub const IMAGE: &str = "image";
+    /// The VPC.
+    pub const VPC: &str = "vpc";
+    /// The internet gateway.
+    pub const GATEWAY: &str = "gateway";
+    /// The route table.
+    pub const ROUTE_TABLE: &str = "route table";
+    /// The security group.
+    pub const GROUP: &str = "group";
+    /// Addresses that were let in besides the settings' own, separated by spaces.
+    pub const SSH_FROM: &str = "ssh from";
+
+    /// The subnet of a zone.
+    pub fn subnet(zone: &str) -> String {
+        format!("subnet in {zone}")
+    }
+
+    /// The last attempt to make a node's machine.
+    pub fn launch(node: &str) -> String {
+        format!("launch {node}")
+    }
+}
+
+/// What is noted of an attempt to make a machine, before the call and after it. Everything in the call that varies is here, for
+/// a repeated call must be the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its number: part of the token.
+    pub number: u32,
+    /// The zone it was tried in.
+    pub zone: String,
+    /// The image.
+    pub image: String,
+    /// The type.
+    pub instance_type: String,
+    /// When it powers itself off.
+    pub expires: Option<Timestamp>,
+    /// When it was noted.
+    pub noted: Timestamp,
+    /// The machine that came of it.
+    pub instance: Option<String>,
+    /// The machine ran once: it may hold data.
+    pub ran: bool,
+}
+
+impl Attempt {
+    /// Reads the note about a node.
+    pub fn read(notes: &BTreeMap<String, String>, node: &str) -> Option<Self> {
+        notes
+            .get(&note::launch(node))
+            .and_then(|text| serde_json::from_str(text).ok())
+    }
+
+    /// The token of the call: the same call twice makes one machine.
+    pub fn token(&self, id: &str, node: &str) -> String {
+        hex::encode(Sha256::digest(format!("{id} {node} {}", self.number)))
+    }
+}

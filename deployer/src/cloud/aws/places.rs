@@ -1,0 +1,109 @@
+//! Where machines may be made: zones that offer their type, each with a subnet. Pure.
+
+use super::network::Network;
+use super::notes::note;
+use super::observed::Subnet;
+use super::operation::{Place, Ref};
+use super::plan::View;
+use crate::cloud::CloudError;
+
+/// Zones that offer all types wanted: the user's in their order, else all.
+pub(super) fn zones(view: &View<'_>) -> Vec<String> {
+    let offered = |zone: &String| {
+        view.catalog
+            .offers
+            .values()
+            .all(|zones| zones.contains(zone))
+    };
+    if view.settings.zones.is_empty() {
+        let all = view
+            .catalog
+            .offers
+            .values()
+            .next()
+            .cloned()
+            .unwrap_or_default();
+        all.into_iter().filter(offered).collect()
+    } else {
+        view.settings
+            .zones
+            .iter()
+            .filter(|zone| offered(zone))
+            .cloned()
+            .collect()
+    }
+}
+
+/// Parts of our VPC's range that no subnet has.
+pub(super) fn free_ranges<'a>(
+    view: &'a View<'_>,
+    used: &'a [&Subnet],
+) -> Result<impl Iterator<Item = String> + 'a, CloudError> {
+    let first = view.settings.subnet_range(0).map_err(CloudError::Refused)?;
+    let range = view.settings.range().map_err(CloudError::Refused)?;
+    let parts = range
+        .subnets(first.prefix_len())
+        .map_err(|error| CloudError::Refused(error.to_string()))?;
+    Ok(parts
+        .map(|part| part.to_string())
+        .filter(|part| !used.iter().any(|subnet| subnet.cidr == *part)))
+}
+
+/// Where a machine of a type may be made: in a subnet that is there, or in another zone's, which is made when it is needed.
+pub(super) fn places(
+    view: &View<'_>,
+    net: &Network,
+    instance_type: &str,
+) -> Result<Vec<Place>, CloudError> {
+    let offered = view
+        .catalog
+        .offers
+        .get(instance_type)
+        .cloned()
+        .unwrap_or_default();
+    let asked =
+        |zone: &String| view.settings.zones.is_empty() || view.settings.zones.contains(zone);
+    let mut places: Vec<Place> = net
+        .subnets
+        .iter()
+        .filter(|(zone, _)| offered.contains(zone) && asked(zone))
+        .map(|(zone, subnet)| Place {
+            zone: zone.clone(),
+            subnet: subnet.clone(),
+            make: None,
+        })
+        .collect();
+    if let Some(table) = &net.table {
+        let used: Vec<&Subnet> = view.observed.owned_subnets().collect();
+        // The first part goes to the subnet that the plan makes.
+        let planned = usize::from(matches!(net.subnets.first(), Some((_, Ref::New(_)))));
+        let mut ranges = free_ranges(view, &used)?.skip(planned);
+        for zone in zones(view) {
+            if places.iter().any(|place| place.zone == zone) {
+                continue;
+            }
+            let Some(cidr) = ranges.next() else { break };
+            let subnet = Ref::New(note::subnet(&zone));
+            places.push(Place {
+                zone,
+                subnet,
+                make: Some((cidr, net.vpc.clone(), table.clone())),
+            });
+        }
+    }
+    if places.is_empty() {
+        let asked = if view.settings.zones.is_empty() {
+            "any usable zone".into()
+        } else {
+            view.settings.zones.join(", ")
+        };
+        let words = match offered.as_slice() {
+            [] => "in no zone of this region".into(),
+            zones => format!("but in {}", zones.join(", ")),
+        };
+        return Err(CloudError::Refused(format!(
+            "{instance_type} is not offered in {asked}, {words}: choose another `instance_type` or other `zones`"
+        )));
+    }
+    Ok(places)
+}
