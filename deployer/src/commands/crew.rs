@@ -1,17 +1,21 @@
 //! The crew: one open connection per machine of a deployment.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::cli::Environment;
 use crate::error::CommandError;
 use crate::host::{Connector, Host, HostError};
 use crate::machine::Machine;
 use crate::report::{Event, Outcome, Reporter};
 use crate::run::apply::Hands;
+
+/// How long a machine that should be running may take to answer.
+pub const PATIENCE_FOR_RUNNING: Duration = Duration::from_secs(10);
+/// How long a machine that was just made may take to answer.
+pub const PATIENCE_FOR_NEW: Duration = Duration::from_secs(180);
 
 /// Connected machines, and those that could not be reached.
 pub struct Crew {
@@ -23,15 +27,12 @@ pub struct Crew {
 impl Crew {
     /// Connects to all machines at the same time; each gets `patience` to come up.
     pub async fn connect(
+        connector: &Connector,
         machines: &BTreeMap<String, Machine>,
-        directory: &Path,
-        environment: &Environment,
         patience: Duration,
         reporter: &dyn Reporter,
-    ) -> Result<Self, CommandError> {
-        let connector = Connector::new(machines, directory, environment.runtime_dir.as_deref(), &environment.home)?;
+    ) -> Self {
         let attempts = machines.values().map(|machine| {
-            let connector = &connector;
             async move {
                 let started = std::time::Instant::now();
                 let node = machine.node.clone();
@@ -62,7 +63,7 @@ impl Crew {
                 }
             }
         }
-        Ok(Self { hands: Hands::new(hosts), unreachable })
+        Self { hands: Hands::new(hosts), unreachable }
     }
 
     /// What acts on the machines.

@@ -57,12 +57,13 @@ impl Proof {
 pub async fn prove(
     crew: &Crew,
     topology: &Topology,
-    run: &str,
     count: u32,
     reporter: &dyn Reporter,
 ) -> Result<Option<Proof>, CommandError> {
     let Some(pipeline_node) = topology.pipeline_node() else { return Ok(None) };
     let senders: Vec<&str> = producer::canary_nodes(topology).iter().map(|node| node.name.as_str()).collect();
+    let run = format!("canary-{:012x}", rand::random::<u64>() & 0xffff_ffff_ffff);
+    let run = run.as_str();
     let started = std::time::Instant::now();
     let words = format!("send {count} canaries from {}", senders.join(", "));
     reporter.event(&Event::StepStarted { node: None, words: words.clone() });
@@ -151,4 +152,29 @@ async fn json<T: DeserializeOwned>(
             output.status
         ))
     })
+}
+
+/// `verify` on demand.
+pub async fn run(
+    options: &crate::cli::Verify,
+    environment: &crate::cli::Environment,
+    reporter: &dyn Reporter,
+    out: &mut dyn std::io::Write,
+) -> Result<u8, CommandError> {
+    let deployment = super::deployment::Deployment::find(&options.target, environment)?;
+    let topology = &deployment.topology;
+    let nodes = topology.nodes.keys().map(String::as_str);
+    let crew = deployment.connect(nodes, super::crew::PATIENCE_FOR_RUNNING, environment, reporter).await?;
+    crew.require_all()?;
+    let proof = prove(&crew, topology, options.count, reporter).await?;
+    crew.close(true).await?;
+    match proof {
+        Some(proof) if options.json => {
+            serde_json::to_writer_pretty(&mut *out, &proof)?;
+            writeln!(out)?;
+        }
+        Some(proof) => writeln!(out, "{}", proof.words())?,
+        None => return Err(CommandError::usage("this deployment has no brokers: there is nothing to prove")),
+    }
+    Ok(0)
 }

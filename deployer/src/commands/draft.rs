@@ -1,0 +1,161 @@
+//! A draft: all that is decided before anything is asked or done. Made by `up`, `plan`, `check` and `render`, so that bad input is
+//! refused by all of them in the same words.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::artifact::agents::Agents;
+use crate::artifact::cache::Cache;
+use crate::artifact::{agents, couchdb, kafka};
+use crate::cli::{Environment, Target};
+use crate::component::{Artifact, Context, artifact_key};
+use crate::error::CommandError;
+use crate::machine::Machine;
+use crate::plan::{self, Desired};
+use crate::receipt::{Choices, Receipt, Secrets};
+use crate::run::journal::{self, Entry};
+use crate::topology::{CloudName, Distribution, Ids, Options, Role, Topology};
+
+use super::target::{self, Source};
+
+/// What is decided.
+pub struct Draft {
+    /// The inventory.
+    pub source: Source,
+    /// The topology, with the ids of the receipt where there is one.
+    pub topology: Topology,
+    /// Where the receipt lies; `None`: there is none yet.
+    pub entry: Option<Entry>,
+    /// The receipt, or what it would begin with.
+    pub receipt: Receipt,
+    /// The secrets, or placeholders.
+    pub secrets: Secrets,
+    /// The agents' binaries.
+    pub agents: Agents,
+    /// What would be sent to nodes, by key.
+    pub artifacts: BTreeMap<String, Artifact>,
+    /// Where fetched things are kept.
+    pub cache: Cache,
+}
+
+impl Draft {
+    /// Reads the inventory, the receipt if there is one, and looks for the agents. Asks nobody.
+    pub fn new(target: &Target, agents: Option<&Path>, environment: &Environment) -> Result<Self, CommandError> {
+        let source = target::read_inventory(target)?;
+        let options = Options { cloud: target.cloud, name: target.name.clone() };
+        // Problems of the inventory come first, with no receipt in the way.
+        let (topology, ids) =
+            Topology::new(&source.inventory, &options, &Ids::default()).map_err(CommandError::usage)?;
+        let state_dir = target::state_dir(target, environment);
+        let entry = journal::list(&state_dir)?
+            .into_iter()
+            .find(|entry| entry.name == topology.name && entry.cloud == topology.cloud.name());
+        let (topology, receipt, secrets) = match &entry {
+            Some(entry) => {
+                let mut receipt = journal::read_receipt(&entry.directory)?;
+                let ids = Ids {
+                    broker_ids: receipt.broker_ids.clone(),
+                    client_numbers: receipt.client_numbers.clone(),
+                };
+                let (topology, ids) =
+                    Topology::new(&source.inventory, &options, &ids).map_err(CommandError::usage)?;
+                receipt.broker_ids = ids.broker_ids;
+                receipt.client_numbers = ids.client_numbers;
+                (topology, receipt, journal::read_secrets(&entry.directory)?)
+            }
+            None => {
+                let receipt = provisional(&topology, ids, &source.text);
+                (topology, receipt, Secrets::placeholders())
+            }
+        };
+        let executable = std::env::current_exe()?;
+        let agents = agents::find(agents, &executable).map_err(CommandError::usage)?;
+        let cache = Cache::new(&environment.cache_dir);
+        let mut draft = Self { source, topology, entry, receipt, secrets, agents, artifacts: BTreeMap::new(), cache };
+        draft.refresh_artifacts()?;
+        Ok(draft)
+    }
+
+    /// Says anew what would be sent, after a choice was made.
+    pub fn refresh_artifacts(&mut self) -> Result<(), CommandError> {
+        let settings = kafka::Settings::of(&self.topology.kafka)?;
+        let source = kafka::likely(&self.cache, &settings, self.receipt.choices.kafka_source.as_deref())?;
+        let mut artifacts: BTreeMap<String, Artifact> = [
+            (artifact_key::PRODUCER.to_owned(), self.agents.producer.artifact()),
+            (artifact_key::CONSUMER.to_owned(), self.agents.consumer.artifact()),
+            (artifact_key::KAFKA.to_owned(), kafka::identity(&settings.release, source)),
+        ]
+        .into();
+        match self.couchdb() {
+            Distribution::Pouchdb => {
+                artifacts.insert(artifact_key::COUCHDB.into(), couchdb::stand_in_identity());
+            }
+            Distribution::Archive => {
+                if let Some(file) = &self.topology.couchdb.archive {
+                    let archive = couchdb::archive_identity(Path::new(file)).map_err(CommandError::usage)?;
+                    artifacts.insert(artifact_key::COUCHDB.into(), archive);
+                }
+            }
+            Distribution::Apache | Distribution::Auto => {}
+        }
+        self.artifacts = artifacts;
+        Ok(())
+    }
+
+    /// Which CouchDB it is, as far as that is decided.
+    pub fn couchdb(&self) -> Distribution {
+        match self.receipt.choices.couchdb_distribution.as_deref() {
+            Some("pouchdb") => Distribution::Pouchdb,
+            Some("archive") => Distribution::Archive,
+            Some(_) => Distribution::Apache,
+            None => self.topology.couchdb.distribution,
+        }
+    }
+
+    /// What components look at.
+    pub fn context(&self) -> Context<'_> {
+        Context {
+            topology: &self.topology,
+            receipt: &self.receipt,
+            secrets: &self.secrets,
+            choices: &self.receipt.choices,
+            artifacts: &self.artifacts,
+        }
+    }
+
+    /// What should be on the nodes.
+    pub fn desired(&self, machines: &BTreeMap<String, Machine>) -> Result<Desired, CommandError> {
+        Ok(plan::desired(&self.context(), machines)?)
+    }
+
+    /// Makes the choices that need the network: where Kafka comes from is decided by fetching it, which CouchDB by asking.
+    pub async fn choose_couchdb(&mut self) -> Result<(), CommandError> {
+        let Some(node) = self.topology.nodes_with(Role::Couchdb).next() else { return Ok(()) };
+        let wanted = self.topology.couchdb.distribution;
+        let recorded = self.receipt.choices.couchdb_distribution.clone();
+        let repository = self.topology.couchdb.repository.clone();
+        let probe = async move { couchdb::repository_answers(repository.as_deref(), "bookworm").await };
+        let choice =
+            couchdb::choose(wanted, node.cloud == CloudName::Local, recorded.as_deref(), probe).await?;
+        self.receipt.choices.couchdb_distribution = Some(choice.name().into());
+        self.refresh_artifacts()
+    }
+}
+
+/// What the receipt of a new deployment begins with; its id is made by the journal.
+fn provisional(topology: &Topology, ids: Ids, inventory: &str) -> Receipt {
+    Receipt {
+        version: Receipt::VERSION,
+        id: "(new)".into(),
+        name: topology.name.clone(),
+        cloud: topology.cloud.name().into(),
+        created: String::new(),
+        inventory: inventory.into(),
+        machines: BTreeMap::new(),
+        broker_ids: ids.broker_ids,
+        client_numbers: ids.client_numbers,
+        epochs: BTreeMap::new(),
+        choices: Choices::default(),
+        cloud_notes: BTreeMap::new(),
+    }
+}
