@@ -1,1 +1,4 @@
 //! Tests of the deployer that need no machine.
+
+mod artifact;
+mod loopback;

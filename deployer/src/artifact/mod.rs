@@ -173,7 +173,7 @@ fn listed(tried: &[Attempt]) -> String {
 }
 
 fn lines(texts: &[String]) -> String {
-    texts.iter().map(|text| format!("\n  {text}")).collect()
+    texts.iter().flat_map(|text| ["\n  ", text]).collect()
 }
 
 /// Makes the error of a file operation.
