@@ -78,7 +78,7 @@ async fn serve(
         Some(Answer::Body(body)) => (body.len(), body, false),
         Some(Answer::Half(body)) => (body.len(), body[..body.len() / 2].to_vec(), false),
         Some(Answer::Stall(body)) => (body.len(), body[..body.len() / 2].to_vec(), true),
-        Some(Answer::Silence) => return tokio::time::sleep(Duration::from_secs(60)).await,
+        Some(Answer::Silence) => return tokio::time::sleep(Duration::from_mins(1)).await,
         None => {
             let answer =
                 b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -92,6 +92,6 @@ async fn serve(
     drop(stream.write_all(&sent).await);
     drop(stream.flush().await);
     if stays {
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
     }
 }
