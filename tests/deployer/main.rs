@@ -1,3 +1,5 @@
 //! Tests of the deployer that need no machine.
 
+mod artifact;
 mod layers;
+mod loopback;
