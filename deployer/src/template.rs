@@ -67,8 +67,15 @@ pub fn render(name: &str, context: &impl Serialize) -> Result<String, TemplateEr
     TERA.render(name, &values).map_err(error)
 }
 
+/// Renders a template that needs nothing.
+pub fn fixed(name: &str) -> Result<String, TemplateError> {
+    #[derive(Serialize)]
+    struct Nothing {}
+    render(name, &Nothing {})
+}
+
 /// The sentence that names what rendered a file.
-pub fn rendered(name: &str) -> String {
+fn rendered(name: &str) -> String {
     format!("Rendered by deployer from templates/{name}.tera; changes by hand are drift.")
 }
 

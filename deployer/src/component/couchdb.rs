@@ -13,7 +13,7 @@ use super::service::{self, Service};
 use super::{Component, Context, artifact_key};
 use crate::receipt::Secrets;
 use crate::step::{Access, Action, Content, sha256};
-use crate::template::{TemplateError, render};
+use crate::template::{TemplateError, fixed, render};
 use crate::topology::{Distribution, Node, Role};
 
 /// The component of [`Role::Couchdb`].
@@ -192,7 +192,7 @@ fn settings(
     };
     service.add(Action::SeedFile {
         path: process.own_ini.clone(),
-        content: Content::open(render("couchdb/own.ini", &())?),
+        content: Content::open(fixed("couchdb/own.ini")?),
         access: Access::user(user, 0o640),
     });
     service.file(
@@ -211,7 +211,7 @@ fn settings(
             },
         )?),
     );
-    service.file(ARGUMENTS, Content::open(render("couchdb/vm.args", &())?));
+    service.file(ARGUMENTS, Content::open(fixed("couchdb/vm.args")?));
     Ok(process)
 }
 
