@@ -13,19 +13,34 @@ pub(super) const PACKAGE: &str = "openjdk-17-jre-headless";
 /// The name of the logging configuration in a role's directory.
 pub(super) const LOGGING: &str = "log4j.properties";
 
+/// Between the words of a command in a unit file: a line each, so that a difference can be read.
+const LINE_BREAK: &str = " \\\n    ";
+
 /// The command up to the class path: heap, collector and logging.
 pub(super) fn command(node: &Node, context: &Context<'_>, heap_mib: u64, logging: &str) -> String {
     let quick = context.topology.local.quick_start && node.cloud == CloudName::Local;
-    let tuning = if quick {
+    let tuning: &[&str] = if quick {
         // Ready in two thirds of the time, slower in the long run.
-        "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+        &["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
     } else {
-        "-XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35"
+        &[
+            "-XX:+UseG1GC",
+            "-XX:MaxGCPauseMillis=20",
+            "-XX:InitiatingHeapOccupancyPercent=35",
+        ]
     };
-    format!(
-        "/usr/bin/java -Xms{heap_mib}m -Xmx{heap_mib}m {tuning} -XX:+ExitOnOutOfMemoryError -Djava.awt.headless=true \
-         -Dlog4j.configuration=file:{logging}"
-    )
+    let mut words = vec![
+        "/usr/bin/java".to_owned(),
+        format!("-Xms{heap_mib}m"),
+        format!("-Xmx{heap_mib}m"),
+    ];
+    words.extend(tuning.iter().copied().map(str::to_owned));
+    words.extend([
+        "-XX:+ExitOnOutOfMemoryError".to_owned(),
+        "-Djava.awt.headless=true".to_owned(),
+        format!("-Dlog4j.configuration=file:{logging}"),
+    ]);
+    words.join(LINE_BREAK)
 }
 
 /// The logging configuration: warnings of all, and more of the classes that say what an operator wants to know.
