@@ -3,3 +3,4 @@
 mod artifact;
 mod layers;
 mod loopback;
+mod templates;
