@@ -1,3 +1,4 @@
 //! Tests of the deployer that need no machine.
 
+mod inventory_errors;
 mod topology;

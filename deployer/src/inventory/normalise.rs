@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn nothing_after_a_key_is_an_empty_mapping_or_no_key() {
         assert_eq!(
-            normalised("nodes: {vm1:}\nproducer:\ncloud:\nfoo:\n"),
+            normalised("nodes: {vm1: }\nproducer:\ncloud:\nfoo:\n"),
             r#"{"foo":null,"nodes":{"vm1":{}},"producer":{}}"#
         );
     }

@@ -18,7 +18,8 @@ pub(super) struct Positions {
 struct Place {
     /// Of the key itself.
     key: Position,
-    /// Of what is wrong when the value is: the value where it stands on the key's line, else the key.
+    /// Of what is wrong when the value is: the value itself, where it is no mapping and begins on the key's line; else the
+    /// key, which is easier to recognise.
     value: Position,
 }
 
@@ -64,14 +65,12 @@ impl Positions {
     fn add(&mut self, path: &str, key: Marker, value: &MarkedYaml<'_>) {
         let key = position(key);
         let start = position(value.span.start);
-        let value_place = if start.line == key.line { start } else { key };
-        self.places.insert(
-            path.to_owned(),
-            Place {
-                key,
-                value: value_place,
-            },
-        );
+        let value_shows = start.line == key.line && !value.data.is_mapping();
+        let place = Place {
+            key,
+            value: if value_shows { start } else { key },
+        };
+        self.places.insert(path.to_owned(), place);
         self.enter(path, value);
     }
 

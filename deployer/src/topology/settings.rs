@@ -1,6 +1,7 @@
 //! Checks of values by themselves that the schema cannot express, and of settings that the deployer makes itself.
 
 use super::findings::Findings;
+use super::topics::RETENTION;
 use crate::inventory::{Distribution, Inventory, TimeSpan};
 
 /// Brokers' settings that come from the topology, and the key that decides them (empty: none does).
@@ -111,9 +112,9 @@ fn check_topics(inventory: &Inventory, findings: &mut Findings<'_>) {
         .iter()
         .map(|(name, topic)| (format!("topics.extra.{name}"), &topic.settings));
     for (key, settings) in extra.chain([all]) {
-        if settings.contains_key("retention.ms") {
+        if settings.contains_key(RETENTION) {
             own_setting(
-                &format!("{key}.settings.retention.ms"),
+                &format!("{key}.settings.{RETENTION}"),
                 &format!("{key}.retention"),
                 findings,
             );

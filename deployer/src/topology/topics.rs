@@ -10,6 +10,8 @@ use crate::inventory::{ExtraTopic, Inventory, Role, check_topic_name, fill_topic
 
 /// What the consumer appends to the name of a database for what it can never store.
 const DEAD_LETTERS: &str = "-dead-letters";
+/// Kafka's name of `retention`.
+pub(super) const RETENTION: &str = "retention.ms";
 /// How a client's topic is spoken of, before the client's name.
 const CLIENT: &str = "the topic of ";
 /// `CouchDB`'s limit for the names of databases.
@@ -76,11 +78,11 @@ pub(super) fn topics(
         claims.add(name, &key, "one of `topics.extra`", findings);
         topics.insert(name.clone(), topic(inventory, name.clone(), extra));
     }
-    let canaries = Topic {
-        partitions: 1,
-        canary: true,
-        ..topic(inventory, CANARY_TOPIC.to_owned(), &common)
-    };
+    // The canaries prove the way; settings meant for events (compaction, say) would only be in it.
+    let mut canaries = topic(inventory, CANARY_TOPIC.to_owned(), &common);
+    canaries.config.retain(|setting, _| setting == RETENTION);
+    canaries.partitions = 1;
+    canaries.canary = true;
     topics.insert(canaries.name.clone(), canaries);
     topics
 }
@@ -90,10 +92,7 @@ fn topic(inventory: &Inventory, name: String, own: &ExtraTopic) -> Topic {
     let mut config = texts(&all.settings);
     config.extend(texts(&own.settings));
     let retention = own.retention.unwrap_or(all.retention);
-    config.insert(
-        "retention.ms".to_owned(),
-        retention.milliseconds().to_string(),
-    );
+    config.insert(RETENTION.to_owned(), retention.milliseconds().to_string());
     Topic {
         database: database_name(&name),
         name,
