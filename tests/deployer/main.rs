@@ -1,6 +1,8 @@
 //! Tests of the deployer that need no machine.
 
 mod artifact;
+mod inventory_errors;
 mod layers;
 mod loopback;
 mod templates;
+mod topology;

@@ -1,94 +1,26 @@
 //! The topology: the inventory after defaults, names and ids are filled in. Pure.
+//!
+//! [`Topology::new`] is in `build`; what must fit together across keys and nodes is checked beside it, each subject in a
+//! file of its own, and all that does not fit is reported at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+pub use self::build::Options;
+pub use self::ids::Ids;
+pub use crate::inventory::{CloudName, Distribution, Role};
 use crate::machine::Access;
 
-/// What a node does.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// The ZooKeeper server.
-    Zookeeper,
-    /// A Kafka broker.
-    Kafka,
-    /// The CouchDB server.
-    Couchdb,
-    /// Moves events from Kafka to CouchDB.
-    Consumer,
-    /// Produces events.
-    Producer,
-}
-
-impl Role {
-    /// All roles, in the order their services start.
-    pub const ALL: [Self; 5] = [
-        Self::Zookeeper,
-        Self::Kafka,
-        Self::Couchdb,
-        Self::Consumer,
-        Self::Producer,
-    ];
-
-    /// The name in inventories, units and paths.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Zookeeper => "zookeeper",
-            Self::Kafka => "kafka",
-            Self::Couchdb => "couchdb",
-            Self::Consumer => "consumer",
-            Self::Producer => "producer",
-        }
-    }
-
-    /// Whether a node of this role holds data that is lost with it.
-    pub fn holds_data(self) -> bool {
-        matches!(self, Self::Zookeeper | Self::Kafka | Self::Couchdb)
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-/// The clouds this build knows.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum CloudName {
-    /// Machines booted on this box.
-    Local,
-    /// Hosts the user already has.
-    Existing,
-}
-
-impl CloudName {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Local, Self::Existing];
-
-    /// The name on the command line and in inventories.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Existing => "existing",
-        }
-    }
-}
-
-impl fmt::Display for CloudName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
+mod build;
+mod check;
+mod findings;
+mod hosts;
+mod ids;
+mod members;
+mod memory;
+mod settings;
+mod topics;
 
 /// A deployment as it should be.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -122,7 +54,8 @@ pub struct Node {
     pub roles: BTreeSet<Role>,
     /// Where it lives.
     pub cloud: CloudName,
-    /// Memory in MiB that the machine has (or gets, where the cloud asks).
+    /// Memory in MiB that the machine has (or gets, where the cloud asks). 0: a host of the user's, of which the
+    /// inventory does not say.
     pub memory_mib: u64,
     /// Broker id, for a Kafka node.
     pub broker_id: Option<u32>,
@@ -184,20 +117,6 @@ pub struct Couchdb {
     pub repository: Option<String>,
     /// More settings: section → key → value.
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
-}
-
-/// Which CouchDB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Distribution {
-    /// `apache`; on `local` the stand-in when Apache's repository does not answer. Decided once.
-    Auto,
-    /// Apache's own packages.
-    Apache,
-    /// A release folder as tar.gz.
-    Archive,
-    /// The npm package `pouchdb-server`: a stand-in for trying things out.
-    Pouchdb,
 }
 
 /// The consumer's settings.
@@ -299,6 +218,14 @@ impl Topology {
             self.host_name(&node.name),
             self.couchdb.port
         ))
+    }
+
+    /// Memory in MiB that a node's roles need, the system included, by their heaps and what they use beside them.
+    pub fn memory_needed_mib(&self, node: &Node) -> u64 {
+        memory::needed(&node.roles, self.zookeeper.heap_mib, self.kafka.heap_mib)
+            .iter()
+            .map(|part| part.mib)
+            .sum()
     }
 
     /// The node that answers for the pipeline as a whole: the first consumer, else the first broker.

@@ -1,0 +1,397 @@
+//! The forms of texts in an inventory. The schema names them as `format`, so that each is checked where it stands.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use super::KAFKA_VERSION;
+
+/// Says what is wrong with a text, in words that go after it: `` `text` is … ``.
+pub(super) type Check = fn(&str) -> Result<(), String>;
+
+/// The formats of the schema by name.
+pub(super) const FORMATS: [(&str, Check); 16] = [
+    ("deployment-name", check_deployment_name),
+    ("host-address", check_host_address),
+    ("host-key", check_host_key),
+    ("ip-address", check_ip_address),
+    ("kafka-version", check_kafka_version),
+    ("login", check_login),
+    ("network", check_network),
+    ("node-name", check_node_name),
+    ("path", check_path),
+    ("release", check_release),
+    ("setting", check_setting),
+    ("setting-name", check_setting_name),
+    ("time-span", check_time_span),
+    ("topic-name", check_topic_name),
+    ("topic-pattern", check_topic_pattern),
+    ("web-address", check_web_address),
+];
+
+/// Deployments name units, users, hosts and network interfaces, which are short.
+const MAX_DEPLOYMENT_NAME: usize = 16;
+/// Host labels may have 63 characters; half of that still fits lines, units and paths.
+const MAX_NODE_NAME: usize = 32;
+/// Kafka's own limit.
+const MAX_TOPIC_NAME: usize = 249;
+
+/// Checks a deployment's name. The error completes the sentence that begins with the name.
+pub fn check_deployment_name(name: &str) -> Result<(), String> {
+    check_label(name, MAX_DEPLOYMENT_NAME)?;
+    if !name.starts_with(|first: char| first.is_ascii_lowercase()) {
+        return Err("must begin with a lower-case letter".to_owned());
+    }
+    Ok(())
+}
+
+/// Checks a topic's name by Kafka's rules. The error completes the sentence that begins with the name.
+pub fn check_topic_name(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    if name == "." || name == ".." {
+        return Err("is refused by Kafka".to_owned());
+    }
+    if name.len() > MAX_TOPIC_NAME {
+        return Err(too_long(name, MAX_TOPIC_NAME));
+    }
+    if let Some(bad) = name
+        .chars()
+        .find(|one| !(one.is_ascii_alphanumeric() || matches!(one, '.' | '_' | '-')))
+    {
+        return Err(format!(
+            "holds {bad:?}; Kafka allows letters, digits, `.`, `_` and `-` in a topic's name"
+        ));
+    }
+    if name.starts_with("__") {
+        return Err("begins with `__`, as only Kafka's own topics do".to_owned());
+    }
+    Ok(())
+}
+
+pub(crate) fn check_node_name(name: &str) -> Result<(), String> {
+    check_label(name, MAX_NODE_NAME)?;
+    if name == "localhost" {
+        return Err("is what every machine calls itself".to_owned());
+    }
+    Ok(())
+}
+
+fn check_label(name: &str, longest: usize) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    if let Some(bad) = name
+        .chars()
+        .find(|one| !(one.is_ascii_lowercase() || one.is_ascii_digit() || *one == '-'))
+    {
+        return Err(format!(
+            "holds {bad:?}; it is part of host names: lower-case letters, digits and `-`"
+        ));
+    }
+    if name.starts_with('-') || name.ends_with('-') {
+        return Err("must not begin or end with `-`".to_owned());
+    }
+    if name.len() > longest {
+        return Err(too_long(name, longest));
+    }
+    Ok(())
+}
+
+fn too_long(name: &str, longest: usize) -> String {
+    format!("has {} characters; {longest} at most", name.len())
+}
+
+/// The pattern with its placeholders filled in with the shortest values must be a topic's name.
+fn check_topic_pattern(pattern: &str) -> Result<(), String> {
+    let filled = fill_topic_pattern(pattern, 1, "a");
+    if let Some(start) = filled.find('{') {
+        let rest = &filled[start..];
+        let placeholder = rest.find('}').map_or(rest, |end| &rest[..=end]);
+        return Err(format!(
+            "holds `{placeholder}`; the placeholders are `{{number}}` and `{{client}}`"
+        ));
+    }
+    check_topic_name(&filled)
+}
+
+/// Fills a topic pattern with a client's number and name.
+pub(crate) fn fill_topic_pattern(pattern: &str, number: u32, client: &str) -> String {
+    pattern
+        .replace("{number}", &number.to_string())
+        .replace("{client}", client)
+}
+
+fn check_kafka_version(version: &str) -> Result<(), String> {
+    if version == KAFKA_VERSION {
+        return Ok(());
+    }
+    Err(format!(
+        "is not a supported version of Kafka; known is `{KAFKA_VERSION}`, whose checksums are pinned"
+    ))
+}
+
+fn check_setting_name(name: &str) -> Result<(), String> {
+    let good = |one: char| one.is_ascii_alphanumeric() || matches!(one, '.' | '_' | '-' | '/');
+    if name.is_empty() || !name.chars().all(good) {
+        return Err("is not the name of a setting: letters, digits, `.`, `_`, `-`".to_owned());
+    }
+    Ok(())
+}
+
+fn check_setting(value: &str) -> Result<(), String> {
+    if value.chars().any(char::is_control) {
+        return Err("must be one line".to_owned());
+    }
+    Ok(())
+}
+
+fn check_time_span(text: &str) -> Result<(), String> {
+    TimeSpan::try_from(text.to_owned()).map(|_| ())
+}
+
+fn check_web_address(address: &str) -> Result<(), String> {
+    let rest = address
+        .strip_prefix("https://")
+        .or_else(|| address.strip_prefix("http://"));
+    let Some(rest) = rest else {
+        return Err("must begin with `https://` or `http://`".to_owned());
+    };
+    let host = rest.split('/').next().unwrap_or_default();
+    if host.contains('@') {
+        return Err("must not hold a login: an inventory is no place for secrets".to_owned());
+    }
+    if host.is_empty() || !plain(rest) {
+        return Err("is not an address".to_owned());
+    }
+    Ok(())
+}
+
+fn check_host_address(address: &str) -> Result<(), String> {
+    let good =
+        |one: char| one.is_ascii_alphanumeric() || matches!(one, '.' | '_' | '-' | ':' | '%');
+    if address.is_empty() || address.starts_with('-') || !address.chars().all(good) {
+        return Err(
+            "is not an address, a host name, an alias of `~/.ssh/config`, or `self`".to_owned(),
+        );
+    }
+    Ok(())
+}
+
+fn check_login(user: &str) -> Result<(), String> {
+    if user.is_empty() || user.starts_with('-') || !plain(user) {
+        return Err("is not a login name".to_owned());
+    }
+    Ok(())
+}
+
+fn check_host_key(key: &str) -> Result<(), String> {
+    let mut words = key.split_whitespace();
+    let kind = words.next().unwrap_or_default();
+    let data = words.next().unwrap_or_default();
+    let known = ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"]
+        .iter()
+        .any(|start| kind.starts_with(start));
+    let base64 = |one: char| one.is_ascii_alphanumeric() || matches!(one, '+' | '/' | '=');
+    if !known || data.len() < 16 || !data.chars().all(base64) || key.chars().any(char::is_control) {
+        return Err(
+            "is not a host's public key; `ssh-keyscan HOST` prints it: `ssh-ed25519 AAAA…`".into(),
+        );
+    }
+    Ok(())
+}
+
+fn check_ip_address(address: &str) -> Result<(), String> {
+    match address.parse::<IpAddr>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err("is not an IP address".to_owned()),
+    }
+}
+
+fn check_path(path: &str) -> Result<(), String> {
+    if path.is_empty() || path.chars().any(|one| one.is_control() || one == '"') {
+        return Err("is not a path".to_owned());
+    }
+    Ok(())
+}
+
+fn check_release(release: &str) -> Result<(), String> {
+    if release.is_empty() || !release.chars().all(|one| one.is_ascii_lowercase()) {
+        return Err("is not a release's code name, such as `bookworm` or `jammy`".to_owned());
+    }
+    Ok(())
+}
+
+fn check_network(network: &str) -> Result<(), String> {
+    let parsed = network.split_once('/').and_then(|(address, bits)| {
+        Some((address.parse::<Ipv4Addr>().ok()?, bits.parse::<u32>().ok()?))
+    });
+    let Some((address, bits)) = parsed.filter(|(_, bits)| *bits <= 32) else {
+        return Err("is not a range of addresses, such as `10.213.0.0/16`".to_owned());
+    };
+    if bits > 24 {
+        return Err(format!(
+            "has room for {} addresses; each deployment takes a /24 of 256",
+            1_u64 << (32 - bits)
+        ));
+    }
+    let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+    let first = Ipv4Addr::from_bits(address.to_bits() & mask);
+    let last = Ipv4Addr::from_bits(address.to_bits() | !mask);
+    // The private ranges lie far apart: when both ends are private, and the range is no larger than the largest of
+    // them, so is all between.
+    if bits < 8 || !first.is_private() || !last.is_private() {
+        return Err("is not private; take one of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16".into());
+    }
+    if first != address {
+        return Err(format!(
+            "does not begin where a /{bits} begins; `{first}/{bits}` does"
+        ));
+    }
+    Ok(())
+}
+
+/// Printable, without what breaks lines of configuration files apart.
+fn plain(text: &str) -> bool {
+    !text.chars().any(|one| {
+        one.is_control() || one.is_whitespace() || matches!(one, '"' | '\'' | '\\' | '#')
+    })
+}
+
+/// A span of time, written as a whole number and a unit: `500ms`, `1s`, `5m`, `12h`, `7d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TimeSpan {
+    milliseconds: u64,
+}
+
+impl TimeSpan {
+    const UNITS: [(&str, u64); 5] = [
+        ("ms", 1),
+        ("s", 1000),
+        ("m", 60_000),
+        ("h", 3_600_000),
+        ("d", 86_400_000),
+    ];
+
+    /// A span of so many milliseconds.
+    pub const fn from_milliseconds(milliseconds: u64) -> Self {
+        Self { milliseconds }
+    }
+
+    /// A span of so many seconds.
+    pub const fn from_seconds(seconds: u64) -> Self {
+        Self::from_milliseconds(seconds.saturating_mul(1000))
+    }
+
+    /// A span of so many days.
+    pub const fn from_days(days: u64) -> Self {
+        Self::from_seconds(days.saturating_mul(86_400))
+    }
+
+    /// Its length in milliseconds.
+    pub const fn milliseconds(self) -> u64 {
+        self.milliseconds
+    }
+}
+
+impl fmt::Display for TimeSpan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unit, factor) = Self::UNITS
+            .into_iter()
+            .rev()
+            .find(|(_, factor)| self.milliseconds > 0 && self.milliseconds % factor == 0)
+            .unwrap_or(Self::UNITS[0]);
+        write!(formatter, "{}{unit}", self.milliseconds / factor)
+    }
+}
+
+impl TryFrom<String> for TimeSpan {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let digits = text.trim_start_matches(|one: char| one.is_ascii_digit());
+        let (number, unit) = text.split_at(text.len() - digits.len());
+        let factor = Self::UNITS.into_iter().find(|(name, _)| *name == unit);
+        let Some((_, factor)) = factor.filter(|_| !number.is_empty()) else {
+            return Err(
+                "is not a span of time: a whole number and a unit, such as `500ms`, `1s`, `5m`, `12h`, `7d`"
+                    .to_owned(),
+            );
+        };
+        // A hundred years and more are a mistake, and this far below the limits of all who calculate with it.
+        number
+            .parse::<u64>()
+            .ok()
+            .and_then(|number| number.checked_mul(factor))
+            .filter(|milliseconds| *milliseconds <= 36_500 * 86_400_000)
+            .map(Self::from_milliseconds)
+            .ok_or_else(|| "is longer than a hundred years".to_owned())
+    }
+}
+
+impl From<TimeSpan> for String {
+    fn from(span: TimeSpan) -> Self {
+        span.to_string()
+    }
+}
+
+impl JsonSchema for TimeSpan {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "TimeSpan".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "time-span", "examples": ["500ms", "1s", "7d"]})
+    }
+}
+
+/// The value of a setting that is passed on as text. In the file it may be a text, a number, or true or false.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Scalar", into = "String")]
+pub struct Setting(pub String);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Text(String),
+    Boolean(bool),
+    Number(serde_json::Number),
+}
+
+impl From<Scalar> for Setting {
+    fn from(scalar: Scalar) -> Self {
+        Self(match scalar {
+            Scalar::Text(text) => text,
+            Scalar::Boolean(value) => value.to_string(),
+            Scalar::Number(number) => number.to_string(),
+        })
+    }
+}
+
+impl From<Setting> for String {
+    fn from(setting: Setting) -> Self {
+        setting.0
+    }
+}
+
+impl JsonSchema for Setting {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Setting".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["string", "number", "boolean"], "format": "setting"})
+    }
+}

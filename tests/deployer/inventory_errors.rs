@@ -1,0 +1,116 @@
+//! What bad inventories are told. Each file of `tests/fixtures/bad` has a golden answer.
+
+use std::path::Path;
+
+use deployer::inventory::{self, CloudName, Problems};
+use deployer::topology::{Ids, Options, Topology};
+
+/// What is wrong with a text, by itself or in how its parts fit together.
+fn problems(bytes: &[u8], file: &str, options: &Options) -> Option<Problems> {
+    match inventory::parse(bytes, file) {
+        Ok(inventory) => Topology::new(&inventory, options, &Ids::default()).err(),
+        Err(problems) => Some(problems),
+    }
+}
+
+fn told(bytes: &[u8]) -> String {
+    problems(bytes, "test.yaml", &Options::default()).map_or_else(
+        || "nothing is wrong".to_owned(),
+        |problems| problems.to_string(),
+    )
+}
+
+#[test]
+fn bad_inventories_are_told_all_that_is_wrong_and_where() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/bad");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).expect("the fixtures") {
+        let path = entry.expect("a fixture").path();
+        let name = path
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        let bytes = std::fs::read(&path).expect("the fixture");
+        let file = format!("inventory/{name}.yaml");
+        let problems = problems(&bytes, &file, &Options::default())
+            .unwrap_or_else(|| panic!("{name}: nothing is wrong"));
+        for problem in &problems {
+            let position = problem.position.expect("a position");
+            let lines = String::from_utf8_lossy(&bytes).lines().count();
+            assert!(position.line <= lines.max(1) + 1, "{name}: {problem}");
+        }
+        insta::with_settings!({
+            description => String::from_utf8_lossy(&bytes),
+            omit_expression => true,
+            prepend_module_to_snapshot => false,
+        }, {
+            insta::assert_snapshot!(format!("bad_{name}"), problems);
+        });
+        seen += 1;
+    }
+    assert!(seen >= 40, "only {seen} fixtures");
+}
+
+#[test]
+fn what_is_no_text_or_no_yaml_is_refused_first() {
+    let cases: [(&[u8], &str); 8] = [
+        (
+            b"",
+            "test.yaml:1:1: the file is empty: there is no inventory in it",
+        ),
+        (
+            b"# only a comment\n",
+            "test.yaml:1:1: the file is empty: there is no inventory in it",
+        ),
+        (
+            b"name: a\nnodes: \xff\xfe\n",
+            "test.yaml:2:8: the file is not UTF-8 from here on",
+        ),
+        (
+            b"\xff\xfen\0a\0",
+            "test.yaml:1:1: the file is not UTF-8 from here on",
+        ),
+        (
+            b"name: a\0b\n",
+            "test.yaml:1:8: control characters are not allowed",
+        ),
+        (
+            b"name: \"a\n",
+            "test.yaml:2:1: found unexpected end of stream",
+        ),
+        (
+            b"{a: 1, a: 2}",
+            "test.yaml:1:8: duplicate entry with key \"a\"",
+        ),
+        (&[b'['; 500], "test.yaml:1:130: recursion limit exceeded"),
+    ];
+    for (bytes, expected) in cases {
+        assert_eq!(told(bytes), expected);
+    }
+    assert_eq!(
+        told(&vec![b' '; 2 << 20]),
+        "test.yaml:1:1: the file is larger than 1 MiB"
+    );
+}
+
+#[test]
+fn a_byte_order_mark_and_windows_line_ends_do_no_harm() {
+    let text = format!("\u{feff}{}", inventory::DEFAULT.replace('\n', "\r\n"));
+    assert_eq!(told(text.as_bytes()), "nothing is wrong");
+    assert_eq!(
+        told(text.replace("kafka:\r\n", "kafkka:\r\n").as_bytes()),
+        "test.yaml:12:1: kafkka: unknown key; did you mean `kafka`?"
+    );
+}
+
+#[test]
+fn options_are_checked_like_the_file() {
+    let inventory = inventory::parse(inventory::DEFAULT.as_bytes(), "x.yaml").expect("good");
+    let options = Options {
+        name: Some("No Good".into()),
+        cloud: Some(CloudName::Existing),
+    };
+    let problems = Topology::new(&inventory, &options, &Ids::default()).expect_err("bad");
+    insta::assert_snapshot!(problems);
+}
