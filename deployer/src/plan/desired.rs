@@ -34,15 +34,15 @@ pub struct DesiredStage {
     pub lanes: BTreeMap<String, Vec<Action>>,
 }
 
-/// How the pipeline as a whole is prepared and asked: by the consumer binary on one node.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pipeline {
-    /// The node.
-    pub node: String,
-    /// What brings the binary and its configuration there, where the node's roles do not.
-    pub install: Vec<Action>,
-    /// The [`Action::PreparePipeline`].
-    pub prepare: Action,
+/// What belongs to no role.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Common {
+    /// Node → Debian packages it needs whatever its roles.
+    pub packages: BTreeMap<String, Vec<String>>,
+    /// Node → what lies there whatever its roles, the deployer's own tools included.
+    pub install: BTreeMap<String, Vec<Action>>,
+    /// The [`Action::PreparePipeline`], and the node that does it and answers for the pipeline.
+    pub prepare: Option<(String, Action)>,
 }
 
 /// The stage in which everything is put in place, before anything runs.
@@ -110,9 +110,9 @@ impl Desired {
 pub fn desired(
     context: &Context<'_>,
     machines: &BTreeMap<String, Machine>,
-    pipeline: Option<Pipeline>,
+    common: &Common,
 ) -> Result<Desired, TemplateError> {
-    desired_with(component::of, context, machines, pipeline)
+    desired_with(component::of, context, machines, common)
 }
 
 /// [`desired()`] with other components, for tests.
@@ -120,16 +120,17 @@ pub fn desired_with(
     component_of: impl Fn(Role) -> &'static dyn Component,
     context: &Context<'_>,
     machines: &BTreeMap<String, Machine>,
-    pipeline: Option<Pipeline>,
+    common: &Common,
 ) -> Result<Desired, TemplateError> {
     let topology = context.topology;
     let mut base = BTreeMap::new();
     let mut starts: BTreeMap<(Role, &str), Vec<Action>> = BTreeMap::new();
     let mut data: BTreeMap<String, BTreeMap<Role, Vec<Action>>> = BTreeMap::new();
     for (name, node) in &topology.nodes {
-        let mut packages = BTreeSet::new();
+        let own = common.packages.get(name).into_iter().flatten();
+        let mut packages: BTreeSet<String> = own.cloned().collect();
+        let mut install = common.install.get(name).cloned().unwrap_or_default();
         let mut ports = BTreeSet::new();
-        let mut install = Vec::new();
         for role in Role::ALL.into_iter().filter(|role| node.has(*role)) {
             let component = component_of(role);
             packages.extend(component.packages(context));
@@ -146,16 +147,13 @@ pub fn desired_with(
             }
             install.extend(actions);
         }
-        if let Some(pipeline) = pipeline.as_ref().filter(|pipeline| &pipeline.node == name) {
-            install.extend(pipeline.install.iter().cloned());
-        }
         let network = network(context, machines, node, ports, &mut packages);
         let packages = Action::InstallPackages {
             packages: packages.into_iter().collect(),
         };
         let mut lane = vec![packages];
         lane.extend(network);
-        // Roles in their order and each role's actions in its own: only the component knows what needs what.
+        // What is common first, then roles in their order, each role's actions in its own: only it knows what needs what.
         for action in install {
             if !lane.contains(&action) {
                 lane.push(action);
@@ -183,9 +181,9 @@ pub fn desired_with(
             lanes,
         });
         if stage == KAFKA {
-            stages.extend(pipeline.iter().map(|pipeline| DesiredStage {
+            stages.extend(common.prepare.iter().map(|(node, prepare)| DesiredStage {
                 name: PIPELINE.into(),
-                lanes: BTreeMap::from([(pipeline.node.clone(), vec![pipeline.prepare.clone()])]),
+                lanes: BTreeMap::from([(node.clone(), vec![prepare.clone()])]),
             }));
         }
     }
@@ -195,15 +193,18 @@ pub fn desired_with(
         .nodes_with(Role::Kafka)
         .map(|node| (node.name.clone(), topology.host_name(&node.name)))
         .collect();
-    let tool = pipeline.and_then(|pipeline| match pipeline.prepare {
-        Action::PreparePipeline { tool, .. } => Some((pipeline.node, tool)),
-        _ => None,
-    });
+    let pipeline = common
+        .prepare
+        .as_ref()
+        .and_then(|(node, prepare)| match prepare {
+            Action::PreparePipeline { tool, .. } => Some((node.clone(), tool.clone())),
+            _ => None,
+        });
     let mut desired = Desired {
         id: context.receipt.id.clone(),
         deployment: topology.name.clone(),
         stages,
-        pipeline: tool,
+        pipeline,
         data,
         brokers,
     };

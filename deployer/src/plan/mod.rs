@@ -40,7 +40,7 @@ mod unit;
 pub use check::{Check, check};
 pub use compare::{Situation, compare};
 pub use conflict::Conflict;
-pub use desired::{Desired, DesiredStage, Pipeline, desired, desired_with};
+pub use desired::{Common, Desired, DesiredStage, desired, desired_with};
 pub use loss::epochs_to_renew;
 pub use query::{queries, query};
 pub use teardown::teardown;

@@ -24,7 +24,11 @@ pub(super) fn take_away(
     let data_stays = keep_data && items.iter().any(Item::holds_data);
     let holds_what_stays = |item: &Item| {
         let data = items.iter().filter(|other| keep_data && other.holds_data());
-        wanted.iter().chain(data).any(|inner| contains(item, inner))
+        wanted
+            .iter()
+            .chain(data)
+            .filter_map(Item::path)
+            .any(|path| item.contains(path))
     };
     let stays = |item: &Item| match item {
         Item::Directory { data: true, .. } if keep_data => true,
@@ -61,16 +65,6 @@ pub(super) fn stop(node: &str, item: &Item, because: &str) -> Vec<Change> {
         Change::new(node, item.undo(), because),
         Change::new(node, Action::RemoveFile { path }, because),
     ]
-}
-
-/// Whether `outer` is a directory in which `inner` lies.
-fn contains(outer: &Item, inner: &Item) -> bool {
-    match (outer.path(), inner.path()) {
-        (Some(outer), Some(inner)) => inner
-            .strip_prefix(outer)
-            .is_some_and(|rest| rest.starts_with('/')),
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::step::{Action, Item, Manifest};
+use crate::step::{Action, Item, Manifest, loaded_record};
 use crate::topology::Role;
 
-use super::stale::{stop, take_away};
+use super::stale::{Away, stop, take_away};
 use super::{Change, Loss, Plan};
 
 /// The stages in which services stop, and the roles that stop in each: who depends on another stops before it. A unit that is
@@ -21,7 +21,8 @@ const BECAUSE: &str = "teardown";
 /// Makes the plan that undoes all that the manifests of a deployment's nodes list. With `keep_data`, directories of data stay, with
 /// the users they belong to and a manifest that lists them. Debian packages stay.
 ///
-/// Undoing what is gone already succeeds, so the plan may run again after a failure: each manifest goes last.
+/// Undoing what is gone already succeeds, so the plan may run again after a failure: each manifest goes last, and only the
+/// directories around it go after it. (An empty manifest makes the plan that removes those.)
 pub fn teardown(manifests: &BTreeMap<String, Manifest>, keep_data: bool) -> Plan {
     let mut plan = Plan::default();
     for (index, (name, _)) in STOPS.iter().enumerate() {
@@ -36,15 +37,17 @@ pub fn teardown(manifests: &BTreeMap<String, Manifest>, keep_data: bool) -> Plan
     let mut removals = BTreeMap::new();
     let mut ends = BTreeMap::new();
     for (node, manifest) in manifests {
-        let (_, items): (Vec<Item>, Vec<Item>) = manifest
+        let path = Manifest::path(&manifest.deployment);
+        let (around, items): (Vec<Item>, Vec<Item>) = manifest
             .items
             .iter()
+            .filter(|item| !matches!(item, Item::Unit { .. }))
             .cloned()
-            .partition(|item| matches!(item, Item::Unit { .. }));
-        let away = take_away(node, &items, &[], keep_data, BECAUSE);
-        removals.insert(node.clone(), away.changes);
-        ends.insert(node.clone(), end(node, manifest, &away.kept));
-        tell(&mut plan, node, manifest, &away.kept);
+            .partition(|item| item.contains(&path));
+        let Away { changes, kept } = take_away(node, &items, &[], keep_data, BECAUSE);
+        tell(&mut plan, node, manifest, &kept);
+        removals.insert(node.clone(), changes);
+        ends.insert(node.clone(), end(node, manifest, &around, kept));
     }
     plan.push("remove", removals);
     plan.push("manifest", ends);
@@ -65,36 +68,43 @@ fn stop_stage(item: &Item) -> Option<usize> {
     Some(known.unwrap_or(STOPS.len() - 1))
 }
 
-/// The last steps on a node: the manifest goes, or shrinks to what is kept; then directories of ours where nothing is left in them.
-fn end(node: &str, manifest: &Manifest, kept: &[Item]) -> Vec<Change> {
+/// The last steps on a node: directories of ours where nothing is left in them; then the manifest with the directories around it,
+/// or, where something is kept, the manifest of that. `around` are the items in which the manifest lies.
+fn end(node: &str, manifest: &Manifest, around: &[Item], kept: Vec<Item>) -> Vec<Change> {
     let path = Manifest::path(&manifest.deployment);
-    let last = if kept.is_empty() {
-        Action::RemoveFile { path: path.clone() }
+    let listed = |parent: &String| {
+        let mut items = manifest.items.iter();
+        items.any(|item| matches!(item, Item::Directory { path, .. } if path == parent))
+    };
+    let record = loaded_record("");
+    let paths = manifest.items.iter().filter_map(Item::path);
+    let emptied: BTreeSet<String> = paths
+        .chain([path.as_str(), record.as_str()])
+        .flat_map(parents)
+        .filter(|parent| !listed(parent))
+        .collect();
+    // Sorted the other way round, what is inside comes first.
+    let (last, first): (Vec<String>, Vec<String>) = emptied
+        .into_iter()
+        .rev()
+        .partition(|parent| path.starts_with(&format!("{parent}/")));
+    let remove_empty = |path| Action::RemoveEmptyDirectory { path };
+
+    let mut actions: Vec<Action> = first.into_iter().map(remove_empty).collect();
+    if kept.is_empty() {
+        actions.push(Action::RemoveFile { path });
+        actions.extend(around.iter().rev().map(Item::undo));
+        actions.extend(last.into_iter().map(remove_empty));
     } else {
-        Action::WriteManifest {
+        actions.push(Action::WriteManifest {
             manifest: Manifest {
-                items: kept.to_vec(),
+                items: around.iter().cloned().chain(kept).collect(),
                 ..manifest.clone()
             },
-        }
-    };
-    let mut paths: Vec<String> = manifest
-        .items
-        .iter()
-        .filter_map(Item::path)
-        .map(str::to_owned)
-        .collect();
-    paths.push(path);
-    paths.push(crate::step::loaded_record(""));
-    let parents: BTreeSet<String> = paths.iter().flat_map(|path| parents(path)).collect();
-    let listed = |path: &String| {
-        let mut items = manifest.items.iter();
-        items.any(|item| matches!(item, Item::Directory { path: listed, .. } if listed == path))
-    };
-    // Sorted the other way round, what is inside comes first.
-    let parents = parents.into_iter().rev().filter(|path| !listed(path));
-    std::iter::once(last)
-        .chain(parents.map(|path| Action::RemoveEmptyDirectory { path }))
+        });
+    }
+    actions
+        .into_iter()
         .map(|action| Change::new(node, action, BECAUSE))
         .collect()
 }

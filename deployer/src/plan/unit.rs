@@ -38,11 +38,11 @@ pub(super) fn need(
     if fact.sub == AUTO_RESTART {
         return Need::Start("it fails again and again".into());
     }
-    let finished =
-        fact.active == "inactive" && finishes.is_some_and(|state| finished(state, facts));
+    let has_finished =
+        fact.active == "inactive" && finishes.is_some_and(|state| says_finished(state, facts));
     match changed(reads, &fact.reads, "it finished") {
         _ if fact.active == "failed" => Need::Start("it has failed".into()),
-        _ if !finished => Need::Start("not running".into()),
+        _ if !has_finished => Need::Start("not running".into()),
         Some(changed) => Need::Start(changed),
         None if fact.enabled => Need::Nothing,
         None => Need::Enable,
@@ -58,7 +58,7 @@ pub(super) fn is_up(fact: &UnitFact) -> bool {
 }
 
 /// Whether the state file of a service says that it has done all it should.
-fn finished(state: &str, facts: &Facts) -> bool {
+fn says_finished(state: &str, facts: &Facts) -> bool {
     facts
         .files
         .get(state)

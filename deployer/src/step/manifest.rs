@@ -84,6 +84,15 @@ impl Item {
         }
     }
 
+    /// Whether it is a directory in which the path lies.
+    pub fn contains(&self, path: &str) -> bool {
+        let Self::Directory { path: outer, .. } = self else {
+            return false;
+        };
+        path.strip_prefix(outer.as_str())
+            .is_some_and(|rest| rest.starts_with('/'))
+    }
+
     /// Whether it holds data.
     pub fn holds_data(&self) -> bool {
         matches!(self, Self::Directory { data: true, .. })
