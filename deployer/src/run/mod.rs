@@ -10,6 +10,8 @@ use crate::step::Action;
 
 pub mod apply;
 pub mod ask;
+#[doc(hidden)]
+pub mod fake;
 pub mod journal;
 pub mod keys;
 pub mod runner;

@@ -6,6 +6,11 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+mod describe;
+mod manifest;
+
+pub use manifest::{Item, Manifest};
+
 /// One action on one node.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Step {
@@ -251,6 +256,11 @@ pub enum Action {
         /// Data is lost by it.
         data: bool,
     },
+    /// Removes a directory of ours where nothing is left in it: parents that several deployments share.
+    RemoveEmptyDirectory {
+        /// Where.
+        path: String,
+    },
     /// Removes a system user and its group.
     RemoveUser {
         /// Its name.
@@ -280,89 +290,19 @@ pub struct Tool {
 /// The file that an unpacked archive's directory ends with.
 pub const ARCHIVE_MARKER: &str = ".deployer-artifact";
 
+/// The path of the marker of an archive that is unpacked in `directory`.
+pub fn archive_marker(directory: &str) -> String {
+    format!("{directory}/{ARCHIVE_MARKER}")
+}
+
+/// The text of an archive's marker.
+pub fn archive_mark(identity: &str) -> String {
+    format!("{identity}\n")
+}
+
 /// Where a unit records, at each start, `sha256sum` lines of the files it loaded. In `/run`: gone with the processes.
 pub fn loaded_record(unit: &str) -> String {
     format!("/run/deployer/{unit}.loaded")
-}
-
-/// What lies on a node because of us, in the order it was made. Stored on the node as `/etc/deployer/<deployment>/manifest.json`,
-/// so that a teardown works with the receipt lost.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// Format of this file.
-    pub version: u32,
-    /// The deployment's id.
-    pub id: String,
-    /// The deployment's name.
-    pub deployment: String,
-    /// This node's name.
-    pub node: String,
-    /// What we made.
-    pub items: Vec<Item>,
-    /// Debian packages that were not there before; they stay.
-    pub packages: BTreeSet<String>,
-}
-
-impl Manifest {
-    /// The newest format.
-    pub const VERSION: u32 = 1;
-
-    /// Where the manifest of a deployment lies on each of its nodes.
-    pub fn path(deployment: &str) -> String {
-        format!("/etc/deployer/{deployment}/manifest.json")
-    }
-}
-
-/// One thing that lies on a node because of us.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Item {
-    /// A file.
-    File {
-        /// Where.
-        path: String,
-    },
-    /// A directory that is ours with all it holds.
-    Directory {
-        /// Where.
-        path: String,
-        /// It holds data.
-        data: bool,
-    },
-    /// A running, enabled unit.
-    Unit {
-        /// Its name.
-        unit: String,
-    },
-    /// A system user.
-    User {
-        /// Its name.
-        user: String,
-    },
-    /// A block in `/etc/hosts`.
-    HostsTable {
-        /// Its name.
-        block: String,
-    },
-    /// An nftables table with the unit that loads it.
-    Firewall {
-        /// Its name.
-        table: String,
-    },
-}
-
-impl Item {
-    /// The action that undoes it. Undoing what is not there succeeds.
-    pub fn undo(&self) -> Action {
-        match self.clone() {
-            Self::File { path } => Action::RemoveFile { path },
-            Self::Directory { path, data } => Action::RemoveDirectory { path, data },
-            Self::Unit { unit } => Action::StopUnit { unit },
-            Self::User { user } => Action::RemoveUser { user },
-            Self::HostsTable { block } => Action::RemoveHostsTable { block },
-            Self::Firewall { table } => Action::RemoveFirewall { table },
-        }
-    }
 }
 
 impl Action {
@@ -408,6 +348,7 @@ impl Action {
             | Self::StopUnit { .. }
             | Self::RemoveFile { .. }
             | Self::RemoveDirectory { .. }
+            | Self::RemoveEmptyDirectory { .. }
             | Self::RemoveUser { .. }
             | Self::RemoveHostsTable { .. }
             | Self::RemoveFirewall { .. } => Vec::new(),
@@ -415,6 +356,8 @@ impl Action {
     }
 }
 
+/// The package that [`Action::InstallCouchdbPackage`] installs.
+pub const COUCHDB_PACKAGE: &str = "couchdb";
 /// Where the key of CouchDB's package repository is kept on a node.
 pub const COUCHDB_KEYRING: &str = "/usr/share/keyrings/deployer-couchdb.gpg";
 /// The apt source of CouchDB's package repository on a node.
