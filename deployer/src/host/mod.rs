@@ -5,9 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub mod connector;
+mod exchange;
 pub mod here;
 pub mod ssh;
 pub mod ssh_config;
+mod ssh_error;
+
+pub use connector::Connector;
 
 /// A command for a machine: program and arguments, never a shell string.
 #[derive(Debug, Clone)]
@@ -51,11 +56,19 @@ pub struct Output {
 #[async_trait]
 pub trait Host: Send + Sync {
     /// Runs a command to its end.
-    async fn run(&self, command: &Command) -> Result<Output, HostError>;
+    async fn run(&self, command: &Command) -> Result<Output, HostError> {
+        self.run_telling(command, &|_| {}).await
+    }
+
+    /// Runs a command to its end; `line` gets each line of its error channel as it comes.
+    async fn run_telling(&self, command: &Command, line: Line<'_>) -> Result<Output, HostError>;
 
     /// Leaves the connection open in the background for the next command line (for some minutes), or closes it.
     async fn close(self: Box<Self>, keep: bool) -> Result<(), HostError>;
 }
+
+/// Takes lines as they come. A type of its own because `async_trait` would otherwise give the text the lifetime of the call.
+pub type Line<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 /// Well below sshd's default of 10 sessions on a connection.
 pub const MAX_CHANNELS: usize = 8;
@@ -101,6 +114,14 @@ pub enum HostError {
         /// Where.
         address: String,
         /// ssh's own words.
+        detail: String,
+    },
+    /// The login is not root's and may not become root without a password.
+    #[error("{node}: no root rights by `sudo -n` ({detail})")]
+    Sudo {
+        /// The node.
+        node: String,
+        /// sudo's own words.
         detail: String,
     },
     /// The connection broke, or ssh itself failed.
