@@ -1,0 +1,77 @@
+//! `check`: looks for whatever would make `up` fail. Changes nothing.
+
+use std::io::Write;
+
+use crate::cli::{Change, Check, Environment};
+use crate::error::CommandError;
+use crate::report::Reporter;
+use crate::run::keys::Keys;
+
+use super::clouds;
+use super::crew::PATIENCE_FOR_RUNNING;
+use super::draft::Draft;
+use super::look::{Viewpoint, look};
+use super::up::obstacles;
+
+/// Prints a line for each thing checked. Exit code 0 only when all is well.
+pub async fn run(
+    options: &Check,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
+    let mut draft = Draft::new(&options.target, options.agents.as_deref(), environment)?;
+    writeln!(out, "✓ inventory {}: {} nodes", draft.source.file, draft.topology.nodes.len())?;
+    let agent = &draft.agents.consumer;
+    let libc = agent.libc.map_or("any".into(), |libc| libc.to_string());
+    writeln!(out, "✓ agents for {}, glibc {libc} or newer", agent.machine)?;
+    let mut well = true;
+    for name in clouds::names(&draft.topology, &draft.receipt) {
+        let needs = clouds::open(name, &draft.topology)?.missing().await?;
+        for need in &needs {
+            well = false;
+            let cure = need.package.as_ref().map(|package| format!(" (`up` installs {package})")).unwrap_or_default();
+            writeln!(out, "✗ cloud {name}: {}{cure}", need.what)?;
+        }
+        if needs.is_empty() {
+            writeln!(out, "✓ cloud {name}: this box has all it needs")?;
+        }
+    }
+    let nowhere = tempfile::tempdir()?;
+    let keys = draft.entry.as_ref().map(|entry| Keys::read(&entry.directory)).transpose()?;
+    let directory = draft.entry.as_ref().map_or(nowhere.path().to_owned(), |entry| entry.directory.clone());
+    let change = Change::default();
+    let viewpoint = Viewpoint {
+        directory: &directory,
+        keys: keys.as_ref(),
+        change: &change,
+        environment,
+        reporter,
+        patience: PATIENCE_FOR_RUNNING,
+    };
+    match look(&mut draft, &viewpoint).await {
+        Ok(seen) => {
+            for (node, facts) in &seen.facts {
+                let system = &facts.system;
+                let found: Vec<_> = obstacles(&draft, &seen).into_iter().filter(|obstacle| obstacle.node == *node).collect();
+                for obstacle in &found {
+                    well = false;
+                    writeln!(out, "✗ {obstacle}")?;
+                }
+                if found.is_empty() {
+                    writeln!(
+                        out,
+                        "✓ {node}: {} {}, {}, {} MiB, {} MiB free, clock {} ms off, root",
+                        system.os, system.version, system.architecture, system.memory_mib, system.disk_free_mib, system.clock_skew_ms
+                    )?;
+                }
+            }
+            seen.crew.close(true).await?;
+        }
+        Err(error) => {
+            well = false;
+            write!(out, "✗ {}", error.block().trim_start_matches("error: "))?;
+        }
+    }
+    Ok(u8::from(!well))
+}

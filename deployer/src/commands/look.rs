@@ -1,0 +1,173 @@
+//! A look at a deployment: what its clouds have, what its nodes say, and so what is to be done. Changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::cli::{Change, Environment};
+use crate::cloud::{Cloud, CloudPlan, Wanted};
+use crate::component;
+use crate::error::CommandError;
+use crate::facts::Facts;
+use crate::host::Connector;
+use crate::machine::Machine;
+use crate::plan::{self, Desired, Plan, Situation};
+use crate::report::Reporter;
+use crate::run::Executor as _;
+use crate::run::keys::Keys;
+use crate::topology::CloudName;
+
+use super::clouds;
+use super::crew::Crew;
+use super::draft::Draft;
+
+/// A cloud, what is wanted of it, and what it would do.
+pub struct CloudLook {
+    /// Its name.
+    pub name: CloudName,
+    /// The cloud.
+    pub cloud: Box<dyn Cloud>,
+    /// What is wanted.
+    pub wanted: Wanted,
+    /// What it sees and would do.
+    pub plan: CloudPlan,
+}
+
+/// What was seen.
+pub struct Look {
+    /// The clouds.
+    pub clouds: Vec<CloudLook>,
+    /// Machines that are there and run.
+    pub machines: BTreeMap<String, Machine>,
+    /// The connected ones.
+    pub crew: Crew,
+    /// What the nodes say.
+    pub facts: BTreeMap<String, Facts>,
+    /// What should be on the nodes.
+    pub desired: Desired,
+    /// What is to be done there.
+    pub plan: Plan,
+}
+
+/// What a look needs beside the draft.
+pub struct Viewpoint<'a> {
+    /// Where keys and the SSH configuration lie.
+    pub directory: &'a Path,
+    /// The keys; `None`: there are none yet, so there are no machines either.
+    pub keys: Option<&'a Keys>,
+    /// What the user allows.
+    pub change: &'a Change,
+    /// The environment.
+    pub environment: &'a Environment,
+    /// Shows progress.
+    pub reporter: &'a dyn Reporter,
+    /// How long a machine may take to answer.
+    pub patience: Duration,
+}
+
+/// Looks. Renews in the draft's receipt the epochs of topics that will be made anew.
+pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, CommandError> {
+    let clouds = look_at_clouds(draft, viewpoint).await?;
+    let machines: BTreeMap<String, Machine> =
+        clouds.iter().flat_map(|look| &look.plan.machines).map(|machine| (machine.node.clone(), machine.clone())).collect();
+    let environment = viewpoint.environment;
+    let connector =
+        Connector::new(&machines, viewpoint.directory, environment.runtime_dir.as_deref(), &environment.home)?;
+    let mut crew = Crew::connect(&connector, &machines, viewpoint.patience, viewpoint.reporter).await;
+    crew.require_all()?;
+    crew.set_couchdb_repository(draft.topology.couchdb.repository.clone());
+
+    let desired = draft.desired(&machines)?;
+    let facts = ask(&crew, &desired, &machines).await?;
+    let orphans: BTreeSet<String> = clouds.iter().flat_map(|look| look.plan.orphans.clone()).collect();
+    let lost: BTreeSet<String> = clouds.iter().flat_map(|look| look.plan.lost.clone()).collect();
+    let strict = strict(draft);
+    let destroy_data: BTreeSet<String> = viewpoint.change.destroy_data.iter().cloned().collect();
+    let unknown: Vec<&String> = destroy_data
+        .iter()
+        .filter(|node| !draft.topology.nodes.contains_key(*node) && !draft.receipt.machines.contains_key(*node))
+        .collect();
+    if let Some(node) = unknown.first() {
+        return Err(CommandError::usage(format!("--destroy-data {node}: there is no such node")));
+    }
+    let receipt = draft.receipt.clone();
+    let situation = Situation {
+        facts: &facts,
+        receipt: &receipt,
+        strict: &strict,
+        lost: &lost,
+        orphans: &orphans,
+        prune: viewpoint.change.prune,
+        destroy_data: &destroy_data,
+    };
+    let renewed = plan::epochs_to_renew(&desired, &draft.topology.topics, &situation);
+    let desired = if draft.fill_epochs(&renewed) { draft.desired(&machines)? } else { desired };
+    let plan = plan::compare(&desired, &situation).map_err(|conflicts| {
+        let lines: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
+        let mut error = CommandError::failed(format!(
+            "something is there that is not ours; nothing was changed:\n    {}",
+            lines.join("\n    ")
+        ));
+        let hints: BTreeSet<String> = conflicts.into_iter().map(|conflict| conflict.hint).collect();
+        error.hints.extend(hints);
+        error
+    })?;
+    Ok(Look { clouds, machines, crew, facts, desired, plan })
+}
+
+async fn look_at_clouds(draft: &Draft, viewpoint: &Viewpoint<'_>) -> Result<Vec<CloudLook>, CommandError> {
+    let context = draft.context();
+    let mut looks = Vec::new();
+    for name in clouds::names(&draft.topology, &draft.receipt) {
+        let cloud = clouds::open(name, &draft.topology)?;
+        let nodes = draft.topology.nodes.values().filter(|node| node.cloud == name);
+        let packages = nodes.flat_map(|node| component::packages(node, &context)).collect();
+        let wanted = clouds::wanted(name, draft, viewpoint.keys, packages, viewpoint.change.prune)?;
+        looks.push((name, cloud, wanted));
+    }
+    let plans = join_all(looks.iter().map(|(_, cloud, wanted)| cloud.plan(wanted))).await;
+    let looks = looks.into_iter().zip(plans);
+    looks.map(|((name, cloud, wanted), plan)| Ok(CloudLook { name, cloud, wanted, plan: plan? })).collect()
+}
+
+async fn ask(
+    crew: &Crew,
+    desired: &Desired,
+    machines: &BTreeMap<String, Machine>,
+) -> Result<BTreeMap<String, Facts>, CommandError> {
+    let queries = plan::queries(desired);
+    let asked = queries.iter().filter(|(node, _)| machines.contains_key(*node));
+    let answers = join_all(asked.map(|(node, query)| async move { (node.clone(), crew.hands().ask(node, query).await) }));
+    let mut facts = BTreeMap::new();
+    for (node, answer) in answers.await {
+        facts.insert(node, answer?);
+    }
+    Ok(facts)
+}
+
+fn strict(draft: &Draft) -> BTreeSet<String> {
+    let nodes = draft.topology.nodes.values().filter(|node| node.cloud == CloudName::Existing);
+    nodes.map(|node| node.name.clone()).collect()
+}
+
+impl Look {
+    /// Whether there is nothing to do at all.
+    pub fn is_settled(&self) -> bool {
+        self.plan.is_empty() && self.clouds.iter().all(|look| look.plan.steps.is_empty())
+    }
+
+    /// What would be lost without the user's word.
+    pub fn refused(&self) -> Vec<String> {
+        let by_nodes = self.plan.refused().map(|loss| format!("{}: {}", loss.node, loss.words));
+        by_nodes.collect()
+    }
+
+    /// What is lost with the user's word.
+    pub fn losses(&self) -> Vec<String> {
+        let by_clouds = self.clouds.iter().flat_map(|look| &look.plan.steps).filter_map(|step| step.loses.clone());
+        let by_nodes = self.plan.losses.iter().map(|loss| format!("{}: {}", loss.node, loss.words));
+        by_clouds.chain(by_nodes).collect()
+    }
+}

@@ -1,0 +1,370 @@
+//! `up`: makes it so, and proves it.
+
+use std::io::Write;
+use std::time::Instant;
+
+use crate::artifact::program::Program;
+use crate::artifact::{couchdb, kafka};
+use crate::cli::{Environment, Up};
+use crate::component::{artifact_key, consumer, couchdb as couchdb_component};
+use crate::error::{CommandError, Kind};
+use crate::machine::Access;
+use crate::preflight::{self, AgentNeeds};
+use crate::receipt::{MachineRecord, Receipt};
+use crate::report::{Event, Reporter};
+use crate::run::journal::{Journal, Mode};
+use crate::run::keys::Keys;
+use crate::run::runner::{Runner, Stop};
+use crate::step::Action;
+use crate::topology::{CloudName, Distribution, Role};
+
+use super::confirm::confirm;
+use super::crew::{PATIENCE_FOR_NEW, PATIENCE_FOR_RUNNING};
+use super::draft::Draft;
+use super::look::{Look, Viewpoint, look};
+use super::plan::text;
+use super::verify::{self, Proof};
+use super::{clouds, steps, target, wait};
+
+/// Canaries that each producer sends when something changed.
+const CANARIES: u32 = 20;
+
+/// Where the time went, in the order of things.
+#[derive(Default)]
+struct Times(Vec<(String, f64)>);
+
+impl Times {
+    fn since(&mut self, what: &str, start: Instant) {
+        self.0.push((what.into(), start.elapsed().as_secs_f64()));
+    }
+
+    fn words(&self) -> String {
+        let parts: Vec<String> = self.0.iter().map(|(what, seconds)| format!("{what} {seconds:.1}")).collect();
+        parts.join(", ")
+    }
+}
+
+/// Brings the deployment to what the inventory says.
+pub async fn run(
+    options: &Up,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
+    let started = Instant::now();
+    let mut times = Times::default();
+    let stop = Stop::on_interrupt();
+
+    // Everything that can be refused without asking anybody is refused here, before anything is made.
+    let mut draft = Draft::new(&options.target, options.change.agents.as_deref(), environment)?;
+    provide(&draft, reporter).await?;
+    draft.choose_couchdb().await?;
+
+    let state_dir = target::state_dir(&options.target, environment);
+    let (name, cloud) = (draft.topology.name.clone(), draft.topology.cloud);
+    let journal = Journal::open(&state_dir, &name, cloud.name(), Mode::Create)?;
+    let before = draft.adopt(&journal)?;
+    let keys = Keys::ensure(journal.directory(), draft.topology.nodes.keys())?;
+    let mut viewpoint = Viewpoint {
+        directory: journal.directory(),
+        keys: Some(&keys),
+        change: &options.change,
+        environment,
+        reporter,
+        patience: PATIENCE_FOR_RUNNING,
+    };
+    times.since("begin", started);
+
+    let looking = Instant::now();
+    let mut seen = look(&mut draft, &viewpoint).await?;
+    times.since("look", looking);
+    if seen.is_settled() {
+        journal.change(|receipt| remember(receipt, &draft))?;
+        let facts = format!("{} nodes, nothing to do", draft.topology.nodes.len());
+        reporter.event(&Event::Note(format!("{facts} ({:.2} s)", started.elapsed().as_secs_f64())));
+        finish(&draft, &seen, options, None, reporter, out).await?;
+        seen.crew.close(true).await?;
+        return Ok(0);
+    }
+    consent(&draft, &seen, before.as_ref(), options, reporter)?;
+    journal.change(|receipt| {
+        remember(receipt, &draft);
+        for look in &seen.clouds {
+            for node in look.wanted.machines.keys() {
+                intend(receipt, node, look.name);
+            }
+        }
+    })?;
+
+    // Machines are made while what will be sent to them is fetched.
+    let making = Instant::now();
+    let had_steps = seen.clouds.iter().any(|look| !look.plan.steps.is_empty());
+    let identities = draft.artifacts.clone();
+    let (made, fetched) = futures_util::join!(make_machines(&seen, &journal, reporter, &stop), fetch(&draft, &seen, reporter));
+    made?;
+    let (paths, source) = fetched?;
+    if let Some(source) = source {
+        draft.receipt.choices.kafka_source = Some(source.name().into());
+        draft.refresh_artifacts()?;
+        journal.change(|receipt| remember(receipt, &draft))?;
+    }
+    times.since("machines and downloads", making);
+    if had_steps || identities != draft.artifacts {
+        let asking = Instant::now();
+        seen.crew.close(true).await?;
+        viewpoint.patience = PATIENCE_FOR_NEW;
+        seen = look(&mut draft, &viewpoint).await?;
+        journal.change(|receipt| remember(receipt, &draft))?;
+        times.since("connect and ask", asking);
+    }
+    let refused = seen.refused();
+    if !refused.is_empty() {
+        return Err(refusal(&refused));
+    }
+    check_nodes(&draft, &seen)?;
+
+    seen.crew.set_artifacts(paths);
+    journal.change(|receipt| hold(receipt, &draft, &seen))?;
+    let runner = Runner::new(seen.crew.hands(), reporter, &stop);
+    let summary = runner.run(&seen.plan, &|_| {}).await.map_err(|failures| failed(&failures))?;
+    for (stage, took) in &summary.stages {
+        times.0.push((stage.clone(), took.as_secs_f64()));
+    }
+
+    let proving = Instant::now();
+    let proof = verify::prove(&seen.crew, &draft.topology, CANARIES, reporter).await?;
+    times.since("proof", proving);
+    let seconds = started.elapsed().as_secs_f64();
+    reporter.event(&Event::Note(format!("{}: done in {seconds:.1} s ({})", draft.topology.name, times.words())));
+    finish(&draft, &seen, options, proof.as_ref(), reporter, out).await?;
+    seen.crew.close(true).await?;
+    Ok(0)
+}
+
+/// Gets what the box lacks, after saying so.
+async fn provide(draft: &Draft, reporter: &dyn Reporter) -> Result<(), CommandError> {
+    for name in clouds::names(&draft.topology, &draft.receipt) {
+        let cloud = clouds::open(name, &draft.topology)?;
+        let needs = cloud.missing().await?;
+        let (by_apt, by_user): (Vec<_>, Vec<_>) = needs.into_iter().partition(|need| need.package.is_some());
+        if !by_user.is_empty() {
+            let list: String = by_user.iter().map(|need| format!("\n    {}", need.what)).collect();
+            return Err(CommandError::usage(format!("this box cannot carry the cloud `{name}`:{list}")));
+        }
+        if !by_apt.is_empty() {
+            let packages: Vec<&str> = by_apt.iter().filter_map(|need| need.package.as_deref()).collect();
+            reporter.event(&Event::Note(format!("this box lacks {}: installing by apt", packages.join(", "))));
+            cloud.provide(&by_apt, &clouds::Shown(reporter)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Shows the plan where it is not obvious, refuses what loses data, and asks where the user must decide.
+fn consent(
+    draft: &Draft,
+    seen: &Look,
+    before: Option<&Receipt>,
+    options: &Up,
+    reporter: &dyn Reporter,
+) -> Result<(), CommandError> {
+    let refused = seen.refused();
+    let first = before.is_none();
+    if first {
+        let machines = seen.clouds.iter().flat_map(|look| &look.plan.steps).filter(|step| step.node.is_some()).count();
+        let words = format!("{}: new, {machines} machines to make, {}", draft.topology.name, seen.plan.summary());
+        reporter.event(&Event::Note(words));
+    } else {
+        reporter.event(&Event::Note(text(seen)));
+    }
+    if !refused.is_empty() {
+        return Err(refusal(&refused));
+    }
+    let losses = seen.losses();
+    if !losses.is_empty() {
+        let list: String = losses.iter().map(|loss| format!("\n    {loss}")).collect();
+        return confirm(&format!("This data is lost:{list}\nGo on?"), options.yes);
+    }
+    let other = before.is_some_and(|before| before.inventory != draft.source.text && !before.inventory.is_empty());
+    if other {
+        let question = format!("The inventory of {} is another than at the last up. Change it as shown?", draft.topology.name);
+        return confirm(&question, options.yes);
+    }
+    Ok(())
+}
+
+fn refusal(refused: &[String]) -> CommandError {
+    let list: String = refused.iter().map(|loss| format!("\n    {loss}")).collect();
+    let nodes: Vec<&str> = refused.iter().filter_map(|loss| loss.split(':').next()).collect();
+    let mut flags: Vec<String> = nodes.iter().map(|node| format!("--destroy-data {node}")).collect();
+    flags.dedup();
+    CommandError::usage(format!("this would lose data, so nothing was changed:{list}"))
+        .hint(format!("if that is what you want: deployer up {}", flags.join(" ")))
+}
+
+/// What the receipt knows once the user agreed.
+fn remember(receipt: &mut Receipt, draft: &Draft) {
+    let Receipt { inventory, broker_ids, client_numbers, epochs, choices, .. } = draft.receipt.clone();
+    *receipt = Receipt {
+        inventory: if inventory.is_empty() { receipt.inventory.clone() } else { draft.source.text.clone() },
+        broker_ids,
+        client_numbers,
+        epochs,
+        choices,
+        ..receipt.clone()
+    };
+}
+
+/// Records that a machine is about to be there.
+fn intend(receipt: &mut Receipt, node: &str, cloud: CloudName) {
+    receipt.machines.entry(node.into()).or_insert_with(|| MachineRecord {
+        cloud: cloud.name().into(),
+        machine: None,
+        data: Vec::new(),
+    });
+}
+
+/// Records the machines, and the kinds of data that nodes hold from now on.
+fn hold(receipt: &mut Receipt, draft: &Draft, seen: &Look) {
+    for node in draft.topology.nodes.values() {
+        intend(receipt, &node.name, node.cloud);
+        if let Some(record) = receipt.machines.get_mut(&node.name) {
+            record.machine = seen.machines.get(&node.name).cloned();
+            let data = node.roles.iter().filter(|role| role.holds_data());
+            record.data = data.map(|role| role.name().into()).collect();
+        }
+    }
+}
+
+async fn make_machines(seen: &Look, journal: &Journal, reporter: &dyn Reporter, stop: &Stop) -> Result<(), CommandError> {
+    for look in &seen.clouds {
+        let record = |applied: crate::cloud::Applied| {
+            journal.change(|receipt| {
+                receipt.cloud_notes.extend(applied.notes);
+                if let Some(machine) = applied.machine {
+                    intend(receipt, &machine.node, look.name);
+                    let node = machine.node.clone();
+                    if let Some(record) = receipt.machines.get_mut(&node) {
+                        record.machine = Some(machine);
+                    }
+                }
+            })?;
+            Ok(())
+        };
+        steps::apply(look.cloud.as_ref(), &look.wanted, &look.plan.steps, reporter, stop, &record).await?;
+        // What was pruned is remembered no longer.
+        let removed = look.wanted.remove.iter().filter(|node| !look.wanted.machines.contains_key(*node));
+        let removed: Vec<String> = removed.cloned().collect();
+        if !removed.is_empty() {
+            journal.change(|receipt| receipt.machines.retain(|node, _| !removed.contains(node)))?;
+        }
+    }
+    Ok(())
+}
+
+type Paths = std::collections::BTreeMap<String, std::path::PathBuf>;
+
+/// Fetches what the plan will send. Kafka's source is decided by it.
+async fn fetch(
+    draft: &Draft,
+    seen: &Look,
+    reporter: &dyn Reporter,
+) -> Result<(Paths, Option<kafka::Source>), CommandError> {
+    let line = |line: &str| reporter.event(&Event::StepOutput { node: None, line: line.into() });
+    let needs = |key: &str| {
+        seen.plan.actions().any(|action| match action {
+            Action::UnpackArchive { artifact, .. } | Action::UploadFile { artifact, .. } => artifact == key,
+            _ => false,
+        })
+    };
+    let mut paths: Paths = [
+        (artifact_key::PRODUCER.to_owned(), draft.agents.producer.path.clone()),
+        (artifact_key::CONSUMER.to_owned(), draft.agents.consumer.path.clone()),
+    ]
+    .into();
+    let mut source = None;
+    if needs(artifact_key::KAFKA) {
+        let settings = kafka::Settings::of(&draft.topology.kafka)?;
+        let recorded = draft.receipt.choices.kafka_source.as_deref();
+        let (from, path) = kafka::fetch(&draft.cache, &settings, recorded, &line).await?;
+        paths.insert(artifact_key::KAFKA.into(), path);
+        source = Some(from);
+    }
+    if needs(artifact_key::COUCHDB) {
+        let path = match (draft.couchdb(), &draft.topology.couchdb.archive) {
+            (Distribution::Archive, Some(file)) => file.into(),
+            _ => couchdb::fetch_stand_in(&draft.cache, &Program::npm(), &line).await?,
+        };
+        paths.insert(artifact_key::COUCHDB.into(), path);
+    }
+    Ok((paths, source))
+}
+
+/// Refuses nodes that cannot carry their roles, before anything is changed on any of them.
+fn check_nodes(draft: &Draft, seen: &Look) -> Result<(), CommandError> {
+    let obstacles: Vec<String> = obstacles(draft, seen).iter().map(ToString::to_string).collect();
+    if obstacles.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::failed(format!("nodes cannot carry their roles; nothing was changed on them:\n    {}", obstacles.join("\n    ")))
+        .hint("deployer check shows all of it again"))
+}
+
+/// What stands in the way on the nodes that answered.
+pub fn obstacles(draft: &Draft, seen: &Look) -> Vec<preflight::Obstacle> {
+    let agents = AgentNeeds {
+        architecture: draft.agents.consumer.machine.into(),
+        libc: draft.agents.consumer.libc.max(draft.agents.producer.libc).map_or("0".into(), |libc| libc.to_string()),
+    };
+    let nodes = draft.topology.nodes.values();
+    let known = nodes.filter_map(|node| Some((node, seen.facts.get(&node.name)?)));
+    known.flat_map(|(node, facts)| preflight::obstacles(node, &facts.system, &agents, draft.couchdb())).collect()
+}
+
+fn failed(failures: &crate::run::runner::Failed) -> CommandError {
+    let kind = if failures.stopped && failures.steps.is_empty() { Kind::Interrupted } else { Kind::Failed };
+    let mut error = CommandError { kind, ..CommandError::failed(failures.to_string()) };
+    for node in failures.steps.keys() {
+        error = error.hint(format!("deployer logs {node}"));
+    }
+    error.hint("deployer up goes on from here; deployer teardown takes all away")
+}
+
+/// The last words: where to look, and the next commands. Data goes to standard output.
+async fn finish(
+    draft: &Draft,
+    seen: &Look,
+    options: &Up,
+    proof: Option<&Proof>,
+    reporter: &dyn Reporter,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let topology = &draft.topology;
+    if let Some(proof) = proof {
+        writeln!(out, "proven:    {}", proof.words())?;
+    }
+    let producers: Vec<&str> = topology.nodes_with(Role::Producer).map(|node| node.name.as_str()).collect();
+    if options.wait {
+        wait::until_stored(&seen.crew, topology, &producers, reporter).await?;
+    }
+    if proof.is_some() {
+        for (client, state) in wait::progress(&seen.crew, topology, &producers).await? {
+            writeln!(out, "producer:  {client} {state}")?;
+        }
+    }
+    let address = |node: &str| match seen.machines.get(node).map(|machine| &machine.access) {
+        Some(Access::Ssh(access)) => access.address.clone(),
+        _ => "127.0.0.1".into(),
+    };
+    if let Some(node) = topology.nodes_with(Role::Couchdb).next() {
+        let kind = if draft.couchdb() == Distribution::Pouchdb { " (the stand-in PouchDB Server, for trying things out)" } else { "" };
+        writeln!(out, "documents: http://{}:{}/{kind}", address(&node.name), topology.couchdb.port)?;
+        writeln!(out, "           login `{}`; `deployer open couchdb` shows where the password is", couchdb_component::ADMIN)?;
+    }
+    if consumer::tool(topology).is_some() && topology.nodes_with(Role::Consumer).next().is_some() {
+        writeln!(out, "next:      deployer docs · deployer status · deployer produce · deployer teardown")?;
+    } else {
+        writeln!(out, "next:      deployer status · deployer teardown")?;
+    }
+    Ok(())
+}
