@@ -27,10 +27,12 @@ pub const USER: &str = "consumer";
 /// The settings, as `section.key`, that the deployer makes itself; an inventory must not name them, nor anything in
 /// `admins`.
 pub const OWNED_SETTINGS: &[&str] = &[
+    "chttpd.WWW-Authenticate",
     "chttpd.bind_address",
     "chttpd.port",
     "chttpd.require_valid_user_except_for_up",
     "chttpd_auth.secret",
+    "cluster.n",
     "couchdb.database_dir",
     "couchdb.single_node",
     "couchdb.uuid",
