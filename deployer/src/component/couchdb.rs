@@ -61,7 +61,7 @@ struct Settings<'a> {
     cookie_secret: String,
     admin: &'a str,
     admin_hash: &'a str,
-    settings: &'a BTreeMap<String, BTreeMap<String, String>>,
+    more: &'a BTreeMap<String, BTreeMap<String, String>>,
 }
 
 #[derive(Serialize)]
@@ -209,7 +209,7 @@ fn settings(
                 cookie_secret: cookie_secret(context.secrets),
                 admin: ADMIN,
                 admin_hash: context.secrets.couchdb_admin_hash.expose(),
-                settings: &couchdb.settings,
+                more: &couchdb.settings,
             },
         )?),
     );
