@@ -281,6 +281,17 @@ fn golden_files_of_the_node_with_couchdb() {
     }
 }
 
+/// The agents' own tests parse these two snapshots.
+#[test]
+fn golden_configurations_of_the_agents() {
+    let world = World::new("archive");
+    for (node, agent) in [("vm2", "consumer"), ("vm1-1", "producer")] {
+        let actions = world.install(node);
+        let path = format!("/etc/deployer/utilization/{agent}/{agent}.toml");
+        insta::assert_snapshot!(format!("{agent}_toml"), files(&actions)[path.as_str()].text);
+    }
+}
+
 #[test]
 fn golden_starts_packages_and_ports() {
     let world = World::new("archive");

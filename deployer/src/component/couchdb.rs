@@ -27,10 +27,12 @@ pub const USER: &str = "consumer";
 /// The settings, as `section.key`, that the deployer makes itself; an inventory must not name them, nor anything in
 /// `admins`.
 pub const OWNED_SETTINGS: &[&str] = &[
+    "chttpd.WWW-Authenticate",
     "chttpd.bind_address",
     "chttpd.port",
     "chttpd.require_valid_user_except_for_up",
     "chttpd_auth.secret",
+    "cluster.n",
     "couchdb.database_dir",
     "couchdb.single_node",
     "couchdb.uuid",
@@ -59,7 +61,7 @@ struct Settings<'a> {
     cookie_secret: String,
     admin: &'a str,
     admin_hash: &'a str,
-    settings: &'a BTreeMap<String, BTreeMap<String, String>>,
+    more: &'a BTreeMap<String, BTreeMap<String, String>>,
 }
 
 #[derive(Serialize)]
@@ -207,7 +209,7 @@ fn settings(
                 cookie_secret: cookie_secret(context.secrets),
                 admin: ADMIN,
                 admin_hash: context.secrets.couchdb_admin_hash.expose(),
-                settings: &couchdb.settings,
+                more: &couchdb.settings,
             },
         )?),
     );

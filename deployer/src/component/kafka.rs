@@ -49,7 +49,7 @@ struct Settings<'a> {
     data: String,
     replication: u32,
     min_insync_replicas: u32,
-    settings: &'a BTreeMap<String, String>,
+    more: &'a BTreeMap<String, String>,
 }
 
 #[derive(Serialize)]
@@ -96,7 +96,7 @@ impl Component for Kafka {
                     data: service.place.data(),
                     replication: kafka.replication,
                     min_insync_replicas: kafka.min_insync_replicas,
-                    settings: &kafka.settings,
+                    more: &kafka.settings,
                 },
             )?),
         );

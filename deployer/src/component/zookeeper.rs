@@ -66,7 +66,7 @@ impl Component for Zookeeper {
         );
         service.file(
             java::LOGGING,
-            java::logging(&["org.apache.zookeeper.server.ZooKeeperServer"])?,
+            java::logging(&["org.apache.zookeeper.server.NIOServerCnxnFactory"])?,
         );
         let process = Process {
             java: java::command(
