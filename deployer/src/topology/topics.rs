@@ -61,7 +61,8 @@ pub(super) fn topics(
         let name = topic_of(inventory, member, *number);
         let key = match member.entry.producer.topic {
             Some(_) => format!("{}.producer.topic", member.key),
-            None => "producer.topic".to_owned(),
+            None if inventory.says("producer.topic") => "producer.topic".to_owned(),
+            None => member.key.clone(),
         };
         // The pattern is good by itself; a long client's name can still make too much of it.
         if let Err(reason) = check_topic_name(&name) {
