@@ -179,3 +179,23 @@ impl Claims {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::database_name;
+
+    #[test]
+    fn databases_are_named_in_the_characters_that_couchdb_allows() {
+        let cases = [
+            ("utilizations1", "utilizations1"),
+            ("Truck-Data", "truck-data"),
+            ("load.of.vm1", "load_of_vm1"),
+            ("2024", "t_2024"),
+            ("_a", "t__a"),
+            ("-a", "t_-a"),
+        ];
+        for (topic, database) in cases {
+            assert_eq!(database_name(topic), database);
+        }
+    }
+}
