@@ -2,6 +2,7 @@
 
 mod artifact;
 mod inventory_errors;
+mod inventory_files;
 mod layers;
 mod loopback;
 mod templates;

@@ -39,7 +39,7 @@ pub(super) fn explain(
             .collect(),
         ValidationErrorKind::PropertyNames { error } => {
             let name = error.instance().as_str().unwrap_or_default();
-            let (message, hint) = explain_value(error, &Value::Null);
+            let (message, hint) = explain_value(&path, error, &Value::Null);
             vec![positions.key_problem(join(&path, name), message, hint)]
         }
         ValidationErrorKind::Required { property } => {
@@ -48,14 +48,18 @@ pub(super) fn explain(
             vec![positions.key_problem(join(&path, name), message, None)]
         }
         _ => {
-            let (message, hint) = explain_value(error, rule);
+            let (message, hint) = explain_value(&path, error, rule);
             vec![positions.problem(path, message, hint)]
         }
     }
 }
 
 /// What is wrong with a value, and what to do.
-fn explain_value(error: &ValidationError<'_>, rule: &Value) -> (String, Option<String>) {
+fn explain_value(
+    path: &str,
+    error: &ValidationError<'_>,
+    rule: &Value,
+) -> (String, Option<String>) {
     let value = error.instance();
     match error.kind() {
         ValidationErrorKind::Format { format } => {
@@ -65,12 +69,12 @@ fn explain_value(error: &ValidationError<'_>, rule: &Value) -> (String, Option<S
                 .find(|(name, _)| name == format)
                 .and_then(|(_, check)| check(text).err())
                 .unwrap_or_else(|| format!("is not a {format}"));
-            (format!("`{text}` {reason}"), None)
+            (format!("`{}` {reason}", shortened(text)), None)
         }
         ValidationErrorKind::Enum { .. }
         | ValidationErrorKind::Constant { .. }
         | ValidationErrorKind::AnyOf { .. }
-        | ValidationErrorKind::OneOfNotValid { .. } => not_one_of(value, rule),
+        | ValidationErrorKind::OneOfNotValid { .. } => not_one_of(path, value, rule),
         ValidationErrorKind::Type { .. } => {
             let wanted = wanted(rule);
             let hint =
@@ -93,16 +97,24 @@ fn explain_value(error: &ValidationError<'_>, rule: &Value) -> (String, Option<S
             "is empty".to_owned(),
             Some("a deployment has at least one node".to_owned()),
         ),
-        ValidationErrorKind::UniqueItems => ("names something twice".to_owned(), None),
+        ValidationErrorKind::UniqueItems => ("names the same twice".to_owned(), None),
         _ => (error.to_string(), None),
     }
 }
 
-fn not_one_of(value: &Value, rule: &Value) -> (String, Option<String>) {
+/// The beginning of a text that is too long to be read.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn not_one_of(path: &str, value: &Value, rule: &Value) -> (String, Option<String>) {
     let mut known = Vec::new();
     constants(rule, &mut known);
     let message = match value.as_str() {
-        Some(text) => format!("`{text}` is not known here"),
+        Some(text) => format!("unknown {} `{text}`", noun(path)),
         None => format!("must be a name, is {}", in_words(value)),
     };
     let hint = match value.as_str().and_then(|text| suggestion(text, &known)) {
@@ -110,6 +122,13 @@ fn not_one_of(value: &Value, rule: &Value) -> (String, Option<String>) {
         None => known_are(&known),
     };
     (message, Some(hint))
+}
+
+/// What stands at a path, by its key: `role` at `nodes.vm2.roles[1]`.
+fn noun(path: &str) -> &str {
+    let key = path.rsplit('.').next().unwrap_or(path);
+    let key = key.split('[').next().unwrap_or(key);
+    key.strip_suffix('s').unwrap_or(key)
 }
 
 /// All texts that a rule allows by name.
@@ -142,15 +161,27 @@ fn known_are(known: &[&str]) -> String {
     format!("known: {}", quoted.join(", "))
 }
 
-/// `did you mean …?` with the nearest of the known words, if one is near.
+/// `did you mean …?` with the nearest of the known words, if one is near; of equally near ones the first.
 pub(crate) fn suggestion(word: &str, known: &[&str]) -> Option<String> {
     let word = word.to_lowercase();
-    known
-        .iter()
-        .map(|name| (strsim::jaro_winkler(&word, name), name))
-        .filter(|(likeness, _)| *likeness >= 0.82)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, name)| format!("did you mean `{name}`?"))
+    let mut best: Option<(f64, &str)> = None;
+    for name in known {
+        let likeness = likeness(&word, name);
+        if likeness > best.map_or(0.0, |(most, _)| most) {
+            best = Some((likeness, name));
+        }
+    }
+    best.map(|(_, name)| format!("did you mean `{name}`?"))
+}
+
+/// From 0 (nothing alike) to 1. A common beginning counts (`memory`, `memory_mib`), and so do few slips of the finger
+/// (`mv2`, `vm2`).
+fn likeness(word: &str, name: &str) -> f64 {
+    let beginning = strsim::jaro_winkler(word, name);
+    let slips = strsim::normalized_damerau_levenshtein(word, name);
+    let beginning = if beginning >= 0.82 { beginning } else { 0.0 };
+    let slips = if slips >= 0.6 { slips } else { 0.0 };
+    beginning.max(slips)
 }
 
 fn wanted(rule: &Value) -> String {

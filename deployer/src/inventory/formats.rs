@@ -395,3 +395,176 @@ impl JsonSchema for Setting {
         json_schema!({"type": ["string", "number", "boolean"], "format": "setting"})
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{FORMATS, TimeSpan};
+
+    /// Format, good texts, bad texts.
+    const CASES: [(&str, &[&str], &[&str]); 16] = [
+        (
+            "deployment-name",
+            &["a", "utilization", "sixteen-letters1"],
+            &[
+                "",
+                "1a",
+                "-a",
+                "a-",
+                "A",
+                "a b",
+                "a_b",
+                "a.b",
+                "ä",
+                "seventeen-letters",
+            ],
+        ),
+        (
+            "host-address",
+            &[
+                "self",
+                "192.0.2.1",
+                "2001:db8::1",
+                "fe80::1%eth0",
+                "vm_2.example.org",
+            ],
+            &["", "-v", "a b", "user@host", "a;b", "a\nb"],
+        ),
+        (
+            "host-key",
+            &[
+                "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5",
+                "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTI= me@here",
+            ],
+            &[
+                "",
+                "ssh-ed25519",
+                "AAAAC3NzaC1lZDI1NTE5",
+                "ssh-rsa not!base64!at!all!",
+                "vm2 ssh-rsa AAAAC3NzaC1lZDI1NTE5",
+            ],
+        ),
+        (
+            "ip-address",
+            &["192.0.2.1", "::1"],
+            &["", "192.0.2", "host", "192.0.2.1/24"],
+        ),
+        ("kafka-version", &["3.9.1"], &["", "3.9", "4.0.0"]),
+        (
+            "login",
+            &["root", "dom\u{e4}ne.user"],
+            &["", "-l", "a b", "a\"b"],
+        ),
+        (
+            "network",
+            &[
+                "10.0.0.0/8",
+                "10.213.0.0/16",
+                "172.16.0.0/12",
+                "192.168.7.0/24",
+            ],
+            &[
+                "",
+                "10.0.0.0",
+                "10.0.0.0/x",
+                "10.0.0.0/33",
+                "10.0.0.0/25",
+                "10.0.0.1/24",
+                "0.0.0.0/0",
+                "172.0.0.0/8",
+                "192.0.2.0/24",
+                "::/24",
+            ],
+        ),
+        (
+            "node-name",
+            &["vm2", "2", "a-b", "a-name-of-thirty-two-characters1"],
+            &[
+                "",
+                "localhost",
+                "vm_2",
+                "Vm",
+                "vm.2",
+                "a-name-of-thirty-three-characters",
+            ],
+        ),
+        ("path", &["~/.ssh/id", "a b"], &["", "a\nb", "a\"b"]),
+        (
+            "release",
+            &["bookworm", "jammy"],
+            &["", "12", "Bookworm", "book worm"],
+        ),
+        ("setting", &["", "a b", "#"], &["a\nb", "\u{1b}[0m"]),
+        (
+            "setting-name",
+            &["log.dirs", "max_document_size", "a-b/c"],
+            &["", "a b", "a=b", "[a]", "a\n"],
+        ),
+        (
+            "time-span",
+            &["0s", "500ms", "1s", "5m", "12h", "7d", "36500d"],
+            &[
+                "",
+                "5",
+                "s",
+                "1 s",
+                "-1s",
+                "1.5s",
+                "1w",
+                "1S",
+                "36501d",
+                "99999999999999999999s",
+                "18446744073709551615d",
+            ],
+        ),
+        (
+            "topic-name",
+            &["a", "A.b_c-1", "_a"],
+            &["", ".", "..", "__a", "a b", "a/b", "ä", "{a}"],
+        ),
+        (
+            "topic-pattern",
+            &["a", "{client}", "u{number}.{client}"],
+            &["", "{", "{x}", "a{number", "__{client}", "a b"],
+        ),
+        (
+            "web-address",
+            &["https://a", "http://127.0.0.1:8080/kafka/"],
+            &[
+                "",
+                "a",
+                "ftp://a",
+                "http://",
+                "http:///a",
+                "http://a b",
+                "http://me:secret@a/",
+                "file:///a",
+            ],
+        ),
+    ];
+
+    #[test]
+    fn each_format_takes_the_good_and_refuses_the_bad() {
+        for ((name, check), (case, good, bad)) in FORMATS.into_iter().zip(CASES) {
+            assert_eq!(name, case);
+            for text in good {
+                assert_eq!(check(text), Ok(()), "{name}: {text:?}");
+            }
+            for text in bad {
+                assert!(check(text).is_err(), "{name}: {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn time_spans_are_shown_in_their_largest_unit() {
+        for text in ["0ms", "500ms", "1500ms", "1s", "90s", "2m", "36h", "7d"] {
+            let span = TimeSpan::try_from(text.to_owned()).expect("a span");
+            assert_eq!(span.to_string(), text);
+        }
+        let minute = TimeSpan::try_from("60s".to_owned()).expect("a span");
+        assert_eq!(
+            (minute.milliseconds(), minute.to_string().as_str()),
+            (60_000, "1m")
+        );
+    }
+}

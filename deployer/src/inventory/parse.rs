@@ -1,14 +1,17 @@
 //! From bytes to an [`Inventory`].
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
 use super::explain::{explain, validator};
 use super::normalise::normalise;
-use super::positions::Positions;
+use super::positions::{Positions, second_key};
 use super::problem::{Position, Problem, Problems};
 use super::schema::schema;
 use super::types::Inventory;
 
 /// Far above any real inventory, far below what makes the parsers slow.
-const MAX_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 256 << 10;
 
 /// Reads an inventory. `file` is the name of the file in messages; nothing is read from it.
 ///
@@ -27,7 +30,7 @@ pub fn parse(bytes: &[u8], file: &str) -> Result<Inventory, Problems> {
     };
     let start = Position { line: 1, column: 1 };
     if bytes.len() > MAX_BYTES {
-        return Err(whole(start, "the file is larger than 1 MiB"));
+        return Err(whole(start, "the file is larger than 256 KiB"));
     }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
@@ -62,15 +65,68 @@ pub fn parse(bytes: &[u8], file: &str) -> Result<Inventory, Problems> {
     Ok(inventory)
 }
 
-/// What the YAML parser says, at its place; a tab in the indentation by its name.
+/// What the YAML parser says, in our words where its own are about the parser rather than the file.
 fn syntax(text: &str, file: &str, error: &serde_yaml::Error) -> Problem {
-    let position = error.location().map_or(end_of(text), |location| Position {
-        line: location.line(),
-        column: location.column(),
-    });
-    let tab = text
-        .lines()
-        .take(position.line)
+    let said = error.to_string();
+    let position = error.location().map_or_else(
+        || Position { line: 1, column: 1 },
+        |location| Position {
+            line: location.line(),
+            column: location.column(),
+        },
+    );
+    let (position, message, hint) = if let Some(place) = control_character(text) {
+        (place, "control characters are not allowed".to_owned(), None)
+    } else if let Some(tab) = tab(text, position.line) {
+        (
+            tab,
+            "a tab in the indentation".to_owned(),
+            Some("YAML wants spaces"),
+        )
+    } else if let Some((_, key)) = said.split_once("duplicate entry with key ") {
+        let key = key
+            .split(" at line ")
+            .next()
+            .unwrap_or(key)
+            .trim_matches('"');
+        let place = duplicate(text).unwrap_or(position);
+        (place, format!("the key `{key}` is there twice"), None)
+    } else if said.contains("more than one document") {
+        let hint = "an inventory is one document, without `---` in the middle";
+        let place = second_document(text).unwrap_or(position);
+        (
+            place,
+            "a second document begins here".to_owned(),
+            Some(hint),
+        )
+    } else if said.contains("repetition limit") {
+        (position, "its anchors repeat too much".to_owned(), None)
+    } else if said.contains("recursion limit") {
+        (position, "nested too deeply".to_owned(), None)
+    } else {
+        // Without the place it ends with, which stands in front of ours.
+        let message = said.split(" at line ").next().unwrap_or(&said);
+        (position, message.to_owned(), None)
+    };
+    Problem {
+        file: file.to_owned(),
+        position: Some(position),
+        key: String::new(),
+        message,
+        hint: hint.map(str::to_owned),
+    }
+}
+
+/// The first character that YAML does not allow as itself.
+fn control_character(text: &str) -> Option<Position> {
+    let bad = |one: char| one.is_control() && !matches!(one, '\t' | '\n' | '\r' | '\u{85}');
+    Some(end_of(&text[..text.find(bad)?]))
+}
+
+/// The first tab in the indentation of the lines up to this one.
+fn tab(text: &str, last: usize) -> Option<Position> {
+    text.lines()
+        .take(last)
         .enumerate()
         .find_map(|(index, line)| {
             let indentation = &line[..line.len() - line.trim_start().len()];
@@ -79,33 +135,37 @@ fn syntax(text: &str, file: &str, error: &serde_yaml::Error) -> Problem {
                 line: index + 1,
                 column: column + 1,
             })
-        });
-    let problem = |position, message: String, hint: Option<&str>| Problem {
-        file: file.to_owned(),
-        position: Some(position),
-        key: String::new(),
-        message,
-        hint: hint.map(str::to_owned),
-    };
-    if let Some(tab) = tab {
-        return problem(
-            tab,
-            "a tab in the indentation".to_owned(),
-            Some("YAML wants spaces"),
-        );
+        })
+}
+
+/// The first document mark with anything but comments before it.
+fn second_document(text: &str) -> Option<Position> {
+    let mut began = false;
+    for (index, line) in text.lines().enumerate() {
+        if began && line.starts_with("---") {
+            let line = index + 1;
+            return Some(Position { line, column: 1 });
+        }
+        began = began
+            || !(line.trim().is_empty() || line.starts_with(['#', '%']) || line.starts_with("---"));
     }
-    problem(position, without_place(&error.to_string()), None)
+    None
 }
 
-/// The parser's message without the place it ends with, which stands in front of ours.
-fn without_place(message: &str) -> String {
-    message
-        .split(" at line ")
-        .next()
-        .unwrap_or(message)
-        .to_owned()
+/// Where a key stands for the second time.
+fn duplicate(text: &str) -> Option<Position> {
+    /// Anything, read with `serde_yaml`'s limits of depth and repetition but without its check of keys.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Shape {
+        Any(IgnoredAny),
+    }
+    // `saphyr` says where, but has no limit of depth: it may read only what is known to be bounded.
+    let Shape::Any(_) = serde_yaml::from_str(text).ok()?;
+    second_key(text)
 }
 
+/// The place just behind a text.
 fn end_of(text: &str) -> Position {
     let last = text.rsplit('\n').next().unwrap_or_default();
     Position {

@@ -123,6 +123,12 @@ impl Positions {
     }
 }
 
+/// Where a key stands for the second time in its mapping. The text must be bounded as for [`Positions::read`].
+pub(super) fn second_key(text: &str) -> Option<Position> {
+    let error = MarkedYaml::load_from_str(text).err()?;
+    Some(position(*error.marker()))
+}
+
 /// The path of a key below another.
 pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() {

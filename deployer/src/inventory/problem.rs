@@ -32,14 +32,25 @@ impl fmt::Display for Problem {
             write!(formatter, "{}:{line}:{column}: ", self.file)?;
         }
         if !self.key.is_empty() {
-            write!(formatter, "{}: ", self.key)?;
+            write!(formatter, "{}: ", one_line(&self.key))?;
         }
-        formatter.write_str(&self.message)?;
+        formatter.write_str(&one_line(&self.message))?;
         if let Some(hint) = &self.hint {
             write!(formatter, "; {hint}")?;
         }
         Ok(())
     }
+}
+
+/// Keys and values come from the file as they are; what would break the line or steer the terminal is escaped.
+fn one_line(text: &str) -> String {
+    text.chars()
+        .flat_map(|one| {
+            let escaped = one.is_control().then(|| one.escape_default());
+            let plain = (!one.is_control()).then_some(one);
+            escaped.into_iter().flatten().chain(plain)
+        })
+        .collect()
 }
 
 /// All that is wrong, in the order of the file; never empty. Shown one a line.

@@ -135,6 +135,12 @@ fn check_ports(inventory: &Inventory, member: &Member<'_>, findings: &mut Findin
         .collect();
     for (index, (_, port, key)) in open.iter().enumerate() {
         if let Some((_, _, other)) = open[..index].iter().find(|(_, taken, _)| taken == port) {
+            // The one that the file says is the one to change.
+            let (key, other) = if inventory.says(key) {
+                (key, other)
+            } else {
+                (other, key)
+            };
             findings.add(
                 *key,
                 format!(

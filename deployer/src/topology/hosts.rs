@@ -29,12 +29,13 @@ pub(super) fn access(host: &Host) -> Access {
 /// Checks that each node of `existing` has a host of its own, and each host a node.
 pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
     let hosts = &inventory.clouds.existing.hosts;
+    let mut used: BTreeMap<&str, &Host> = BTreeMap::new();
     let mut addresses: BTreeMap<(String, u16), &str> = BTreeMap::new();
-    for member in members
-        .iter()
-        .filter(|member| member.cloud == CloudName::Existing)
-    {
+    for member in members {
         let name = &member.name;
+        if member.cloud != CloudName::Existing {
+            continue;
+        }
         let Some(host) = hosts.get(name) else {
             findings.add(
                 &member.key,
@@ -43,6 +44,7 @@ pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mu
             );
             continue;
         };
+        used.insert(name, host);
         let place = (host.address.to_lowercase(), host.port.unwrap_or(22));
         if let Some(other) = addresses.insert(place, name) {
             findings.add(
@@ -52,17 +54,30 @@ pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mu
             );
         }
     }
+    for (name, host) in &used {
+        check_jump(name, host, &used, findings);
+    }
     let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
     for (name, host) in hosts {
         let key = format!("{HOSTS}.{name}");
-        if !names.contains(&name.as_str()) {
+        if !names.contains(&name.as_str()) && !is_spare(name, inventory) {
             let hint = suggestion(name, &names)
                 .unwrap_or_else(|| "a node with a count is called `NAME-1`, `NAME-2` …".to_owned());
             findings.add(&key, "no node is called so", hint);
         }
         check_self(&key, host, findings);
-        check_jump(inventory, name, host, findings);
     }
+}
+
+/// Whether a host waits for a higher count: `vm1-3` where `vm1` has a count of 2.
+fn is_spare(name: &str, inventory: &Inventory) -> bool {
+    name.rsplit_once('-').is_some_and(|(entry, index)| {
+        let counted = inventory
+            .nodes
+            .get(entry)
+            .is_some_and(|node| node.count.is_some());
+        counted && index.parse::<u32>().is_ok_and(|index| index > 0)
+    })
 }
 
 fn check_self(key: &str, host: &Host, findings: &mut Findings<'_>) {
@@ -84,28 +99,27 @@ fn check_self(key: &str, host: &Host, findings: &mut Findings<'_>) {
     }
 }
 
-/// Follows the jumps from a host: each must be another host that is reached by SSH, and none may come back.
-fn check_jump(inventory: &Inventory, name: &str, host: &Host, findings: &mut Findings<'_>) {
-    let hosts = &inventory.clouds.existing.hosts;
-    let Some(first) = &host.jump else {
+/// Follows the jumps from a host: each must be another node that is reached by SSH, and none may come back.
+fn check_jump(name: &str, host: &Host, used: &BTreeMap<&str, &Host>, findings: &mut Findings<'_>) {
+    let Some(first) = host.jump.as_deref() else {
         return;
     };
     let key = format!("{HOSTS}.{name}.jump");
-    if !hosts.get(first).is_some_and(|jump| jump.address != SELF) {
+    if !used.get(first).is_some_and(|jump| jump.address != SELF) {
         findings.add(
             key,
-            format!("`{first}` is not a host that is reached by SSH"),
-            format!("name another host of `{HOSTS}`, or leave it to `~/.ssh/config`"),
+            format!("`{first}` is not a node of `existing` that is reached by SSH"),
+            "name another one, or say `ProxyJump` in `~/.ssh/config`",
         );
         return;
     }
     let mut passed = BTreeSet::from([name]);
-    let mut next = Some(first.as_str());
+    let mut next = Some(first);
     while let Some(jump) = next {
         if !passed.insert(jump) {
             findings.say(key, format!("leads in a circle by way of `{jump}`"));
             return;
         }
-        next = hosts.get(jump).and_then(|host| host.jump.as_deref());
+        next = used.get(jump).and_then(|host| host.jump.as_deref());
     }
 }

@@ -55,6 +55,8 @@ pub(super) fn members<'a>(
         .collect();
     members.sort_by(|left, right| natural(&left.name, &right.name));
     check_names(&members, findings);
+    // Reported once is enough: each name goes on with one node.
+    members.dedup_by(|right, left| right.name == left.name);
     members
 }
 

@@ -61,7 +61,8 @@ pub(super) fn topics(
         let name = topic_of(inventory, member, *number);
         let key = match member.entry.producer.topic {
             Some(_) => format!("{}.producer.topic", member.key),
-            None => "producer.topic".to_owned(),
+            None if inventory.says("producer.topic") => "producer.topic".to_owned(),
+            None => member.key.clone(),
         };
         // The pattern is good by itself; a long client's name can still make too much of it.
         if let Err(reason) = check_topic_name(&name) {
@@ -176,5 +177,25 @@ impl Claims {
                 format!("`{topic}`, {whose}, would share the database `{name}` with {owner}");
             Some((message, RENAME))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::database_name;
+
+    #[test]
+    fn databases_are_named_in_the_characters_that_couchdb_allows() {
+        let cases = [
+            ("utilizations1", "utilizations1"),
+            ("Truck-Data", "truck-data"),
+            ("load.of.vm1", "load_of_vm1"),
+            ("2024", "t_2024"),
+            ("_a", "t__a"),
+            ("-a", "t_-a"),
+        ];
+        for (topic, database) in cases {
+            assert_eq!(database_name(topic), database);
+        }
     }
 }
