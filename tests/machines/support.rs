@@ -233,7 +233,7 @@ impl Drop for Deployment {
 }
 
 /// All that can be found of a deployment without asking the code under test.
-pub(crate) fn traces(id: &str) -> Vec<String> {
+fn traces(id: &str) -> Vec<String> {
     let mut traces: Vec<String> = processes(id)
         .iter()
         .map(|p| format!("process {p}"))
@@ -253,6 +253,14 @@ pub(crate) fn traces(id: &str) -> Vec<String> {
         traces.extend(found.lines().map(str::to_owned));
     }
     traces
+}
+
+/// Nothing is left of a deployment; a process that was killed may take a moment to be buried.
+pub(crate) fn gone(id: &str) {
+    eventually("a trace is left", || {
+        let traces = traces(id);
+        traces.is_empty().then_some(()).ok_or(traces.join("\n"))
+    });
 }
 
 /// Processes that name the deployment's directory in their arguments, or lie in a cgroup that carries its id.
