@@ -11,6 +11,7 @@ use crate::secret::Secret;
 
 pub mod existing;
 pub mod local;
+mod process;
 
 /// What a deployment wants of one cloud. Wanting no machines is a teardown.
 #[derive(Debug, Clone)]
@@ -27,6 +28,21 @@ pub struct Wanted {
     pub user_key: String,
     /// What the cloud noted at an earlier run (from the receipt).
     pub notes: BTreeMap<String, String>,
+    /// Nodes whose machine this cloud made at an earlier run (from the receipt): what of these is not there is lost.
+    pub made: BTreeSet<String>,
+    /// Orphans that are to be removed with all they hold (`--prune`).
+    pub remove: BTreeSet<String>,
+}
+
+impl Wanted {
+    /// The same deployment with no machine wanted: a teardown.
+    #[must_use]
+    pub fn empty(&self) -> Self {
+        Self {
+            machines: BTreeMap::new(),
+            ..self.clone()
+        }
+    }
 }
 
 /// One wanted machine.
