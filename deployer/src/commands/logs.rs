@@ -37,7 +37,7 @@ pub async fn run(
         arguments.push(options.lines.to_string());
         for role in roles {
             arguments.push("--unit".into());
-            arguments.push(component::unit(&deployment.component_context(), role));
+            arguments.push(deployment.unit(role));
         }
         let command = Command {
             program: "journalctl".into(),

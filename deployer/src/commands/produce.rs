@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 
 use crate::cli::{Environment, Produce};
-use crate::component::{self, producer};
+use crate::component::place::Place;
+use crate::component::producer;
 use crate::error::CommandError;
 use crate::host::{Command, Host, Input};
 use crate::report::{Event, Outcome, Reporter};
@@ -35,16 +36,17 @@ pub async fn run(options: &Produce, environment: &Environment, reporter: &dyn Re
         _ => clients.clone(),
     };
     let crew = deployment.connect(nodes.into_iter(), PATIENCE_FOR_RUNNING, environment, reporter).await?;
-    let unit = component::unit(&deployment.component_context(), Role::Producer);
+    let unit = Place::new(topology, Role::Producer).unit();
+    let tools = producer::tools(topology);
     try_join_all(clients.iter().map(|client| {
-        let (crew, unit, name) = (&crew, unit.as_str(), topology.name.as_str());
+        let (crew, unit, tool) = (&crew, unit.as_str(), &tools[*client]);
         async move {
             let started = std::time::Instant::now();
             let words = "start a new run".to_owned();
             reporter.event(&Event::StepStarted { node: Some((*client).into()), words: words.clone() });
             let host = crew.host(client)?;
             command(client, host, "systemctl", &["stop", unit]).await?;
-            command(client, host, &producer::program(name), &["--config", &producer::config_path(name), "new-run"]).await?;
+            command(client, host, &tool.program, &["--config", &tool.config, "new-run"]).await?;
             command(client, host, "systemctl", &["start", unit]).await?;
             let (outcome, took) = (Outcome::Done, started.elapsed());
             reporter.event(&Event::StepFinished { node: Some((*client).into()), words, outcome, took });

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::cli::{Environment, Status};
-use crate::component::{self, consumer, producer};
+use crate::component::{consumer, producer};
 use crate::error::CommandError;
 use crate::facts::Query;
 use crate::machine::Access;
@@ -88,12 +88,11 @@ pub async fn look(
 /// What status wants to know of a node.
 fn question(deployment: &Deployment, node: &str) -> Query {
     let topology = &deployment.topology;
-    let context = deployment.component_context();
     let mut query = Query { deployment: topology.name.clone(), ..Query::default() };
     let Some(node) = topology.nodes.get(node) else { return query };
-    query.units = node.roles.iter().map(|role| component::unit(&context, *role)).collect();
+    query.units = node.roles.iter().map(|role| deployment.unit(*role)).collect();
     if node.has(Role::Producer) {
-        query.files.insert(producer::state_path(&topology.name), true);
+        query.files.insert(producer::state_file(topology), true);
     }
     if topology.pipeline_node().is_some_and(|answering| answering.name == node.name) {
         query.pipeline = consumer::tool(topology);

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::component::{consumer, producer};
 use crate::error::CommandError;
 use crate::host::{Command, Host, Input};
-use crate::pipeline::{CanariesFound, CanariesSent};
+use crate::agents::{CanariesFound, CanariesSent};
 use crate::report::{Event, Outcome, Reporter};
 use crate::topology::{CANARY_TOPIC, Role, Topology};
 
@@ -61,18 +61,19 @@ pub async fn prove(
     reporter: &dyn Reporter,
 ) -> Result<Option<Proof>, CommandError> {
     let Some(pipeline_node) = topology.pipeline_node() else { return Ok(None) };
-    let senders: Vec<&str> = producer::canary_nodes(topology).iter().map(|node| node.name.as_str()).collect();
+    let tools = producer::tools(topology);
+    let senders: Vec<&str> = tools.keys().map(String::as_str).collect();
     let run = format!("canary-{:012x}", rand::random::<u64>() & 0xffff_ffff_ffff);
     let run = run.as_str();
     let started = std::time::Instant::now();
     let words = format!("send {count} canaries from {}", senders.join(", "));
     reporter.event(&Event::StepStarted { node: None, words: words.clone() });
 
-    let sending = join_all(senders.iter().map(|sender| async move {
+    let sending = join_all(tools.iter().map(|(sender, tool)| async move {
         let host = crew.host(sender)?;
         let arguments = [
             "--config".into(),
-            producer::config_path(&topology.name),
+            tool.config.clone(),
             "canaries".into(),
             "--run".into(),
             run.into(),
@@ -83,17 +84,15 @@ pub async fn prove(
             "--timeout".into(),
             TIMEOUT_SECONDS.to_string(),
         ];
-        json::<CanariesSent>(sender, host, producer::program(&topology.name), arguments.into(), "").await
+        json::<CanariesSent>(sender, host, tool.program.clone(), arguments.into()).await
     }));
     let stored = topology.nodes_with(Role::Consumer).next().is_some() && topology.couchdb_url().is_some();
     let awaiting = async {
-        if !stored {
-            return Ok(None);
-        }
+        let Some(tool) = consumer::tool(topology).filter(|_| stored) else { return Ok(None) };
         let host = crew.host(&pipeline_node.name)?;
         let arguments = [
             "--config".into(),
-            consumer::config_path(&topology.name),
+            tool.config,
             "await-canaries".into(),
             "--run".into(),
             run.into(),
@@ -104,8 +103,7 @@ pub async fn prove(
             "--timeout".into(),
             TIMEOUT_SECONDS.to_string(),
         ];
-        let program = consumer::program(&topology.name);
-        json::<CanariesFound>(&pipeline_node.name, host, program, arguments.into(), "").await.map(Some)
+        json::<CanariesFound>(&pipeline_node.name, host, tool.program, arguments.into()).await.map(Some)
     };
     let (sent, documents) = join(sending, awaiting).await;
     let sent = sent.into_iter().collect::<Result<Vec<CanariesSent>, CommandError>>()?;
@@ -131,12 +129,11 @@ async fn json<T: DeserializeOwned>(
     host: &dyn Host,
     program: String,
     arguments: Vec<String>,
-    input: &str,
 ) -> Result<T, CommandError> {
     let command = Command {
         program,
         arguments,
-        input: if input.is_empty() { Input::Nothing } else { Input::Bytes(input.into()) },
+        input: Input::Nothing,
         timeout: Duration::from_secs(TIMEOUT_SECONDS + 15),
         root: true,
     };

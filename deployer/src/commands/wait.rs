@@ -33,7 +33,7 @@ pub async fn until_stored(
         let mut now = BTreeMap::new();
         let mut open = Vec::new();
         for client in clients {
-            let path = producer::state_path(&topology.name);
+            let path = producer::state_file(topology);
             let query = Query { files: [(path, true)].into(), deployment: topology.name.clone(), ..Query::default() };
             let facts = crew.hands().ask(client, &query).await?;
             let state = producer_state(&facts).unwrap_or_default();
