@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::component::{consumer, producer};
 use crate::error::CommandError;
 use crate::host::{Command, Host, Input};
-use crate::agents::{CanariesFound, CanariesSent};
+use crate::contract::{CanariesFound, CanariesSent};
 use crate::report::{Event, Outcome, Reporter};
 use crate::topology::{CANARY_TOPIC, Role, Topology};
 
