@@ -50,6 +50,14 @@ fn bad_inventories_are_told_all_that_is_wrong_and_where() {
         seen += 1;
     }
     assert!(seen >= 40, "only {seen} fixtures");
+    // An answer without its question would never be compared again.
+    let snapshots = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/deployer/snapshots");
+    let answers = std::fs::read_dir(snapshots)
+        .expect("the snapshots")
+        .map(|entry| entry.expect("a snapshot").file_name())
+        .filter(|name| name.to_string_lossy().starts_with("bad_"))
+        .count();
+    assert_eq!(answers, seen, "snapshots and fixtures");
 }
 
 #[test]

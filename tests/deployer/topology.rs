@@ -15,7 +15,7 @@ fn simple(text: &str) -> (Topology, Ids) {
     topology(text, &Options::default(), &Ids::default()).expect("a good inventory")
 }
 
-fn map<'a>(pairs: &[(&'a str, u32)]) -> BTreeMap<String, u32> {
+fn map(pairs: &[(&str, u32)]) -> BTreeMap<String, u32> {
     pairs
         .iter()
         .map(|(name, id)| ((*name).to_owned(), *id))

@@ -1,7 +1,7 @@
 //! The inventory: what the user writes. Parses text, reads no file.
 //!
 //! Three passes, so that each says what it knows best. [`parse`] refuses what is no YAML, then holds the plain value
-//! against the JSON Schema of the types ([`schema()`]): unknown keys, types, ranges and the forms of [`formats`]. Every
+//! against the JSON Schema of the types ([`schema()`]): unknown keys, types, ranges and the forms of texts. Every
 //! problem is reported at once, with its place in the file. What only makes sense across keys and nodes is checked by
 //! [`crate::topology::Topology::new`], with the same kind of [`Problem`].
 
@@ -14,11 +14,12 @@ mod positions;
 mod problem;
 mod schema;
 mod types;
+mod values;
 mod words;
 
 pub use clouds::{Clouds, ExistingCloud, Host, LocalCloud};
 pub(crate) use explain::suggestion;
-pub use formats::{Setting, TimeSpan, check_deployment_name, check_topic_name};
+pub use formats::{check_deployment_name, check_topic_name};
 pub(crate) use formats::{check_node_name, fill_topic_pattern};
 pub use parse::parse;
 pub use problem::{Position, Problem, Problems};
@@ -27,6 +28,7 @@ pub use types::{
     Consumer, Couchdb, ExtraTopic, Inventory, Kafka, Node, Producer, ProducerChange, Topics,
     Zookeeper,
 };
+pub use values::{Setting, TimeSpan};
 pub use words::{CloudName, Distribution, Role, Source};
 
 /// The default pipeline, `inventory/utilization.yaml`, for who runs the binary without its repository.

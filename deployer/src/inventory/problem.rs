@@ -59,7 +59,7 @@ pub struct Problems(Vec<Problem>);
 
 impl Problems {
     /// Puts problems in order and drops repetitions; `Ok` when there are none.
-    pub(crate) fn check(mut problems: Vec<Problem>) -> Result<(), Self> {
+    pub fn check(mut problems: Vec<Problem>) -> Result<(), Self> {
         if problems.is_empty() {
             return Ok(());
         }

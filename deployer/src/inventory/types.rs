@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::clouds::Clouds;
-use super::formats::{Setting, TimeSpan};
 use super::positions::Positions;
+use super::values::{Setting, TimeSpan};
 use super::words::{CloudName, Distribution, Role, Source};
 use super::{KAFKA_VERSION, Problem};
 

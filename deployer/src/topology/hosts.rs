@@ -105,7 +105,7 @@ fn check_jump(name: &str, host: &Host, used: &BTreeMap<&str, &Host>, findings: &
         return;
     };
     let key = format!("{HOSTS}.{name}.jump");
-    if !used.get(first).is_some_and(|jump| jump.address != SELF) {
+    if used.get(first).is_none_or(|jump| jump.address == SELF) {
         findings.add(
             key,
             format!("`{first}` is not a node of `existing` that is reached by SSH"),
