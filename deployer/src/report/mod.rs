@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+pub mod plain;
+
+pub use plain::Plain;
+
 /// Something worth telling.
 #[derive(Debug, Clone)]
 pub enum Event {
