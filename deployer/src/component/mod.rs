@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::receipt::{Choices, Receipt, Secrets};
-use crate::step::{ARCHIVE_MARKER, Action, sha256};
+use crate::step::{ARCHIVE_MARKER, Action, archive_mark, sha256};
 use crate::template::TemplateError;
 use crate::topology::{Node, Role, Topology};
 
@@ -151,7 +151,7 @@ pub fn checksums(actions: &[Action]) -> BTreeMap<String, String> {
             Action::UploadFile { path, sha256, .. } => Some((path.clone(), sha256.clone())),
             Action::UnpackArchive { path, identity, .. } => Some((
                 format!("{path}/{ARCHIVE_MARKER}"),
-                sha256(identity.as_bytes()),
+                sha256(archive_mark(identity).as_bytes()),
             )),
             _ => None,
         })

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 pub mod bars;
+pub mod plain;
+
+pub use plain::Plain;
 
 /// Something worth telling.
 #[derive(Debug, Clone)]

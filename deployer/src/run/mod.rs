@@ -9,12 +9,14 @@ use crate::host::{HostError, Line};
 use crate::step::Action;
 
 pub mod apply;
-pub mod ask;
+mod ask;
 #[doc(hidden)]
 pub mod fake;
+mod hosts_block;
 pub mod journal;
 pub mod keys;
 pub mod runner;
+mod words;
 
 /// Asks nodes and acts on them. The real one is [`apply::Hands`]; tests have one in memory.
 #[async_trait]
