@@ -5,9 +5,8 @@ use std::io::Write;
 use crate::cli::{Change, Check, Environment};
 use crate::error::CommandError;
 use crate::report::Reporter;
-use crate::run::keys::Keys;
 
-use super::clouds;
+use super::clouds::{self, Keys};
 use super::crew::PATIENCE_FOR_RUNNING;
 use super::draft::Draft;
 use super::look::{Viewpoint, look};
@@ -38,7 +37,7 @@ pub async fn run(
         }
     }
     let nowhere = tempfile::tempdir()?;
-    let keys = draft.entry.as_ref().map(|entry| Keys::read(&entry.directory)).transpose()?;
+    let keys = draft.entry.as_ref().map(|entry| Keys::of(&entry.directory, &entry.name)).transpose()?;
     let directory = draft.entry.as_ref().map_or(nowhere.path().to_owned(), |entry| entry.directory.clone());
     let change = Change::default();
     let viewpoint = Viewpoint {

@@ -1,14 +1,19 @@
 //! The clouds of a deployment, by name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use crate::cloud::existing::Existing;
 use crate::cloud::local::Local;
 use crate::cloud::{Cloud, Progress, Wanted, WantedMachine};
 use crate::error::CommandError;
 use crate::report::{Event, Reporter};
-use crate::run::keys::Keys;
-use crate::topology::{CloudName, Topology};
+use crate::receipt::Receipt;
+use crate::run::keys::{self, KeyPair};
+use crate::secret::Secret;
+use crate::topology::{CloudName, Node, Topology};
+
+use super::draft::Draft;
 
 /// A cloud's implementation.
 pub fn open(name: CloudName, topology: &Topology) -> Result<Box<dyn Cloud>, CommandError> {
@@ -18,44 +23,87 @@ pub fn open(name: CloudName, topology: &Topology) -> Result<Box<dyn Cloud>, Comm
     })
 }
 
-/// The clouds that a topology's nodes name, and its default one.
-pub fn names(topology: &Topology) -> BTreeSet<CloudName> {
-    topology.nodes.values().map(|node| node.cloud).chain([topology.cloud]).collect()
+/// The clouds that the nodes of a topology and the machines of its receipt name.
+pub fn names(topology: &Topology, receipt: &Receipt) -> BTreeSet<CloudName> {
+    let recorded = receipt.machines.values().map(|record| record.cloud.as_str());
+    let recorded = CloudName::ALL.into_iter().filter(|cloud| recorded.clone().any(|name| name == cloud.name()));
+    topology.nodes.values().map(|node| node.cloud).chain(recorded).collect()
 }
 
-/// What a deployment wants of one cloud.
+/// What a deployment wants of one cloud. Without keys (there are none before the first `up`) the plan is the same, but it cannot
+/// be carried out.
 pub fn wanted(
     name: CloudName,
-    topology: &Topology,
-    id: &str,
-    keys: &Keys,
+    draft: &Draft,
+    keys: Option<&Keys>,
     packages: BTreeSet<String>,
-    notes: &BTreeMap<String, String>,
+    prune: bool,
 ) -> Result<Wanted, CommandError> {
-    let nodes = topology.nodes.values().filter(|node| node.cloud == name);
-    let mut machines = BTreeMap::new();
-    for node in nodes {
-        let host = keys.host(&node.name)?;
-        let machine = WantedMachine {
-            node: node.name.clone(),
-            memory_mib: node.memory_mib,
-            host_key: host.private,
-            host_key_public: host.public,
-        };
-        machines.insert(node.name.clone(), machine);
+    let mut wanted = nothing(name, &draft.receipt);
+    wanted.packages = packages;
+    wanted.user_key = keys.map(|keys| keys.user.public.clone()).unwrap_or_default();
+    for node in draft.topology.nodes.values().filter(|node| node.cloud == name) {
+        let mut machine = bare_machine(node);
+        if let Some(keys) = keys {
+            let host_key = keys.host(&node.name)?;
+            (machine.host_key, machine.host_key_public) = (host_key.private, host_key.public);
+        }
+        wanted.machines.insert(node.name.clone(), machine);
     }
-    Ok(Wanted { machines, packages, ..nothing(topology.name.clone(), id, keys.user_public(), notes) })
+    if prune {
+        wanted.remove = wanted.made.iter().filter(|node| !wanted.machines.contains_key(*node)).cloned().collect();
+    }
+    Ok(wanted)
+}
+
+/// Machines as wanted by a topology, without keys.
+pub fn bare_machines(topology: &Topology, name: CloudName) -> BTreeMap<String, WantedMachine> {
+    let nodes = topology.nodes.values().filter(|node| node.cloud == name);
+    nodes.map(|node| (node.name.clone(), bare_machine(node))).collect()
+}
+
+fn bare_machine(node: &Node) -> WantedMachine {
+    WantedMachine {
+        node: node.name.clone(),
+        memory_mib: node.memory_mib,
+        host_key: Secret::new(""),
+        host_key_public: String::new(),
+    }
 }
 
 /// Wanting no machines: what a teardown wants.
-pub fn nothing(deployment: String, id: &str, user_key: String, notes: &BTreeMap<String, String>) -> Wanted {
+pub fn nothing(name: CloudName, receipt: &Receipt) -> Wanted {
+    let made = receipt.machines.iter().filter(|(_, record)| record.cloud == name.name() && record.machine.is_some());
     Wanted {
-        id: id.into(),
-        deployment,
+        id: receipt.id.clone(),
+        deployment: receipt.name.clone(),
         machines: BTreeMap::new(),
         packages: BTreeSet::new(),
-        user_key,
-        notes: notes.clone(),
+        user_key: String::new(),
+        notes: receipt.cloud_notes.clone(),
+        made: made.map(|(node, _)| node.clone()).collect(),
+        remove: BTreeSet::new(),
+    }
+}
+
+/// The keys of a deployment.
+pub struct Keys {
+    directory: PathBuf,
+    /// The one that opens its machines.
+    pub user: KeyPair,
+}
+
+impl Keys {
+    /// The deployment's keys, made at the first call. `directory` is the deployment's.
+    pub fn of(directory: &Path, deployment: &str) -> Result<Self, CommandError> {
+        let directory = directory.join("keys");
+        let user = keys::user_key(&directory, deployment)?;
+        Ok(Self { directory, user })
+    }
+
+    /// The host key of a node, made at the first call.
+    fn host(&self, node: &str) -> Result<KeyPair, CommandError> {
+        Ok(keys::host_key(&self.directory, node)?)
     }
 }
 

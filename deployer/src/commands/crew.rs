@@ -20,6 +20,7 @@ pub const PATIENCE_FOR_NEW: Duration = Duration::from_secs(180);
 /// Connected machines, and those that could not be reached.
 pub struct Crew {
     hands: Hands,
+    nodes: Vec<String>,
     /// Node → why it could not be reached.
     pub unreachable: BTreeMap<String, HostError>,
 }
@@ -63,7 +64,7 @@ impl Crew {
                 }
             }
         }
-        Self { hands: Hands::new(hosts), unreachable }
+        Self { nodes: hosts.keys().cloned().collect(), hands: Hands::new(hosts), unreachable }
     }
 
     /// What acts on the machines.
@@ -76,12 +77,22 @@ impl Crew {
         self.hands.set_artifacts(artifacts);
     }
 
+    /// Takes CouchDB's packages from another repository than Apache's.
+    pub fn set_couchdb_repository(&mut self, repository: Option<String>) {
+        self.hands.set_couchdb_repository(repository);
+    }
+
     /// An open shell on a node.
     pub fn host(&self, node: &str) -> Result<&dyn Host, CommandError> {
         self.hands.host(node).ok_or_else(|| match self.unreachable.get(node) {
             Some(error) => CommandError::failed(error.to_string()),
             None => CommandError::failed(format!("{node}: there is no machine")).hint("deployer up makes it"),
         })
+    }
+
+    /// The nodes that were reached.
+    pub fn nodes(&self) -> Vec<&str> {
+        self.nodes.iter().map(String::as_str).collect()
     }
 
     /// Fails with all that could not be reached.

@@ -5,15 +5,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::{Environment, Target};
-use crate::component::{Artifact, Context};
+use crate::component::couchdb;
+use crate::component::place::Place;
 use crate::error::CommandError;
 use crate::host::Connector;
 use crate::inventory;
 use crate::machine::Machine;
-use crate::receipt::{Receipt, Secrets};
+use crate::receipt::Receipt;
 use crate::report::Reporter;
 use crate::run::journal::{self, Entry};
-use crate::topology::{Ids, Node, Options, Topology};
+use crate::topology::{Ids, Node, Options, Role, Topology};
 
 use super::crew::Crew;
 use super::target;
@@ -24,11 +25,8 @@ pub struct Deployment {
     pub entry: Entry,
     /// Its receipt.
     pub receipt: Receipt,
-    /// Its secrets.
-    pub secrets: Secrets,
     /// Its topology, from the inventory of the last `up`.
     pub topology: Topology,
-    artifacts: BTreeMap<String, Artifact>,
 }
 
 impl Deployment {
@@ -39,24 +37,16 @@ impl Deployment {
 
     /// The one with this receipt.
     pub fn open(entry: Entry) -> Result<Self, CommandError> {
-        let receipt = journal::read_receipt(&entry.directory)?;
-        let secrets = journal::read_secrets(&entry.directory)?;
-        let inventory =
-            inventory::parse(receipt.inventory.as_bytes(), "the receipt's inventory").map_err(CommandError::failed)?;
-        let options = Options { cloud: Some(target::cloud_name(&receipt.cloud)?), name: Some(receipt.name.clone()) };
-        let ids = Ids { broker_ids: receipt.broker_ids.clone(), client_numbers: receipt.client_numbers.clone() };
-        let (topology, _) = Topology::new(&inventory, &options, &ids).map_err(CommandError::failed)?;
-        Ok(Self { entry, receipt, secrets, topology, artifacts: BTreeMap::new() })
+        let receipt = journal::read(&entry.directory)?;
+        let topology = topology(&receipt)?;
+        Ok(Self { entry, receipt, topology })
     }
 
-    /// What components look at.
-    pub fn component_context(&self) -> Context<'_> {
-        Context {
-            topology: &self.topology,
-            receipt: &self.receipt,
-            secrets: &self.secrets,
-            choices: &self.receipt.choices,
-            artifacts: &self.artifacts,
+    /// The unit of a role.
+    pub fn unit(&self, role: Role) -> String {
+        match role {
+            Role::Couchdb => couchdb::unit(&self.topology, &self.receipt.choices),
+            _ => Place::new(&self.topology, role).unit(),
         }
     }
 
@@ -104,6 +94,15 @@ impl Deployment {
     pub fn secrets_file(&self) -> PathBuf {
         self.entry.directory.join(journal::SECRETS_FILE)
     }
+}
+
+/// The topology of the last `up`.
+pub fn topology(receipt: &Receipt) -> Result<Topology, CommandError> {
+    let inventory =
+        inventory::parse(receipt.inventory.as_bytes(), "the receipt's inventory").map_err(CommandError::failed)?;
+    let options = Options { cloud: Some(target::cloud_name(&receipt.cloud)?), name: Some(receipt.name.clone()) };
+    let ids = Ids { broker_ids: receipt.broker_ids.clone(), client_numbers: receipt.client_numbers.clone() };
+    Ok(Topology::new(&inventory, &options, &ids).map_err(CommandError::failed)?.0)
 }
 
 /// The machines that a receipt knows, by node.

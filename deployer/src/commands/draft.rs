@@ -1,19 +1,20 @@
 //! A draft: all that is decided before anything is asked or done. Made by `up`, `plan`, `check` and `render`, so that bad input is
 //! refused by all of them in the same words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::artifact::agents::Agents;
 use crate::artifact::cache::Cache;
-use crate::artifact::{agents, couchdb, kafka};
+use crate::artifact::{ArtifactError, agents, couchdb, kafka};
 use crate::cli::{Environment, Target};
-use crate::component::{Artifact, Context, artifact_key};
+use crate::component::{self, Artifact, Context, artifact_key, base, consumer};
 use crate::error::CommandError;
 use crate::machine::Machine;
-use crate::plan::{self, Desired};
+use crate::inventory::Problems;
+use crate::plan::{self, Common, Desired};
 use crate::receipt::{Choices, Receipt, Secrets};
-use crate::run::journal::{self, Entry};
+use crate::run::journal::{self, Entry, Journal};
 use crate::topology::{CloudName, Distribution, Ids, Options, Role, Topology};
 
 use super::target::{self, Source};
@@ -52,7 +53,7 @@ impl Draft {
             .find(|entry| entry.name == topology.name && entry.cloud == topology.cloud.name());
         let (topology, receipt, secrets) = match &entry {
             Some(entry) => {
-                let mut receipt = journal::read_receipt(&entry.directory)?;
+                let mut receipt = journal::read(&entry.directory)?;
                 let ids = Ids {
                     broker_ids: receipt.broker_ids.clone(),
                     client_numbers: receipt.client_numbers.clone(),
@@ -92,7 +93,7 @@ impl Draft {
             }
             Distribution::Archive => {
                 if let Some(file) = &self.topology.couchdb.archive {
-                    let archive = couchdb::archive_identity(Path::new(file)).map_err(CommandError::usage)?;
+                    let archive = couchdb::archive(Path::new(file)).map_err(|error| self.archive_problem(&error))?;
                     artifacts.insert(artifact_key::COUCHDB.into(), archive);
                 }
             }
@@ -102,14 +103,47 @@ impl Draft {
         Ok(())
     }
 
+    fn archive_problem(&self, error: &ArtifactError) -> CommandError {
+        let problem = self.source.inventory.problem("couchdb.archive", error.to_string(), None);
+        CommandError::usage(Problems::from(problem))
+    }
+
     /// Which CouchDB it is, as far as that is decided.
     pub fn couchdb(&self) -> Distribution {
-        match self.receipt.choices.couchdb_distribution.as_deref() {
-            Some("pouchdb") => Distribution::Pouchdb,
-            Some("archive") => Distribution::Archive,
-            Some(_) => Distribution::Apache,
-            None => self.topology.couchdb.distribution,
+        component::couchdb::distribution(&self.topology, &self.receipt.choices)
+    }
+
+    /// Takes over what the journal has, which nobody else can change any more. Returns what the receipt of an earlier `up`
+    /// was; `None`: this is the first.
+    pub fn adopt(&mut self, journal: &Journal) -> Result<Option<Receipt>, CommandError> {
+        let before = journal.receipt();
+        self.secrets = journal.secrets()?;
+        let known = !before.inventory.is_empty();
+        if known {
+            let choices = self.receipt.choices.clone();
+            let Receipt { broker_ids, client_numbers, .. } = self.receipt.clone();
+            self.receipt = Receipt { broker_ids, client_numbers, ..before.clone() };
+            self.receipt.choices.couchdb_distribution = choices.couchdb_distribution;
+        } else {
+            self.receipt.id.clone_from(&before.id);
+            self.receipt.created.clone_from(&before.created);
         }
+        self.fill_epochs(&BTreeSet::new());
+        self.refresh_artifacts()?;
+        Ok(known.then_some(before))
+    }
+
+    /// Gives an epoch to each topic that has none and to those to be renewed. Returns whether any was given.
+    pub fn fill_epochs(&mut self, renew: &BTreeSet<String>) -> bool {
+        let mut given = false;
+        for topic in self.topology.topics.keys() {
+            if renew.contains(topic) || !self.receipt.epochs.contains_key(topic) {
+                let epoch = hex::encode(rand::random::<[u8; 4]>());
+                self.receipt.epochs.insert(topic.clone(), epoch);
+                given = true;
+            }
+        }
+        given
     }
 
     /// What components look at.
@@ -125,7 +159,16 @@ impl Draft {
 
     /// What should be on the nodes.
     pub fn desired(&self, machines: &BTreeMap<String, Machine>) -> Result<Desired, CommandError> {
-        Ok(plan::desired(&self.context(), machines)?)
+        let context = self.context();
+        let mut common = Common::default();
+        for node in self.topology.nodes.values() {
+            common.packages.insert(node.name.clone(), base::packages(node));
+            common.install.insert(node.name.clone(), base::install(node, &context)?);
+        }
+        if let (Some(node), Some(action)) = (self.topology.pipeline_node(), consumer::pipeline(&context)) {
+            common.prepare = Some((node.name.clone(), action));
+        }
+        Ok(plan::desired(&context, machines, &common)?)
     }
 
     /// Makes the choices that need the network: where Kafka comes from is decided by fetching it, which CouchDB by asking.
@@ -145,17 +188,9 @@ impl Draft {
 /// What the receipt of a new deployment begins with; its id is made by the journal.
 fn provisional(topology: &Topology, ids: Ids, inventory: &str) -> Receipt {
     Receipt {
-        version: Receipt::VERSION,
-        id: "(new)".into(),
-        name: topology.name.clone(),
-        cloud: topology.cloud.name().into(),
-        created: String::new(),
         inventory: inventory.into(),
-        machines: BTreeMap::new(),
         broker_ids: ids.broker_ids,
         client_numbers: ids.client_numbers,
-        epochs: BTreeMap::new(),
-        choices: Choices::default(),
-        cloud_notes: BTreeMap::new(),
+        ..Receipt::bare("(new)", &topology.name, topology.cloud.name())
     }
 }

@@ -12,14 +12,13 @@ use crate::component;
 use crate::error::CommandError;
 use crate::facts::Facts;
 use crate::host::Connector;
-use crate::machine::Machine;
+use crate::machine::{Access, Machine};
 use crate::plan::{self, Desired, Plan, Situation};
 use crate::report::Reporter;
 use crate::run::Executor as _;
-use crate::run::keys::Keys;
 use crate::topology::CloudName;
 
-use super::clouds;
+use super::clouds::{self, Keys};
 use super::crew::Crew;
 use super::draft::Draft;
 
@@ -70,8 +69,19 @@ pub struct Viewpoint<'a> {
 /// Looks. Renews in the draft's receipt the epochs of topics that will be made anew.
 pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, CommandError> {
     let clouds = look_at_clouds(draft, viewpoint).await?;
-    let machines: BTreeMap<String, Machine> =
-        clouds.iter().flat_map(|look| &look.plan.machines).map(|machine| (machine.node.clone(), machine.clone())).collect();
+    let mut machines: BTreeMap<String, Machine> = BTreeMap::new();
+    for look in &clouds {
+        for machine in &look.plan.machines {
+            let mut machine = machine.clone();
+            // Machines that a cloud made for us are opened by our own key.
+            if let (Access::Ssh(access), Some(keys), true) =
+                (&mut machine.access, viewpoint.keys, look.name != CloudName::Existing)
+            {
+                access.key = Some(keys.user.path.display().to_string());
+            }
+            machines.insert(machine.node.clone(), machine);
+        }
+    }
     let environment = viewpoint.environment;
     let connector =
         Connector::new(&machines, viewpoint.directory, environment.runtime_dir.as_deref(), &environment.home)?;

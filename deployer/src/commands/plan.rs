@@ -8,8 +8,8 @@ use crate::cli::{Environment, Plan};
 use crate::cloud::CloudStep;
 use crate::error::CommandError;
 use crate::report::Reporter;
-use crate::run::keys::Keys;
 
+use super::clouds::Keys;
 use super::crew::PATIENCE_FOR_RUNNING;
 use super::draft::Draft;
 use super::look::{Look, Viewpoint, look};
@@ -36,7 +36,7 @@ pub async fn run(
 ) -> Result<u8, CommandError> {
     let mut draft = Draft::new(&options.target, options.change.agents.as_deref(), environment)?;
     let nowhere = tempfile::tempdir()?;
-    let keys = draft.entry.as_ref().map(|entry| Keys::read(&entry.directory)).transpose()?;
+    let keys = draft.entry.as_ref().map(|entry| Keys::of(&entry.directory, &entry.name)).transpose()?;
     let directory = draft.entry.as_ref().map_or(nowhere.path().to_owned(), |entry| entry.directory.clone());
     let viewpoint = Viewpoint {
         directory: &directory,

@@ -4,7 +4,8 @@ use std::process::Stdio;
 
 use crate::cli::{Environment, Ssh};
 use crate::error::CommandError;
-use crate::host::{Connector, Route};
+use crate::host::Connector;
+use crate::host::ssh::Route;
 use crate::machine::Access;
 
 use super::deployment::Deployment;

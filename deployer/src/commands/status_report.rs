@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 
 use crate::facts::Facts;
-use crate::pipeline::{Inspection, ProducerState, documents_by_topic};
+use crate::contract::ProducerState;
+use crate::inspect::{Database, Inspect};
 use crate::topology::{Role, Topology};
 
 /// The state of a deployment. Fields are only ever added; a change of meaning changes `format`.
@@ -107,7 +108,7 @@ impl Report {
                     report.reachable = true;
                     judge_units(topology, &node.name, facts, &mut report, &mut problems);
                     if let Some(value) = &facts.pipeline {
-                        match serde_json::from_value::<Inspection>(value.clone()) {
+                        match Inspect::deserialize(value) {
                             Ok(answer) => inspection = Some(answer),
                             Err(error) => problems.push(format!("{}: the pipeline's report is not readable: {error}", node.name)),
                         }
@@ -250,7 +251,7 @@ type PipelineReport = (Option<BrokersReport>, Option<String>, BTreeMap<String, T
 
 fn judge_pipeline(
     topology: &Topology,
-    inspection: &Inspection,
+    inspection: &Inspect,
     now: jiff::Timestamp,
     problems: &mut Vec<String>,
 ) -> PipelineReport {
@@ -262,7 +263,8 @@ fn judge_pipeline(
     if inspection.kafka.reachable && alive.len() < expected {
         problems.push(format!("kafka: {} of {expected} brokers are alive", alive.len()));
     }
-    let documents = documents_by_topic(inspection);
+    let databases = inspection.couchdb.databases.iter();
+    let documents: BTreeMap<&str, &Database> = databases.map(|database| (database.topic.as_str(), database)).collect();
     let has_couchdb = topology.couchdb_url().is_some();
     if has_couchdb && let Some(error) = &inspection.couchdb.error {
         problems.push(format!("couchdb: {error}"));

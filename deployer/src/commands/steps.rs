@@ -21,7 +21,7 @@ pub async fn apply(
     record: &(dyn Fn(Applied) -> Result<(), CommandError> + Sync),
 ) -> Result<(), CommandError> {
     for stage in steps.chunk_by(|one, next| one.stage == next.stage) {
-        if stop.is_set() {
+        if stop.requested() {
             return Err(CommandError { kind: Kind::Interrupted, ..CommandError::failed("stopped before the machines were done") });
         }
         let started = Instant::now();

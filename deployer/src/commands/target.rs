@@ -27,7 +27,7 @@ pub fn read_inventory(target: &Target) -> Result<Source, CommandError> {
     let (file, bytes) = match &target.inventory {
         Some(path) => (path.display().to_string(), read(path)?),
         None if usual.is_file() => (USUAL.into(), read(usual)?),
-        None => (format!("{USUAL} (built in)"), inventory::DEFAULT.into()),
+        None => (format!("{USUAL} (built in)"), inventory::DEFAULT.as_bytes().to_vec()),
     };
     let inventory = inventory::parse(&bytes, &file).map_err(CommandError::usage)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -53,8 +53,8 @@ pub fn existing(target: &Target, environment: &Environment) -> Result<Entry, Com
     let mut cloud = target.cloud;
     if target.inventory.is_some() {
         let source = read_inventory(target)?;
-        name = name.or_else(|| Some(source.inventory.name().to_owned()));
-        cloud = cloud.or_else(|| Some(source.inventory.cloud()));
+        name = name.or_else(|| Some(source.inventory.name.clone()));
+        cloud = cloud.or(Some(source.inventory.cloud));
     }
     let all = journal::list(&state_dir)?;
     let mut fitting: Vec<Entry> = all

@@ -1,42 +1,37 @@
 //! `teardown`: takes a deployment away, by its receipt or without one, and checks that nothing is left.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
+use futures_util::future::join_all;
+
 use crate::cli::{Environment, Teardown};
-use crate::cloud::Cloud;
-use crate::error::CommandError;
+use crate::cloud::{Cloud, Found};
+use crate::error::{CommandError, Kind};
 use crate::facts::Query;
 use crate::host::Connector;
 use crate::machine::Machine;
 use crate::plan;
-use crate::receipt::Receipt;
+use crate::receipt::{MachineRecord, Receipt};
 use crate::report::{Event, Reporter};
 use crate::run::Executor as _;
-use crate::run::journal::{self, Journal};
+use crate::run::journal::{self, Journal, JournalError, Mode};
 use crate::run::runner::{Runner, Stop};
 use crate::step::Manifest;
 use crate::topology::{CloudName, Ids, Options, Topology};
 
 use super::confirm::confirm;
 use super::crew::{Crew, PATIENCE_FOR_RUNNING};
+use super::up::failed;
 use super::{clouds, deployment, steps, target};
 
-/// A deployment to be taken away: what is known of it, by whichever way.
+/// A deployment to be taken away.
 struct Doomed {
-    name: String,
-    id: String,
-    /// Hosts of the user's to be cleaned.
-    hosts: BTreeMap<String, Machine>,
-    /// The clouds that may have something of it.
-    clouds: Vec<(CloudName, Box<dyn Cloud>)>,
-    notes: BTreeMap<String, String>,
-    /// Where keys are; a fresh directory when the receipt is lost.
-    directory: PathBuf,
-    journal: Option<Journal>,
-    /// It holds documents or events.
-    data: bool,
+    /// What is known of it: its receipt, or what clouds and manifests told.
+    receipt: Receipt,
+    /// Its topology; `None`: its inventory is lost.
+    topology: Option<Topology>,
 }
 
 /// Takes it away; exit code 1 with the list when something is left.
@@ -46,71 +41,243 @@ pub async fn run(
     reporter: &dyn Reporter,
 ) -> Result<u8, CommandError> {
     let started = Instant::now();
-    let doomed = match &options.id {
-        Some(id) => by_id(options, id, environment).await?,
-        None => by_receipt(options, environment)?,
-    };
-    if doomed.data || options.id.is_some() {
-        let what = if options.keep_data { "its services" } else { "its services and all its data" };
-        let question = format!("Take away {} (id {}): {what}?", doomed.name, doomed.id);
-        confirm(&question, options.yes)?;
-    }
-    let stop = Stop::on_interrupt();
-    if !doomed.hosts.is_empty() {
-        clean_hosts(&doomed, options.keep_data, environment, reporter, &stop).await?;
-    }
+    let doomed = find(options, environment, reporter).await?;
+    let (name, id) = (doomed.receipt.name.clone(), doomed.receipt.id.clone());
+    let what = if options.keep_data { "its services, keeping data on your own hosts" } else { "its services and all its data" };
+    confirm(&format!("Take away {name} (id {id}) with {what}?"), options.yes)?;
+
+    let state_dir = target::state_dir(&options.target, environment);
+    let mode = Mode::Salvage { id: id.clone() };
+    let journal = Journal::open(&state_dir, &name, &doomed.receipt.cloud, &mode)?;
+    let stop = Stop::on_signals()?;
     let mut left = Vec::new();
-    for (name, cloud) in &doomed.clouds {
-        let wanted = clouds::nothing(doomed.name.clone(), &doomed.id, String::new(), &doomed.notes);
+    let hosts = hosts_of_the_user(&doomed.receipt);
+    if !hosts.is_empty() {
+        let directory = journal.directory();
+        left.extend(clean(&hosts, &doomed.receipt, options.keep_data, directory, environment, reporter, &stop).await?);
+    }
+    for (cloud_name, cloud) in opened(&doomed)? {
+        let wanted = clouds::nothing(cloud_name, &doomed.receipt);
         let plan = cloud.plan(&wanted).await?;
-        steps::apply(*name, cloud.as_ref(), &wanted, &plan.steps, reporter, &stop, &|_, _| Ok(())).await?;
-        left.extend(cloud.leftovers(&doomed.id).await?);
+        steps::apply(cloud.as_ref(), &wanted, &plan.steps, reporter, &stop, &|_| Ok(())).await?;
+        left.extend(cloud.leftovers(&id).await?);
     }
     if !left.is_empty() {
         let list: String = left.iter().map(|item| format!("\n    {item}")).collect();
-        return Err(CommandError::failed(format!("{} things are still there:{list}", left.len()))
-            .hint("run the same teardown again; what stays then is not ours to remove or is held by another program"));
+        return Err(CommandError::failed(format!("still there:{list}"))
+            .hint("run the same teardown again; what stays then is held by another program"));
     }
-    if let Some(journal) = doomed.journal {
-        journal.remove()?;
-    }
+    journal.remove()?;
     let took = started.elapsed().as_secs_f64();
-    reporter.event(&Event::Note(format!("{} is gone, nothing is left ({took:.1} s)", doomed.name)));
+    reporter.event(&Event::Note(format!("{name} is gone and nothing is left ({took:.1} s)")));
     Ok(0)
 }
 
-/// With a receipt, or with a damaged one: then from the inventory and what clouds and manifests tell.
-fn by_receipt(options: &Teardown, environment: &Environment) -> Result<Doomed, CommandError> {
-    let entry = target::existing(&options.target, environment)?;
-    let journal = Journal::open(&entry.directory)?;
-    let receipt = journal.receipt();
-    let cloud = target::cloud_name(&receipt.cloud)?;
-    let topology = topology_of(&receipt, cloud)?;
-    let used: BTreeSet<CloudName> = clouds::names(&topology);
-    let mut opened = Vec::new();
-    for name in used {
-        opened.push((name, clouds::open(name, &topology)?));
+/// By id, by receipt, or, with the receipt lost or damaged, by what clouds and manifests tell.
+async fn find(
+    options: &Teardown,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<Doomed, CommandError> {
+    if let Some(id) = &options.id {
+        return by_id(id, options, environment).await;
     }
-    let hosts = deployment::machines(&receipt)
-        .into_iter()
-        .filter(|(node, _)| receipt.machines.get(node).is_some_and(|record| record.cloud == CloudName::Existing.name()))
-        .collect();
-    Ok(Doomed {
-        name: receipt.name.clone(),
-        id: receipt.id.clone(),
-        hosts,
-        clouds: opened,
-        notes: receipt.cloud_notes.clone(),
-        directory: entry.directory,
-        data: receipt.machines.values().any(|record| !record.data.is_empty()),
-        journal: Some(journal),
-    })
+    let entry = match target::existing(&options.target, environment) {
+        Ok(entry) => entry,
+        Err(error) if options.target.inventory.is_none() => {
+            let found = found_on_this_box(environment).await?;
+            let list = found.iter().map(|found| format!("{} --id {}", found.deployment, found.id));
+            return Err(list.fold(error, |error, line| error.hint(format!("without a receipt there is {line}"))));
+        }
+        Err(_) => return by_manifests(options, environment, reporter).await,
+    };
+    match journal::read(&entry.directory) {
+        Ok(receipt) => {
+            let topology = topology_of(&receipt);
+            Ok(Doomed { receipt, topology })
+        }
+        Err(error @ JournalError::Damaged { .. }) => {
+            reporter.event(&Event::Warning(format!("{error}; going by what is there")));
+            let cloud = target::cloud_name(&entry.cloud)?;
+            if cloud == CloudName::Existing || options.target.inventory.is_some() {
+                return by_manifests(options, environment, reporter).await;
+            }
+            let found = found_on_this_box(environment).await?;
+            let mut same = found.into_iter().filter(|found| found.deployment == entry.name);
+            match (same.next(), same.next()) {
+                (Some(found), None) => Ok(bare(&found, cloud)),
+                (None, _) => Ok(bare(&Found { id: "-".into(), deployment: entry.name, nodes: [].into() }, cloud)),
+                (Some(one), Some(other)) => Err(CommandError::usage(format!(
+                    "several deployments are called {}: {}, {} …",
+                    entry.name, one.id, other.id
+                ))
+                .hint("say which with --id")),
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
-fn topology_of(receipt: &Receipt, cloud: CloudName) -> Result<Topology, CommandError> {
-    let inventory = crate::inventory::parse(receipt.inventory.as_bytes(), "the receipt's inventory")
-        .map_err(CommandError::failed)?;
-    let options = Options { cloud: Some(cloud), name: Some(receipt.name.clone()) };
-    let ids = Ids { broker_ids: receipt.broker_ids.clone(), client_numbers: receipt.client_numbers.clone() };
-    Ok(Topology::new(&inventory, &options, &ids).map_err(CommandError::failed)?.0)
+async fn by_id(id: &str, options: &Teardown, environment: &Environment) -> Result<Doomed, CommandError> {
+    for entry in journal::list(&target::state_dir(&options.target, environment))? {
+        if let Ok(receipt) = journal::read(&entry.directory)
+            && receipt.id == id
+        {
+            let topology = topology_of(&receipt);
+            return Ok(Doomed { receipt, topology });
+        }
+    }
+    let found = found_on_this_box(environment).await?;
+    match found.iter().find(|found| found.id == id) {
+        Some(found) => Ok(bare(found, CloudName::Local)),
+        None => Err(CommandError::usage(format!("nothing on this box has the id {id}"))
+            .hint("for hosts of your own name their inventory: deployer teardown --inventory FILE --cloud existing")),
+    }
+}
+
+async fn found_on_this_box(environment: &Environment) -> Result<Vec<Found>, CommandError> {
+    Ok(clouds::local_by_default(&environment.user)?.deployments().await?)
+}
+
+fn bare(found: &Found, cloud: CloudName) -> Doomed {
+    Doomed { receipt: Receipt::bare(&found.id, &found.deployment, cloud.name()), topology: None }
+}
+
+/// The hosts that the inventory names; their manifests tell the id.
+async fn by_manifests(
+    options: &Teardown,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<Doomed, CommandError> {
+    let source = target::read_inventory(&options.target)?;
+    let choice = Options { cloud: options.target.cloud, name: options.target.name.clone() };
+    let (topology, _) =
+        Topology::new(&source.inventory, &choice, &Ids::default()).map_err(CommandError::usage)?;
+    let mut receipt = Receipt::bare("-", &topology.name, topology.cloud.name());
+    receipt.inventory.clone_from(&source.text);
+    let cloud = clouds::open(CloudName::Existing, &topology, &environment.user)?;
+    let mut wanted = clouds::nothing(CloudName::Existing, &receipt);
+    wanted.machines = clouds::bare_machines(&topology, CloudName::Existing);
+    for machine in cloud.plan(&wanted).await?.machines {
+        let record =
+            MachineRecord { cloud: CloudName::Existing.name().into(), machine: Some(machine.clone()), data: Vec::new() };
+        receipt.machines.insert(machine.node, record);
+    }
+    let hosts = hosts_of_the_user(&receipt);
+    let nowhere = tempfile::tempdir()?;
+    let crew = connect(&hosts, nowhere.path(), environment, reporter).await?;
+    let manifests = manifests(&crew, &receipt.name).await?;
+    crew.close(true).await?;
+    let mut ids: Vec<String> = manifests.into_values().map(|manifest| manifest.id).collect();
+    ids.sort();
+    ids.dedup();
+    match ids.as_slice() {
+        [id] => {
+            receipt.id.clone_from(id);
+            Ok(Doomed { receipt, topology: Some(topology) })
+        }
+        [] => Err(CommandError::failed(format!("none of the hosts has anything of a deployment called {}", topology.name))),
+        _ => Err(CommandError::failed(format!("the hosts belong to several deployments: {}", ids.join(", ")))
+            .hint("name an inventory with the hosts of one of them only")),
+    }
+}
+
+fn topology_of(receipt: &Receipt) -> Option<Topology> {
+    deployment::topology(receipt).ok()
+}
+
+fn opened(doomed: &Doomed) -> Result<Vec<(CloudName, Box<dyn Cloud>)>, CommandError> {
+    let recorded = doomed.receipt.machines.values().map(|record| record.cloud.as_str());
+    let own = target::cloud_name(&doomed.receipt.cloud)?;
+    let mut names: Vec<CloudName> =
+        CloudName::ALL.into_iter().filter(|cloud| recorded.clone().any(|name| name == cloud.name())).collect();
+    if !names.contains(&own) {
+        names.push(own);
+    }
+    // The user's own hosts are cleaned by their manifests; there is no machine to give back.
+    names.retain(|name| *name != CloudName::Existing);
+    let open = |name| match &doomed.topology {
+        Some(topology) => clouds::open(name, topology, ""),
+        None => clouds::local_by_default(""),
+    };
+    names.into_iter().map(|name| Ok((name, open(name)?))).collect()
+}
+
+fn hosts_of_the_user(receipt: &Receipt) -> BTreeMap<String, Machine> {
+    let mut machines = deployment::machines(receipt);
+    machines.retain(|node, _| {
+        receipt.machines.get(node).is_some_and(|record| record.cloud == CloudName::Existing.name())
+    });
+    machines
+}
+
+async fn connect(
+    hosts: &BTreeMap<String, Machine>,
+    directory: &Path,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<Crew, CommandError> {
+    let connector = Connector::new(hosts, directory, environment.runtime_dir.as_deref(), &environment.home)?;
+    Ok(Crew::connect(&connector, hosts, PATIENCE_FOR_RUNNING, reporter).await)
+}
+
+async fn manifests(crew: &Crew, deployment: &str) -> Result<BTreeMap<String, Manifest>, CommandError> {
+    let query = Query { deployment: deployment.into(), ..Query::default() };
+    let asked = crew.nodes().into_iter().map(|node| {
+        let query = &query;
+        async move { (node.to_owned(), crew.hands().ask(node, query).await) }
+    });
+    let mut manifests = BTreeMap::new();
+    for (node, facts) in join_all(asked).await {
+        if let Some(manifest) = facts?.manifest {
+            manifests.insert(node, manifest);
+        }
+    }
+    Ok(manifests)
+}
+
+/// Undoes what the manifests list; returns what is left, in words. A host that cannot be reached is left, the others are
+/// cleaned.
+async fn clean(
+    hosts: &BTreeMap<String, Machine>,
+    receipt: &Receipt,
+    keep_data: bool,
+    directory: &Path,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+    stop: &Stop,
+) -> Result<Vec<String>, CommandError> {
+    let crew = connect(hosts, directory, environment, reporter).await?;
+    let mut found = manifests(&crew, &receipt.name).await?;
+    // Nothing that lacks our id is touched.
+    found.retain(|_, manifest| manifest.id == receipt.id);
+    let plan = plan::teardown(&found, keep_data);
+    for note in &plan.notes {
+        reporter.event(&Event::Note(note.clone()));
+    }
+    let packages: Vec<String> = found
+        .iter()
+        .filter(|(_, manifest)| !manifest.packages.is_empty())
+        .map(|(node, manifest)| {
+            let names: Vec<&str> = manifest.packages.iter().map(String::as_str).collect();
+            format!("{node}: these Debian packages stay: {}", names.join(" "))
+        })
+        .collect();
+    let summary = Runner::new(crew.hands(), reporter, stop).run(&plan, &|_| {}).await.map_err(|failures| failed(&failures))?;
+    if summary.left > 0 {
+        return Err(CommandError { kind: Kind::Interrupted, ..CommandError::failed("stopped before all was taken away") }
+            .hint("deployer teardown goes on from here"));
+    }
+    for line in packages {
+        reporter.event(&Event::Note(line));
+    }
+    let mut left: Vec<String> = manifests(&crew, &receipt.name)
+        .await?
+        .into_iter()
+        .filter(|(_, manifest)| manifest.id == receipt.id)
+        .map(|(node, manifest)| format!("{node}: {} things of its manifest", manifest.items.len()))
+        .collect();
+    left.extend(crew.unreachable.values().map(ToString::to_string));
+    crew.close(false).await?;
+    Ok(left)
 }

@@ -13,11 +13,12 @@ use crate::preflight::{self, AgentNeeds};
 use crate::receipt::{MachineRecord, Receipt};
 use crate::report::{Event, Reporter};
 use crate::run::journal::{Journal, Mode};
-use crate::run::keys::Keys;
+use crate::run::Failures;
 use crate::run::runner::{Runner, Stop};
 use crate::step::Action;
 use crate::topology::{CloudName, Distribution, Role};
 
+use super::clouds::Keys;
 use super::confirm::confirm;
 use super::crew::{PATIENCE_FOR_NEW, PATIENCE_FOR_RUNNING};
 use super::draft::Draft;
@@ -53,7 +54,7 @@ pub async fn run(
 ) -> Result<u8, CommandError> {
     let started = Instant::now();
     let mut times = Times::default();
-    let stop = Stop::on_interrupt();
+    let stop = Stop::on_signals()?;
 
     // Everything that can be refused without asking anybody is refused here, before anything is made.
     let mut draft = Draft::new(&options.target, options.change.agents.as_deref(), environment)?;
@@ -62,9 +63,9 @@ pub async fn run(
 
     let state_dir = target::state_dir(&options.target, environment);
     let (name, cloud) = (draft.topology.name.clone(), draft.topology.cloud);
-    let journal = Journal::open(&state_dir, &name, cloud.name(), Mode::Create)?;
+    let journal = Journal::open(&state_dir, &name, cloud.name(), &Mode::Create)?;
     let before = draft.adopt(&journal)?;
-    let keys = Keys::ensure(journal.directory(), draft.topology.nodes.keys())?;
+    let keys = Keys::of(journal.directory(), &name)?;
     let mut viewpoint = Viewpoint {
         directory: journal.directory(),
         keys: Some(&keys),
@@ -79,7 +80,7 @@ pub async fn run(
     let mut seen = look(&mut draft, &viewpoint).await?;
     times.since("look", looking);
     if seen.is_settled() {
-        journal.change(|receipt| remember(receipt, &draft))?;
+        journal.update(|receipt| remember(receipt, &draft))?;
         let facts = format!("{} nodes, nothing to do", draft.topology.nodes.len());
         reporter.event(&Event::Note(format!("{facts} ({:.2} s)", started.elapsed().as_secs_f64())));
         finish(&draft, &seen, options, None, reporter, out).await?;
@@ -87,7 +88,7 @@ pub async fn run(
         return Ok(0);
     }
     consent(&draft, &seen, before.as_ref(), options, reporter)?;
-    journal.change(|receipt| {
+    journal.update(|receipt| {
         remember(receipt, &draft);
         for look in &seen.clouds {
             for node in look.wanted.machines.keys() {
@@ -106,7 +107,7 @@ pub async fn run(
     if let Some(source) = source {
         draft.receipt.choices.kafka_source = Some(source.name().into());
         draft.refresh_artifacts()?;
-        journal.change(|receipt| remember(receipt, &draft))?;
+        journal.update(|receipt| remember(receipt, &draft))?;
     }
     times.since("machines and downloads", making);
     if had_steps || identities != draft.artifacts {
@@ -114,7 +115,7 @@ pub async fn run(
         seen.crew.close(true).await?;
         viewpoint.patience = PATIENCE_FOR_NEW;
         seen = look(&mut draft, &viewpoint).await?;
-        journal.change(|receipt| remember(receipt, &draft))?;
+        journal.update(|receipt| remember(receipt, &draft))?;
         times.since("connect and ask", asking);
     }
     let refused = seen.refused();
@@ -124,9 +125,14 @@ pub async fn run(
     check_nodes(&draft, &seen)?;
 
     seen.crew.set_artifacts(paths);
-    journal.change(|receipt| hold(receipt, &draft, &seen))?;
+    journal.update(|receipt| hold(receipt, &draft, &seen))?;
     let runner = Runner::new(seen.crew.hands(), reporter, &stop);
     let summary = runner.run(&seen.plan, &|_| {}).await.map_err(|failures| failed(&failures))?;
+    if summary.left > 0 {
+        let words = format!("stopped with {} steps left", summary.left);
+        return Err(CommandError { kind: Kind::Interrupted, ..CommandError::failed(words) }
+            .hint("deployer up goes on from here; deployer teardown takes all away"));
+    }
     for (stage, took) in &summary.stages {
         times.0.push((stage.clone(), took.as_secs_f64()));
     }
@@ -239,7 +245,7 @@ fn hold(receipt: &mut Receipt, draft: &Draft, seen: &Look) {
 async fn make_machines(seen: &Look, journal: &Journal, reporter: &dyn Reporter, stop: &Stop) -> Result<(), CommandError> {
     for look in &seen.clouds {
         let record = |applied: crate::cloud::Applied| {
-            journal.change(|receipt| {
+            journal.update(|receipt| {
                 receipt.cloud_notes.extend(applied.notes);
                 if let Some(machine) = applied.machine {
                     intend(receipt, &machine.node, look.name);
@@ -256,7 +262,7 @@ async fn make_machines(seen: &Look, journal: &Journal, reporter: &dyn Reporter, 
         let removed = look.wanted.remove.iter().filter(|node| !look.wanted.machines.contains_key(*node));
         let removed: Vec<String> = removed.cloned().collect();
         if !removed.is_empty() {
-            journal.change(|receipt| receipt.machines.retain(|node, _| !removed.contains(node)))?;
+            journal.update(|receipt| receipt.machines.retain(|node, _| !removed.contains(node)))?;
         }
     }
     Ok(())
@@ -321,13 +327,24 @@ pub fn obstacles(draft: &Draft, seen: &Look) -> Vec<preflight::Obstacle> {
     known.flat_map(|(node, facts)| preflight::obstacles(node, &facts.system, &agents, draft.couchdb())).collect()
 }
 
-fn failed(failures: &crate::run::runner::Failed) -> CommandError {
-    let kind = if failures.stopped && failures.steps.is_empty() { Kind::Interrupted } else { Kind::Failed };
-    let mut error = CommandError { kind, ..CommandError::failed(failures.to_string()) };
-    for node in failures.steps.keys() {
+pub fn failed(failures: &Failures) -> CommandError {
+    let blocks: Vec<String> =
+        failures.iter().map(|(node, (words, error))| format!("{node}: {words}: {}", chain(error))).collect();
+    let mut error = CommandError::failed(blocks.join("\n"));
+    for node in failures.keys() {
         error = error.hint(format!("deployer logs {node}"));
     }
     error.hint("deployer up goes on from here; deployer teardown takes all away")
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}\n  because: {cause}");
+        source = cause.source();
+    }
+    text
 }
 
 /// The last words: where to look, and the next commands. Data goes to standard output.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::component::{consumer, producer};
+use crate::contract::ProducerState;
 use crate::error::CommandError;
 use crate::facts::Query;
 use crate::inspect::Inspect;
@@ -33,10 +34,7 @@ pub async fn until_stored(
         let mut now = BTreeMap::new();
         let mut open = Vec::new();
         for client in clients {
-            let path = producer::state_file(topology);
-            let query = Query { files: [(path, true)].into(), deployment: topology.name.clone(), ..Query::default() };
-            let facts = crew.hands().ask(client, &query).await?;
-            let state = producer_state(&facts).unwrap_or_default();
+            let state = state(crew, topology, client).await?;
             if state.count == 0 && state.produced > 0 {
                 continue; // for ever: nothing to wait for
             }
@@ -78,4 +76,25 @@ async fn lag(crew: &Crew, topology: &Topology) -> Result<BTreeMap<String, i64>, 
     let Some(value) = facts.pipeline else { return Ok([("pipeline".to_owned(), -1)].into()) };
     let inspect: Inspect = serde_json::from_value(value)?;
     Ok(inspect.kafka.topics.into_iter().filter_map(|topic| topic.lag.map(|lag| (topic.name, lag))).collect())
+}
+
+/// How far each producer is, in words: `12/100`.
+pub async fn progress(
+    crew: &Crew,
+    topology: &Topology,
+    clients: &[&str],
+) -> Result<Vec<(String, String)>, CommandError> {
+    let mut lines = Vec::new();
+    for client in clients {
+        let state = state(crew, topology, client).await?;
+        let of = if state.count == 0 { "∞".to_owned() } else { state.count.to_string() };
+        lines.push(((*client).to_owned(), format!("{}/{of}", state.acked)));
+    }
+    Ok(lines)
+}
+
+async fn state(crew: &Crew, topology: &Topology, client: &str) -> Result<ProducerState, CommandError> {
+    let files = [(producer::state_file(topology), true)].into();
+    let query = Query { files, deployment: topology.name.clone(), ..Query::default() };
+    Ok(producer_state(&crew.hands().ask(client, &query).await?).unwrap_or_default())
 }

@@ -14,6 +14,7 @@ use super::{Component, Context, artifact_key};
 use crate::receipt::Secrets;
 use crate::step::{Access, Action, Content, sha256};
 use crate::template::{TemplateError, fixed, render};
+use crate::receipt::Choices;
 use crate::topology::{Distribution, Node, Role};
 
 /// The component of [`Role::Couchdb`].
@@ -89,12 +90,12 @@ struct StandInProcess {
 }
 
 /// Which CouchDB the deployment has: the choice that was made, else what the inventory says.
-pub fn distribution(context: &Context<'_>) -> Distribution {
-    match context.choices.couchdb_distribution.as_deref() {
+pub fn distribution(topology: &Topology, choices: &Choices) -> Distribution {
+    match choices.couchdb_distribution.as_deref() {
         Some("archive") => Distribution::Archive,
         Some("pouchdb") => Distribution::Pouchdb,
         Some("apache") => Distribution::Apache,
-        _ => match context.topology.couchdb.distribution {
+        _ => match topology.couchdb.distribution {
             Distribution::Auto | Distribution::Apache => Distribution::Apache,
             Distribution::Archive => Distribution::Archive,
             Distribution::Pouchdb => Distribution::Pouchdb,
@@ -103,11 +104,11 @@ pub fn distribution(context: &Context<'_>) -> Distribution {
 }
 
 /// The unit's name: a package brings its own.
-pub fn unit(context: &Context<'_>) -> String {
-    match distribution(context) {
+pub fn unit(topology: &Topology, choices: &Choices) -> String {
+    match distribution(topology, choices) {
         Distribution::Auto | Distribution::Apache => PACKAGE_UNIT.to_owned(),
         Distribution::Archive | Distribution::Pouchdb => {
-            Place::new(context.topology, Role::Couchdb).unit()
+            Place::new(topology, Role::Couchdb).unit()
         }
     }
 }
@@ -118,7 +119,7 @@ impl Component for Couchdb {
     }
 
     fn packages(&self, context: &Context<'_>) -> Vec<String> {
-        let packages: &[&str] = match distribution(context) {
+        let packages: &[&str] = match distribution(context.topology, context.choices) {
             Distribution::Auto | Distribution::Apache => &["ca-certificates"],
             // A release needs the libraries of ICU and OpenSSL, whose packages have another name in each release of the
             // system. These two have the same name in all, and depend on them.
@@ -133,7 +134,7 @@ impl Component for Couchdb {
     }
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-        match distribution(context) {
+        match distribution(context.topology, context.choices) {
             Distribution::Auto | Distribution::Apache => package(node, context),
             Distribution::Archive => archive(node, context),
             Distribution::Pouchdb => stand_in(node, context),
@@ -146,7 +147,7 @@ impl Component for Couchdb {
         context: &Context<'_>,
         reads: &BTreeMap<String, String>,
     ) -> Vec<Action> {
-        service::start(unit(context), reads, context.topology.couchdb.port)
+        service::start(unit(context.topology, context.choices), reads, context.topology.couchdb.port)
     }
 }
 

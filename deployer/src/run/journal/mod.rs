@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::receipt::{Choices, Receipt, Secrets};
+use crate::receipt::{Receipt, Secrets};
 
 mod format;
 mod secrets;
@@ -16,7 +16,8 @@ mod secrets;
 pub use secrets::couchdb_hash;
 
 const RECEIPT: &str = "receipt.json";
-const SECRETS: &str = "secrets.json";
+/// The file in a deployment's directory that holds its secrets.
+pub const SECRETS_FILE: &str = "secrets.json";
 const LOCK: &str = "lock";
 
 /// What to do where there is no receipt that can be read.
@@ -131,8 +132,13 @@ pub fn list(state_dir: &Path) -> Result<Vec<Entry>, JournalError> {
 }
 
 /// Reads a receipt without the lock: for commands that change nothing.
-pub fn read(state_dir: &Path, name: &str, cloud: &str) -> Result<Receipt, JournalError> {
-    format::load(&directory(state_dir, name, cloud).join(RECEIPT))
+pub fn read(directory: &Path) -> Result<Receipt, JournalError> {
+    format::load(&directory.join(RECEIPT))
+}
+
+/// Reads the secrets without the lock, and without making any.
+pub fn read_secrets(directory: &Path) -> Result<Secrets, JournalError> {
+    secrets::load(&directory.join(SECRETS_FILE))
 }
 
 impl Journal {
@@ -155,14 +161,14 @@ impl Journal {
             .map_err(|error| file_error(&directory, error))?;
         let lock = lock(&directory, &format!("{name} on {cloud}"))?;
         let receipt = match (format::load(&path), mode) {
-            (Err(JournalError::Missing(_)), Mode::Create) => new_receipt(name, cloud, new_id()),
+            (Err(JournalError::Missing(_)), Mode::Create) => new_receipt(name, cloud, &new_id()),
             (Err(JournalError::Missing(_)), Mode::Salvage { id }) => {
-                new_receipt(name, cloud, id.clone())
+                new_receipt(name, cloud, id)
             }
             (Err(JournalError::Damaged { .. }), Mode::Salvage { id }) => {
                 let kept = directory.join("receipt.json.damaged");
                 std::fs::rename(&path, &kept).map_err(|error| file_error(&kept, error))?;
-                new_receipt(name, cloud, id.clone())
+                new_receipt(name, cloud, id)
             }
             (result, _) => result?,
         };
@@ -203,7 +209,7 @@ impl Journal {
 
     /// The deployment's secrets; generated at the first call and then kept.
     pub fn secrets(&self) -> Result<Secrets, JournalError> {
-        secrets::load_or_generate(&self.directory.join(SECRETS))
+        secrets::load_or_generate(&self.directory.join(SECRETS_FILE))
     }
 
     /// Removes the deployment's directory with all it holds: after a teardown that left nothing.
@@ -220,22 +226,10 @@ impl Journal {
     }
 }
 
-fn new_receipt(name: &str, cloud: &str, id: String) -> Receipt {
+fn new_receipt(name: &str, cloud: &str, id: &str) -> Receipt {
     Receipt {
-        version: Receipt::VERSION,
-        id,
-        name: name.into(),
-        cloud: cloud.into(),
-        created: jiff::Timestamp::now()
-            .strftime("%Y-%m-%dT%H:%M:%SZ")
-            .to_string(),
-        inventory: String::new(),
-        machines: Default::default(),
-        broker_ids: Default::default(),
-        client_numbers: Default::default(),
-        epochs: Default::default(),
-        choices: Choices::default(),
-        cloud_notes: Default::default(),
+        created: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        ..Receipt::bare(id, name, cloud)
     }
 }
 

@@ -29,14 +29,17 @@ struct OnDisk {
 }
 
 pub(super) fn load_or_generate(path: &Path) -> Result<Secrets, JournalError> {
-    let on_disk = match format::load_as(path, VERSION, |_, value| value) {
+    match load(path) {
         Err(JournalError::Missing(_)) => {
-            let generated = OnDisk::generate();
-            store(path, &generated)?;
-            generated
+            store(path, &OnDisk::generate())?;
+            load(path)
         }
-        loaded => loaded?,
-    };
+        loaded => loaded,
+    }
+}
+
+pub(super) fn load(path: &Path) -> Result<Secrets, JournalError> {
+    let on_disk: OnDisk = format::load_as(path, VERSION, |_, value| value)?;
     Ok(Secrets {
         couchdb_admin_password: Secret::new(on_disk.couchdb_admin_password),
         couchdb_admin_hash: Secret::new(on_disk.couchdb_admin_hash),
