@@ -167,6 +167,14 @@ pub(super) fn machine(names: &Names, node: &str) -> Result<Option<MachineRecord>
     json(&format!("{}/machine.json", names.machine(node)))
 }
 
+/// Whether a machine has its whole disk, base image included.
+pub(super) fn whole(names: &Names, node: &str) -> Result<bool, CloudError> {
+    let Some(record) = machine(names, node)? else {
+        return Ok(false);
+    };
+    Ok(image::all()?.contains_key(&record.image))
+}
+
 type Machines = (BTreeMap<String, ObservedMachine>, BTreeSet<String>);
 
 fn machines(names: &Names, cgroups: &Cgroups) -> Result<Machines, CloudError> {
