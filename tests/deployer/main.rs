@@ -4,6 +4,7 @@ mod artifact;
 mod inventory_errors;
 mod inventory_files;
 mod layers;
+mod local_plan;
 mod loopback;
 mod templates;
 mod topology;

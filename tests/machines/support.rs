@@ -1,12 +1,19 @@
 //! What tests on this box's machines share: whether they may run, a deployment of their own that is taken away at the end
 //! however the test ended, and ssh as a user would call it.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests run the box's own programs, and are told of CI by the environment"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use deployer::cloud::local::Local;
+use deployer::cloud::local::observe::{Observed, ObservedImage};
+use deployer::cloud::local::plan::plan;
 use deployer::cloud::{Applied, Cloud, CloudPlan, Progress, Wanted, WantedMachine};
 use deployer::machine::{Access, Machine, SshAccess};
 use deployer::secret::Secret;
@@ -132,6 +139,45 @@ impl Deployment {
 
     pub(crate) fn directory(&self) -> &Path {
         self.files.path()
+    }
+
+    /// The deployment's directory on the box.
+    pub(crate) fn place(&self) -> String {
+        format!("/var/lib/deployer/local/{}", self.wanted.id)
+    }
+
+    /// Makes the base image where it is not there yet, so that what follows can be timed.
+    pub(crate) async fn image(&self) {
+        for step in self.plan().await.steps {
+            if step.stage == "image" {
+                let made = self.local.apply(&self.wanted, &step, &Loud).await;
+                made.expect("a base image");
+            }
+        }
+    }
+
+    /// The plan for a box on which nothing is, but with the network this deployment has.
+    pub(crate) async fn plan_from_nothing(&self) -> CloudPlan {
+        let text = std::fs::read(format!("{}/deployment.json", self.place())).expect("a record");
+        let record: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+        let network = record["network"].as_str().expect("a network");
+        let observed = Observed {
+            network: Some(network.parse().expect("a network")),
+            image: Some(ObservedImage {
+                name: self.base_image(),
+                there: true,
+            }),
+            ..Observed::default()
+        };
+        plan(&self.wanted, &observed, &settings(), "key").expect("a plan")
+    }
+
+    fn base_image(&self) -> String {
+        let node = self.wanted.machines.keys().next().expect("a node");
+        let path = format!("{}/machines/{node}/machine.json", self.place());
+        let record: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(path).expect("a record")).expect("JSON");
+        record["image"].as_str().expect("an image").to_owned()
     }
 
     pub(crate) async fn plan(&self) -> CloudPlan {
@@ -264,7 +310,7 @@ pub(crate) fn gone(id: &str) {
 }
 
 /// Processes that name the deployment's directory in their arguments, or lie in a cgroup that carries its id.
-fn processes(id: &str) -> Vec<i32> {
+pub(crate) fn processes(id: &str) -> Vec<i32> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").expect("/proc") {
         let path = entry.expect("an entry").path();
@@ -304,8 +350,27 @@ pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Result<T, S
     }
 }
 
+/// Names the verb and the directory for a process that acts for another one.
+pub(crate) const CHILD: &str = "DEPLOYER_TEST_ACT";
+
+/// What this process is to do, when it was started by [`CHILD`].
+pub(crate) fn directory_of_parent() -> Option<(PathBuf, String)> {
+    let told = std::env::var(CHILD).ok()?;
+    let (verb, directory) = told.split_once(' ')?;
+    Some((directory.into(), verb.into()))
+}
+
+/// Shows what a base image in the making says.
+struct Loud;
+
+impl Progress for Loud {
+    fn line(&self, _node: Option<&str>, line: &str) {
+        println!("{line}");
+    }
+}
+
 /// Shows nothing.
-pub(crate) struct Quiet;
+struct Quiet;
 
 impl Progress for Quiet {
     fn line(&self, _node: Option<&str>, _line: &str) {}

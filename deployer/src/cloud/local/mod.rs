@@ -34,8 +34,8 @@ mod machine;
 mod names;
 mod needs;
 mod network;
-mod observe;
-mod plan;
+pub mod observe;
+pub mod plan;
 mod recipe;
 mod sources;
 mod tree;
@@ -192,15 +192,18 @@ impl Cloud for Local {
                     CloudError::Refused(format!("{node} is to be made, but nobody wants it"))
                 })?;
                 check_node(node)?;
-                Cgroups::of_box()?.end(&names, node, &self.elevate).await?;
-                let new = machine::New {
-                    wanted,
-                    machine,
-                    address: *address,
-                    network: *network,
-                    image,
-                };
-                machine::make_disk(&names, &new, &self.elevate).await?;
+                // A disk that is there and whole is never made anew: it may hold data.
+                if !observe::whole(&names, node)? {
+                    Cgroups::of_box()?.end(&names, node, &self.elevate).await?;
+                    let new = machine::New {
+                        wanted,
+                        machine,
+                        address: *address,
+                        network: *network,
+                        image,
+                    };
+                    machine::make_disk(&names, &new, &self.elevate).await?;
+                }
                 applied = self.start(&names, node).await?;
             }
             Operation::StartMachine { node } => applied = self.start(&names, node).await?,

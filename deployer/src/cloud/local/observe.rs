@@ -44,47 +44,47 @@ pub(super) struct MachineRecord {
 
 /// A machine of the deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ObservedMachine {
+pub struct ObservedMachine {
     /// Its address.
-    pub(super) address: Ipv4Addr,
+    pub address: Ipv4Addr,
     /// Its public host key.
-    pub(super) host_key: String,
+    pub host_key: String,
     /// The image below its disk is there.
-    pub(super) image_there: bool,
+    pub image_there: bool,
     /// It is switched on.
-    pub(super) runs: bool,
+    pub runs: bool,
 }
 
 /// The base image that new machines get.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct ObservedImage {
+pub struct ObservedImage {
     /// Its name.
-    pub(super) name: String,
+    pub name: String,
     /// It is made.
-    pub(super) there: bool,
+    pub there: bool,
 }
 
 /// What is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Observed {
+pub struct Observed {
     /// The deployment's directory exists.
-    pub(super) directory: bool,
+    pub directory: bool,
     /// The recorded network.
-    pub(super) network: Option<Ipv4Net>,
+    pub network: Option<Ipv4Net>,
     /// Networks that the box's routes and other deployments take.
-    pub(super) taken: Vec<Ipv4Net>,
+    pub taken: Vec<Ipv4Net>,
     /// The bridge exists.
-    pub(super) bridge: bool,
+    pub bridge: bool,
     /// The nftables table exists; `None`: nobody but root may know.
-    pub(super) table: Option<bool>,
+    pub table: Option<bool>,
     /// The network works: bridge, address, forwarding, and the table as far as known.
-    pub(super) network_ready: bool,
+    pub network_ready: bool,
     /// The image for new machines; looked for only when one is wanted.
-    pub(super) image: Option<ObservedImage>,
+    pub image: Option<ObservedImage>,
     /// Machines with a whole disk.
-    pub(super) machines: BTreeMap<String, ObservedMachine>,
+    pub machines: BTreeMap<String, ObservedMachine>,
     /// Nodes with something half-made or half-removed: files, or processes without a disk.
-    pub(super) parts: BTreeSet<String>,
+    pub parts: BTreeSet<String>,
 }
 
 impl Observed {
@@ -165,6 +165,14 @@ impl DeploymentRecord {
 /// What a machine's directory says; `None`: there is no such machine.
 pub(super) fn machine(names: &Names, node: &str) -> Result<Option<MachineRecord>, CloudError> {
     json(&format!("{}/machine.json", names.machine(node)))
+}
+
+/// Whether a machine has its whole disk, base image included.
+pub(super) fn whole(names: &Names, node: &str) -> Result<bool, CloudError> {
+    let Some(record) = machine(names, node)? else {
+        return Ok(false);
+    };
+    Ok(image::all()?.contains_key(&record.image))
 }
 
 type Machines = (BTreeMap<String, ObservedMachine>, BTreeSet<String>);

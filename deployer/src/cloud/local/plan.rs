@@ -13,7 +13,7 @@ use crate::machine::{Access, Machine, SshAccess};
 use crate::topology;
 
 /// The plan for `wanted`. `key` is the path of the private key that opens the machines.
-pub(super) fn plan(
+pub fn plan(
     wanted: &Wanted,
     observed: &Observed,
     settings: &topology::Local,
