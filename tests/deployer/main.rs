@@ -1,1 +1,3 @@
 //! Tests of the deployer that need no machine.
+
+mod plan;
