@@ -55,12 +55,13 @@ impl FakeWorld {
         self.state().nodes.insert(node.into(), fresh);
     }
 
-    /// Takes a machine away with its data; topics live with ZooKeeper, databases with CouchDB.
+    /// Takes a machine away with its data: databases live with CouchDB, topics with ZooKeeper, though brokers go on to tell of
+    /// them until another ZooKeeper starts.
     pub fn lose(&self, node: &str) {
         let mut state = self.state();
         let lost = state.nodes.remove(node).unwrap_or_default();
         if lost.units.keys().any(|unit| is(unit, "zookeeper")) {
-            state.topics.clear();
+            state.zookeeper_is_new = true;
         }
         if lost.units.keys().any(|unit| is(unit, "couchdb")) {
             state.databases.clear();

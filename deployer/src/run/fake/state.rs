@@ -16,6 +16,8 @@ pub(super) struct State {
     pub(super) nodes: BTreeMap<String, Facts>,
     pub(super) unreachable: BTreeSet<String>,
     pub(super) topics: BTreeMap<String, u32>,
+    /// The next ZooKeeper to start knows no topic.
+    pub(super) zookeeper_is_new: bool,
     pub(super) databases: BTreeSet<String>,
     /// Brokers that were restarted and that nobody has waited for since.
     pub(super) rejoining: BTreeSet<String>,
@@ -382,6 +384,9 @@ impl State {
         fact.sub = "running".into();
         fact.main_pid = process_id;
         fact.reads = loaded;
+        if is(unit, "zookeeper") && std::mem::take(&mut self.zookeeper_is_new) {
+            self.topics.clear();
+        }
         if is(unit, "kafka") && ran {
             let others: Vec<&String> = self
                 .rejoining
