@@ -6,5 +6,6 @@ mod inventory_files;
 mod layers;
 mod local_plan;
 mod loopback;
+mod plan;
 mod templates;
 mod topology;

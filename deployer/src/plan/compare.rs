@@ -9,7 +9,7 @@ use crate::topology::Role;
 
 use super::check::{Check, check};
 use super::conflict::{Conflict, conflicts, our_manifest};
-use super::desired::{Desired, KAFKA};
+use super::desired::{CONSUMER, Desired, KAFKA};
 use super::loss::{brokers_to_wipe, loss, losses};
 use super::query::alternatives;
 use super::stale::take_away;
@@ -61,7 +61,14 @@ pub fn compare(desired: &Desired, situation: &Situation<'_>) -> Result<Plan, Vec
         let mut lanes = BTreeMap::new();
         for (node, actions) in &stage.lanes {
             let kept = kept.get(node).map_or(&[] as &[Item], Vec::as_slice);
-            let lane = lane(desired, node, actions, facts.get(node), kept);
+            let lane = lane(
+                desired,
+                node,
+                actions,
+                facts.get(node),
+                kept,
+                absent(situation, node),
+            );
             plan.restarts.extend(lane.restarts);
             lanes.insert(node.clone(), lane.changes);
         }
@@ -123,57 +130,78 @@ fn remove(
 /// Appends the stage that empties brokers which cannot go on with their data, and returns the facts as they are then.
 fn wipe(plan: &mut Plan, desired: &Desired, situation: &Situation<'_>) -> BTreeMap<String, Facts> {
     let mut facts = situation.facts.clone();
-    let mut lanes = BTreeMap::new();
+    let brokers = brokers_to_wipe(desired, situation);
+    if brokers.is_empty() {
+        return facts;
+    }
     let because = "ZooKeeper starts anew";
-    for node in brokers_to_wipe(desired, situation) {
-        let mut changes = Vec::new();
-        for unit in broker_units(desired, &node) {
-            changes.push(Change::new(
-                &node,
-                Action::StopUnit { unit: unit.clone() },
-                because,
-            ));
-            let fact = facts
-                .get_mut(&node)
-                .and_then(|facts| facts.units.get_mut(&unit));
-            if let Some(fact) = fact {
-                fact.active = "inactive".into();
-                fact.sub = "dead".into();
-                fact.enabled = false;
+    let mut lanes: BTreeMap<String, Vec<Change>> = BTreeMap::new();
+    // Consumers too: they must not meet the new topics with what they know of the old ones.
+    for (stage, nodes) in [(CONSUMER, None), (KAFKA, Some(&brokers))] {
+        for (node, unit) in units(desired, stage) {
+            if nodes.is_some_and(|nodes| !nodes.contains(node)) {
+                continue;
             }
+            let fact = facts
+                .get_mut(node)
+                .and_then(|facts| facts.units.get_mut(unit));
+            let Some(fact) = fact.filter(|fact| fact.loaded) else {
+                continue;
+            };
+            fact.active = "inactive".into();
+            fact.sub = "dead".into();
+            fact.enabled = false;
+            let stop = Action::StopUnit { unit: unit.into() };
+            let lane = lanes.entry(node.into()).or_default();
+            lane.push(Change::new(node, stop, because));
         }
+    }
+    for node in brokers {
         let roles = desired.data.get(&node);
-        let places = roles.and_then(|roles| roles.get(&Role::Kafka));
-        for place in places.into_iter().flatten() {
+        let lane = lanes.entry(node.clone()).or_default();
+        for place in roles
+            .and_then(|roles| roles.get(&Role::Kafka))
+            .into_iter()
+            .flatten()
+        {
             if let Action::CreateDirectory { path, data, .. } = place {
                 let (path, data) = (path.clone(), *data);
                 let empty = Action::RemoveDirectory { path, data };
-                changes.push(Change::new(&node, empty, because));
-                changes.push(Change::new(&node, place.clone(), because));
+                lane.push(Change::new(&node, empty, because));
+                lane.push(Change::new(&node, place.clone(), because));
             }
         }
-        lanes.insert(node, changes);
     }
-    if !lanes.is_empty() {
-        // No broker, no topic: what the pipeline said is no longer so.
-        for facts in facts.values_mut() {
-            facts.pipeline = None;
-        }
+    // No broker, no topic: what the pipeline said is no longer so.
+    for facts in facts.values_mut() {
+        facts.pipeline = None;
     }
     plan.push("wipe brokers", lanes);
     facts
 }
 
-fn broker_units(desired: &Desired, node: &str) -> Vec<String> {
-    let stages = desired.stages.iter().filter(|stage| stage.name == KAFKA);
-    stages
-        .filter_map(|stage| stage.lanes.get(node))
-        .flatten()
-        .filter_map(|action| match action {
-            Action::StartUnit { unit, .. } => Some(unit.clone()),
+/// The units that start in a stage, with their nodes.
+fn units<'a>(desired: &'a Desired, stage: &str) -> Vec<(&'a str, &'a str)> {
+    let stages = desired.stages.iter().filter(|other| other.name == stage);
+    let lanes = stages.flat_map(|stage| &stage.lanes);
+    lanes
+        .flat_map(|(node, lane)| lane.iter().map(move |action| (node.as_str(), action)))
+        .filter_map(|(node, action)| match action {
+            Action::StartUnit { unit, .. } => Some((node, unit.as_str())),
             _ => None,
         })
         .collect()
+}
+
+/// Why a node has no facts, in words.
+fn absent(situation: &Situation<'_>, node: &str) -> &'static str {
+    let record = situation.receipt.machines.get(node);
+    let has_machine = record.is_some_and(|record| record.machine.is_some());
+    if has_machine && !situation.lost.contains(node) {
+        "the machine does not run"
+    } else {
+        "new machine"
+    }
 }
 
 /// What differs of one lane.
@@ -188,6 +216,7 @@ fn lane(
     actions: &[Action],
     facts: Option<&Facts>,
     kept: &[Item],
+    absent: &str,
 ) -> Lane {
     let mut lane = Lane {
         changes: Vec::new(),
@@ -202,7 +231,7 @@ fn lane(
             other => other.clone(),
         };
         let Some(facts) = facts else {
-            lane.changes.push(Change::new(node, whole, "new machine"));
+            lane.changes.push(Change::new(node, whole, absent));
             continue;
         };
         match (check(&whole, facts), action) {

@@ -49,6 +49,8 @@ pub struct Common {
 pub(super) const BASE: &str = "base";
 /// The stage in which brokers start. [`super::compare()`] splits it where brokers run already.
 pub(super) const KAFKA: &str = "kafka";
+/// The stage in which consumers start.
+pub(super) const CONSUMER: &str = "consumer";
 /// The stage in which topics and databases are made.
 pub(super) const PIPELINE: &str = "pipeline";
 
@@ -58,7 +60,7 @@ const STARTS: [(&str, &[Role]); 4] = [
     ("zookeeper, couchdb", &[Role::Zookeeper, Role::Couchdb]),
     (KAFKA, &[Role::Kafka]),
     // Consumer before producer, so that nothing is sent into the void.
-    ("consumer", &[Role::Consumer]),
+    (CONSUMER, &[Role::Consumer]),
     ("producer", &[Role::Producer]),
 ];
 
@@ -148,10 +150,11 @@ pub fn desired_with(
             install.extend(actions);
         }
         let network = network(context, machines, node, ports, &mut packages);
-        let packages = Action::InstallPackages {
-            packages: packages.into_iter().collect(),
-        };
-        let mut lane = vec![packages];
+        let packages: Vec<String> = packages.into_iter().collect();
+        let mut lane = Vec::new();
+        if !packages.is_empty() {
+            lane.push(Action::InstallPackages { packages });
+        }
         lane.extend(network);
         // What is common first, then roles in their order, each role's actions in its own: only it knows what needs what.
         for action in install {

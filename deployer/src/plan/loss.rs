@@ -109,7 +109,7 @@ pub(super) fn losses(desired: &Desired, situation: &Situation<'_>) -> Vec<Loss> 
             gone.map(|kinds| format!("the data of {kinds} is no longer where it was"))
                 .into_iter()
                 .chain(replaced.map(|kinds| {
-                    format!("{kinds} starts empty on another node; the data here is left behind")
+                    format!("another node takes over {kinds} and starts empty; the data here is left behind")
                 }))
                 .collect()
         };

@@ -8,7 +8,8 @@ use super::Change;
 pub(super) struct Away {
     /// The steps that undo them, last made first.
     pub(super) changes: Vec<Change>,
-    /// What stays, in the order it was made: data, the users it belongs to, and directories that hold what stays or is wanted.
+    /// What stays, in the order it was made: data with all in it, the users it belongs to, and directories that hold what stays or
+    /// is wanted.
     pub(super) kept: Vec<Item>,
 }
 
@@ -21,23 +22,25 @@ pub(super) fn take_away(
     keep_data: bool,
     because: &str,
 ) -> Away {
-    let data_stays = keep_data && items.iter().any(Item::holds_data);
+    let data: Vec<&Item> = items
+        .iter()
+        .filter(|item| keep_data && item.holds_data())
+        .collect();
     let holds_what_stays = |item: &Item| {
-        let data = items.iter().filter(|other| keep_data && other.holds_data());
-        wanted
-            .iter()
-            .chain(data)
+        let staying = wanted.iter().chain(data.iter().copied());
+        staying
             .filter_map(Item::path)
             .any(|path| item.contains(path))
     };
     let stays = |item: &Item| match item {
         Item::Directory { data: true, .. } if keep_data => true,
-        Item::Directory { .. } => holds_what_stays(item),
-        // Files are owned by number: without its name the data would be nobody's, or a stranger's.
-        Item::User { .. } => data_stays,
-        Item::File { .. } | Item::Unit { .. } | Item::HostsTable { .. } | Item::Firewall { .. } => {
-            false
+        Item::Directory { path, .. } => {
+            holds_what_stays(item) || data.iter().any(|data| data.contains(path))
         }
+        Item::File { path } => data.iter().any(|data| data.contains(path)),
+        // Files are owned by number: without its name the data would be nobody's, or a stranger's.
+        Item::User { .. } => !data.is_empty(),
+        Item::Unit { .. } | Item::HostsTable { .. } | Item::Firewall { .. } => false,
     };
     let (kept, gone): (Vec<&Item>, Vec<&Item>) = items.iter().partition(|item| stays(item));
     let (units, others): (Vec<&Item>, Vec<&Item>) = gone
@@ -94,6 +97,9 @@ mod tests {
             directory("/var/lib/app", false),
             directory("/var/lib/app/data", true),
             Item::File {
+                path: "/var/lib/app/data/seed".into(),
+            },
+            Item::File {
                 path: "/etc/app.toml".into(),
             },
             Item::Unit {
@@ -111,6 +117,7 @@ mod tests {
                 "stop app.service",
                 "remove /run/deployer/app.service.loaded",
                 "remove /etc/app.toml",
+                "remove /var/lib/app/data/seed",
                 "remove directory /var/lib/app/data and the data in it",
                 "remove directory /var/lib/app",
                 "remove user app",
@@ -123,7 +130,7 @@ mod tests {
     fn keeps_data_with_its_owner_and_its_place() {
         let (words, kept) = words(&items(), &[], true);
         assert_eq!(words.len(), 3, "{words:?}");
-        assert_eq!(kept, items()[..3]);
+        assert_eq!(kept, items()[..4]);
     }
 
     #[test]

@@ -1,202 +1,41 @@
-//! A world in memory for tests: nodes are their facts, and every action changes them as it would change a machine. Refuses what a
-//! machine would refuse (an owner that does not exist, a unit without its file), fails or dies at a chosen step, and
-//! notes when two brokers were away at once.
+//! What the world in memory is made of, and what every action does to it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
 use serde_json::json;
 
-use super::{Executor, StepError};
-use crate::facts::{Facts, FileFact, Query, System, UnitFact};
+use super::StepError;
+use crate::facts::{Facts, FileFact, Query, UnitFact};
 use crate::host::HostError;
 use crate::step::{self, Access, Action, Manifest};
 use crate::{firewall, hosts_table};
 
-/// The world.
+/// The world's state.
 #[derive(Debug, Default)]
-pub struct FakeWorld {
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    nodes: BTreeMap<String, Facts>,
-    unreachable: BTreeSet<String>,
-    topics: BTreeMap<String, u32>,
-    databases: BTreeSet<String>,
+pub(super) struct State {
+    pub(super) nodes: BTreeMap<String, Facts>,
+    pub(super) unreachable: BTreeSet<String>,
+    pub(super) topics: BTreeMap<String, u32>,
+    /// The next ZooKeeper to start knows no topic.
+    pub(super) zookeeper_is_new: bool,
+    pub(super) databases: BTreeSet<String>,
     /// Brokers that were restarted and that nobody has waited for since.
-    rejoining: BTreeSet<String>,
-    violations: Vec<String>,
-    log: Vec<String>,
-    asked: usize,
-    process_ids: u32,
-    fails_in: Option<usize>,
-    dies_in: Option<usize>,
-}
-
-impl FakeWorld {
-    /// A world of fresh Debian machines.
-    pub fn new<'a>(nodes: impl IntoIterator<Item = &'a str>) -> Self {
-        let world = Self::default();
-        for node in nodes {
-            world.add(node);
-        }
-        world
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a fresh machine, or puts one in another's place.
-    pub fn add(&self, node: &str) {
-        let system = System {
-            os: "debian".into(),
-            version: "12".into(),
-            codename: "bookworm".into(),
-            architecture: "x86_64".into(),
-            libc: "2.36".into(),
-            memory_mib: 2048,
-            disk_free_mib: 20_000,
-            clock_skew_ms: 0,
-        };
-        let fresh = Facts {
-            system,
-            ..Facts::default()
-        };
-        self.state().nodes.insert(node.into(), fresh);
-    }
-
-    /// Takes a machine away with its data; topics live with ZooKeeper, databases with CouchDB.
-    pub fn lose(&self, node: &str) {
-        let mut state = self.state();
-        let lost = state.nodes.remove(node).unwrap_or_default();
-        if lost.units.keys().any(|unit| is(unit, "zookeeper")) {
-            state.topics.clear();
-        }
-        if lost.units.keys().any(|unit| is(unit, "couchdb")) {
-            state.databases.clear();
-        }
-    }
-
-    /// Makes a machine silent, or lets it answer again.
-    pub fn reachable(&self, node: &str, reachable: bool) {
-        let mut state = self.state();
-        if reachable {
-            state.unreachable.remove(node);
-        } else {
-            state.unreachable.insert(node.into());
-        }
-    }
-
-    /// Changes a machine behind the deployer's back.
-    pub fn edit(&self, node: &str, change: impl FnOnce(&mut Facts)) {
-        if let Some(facts) = self.state().nodes.get_mut(node) {
-            change(facts);
-        }
-    }
-
-    /// Removes a topic behind the deployer's back.
-    pub fn remove_topic(&self, topic: &str) {
-        self.state().topics.remove(topic);
-    }
-
-    /// Lets the action after `done` further ones fail, once, with nothing done.
-    pub fn fail_after(&self, done: usize) {
-        self.state().fails_in = Some(done);
-    }
-
-    /// Ends the deployer after `done` further actions: whatever it asks or does then fails, until [`FakeWorld::revive`].
-    pub fn die_after(&self, done: usize) {
-        self.state().dies_in = Some(done);
-    }
-
-    /// Starts the deployer again; whether it had died.
-    pub fn revive(&self) -> bool {
-        self.state().dies_in.take() == Some(0)
-    }
-
-    /// What was done, in order: `vm2: start kafka.service`.
-    pub fn log(&self) -> Vec<String> {
-        self.state().log.clone()
-    }
-
-    /// How many questions were answered.
-    pub fn asked(&self) -> usize {
-        self.state().asked
-    }
-
-    /// Moments in which two brokers were away at once because of us.
-    pub fn violations(&self) -> Vec<String> {
-        self.state().violations.clone()
-    }
-
-    /// All facts of a node, whether asked for or not.
-    pub fn facts(&self, node: &str) -> Facts {
-        self.state().nodes.get(node).cloned().unwrap_or_default()
-    }
-
-    /// Asks a node, as [`Executor::ask`].
-    pub fn ask_now(&self, node: &str, query: &Query) -> Result<Facts, HostError> {
-        let mut state = self.state();
-        state.reach(node)?;
-        state.asked += 1;
-        Ok(state.answer(node, query))
-    }
-
-    /// Asks all nodes that exist and answer.
-    pub fn ask_all(&self, queries: &BTreeMap<String, Query>) -> BTreeMap<String, Facts> {
-        queries
-            .iter()
-            .filter_map(|(node, query)| Some((node.clone(), self.ask_now(node, query).ok()?)))
-            .collect()
-    }
-
-    /// Does an action, as [`Executor::apply`].
-    pub fn apply_now(&self, node: &str, action: &Action) -> Result<(), StepError> {
-        let mut state = self.state();
-        state.reach(node)?;
-        if let Some(done) = state.fails_in {
-            state.fails_in = done.checked_sub(1);
-            if done == 0 {
-                return Err(failed("injected", "a failure for the test"));
-            }
-        }
-        state.apply(node, action)?;
-        state.log.push(format!("{node}: {}", action.describe()));
-        if let Some(done) = &mut state.dies_in {
-            *done = done.saturating_sub(1);
-        }
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Executor for FakeWorld {
-    async fn ask(&self, node: &str, query: &Query) -> Result<Facts, HostError> {
-        self.ask_now(node, query)
-    }
-
-    async fn apply(
-        &self,
-        node: &str,
-        action: &Action,
-        line: &(dyn Fn(&str) + Send + Sync),
-    ) -> Result<(), StepError> {
-        line("in memory");
-        self.apply_now(node, action)
-    }
+    pub(super) rejoining: BTreeSet<String>,
+    pub(super) violations: Vec<String>,
+    pub(super) log: Vec<String>,
+    pub(super) asked: usize,
+    pub(super) process_ids: u32,
+    pub(super) fails_in: Option<usize>,
+    pub(super) dies_in: Option<usize>,
 }
 
 /// Whether a unit's name ends with a role's.
-fn is(unit: &str, role: &str) -> bool {
+pub(super) fn is(unit: &str, role: &str) -> bool {
     unit.strip_suffix(".service")
         .is_some_and(|name| name.ends_with(role))
 }
 
-fn failed(command: &str, output: &str) -> StepError {
+pub(super) fn failed(command: &str, output: &str) -> StepError {
     StepError::Failed {
         command: command.into(),
         status: 1,
@@ -219,7 +58,8 @@ fn unit_of(path: &str) -> Option<&str> {
 }
 
 impl State {
-    fn reach(&self, node: &str) -> Result<(), HostError> {
+    /// Whether a node can be asked and told now.
+    pub(super) fn reach(&self, node: &str) -> Result<(), HostError> {
         let detail = if self.dies_in == Some(0) {
             "the deployer was killed"
         } else if self.unreachable.contains(node) || !self.nodes.contains_key(node) {
@@ -233,7 +73,8 @@ impl State {
         })
     }
 
-    fn answer(&self, node: &str, query: &Query) -> Facts {
+    /// What a node answers.
+    pub(super) fn answer(&self, node: &str, query: &Query) -> Facts {
         let all = &self.nodes[node];
         let mut facts = all.clone();
         facts.files.retain(|path, _| query.files.contains_key(path));
@@ -346,8 +187,9 @@ impl State {
         Ok(())
     }
 
+    /// Does an action.
     #[deny(clippy::wildcard_enum_match_arm)]
-    fn apply(&mut self, node: &str, action: &Action) -> Result<(), StepError> {
+    pub(super) fn apply(&mut self, node: &str, action: &Action) -> Result<(), StepError> {
         match action {
             Action::WriteManifest { manifest } => self.node(node).manifest = Some(manifest.clone()),
             Action::InstallPackages { packages } => {
@@ -542,6 +384,9 @@ impl State {
         fact.sub = "running".into();
         fact.main_pid = process_id;
         fact.reads = loaded;
+        if is(unit, "zookeeper") && std::mem::take(&mut self.zookeeper_is_new) {
+            self.topics.clear();
+        }
         if is(unit, "kafka") && ran {
             let others: Vec<&String> = self
                 .rejoining
