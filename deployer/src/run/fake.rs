@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{Executor, StepError};
 use crate::facts::{Facts, FileFact, Query, System, UnitFact};
-use crate::host::HostError;
+use crate::host::{HostError, Line};
 use crate::step::{self, Access, Action, Manifest};
 use crate::{firewall, hosts_table};
 
@@ -183,7 +183,7 @@ impl Executor for FakeWorld {
         &self,
         node: &str,
         action: &Action,
-        line: &(dyn Fn(&str) + Send + Sync),
+        line: Line<'_>,
     ) -> Result<(), StepError> {
         line("in memory");
         self.apply_now(node, action)

@@ -16,13 +16,14 @@ mod secrets;
 pub use secrets::couchdb_hash;
 
 const RECEIPT: &str = "receipt.json";
-const SECRETS: &str = "secrets.json";
+/// The file of the generated secrets in a deployment's directory.
+pub const SECRETS_FILE: &str = "secrets.json";
 const LOCK: &str = "lock";
 
 /// What to do where there is no receipt that can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
-    /// Begin one with a new id. It is on disk from the first [`Journal::update`] on.
+    /// Begin one with a new id. It is on disk from the first [`Journal::change`] on.
     Create,
     /// Fail.
     Existing,
@@ -130,9 +131,14 @@ pub fn list(state_dir: &Path) -> Result<Vec<Entry>, JournalError> {
     Ok(found)
 }
 
-/// Reads a receipt without the lock: for commands that change nothing.
-pub fn read(state_dir: &Path, name: &str, cloud: &str) -> Result<Receipt, JournalError> {
-    format::load(&directory(state_dir, name, cloud).join(RECEIPT))
+/// Reads the receipt in a deployment's directory without the lock: for commands that change nothing.
+pub fn read_receipt(directory: &Path) -> Result<Receipt, JournalError> {
+    format::load(&directory.join(RECEIPT))
+}
+
+/// Reads the secrets in a deployment's directory without the lock.
+pub fn read_secrets(directory: &Path) -> Result<Secrets, JournalError> {
+    secrets::load(&directory.join(SECRETS_FILE))
 }
 
 impl Journal {
@@ -141,11 +147,11 @@ impl Journal {
         state_dir: &Path,
         name: &str,
         cloud: &str,
-        mode: &Mode,
+        mode: Mode,
     ) -> Result<Self, JournalError> {
         let directory = directory(state_dir, name, cloud);
         let path = directory.join(RECEIPT);
-        if *mode == Mode::Existing && !path.exists() {
+        if mode == Mode::Existing && !path.exists() {
             return Err(JournalError::Missing(path));
         }
         DirBuilder::new()
@@ -157,12 +163,12 @@ impl Journal {
         let receipt = match (format::load(&path), mode) {
             (Err(JournalError::Missing(_)), Mode::Create) => new_receipt(name, cloud, new_id()),
             (Err(JournalError::Missing(_)), Mode::Salvage { id }) => {
-                new_receipt(name, cloud, id.clone())
+                new_receipt(name, cloud, id)
             }
             (Err(JournalError::Damaged { .. }), Mode::Salvage { id }) => {
                 let kept = directory.join("receipt.json.damaged");
                 std::fs::rename(&path, &kept).map_err(|error| file_error(&kept, error))?;
-                new_receipt(name, cloud, id.clone())
+                new_receipt(name, cloud, id)
             }
             (result, _) => result?,
         };
@@ -178,11 +184,6 @@ impl Journal {
         &self.directory
     }
 
-    /// Where the deployment's keys are.
-    pub fn keys(&self) -> PathBuf {
-        self.directory.join("keys")
-    }
-
     /// The receipt as it is now.
     pub fn receipt(&self) -> Receipt {
         self.receipt
@@ -192,7 +193,7 @@ impl Journal {
     }
 
     /// Changes the receipt, and returns when the change is safe on disk. A change that cannot be stored is not made.
-    pub fn update(&self, change: impl FnOnce(&mut Receipt)) -> Result<(), JournalError> {
+    pub fn change(&self, change: impl FnOnce(&mut Receipt)) -> Result<(), JournalError> {
         let mut receipt = self.receipt.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = receipt.clone();
         change(&mut changed);
@@ -203,7 +204,7 @@ impl Journal {
 
     /// The deployment's secrets; generated at the first call and then kept.
     pub fn secrets(&self) -> Result<Secrets, JournalError> {
-        secrets::load_or_generate(&self.directory.join(SECRETS))
+        secrets::load_or_generate(&self.directory.join(SECRETS_FILE))
     }
 
     /// Removes the deployment's directory with all it holds: after a teardown that left nothing.
