@@ -1,6 +1,7 @@
 //! `check`: looks for whatever would make `up` fail. Changes nothing.
 
 use std::io::Write;
+use std::path::Path;
 
 use crate::cli::{Change, Check, Environment};
 use crate::error::CommandError;
@@ -19,14 +20,14 @@ pub async fn run(
     reporter: &dyn Reporter,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
-    let mut draft = Draft::new(&options.target, options.agents.as_deref(), environment)?;
+    let mut draft = Draft::new(&options.target, options.agents.as_deref(), environment).await?;
     writeln!(out, "✓ inventory {}: {} nodes", draft.source.file, draft.topology.nodes.len())?;
     let agent = &draft.agents.consumer;
     let libc = agent.libc.map_or("any".into(), |libc| libc.to_string());
     writeln!(out, "✓ agents for {}, glibc {libc} or newer", agent.machine)?;
     let mut well = true;
     for name in clouds::names(&draft.topology, &draft.receipt) {
-        let needs = clouds::open(name, &draft.topology)?.missing().await?;
+        let needs = clouds::open(name, &draft.topology, Path::new("")).missing().await?;
         for need in &needs {
             well = false;
             let cure = need.package.as_ref().map(|package| format!(" (`up` installs {package})")).unwrap_or_default();

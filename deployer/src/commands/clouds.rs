@@ -11,16 +11,31 @@ use crate::report::{Event, Reporter};
 use crate::receipt::Receipt;
 use crate::run::keys::{self, KeyPair};
 use crate::secret::Secret;
-use crate::topology::{CloudName, Node, Topology};
+use crate::inventory;
+use crate::topology::{self, CloudName, Node, Topology};
 
 use super::draft::Draft;
 
-/// A cloud's implementation.
-pub fn open(name: CloudName, topology: &Topology) -> Result<Box<dyn Cloud>, CommandError> {
-    Ok(match name {
-        CloudName::Local => Box::new(Local::new(&topology.local)?),
+/// A cloud's implementation. `directory` is the deployment's, where its keys are or will be.
+pub fn open(name: CloudName, topology: &Topology, directory: &Path) -> Box<dyn Cloud> {
+    match name {
+        CloudName::Local => {
+            let key = Keys::user_path(directory).display().to_string();
+            Box::new(Local::new(&topology.local, &key))
+        }
         CloudName::Existing => Box::new(Existing::new(topology)),
-    })
+    }
+}
+
+/// The local cloud as far as it can do without an inventory: what is there is listed and taken away by its id alone.
+pub fn local_without_inventory() -> Box<dyn Cloud> {
+    let settings = topology::Local {
+        network: inventory::LOCAL_NETWORK.into(),
+        mirror: None,
+        release: None,
+        quick_start: false,
+    };
+    Box::new(Local::new(&settings, ""))
 }
 
 /// The clouds that the nodes of a topology and the machines of its receipt name.
@@ -99,6 +114,10 @@ impl Keys {
         let directory = directory.join("keys");
         let user = keys::user_key(&directory, deployment)?;
         Ok(Self { directory, user })
+    }
+
+    fn user_path(directory: &Path) -> PathBuf {
+        directory.join("keys/user")
     }
 
     /// The host key of a node, made at the first call.

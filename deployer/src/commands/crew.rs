@@ -122,6 +122,7 @@ fn hint(node: &str, reason: &HostError) -> String {
             format!("{node}: make sure it is the machine you mean, then set its `host_key:` or mend your known_hosts")
         }
         HostError::Login { .. } => format!("{node}: check `user:` and `key:`; `ssh-add -l` lists the keys of your agent"),
+        HostError::Sudo { .. } => format!("{node}: give the login user passwordless sudo, or log in as root"),
         HostError::Connection { .. } | HostError::CommandTimeout { .. } | HostError::Local { .. } => {
             format!("{node}: try `deployer check`")
         }

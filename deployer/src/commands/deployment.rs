@@ -37,7 +37,7 @@ impl Deployment {
 
     /// The one with this receipt.
     pub fn open(entry: Entry) -> Result<Self, CommandError> {
-        let receipt = journal::read(&entry.directory)?;
+        let receipt = journal::read_receipt(&entry.directory)?;
         let topology = topology(&receipt)?;
         Ok(Self { entry, receipt, topology })
     }

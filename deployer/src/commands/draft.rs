@@ -41,7 +41,7 @@ pub struct Draft {
 
 impl Draft {
     /// Reads the inventory, the receipt if there is one, and looks for the agents. Asks nobody.
-    pub fn new(target: &Target, agents: Option<&Path>, environment: &Environment) -> Result<Self, CommandError> {
+    pub async fn new(target: &Target, agents: Option<&Path>, environment: &Environment) -> Result<Self, CommandError> {
         let source = target::read_inventory(target)?;
         let options = Options { cloud: target.cloud, name: target.name.clone() };
         // Problems of the inventory come first, with no receipt in the way.
@@ -53,7 +53,7 @@ impl Draft {
             .find(|entry| entry.name == topology.name && entry.cloud == topology.cloud.name());
         let (topology, receipt, secrets) = match &entry {
             Some(entry) => {
-                let mut receipt = journal::read(&entry.directory)?;
+                let mut receipt = journal::read_receipt(&entry.directory)?;
                 let ids = Ids {
                     broker_ids: receipt.broker_ids.clone(),
                     client_numbers: receipt.client_numbers.clone(),
@@ -73,12 +73,12 @@ impl Draft {
         let agents = agents::find(agents, &executable).map_err(CommandError::usage)?;
         let cache = Cache::new(&environment.cache_dir);
         let mut draft = Self { source, topology, entry, receipt, secrets, agents, artifacts: BTreeMap::new(), cache };
-        draft.refresh_artifacts()?;
+        draft.refresh_artifacts().await?;
         Ok(draft)
     }
 
     /// Says anew what would be sent, after a choice was made.
-    pub fn refresh_artifacts(&mut self) -> Result<(), CommandError> {
+    pub async fn refresh_artifacts(&mut self) -> Result<(), CommandError> {
         let settings = kafka::Settings::of(&self.topology.kafka)?;
         let source = kafka::likely(&self.cache, &settings, self.receipt.choices.kafka_source.as_deref())?;
         let mut artifacts: BTreeMap<String, Artifact> = [
@@ -93,7 +93,7 @@ impl Draft {
             }
             Distribution::Archive => {
                 if let Some(file) = &self.topology.couchdb.archive {
-                    let archive = couchdb::archive(Path::new(file)).map_err(|error| self.archive_problem(&error))?;
+                    let archive = couchdb::archive(file.into()).await.map_err(|error| self.archive_problem(&error))?;
                     artifacts.insert(artifact_key::COUCHDB.into(), archive);
                 }
             }
@@ -115,7 +115,7 @@ impl Draft {
 
     /// Takes over what the journal has, which nobody else can change any more. Returns what the receipt of an earlier `up`
     /// was; `None`: this is the first.
-    pub fn adopt(&mut self, journal: &Journal) -> Result<Option<Receipt>, CommandError> {
+    pub async fn adopt(&mut self, journal: &Journal) -> Result<Option<Receipt>, CommandError> {
         let before = journal.receipt();
         self.secrets = journal.secrets()?;
         let known = !before.inventory.is_empty();
@@ -129,7 +129,7 @@ impl Draft {
             self.receipt.created.clone_from(&before.created);
         }
         self.fill_epochs(&BTreeSet::new());
-        self.refresh_artifacts()?;
+        self.refresh_artifacts().await?;
         Ok(known.then_some(before))
     }
 
@@ -181,7 +181,7 @@ impl Draft {
         let choice =
             couchdb::choose(wanted, node.cloud == CloudName::Local, recorded.as_deref(), probe).await?;
         self.receipt.choices.couchdb_distribution = Some(choice.name().into());
-        self.refresh_artifacts()
+        self.refresh_artifacts().await
     }
 }
 

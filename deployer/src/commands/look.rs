@@ -12,7 +12,7 @@ use crate::component;
 use crate::error::CommandError;
 use crate::facts::Facts;
 use crate::host::Connector;
-use crate::machine::{Access, Machine};
+use crate::machine::Machine;
 use crate::plan::{self, Desired, Plan, Situation};
 use crate::report::Reporter;
 use crate::run::Executor as _;
@@ -69,17 +69,10 @@ pub struct Viewpoint<'a> {
 /// Looks. Renews in the draft's receipt the epochs of topics that will be made anew.
 pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, CommandError> {
     let clouds = look_at_clouds(draft, viewpoint).await?;
-    let mut machines: BTreeMap<String, Machine> = BTreeMap::new();
+    let mut machines = BTreeMap::new();
     for look in &clouds {
         for machine in &look.plan.machines {
-            let mut machine = machine.clone();
-            // Machines that a cloud made for us are opened by our own key.
-            if let (Access::Ssh(access), Some(keys), true) =
-                (&mut machine.access, viewpoint.keys, look.name != CloudName::Existing)
-            {
-                access.key = Some(keys.user.path.display().to_string());
-            }
-            machines.insert(machine.node.clone(), machine);
+            machines.insert(machine.node.clone(), machine.clone());
         }
     }
     let environment = viewpoint.environment;
@@ -131,7 +124,7 @@ async fn look_at_clouds(draft: &Draft, viewpoint: &Viewpoint<'_>) -> Result<Vec<
     let context = draft.context();
     let mut looks = Vec::new();
     for name in clouds::names(&draft.topology, &draft.receipt) {
-        let cloud = clouds::open(name, &draft.topology)?;
+        let cloud = clouds::open(name, &draft.topology, viewpoint.directory);
         let nodes = draft.topology.nodes.values().filter(|node| node.cloud == name);
         let packages = nodes.flat_map(|node| component::packages(node, &context)).collect();
         let wanted = clouds::wanted(name, draft, viewpoint.keys, packages, viewpoint.change.prune)?;

@@ -47,7 +47,7 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
         Verb::Status(options) => status::run(options, environment, reporter, out).await,
         Verb::Verify(options) => verify::run(options, environment, reporter, out).await,
         Verb::Teardown(options) => teardown::run(options, environment, reporter).await,
-        Verb::Render(options) => render::run(options, environment, out),
+        Verb::Render(options) => render::run(options, environment, out).await,
         Verb::Check(options) => check::run(options, environment, reporter, out).await,
         Verb::Ssh(options) => ssh::run(options, environment).await,
         Verb::Logs(options) => logs::run(options, environment, reporter, out).await,

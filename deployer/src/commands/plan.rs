@@ -34,7 +34,7 @@ pub async fn run(
     reporter: &dyn Reporter,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
-    let mut draft = Draft::new(&options.target, options.change.agents.as_deref(), environment)?;
+    let mut draft = Draft::new(&options.target, options.change.agents.as_deref(), environment).await?;
     let nowhere = tempfile::tempdir()?;
     let keys = draft.entry.as_ref().map(|entry| Keys::of(&entry.directory, &entry.name)).transpose()?;
     let directory = draft.entry.as_ref().map_or(nowhere.path().to_owned(), |entry| entry.directory.clone());

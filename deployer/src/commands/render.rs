@@ -10,8 +10,8 @@ use crate::step::Action;
 use super::draft::Draft;
 
 /// Writes `DIR/<node>/<path>`. The directory must be new or empty.
-pub fn run(options: &Render, environment: &Environment, out: &mut dyn Write) -> Result<u8, CommandError> {
-    let draft = Draft::new(&options.target, options.agents.as_deref(), environment)?;
+pub async fn run(options: &Render, environment: &Environment, out: &mut dyn Write) -> Result<u8, CommandError> {
+    let draft = Draft::new(&options.target, options.agents.as_deref(), environment).await?;
     let directory = &options.directory;
     let cannot = |error: std::io::Error| CommandError::failed(format!("cannot write below {}: {error}", directory.display()));
     fs::create_dir_all(directory).map_err(cannot)?;

@@ -85,13 +85,13 @@ async fn find(
     let entry = match target::existing(&options.target, environment) {
         Ok(entry) => entry,
         Err(error) if options.target.inventory.is_none() => {
-            let found = found_on_this_box(environment).await?;
+            let found = found_on_this_box().await?;
             let list = found.iter().map(|found| format!("{} --id {}", found.deployment, found.id));
             return Err(list.fold(error, |error, line| error.hint(format!("without a receipt there is {line}"))));
         }
         Err(_) => return by_manifests(options, environment, reporter).await,
     };
-    match journal::read(&entry.directory) {
+    match journal::read_receipt(&entry.directory) {
         Ok(receipt) => {
             let topology = topology_of(&receipt);
             Ok(Doomed { receipt, topology })
@@ -102,7 +102,7 @@ async fn find(
             if cloud == CloudName::Existing || options.target.inventory.is_some() {
                 return by_manifests(options, environment, reporter).await;
             }
-            let found = found_on_this_box(environment).await?;
+            let found = found_on_this_box().await?;
             let mut same = found.into_iter().filter(|found| found.deployment == entry.name);
             match (same.next(), same.next()) {
                 (Some(found), None) => Ok(bare(&found, cloud)),
@@ -120,14 +120,14 @@ async fn find(
 
 async fn by_id(id: &str, options: &Teardown, environment: &Environment) -> Result<Doomed, CommandError> {
     for entry in journal::list(&target::state_dir(&options.target, environment))? {
-        if let Ok(receipt) = journal::read(&entry.directory)
+        if let Ok(receipt) = journal::read_receipt(&entry.directory)
             && receipt.id == id
         {
             let topology = topology_of(&receipt);
             return Ok(Doomed { receipt, topology });
         }
     }
-    let found = found_on_this_box(environment).await?;
+    let found = found_on_this_box().await?;
     match found.iter().find(|found| found.id == id) {
         Some(found) => Ok(bare(found, CloudName::Local)),
         None => Err(CommandError::usage(format!("nothing on this box has the id {id}"))
@@ -135,8 +135,8 @@ async fn by_id(id: &str, options: &Teardown, environment: &Environment) -> Resul
     }
 }
 
-async fn found_on_this_box(environment: &Environment) -> Result<Vec<Found>, CommandError> {
-    Ok(clouds::local_by_default(&environment.user)?.deployments().await?)
+async fn found_on_this_box() -> Result<Vec<Found>, CommandError> {
+    Ok(clouds::local_without_inventory().deployments().await?)
 }
 
 fn bare(found: &Found, cloud: CloudName) -> Doomed {
@@ -155,7 +155,7 @@ async fn by_manifests(
         Topology::new(&source.inventory, &choice, &Ids::default()).map_err(CommandError::usage)?;
     let mut receipt = Receipt::bare("-", &topology.name, topology.cloud.name());
     receipt.inventory.clone_from(&source.text);
-    let cloud = clouds::open(CloudName::Existing, &topology, &environment.user)?;
+    let cloud = clouds::open(CloudName::Existing, &topology, Path::new(""));
     let mut wanted = clouds::nothing(CloudName::Existing, &receipt);
     wanted.machines = clouds::bare_machines(&topology, CloudName::Existing);
     for machine in cloud.plan(&wanted).await?.machines {
@@ -197,10 +197,10 @@ fn opened(doomed: &Doomed) -> Result<Vec<(CloudName, Box<dyn Cloud>)>, CommandEr
     // The user's own hosts are cleaned by their manifests; there is no machine to give back.
     names.retain(|name| *name != CloudName::Existing);
     let open = |name| match &doomed.topology {
-        Some(topology) => clouds::open(name, topology, ""),
-        None => clouds::local_by_default(""),
+        Some(topology) => clouds::open(name, topology, Path::new("")),
+        None => clouds::local_without_inventory(),
     };
-    names.into_iter().map(|name| Ok((name, open(name)?))).collect()
+    Ok(names.into_iter().map(|name| (name, open(name))).collect())
 }
 
 fn hosts_of_the_user(receipt: &Receipt) -> BTreeMap<String, Machine> {

@@ -1,6 +1,7 @@
 //! `up`: makes it so, and proves it.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Instant;
 
 use crate::artifact::program::Program;
@@ -57,14 +58,14 @@ pub async fn run(
     let stop = Stop::on_signals()?;
 
     // Everything that can be refused without asking anybody is refused here, before anything is made.
-    let mut draft = Draft::new(&options.target, options.change.agents.as_deref(), environment)?;
+    let mut draft = Draft::new(&options.target, options.change.agents.as_deref(), environment).await?;
     provide(&draft, reporter).await?;
     draft.choose_couchdb().await?;
 
     let state_dir = target::state_dir(&options.target, environment);
     let (name, cloud) = (draft.topology.name.clone(), draft.topology.cloud);
     let journal = Journal::open(&state_dir, &name, cloud.name(), &Mode::Create)?;
-    let before = draft.adopt(&journal)?;
+    let before = draft.adopt(&journal).await?;
     let keys = Keys::of(journal.directory(), &name)?;
     let mut viewpoint = Viewpoint {
         directory: journal.directory(),
@@ -106,7 +107,7 @@ pub async fn run(
     let (paths, source) = fetched?;
     if let Some(source) = source {
         draft.receipt.choices.kafka_source = Some(source.name().into());
-        draft.refresh_artifacts()?;
+        draft.refresh_artifacts().await?;
         journal.update(|receipt| remember(receipt, &draft))?;
     }
     times.since("machines and downloads", making);
@@ -150,7 +151,7 @@ pub async fn run(
 /// Gets what the box lacks, after saying so.
 async fn provide(draft: &Draft, reporter: &dyn Reporter) -> Result<(), CommandError> {
     for name in clouds::names(&draft.topology, &draft.receipt) {
-        let cloud = clouds::open(name, &draft.topology)?;
+        let cloud = clouds::open(name, &draft.topology, Path::new(""));
         let needs = cloud.missing().await?;
         let (by_apt, by_user): (Vec<_>, Vec<_>) = needs.into_iter().partition(|need| need.package.is_some());
         if !by_user.is_empty() {

@@ -15,7 +15,7 @@ use crate::receipt::Secrets;
 use crate::step::{Access, Action, Content, sha256};
 use crate::template::{TemplateError, fixed, render};
 use crate::receipt::Choices;
-use crate::topology::{Distribution, Node, Role};
+use crate::topology::{Distribution, Node, Role, Topology};
 
 /// The component of [`Role::Couchdb`].
 pub struct Couchdb;

@@ -203,7 +203,7 @@ pub(super) fn start(unit: String, reads: &BTreeMap<String, String>, port: u16) -
 /// The name of a role's unit on its node.
 pub(super) fn unit_name(context: &Context<'_>, role: Role) -> String {
     match role {
-        Role::Couchdb => couchdb::unit(context),
+        Role::Couchdb => couchdb::unit(context.topology, context.choices),
         Role::Zookeeper | Role::Kafka | Role::Consumer | Role::Producer => {
             Place::new(context.topology, role).unit()
         }

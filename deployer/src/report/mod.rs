@@ -5,8 +5,6 @@ use std::time::Duration;
 pub mod bars;
 pub mod plain;
 
-pub use plain::Plain;
-
 /// Something worth telling.
 #[derive(Debug, Clone)]
 pub enum Event {

@@ -16,7 +16,6 @@ mod hosts_block;
 pub mod journal;
 pub mod keys;
 pub mod runner;
-mod words;
 
 /// Asks nodes and acts on them. The real one is [`apply::Hands`]; tests have one in memory.
 #[async_trait]

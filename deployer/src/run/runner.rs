@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::{Executor, Failures, StepError, words};
+use super::{Executor, Failures, StepError};
 use crate::plan::{Change, Plan, Stage};
 use crate::report::{Event, Outcome, Reporter};
 use crate::step::Step;
@@ -26,31 +27,33 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// A wish that SIGINT (Ctrl-C) and SIGTERM express. Needs a running runtime.
-    pub fn on_signals() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
+    /// A wish that SIGINT (Ctrl-C) and SIGTERM express. Needs a running runtime. Where signals cannot be caught they end the
+    /// program as ever.
+    pub fn on_interrupt() -> Self {
         let stop = Self::default();
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+        let caught = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+        let (Ok(mut interrupt), Ok(mut terminate)) = caught else {
+            return stop;
+        };
         let listener = stop.clone();
         tokio::spawn(async move {
             loop {
                 tokio::select! {
-                    _ = interrupt.recv() => listener.request(),
-                    _ = terminate.recv() => listener.request(),
+                    _ = interrupt.recv() => listener.set(),
+                    _ = terminate.recv() => listener.set(),
                 }
             }
         });
-        Ok(stop)
+        stop
     }
 
     /// Expresses the wish.
-    pub fn request(&self) {
+    pub fn set(&self) {
         self.0.send_modify(|wishes| *wishes += 1);
     }
 
     /// Whether the wish was expressed.
-    pub fn requested(&self) -> bool {
+    pub fn is_set(&self) -> bool {
         *self.0.borrow() > 0
     }
 
@@ -99,7 +102,7 @@ impl<'a> Runner<'a> {
         let done = AtomicUsize::new(0);
         let mut stages = Vec::new();
         for stage in &plan.stages {
-            if self.stop.requested() {
+            if self.stop.is_set() {
                 break;
             }
             let started = Instant::now();
@@ -155,7 +158,7 @@ impl<'a> Runner<'a> {
         failures: &Mutex<Failures>,
     ) {
         for change in changes {
-            if self.stop.requested() {
+            if self.stop.is_set() {
                 return;
             }
             if let Err((words, error)) = self.step(node, &change.step).await {
@@ -171,7 +174,7 @@ impl<'a> Runner<'a> {
     }
 
     async fn step(&self, node: &str, step: &Step) -> Result<(), (String, StepError)> {
-        let words = words::describe(&step.action);
+        let words = step.action.describe();
         let started = Instant::now();
         self.reporter.event(&Event::StepStarted {
             node: Some(node.into()),

@@ -31,6 +31,10 @@ const REMOVE: Script = Script {
     name: "remove file",
     text: "rm -f -- \"$1\" || exit; case $1 in /etc/systemd/system/*) systemctl daemon-reload ;; esac",
 };
+const REMOVE_EMPTY: Script = Script {
+    name: "remove directory where it is empty",
+    text: "if [ -d \"$1\" ]; then rmdir --ignore-fail-on-non-empty -- \"$1\"; fi",
+};
 
 pub(super) async fn write_manifest(
     shell: &Shell<'_>,
@@ -144,6 +148,13 @@ pub(super) async fn remove_directory(shell: &Shell<'_>, path: &str) -> Result<()
     // Data of brokers is many files: this may take its time.
     shell
         .run("rm", &["-rf", "--", path], Input::Nothing, LONG)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn remove_empty_directory(shell: &Shell<'_>, path: &str) -> Result<(), StepError> {
+    shell
+        .script(&REMOVE_EMPTY, &[path], Input::Nothing, QUICK)
         .await?;
     Ok(())
 }

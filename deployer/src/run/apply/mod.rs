@@ -143,6 +143,9 @@ impl Executor for Hands {
             Action::StopUnit { unit } => units::stop(shell, unit).await,
             Action::RemoveFile { path } => files::remove(shell, path).await,
             Action::RemoveDirectory { path, .. } => files::remove_directory(shell, path).await,
+            Action::RemoveEmptyDirectory { path } => {
+                files::remove_empty_directory(shell, path).await
+            }
             Action::RemoveUser { user } => users::remove(shell, user).await,
             Action::RemoveHostsTable { block } => network::remove_hosts_table(shell, block).await,
             Action::RemoveFirewall { table } => network::remove_firewall(shell, table).await,

@@ -16,14 +16,14 @@ mod secrets;
 pub use secrets::couchdb_hash;
 
 const RECEIPT: &str = "receipt.json";
-/// The file in a deployment's directory that holds its secrets.
+/// The file of the generated secrets in a deployment's directory.
 pub const SECRETS_FILE: &str = "secrets.json";
 const LOCK: &str = "lock";
 
 /// What to do where there is no receipt that can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
-    /// Begin one with a new id. It is on disk from the first [`Journal::update`] on.
+    /// Begin one with a new id. It is on disk from the first [`Journal::change`] on.
     Create,
     /// Fail.
     Existing,
@@ -131,12 +131,12 @@ pub fn list(state_dir: &Path) -> Result<Vec<Entry>, JournalError> {
     Ok(found)
 }
 
-/// Reads a receipt without the lock: for commands that change nothing.
-pub fn read(directory: &Path) -> Result<Receipt, JournalError> {
+/// Reads the receipt in a deployment's directory without the lock: for commands that change nothing.
+pub fn read_receipt(directory: &Path) -> Result<Receipt, JournalError> {
     format::load(&directory.join(RECEIPT))
 }
 
-/// Reads the secrets without the lock, and without making any.
+/// Reads the secrets in a deployment's directory without the lock.
 pub fn read_secrets(directory: &Path) -> Result<Secrets, JournalError> {
     secrets::load(&directory.join(SECRETS_FILE))
 }
@@ -147,11 +147,11 @@ impl Journal {
         state_dir: &Path,
         name: &str,
         cloud: &str,
-        mode: &Mode,
+        mode: Mode,
     ) -> Result<Self, JournalError> {
         let directory = directory(state_dir, name, cloud);
         let path = directory.join(RECEIPT);
-        if *mode == Mode::Existing && !path.exists() {
+        if mode == Mode::Existing && !path.exists() {
             return Err(JournalError::Missing(path));
         }
         DirBuilder::new()
@@ -184,11 +184,6 @@ impl Journal {
         &self.directory
     }
 
-    /// Where the deployment's keys are.
-    pub fn keys(&self) -> PathBuf {
-        self.directory.join("keys")
-    }
-
     /// The receipt as it is now.
     pub fn receipt(&self) -> Receipt {
         self.receipt
@@ -198,7 +193,7 @@ impl Journal {
     }
 
     /// Changes the receipt, and returns when the change is safe on disk. A change that cannot be stored is not made.
-    pub fn update(&self, change: impl FnOnce(&mut Receipt)) -> Result<(), JournalError> {
+    pub fn change(&self, change: impl FnOnce(&mut Receipt)) -> Result<(), JournalError> {
         let mut receipt = self.receipt.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = receipt.clone();
         change(&mut changed);
@@ -228,7 +223,9 @@ impl Journal {
 
 fn new_receipt(name: &str, cloud: &str, id: &str) -> Receipt {
     Receipt {
-        created: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        created: jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string(),
         ..Receipt::bare(id, name, cloud)
     }
 }

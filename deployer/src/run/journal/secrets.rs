@@ -28,28 +28,32 @@ struct OnDisk {
     couchdb_uuid: String,
 }
 
+pub(super) fn load(path: &Path) -> Result<Secrets, JournalError> {
+    format::load_as(path, VERSION, |_, value| value).map(OnDisk::into_secrets)
+}
+
 pub(super) fn load_or_generate(path: &Path) -> Result<Secrets, JournalError> {
     match load(path) {
         Err(JournalError::Missing(_)) => {
-            store(path, &OnDisk::generate())?;
-            load(path)
+            let generated = OnDisk::generate();
+            store(path, &generated)?;
+            Ok(generated.into_secrets())
         }
         loaded => loaded,
     }
 }
 
-pub(super) fn load(path: &Path) -> Result<Secrets, JournalError> {
-    let on_disk: OnDisk = format::load_as(path, VERSION, |_, value| value)?;
-    Ok(Secrets {
-        couchdb_admin_password: Secret::new(on_disk.couchdb_admin_password),
-        couchdb_admin_hash: Secret::new(on_disk.couchdb_admin_hash),
-        couchdb_user_password: Secret::new(on_disk.couchdb_user_password),
-        couchdb_cookie: Secret::new(on_disk.couchdb_cookie),
-        couchdb_uuid: on_disk.couchdb_uuid,
-    })
-}
-
 impl OnDisk {
+    fn into_secrets(self) -> Secrets {
+        Secrets {
+            couchdb_admin_password: Secret::new(self.couchdb_admin_password),
+            couchdb_admin_hash: Secret::new(self.couchdb_admin_hash),
+            couchdb_user_password: Secret::new(self.couchdb_user_password),
+            couchdb_cookie: Secret::new(self.couchdb_cookie),
+            couchdb_uuid: self.couchdb_uuid,
+        }
+    }
+
     fn generate() -> Self {
         let admin_password = password();
         let salt = hex::encode(rand::random::<[u8; 16]>());
