@@ -7,11 +7,12 @@ use crate::cli::{Change, Check, Environment};
 use crate::error::CommandError;
 use crate::report::Reporter;
 
-use super::clouds::{self, Keys};
+use super::clouds;
 use super::crew::PATIENCE_FOR_RUNNING;
 use super::draft::Draft;
 use super::look::{Viewpoint, look};
 use super::up::obstacles;
+use crate::run::keys::Keys;
 
 /// Prints a line for each thing checked. Exit code 0 only when all is well.
 pub async fn run(
@@ -21,16 +22,27 @@ pub async fn run(
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
     let mut draft = Draft::new(&options.target, options.agents.as_deref(), environment).await?;
-    writeln!(out, "✓ inventory {}: {} nodes", draft.source.file, draft.topology.nodes.len())?;
+    writeln!(
+        out,
+        "✓ inventory {}: {} nodes",
+        draft.source.file,
+        draft.topology.nodes.len()
+    )?;
     let agent = &draft.agents.consumer;
     let libc = agent.libc.map_or("any".into(), |libc| libc.to_string());
     writeln!(out, "✓ agents for {}, glibc {libc} or newer", agent.machine)?;
     let mut well = true;
     for name in clouds::names(&draft.topology, &draft.receipt) {
-        let needs = clouds::open(name, &draft.topology, Path::new("")).missing().await?;
+        let needs = clouds::open(name, &draft.topology, Path::new(""))
+            .missing()
+            .await?;
         for need in &needs {
             well = false;
-            let cure = need.package.as_ref().map(|package| format!(" (`up` installs {package})")).unwrap_or_default();
+            let cure = need
+                .package
+                .as_ref()
+                .map(|package| format!(" (`up` installs {package})"))
+                .unwrap_or_default();
             writeln!(out, "✗ cloud {name}: {}{cure}", need.what)?;
         }
         if needs.is_empty() {
@@ -38,8 +50,15 @@ pub async fn run(
         }
     }
     let nowhere = tempfile::tempdir()?;
-    let keys = draft.entry.as_ref().map(|entry| Keys::of(&entry.directory, &entry.name)).transpose()?;
-    let directory = draft.entry.as_ref().map_or(nowhere.path().to_owned(), |entry| entry.directory.clone());
+    let keys = draft
+        .entry
+        .as_ref()
+        .map(|entry| Keys::read(&entry.directory))
+        .transpose()?;
+    let directory = draft
+        .entry
+        .as_ref()
+        .map_or(nowhere.path().to_owned(), |entry| entry.directory.clone());
     let change = Change::default();
     let viewpoint = Viewpoint {
         directory: &directory,
@@ -53,7 +72,10 @@ pub async fn run(
         Ok(seen) => {
             for (node, facts) in &seen.facts {
                 let system = &facts.system;
-                let found: Vec<_> = obstacles(&draft, &seen).into_iter().filter(|obstacle| obstacle.node == *node).collect();
+                let found: Vec<_> = obstacles(&draft, &seen)
+                    .into_iter()
+                    .filter(|obstacle| obstacle.node == *node)
+                    .collect();
                 for obstacle in &found {
                     well = false;
                     writeln!(out, "✗ {obstacle}")?;
@@ -62,7 +84,12 @@ pub async fn run(
                     writeln!(
                         out,
                         "✓ {node}: {} {}, {}, {} MiB, {} MiB free, clock {} ms off, root",
-                        system.os, system.version, system.architecture, system.memory_mib, system.disk_free_mib, system.clock_skew_ms
+                        system.os,
+                        system.version,
+                        system.architecture,
+                        system.memory_mib,
+                        system.disk_free_mib,
+                        system.clock_skew_ms
                     )?;
                 }
             }

@@ -1,17 +1,17 @@
 //! The clouds of a deployment, by name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::cloud::existing::Existing;
 use crate::cloud::local::Local;
 use crate::cloud::{Cloud, Progress, Wanted, WantedMachine};
 use crate::error::CommandError;
-use crate::report::{Event, Reporter};
-use crate::receipt::Receipt;
-use crate::run::keys::{self, KeyPair};
-use crate::secret::Secret;
 use crate::inventory;
+use crate::receipt::Receipt;
+use crate::report::{Event, Reporter};
+use crate::run::keys::{self, Keys};
+use crate::secret::Secret;
 use crate::topology::{self, CloudName, Node, Topology};
 
 use super::draft::Draft;
@@ -20,7 +20,7 @@ use super::draft::Draft;
 pub fn open(name: CloudName, topology: &Topology, directory: &Path) -> Box<dyn Cloud> {
     match name {
         CloudName::Local => {
-            let key = Keys::user_path(directory).display().to_string();
+            let key = keys::user_path(directory).display().to_string();
             Box::new(Local::new(&topology.local, &key))
         }
         CloudName::Existing => Box::new(Existing::new(topology)),
@@ -40,9 +40,19 @@ pub fn local_without_inventory() -> Box<dyn Cloud> {
 
 /// The clouds that the nodes of a topology and the machines of its receipt name.
 pub fn names(topology: &Topology, receipt: &Receipt) -> BTreeSet<CloudName> {
-    let recorded = receipt.machines.values().map(|record| record.cloud.as_str());
-    let recorded = CloudName::ALL.into_iter().filter(|cloud| recorded.clone().any(|name| name == cloud.name()));
-    topology.nodes.values().map(|node| node.cloud).chain(recorded).collect()
+    let recorded = receipt
+        .machines
+        .values()
+        .map(|record| record.cloud.as_str());
+    let recorded = CloudName::ALL
+        .into_iter()
+        .filter(|cloud| recorded.clone().any(|name| name == cloud.name()));
+    topology
+        .nodes
+        .values()
+        .map(|node| node.cloud)
+        .chain(recorded)
+        .collect()
 }
 
 /// What a deployment wants of one cloud. Without keys (there are none before the first `up`) the plan is the same, but it cannot
@@ -56,8 +66,13 @@ pub fn wanted(
 ) -> Result<Wanted, CommandError> {
     let mut wanted = nothing(name, &draft.receipt);
     wanted.packages = packages;
-    wanted.user_key = keys.map(|keys| keys.user.public.clone()).unwrap_or_default();
-    for node in draft.topology.nodes.values().filter(|node| node.cloud == name) {
+    wanted.user_key = keys.map(Keys::user_public).unwrap_or_default();
+    for node in draft
+        .topology
+        .nodes
+        .values()
+        .filter(|node| node.cloud == name)
+    {
         let mut machine = bare_machine(node);
         if let Some(keys) = keys {
             let host_key = keys.host(&node.name)?;
@@ -66,7 +81,12 @@ pub fn wanted(
         wanted.machines.insert(node.name.clone(), machine);
     }
     if prune {
-        wanted.remove = wanted.made.iter().filter(|node| !wanted.machines.contains_key(*node)).cloned().collect();
+        wanted.remove = wanted
+            .made
+            .iter()
+            .filter(|node| !wanted.machines.contains_key(*node))
+            .cloned()
+            .collect();
     }
     Ok(wanted)
 }
@@ -74,7 +94,9 @@ pub fn wanted(
 /// Machines as wanted by a topology, without keys.
 pub fn bare_machines(topology: &Topology, name: CloudName) -> BTreeMap<String, WantedMachine> {
     let nodes = topology.nodes.values().filter(|node| node.cloud == name);
-    nodes.map(|node| (node.name.clone(), bare_machine(node))).collect()
+    nodes
+        .map(|node| (node.name.clone(), bare_machine(node)))
+        .collect()
 }
 
 fn bare_machine(node: &Node) -> WantedMachine {
@@ -88,7 +110,10 @@ fn bare_machine(node: &Node) -> WantedMachine {
 
 /// Wanting no machines: what a teardown wants.
 pub fn nothing(name: CloudName, receipt: &Receipt) -> Wanted {
-    let made = receipt.machines.iter().filter(|(_, record)| record.cloud == name.name() && record.machine.is_some());
+    let made = receipt
+        .machines
+        .iter()
+        .filter(|(_, record)| record.cloud == name.name() && record.machine.is_some());
     Wanted {
         id: receipt.id.clone(),
         deployment: receipt.name.clone(),
@@ -101,36 +126,14 @@ pub fn nothing(name: CloudName, receipt: &Receipt) -> Wanted {
     }
 }
 
-/// The keys of a deployment.
-pub struct Keys {
-    directory: PathBuf,
-    /// The one that opens its machines.
-    pub user: KeyPair,
-}
-
-impl Keys {
-    /// The deployment's keys, made at the first call. `directory` is the deployment's.
-    pub fn of(directory: &Path, deployment: &str) -> Result<Self, CommandError> {
-        let directory = directory.join("keys");
-        let user = keys::user_key(&directory, deployment)?;
-        Ok(Self { directory, user })
-    }
-
-    fn user_path(directory: &Path) -> PathBuf {
-        directory.join("keys/user")
-    }
-
-    /// The host key of a node, made at the first call.
-    fn host(&self, node: &str) -> Result<KeyPair, CommandError> {
-        Ok(keys::host_key(&self.directory, node)?)
-    }
-}
-
 /// Shows a cloud's progress through the reporter.
 pub struct Shown<'a>(pub &'a dyn Reporter);
 
 impl Progress for Shown<'_> {
     fn line(&self, node: Option<&str>, line: &str) {
-        self.0.event(&Event::StepOutput { node: node.map(String::from), line: line.into() });
+        self.0.event(&Event::StepOutput {
+            node: node.map(String::from),
+            line: line.into(),
+        });
     }
 }

@@ -11,8 +11,10 @@ pub fn confirm(question: &str, yes: bool) -> Result<(), CommandError> {
     }
     let (stdin, mut stderr) = (std::io::stdin(), std::io::stderr());
     if !stdin.is_terminal() || !stderr.is_terminal() {
-        return Err(CommandError::usage(format!("{question} There is no terminal to ask on, so nothing was done."))
-            .hint("say --yes if that is what you want"));
+        return Err(CommandError::usage(format!(
+            "{question} There is no terminal to ask on, so nothing was done."
+        ))
+        .hint("say --yes if that is what you want"));
     }
     write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush())?;
     let mut answer = String::new();
@@ -20,6 +22,9 @@ pub fn confirm(question: &str, yes: bool) -> Result<(), CommandError> {
     if matches!(answer.trim(), "y" | "Y" | "yes") {
         Ok(())
     } else {
-        Err(CommandError { kind: crate::error::Kind::Interrupted, ..CommandError::failed("nothing was done") })
+        Err(CommandError {
+            kind: crate::error::Kind::Interrupted,
+            ..CommandError::failed("nothing was done")
+        })
     }
 }

@@ -33,24 +33,25 @@ impl Crew {
         patience: Duration,
         reporter: &dyn Reporter,
     ) -> Self {
-        let attempts = machines.values().map(|machine| {
-            async move {
-                let started = std::time::Instant::now();
-                let node = machine.node.clone();
-                let progress = |line: &str| {
-                    reporter.event(&Event::StepOutput { node: Some(node.clone()), line: line.into() });
-                };
-                let result = connector.connect(machine, patience, &progress).await;
-                if let Err(error) = &result {
-                    reporter.event(&Event::StepFinished {
-                        node: Some(machine.node.clone()),
-                        words: "connect".into(),
-                        outcome: Outcome::Failed(error.to_string()),
-                        took: started.elapsed(),
-                    });
-                }
-                (machine.node.clone(), result)
+        let attempts = machines.values().map(|machine| async move {
+            let started = std::time::Instant::now();
+            let node = machine.node.clone();
+            let progress = |line: &str| {
+                reporter.event(&Event::StepOutput {
+                    node: Some(node.clone()),
+                    line: line.into(),
+                });
+            };
+            let result = connector.connect(machine, patience, &progress).await;
+            if let Err(error) = &result {
+                reporter.event(&Event::StepFinished {
+                    node: Some(machine.node.clone()),
+                    words: "connect".into(),
+                    outcome: Outcome::Failed(error.to_string()),
+                    took: started.elapsed(),
+                });
             }
+            (machine.node.clone(), result)
         });
         let mut hosts: BTreeMap<String, Box<dyn Host>> = BTreeMap::new();
         let mut unreachable = BTreeMap::new();
@@ -64,7 +65,11 @@ impl Crew {
                 }
             }
         }
-        Self { nodes: hosts.keys().cloned().collect(), hands: Hands::new(hosts), unreachable }
+        Self {
+            nodes: hosts.keys().cloned().collect(),
+            hands: Hands::new(hosts),
+            unreachable,
+        }
     }
 
     /// What acts on the machines.
@@ -84,10 +89,13 @@ impl Crew {
 
     /// An open shell on a node.
     pub fn host(&self, node: &str) -> Result<&dyn Host, CommandError> {
-        self.hands.host(node).ok_or_else(|| match self.unreachable.get(node) {
-            Some(error) => CommandError::failed(error.to_string()),
-            None => CommandError::failed(format!("{node}: there is no machine")).hint("deployer up makes it"),
-        })
+        self.hands
+            .host(node)
+            .ok_or_else(|| match self.unreachable.get(node) {
+                Some(error) => CommandError::failed(error.to_string()),
+                None => CommandError::failed(format!("{node}: there is no machine"))
+                    .hint("deployer up makes it"),
+            })
     }
 
     /// The nodes that were reached.
@@ -116,14 +124,26 @@ impl Crew {
 
 fn hint(node: &str, reason: &HostError) -> String {
     match reason {
-        HostError::Refused { .. } => format!("{node}: is its sshd running? The other nodes were not touched"),
-        HostError::Timeout { .. } => format!("{node}: is it powered on, and does a firewall let this box in?"),
-        HostError::HostKey { .. } => {
-            format!("{node}: make sure it is the machine you mean, then set its `host_key:` or mend your known_hosts")
+        HostError::Refused { .. } => {
+            format!("{node}: is its sshd running? The other nodes were not touched")
         }
-        HostError::Login { .. } => format!("{node}: check `user:` and `key:`; `ssh-add -l` lists the keys of your agent"),
-        HostError::Sudo { .. } => format!("{node}: give the login user passwordless sudo, or log in as root"),
-        HostError::Connection { .. } | HostError::CommandTimeout { .. } | HostError::Local { .. } => {
+        HostError::Timeout { .. } => {
+            format!("{node}: is it powered on, and does a firewall let this box in?")
+        }
+        HostError::HostKey { .. } => {
+            format!(
+                "{node}: make sure it is the machine you mean, then set its `host_key:` or mend your known_hosts"
+            )
+        }
+        HostError::Login { .. } => {
+            format!("{node}: check `user:` and `key:`; `ssh-add -l` lists the keys of your agent")
+        }
+        HostError::Sudo { .. } => {
+            format!("{node}: give the login user passwordless sudo, or log in as root")
+        }
+        HostError::Connection { .. }
+        | HostError::CommandTimeout { .. }
+        | HostError::Local { .. } => {
             format!("{node}: try `deployer check`")
         }
     }

@@ -39,7 +39,11 @@ impl Deployment {
     pub fn open(entry: Entry) -> Result<Self, CommandError> {
         let receipt = journal::read_receipt(&entry.directory)?;
         let topology = topology(&receipt)?;
-        Ok(Self { entry, receipt, topology })
+        Ok(Self {
+            entry,
+            receipt,
+            topology,
+        })
     }
 
     /// The unit of a role.
@@ -54,7 +58,10 @@ impl Deployment {
     pub fn node(&self, name: &str) -> Result<&Node, CommandError> {
         self.topology.nodes.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.topology.nodes.keys().map(String::as_str).collect();
-            CommandError::usage(format!("there is no node `{name}`; there are {}", known.join(", ")))
+            CommandError::usage(format!(
+                "there is no node `{name}`; there are {}",
+                known.join(", ")
+            ))
         })
     }
 
@@ -65,15 +72,21 @@ impl Deployment {
 
     /// A node's machine.
     pub fn machine(&self, node: &str) -> Result<Machine, CommandError> {
-        self.machines()
-            .remove(node)
-            .ok_or_else(|| CommandError::failed(format!("{node}: there is no machine")).hint("deployer up makes it"))
+        self.machines().remove(node).ok_or_else(|| {
+            CommandError::failed(format!("{node}: there is no machine"))
+                .hint("deployer up makes it")
+        })
     }
 
     /// The ways to the machines.
     pub fn connector(&self, environment: &Environment) -> Result<Connector, CommandError> {
         let runtime = environment.runtime_dir.as_deref();
-        Ok(Connector::new(&self.machines(), &self.entry.directory, runtime, &environment.home)?)
+        Ok(Connector::new(
+            &self.machines(),
+            &self.entry.directory,
+            runtime,
+            &environment.home,
+        )?)
     }
 
     /// Connects to some of the nodes.
@@ -86,7 +99,11 @@ impl Deployment {
     ) -> Result<Crew, CommandError> {
         let nodes: Vec<&str> = nodes.collect();
         let connector = self.connector(environment)?;
-        let machines = self.machines().into_iter().filter(|(node, _)| nodes.contains(&node.as_str())).collect();
+        let machines = self
+            .machines()
+            .into_iter()
+            .filter(|(node, _)| nodes.contains(&node.as_str()))
+            .collect();
         Ok(Crew::connect(&connector, &machines, patience, reporter).await)
     }
 
@@ -98,15 +115,25 @@ impl Deployment {
 
 /// The topology of the last `up`.
 pub fn topology(receipt: &Receipt) -> Result<Topology, CommandError> {
-    let inventory =
-        inventory::parse(receipt.inventory.as_bytes(), "the receipt's inventory").map_err(CommandError::failed)?;
-    let options = Options { cloud: Some(target::cloud_name(&receipt.cloud)?), name: Some(receipt.name.clone()) };
-    let ids = Ids { broker_ids: receipt.broker_ids.clone(), client_numbers: receipt.client_numbers.clone() };
-    Ok(Topology::new(&inventory, &options, &ids).map_err(CommandError::failed)?.0)
+    let inventory = inventory::parse(receipt.inventory.as_bytes(), "the receipt's inventory")
+        .map_err(CommandError::failed)?;
+    let options = Options {
+        cloud: Some(target::cloud_name(&receipt.cloud)?),
+        name: Some(receipt.name.clone()),
+    };
+    let ids = Ids {
+        broker_ids: receipt.broker_ids.clone(),
+        client_numbers: receipt.client_numbers.clone(),
+    };
+    Ok(Topology::new(&inventory, &options, &ids)
+        .map_err(CommandError::failed)?
+        .0)
 }
 
 /// The machines that a receipt knows, by node.
 pub fn machines(receipt: &Receipt) -> BTreeMap<String, Machine> {
     let known = receipt.machines.iter();
-    known.filter_map(|(node, record)| Some((node.clone(), record.machine.clone()?))).collect()
+    known
+        .filter_map(|(node, record)| Some((node.clone(), record.machine.clone()?)))
+        .collect()
 }

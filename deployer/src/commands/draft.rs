@@ -10,8 +10,8 @@ use crate::artifact::{ArtifactError, agents, couchdb, kafka};
 use crate::cli::{Environment, Target};
 use crate::component::{self, Artifact, Context, artifact_key, base, consumer};
 use crate::error::CommandError;
-use crate::machine::Machine;
 use crate::inventory::Problems;
+use crate::machine::Machine;
 use crate::plan::{self, Common, Desired};
 use crate::receipt::{Choices, Receipt, Secrets};
 use crate::run::journal::{self, Entry, Journal};
@@ -41,12 +41,19 @@ pub struct Draft {
 
 impl Draft {
     /// Reads the inventory, the receipt if there is one, and looks for the agents. Asks nobody.
-    pub async fn new(target: &Target, agents: Option<&Path>, environment: &Environment) -> Result<Self, CommandError> {
+    pub async fn new(
+        target: &Target,
+        agents: Option<&Path>,
+        environment: &Environment,
+    ) -> Result<Self, CommandError> {
         let source = target::read_inventory(target)?;
-        let options = Options { cloud: target.cloud, name: target.name.clone() };
+        let options = Options {
+            cloud: target.cloud,
+            name: target.name.clone(),
+        };
         // Problems of the inventory come first, with no receipt in the way.
-        let (topology, ids) =
-            Topology::new(&source.inventory, &options, &Ids::default()).map_err(CommandError::usage)?;
+        let (topology, ids) = Topology::new(&source.inventory, &options, &Ids::default())
+            .map_err(CommandError::usage)?;
         let state_dir = target::state_dir(target, environment);
         let entry = journal::list(&state_dir)?
             .into_iter()
@@ -58,8 +65,8 @@ impl Draft {
                     broker_ids: receipt.broker_ids.clone(),
                     client_numbers: receipt.client_numbers.clone(),
                 };
-                let (topology, ids) =
-                    Topology::new(&source.inventory, &options, &ids).map_err(CommandError::usage)?;
+                let (topology, ids) = Topology::new(&source.inventory, &options, &ids)
+                    .map_err(CommandError::usage)?;
                 receipt.broker_ids = ids.broker_ids;
                 receipt.client_numbers = ids.client_numbers;
                 (topology, receipt, journal::read_secrets(&entry.directory)?)
@@ -72,7 +79,16 @@ impl Draft {
         let executable = std::env::current_exe()?;
         let agents = agents::find(agents, &executable).map_err(CommandError::usage)?;
         let cache = Cache::new(&environment.cache_dir);
-        let mut draft = Self { source, topology, entry, receipt, secrets, agents, artifacts: BTreeMap::new(), cache };
+        let mut draft = Self {
+            source,
+            topology,
+            entry,
+            receipt,
+            secrets,
+            agents,
+            artifacts: BTreeMap::new(),
+            cache,
+        };
         draft.refresh_artifacts().await?;
         Ok(draft)
     }
@@ -80,11 +96,24 @@ impl Draft {
     /// Says anew what would be sent, after a choice was made.
     pub async fn refresh_artifacts(&mut self) -> Result<(), CommandError> {
         let settings = kafka::Settings::of(&self.topology.kafka)?;
-        let source = kafka::likely(&self.cache, &settings, self.receipt.choices.kafka_source.as_deref())?;
+        let source = kafka::likely(
+            &self.cache,
+            &settings,
+            self.receipt.choices.kafka_source.as_deref(),
+        )?;
         let mut artifacts: BTreeMap<String, Artifact> = [
-            (artifact_key::PRODUCER.to_owned(), self.agents.producer.artifact()),
-            (artifact_key::CONSUMER.to_owned(), self.agents.consumer.artifact()),
-            (artifact_key::KAFKA.to_owned(), kafka::identity(&settings.release, source)),
+            (
+                artifact_key::PRODUCER.to_owned(),
+                self.agents.producer.artifact(),
+            ),
+            (
+                artifact_key::CONSUMER.to_owned(),
+                self.agents.consumer.artifact(),
+            ),
+            (
+                artifact_key::KAFKA.to_owned(),
+                kafka::identity(&settings.release, source),
+            ),
         ]
         .into();
         match self.couchdb() {
@@ -93,7 +122,9 @@ impl Draft {
             }
             Distribution::Archive => {
                 if let Some(file) = &self.topology.couchdb.archive {
-                    let archive = couchdb::archive(file.into()).await.map_err(|error| self.archive_problem(&error))?;
+                    let archive = couchdb::archive(file.into())
+                        .await
+                        .map_err(|error| self.archive_problem(&error))?;
                     artifacts.insert(artifact_key::COUCHDB.into(), archive);
                 }
             }
@@ -104,7 +135,10 @@ impl Draft {
     }
 
     fn archive_problem(&self, error: &ArtifactError) -> CommandError {
-        let problem = self.source.inventory.problem("couchdb.archive", error.to_string(), None);
+        let problem = self
+            .source
+            .inventory
+            .problem("couchdb.archive", error.to_string(), None);
         CommandError::usage(Problems::from(problem))
     }
 
@@ -121,8 +155,16 @@ impl Draft {
         let known = !before.inventory.is_empty();
         if known {
             let choices = self.receipt.choices.clone();
-            let Receipt { broker_ids, client_numbers, .. } = self.receipt.clone();
-            self.receipt = Receipt { broker_ids, client_numbers, ..before.clone() };
+            let Receipt {
+                broker_ids,
+                client_numbers,
+                ..
+            } = self.receipt.clone();
+            self.receipt = Receipt {
+                broker_ids,
+                client_numbers,
+                ..before.clone()
+            };
             self.receipt.choices.couchdb_distribution = choices.couchdb_distribution;
         } else {
             self.receipt.id.clone_from(&before.id);
@@ -162,10 +204,16 @@ impl Draft {
         let context = self.context();
         let mut common = Common::default();
         for node in self.topology.nodes.values() {
-            common.packages.insert(node.name.clone(), base::packages(node));
-            common.install.insert(node.name.clone(), base::install(node, &context)?);
+            common
+                .packages
+                .insert(node.name.clone(), base::packages(node));
+            common
+                .install
+                .insert(node.name.clone(), base::install(node, &context)?);
         }
-        if let (Some(node), Some(action)) = (self.topology.pipeline_node(), consumer::pipeline(&context)) {
+        if let (Some(node), Some(action)) =
+            (self.topology.pipeline_node(), consumer::pipeline(&context))
+        {
             common.prepare = Some((node.name.clone(), action));
         }
         Ok(plan::desired(&context, machines, &common)?)
@@ -173,13 +221,21 @@ impl Draft {
 
     /// Makes the choices that need the network: where Kafka comes from is decided by fetching it, which CouchDB by asking.
     pub async fn choose_couchdb(&mut self) -> Result<(), CommandError> {
-        let Some(node) = self.topology.nodes_with(Role::Couchdb).next() else { return Ok(()) };
+        let Some(node) = self.topology.nodes_with(Role::Couchdb).next() else {
+            return Ok(());
+        };
         let wanted = self.topology.couchdb.distribution;
         let recorded = self.receipt.choices.couchdb_distribution.clone();
         let repository = self.topology.couchdb.repository.clone();
-        let probe = async move { couchdb::repository_answers(repository.as_deref(), "bookworm").await };
-        let choice =
-            couchdb::choose(wanted, node.cloud == CloudName::Local, recorded.as_deref(), probe).await?;
+        let probe =
+            async move { couchdb::repository_answers(repository.as_deref(), "bookworm").await };
+        let choice = couchdb::choose(
+            wanted,
+            node.cloud == CloudName::Local,
+            recorded.as_deref(),
+            probe,
+        )
+        .await?;
         self.receipt.choices.couchdb_distribution = Some(choice.name().into());
         self.refresh_artifacts().await
     }

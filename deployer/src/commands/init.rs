@@ -12,11 +12,25 @@ const MINIMAL: &str = include_str!("../../../inventory/minimal.yaml");
 /// Writes the file; never over another one.
 pub fn run(options: &Init, out: &mut dyn std::io::Write) -> Result<u8, CommandError> {
     let file = &options.file;
-    let text = if options.minimal { MINIMAL } else { inventory::DEFAULT };
-    let mut opened = OpenOptions::new().write(true).create_new(true).open(file).map_err(|error| {
-        CommandError::usage(format!("cannot make {}: {error}", file.display())).hint("name another file: deployer init FILE")
-    })?;
+    let text = if options.minimal {
+        MINIMAL
+    } else {
+        inventory::DEFAULT
+    };
+    let mut opened = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(file)
+        .map_err(|error| {
+            CommandError::usage(format!("cannot make {}: {error}", file.display()))
+                .hint("name another file: deployer init FILE")
+        })?;
     opened.write_all(text.as_bytes())?;
-    writeln!(out, "{} is written; next: deployer plan --inventory {}", file.display(), file.display())?;
+    writeln!(
+        out,
+        "{} is written; next: deployer plan --inventory {}",
+        file.display(),
+        file.display()
+    )?;
     Ok(0)
 }

@@ -22,18 +22,28 @@ pub async fn run(
 ) -> Result<u8, CommandError> {
     let deployment = Deployment::find(&options.target, environment)?;
     let topology = &deployment.topology;
-    let wanted: Vec<(&Node, Vec<Role>)> = match Role::ALL.into_iter().find(|role| role.name() == options.subject) {
-        Some(role) => topology.nodes_with(role).map(|node| (node, vec![role])).collect(),
+    let wanted: Vec<(&Node, Vec<Role>)> = match Role::ALL
+        .into_iter()
+        .find(|role| role.name() == options.subject)
+    {
+        Some(role) => topology
+            .nodes_with(role)
+            .map(|node| (node, vec![role]))
+            .collect(),
         None => {
             let node = deployment.node(&options.subject)?;
             vec![(node, node.roles.iter().copied().collect())]
         }
     };
     let nodes = wanted.iter().map(|(node, _)| node.name.as_str());
-    let crew = deployment.connect(nodes, PATIENCE_FOR_RUNNING, environment, reporter).await?;
+    let crew = deployment
+        .connect(nodes, PATIENCE_FOR_RUNNING, environment, reporter)
+        .await?;
     for (node, roles) in wanted {
-        let mut arguments: Vec<String> =
-            ["--no-pager", "--output=short-iso", "--lines"].map(String::from).into_iter().collect();
+        let mut arguments: Vec<String> = ["--no-pager", "--output=short-iso", "--lines"]
+            .map(String::from)
+            .into_iter()
+            .collect();
         arguments.push(options.lines.to_string());
         for role in roles {
             arguments.push("--unit".into());
@@ -52,7 +62,10 @@ pub async fn run(
         }
         if output.status != 0 {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(CommandError::failed(format!("{}: journalctl ended with exit code {}: {said}", node.name, output.status)));
+            return Err(CommandError::failed(format!(
+                "{}: journalctl ended with exit code {}: {said}",
+                node.name, output.status
+            )));
         }
     }
     crew.close(true).await?;

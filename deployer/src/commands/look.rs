@@ -18,9 +18,10 @@ use crate::report::Reporter;
 use crate::run::Executor as _;
 use crate::topology::CloudName;
 
-use super::clouds::{self, Keys};
+use super::clouds;
 use super::crew::Crew;
 use super::draft::Draft;
+use crate::run::keys::Keys;
 
 /// A cloud, what is wanted of it, and what it would do.
 pub struct CloudLook {
@@ -76,24 +77,44 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
         }
     }
     let environment = viewpoint.environment;
-    let connector =
-        Connector::new(&machines, viewpoint.directory, environment.runtime_dir.as_deref(), &environment.home)?;
-    let mut crew = Crew::connect(&connector, &machines, viewpoint.patience, viewpoint.reporter).await;
+    let connector = Connector::new(
+        &machines,
+        viewpoint.directory,
+        environment.runtime_dir.as_deref(),
+        &environment.home,
+    )?;
+    let mut crew = Crew::connect(
+        &connector,
+        &machines,
+        viewpoint.patience,
+        viewpoint.reporter,
+    )
+    .await;
     crew.require_all()?;
     crew.set_couchdb_repository(draft.topology.couchdb.repository.clone());
 
     let desired = draft.desired(&machines)?;
     let facts = ask(&crew, &desired, &machines).await?;
-    let orphans: BTreeSet<String> = clouds.iter().flat_map(|look| look.plan.orphans.clone()).collect();
-    let lost: BTreeSet<String> = clouds.iter().flat_map(|look| look.plan.lost.clone()).collect();
+    let orphans: BTreeSet<String> = clouds
+        .iter()
+        .flat_map(|look| look.plan.orphans.clone())
+        .collect();
+    let lost: BTreeSet<String> = clouds
+        .iter()
+        .flat_map(|look| look.plan.lost.clone())
+        .collect();
     let strict = strict(draft);
     let destroy_data: BTreeSet<String> = viewpoint.change.destroy_data.iter().cloned().collect();
     let unknown: Vec<&String> = destroy_data
         .iter()
-        .filter(|node| !draft.topology.nodes.contains_key(*node) && !draft.receipt.machines.contains_key(*node))
+        .filter(|node| {
+            !draft.topology.nodes.contains_key(*node) && !draft.receipt.machines.contains_key(*node)
+        })
         .collect();
     if let Some(node) = unknown.first() {
-        return Err(CommandError::usage(format!("--destroy-data {node}: there is no such node")));
+        return Err(CommandError::usage(format!(
+            "--destroy-data {node}: there is no such node"
+        )));
     }
     let receipt = draft.receipt.clone();
     let situation = Situation {
@@ -106,33 +127,71 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
         destroy_data: &destroy_data,
     };
     let renewed = plan::epochs_to_renew(&desired, &draft.topology.topics, &situation);
-    let desired = if draft.fill_epochs(&renewed) { draft.desired(&machines)? } else { desired };
+    let desired = if draft.fill_epochs(&renewed) {
+        draft.desired(&machines)?
+    } else {
+        desired
+    };
     let plan = plan::compare(&desired, &situation).map_err(|conflicts| {
         let lines: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
         let mut error = CommandError::failed(format!(
             "something is there that is not ours; nothing was changed:\n    {}",
             lines.join("\n    ")
         ));
-        let hints: BTreeSet<String> = conflicts.into_iter().map(|conflict| conflict.hint).collect();
+        let hints: BTreeSet<String> = conflicts
+            .into_iter()
+            .map(|conflict| conflict.hint)
+            .collect();
         error.hints.extend(hints);
         error
     })?;
-    Ok(Look { clouds, machines, crew, facts, desired, plan })
+    Ok(Look {
+        clouds,
+        machines,
+        crew,
+        facts,
+        desired,
+        plan,
+    })
 }
 
-async fn look_at_clouds(draft: &Draft, viewpoint: &Viewpoint<'_>) -> Result<Vec<CloudLook>, CommandError> {
+async fn look_at_clouds(
+    draft: &Draft,
+    viewpoint: &Viewpoint<'_>,
+) -> Result<Vec<CloudLook>, CommandError> {
     let context = draft.context();
     let mut looks = Vec::new();
     for name in clouds::names(&draft.topology, &draft.receipt) {
         let cloud = clouds::open(name, &draft.topology, viewpoint.directory);
-        let nodes = draft.topology.nodes.values().filter(|node| node.cloud == name);
-        let packages = nodes.flat_map(|node| component::packages(node, &context)).collect();
-        let wanted = clouds::wanted(name, draft, viewpoint.keys, packages, viewpoint.change.prune)?;
+        let nodes = draft
+            .topology
+            .nodes
+            .values()
+            .filter(|node| node.cloud == name);
+        let packages = nodes
+            .flat_map(|node| component::packages(node, &context))
+            .collect();
+        let wanted = clouds::wanted(
+            name,
+            draft,
+            viewpoint.keys,
+            packages,
+            viewpoint.change.prune,
+        )?;
         looks.push((name, cloud, wanted));
     }
     let plans = join_all(looks.iter().map(|(_, cloud, wanted)| cloud.plan(wanted))).await;
     let looks = looks.into_iter().zip(plans);
-    looks.map(|((name, cloud, wanted), plan)| Ok(CloudLook { name, cloud, wanted, plan: plan? })).collect()
+    looks
+        .map(|((name, cloud, wanted), plan)| {
+            Ok(CloudLook {
+                name,
+                cloud,
+                wanted,
+                plan: plan?,
+            })
+        })
+        .collect()
 }
 
 async fn ask(
@@ -141,8 +200,13 @@ async fn ask(
     machines: &BTreeMap<String, Machine>,
 ) -> Result<BTreeMap<String, Facts>, CommandError> {
     let queries = plan::queries(desired);
-    let asked = queries.iter().filter(|(node, _)| machines.contains_key(*node));
-    let answers = join_all(asked.map(|(node, query)| async move { (node.clone(), crew.hands().ask(node, query).await) }));
+    let asked = queries
+        .iter()
+        .filter(|(node, _)| machines.contains_key(*node));
+    let answers =
+        join_all(asked.map(|(node, query)| async move {
+            (node.clone(), crew.hands().ask(node, query).await)
+        }));
     let mut facts = BTreeMap::new();
     for (node, answer) in answers.await {
         facts.insert(node, answer?);
@@ -151,7 +215,11 @@ async fn ask(
 }
 
 fn strict(draft: &Draft) -> BTreeSet<String> {
-    let nodes = draft.topology.nodes.values().filter(|node| node.cloud == CloudName::Existing);
+    let nodes = draft
+        .topology
+        .nodes
+        .values()
+        .filter(|node| node.cloud == CloudName::Existing);
     nodes.map(|node| node.name.clone()).collect()
 }
 
@@ -163,14 +231,25 @@ impl Look {
 
     /// What would be lost without the user's word.
     pub fn refused(&self) -> Vec<String> {
-        let by_nodes = self.plan.refused().map(|loss| format!("{}: {}", loss.node, loss.words));
+        let by_nodes = self
+            .plan
+            .refused()
+            .map(|loss| format!("{}: {}", loss.node, loss.words));
         by_nodes.collect()
     }
 
     /// What is lost with the user's word.
     pub fn losses(&self) -> Vec<String> {
-        let by_clouds = self.clouds.iter().flat_map(|look| &look.plan.steps).filter_map(|step| step.loses.clone());
-        let by_nodes = self.plan.losses.iter().map(|loss| format!("{}: {}", loss.node, loss.words));
+        let by_clouds = self
+            .clouds
+            .iter()
+            .flat_map(|look| &look.plan.steps)
+            .filter_map(|step| step.loses.clone());
+        let by_nodes = self
+            .plan
+            .losses
+            .iter()
+            .map(|loss| format!("{}: {}", loss.node, loss.words));
         by_clouds.chain(by_nodes).collect()
     }
 }

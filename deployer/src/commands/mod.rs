@@ -37,8 +37,11 @@ pub mod wait;
 
 /// Does what the command line says. Data goes to standard output, all else to the error channel. Returns the exit code.
 pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandError> {
-    let reporter: Box<dyn Reporter> =
-        if std::io::stderr().is_terminal() { Box::new(Bars::default()) } else { Box::new(Plain::new(std::io::stderr())) };
+    let reporter: Box<dyn Reporter> = if std::io::stderr().is_terminal() {
+        Box::new(Bars::default())
+    } else {
+        Box::new(Plain::new(std::io::stderr()))
+    };
     let reporter = reporter.as_ref();
     let out = &mut std::io::stdout();
     match &cli.verb {

@@ -19,7 +19,11 @@ struct Forward {
 }
 
 /// Keeps the tunnels open until interrupted.
-pub async fn run(options: &Open, environment: &Environment, out: &mut dyn Write) -> Result<u8, CommandError> {
+pub async fn run(
+    options: &Open,
+    environment: &Environment,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
     let deployment = Deployment::find(&options.target, environment)?;
     let topology = &deployment.topology;
     let (role, port) = match options.service {
@@ -32,49 +36,79 @@ pub async fn run(options: &Open, environment: &Environment, out: &mut dyn Write)
         .map(|(index, node)| Forward {
             node: node.name.clone(),
             // Brokers advertise name and port, and all have the same port: each gets a loopback address of its own.
-            local: if role == Role::Kafka { format!("127.0.0.{}", index + 2) } else { "127.0.0.1".into() },
+            local: if role == Role::Kafka {
+                format!("127.0.0.{}", index + 2)
+            } else {
+                "127.0.0.1".into()
+            },
             local_port: options.port.unwrap_or(port),
             port,
         })
         .collect();
     if forwards.is_empty() {
-        return Err(CommandError::usage(format!("this deployment has no node with the role {role}")));
+        return Err(CommandError::usage(format!(
+            "this deployment has no node with the role {role}"
+        )));
     }
     let connector = deployment.connector(environment)?;
     let mut tunnels = Vec::new();
     for forward in &forwards {
-        let Forward { node, local, local_port, port } = forward;
+        let Forward {
+            node,
+            local,
+            local_port,
+            port,
+        } = forward;
         if matches!(deployment.machine(node)?.access, Access::Here) {
             writeln!(out, "{node} is this machine: port {port} is here already")?;
             continue;
         }
-        let mut arguments: Vec<String> = ["-N", "-o", "ExitOnForwardFailure=yes", "-L"].map(String::from).into();
+        let mut arguments: Vec<String> = ["-N", "-o", "ExitOnForwardFailure=yes", "-L"]
+            .map(String::from)
+            .into();
         arguments.push(format!("{local}:{local_port}:127.0.0.1:{port}"));
         arguments.extend(ssh_arguments(&connector, node)?);
         let child = program("ssh", &arguments).spawn();
-        tunnels.push((node, child.map_err(|error| CommandError::failed(format!("cannot run ssh: {error}")))?));
+        tunnels.push((
+            node,
+            child.map_err(|error| CommandError::failed(format!("cannot run ssh: {error}")))?,
+        ));
     }
     match options.service {
         Service::Couchdb => {
             let local_port = options.port.unwrap_or(port);
-            writeln!(out, "CouchDB: http://127.0.0.1:{local_port}/_utils  (stand-in: http://127.0.0.1:{local_port}/)")?;
+            writeln!(
+                out,
+                "CouchDB: http://127.0.0.1:{local_port}/_utils  (stand-in: http://127.0.0.1:{local_port}/)"
+            )?;
             writeln!(out, "login:   {}", crate::component::couchdb::ADMIN)?;
             writeln!(out, "password: in {}", deployment.secrets_file().display())?;
         }
         Service::Kafka => {
-            let names: Vec<String> =
-                forwards.iter().map(|forward| format!("{} {}", forward.local, topology.host_name(&forward.node))).collect();
-            writeln!(out, "Kafka: brokers answer by the names they advertise; put these lines into /etc/hosts of this box:")?;
+            let names: Vec<String> = forwards
+                .iter()
+                .map(|forward| format!("{} {}", forward.local, topology.host_name(&forward.node)))
+                .collect();
+            writeln!(
+                out,
+                "Kafka: brokers answer by the names they advertise; put these lines into /etc/hosts of this box:"
+            )?;
             for line in names {
                 writeln!(out, "    {line}")?;
             }
-            writeln!(out, "then: bootstrap servers {}", topology.kafka_bootstrap())?;
+            writeln!(
+                out,
+                "then: bootstrap servers {}",
+                topology.kafka_bootstrap()
+            )?;
         }
     }
     writeln!(out, "Ctrl-C closes the tunnel.")?;
     out.flush()?;
     // All tunnels run at the same time; the first that ends, ends the command.
-    let ends = tunnels.into_iter().map(|(node, mut child)| Box::pin(async move { (node, child.wait().await) }));
+    let ends = tunnels
+        .into_iter()
+        .map(|(node, mut child)| Box::pin(async move { (node, child.wait().await) }));
     let ends: Vec<_> = ends.collect();
     if ends.is_empty() {
         return Ok(0);

@@ -9,10 +9,10 @@ use crate::cloud::CloudStep;
 use crate::error::CommandError;
 use crate::report::Reporter;
 
-use super::clouds::Keys;
 use super::crew::PATIENCE_FOR_RUNNING;
 use super::draft::Draft;
 use super::look::{Look, Viewpoint, look};
+use crate::run::keys::Keys;
 
 /// The whole plan as JSON: machines first, then what happens on nodes.
 #[derive(Serialize)]
@@ -34,10 +34,22 @@ pub async fn run(
     reporter: &dyn Reporter,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
-    let mut draft = Draft::new(&options.target, options.change.agents.as_deref(), environment).await?;
+    let mut draft = Draft::new(
+        &options.target,
+        options.change.agents.as_deref(),
+        environment,
+    )
+    .await?;
     let nowhere = tempfile::tempdir()?;
-    let keys = draft.entry.as_ref().map(|entry| Keys::of(&entry.directory, &entry.name)).transpose()?;
-    let directory = draft.entry.as_ref().map_or(nowhere.path().to_owned(), |entry| entry.directory.clone());
+    let keys = draft
+        .entry
+        .as_ref()
+        .map(|entry| Keys::read(&entry.directory))
+        .transpose()?;
+    let directory = draft
+        .entry
+        .as_ref()
+        .map_or(nowhere.path().to_owned(), |entry| entry.directory.clone());
     let viewpoint = Viewpoint {
         directory: &directory,
         keys: keys.as_ref(),
@@ -49,9 +61,18 @@ pub async fn run(
     let seen = look(&mut draft, &viewpoint).await?;
     let settled = seen.is_settled();
     if options.json {
-        let machines = seen.clouds.iter().flat_map(|look| &look.plan.steps).collect();
+        let machines = seen
+            .clouds
+            .iter()
+            .flat_map(|look| &look.plan.steps)
+            .collect();
         let (deployment, id) = (draft.topology.name.as_str(), draft.receipt.id.as_str());
-        let whole = Whole { deployment, id, machines, nodes: &seen.plan };
+        let whole = Whole {
+            deployment,
+            id,
+            machines,
+            nodes: &seen.plan,
+        };
         serde_json::to_writer_pretty(&mut *out, &whole)?;
         writeln!(out)?;
     } else {
@@ -64,12 +85,24 @@ pub async fn run(
 /// The whole plan in words.
 pub fn text(seen: &Look) -> String {
     let mut text = String::new();
-    let steps: Vec<&CloudStep> = seen.clouds.iter().flat_map(|look| &look.plan.steps).collect();
+    let steps: Vec<&CloudStep> = seen
+        .clouds
+        .iter()
+        .flat_map(|look| &look.plan.steps)
+        .collect();
     if !steps.is_empty() {
         text.push_str("machines\n");
         for step in steps {
-            let node = step.node.as_ref().map(|node| format!("{node}: ")).unwrap_or_default();
-            let loses = step.loses.as_ref().map(|loses| format!(" (loses {loses})")).unwrap_or_default();
+            let node = step
+                .node
+                .as_ref()
+                .map(|node| format!("{node}: "))
+                .unwrap_or_default();
+            let loses = step
+                .loses
+                .as_ref()
+                .map(|loses| format!(" (loses {loses})"))
+                .unwrap_or_default();
             text.push_str(&format!("  {node}{}{loses}\n", step.words));
         }
     }

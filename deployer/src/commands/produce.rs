@@ -18,7 +18,11 @@ use super::wait;
 
 /// Stops each service, marks its state so that the next start is a new run, and starts it again. A kill in between leaves a
 /// stopped producer, which `up` starts.
-pub async fn run(options: &Produce, environment: &Environment, reporter: &dyn Reporter) -> Result<u8, CommandError> {
+pub async fn run(
+    options: &Produce,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<u8, CommandError> {
     let deployment = Deployment::find(&options.target, environment)?;
     let topology = &deployment.topology;
     let clients: Vec<&str> = topology
@@ -27,15 +31,32 @@ pub async fn run(options: &Produce, environment: &Environment, reporter: &dyn Re
         .filter(|name| options.client.as_ref().is_none_or(|client| client == name))
         .collect();
     if clients.is_empty() {
-        let all: Vec<&str> = topology.nodes_with(Role::Producer).map(|node| node.name.as_str()).collect();
+        let all: Vec<&str> = topology
+            .nodes_with(Role::Producer)
+            .map(|node| node.name.as_str())
+            .collect();
         let named = options.client.as_deref().unwrap_or("a producer");
-        return Err(CommandError::usage(format!("there is no producer `{named}`; there are: {}", all.join(", "))));
+        return Err(CommandError::usage(format!(
+            "there is no producer `{named}`; there are: {}",
+            all.join(", ")
+        )));
     }
     let nodes: Vec<&str> = match topology.pipeline_node() {
-        Some(node) if options.wait => clients.iter().copied().chain([node.name.as_str()]).collect(),
+        Some(node) if options.wait => clients
+            .iter()
+            .copied()
+            .chain([node.name.as_str()])
+            .collect(),
         _ => clients.clone(),
     };
-    let crew = deployment.connect(nodes.into_iter(), PATIENCE_FOR_RUNNING, environment, reporter).await?;
+    let crew = deployment
+        .connect(
+            nodes.into_iter(),
+            PATIENCE_FOR_RUNNING,
+            environment,
+            reporter,
+        )
+        .await?;
     let unit = Place::new(topology, Role::Producer).unit();
     let tools = producer::tools(topology);
     try_join_all(clients.iter().map(|client| {
@@ -43,13 +64,27 @@ pub async fn run(options: &Produce, environment: &Environment, reporter: &dyn Re
         async move {
             let started = std::time::Instant::now();
             let words = "start a new run".to_owned();
-            reporter.event(&Event::StepStarted { node: Some((*client).into()), words: words.clone() });
+            reporter.event(&Event::StepStarted {
+                node: Some((*client).into()),
+                words: words.clone(),
+            });
             let host = crew.host(client)?;
             command(client, host, "systemctl", &["stop", unit]).await?;
-            command(client, host, &tool.program, &["--config", &tool.config, "new-run"]).await?;
+            command(
+                client,
+                host,
+                &tool.program,
+                &["--config", &tool.config, "new-run"],
+            )
+            .await?;
             command(client, host, "systemctl", &["start", unit]).await?;
             let (outcome, took) = (Outcome::Done, started.elapsed());
-            reporter.event(&Event::StepFinished { node: Some((*client).into()), words, outcome, took });
+            reporter.event(&Event::StepFinished {
+                node: Some((*client).into()),
+                words,
+                outcome,
+                took,
+            });
             Ok::<(), CommandError>(())
         }
     }))
@@ -61,10 +96,18 @@ pub async fn run(options: &Produce, environment: &Environment, reporter: &dyn Re
     Ok(0)
 }
 
-async fn command(node: &str, host: &dyn Host, program: &str, arguments: &[&str]) -> Result<(), CommandError> {
+async fn command(
+    node: &str,
+    host: &dyn Host,
+    program: &str,
+    arguments: &[&str],
+) -> Result<(), CommandError> {
     let command = Command {
         program: program.into(),
-        arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+        arguments: arguments
+            .iter()
+            .map(|argument| (*argument).to_owned())
+            .collect(),
         input: Input::Nothing,
         timeout: Duration::from_secs(40),
         root: true,
@@ -75,6 +118,9 @@ async fn command(node: &str, host: &dyn Host, program: &str, arguments: &[&str])
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     let words = arguments.join(" ");
-    Err(CommandError::failed(format!("{node}: `{program} {words}` ended with exit code {}: {said}", output.status))
-        .hint(format!("deployer logs {node}")))
+    Err(CommandError::failed(format!(
+        "{node}: `{program} {words}` ended with exit code {}: {said}",
+        output.status
+    ))
+    .hint(format!("deployer logs {node}")))
 }

@@ -18,7 +18,9 @@ pub async fn run(options: &Ssh, environment: &Environment) -> Result<u8, Command
     let mut command = match &machine.access {
         Access::Here => {
             if options.command.is_empty() {
-                return Err(CommandError::usage(format!("{node} is this machine: you are there already")));
+                return Err(CommandError::usage(format!(
+                    "{node} is this machine: you are there already"
+                )));
             }
             program(&options.command[0], &options.command[1..])
         }
@@ -30,22 +32,42 @@ pub async fn run(options: &Ssh, environment: &Environment) -> Result<u8, Command
             program("ssh", &arguments)
         }
     };
-    let status = command.status().await.map_err(|error| CommandError::failed(format!("cannot run ssh: {error}")))?;
+    let status = command
+        .status()
+        .await
+        .map_err(|error| CommandError::failed(format!("cannot run ssh: {error}")))?;
     Ok(u8::try_from(status.code().unwrap_or(255)).unwrap_or(255))
 }
 
 /// `-F … destination` for a node.
 pub fn ssh_arguments(connector: &Connector, node: &str) -> Result<Vec<String>, CommandError> {
-    let Route { config, destination, .. } =
-        connector.route(node).ok_or_else(|| CommandError::usage(format!("{node} is this machine: no SSH leads to it")))?;
-    Ok(vec!["-F".into(), config.display().to_string(), destination.clone()])
+    let Route {
+        config,
+        destination,
+        ..
+    } = connector.route(node).ok_or_else(|| {
+        CommandError::usage(format!("{node} is this machine: no SSH leads to it"))
+    })?;
+    Ok(vec![
+        "-F".into(),
+        config.display().to_string(),
+        destination.clone(),
+    ])
 }
 
 /// A child of ours on the terminal.
-#[expect(clippy::disallowed_methods, reason = "the user's own interactive ssh, which must have the terminal")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the user's own interactive ssh, which must have the terminal"
+)]
 pub fn program(program: &str, arguments: &[String]) -> tokio::process::Command {
     let mut command = tokio::process::Command::new(program);
-    command.args(arguments).stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit()).kill_on_drop(true);
+    command
+        .args(arguments)
+        .stdin(Stdio::inherit())
+        .stdout(Stdio::inherit())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true);
     command
 }
 

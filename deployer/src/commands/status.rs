@@ -68,7 +68,8 @@ pub async fn look(
                 }
             })
             .await;
-            let late = || Heard::Nothing(format!("no answer within {:.0} s", DEADLINE.as_secs_f64()));
+            let late =
+                || Heard::Nothing(format!("no answer within {:.0} s", DEADLINE.as_secs_f64()));
             (node, heard.unwrap_or_else(|_| late()))
         }
     }))
@@ -82,19 +83,37 @@ pub async fn look(
         (node, address)
     });
     let (id, now) = (&deployment.receipt.id, jiff::Timestamp::now());
-    Ok(Report::new(&deployment.topology, id, &heard, &addresses.collect(), now))
+    Ok(Report::new(
+        &deployment.topology,
+        id,
+        &heard,
+        &addresses.collect(),
+        now,
+    ))
 }
 
 /// What status wants to know of a node.
 fn question(deployment: &Deployment, node: &str) -> Query {
     let topology = &deployment.topology;
-    let mut query = Query { deployment: topology.name.clone(), ..Query::default() };
-    let Some(node) = topology.nodes.get(node) else { return query };
-    query.units = node.roles.iter().map(|role| deployment.unit(*role)).collect();
+    let mut query = Query {
+        deployment: topology.name.clone(),
+        ..Query::default()
+    };
+    let Some(node) = topology.nodes.get(node) else {
+        return query;
+    };
+    query.units = node
+        .roles
+        .iter()
+        .map(|role| deployment.unit(*role))
+        .collect();
     if node.has(Role::Producer) {
         query.files.insert(producer::state_file(topology), true);
     }
-    if topology.pipeline_node().is_some_and(|answering| answering.name == node.name) {
+    if topology
+        .pipeline_node()
+        .is_some_and(|answering| answering.name == node.name)
+    {
         query.pipeline = consumer::tool(topology);
     }
     query

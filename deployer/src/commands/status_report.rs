@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize as _, Serialize};
 
-use crate::facts::Facts;
 use crate::contract::ProducerState;
+use crate::facts::Facts;
 use crate::inspect::{Database, Inspect};
 use crate::topology::{Role, Topology};
 
@@ -102,7 +102,10 @@ impl Report {
         let mut nodes = BTreeMap::new();
         let mut inspection = None;
         for node in topology.nodes.values() {
-            let mut report = NodeReport { address: addresses.get(&node.name).cloned(), ..NodeReport::default() };
+            let mut report = NodeReport {
+                address: addresses.get(&node.name).cloned(),
+                ..NodeReport::default()
+            };
             match heard.get(&node.name) {
                 Some(Heard::Facts(facts)) => {
                     report.reachable = true;
@@ -110,7 +113,10 @@ impl Report {
                     if let Some(value) = &facts.pipeline {
                         match Inspect::deserialize(value) {
                             Ok(answer) => inspection = Some(answer),
-                            Err(error) => problems.push(format!("{}: the pipeline's report is not readable: {error}", node.name)),
+                            Err(error) => problems.push(format!(
+                                "{}: the pipeline's report is not readable: {error}",
+                                node.name
+                            )),
                         }
                     }
                 }
@@ -159,19 +165,31 @@ impl Report {
                     let _ = write!(text, "{}", error.lines().next().unwrap_or_default());
                 }
                 None => {
-                    let units: Vec<String> =
-                        node.units.iter().map(|(unit, state)| format!("{} {state}", short(unit, &self.deployment))).collect();
+                    let units: Vec<String> = node
+                        .units
+                        .iter()
+                        .map(|(unit, state)| format!("{} {state}", short(unit, &self.deployment)))
+                        .collect();
                     text.push_str(&units.join(", "));
                 }
             }
             if let Some((acked, count)) = node.produced {
-                let of = if count == 0 { "∞".to_owned() } else { count.to_string() };
+                let of = if count == 0 {
+                    "∞".to_owned()
+                } else {
+                    count.to_string()
+                };
                 let _ = write!(text, " {acked}/{of}");
             }
             text.push('\n');
         }
         if let Some(brokers) = &self.brokers {
-            let _ = write!(text, "\nbrokers    {} of {} alive", brokers.alive.len(), brokers.expected);
+            let _ = write!(
+                text,
+                "\nbrokers    {} of {} alive",
+                brokers.alive.len(),
+                brokers.expected
+            );
         }
         if let Some(couchdb) = &self.couchdb {
             let _ = write!(text, "\ndocuments  in {couchdb}");
@@ -183,8 +201,14 @@ impl Report {
                 "topic", "partitions", "in sync", "events", "documents", "dead letters", "newest"
             );
             for (name, topic) in &self.topics {
-                let in_sync = if topic.under_replicated + topic.without_leader == 0 { "all" } else { "NOT ALL" };
-                let newest = topic.newest_age_seconds.map_or("-".into(), |age| format!("{age} s"));
+                let in_sync = if topic.under_replicated + topic.without_leader == 0 {
+                    "all"
+                } else {
+                    "NOT ALL"
+                };
+                let newest = topic
+                    .newest_age_seconds
+                    .map_or("-".into(), |age| format!("{age} s"));
                 let _ = writeln!(
                     text,
                     "{name:<24} {:>10} {in_sync:>8} {:>8} {:>10} {:>12} {newest:>8}",
@@ -213,10 +237,18 @@ fn shown<T: ToString>(value: Option<T>) -> String {
 
 fn short<'a>(unit: &'a str, deployment: &str) -> &'a str {
     let unit = unit.strip_suffix(".service").unwrap_or(unit);
-    unit.strip_prefix(deployment).and_then(|rest| rest.strip_prefix('-')).unwrap_or(unit)
+    unit.strip_prefix(deployment)
+        .and_then(|rest| rest.strip_prefix('-'))
+        .unwrap_or(unit)
 }
 
-fn judge_units(topology: &Topology, node: &str, facts: &Facts, report: &mut NodeReport, problems: &mut Vec<String>) {
+fn judge_units(
+    topology: &Topology,
+    node: &str,
+    facts: &Facts,
+    report: &mut NodeReport,
+    problems: &mut Vec<String>,
+) {
     for (name, unit) in &facts.units {
         let producer = name.contains(Role::Producer.name());
         let finished = producer && report_finished(facts);
@@ -228,11 +260,17 @@ fn judge_units(topology: &Topology, node: &str, facts: &Facts, report: &mut Node
             _ => "stopped",
         };
         if !matches!(state, "running" | "finished") {
-            problems.push(format!("{node}: {name} is {state}; see `deployer logs {node}`"));
+            problems.push(format!(
+                "{node}: {name} is {state}; see `deployer logs {node}`"
+            ));
         }
         report.units.insert(name.clone(), state.into());
     }
-    if topology.nodes.get(node).is_some_and(|node| node.has(Role::Producer)) {
+    if topology
+        .nodes
+        .get(node)
+        .is_some_and(|node| node.has(Role::Producer))
+    {
         report.produced = producer_state(facts).map(|state| (state.acked, state.count));
     }
 }
@@ -243,11 +281,18 @@ fn report_finished(facts: &Facts) -> bool {
 
 /// The state file of a node's producer, among the files that were asked for.
 pub fn producer_state(facts: &Facts) -> Option<ProducerState> {
-    let (_, file) = facts.files.iter().find(|(path, _)| path.ends_with("/producer/state.json"))?;
+    let (_, file) = facts
+        .files
+        .iter()
+        .find(|(path, _)| path.ends_with("/producer/state.json"))?;
     serde_json::from_str(file.text.as_deref()?).ok()
 }
 
-type PipelineReport = (Option<BrokersReport>, Option<String>, BTreeMap<String, TopicReport>);
+type PipelineReport = (
+    Option<BrokersReport>,
+    Option<String>,
+    BTreeMap<String, TopicReport>,
+);
 
 fn judge_pipeline(
     topology: &Topology,
@@ -259,25 +304,45 @@ fn judge_pipeline(
     if let Some(error) = &inspection.kafka.error {
         problems.push(format!("kafka: {error}"));
     }
-    let alive: Vec<i32> = inspection.kafka.brokers.iter().map(|broker| broker.id).collect();
+    let alive: Vec<i32> = inspection
+        .kafka
+        .brokers
+        .iter()
+        .map(|broker| broker.id)
+        .collect();
     if inspection.kafka.reachable && alive.len() < expected {
-        problems.push(format!("kafka: {} of {expected} brokers are alive", alive.len()));
+        problems.push(format!(
+            "kafka: {} of {expected} brokers are alive",
+            alive.len()
+        ));
     }
     let databases = inspection.couchdb.databases.iter();
-    let documents: BTreeMap<&str, &Database> = databases.map(|database| (database.topic.as_str(), database)).collect();
+    let documents: BTreeMap<&str, &Database> = databases
+        .map(|database| (database.topic.as_str(), database))
+        .collect();
     let has_couchdb = topology.couchdb_url().is_some();
     if has_couchdb && let Some(error) = &inspection.couchdb.error {
         problems.push(format!("couchdb: {error}"));
     }
     let mut topics = BTreeMap::new();
     for topic in topology.topics.values() {
-        let seen = inspection.kafka.topics.iter().find(|seen| seen.name == topic.name);
+        let seen = inspection
+            .kafka
+            .topics
+            .iter()
+            .find(|seen| seen.name == topic.name);
         let database = documents.get(topic.name.as_str());
         let partitions = seen.map_or(&[][..], |seen| &seen.partitions);
         let report = TopicReport {
             partitions: partitions.len(),
-            under_replicated: partitions.iter().filter(|partition| partition.isr.len() < partition.replicas.len()).count(),
-            without_leader: partitions.iter().filter(|partition| partition.leader < 0).count(),
+            under_replicated: partitions
+                .iter()
+                .filter(|partition| partition.isr.len() < partition.replicas.len())
+                .count(),
+            without_leader: partitions
+                .iter()
+                .filter(|partition| partition.leader < 0)
+                .count(),
             events: seen.and_then(|seen| seen.messages),
             lag: seen.and_then(|seen| seen.lag),
             documents: database.and_then(|database| database.documents),
@@ -288,19 +353,34 @@ fn judge_pipeline(
                 .map(|newest| now.duration_since(newest).as_secs().max(0)),
         };
         if inspection.kafka.reachable && report.partitions == 0 {
-            problems.push(format!("topic {} does not exist; `deployer up` makes it", topic.name));
+            problems.push(format!(
+                "topic {} does not exist; `deployer up` makes it",
+                topic.name
+            ));
         }
         if report.under_replicated > 0 {
-            problems.push(format!("topic {}: {} partitions are not in sync on all replicas", topic.name, report.under_replicated));
+            problems.push(format!(
+                "topic {}: {} partitions are not in sync on all replicas",
+                topic.name, report.under_replicated
+            ));
         }
         if report.without_leader > 0 {
-            problems.push(format!("topic {}: {} partitions have no leader", topic.name, report.without_leader));
+            problems.push(format!(
+                "topic {}: {} partitions have no leader",
+                topic.name, report.without_leader
+            ));
         }
         if inspection.couchdb.reachable && has_couchdb && report.documents.is_none() {
-            problems.push(format!("database {} does not exist; `deployer up` makes it", topic.database));
+            problems.push(format!(
+                "database {} does not exist; `deployer up` makes it",
+                topic.database
+            ));
         }
         if let Some(dead) = report.dead_letters.filter(|dead| *dead > 0) {
-            problems.push(format!("topic {}: {dead} dead letters in {}-dead-letters", topic.name, topic.database));
+            problems.push(format!(
+                "topic {}: {dead} dead letters in {}-dead-letters",
+                topic.name, topic.database
+            ));
         }
         topics.insert(topic.name.clone(), report);
     }

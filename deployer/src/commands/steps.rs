@@ -21,20 +21,41 @@ pub async fn apply(
     record: &(dyn Fn(Applied) -> Result<(), CommandError> + Sync),
 ) -> Result<(), CommandError> {
     for stage in steps.chunk_by(|one, next| one.stage == next.stage) {
-        if stop.requested() {
-            return Err(CommandError { kind: Kind::Interrupted, ..CommandError::failed("stopped before the machines were done") });
+        if stop.is_set() {
+            return Err(CommandError {
+                kind: Kind::Interrupted,
+                ..CommandError::failed("stopped before the machines were done")
+            });
         }
         let started = Instant::now();
-        let name = stage.first().map(|step| step.stage.clone()).unwrap_or_default();
+        let name = stage
+            .first()
+            .map(|step| step.stage.clone())
+            .unwrap_or_default();
         let nodes = stage.iter().filter_map(|step| step.node.clone()).collect();
-        reporter.event(&Event::StageStarted { stage: name.clone(), nodes });
-        let results = join_all(stage.iter().map(|step| one(cloud, wanted, step, reporter, record))).await;
-        reporter.event(&Event::StageFinished { stage: name, took: started.elapsed() });
+        reporter.event(&Event::StageStarted {
+            stage: name.clone(),
+            nodes,
+        });
+        let results = join_all(
+            stage
+                .iter()
+                .map(|step| one(cloud, wanted, step, reporter, record)),
+        )
+        .await;
+        reporter.event(&Event::StageFinished {
+            stage: name,
+            took: started.elapsed(),
+        });
         let mut failures = results.into_iter().filter_map(Result::err);
         if let Some(first) = failures.next() {
             // Each was reported as it failed; the first stands for them on the way out.
             let others = failures.count();
-            let hint = if others > 0 { format!("{others} more failed, see above") } else { "run the same command again".into() };
+            let hint = if others > 0 {
+                format!("{others} more failed, see above")
+            } else {
+                "run the same command again".into()
+            };
             return Err(first.hint(hint));
         }
     }
@@ -50,7 +71,10 @@ async fn one(
 ) -> Result<(), CommandError> {
     let started = Instant::now();
     let (node, words) = (step.node.clone(), step.words.clone());
-    reporter.event(&Event::StepStarted { node: node.clone(), words: words.clone() });
+    reporter.event(&Event::StepStarted {
+        node: node.clone(),
+        words: words.clone(),
+    });
     let result = match cloud.apply(wanted, step, &Shown(reporter)).await {
         Ok(applied) => record(applied),
         Err(error) => Err(error.into()),
@@ -59,6 +83,11 @@ async fn one(
         Ok(()) => Outcome::Done,
         Err(error) => Outcome::Failed(error.cause.to_string()),
     };
-    reporter.event(&Event::StepFinished { node, words, outcome, took: started.elapsed() });
+    reporter.event(&Event::StepFinished {
+        node,
+        words,
+        outcome,
+        took: started.elapsed(),
+    });
     result
 }

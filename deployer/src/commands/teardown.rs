@@ -43,23 +43,49 @@ pub async fn run(
     let started = Instant::now();
     let doomed = find(options, environment, reporter).await?;
     let (name, id) = (doomed.receipt.name.clone(), doomed.receipt.id.clone());
-    let what = if options.keep_data { "its services, keeping data on your own hosts" } else { "its services and all its data" };
-    confirm(&format!("Take away {name} (id {id}) with {what}?"), options.yes)?;
+    let what = if options.keep_data {
+        "its services, keeping data on your own hosts"
+    } else {
+        "its services and all its data"
+    };
+    confirm(
+        &format!("Take away {name} (id {id}) with {what}?"),
+        options.yes,
+    )?;
 
     let state_dir = target::state_dir(&options.target, environment);
     let mode = Mode::Salvage { id: id.clone() };
-    let journal = Journal::open(&state_dir, &name, &doomed.receipt.cloud, &mode)?;
-    let stop = Stop::on_signals()?;
+    let journal = Journal::open(&state_dir, &name, &doomed.receipt.cloud, mode)?;
+    let stop = Stop::on_interrupt();
     let mut left = Vec::new();
     let hosts = hosts_of_the_user(&doomed.receipt);
     if !hosts.is_empty() {
         let directory = journal.directory();
-        left.extend(clean(&hosts, &doomed.receipt, options.keep_data, directory, environment, reporter, &stop).await?);
+        left.extend(
+            clean(
+                &hosts,
+                &doomed.receipt,
+                options.keep_data,
+                directory,
+                environment,
+                reporter,
+                &stop,
+            )
+            .await?,
+        );
     }
     for (cloud_name, cloud) in opened(&doomed)? {
         let wanted = clouds::nothing(cloud_name, &doomed.receipt);
         let plan = cloud.plan(&wanted).await?;
-        steps::apply(cloud.as_ref(), &wanted, &plan.steps, reporter, &stop, &|_| Ok(())).await?;
+        steps::apply(
+            cloud.as_ref(),
+            &wanted,
+            &plan.steps,
+            reporter,
+            &stop,
+            &|_| Ok(()),
+        )
+        .await?;
         left.extend(cloud.leftovers(&id).await?);
     }
     if !left.is_empty() {
@@ -69,7 +95,9 @@ pub async fn run(
     }
     journal.remove()?;
     let took = started.elapsed().as_secs_f64();
-    reporter.event(&Event::Note(format!("{name} is gone and nothing is left ({took:.1} s)")));
+    reporter.event(&Event::Note(format!(
+        "{name} is gone and nothing is left ({took:.1} s)"
+    )));
     Ok(0)
 }
 
@@ -86,8 +114,12 @@ async fn find(
         Ok(entry) => entry,
         Err(error) if options.target.inventory.is_none() => {
             let found = found_on_this_box().await?;
-            let list = found.iter().map(|found| format!("{} --id {}", found.deployment, found.id));
-            return Err(list.fold(error, |error, line| error.hint(format!("without a receipt there is {line}"))));
+            let list = found
+                .iter()
+                .map(|found| format!("{} --id {}", found.deployment, found.id));
+            return Err(list.fold(error, |error, line| {
+                error.hint(format!("without a receipt there is {line}"))
+            }));
         }
         Err(_) => return by_manifests(options, environment, reporter).await,
     };
@@ -103,10 +135,19 @@ async fn find(
                 return by_manifests(options, environment, reporter).await;
             }
             let found = found_on_this_box().await?;
-            let mut same = found.into_iter().filter(|found| found.deployment == entry.name);
+            let mut same = found
+                .into_iter()
+                .filter(|found| found.deployment == entry.name);
             match (same.next(), same.next()) {
                 (Some(found), None) => Ok(bare(&found, cloud)),
-                (None, _) => Ok(bare(&Found { id: "-".into(), deployment: entry.name, nodes: [].into() }, cloud)),
+                (None, _) => Ok(bare(
+                    &Found {
+                        id: "-".into(),
+                        deployment: entry.name,
+                        nodes: [].into(),
+                    },
+                    cloud,
+                )),
                 (Some(one), Some(other)) => Err(CommandError::usage(format!(
                     "several deployments are called {}: {}, {} …",
                     entry.name, one.id, other.id
@@ -118,7 +159,11 @@ async fn find(
     }
 }
 
-async fn by_id(id: &str, options: &Teardown, environment: &Environment) -> Result<Doomed, CommandError> {
+async fn by_id(
+    id: &str,
+    options: &Teardown,
+    environment: &Environment,
+) -> Result<Doomed, CommandError> {
     for entry in journal::list(&target::state_dir(&options.target, environment))? {
         if let Ok(receipt) = journal::read_receipt(&entry.directory)
             && receipt.id == id
@@ -140,7 +185,10 @@ async fn found_on_this_box() -> Result<Vec<Found>, CommandError> {
 }
 
 fn bare(found: &Found, cloud: CloudName) -> Doomed {
-    Doomed { receipt: Receipt::bare(&found.id, &found.deployment, cloud.name()), topology: None }
+    Doomed {
+        receipt: Receipt::bare(&found.id, &found.deployment, cloud.name()),
+        topology: None,
+    }
 }
 
 /// The hosts that the inventory names; their manifests tell the id.
@@ -150,7 +198,10 @@ async fn by_manifests(
     reporter: &dyn Reporter,
 ) -> Result<Doomed, CommandError> {
     let source = target::read_inventory(&options.target)?;
-    let choice = Options { cloud: options.target.cloud, name: options.target.name.clone() };
+    let choice = Options {
+        cloud: options.target.cloud,
+        name: options.target.name.clone(),
+    };
     let (topology, _) =
         Topology::new(&source.inventory, &choice, &Ids::default()).map_err(CommandError::usage)?;
     let mut receipt = Receipt::bare("-", &topology.name, topology.cloud.name());
@@ -159,8 +210,11 @@ async fn by_manifests(
     let mut wanted = clouds::nothing(CloudName::Existing, &receipt);
     wanted.machines = clouds::bare_machines(&topology, CloudName::Existing);
     for machine in cloud.plan(&wanted).await?.machines {
-        let record =
-            MachineRecord { cloud: CloudName::Existing.name().into(), machine: Some(machine.clone()), data: Vec::new() };
+        let record = MachineRecord {
+            cloud: CloudName::Existing.name().into(),
+            machine: Some(machine.clone()),
+            data: Vec::new(),
+        };
         receipt.machines.insert(machine.node, record);
     }
     let hosts = hosts_of_the_user(&receipt);
@@ -168,17 +222,29 @@ async fn by_manifests(
     let crew = connect(&hosts, nowhere.path(), environment, reporter).await?;
     let manifests = manifests(&crew, &receipt.name).await?;
     crew.close(true).await?;
-    let mut ids: Vec<String> = manifests.into_values().map(|manifest| manifest.id).collect();
+    let mut ids: Vec<String> = manifests
+        .into_values()
+        .map(|manifest| manifest.id)
+        .collect();
     ids.sort();
     ids.dedup();
     match ids.as_slice() {
         [id] => {
             receipt.id.clone_from(id);
-            Ok(Doomed { receipt, topology: Some(topology) })
+            Ok(Doomed {
+                receipt,
+                topology: Some(topology),
+            })
         }
-        [] => Err(CommandError::failed(format!("none of the hosts has anything of a deployment called {}", topology.name))),
-        _ => Err(CommandError::failed(format!("the hosts belong to several deployments: {}", ids.join(", ")))
-            .hint("name an inventory with the hosts of one of them only")),
+        [] => Err(CommandError::failed(format!(
+            "none of the hosts has anything of a deployment called {}",
+            topology.name
+        ))),
+        _ => Err(CommandError::failed(format!(
+            "the hosts belong to several deployments: {}",
+            ids.join(", ")
+        ))
+        .hint("name an inventory with the hosts of one of them only")),
     }
 }
 
@@ -187,10 +253,16 @@ fn topology_of(receipt: &Receipt) -> Option<Topology> {
 }
 
 fn opened(doomed: &Doomed) -> Result<Vec<(CloudName, Box<dyn Cloud>)>, CommandError> {
-    let recorded = doomed.receipt.machines.values().map(|record| record.cloud.as_str());
+    let recorded = doomed
+        .receipt
+        .machines
+        .values()
+        .map(|record| record.cloud.as_str());
     let own = target::cloud_name(&doomed.receipt.cloud)?;
-    let mut names: Vec<CloudName> =
-        CloudName::ALL.into_iter().filter(|cloud| recorded.clone().any(|name| name == cloud.name())).collect();
+    let mut names: Vec<CloudName> = CloudName::ALL
+        .into_iter()
+        .filter(|cloud| recorded.clone().any(|name| name == cloud.name()))
+        .collect();
     if !names.contains(&own) {
         names.push(own);
     }
@@ -206,7 +278,10 @@ fn opened(doomed: &Doomed) -> Result<Vec<(CloudName, Box<dyn Cloud>)>, CommandEr
 fn hosts_of_the_user(receipt: &Receipt) -> BTreeMap<String, Machine> {
     let mut machines = deployment::machines(receipt);
     machines.retain(|node, _| {
-        receipt.machines.get(node).is_some_and(|record| record.cloud == CloudName::Existing.name())
+        receipt
+            .machines
+            .get(node)
+            .is_some_and(|record| record.cloud == CloudName::Existing.name())
     });
     machines
 }
@@ -217,12 +292,23 @@ async fn connect(
     environment: &Environment,
     reporter: &dyn Reporter,
 ) -> Result<Crew, CommandError> {
-    let connector = Connector::new(hosts, directory, environment.runtime_dir.as_deref(), &environment.home)?;
+    let connector = Connector::new(
+        hosts,
+        directory,
+        environment.runtime_dir.as_deref(),
+        &environment.home,
+    )?;
     Ok(Crew::connect(&connector, hosts, PATIENCE_FOR_RUNNING, reporter).await)
 }
 
-async fn manifests(crew: &Crew, deployment: &str) -> Result<BTreeMap<String, Manifest>, CommandError> {
-    let query = Query { deployment: deployment.into(), ..Query::default() };
+async fn manifests(
+    crew: &Crew,
+    deployment: &str,
+) -> Result<BTreeMap<String, Manifest>, CommandError> {
+    let query = Query {
+        deployment: deployment.into(),
+        ..Query::default()
+    };
     let asked = crew.nodes().into_iter().map(|node| {
         let query = &query;
         async move { (node.to_owned(), crew.hands().ask(node, query).await) }
@@ -263,10 +349,16 @@ async fn clean(
             format!("{node}: these Debian packages stay: {}", names.join(" "))
         })
         .collect();
-    let summary = Runner::new(crew.hands(), reporter, stop).run(&plan, &|_| {}).await.map_err(|failures| failed(&failures))?;
+    let summary = Runner::new(crew.hands(), reporter, stop)
+        .run(&plan, &|_| {})
+        .await
+        .map_err(|failures| failed(&failures))?;
     if summary.left > 0 {
-        return Err(CommandError { kind: Kind::Interrupted, ..CommandError::failed("stopped before all was taken away") }
-            .hint("deployer teardown goes on from here"));
+        return Err(CommandError {
+            kind: Kind::Interrupted,
+            ..CommandError::failed("stopped before all was taken away")
+        }
+        .hint("deployer teardown goes on from here"));
     }
     for line in packages {
         reporter.event(&Event::Note(line));

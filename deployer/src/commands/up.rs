@@ -13,13 +13,12 @@ use crate::machine::Access;
 use crate::preflight::{self, AgentNeeds};
 use crate::receipt::{MachineRecord, Receipt};
 use crate::report::{Event, Reporter};
-use crate::run::journal::{Journal, Mode};
 use crate::run::Failures;
+use crate::run::journal::{Journal, Mode};
 use crate::run::runner::{Runner, Stop};
 use crate::step::Action;
 use crate::topology::{CloudName, Distribution, Role};
 
-use super::clouds::Keys;
 use super::confirm::confirm;
 use super::crew::{PATIENCE_FOR_NEW, PATIENCE_FOR_RUNNING};
 use super::draft::Draft;
@@ -27,6 +26,7 @@ use super::look::{Look, Viewpoint, look};
 use super::plan::text;
 use super::verify::{self, Proof};
 use super::{clouds, steps, target, wait};
+use crate::run::keys::Keys;
 
 /// Canaries that each producer sends when something changed.
 const CANARIES: u32 = 20;
@@ -41,7 +41,11 @@ impl Times {
     }
 
     fn words(&self) -> String {
-        let parts: Vec<String> = self.0.iter().map(|(what, seconds)| format!("{what} {seconds:.1}")).collect();
+        let parts: Vec<String> = self
+            .0
+            .iter()
+            .map(|(what, seconds)| format!("{what} {seconds:.1}"))
+            .collect();
         parts.join(", ")
     }
 }
@@ -55,18 +59,23 @@ pub async fn run(
 ) -> Result<u8, CommandError> {
     let started = Instant::now();
     let mut times = Times::default();
-    let stop = Stop::on_signals()?;
+    let stop = Stop::on_interrupt();
 
     // Everything that can be refused without asking anybody is refused here, before anything is made.
-    let mut draft = Draft::new(&options.target, options.change.agents.as_deref(), environment).await?;
+    let mut draft = Draft::new(
+        &options.target,
+        options.change.agents.as_deref(),
+        environment,
+    )
+    .await?;
     provide(&draft, reporter).await?;
     draft.choose_couchdb().await?;
 
     let state_dir = target::state_dir(&options.target, environment);
     let (name, cloud) = (draft.topology.name.clone(), draft.topology.cloud);
-    let journal = Journal::open(&state_dir, &name, cloud.name(), &Mode::Create)?;
+    let journal = Journal::open(&state_dir, &name, cloud.name(), Mode::Create)?;
     let before = draft.adopt(&journal).await?;
-    let keys = Keys::of(journal.directory(), &name)?;
+    let keys = Keys::ensure(journal.directory(), draft.topology.nodes.keys())?;
     let mut viewpoint = Viewpoint {
         directory: journal.directory(),
         keys: Some(&keys),
@@ -81,15 +90,18 @@ pub async fn run(
     let mut seen = look(&mut draft, &viewpoint).await?;
     times.since("look", looking);
     if seen.is_settled() {
-        journal.update(|receipt| remember(receipt, &draft))?;
+        journal.change(|receipt| remember(receipt, &draft))?;
         let facts = format!("{} nodes, nothing to do", draft.topology.nodes.len());
-        reporter.event(&Event::Note(format!("{facts} ({:.2} s)", started.elapsed().as_secs_f64())));
+        reporter.event(&Event::Note(format!(
+            "{facts} ({:.2} s)",
+            started.elapsed().as_secs_f64()
+        )));
         finish(&draft, &seen, options, None, reporter, out).await?;
         seen.crew.close(true).await?;
         return Ok(0);
     }
     consent(&draft, &seen, before.as_ref(), options, reporter)?;
-    journal.update(|receipt| {
+    journal.change(|receipt| {
         remember(receipt, &draft);
         for look in &seen.clouds {
             for node in look.wanted.machines.keys() {
@@ -102,13 +114,16 @@ pub async fn run(
     let making = Instant::now();
     let had_steps = seen.clouds.iter().any(|look| !look.plan.steps.is_empty());
     let identities = draft.artifacts.clone();
-    let (made, fetched) = futures_util::join!(make_machines(&seen, &journal, reporter, &stop), fetch(&draft, &seen, reporter));
+    let (made, fetched) = futures_util::join!(
+        make_machines(&seen, &journal, reporter, &stop),
+        fetch(&draft, &seen, reporter)
+    );
     made?;
     let (paths, source) = fetched?;
     if let Some(source) = source {
         draft.receipt.choices.kafka_source = Some(source.name().into());
         draft.refresh_artifacts().await?;
-        journal.update(|receipt| remember(receipt, &draft))?;
+        journal.change(|receipt| remember(receipt, &draft))?;
     }
     times.since("machines and downloads", making);
     if had_steps || identities != draft.artifacts {
@@ -116,7 +131,7 @@ pub async fn run(
         seen.crew.close(true).await?;
         viewpoint.patience = PATIENCE_FOR_NEW;
         seen = look(&mut draft, &viewpoint).await?;
-        journal.update(|receipt| remember(receipt, &draft))?;
+        journal.change(|receipt| remember(receipt, &draft))?;
         times.since("connect and ask", asking);
     }
     let refused = seen.refused();
@@ -126,13 +141,19 @@ pub async fn run(
     check_nodes(&draft, &seen)?;
 
     seen.crew.set_artifacts(paths);
-    journal.update(|receipt| hold(receipt, &draft, &seen))?;
+    journal.change(|receipt| hold(receipt, &draft, &seen))?;
     let runner = Runner::new(seen.crew.hands(), reporter, &stop);
-    let summary = runner.run(&seen.plan, &|_| {}).await.map_err(|failures| failed(&failures))?;
+    let summary = runner
+        .run(&seen.plan, &|_| {})
+        .await
+        .map_err(|failures| failed(&failures))?;
     if summary.left > 0 {
         let words = format!("stopped with {} steps left", summary.left);
-        return Err(CommandError { kind: Kind::Interrupted, ..CommandError::failed(words) }
-            .hint("deployer up goes on from here; deployer teardown takes all away"));
+        return Err(CommandError {
+            kind: Kind::Interrupted,
+            ..CommandError::failed(words)
+        }
+        .hint("deployer up goes on from here; deployer teardown takes all away"));
     }
     for (stage, took) in &summary.stages {
         times.0.push((stage.clone(), took.as_secs_f64()));
@@ -142,7 +163,11 @@ pub async fn run(
     let proof = verify::prove(&seen.crew, &draft.topology, CANARIES, reporter).await?;
     times.since("proof", proving);
     let seconds = started.elapsed().as_secs_f64();
-    reporter.event(&Event::Note(format!("{}: done in {seconds:.1} s ({})", draft.topology.name, times.words())));
+    reporter.event(&Event::Note(format!(
+        "{}: done in {seconds:.1} s ({})",
+        draft.topology.name,
+        times.words()
+    )));
     finish(&draft, &seen, options, proof.as_ref(), reporter, out).await?;
     seen.crew.close(true).await?;
     Ok(0)
@@ -153,14 +178,26 @@ async fn provide(draft: &Draft, reporter: &dyn Reporter) -> Result<(), CommandEr
     for name in clouds::names(&draft.topology, &draft.receipt) {
         let cloud = clouds::open(name, &draft.topology, Path::new(""));
         let needs = cloud.missing().await?;
-        let (by_apt, by_user): (Vec<_>, Vec<_>) = needs.into_iter().partition(|need| need.package.is_some());
+        let (by_apt, by_user): (Vec<_>, Vec<_>) =
+            needs.into_iter().partition(|need| need.package.is_some());
         if !by_user.is_empty() {
-            let list: String = by_user.iter().map(|need| format!("\n    {}", need.what)).collect();
-            return Err(CommandError::usage(format!("this box cannot carry the cloud `{name}`:{list}")));
+            let list: String = by_user
+                .iter()
+                .map(|need| format!("\n    {}", need.what))
+                .collect();
+            return Err(CommandError::usage(format!(
+                "this box cannot carry the cloud `{name}`:{list}"
+            )));
         }
         if !by_apt.is_empty() {
-            let packages: Vec<&str> = by_apt.iter().filter_map(|need| need.package.as_deref()).collect();
-            reporter.event(&Event::Note(format!("this box lacks {}: installing by apt", packages.join(", "))));
+            let packages: Vec<&str> = by_apt
+                .iter()
+                .filter_map(|need| need.package.as_deref())
+                .collect();
+            reporter.event(&Event::Note(format!(
+                "this box lacks {}: installing by apt",
+                packages.join(", ")
+            )));
             cloud.provide(&by_apt, &clouds::Shown(reporter)).await?;
         }
     }
@@ -178,8 +215,17 @@ fn consent(
     let refused = seen.refused();
     let first = before.is_none();
     if first {
-        let machines = seen.clouds.iter().flat_map(|look| &look.plan.steps).filter(|step| step.node.is_some()).count();
-        let words = format!("{}: new, {machines} machines to make, {}", draft.topology.name, seen.plan.summary());
+        let machines = seen
+            .clouds
+            .iter()
+            .flat_map(|look| &look.plan.steps)
+            .filter(|step| step.node.is_some())
+            .count();
+        let words = format!(
+            "{}: new, {machines} machines to make, {}",
+            draft.topology.name,
+            seen.plan.summary()
+        );
         reporter.event(&Event::Note(words));
     } else {
         reporter.event(&Event::Note(text(seen)));
@@ -192,9 +238,14 @@ fn consent(
         let list: String = losses.iter().map(|loss| format!("\n    {loss}")).collect();
         return confirm(&format!("This data is lost:{list}\nGo on?"), options.yes);
     }
-    let other = before.is_some_and(|before| before.inventory != draft.source.text && !before.inventory.is_empty());
+    let other = before.is_some_and(|before| {
+        before.inventory != draft.source.text && !before.inventory.is_empty()
+    });
     if other {
-        let question = format!("The inventory of {} is another than at the last up. Change it as shown?", draft.topology.name);
+        let question = format!(
+            "The inventory of {} is another than at the last up. Change it as shown?",
+            draft.topology.name
+        );
         return confirm(&question, options.yes);
     }
     Ok(())
@@ -202,18 +253,40 @@ fn consent(
 
 fn refusal(refused: &[String]) -> CommandError {
     let list: String = refused.iter().map(|loss| format!("\n    {loss}")).collect();
-    let nodes: Vec<&str> = refused.iter().filter_map(|loss| loss.split(':').next()).collect();
-    let mut flags: Vec<String> = nodes.iter().map(|node| format!("--destroy-data {node}")).collect();
+    let nodes: Vec<&str> = refused
+        .iter()
+        .filter_map(|loss| loss.split(':').next())
+        .collect();
+    let mut flags: Vec<String> = nodes
+        .iter()
+        .map(|node| format!("--destroy-data {node}"))
+        .collect();
     flags.dedup();
-    CommandError::usage(format!("this would lose data, so nothing was changed:{list}"))
-        .hint(format!("if that is what you want: deployer up {}", flags.join(" ")))
+    CommandError::usage(format!(
+        "this would lose data, so nothing was changed:{list}"
+    ))
+    .hint(format!(
+        "if that is what you want: deployer up {}",
+        flags.join(" ")
+    ))
 }
 
 /// What the receipt knows once the user agreed.
 fn remember(receipt: &mut Receipt, draft: &Draft) {
-    let Receipt { inventory, broker_ids, client_numbers, epochs, choices, .. } = draft.receipt.clone();
+    let Receipt {
+        inventory,
+        broker_ids,
+        client_numbers,
+        epochs,
+        choices,
+        ..
+    } = draft.receipt.clone();
     *receipt = Receipt {
-        inventory: if inventory.is_empty() { receipt.inventory.clone() } else { draft.source.text.clone() },
+        inventory: if inventory.is_empty() {
+            receipt.inventory.clone()
+        } else {
+            draft.source.text.clone()
+        },
         broker_ids,
         client_numbers,
         epochs,
@@ -224,11 +297,14 @@ fn remember(receipt: &mut Receipt, draft: &Draft) {
 
 /// Records that a machine is about to be there.
 fn intend(receipt: &mut Receipt, node: &str, cloud: CloudName) {
-    receipt.machines.entry(node.into()).or_insert_with(|| MachineRecord {
-        cloud: cloud.name().into(),
-        machine: None,
-        data: Vec::new(),
-    });
+    receipt
+        .machines
+        .entry(node.into())
+        .or_insert_with(|| MachineRecord {
+            cloud: cloud.name().into(),
+            machine: None,
+            data: Vec::new(),
+        });
 }
 
 /// Records the machines, and the kinds of data that nodes hold from now on.
@@ -243,10 +319,15 @@ fn hold(receipt: &mut Receipt, draft: &Draft, seen: &Look) {
     }
 }
 
-async fn make_machines(seen: &Look, journal: &Journal, reporter: &dyn Reporter, stop: &Stop) -> Result<(), CommandError> {
+async fn make_machines(
+    seen: &Look,
+    journal: &Journal,
+    reporter: &dyn Reporter,
+    stop: &Stop,
+) -> Result<(), CommandError> {
     for look in &seen.clouds {
         let record = |applied: crate::cloud::Applied| {
-            journal.update(|receipt| {
+            journal.change(|receipt| {
                 receipt.cloud_notes.extend(applied.notes);
                 if let Some(machine) = applied.machine {
                     intend(receipt, &machine.node, look.name);
@@ -258,12 +339,24 @@ async fn make_machines(seen: &Look, journal: &Journal, reporter: &dyn Reporter, 
             })?;
             Ok(())
         };
-        steps::apply(look.cloud.as_ref(), &look.wanted, &look.plan.steps, reporter, stop, &record).await?;
+        steps::apply(
+            look.cloud.as_ref(),
+            &look.wanted,
+            &look.plan.steps,
+            reporter,
+            stop,
+            &record,
+        )
+        .await?;
         // What was pruned is remembered no longer.
-        let removed = look.wanted.remove.iter().filter(|node| !look.wanted.machines.contains_key(*node));
+        let removed = look
+            .wanted
+            .remove
+            .iter()
+            .filter(|node| !look.wanted.machines.contains_key(*node));
         let removed: Vec<String> = removed.cloned().collect();
         if !removed.is_empty() {
-            journal.update(|receipt| receipt.machines.retain(|node, _| !removed.contains(node)))?;
+            journal.change(|receipt| receipt.machines.retain(|node, _| !removed.contains(node)))?;
         }
     }
     Ok(())
@@ -277,16 +370,29 @@ async fn fetch(
     seen: &Look,
     reporter: &dyn Reporter,
 ) -> Result<(Paths, Option<kafka::Source>), CommandError> {
-    let line = |line: &str| reporter.event(&Event::StepOutput { node: None, line: line.into() });
+    let line = |line: &str| {
+        reporter.event(&Event::StepOutput {
+            node: None,
+            line: line.into(),
+        })
+    };
     let needs = |key: &str| {
         seen.plan.actions().any(|action| match action {
-            Action::UnpackArchive { artifact, .. } | Action::UploadFile { artifact, .. } => artifact == key,
+            Action::UnpackArchive { artifact, .. } | Action::UploadFile { artifact, .. } => {
+                artifact == key
+            }
             _ => false,
         })
     };
     let mut paths: Paths = [
-        (artifact_key::PRODUCER.to_owned(), draft.agents.producer.path.clone()),
-        (artifact_key::CONSUMER.to_owned(), draft.agents.consumer.path.clone()),
+        (
+            artifact_key::PRODUCER.to_owned(),
+            draft.agents.producer.path.clone(),
+        ),
+        (
+            artifact_key::CONSUMER.to_owned(),
+            draft.agents.consumer.path.clone(),
+        ),
     ]
     .into();
     let mut source = None;
@@ -309,28 +415,45 @@ async fn fetch(
 
 /// Refuses nodes that cannot carry their roles, before anything is changed on any of them.
 fn check_nodes(draft: &Draft, seen: &Look) -> Result<(), CommandError> {
-    let obstacles: Vec<String> = obstacles(draft, seen).iter().map(ToString::to_string).collect();
+    let obstacles: Vec<String> = obstacles(draft, seen)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     if obstacles.is_empty() {
         return Ok(());
     }
-    Err(CommandError::failed(format!("nodes cannot carry their roles; nothing was changed on them:\n    {}", obstacles.join("\n    ")))
-        .hint("deployer check shows all of it again"))
+    Err(CommandError::failed(format!(
+        "nodes cannot carry their roles; nothing was changed on them:\n    {}",
+        obstacles.join("\n    ")
+    ))
+    .hint("deployer check shows all of it again"))
 }
 
 /// What stands in the way on the nodes that answered.
 pub fn obstacles(draft: &Draft, seen: &Look) -> Vec<preflight::Obstacle> {
     let agents = AgentNeeds {
         architecture: draft.agents.consumer.machine.into(),
-        libc: draft.agents.consumer.libc.max(draft.agents.producer.libc).map_or("0".into(), |libc| libc.to_string()),
+        libc: draft
+            .agents
+            .consumer
+            .libc
+            .max(draft.agents.producer.libc)
+            .map_or("0".into(), |libc| libc.to_string()),
     };
     let nodes = draft.topology.nodes.values();
     let known = nodes.filter_map(|node| Some((node, seen.facts.get(&node.name)?)));
-    known.flat_map(|(node, facts)| preflight::obstacles(node, &facts.system, &agents, draft.couchdb())).collect()
+    known
+        .flat_map(|(node, facts)| {
+            preflight::obstacles(node, &facts.system, &agents, draft.couchdb())
+        })
+        .collect()
 }
 
 pub fn failed(failures: &Failures) -> CommandError {
-    let blocks: Vec<String> =
-        failures.iter().map(|(node, (words, error))| format!("{node}: {words}: {}", chain(error))).collect();
+    let blocks: Vec<String> = failures
+        .iter()
+        .map(|(node, (words, error))| format!("{node}: {words}: {}", chain(error)))
+        .collect();
     let mut error = CommandError::failed(blocks.join("\n"));
     for node in failures.keys() {
         error = error.hint(format!("deployer logs {node}"));
@@ -361,7 +484,10 @@ async fn finish(
     if let Some(proof) = proof {
         writeln!(out, "proven:    {}", proof.words())?;
     }
-    let producers: Vec<&str> = topology.nodes_with(Role::Producer).map(|node| node.name.as_str()).collect();
+    let producers: Vec<&str> = topology
+        .nodes_with(Role::Producer)
+        .map(|node| node.name.as_str())
+        .collect();
     if options.wait {
         wait::until_stored(&seen.crew, topology, &producers, reporter).await?;
     }
@@ -375,12 +501,28 @@ async fn finish(
         _ => "127.0.0.1".into(),
     };
     if let Some(node) = topology.nodes_with(Role::Couchdb).next() {
-        let kind = if draft.couchdb() == Distribution::Pouchdb { " (the stand-in PouchDB Server, for trying things out)" } else { "" };
-        writeln!(out, "documents: http://{}:{}/{kind}", address(&node.name), topology.couchdb.port)?;
-        writeln!(out, "           login `{}`; `deployer open couchdb` shows where the password is", couchdb_component::ADMIN)?;
+        let kind = if draft.couchdb() == Distribution::Pouchdb {
+            " (the stand-in PouchDB Server, for trying things out)"
+        } else {
+            ""
+        };
+        writeln!(
+            out,
+            "documents: http://{}:{}/{kind}",
+            address(&node.name),
+            topology.couchdb.port
+        )?;
+        writeln!(
+            out,
+            "           login `{}`; `deployer open couchdb` shows where the password is",
+            couchdb_component::ADMIN
+        )?;
     }
     if consumer::tool(topology).is_some() && topology.nodes_with(Role::Consumer).next().is_some() {
-        writeln!(out, "next:      deployer docs · deployer status · deployer produce · deployer teardown")?;
+        writeln!(
+            out,
+            "next:      deployer docs · deployer status · deployer produce · deployer teardown"
+        )?;
     } else {
         writeln!(out, "next:      deployer status · deployer teardown")?;
     }

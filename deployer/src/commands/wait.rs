@@ -42,18 +42,33 @@ pub async fn until_stored(
                 open.push(format!("{client} {}/{}", state.acked, state.count));
             }
             let line = format!("{}/{}", state.acked, state.count);
-            reporter.event(&Event::StepOutput { node: Some((*client).into()), line });
-            now.insert((*client).to_owned(), i64::try_from(state.acked).unwrap_or(i64::MAX));
+            reporter.event(&Event::StepOutput {
+                node: Some((*client).into()),
+                line,
+            });
+            now.insert(
+                (*client).to_owned(),
+                i64::try_from(state.acked).unwrap_or(i64::MAX),
+            );
         }
         if open.is_empty() {
             let lag = lag(crew, topology).await?;
             if lag.values().all(|lag| *lag == 0) {
                 let words = "all events are documents".into();
                 let (outcome, took) = (Outcome::Done, started.elapsed());
-                reporter.event(&Event::StepFinished { node: None, words, outcome, took });
+                reporter.event(&Event::StepFinished {
+                    node: None,
+                    words,
+                    outcome,
+                    took,
+                });
                 return Ok(());
             }
-            open.extend(lag.iter().filter(|(_, lag)| **lag != 0).map(|(topic, lag)| format!("{topic}: {lag} not stored")));
+            open.extend(
+                lag.iter()
+                    .filter(|(_, lag)| **lag != 0)
+                    .map(|(topic, lag)| format!("{topic}: {lag} not stored")),
+            );
             now.extend(lag);
         }
         if now != last {
@@ -61,8 +76,11 @@ pub async fn until_stored(
             moved = Instant::now();
         } else if moved.elapsed() > STALL {
             let seconds = STALL.as_secs();
-            return Err(CommandError::failed(format!("no progress for {seconds} s: {}", open.join(", ")))
-                .hint("deployer status shows which part is not well"));
+            return Err(CommandError::failed(format!(
+                "no progress for {seconds} s: {}",
+                open.join(", ")
+            ))
+            .hint("deployer status shows which part is not well"));
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -70,12 +88,25 @@ pub async fn until_stored(
 
 /// Topic → events that are not yet acknowledged by CouchDB.
 async fn lag(crew: &Crew, topology: &Topology) -> Result<BTreeMap<String, i64>, CommandError> {
-    let (Some(tool), Some(node)) = (consumer::tool(topology), topology.pipeline_node()) else { return Ok(BTreeMap::new()) };
-    let query = Query { pipeline: Some(tool), deployment: topology.name.clone(), ..Query::default() };
+    let (Some(tool), Some(node)) = (consumer::tool(topology), topology.pipeline_node()) else {
+        return Ok(BTreeMap::new());
+    };
+    let query = Query {
+        pipeline: Some(tool),
+        deployment: topology.name.clone(),
+        ..Query::default()
+    };
     let facts = crew.hands().ask(&node.name, &query).await?;
-    let Some(value) = facts.pipeline else { return Ok([("pipeline".to_owned(), -1)].into()) };
+    let Some(value) = facts.pipeline else {
+        return Ok([("pipeline".to_owned(), -1)].into());
+    };
     let inspect: Inspect = serde_json::from_value(value)?;
-    Ok(inspect.kafka.topics.into_iter().filter_map(|topic| topic.lag.map(|lag| (topic.name, lag))).collect())
+    Ok(inspect
+        .kafka
+        .topics
+        .into_iter()
+        .filter_map(|topic| topic.lag.map(|lag| (topic.name, lag)))
+        .collect())
 }
 
 /// How far each producer is, in words: `12/100`.
@@ -87,14 +118,26 @@ pub async fn progress(
     let mut lines = Vec::new();
     for client in clients {
         let state = state(crew, topology, client).await?;
-        let of = if state.count == 0 { "∞".to_owned() } else { state.count.to_string() };
+        let of = if state.count == 0 {
+            "∞".to_owned()
+        } else {
+            state.count.to_string()
+        };
         lines.push(((*client).to_owned(), format!("{}/{of}", state.acked)));
     }
     Ok(lines)
 }
 
-async fn state(crew: &Crew, topology: &Topology, client: &str) -> Result<ProducerState, CommandError> {
+async fn state(
+    crew: &Crew,
+    topology: &Topology,
+    client: &str,
+) -> Result<ProducerState, CommandError> {
     let files = [(producer::state_file(topology), true)].into();
-    let query = Query { files, deployment: topology.name.clone(), ..Query::default() };
+    let query = Query {
+        files,
+        deployment: topology.name.clone(),
+        ..Query::default()
+    };
     Ok(producer_state(&crew.hands().ask(client, &query).await?).unwrap_or_default())
 }

@@ -11,10 +11,10 @@ use sha1::Sha1;
 use super::place::{self, Place};
 use super::service::{self, Service};
 use super::{Component, Context, artifact_key};
+use crate::receipt::Choices;
 use crate::receipt::Secrets;
 use crate::step::{Access, Action, Content, sha256};
 use crate::template::{TemplateError, fixed, render};
-use crate::receipt::Choices;
 use crate::topology::{Distribution, Node, Role, Topology};
 
 /// The component of [`Role::Couchdb`].
@@ -107,9 +107,7 @@ pub fn distribution(topology: &Topology, choices: &Choices) -> Distribution {
 pub fn unit(topology: &Topology, choices: &Choices) -> String {
     match distribution(topology, choices) {
         Distribution::Auto | Distribution::Apache => PACKAGE_UNIT.to_owned(),
-        Distribution::Archive | Distribution::Pouchdb => {
-            Place::new(topology, Role::Couchdb).unit()
-        }
+        Distribution::Archive | Distribution::Pouchdb => Place::new(topology, Role::Couchdb).unit(),
     }
 }
 
@@ -147,7 +145,11 @@ impl Component for Couchdb {
         context: &Context<'_>,
         reads: &BTreeMap<String, String>,
     ) -> Vec<Action> {
-        service::start(unit(context.topology, context.choices), reads, context.topology.couchdb.port)
+        service::start(
+            unit(context.topology, context.choices),
+            reads,
+            context.topology.couchdb.port,
+        )
     }
 }
 

@@ -40,7 +40,7 @@ impl Default for LocalCloud {
     fn default() -> Self {
         Self {
             memory_mib: 2048,
-            network: "10.213.0.0/16".to_owned(),
+            network: super::LOCAL_NETWORK.to_owned(),
             mirror: None,
             release: None,
             quick_start: true,

@@ -36,3 +36,6 @@ pub const DEFAULT: &str = include_str!("../../../inventory/utilization.yaml");
 
 /// The Kafka version whose checksums are pinned. Kafka 3.9 is the last line that works with ZooKeeper.
 pub const KAFKA_VERSION: &str = "3.9.1";
+
+/// The range from which local deployments take their networks where the inventory names none.
+pub const LOCAL_NETWORK: &str = "10.213.0.0/16";

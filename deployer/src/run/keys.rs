@@ -51,6 +51,11 @@ pub struct Keys {
     user: KeyPair,
 }
 
+/// Where the key lies that opens a deployment's machines.
+pub fn user_path(deployment: &Path) -> PathBuf {
+    deployment.join("keys").join(USER)
+}
+
 impl Keys {
     /// The keys below a deployment's directory for these nodes; what is missing is made and stored.
     pub fn ensure<'a>(
@@ -181,7 +186,12 @@ mod tests {
         let directory = tempfile::tempdir().expect("directory");
         let keys = Keys::read(directory.path()).expect("made up");
         keys.host("vm2").expect("made up");
-        assert_eq!(std::fs::read_dir(directory.path()).expect("directory").count(), 0);
+        assert_eq!(
+            std::fs::read_dir(directory.path())
+                .expect("directory")
+                .count(),
+            0
+        );
     }
 
     #[test]

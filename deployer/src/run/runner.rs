@@ -31,7 +31,10 @@ impl Stop {
     /// program as ever.
     pub fn on_interrupt() -> Self {
         let stop = Self::default();
-        let caught = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+        let caught = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        );
         let (Ok(mut interrupt), Ok(mut terminate)) = caught else {
             return stop;
         };

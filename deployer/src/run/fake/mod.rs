@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{Executor, StepError};
 use crate::facts::{Facts, Query, System};
-use crate::host::HostError;
+use crate::host::{HostError, Line};
 use crate::step::Action;
 
 mod state;
@@ -166,12 +166,7 @@ impl Executor for FakeWorld {
         self.ask_now(node, query)
     }
 
-    async fn apply(
-        &self,
-        node: &str,
-        action: &Action,
-        line: &(dyn Fn(&str) + Send + Sync),
-    ) -> Result<(), StepError> {
+    async fn apply(&self, node: &str, action: &Action, line: Line<'_>) -> Result<(), StepError> {
         line("in memory");
         self.apply_now(node, action)
     }

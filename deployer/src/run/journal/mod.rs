@@ -162,13 +162,11 @@ impl Journal {
         let lock = lock(&directory, &format!("{name} on {cloud}"))?;
         let receipt = match (format::load(&path), mode) {
             (Err(JournalError::Missing(_)), Mode::Create) => new_receipt(name, cloud, &new_id()),
-            (Err(JournalError::Missing(_)), Mode::Salvage { id }) => {
-                new_receipt(name, cloud, id)
-            }
+            (Err(JournalError::Missing(_)), Mode::Salvage { id }) => new_receipt(name, cloud, &id),
             (Err(JournalError::Damaged { .. }), Mode::Salvage { id }) => {
                 let kept = directory.join("receipt.json.damaged");
                 std::fs::rename(&path, &kept).map_err(|error| file_error(&kept, error))?;
-                new_receipt(name, cloud, id)
+                new_receipt(name, cloud, &id)
             }
             (result, _) => result?,
         };
