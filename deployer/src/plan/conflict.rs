@@ -81,10 +81,12 @@ fn things(desired: &Desired, node: &str, facts: &Facts, conflicts: &mut Vec<Conf
             Item::Directory { path, .. } => (facts.files.contains_key(path)
                 || facts.files.contains_key(&archive_marker(path)))
             .then(|| format!("directory {path}")),
+            // One that neither runs nor starts at boot is in nobody's way: a package brings CouchDB's, and stays after a
+            // teardown. One with a file where ours belongs is found by that file.
             Item::Unit { unit } => facts
                 .units
                 .get(unit)
-                .filter(|unit| unit.loaded)
+                .filter(|unit| unit.runs() || unit.enabled)
                 .map(|_| format!("unit {unit}")),
             Item::User { user } => facts.users.contains(user).then(|| format!("user {user}")),
             Item::HostsTable { block } => facts

@@ -109,12 +109,13 @@ fn end(node: &str, manifest: &Manifest, around: &[Item], kept: Vec<Item>) -> Vec
         .collect()
 }
 
-/// The directories above a path that are ours: those named `deployer` and all below them.
+/// The directories above a path that are ours: those named `deployer` and all below them, and those of drop-ins for units.
 fn parents(path: &str) -> Vec<String> {
     let mut parents = Vec::new();
     let mut parent = path;
     while let Some((above, _)) = parent.rsplit_once('/') {
-        if above.split('/').any(|part| part == "deployer") {
+        let drop_ins = above.starts_with("/etc/systemd/system/");
+        if drop_ins || above.split('/').any(|part| part == "deployer") {
             parents.push(above.to_owned());
         }
         parent = above;
@@ -152,5 +153,36 @@ fn tell(plan: &mut Plan, node: &str, manifest: &Manifest, kept: &[Item]) {
             "{node}: these Debian packages came with the deployment and stay: {}",
             packages.join(", ")
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{parents, stop_stage};
+    use crate::step::Item;
+
+    #[test]
+    fn only_directories_that_can_be_ours_are_removed_when_empty() {
+        assert_eq!(
+            parents("/opt/deployer/x/bin/consumer"),
+            ["/opt/deployer/x/bin", "/opt/deployer/x", "/opt/deployer"]
+        );
+        assert_eq!(
+            parents("/etc/systemd/system/couchdb.service.d/10-deployer.conf"),
+            ["/etc/systemd/system/couchdb.service.d"]
+        );
+        assert!(parents("/etc/systemd/system/x-kafka.service").is_empty());
+        assert!(parents("/opt/couchdb").is_empty());
+    }
+
+    #[test]
+    fn units_stop_by_the_role_their_names_end_with() {
+        let stage = |unit: &str| stop_stage(&Item::Unit { unit: unit.into() });
+        assert_eq!(stage("kafka-consumer.service"), Some(0));
+        assert_eq!(stage("consumer-kafka.service"), Some(1));
+        assert_eq!(stage("couchdb.service"), Some(2));
+        assert_eq!(stage("other.service"), Some(2));
+        let file = Item::File { path: "/x".into() };
+        assert_eq!(stop_stage(&file), None);
     }
 }

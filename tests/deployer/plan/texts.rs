@@ -160,13 +160,15 @@ fn conflicts() {
         facts.users.insert("utilization-kafka".into());
         facts.ports.insert(2181, "zookeeper.service".into());
         facts.hosts_block = Some(String::new());
-        let unit = UnitFact {
-            loaded: true,
-            ..UnitFact::default()
-        };
-        facts
-            .units
-            .insert("utilization-consumer.service".into(), unit);
+        let (running, idle) = ("utilization-consumer.service", "utilization-kafka.service");
+        for (unit, active) in [(running, "active"), (idle, "inactive")] {
+            let fact = UnitFact {
+                loaded: true,
+                active: active.into(),
+                ..UnitFact::default()
+            };
+            facts.units.insert(unit.into(), fact);
+        }
     });
     deployment.world.edit("vm3", |facts| {
         facts.manifest = Some(Manifest {
