@@ -26,7 +26,7 @@ impl Backoff {
     }
 
     /// Returns the next wait: between half and all of the doubled time.
-    pub fn next(&mut self) -> Duration {
+    pub fn next_wait(&mut self) -> Duration {
         let full = self
             .first
             .saturating_mul(1 << self.attempt.min(20))
@@ -44,11 +44,11 @@ mod tests {
     fn waits_double_up_to_the_longest() {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
         for full in [100, 200, 400, 800, 1000, 1000] {
-            let wait = backoff.next().as_millis();
+            let wait = backoff.next_wait().as_millis();
             assert!((full / 2..=full).contains(&wait), "{wait} of {full}");
         }
         for _ in 0..100 {
-            assert!(backoff.next() <= Duration::from_secs(1));
+            assert!(backoff.next_wait() <= Duration::from_secs(1));
         }
     }
 }

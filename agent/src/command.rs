@@ -10,7 +10,9 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 
+use crate::admin::AdminError;
 use crate::config::LogFormat;
+use crate::consumer::ConsumerError;
 
 /// The exit code for a configuration that cannot work (`EX_CONFIG`).
 pub const EXIT_CONFIG: u8 = 78;
@@ -45,10 +47,10 @@ pub enum CommandError {
     Producer(#[from] crate::producer::ProducerError),
     /// The consumer ended.
     #[error(transparent)]
-    Consumer(#[from] crate::consumer::ConsumerError),
+    Consumer(#[from] ConsumerError),
     /// A call of the deployer failed.
     #[error(transparent)]
-    Admin(#[from] crate::admin::AdminError),
+    Admin(#[from] AdminError),
     /// The output or the runtime failed.
     #[error("{subject}")]
     System {
@@ -60,6 +62,15 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    fn is_config(&self) -> bool {
+        matches!(
+            self,
+            Self::Config(_)
+                | Self::Consumer(ConsumerError::Config(_))
+                | Self::Admin(AdminError::Config(_))
+        )
+    }
+
     /// Says that signals cannot be caught.
     pub fn signals(source: std::io::Error) -> Self {
         Self::System {
@@ -84,11 +95,7 @@ where
         Err(error) => {
             // The one place that writes an error; a lost line on a closed stderr cannot be told to anyone.
             let _ = writeln!(std::io::stderr(), "{}", chain(&error));
-            ExitCode::from(if matches!(error, CommandError::Config(_)) {
-                EXIT_CONFIG
-            } else {
-                1
-            })
+            ExitCode::from(if error.is_config() { EXIT_CONFIG } else { 1 })
         }
     }
 }

@@ -135,6 +135,8 @@ pub fn host_name() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
     use crate::source::top::parse;
 
@@ -169,7 +171,7 @@ mod tests {
             "top - 08:55:35 up 21 min,  0 user,  load average: 0.10, 0.85, 0.76\n\n  PID USER COMMAND\n",
         );
         for pid in 0..20_000 {
-            text.push_str(&format!("{pid} root {}\n", "x".repeat(60)));
+            writeln!(text, "{pid} root {}", "x".repeat(60)).expect("a text takes everything");
         }
         let mut snapshot = parse(&text);
         snapshot.raw = Some(text);

@@ -29,7 +29,7 @@ pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
         }
         RDKafkaLogLevel::Warning => tracing::warn!(facility, "kafka: {message}"),
         RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
-            tracing::info!(facility, "kafka: {message}")
+            tracing::info!(facility, "kafka: {message}");
         }
         RDKafkaLogLevel::Debug => tracing::debug!(facility, "kafka: {message}"),
     }

@@ -15,7 +15,7 @@ use crate::store::Trouble;
 use crate::store::couchdb::{Couchdb, path_of};
 
 /// The longest time a question for news stays open.
-const LONG_POLL: Duration = Duration::from_millis(1000);
+const LONG_POLL: Duration = Duration::from_secs(1);
 /// How long a question that is answered at once may take.
 const REQUEST: Duration = Duration::from_secs(5);
 /// The wait after a question that failed.

@@ -64,33 +64,39 @@ impl std::fmt::Display for Vendor {
     }
 }
 
+/// Makes everything that is missing; `databases` get their members, whether they are new or not.
+///
+/// # Errors
+/// When the server is not there by the deadline, or refuses.
+pub async fn prepare(
+    url: &str,
+    credentials: &Credentials,
+    databases: &[String],
+    deadline: Instant,
+) -> Result<Vec<Prepared>, AdminError> {
+    let admin = Couchdb::new(url, &credentials.admin, &credentials.admin_password)?;
+    let setup = Setup {
+        url,
+        credentials,
+        admin,
+        deadline,
+    };
+    setup.prepare(databases).await
+}
+
 /// A server that is made ready.
-pub(super) struct Setup<'a> {
+struct Setup<'a> {
     url: &'a str,
     credentials: &'a Credentials,
     admin: Couchdb,
     deadline: Instant,
 }
 
-impl<'a> Setup<'a> {
-    pub(super) fn new(
-        url: &'a str,
-        credentials: &'a Credentials,
-        deadline: Instant,
-    ) -> Result<Self, AdminError> {
-        let admin = Couchdb::new(url, &credentials.admin, &credentials.admin_password)?;
-        Ok(Self {
-            url,
-            credentials,
-            admin,
-            deadline,
-        })
-    }
-
-    /// Makes everything that is missing; `databases` get their members, whether they are new or not.
-    pub(super) async fn prepare(&self, databases: &[String]) -> Result<Vec<Prepared>, AdminError> {
-        if self.wait_until_up().await? == Vendor::StandIn {
-            self.close_to_strangers().await?;
+impl Setup<'_> {
+    async fn prepare(&self, databases: &[String]) -> Result<Vec<Prepared>, AdminError> {
+        let stranger = Couchdb::anonymous(self.url)?;
+        if self.wait_until_up(&stranger).await? == Vendor::StandIn {
+            self.close_to_strangers(&stranger).await?;
         }
         let user = async {
             let new = self.create_database("_users").await?;
@@ -103,31 +109,31 @@ impl<'a> Setup<'a> {
         Ok(databases)
     }
 
-    async fn wait_until_up(&self) -> Result<Vendor, AdminError> {
+    /// Waits as a stranger: the stand-in lets strangers in and no administrator, as long as it has none.
+    async fn wait_until_up(&self, stranger: &Couchdb) -> Result<Vendor, AdminError> {
         let up = self
-            .insist(&self.admin, Method::GET, "_up", None, &[200, 404])
+            .insist(stranger, Method::GET, "_up", None, &[200, 401, 404])
             .await?;
-        let greeting = self
-            .insist(&self.admin, Method::GET, "", None, &[200])
-            .await?;
+        let stand_in = up.status == StatusCode::NOT_FOUND;
+        let greeted = if stand_in { stranger } else { &self.admin };
+        let greeting = self.insist(greeted, Method::GET, "", None, &[200]).await?;
         let vendor = Vendor::of(&greeting.body);
-        if up.status == StatusCode::NOT_FOUND && vendor != Vendor::StandIn {
-            return Err(AdminError::couchdb("/_up")(up.trouble()));
+        if stand_in && vendor != Vendor::StandIn {
+            return Err(AdminError::couchdb("GET /_up")(up.trouble()));
         }
         tracing::info!("{vendor} answers");
         Ok(vendor)
     }
 
     /// Gives the stand-in its administrator; without one it lets everybody do everything.
-    async fn close_to_strangers(&self) -> Result<(), AdminError> {
-        let stranger = Couchdb::anonymous(self.url)?;
+    async fn close_to_strangers(&self, stranger: &Couchdb) -> Result<(), AdminError> {
         let session = self
-            .insist(&stranger, Method::GET, "_session", None, &[200])
+            .insist(stranger, Method::GET, "_session", None, &[200])
             .await?;
         if is_admin(&session) {
             let path = format!("_config/admins/{}", self.credentials.admin);
             let password = Value::from(self.credentials.admin_password.as_str()).to_string();
-            self.insist(&stranger, Method::PUT, &path, Some(password), &[200])
+            self.insist(stranger, Method::PUT, &path, Some(password), &[200])
                 .await?;
         }
         Ok(())
@@ -274,7 +280,7 @@ impl<'a> Setup<'a> {
             if backoff.attempt().is_power_of_two() {
                 tracing::info!("waiting for CouchDB: {method} /{path}: {trouble}");
             }
-            tokio::time::sleep(backoff.next()).await;
+            tokio::time::sleep(backoff.next_wait()).await;
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::AdminError;
-use super::couchdb_setup::{self, Credentials, Setup};
+use super::couchdb_setup::{self, Credentials};
 use super::in_sync::wait_for;
 use super::metadata::{Cluster, client};
 use super::topics::{self, Topics, Wanted};
@@ -61,9 +61,7 @@ pub async fn prepare(config: &ConsumerConfig, request: &Request) -> Result<Repor
                     .iter()
                     .flat_map(|topic| [topic.database.clone(), topic.dead_letters()])
                     .collect();
-                Setup::new(&config.couchdb.url, credentials, deadline)?
-                    .prepare(&names)
-                    .await
+                couchdb_setup::prepare(&config.couchdb.url, credentials, &names, deadline).await
             }
             None => Ok(Vec::new()),
         }

@@ -219,7 +219,7 @@ impl Topics {
                 }
                 Err(error) => {
                     tracing::info!("{subject} yet: {}", chain(&error));
-                    tokio::time::sleep(backoff.next()).await;
+                    tokio::time::sleep(backoff.next_wait()).await;
                 }
             }
         }

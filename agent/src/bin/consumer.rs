@@ -90,7 +90,7 @@ async fn run(arguments: Arguments, config: ConsumerConfig) -> Result<Outcome, Co
                 &config,
                 Shutdown::on_signals().map_err(CommandError::signals)?,
             )
-            .await?
+            .await?;
         }
         Some(Command::Prepare) => {
             let request = prepare::Request::read(std::io::stdin().lock())?;
@@ -101,7 +101,7 @@ async fn run(arguments: Arguments, config: ConsumerConfig) -> Result<Outcome, Co
             &[inspect::inspect(&config, seconds(timeout)).await?],
         )?,
         Some(Command::Newest { n, topic }) => {
-            command::print(output, &newest::newest(&config, n, topic.as_deref()).await?)?
+            command::print(output, &newest::newest(&config, n, topic.as_deref()).await?)?;
         }
         Some(Command::AwaitCanaries {
             run,

@@ -64,7 +64,7 @@ async fn run(arguments: Arguments, config: ProducerConfig) -> Result<Outcome, Co
                 config,
                 Shutdown::on_signals().map_err(CommandError::signals)?,
             )
-            .await?
+            .await?;
         }
         Some(Command::NewRun) => command::print(output, &[producer::new_run(&config)?])?,
         Some(Command::Canaries {

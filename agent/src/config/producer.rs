@@ -120,7 +120,7 @@ impl Checked for ProducerConfig {
         if !self.state.directory.is_absolute() {
             return Err((
                 "state.directory".to_owned(),
-                format!("{:?} is not an absolute path", self.state.directory),
+                format!("{} is not an absolute path", self.state.directory.display()),
             ));
         }
         Ok(())

@@ -157,12 +157,7 @@ pub fn dead_letter(topic: &str, epoch: &str, record: &Record, reason: &str) -> D
         key_base64: record.key.as_ref().map(|key| STANDARD.encode(key)),
         value_base64: value.map(|value| STANDARD.encode(&value[..value.len().min(KEPT)])),
         value_bytes: value.map(<[u8]>::len),
-        value_sha256: value.map(|value| {
-            Sha256::digest(value)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect()
-        }),
+        value_sha256: value.map(|value| format!("{:x}", Sha256::digest(value))),
     };
     #[expect(
         clippy::expect_used,

@@ -42,7 +42,7 @@ struct Lane {
 #[derive(Debug)]
 pub(super) struct Lanes {
     limits: Batch,
-    lanes: HashMap<Partition, Lane>,
+    by_partition: HashMap<Partition, Lane>,
     next: u64,
 }
 
@@ -50,7 +50,7 @@ impl Lanes {
     pub(super) fn new(limits: Batch) -> Self {
         Self {
             limits,
-            lanes: HashMap::new(),
+            by_partition: HashMap::new(),
             next: 0,
         }
     }
@@ -58,7 +58,7 @@ impl Lanes {
     /// Adds a record to its lane; the first of a partition makes the lane.
     pub(super) fn push(&mut self, partition: Partition, record: Record) {
         let next = &mut self.next;
-        let lane = self.lanes.entry(partition).or_insert_with(|| {
+        let lane = self.by_partition.entry(partition).or_insert_with(|| {
             *next += 1;
             Lane {
                 number: *next,
@@ -78,13 +78,15 @@ impl Lanes {
 
     /// Forgets a partition that was taken away; what waited is read by its next owner. Returns whether it was paused.
     pub(super) fn remove(&mut self, partition: &Partition) -> bool {
-        self.lanes.remove(partition).is_some_and(|lane| lane.paused)
+        self.by_partition
+            .remove(partition)
+            .is_some_and(|lane| lane.paused)
     }
 
     /// Takes, from every lane that has no write on its way, what fits into one.
     pub(super) fn take_ready(&mut self) -> Vec<Load> {
         let ready = self
-            .lanes
+            .by_partition
             .iter_mut()
             .filter(|(_, lane)| !lane.writing && !lane.waiting.is_empty());
         ready
@@ -95,7 +97,7 @@ impl Lanes {
     /// Notes that a write ended. Returns whether the lane still exists, which is when its offset may be stored.
     pub(super) fn settled(&mut self, partition: &Partition, number: u64) -> bool {
         match self
-            .lanes
+            .by_partition
             .get_mut(partition)
             .filter(|lane| lane.number == number)
         {
@@ -109,14 +111,14 @@ impl Lanes {
 
     /// Returns whether a lane is full and not paused: then no more records are to be read.
     pub(super) fn is_blocked(&self) -> bool {
-        self.lanes
+        self.by_partition
             .values()
             .any(|lane| lane.full_since.is_some() && !lane.paused)
     }
 
     /// Returns when the next full lane is to be paused.
     pub(super) fn pause_at(&self) -> Option<Instant> {
-        self.lanes
+        self.by_partition
             .values()
             .filter(|lane| !lane.paused)
             .filter_map(|lane| lane.full_since)
@@ -130,7 +132,7 @@ impl Lanes {
         let late = |lane: &Lane| {
             !lane.paused && lane.full_since.is_some_and(|since| now >= since + PATIENCE)
         };
-        let late = self.lanes.iter_mut().filter(|(_, lane)| late(lane));
+        let late = self.by_partition.iter_mut().filter(|(_, lane)| late(lane));
         late.map(|(partition, lane)| {
             lane.paused = true;
             partition.clone()
@@ -141,7 +143,7 @@ impl Lanes {
     /// Returns the paused partitions that have room again, and regards them as resumed.
     pub(super) fn take_to_resume(&mut self) -> Vec<Partition> {
         let roomy = self
-            .lanes
+            .by_partition
             .iter_mut()
             .filter(|(_, lane)| lane.paused && lane.full_since.is_none());
         roomy

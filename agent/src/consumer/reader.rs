@@ -36,7 +36,7 @@ impl ConsumerContext for Reporter {
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
             Rebalance::Assign(list) => {
-                tracing::info!(partitions = list.count(), "partitions are assigned")
+                tracing::info!(partitions = list.count(), "partitions are assigned");
             }
             Rebalance::Revoke(list) => {
                 tracing::info!(partitions = list.count(), "partitions are taken away");
@@ -44,7 +44,7 @@ impl ConsumerContext for Reporter {
                 let _ = self.0.send(partitions(list));
             }
             Rebalance::Error(error) => {
-                tracing::error!(%error, "the group cannot share its partitions")
+                tracing::error!(%error, "the group cannot share its partitions");
             }
         }
     }

@@ -302,7 +302,7 @@ impl<'a> Patience<'a> {
         let Self { database, .. } = self;
         let wait = match trouble {
             Trouble::Away(reason) => {
-                let wait = self.away.next();
+                let wait = self.away.next_wait();
                 if self.away.attempt().is_power_of_two() {
                     tracing::warn!(
                         database,
@@ -314,7 +314,7 @@ impl<'a> Patience<'a> {
                 wait
             }
             Trouble::Denied(reason) | Trouble::Rejected(reason) => {
-                let wait = self.denied.next();
+                let wait = self.denied.next_wait();
                 tracing::error!(
                     database,
                     reason,

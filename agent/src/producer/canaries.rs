@@ -6,21 +6,21 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::ProducerError;
-use super::delivery::Client;
+use super::delivery::{Client, Guarantee};
 use super::pending::PendingEvent;
 use crate::config::ProducerConfig;
 use crate::event::{Origin, Payload, Taken, host_name};
 
 /// What `canaries` prints.
 #[derive(Debug, Serialize)]
-pub struct Sent {
+pub struct Report {
     client: String,
     run: String,
     sent: u64,
     acked: u64,
 }
 
-impl Sent {
+impl Report {
     /// Returns whether Kafka confirmed every canary.
     pub fn is_complete(&self) -> bool {
         self.sent == self.acked
@@ -37,10 +37,14 @@ pub async fn send(
     count: u64,
     topic: &str,
     timeout: Duration,
-) -> Result<Sent, ProducerError> {
+) -> Result<Report, ProducerError> {
     let deadline = Instant::now() + timeout;
-    let (mut client, mut deliveries) =
-        Client::new(&config.kafka.bootstrap, &config.client, timeout)?;
+    let (mut client, mut deliveries) = Client::new(
+        &config.kafka.bootstrap,
+        &config.client,
+        Guarantee::Prompt(timeout),
+    )?;
+    client.warm_up(topic, timeout).await;
     let origin = Origin {
         client: config.client.clone(),
         host: host_name(),
@@ -68,7 +72,7 @@ pub async fn send(
         match report.result {
             Ok(()) => acked += 1,
             Err(error) => {
-                tracing::error!(sequence = report.ticket, %error, "a canary was not confirmed")
+                tracing::error!(sequence = report.ticket, %error, "a canary was not confirmed");
             }
         }
     }
@@ -79,7 +83,7 @@ pub async fn send(
         );
     }
     client.close();
-    Ok(Sent {
+    Ok(Report {
         client: config.client.clone(),
         run: run.to_owned(),
         sent: count,

@@ -6,7 +6,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use tokio::sync::mpsc;
 
 use super::ProducerError;
@@ -61,31 +61,41 @@ impl ProducerContext for Reporter {
     }
 }
 
+/// How sure a client is that an event is there once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guarantee {
+    /// Kafka drops repeated sends, and no event is ever given up.
+    Idempotent,
+    /// An event is given up after this time, and a repeated send may be there twice; the client is ready half a second
+    /// sooner, because it needs no producer id.
+    Prompt(Duration),
+}
+
 /// A Kafka client that is replaced by a new one after an error it cannot recover from.
 pub(super) struct Client {
     bootstrap: String,
     key: String,
-    timeout: Duration,
+    guarantee: Guarantee,
     generation: u64,
     producer: Option<ThreadedProducer<Reporter>>,
     deliveries: mpsc::UnboundedSender<Delivery>,
 }
 
 impl Client {
-    /// Makes a client that sends under this key and gives an event up after `timeout`; zero is never.
+    /// Makes a client that sends under this key.
     ///
     /// # Errors
     /// When the client cannot be made; no broker is asked yet.
     pub(super) fn new(
         bootstrap: &str,
         key: &str,
-        timeout: Duration,
+        guarantee: Guarantee,
     ) -> Result<(Self, mpsc::UnboundedReceiver<Delivery>), ProducerError> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut client = Self {
             bootstrap: bootstrap.to_owned(),
             key: key.to_owned(),
-            timeout,
+            guarantee,
             generation: 0,
             producer: None,
             deliveries: sender,
@@ -110,10 +120,15 @@ impl Client {
             generation: self.generation,
             deliveries: self.deliveries.clone(),
         };
+        let (idempotent, timeout) = match self.guarantee {
+            Guarantee::Idempotent => ("true", Duration::ZERO),
+            Guarantee::Prompt(timeout) => ("false", timeout),
+        };
         let producer = kafka::client(&self.bootstrap, &format!("producer-{}", self.key))
-            .set("enable.idempotence", "true")
+            .set("enable.idempotence", idempotent)
             .set("acks", "all")
-            .set("message.timeout.ms", self.timeout.as_millis().to_string())
+            // Zero is never.
+            .set("message.timeout.ms", timeout.as_millis().to_string())
             .set("partitioner", "murmur2_random")
             .set("compression.type", "lz4")
             .set("linger.ms", "2")
@@ -123,6 +138,25 @@ impl Client {
             .map_err(ProducerError::Client)?;
         self.producer = Some(producer);
         Ok(())
+    }
+
+    /// Waits until the client knows a topic's brokers, so that the first event is not slower than the next.
+    pub(super) async fn warm_up(&self, topic: &str, timeout: Duration) {
+        let Some(producer) = self.producer.clone() else {
+            return;
+        };
+        let topic = topic.to_owned();
+        let ask = tokio::task::spawn_blocking(move || {
+            producer
+                .client()
+                .fetch_metadata(Some(&topic), timeout)
+                .map(drop)
+        });
+        match ask.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the topic's brokers are not known yet"),
+            Err(error) => tracing::warn!(%error, "the topic's brokers are not known yet"),
+        }
     }
 
     /// Gives an event to the client, waiting while its queue is full. A refusal is reported as a delivery.

@@ -24,7 +24,7 @@ use crate::config::ProducerConfig;
 use crate::event::{Origin, Taken, host_name};
 use crate::shutdown::Shutdown;
 use crate::source;
-use delivery::{Client, Delivery};
+use delivery::{Client, Delivery, Guarantee};
 use pending::{Pending, PendingEvent};
 pub use state::{State, StateDirectory, StateError};
 
@@ -146,8 +146,11 @@ impl Producer {
         }
         // Kept before the first event, or a crash would leave pending events of a run nobody knows.
         directory.save(&state)?;
-        let (client, deliveries) =
-            Client::new(&config.kafka.bootstrap, &config.client, Duration::ZERO)?;
+        let (client, deliveries) = Client::new(
+            &config.kafka.bootstrap,
+            &config.client,
+            Guarantee::Idempotent,
+        )?;
         let producer = Self {
             origin: Origin {
                 client: config.client.clone(),
@@ -302,7 +305,7 @@ impl Producer {
                 }
                 Err(error) => {
                     if self.renew_at.is_none() {
-                        let wait = self.backoff.next();
+                        let wait = self.backoff.next_wait();
                         tracing::error!(%error, wait_ms = wait.as_millis(), "Kafka did not take an event; it is sent again");
                         self.renew_at = Some(Instant::now() + wait);
                     }

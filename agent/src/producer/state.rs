@@ -110,10 +110,8 @@ pub(super) fn settings_hash(config: &ProducerConfig) -> String {
         "{}\n{kind:?} {count} {interval_ms} {raw}",
         config.kafka.topic
     );
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .take(8)
-        .fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"))
+    let hash = format!("{:x}", Sha256::digest(text.as_bytes()));
+    hash[..16].to_owned()
 }
 
 /// The directory that holds the state, locked against a second producer.

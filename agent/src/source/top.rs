@@ -16,6 +16,9 @@ use crate::event::{Payload, Taken};
 /// The longest time one `top` may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// How often missed ticks are told, at most.
+const TELL: Duration = Duration::from_secs(10);
+
 /// What `top` says about the machine; a figure it does not show is null.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Snapshot {
@@ -131,6 +134,7 @@ pub enum TopError {
 pub async fn run(settings: SourceSettings, snapshots: mpsc::Sender<Taken>) {
     let start = Instant::now();
     let mut tick = start;
+    let (mut untold, mut told) = (0, None::<Instant>);
     loop {
         tokio::time::sleep_until(tick).await;
         match take(settings.raw).await {
@@ -151,11 +155,13 @@ pub async fn run(settings: SourceSettings, snapshots: mpsc::Sender<Taken>) {
             }
         }
         let (next, missed) = next_tick(start, tick, Instant::now(), settings.interval());
-        if missed > 0 {
+        untold += missed;
+        if untold > 0 && told.is_none_or(|told| told.elapsed() >= TELL) {
             tracing::warn!(
-                missed,
+                missed = untold,
                 "ticks are missed: `top` was slow, or Kafka did not take the events"
             );
+            (untold, told) = (0, Some(Instant::now()));
         }
         tick = next;
     }
