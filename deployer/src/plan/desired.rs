@@ -140,7 +140,7 @@ pub fn desired_with(
             let actions = component.install(node, context)?;
             starts.insert(
                 (role, name),
-                component.start(node, context, &reads(&actions)),
+                component.start(node, context, &component::checksums(&actions)),
             );
             if role.holds_data() {
                 let places = actions.iter().filter(|action| makes_data_directory(action));
@@ -278,25 +278,4 @@ fn network(
 
 fn makes_data_directory(action: &Action) -> bool {
     matches!(action, Action::CreateDirectory { data: true, .. })
-}
-
-/// The checksums of all that a role's installation puts on the node. A seeded file is its reader's own and not among them.
-fn reads(install: &[Action]) -> BTreeMap<String, String> {
-    let mut reads = BTreeMap::new();
-    for action in install {
-        match action {
-            Action::WriteFile { path, content, .. } => {
-                reads.insert(path.clone(), content.sha256());
-            }
-            Action::UploadFile { path, sha256, .. } => {
-                reads.insert(path.clone(), sha256.clone());
-            }
-            Action::UnpackArchive { path, identity, .. } => {
-                let mark = step::sha256(step::archive_mark(identity).as_bytes());
-                reads.insert(step::archive_marker(path), mark);
-            }
-            _ => {}
-        }
-    }
-    reads
 }
