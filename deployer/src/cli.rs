@@ -68,7 +68,7 @@ pub struct Target {
     /// The cloud [default: the inventory's]
     #[arg(long, value_name = "CLOUD", value_parser = parse_cloud)]
     pub cloud: Option<CloudName>,
-    /// Where receipts, keys and secrets are kept [default: $XDG_STATE_HOME/deployer, else ~/.local/state/deployer]
+    /// Where receipts, keys and secrets are kept [default: `$XDG_STATE_HOME/deployer`, else `~/.local/state/deployer`]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 }
@@ -76,8 +76,10 @@ pub struct Target {
 /// Options of `up`.
 #[derive(Debug, Args)]
 pub struct Up {
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
+    /// What may change.
     #[command(flatten)]
     pub change: Change,
     /// Do not ask.
@@ -91,8 +93,10 @@ pub struct Up {
 /// Options of `plan`.
 #[derive(Debug, Args)]
 pub struct Plan {
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
+    /// What may change.
     #[command(flatten)]
     pub change: Change,
     /// Print the plan as JSON.
@@ -117,6 +121,7 @@ pub struct Change {
 /// Options of `status`.
 #[derive(Debug, Args)]
 pub struct Status {
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// Print JSON.
@@ -127,6 +132,7 @@ pub struct Status {
 /// Options of `verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// Canaries of each producer.
@@ -140,6 +146,7 @@ pub struct Verify {
 /// Options of `teardown`.
 #[derive(Debug, Args)]
 pub struct Teardown {
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// Take away the deployment with this id, without a receipt.
@@ -158,6 +165,7 @@ pub struct Teardown {
 pub struct Render {
     /// Where to write; one directory per node. Made if missing; must be empty.
     pub directory: PathBuf,
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// Directory with the `producer` and `consumer` binaries [default: beside this program]
@@ -168,6 +176,7 @@ pub struct Render {
 /// Options of `check`.
 #[derive(Debug, Args)]
 pub struct Check {
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// Directory with the `producer` and `consumer` binaries [default: beside this program]
@@ -180,6 +189,7 @@ pub struct Check {
 pub struct Ssh {
     /// The node.
     pub node: String,
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// A command to run there instead of a shell.
@@ -193,6 +203,7 @@ pub struct Logs {
     /// A node, or a role for all nodes that have it.
     #[arg(value_name = "NODE|ROLE")]
     pub subject: String,
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// Newest lines of each node.
@@ -203,6 +214,7 @@ pub struct Logs {
 /// Options of `docs`.
 #[derive(Debug, Args)]
 pub struct Docs {
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// How many.
@@ -219,6 +231,7 @@ pub struct Open {
     /// What to open.
     #[arg(value_enum)]
     pub service: Service,
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// The local port [default: the service's own]
@@ -240,6 +253,7 @@ pub enum Service {
 pub struct Produce {
     /// The client; all of them when none is named.
     pub client: Option<String>,
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// Wait until the run is finished and its events are documents.

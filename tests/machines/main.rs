@@ -1,5 +1,10 @@
 //! Tests on real machines, booted on this box: they need Linux and root. Without, each says in one line why it did not run;
 //! with `CI=true` that is a failure.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "tests say why they did not run, and what takes long"
+)]
+
 mod local;
 mod support;

@@ -29,18 +29,6 @@ impl Cache {
         }
     }
 
-    /// The calling user's cache: `$XDG_CACHE_HOME/deployer`, else `~/.cache/deployer`; `None` without a home.
-    pub fn of_user() -> Option<Self> {
-        let absolute = |name| {
-            std::env::var_os(name)
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-        };
-        absolute("XDG_CACHE_HOME")
-            .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-            .map(|base| Self::new(base.join("deployer")))
-    }
-
     /// The directory.
     pub fn directory(&self) -> &Path {
         &self.directory

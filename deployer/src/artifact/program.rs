@@ -81,6 +81,10 @@ impl Program {
     }
 
     /// Where it is, if anywhere.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "PATH is no setting of ours: it is how any program is found"
+    )]
     pub fn find(&self) -> Option<PathBuf> {
         if self.name.contains('/') {
             return Some(PathBuf::from(&self.name)).filter(|path| path.is_file());
@@ -115,10 +119,18 @@ impl Program {
         directory: &Path,
         deadline: Duration,
     ) -> Result<(), ProgramError> {
-        let mut command = Command::new(&self.name);
+        let mut command = process(&self.name);
         command.args(arguments).current_dir(directory);
         run(command, deadline).await
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place of this module that starts processes"
+)]
+fn process(program: &str) -> Command {
+    Command::new(program)
 }
 
 async fn install(package: &str) -> Result<(), ProgramError> {
@@ -130,9 +142,9 @@ async fn install(package: &str) -> Result<(), ProgramError> {
         ),
     ] {
         let mut command = if rustix::process::geteuid().is_root() {
-            Command::new("env")
+            process("env")
         } else {
-            let mut command = Command::new("sudo");
+            let mut command = process("sudo");
             command.args(["-n", "env"]);
             command
         };

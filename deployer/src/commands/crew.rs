@@ -15,7 +15,7 @@ use crate::run::apply::Hands;
 /// How long a machine that should be running may take to answer.
 pub const PATIENCE_FOR_RUNNING: Duration = Duration::from_secs(10);
 /// How long a machine that was just made may take to answer.
-pub const PATIENCE_FOR_NEW: Duration = Duration::from_secs(180);
+pub const PATIENCE_FOR_NEW: Duration = Duration::from_mins(3);
 
 /// Connected machines, and those that could not be reached.
 pub struct Crew {

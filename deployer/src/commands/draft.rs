@@ -13,7 +13,7 @@ use crate::error::CommandError;
 use crate::inventory::Problems;
 use crate::machine::Machine;
 use crate::plan::{self, Common, Desired};
-use crate::receipt::{Choices, Receipt, Secrets};
+use crate::receipt::{Receipt, Secrets};
 use crate::run::journal::{self, Entry, Journal};
 use crate::topology::{CloudName, Distribution, Ids, Options, Role, Topology};
 
@@ -58,23 +58,20 @@ impl Draft {
         let entry = journal::list(&state_dir)?
             .into_iter()
             .find(|entry| entry.name == topology.name && entry.cloud == topology.cloud.name());
-        let (topology, receipt, secrets) = match &entry {
-            Some(entry) => {
-                let mut receipt = journal::read_receipt(&entry.directory)?;
-                let ids = Ids {
-                    broker_ids: receipt.broker_ids.clone(),
-                    client_numbers: receipt.client_numbers.clone(),
-                };
-                let (topology, ids) = Topology::new(&source.inventory, &options, &ids)
-                    .map_err(CommandError::usage)?;
-                receipt.broker_ids = ids.broker_ids;
-                receipt.client_numbers = ids.client_numbers;
-                (topology, receipt, journal::read_secrets(&entry.directory)?)
-            }
-            None => {
-                let receipt = provisional(&topology, ids, &source.text);
-                (topology, receipt, Secrets::placeholders())
-            }
+        let (topology, receipt, secrets) = if let Some(entry) = &entry {
+            let mut receipt = journal::read_receipt(&entry.directory)?;
+            let ids = Ids {
+                broker_ids: receipt.broker_ids.clone(),
+                client_numbers: receipt.client_numbers.clone(),
+            };
+            let (topology, ids) =
+                Topology::new(&source.inventory, &options, &ids).map_err(CommandError::usage)?;
+            receipt.broker_ids = ids.broker_ids;
+            receipt.client_numbers = ids.client_numbers;
+            (topology, receipt, journal::read_secrets(&entry.directory)?)
+        } else {
+            let receipt = provisional(&topology, ids, &source.text);
+            (topology, receipt, Secrets::placeholders())
         };
         let executable = std::env::current_exe()?;
         let agents = agents::find(agents, &executable).map_err(CommandError::usage)?;

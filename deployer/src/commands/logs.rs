@@ -4,7 +4,6 @@ use std::io::Write;
 use std::time::Duration;
 
 use crate::cli::{Environment, Logs};
-use crate::component;
 use crate::error::CommandError;
 use crate::host::{Command, Input};
 use crate::report::Reporter;
@@ -22,18 +21,17 @@ pub async fn run(
 ) -> Result<u8, CommandError> {
     let deployment = Deployment::find(&options.target, environment)?;
     let topology = &deployment.topology;
-    let wanted: Vec<(&Node, Vec<Role>)> = match Role::ALL
+    let wanted: Vec<(&Node, Vec<Role>)> = if let Some(role) = Role::ALL
         .into_iter()
         .find(|role| role.name() == options.subject)
     {
-        Some(role) => topology
+        topology
             .nodes_with(role)
             .map(|node| (node, vec![role]))
-            .collect(),
-        None => {
-            let node = deployment.node(&options.subject)?;
-            vec![(node, node.roles.iter().copied().collect())]
-        }
+            .collect()
+    } else {
+        let node = deployment.node(&options.subject)?;
+        vec![(node, node.roles.iter().copied().collect())]
     };
     let nodes = wanted.iter().map(|(node, _)| node.name.as_str());
     let crew = deployment

@@ -1,5 +1,6 @@
 //! `plan`: what `up` would change. Creates nothing, changes nothing, needs no root.
 
+use std::fmt::Write as _;
 use std::io::Write;
 
 use serde::Serialize;
@@ -103,7 +104,7 @@ pub fn text(seen: &Look) -> String {
                 .as_ref()
                 .map(|loses| format!(" (loses {loses})"))
                 .unwrap_or_default();
-            text.push_str(&format!("  {node}{}{loses}\n", step.words));
+            let _ = writeln!(text, "  {node}{}{loses}", step.words);
         }
     }
     text.push_str(&seen.plan.to_string());

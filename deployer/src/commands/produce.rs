@@ -69,21 +69,20 @@ pub async fn run(
                 words: words.clone(),
             });
             let host = crew.host(client)?;
-            command(client, host, "systemctl", &["stop", unit]).await?;
-            command(
+            run_there(client, host, "systemctl", &["stop", unit]).await?;
+            run_there(
                 client,
                 host,
                 &tool.program,
                 &["--config", &tool.config, "new-run"],
             )
             .await?;
-            command(client, host, "systemctl", &["start", unit]).await?;
-            let (outcome, took) = (Outcome::Done, started.elapsed());
+            run_there(client, host, "systemctl", &["start", unit]).await?;
             reporter.event(&Event::StepFinished {
                 node: Some((*client).into()),
                 words,
-                outcome,
-                took,
+                outcome: Outcome::Done,
+                took: started.elapsed(),
             });
             Ok::<(), CommandError>(())
         }
@@ -96,7 +95,7 @@ pub async fn run(
     Ok(0)
 }
 
-async fn command(
+async fn run_there(
     node: &str,
     host: &dyn Host,
     program: &str,

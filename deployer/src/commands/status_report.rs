@@ -131,14 +131,16 @@ impl Report {
             }
             nodes.insert(node.name.clone(), report);
         }
-        let (brokers, couchdb, topics) = match &inspection {
-            Some(inspection) => judge_pipeline(topology, inspection, now, &mut problems),
-            None => {
-                if topology.pipeline_node().is_some() {
-                    problems.push("topics and documents are not known: the node that answers for them did not".into());
-                }
-                (None, None, BTreeMap::new())
+        let (brokers, couchdb, topics) = if let Some(inspection) = &inspection {
+            judge_pipeline(topology, inspection, now, &mut problems)
+        } else {
+            if topology.pipeline_node().is_some() {
+                problems.push(
+                    "topics and documents are not known: the node that answers for them did not"
+                        .into(),
+                );
             }
+            (None, None, BTreeMap::new())
         };
         Self {
             format: 1,
@@ -160,18 +162,15 @@ impl Report {
         for (name, node) in &self.nodes {
             let address = node.address.as_deref().unwrap_or("-");
             let _ = write!(text, "{name:<10} {address:<16} ");
-            match &node.error {
-                Some(error) => {
-                    let _ = write!(text, "{}", error.lines().next().unwrap_or_default());
-                }
-                None => {
-                    let units: Vec<String> = node
-                        .units
-                        .iter()
-                        .map(|(unit, state)| format!("{} {state}", short(unit, &self.deployment)))
-                        .collect();
-                    text.push_str(&units.join(", "));
-                }
+            if let Some(error) = &node.error {
+                let _ = write!(text, "{}", error.lines().next().unwrap_or_default());
+            } else {
+                let units: Vec<String> = node
+                    .units
+                    .iter()
+                    .map(|(unit, state)| format!("{} {state}", short(unit, &self.deployment)))
+                    .collect();
+                text.push_str(&units.join(", "));
             }
             if let Some((acked, count)) = node.produced {
                 let of = if count == 0 {

@@ -252,7 +252,10 @@ fn topology_of(receipt: &Receipt) -> Option<Topology> {
     deployment::topology(receipt).ok()
 }
 
-fn opened(doomed: &Doomed) -> Result<Vec<(CloudName, Box<dyn Cloud>)>, CommandError> {
+/// Clouds with their names.
+type Opened = Vec<(CloudName, Box<dyn Cloud>)>;
+
+fn opened(doomed: &Doomed) -> Result<Opened, CommandError> {
     let recorded = doomed
         .receipt
         .machines

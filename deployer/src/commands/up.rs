@@ -374,7 +374,7 @@ async fn fetch(
         reporter.event(&Event::StepOutput {
             node: None,
             line: line.into(),
-        })
+        });
     };
     let needs = |key: &str| {
         seen.plan.actions().any(|action| match action {
@@ -449,6 +449,7 @@ pub fn obstacles(draft: &Draft, seen: &Look) -> Vec<preflight::Obstacle> {
         .collect()
 }
 
+/// The error that stands for all failed steps of a run.
 pub fn failed(failures: &Failures) -> CommandError {
     let blocks: Vec<String> = failures
         .iter()

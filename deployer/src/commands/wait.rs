@@ -16,7 +16,7 @@ use super::crew::Crew;
 use super::status_report::producer_state;
 
 /// Without any progress for this long, waiting ends with an error.
-const STALL: Duration = Duration::from_secs(120);
+const STALL: Duration = Duration::from_mins(2);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 

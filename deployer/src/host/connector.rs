@@ -161,7 +161,7 @@ fn control_directory(runtime_dir: Option<&Path>) -> Result<PathBuf, ConnectorErr
             path: directory.clone(),
             source,
         })?;
-    if metadata.is_dir() && metadata.uid() == user && metadata.mode() & 0o077 == 0 {
+    if metadata.is_dir() && metadata.uid() == user && metadata.mode().trailing_zeros() >= 6 {
         Ok(directory)
     } else {
         Err(ConnectorError::Open(directory))

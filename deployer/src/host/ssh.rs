@@ -24,7 +24,7 @@ const PROBE: Duration = Duration::from_millis(500);
 /// How long a machine may take to open a channel on a connection that stands.
 const OPEN: Duration = Duration::from_secs(10);
 /// The directory of a connection attempt that is younger than this may still be at work.
-const ATTEMPT: Duration = Duration::from_secs(60);
+const ATTEMPT: Duration = Duration::from_mins(1);
 /// The crate's name for the directories that hold control sockets.
 const SOCKET_PREFIX: &str = ".ssh-connection";
 

@@ -11,6 +11,33 @@ pub(super) struct Failure {
     pub(super) passing: bool,
 }
 
+const HOST_KEY: &[&str] = &[
+    "IDENTIFICATION HAS CHANGED",
+    "host key is known",
+    "Host key verification failed",
+    "REVOKED HOST KEY",
+];
+const LOGIN: &[&str] = &[
+    "UNPROTECTED PRIVATE KEY FILE",
+    "no such identity",
+    "Permission denied",
+    "Too many authentication failures",
+];
+const REFUSED: &[&str] = &["Connection refused"];
+const SILENT: &[&str] = &[
+    "timed out",
+    "No route to host",
+    "Host is down",
+    "Network is unreachable",
+];
+const DROPPED: &[&str] = &[
+    "kex_exchange_identification",
+    "banner exchange",
+    "Connection closed by",
+    "Connection reset by",
+    "connection reset",
+];
+
 /// Turns ssh's words into an error. `seconds` is the attempt's own deadline.
 pub(super) fn interpret(node: &str, address: &str, seconds: u64, words: &str) -> Failure {
     let node = node.to_owned();
@@ -28,33 +55,6 @@ pub(super) fn interpret(node: &str, address: &str, seconds: u64, words: &str) ->
             .unwrap_or("ssh ended without a word")
             .to_owned()
     };
-
-    const HOST_KEY: &[&str] = &[
-        "IDENTIFICATION HAS CHANGED",
-        "host key is known",
-        "Host key verification failed",
-        "REVOKED HOST KEY",
-    ];
-    const LOGIN: &[&str] = &[
-        "UNPROTECTED PRIVATE KEY FILE",
-        "no such identity",
-        "Permission denied",
-        "Too many authentication failures",
-    ];
-    const REFUSED: &[&str] = &["Connection refused"];
-    const SILENT: &[&str] = &[
-        "timed out",
-        "No route to host",
-        "Host is down",
-        "Network is unreachable",
-    ];
-    const DROPPED: &[&str] = &[
-        "kex_exchange_identification",
-        "banner exchange",
-        "Connection closed by",
-        "Connection reset by",
-        "connection reset",
-    ];
 
     // Host key and login come first: a refusal by the machine is final, whatever else was said before it.
     if has(HOST_KEY) {

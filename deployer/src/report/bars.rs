@@ -79,7 +79,7 @@ impl Reporter for Bars {
             }),
             Event::StepOutput { node, line } => {
                 self.with_line(node.as_deref(), |bar| {
-                    bar.set_message(line.trim().to_owned())
+                    bar.set_message(line.trim().to_owned());
                 });
             }
             Event::StepFinished {

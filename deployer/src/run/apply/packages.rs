@@ -16,7 +16,7 @@ const ADD_COUCHDB: Script = Script {
     text: include_str!("couchdb.sh"),
 };
 /// cloud-init and apt's lock may each take 300 s, a slow mirror the rest.
-const PATIENCE: Duration = Duration::from_secs(1800);
+const PATIENCE: Duration = Duration::from_mins(30);
 /// Apache's packages of CouchDB.
 const COUCHDB_REPOSITORY: &str = "https://apache.jfrog.io/artifactory/couchdb-deb/";
 /// The key that signs them.

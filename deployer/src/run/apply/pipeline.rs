@@ -8,7 +8,7 @@ use crate::run::StepError;
 use crate::step::{Content, Tool};
 
 /// How long replicas may take to catch up after a broker's restart.
-const IN_SYNC: Duration = Duration::from_secs(120);
+const IN_SYNC: Duration = Duration::from_mins(2);
 
 pub(super) async fn prepare(
     shell: &Shell<'_>,

@@ -6,9 +6,9 @@ use crate::host::{Command, Host, Input, Line, Output};
 use crate::run::StepError;
 
 /// For what only touches files and systemd.
-pub(super) const QUICK: Duration = Duration::from_secs(60);
+pub(super) const QUICK: Duration = Duration::from_mins(1);
 /// For what moves many bytes or waits for a service.
-pub(super) const LONG: Duration = Duration::from_secs(600);
+pub(super) const LONG: Duration = Duration::from_mins(10);
 /// How much of what a failed command said is kept.
 const LAST_LINES: usize = 20;
 
