@@ -49,6 +49,7 @@ pub async fn run(
             writeln!(out, "✓ cloud {name}: this box has all it needs")?;
         }
     }
+    draft.choose_couchdb().await?;
     let nowhere = tempfile::tempdir()?;
     let keys = draft
         .entry

@@ -19,6 +19,9 @@ use crate::topology::{CloudName, Distribution, Ids, Options, Role, Topology};
 
 use super::target::{self, Source};
 
+/// Stands for what is made up at the first `up`: the id, a topic's epoch.
+const NOT_YET: &str = "new";
+
 /// What is decided.
 pub struct Draft {
     /// The inventory.
@@ -86,6 +89,11 @@ impl Draft {
             artifacts: BTreeMap::new(),
             cache,
         };
+        // Until the journal is ours nothing random is made up: what is shown twice must be the same.
+        for topic in draft.topology.topics.keys() {
+            let epoch = draft.receipt.epochs.entry(topic.clone());
+            epoch.or_insert_with(|| NOT_YET.into());
+        }
         draft.refresh_artifacts().await?;
         Ok(draft)
     }
@@ -150,23 +158,25 @@ impl Draft {
         let before = journal.receipt();
         self.secrets = journal.secrets()?;
         let known = !before.inventory.is_empty();
-        if known {
-            let choices = self.receipt.choices.clone();
-            let Receipt {
-                broker_ids,
-                client_numbers,
-                ..
-            } = self.receipt.clone();
-            self.receipt = Receipt {
-                broker_ids,
-                client_numbers,
-                ..before.clone()
-            };
-            self.receipt.choices.couchdb_distribution = choices.couchdb_distribution;
-        } else {
-            self.receipt.id.clone_from(&before.id);
-            self.receipt.created.clone_from(&before.created);
+        if known && self.entry.is_none() {
+            return Err(CommandError::failed(format!(
+                "{} was made by another deployer just now",
+                before.name
+            ))
+            .hint("run the same command again"));
         }
+        let Receipt {
+            broker_ids,
+            client_numbers,
+            choices,
+            ..
+        } = self.receipt.clone();
+        self.receipt = Receipt {
+            broker_ids,
+            client_numbers,
+            choices,
+            ..before.clone()
+        };
         self.fill_epochs(&BTreeSet::new());
         self.refresh_artifacts().await?;
         Ok(known.then_some(before))
@@ -244,6 +254,6 @@ fn provisional(topology: &Topology, ids: Ids, inventory: &str) -> Receipt {
         inventory: inventory.into(),
         broker_ids: ids.broker_ids,
         client_numbers: ids.client_numbers,
-        ..Receipt::bare("(new)", &topology.name, topology.cloud.name())
+        ..Receipt::bare(NOT_YET, &topology.name, topology.cloud.name())
     }
 }

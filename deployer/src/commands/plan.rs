@@ -41,6 +41,7 @@ pub async fn run(
         environment,
     )
     .await?;
+    draft.choose_couchdb().await?;
     let nowhere = tempfile::tempdir()?;
     let keys = draft
         .entry

@@ -274,7 +274,6 @@ fn refusal(refused: &[String]) -> CommandError {
 /// What the receipt knows once the user agreed.
 fn remember(receipt: &mut Receipt, draft: &Draft) {
     let Receipt {
-        inventory,
         broker_ids,
         client_numbers,
         epochs,
@@ -282,11 +281,7 @@ fn remember(receipt: &mut Receipt, draft: &Draft) {
         ..
     } = draft.receipt.clone();
     *receipt = Receipt {
-        inventory: if inventory.is_empty() {
-            receipt.inventory.clone()
-        } else {
-            draft.source.text.clone()
-        },
+        inventory: draft.source.text.clone(),
         broker_ids,
         client_numbers,
         epochs,
