@@ -319,6 +319,8 @@ fn links() -> BTreeSet<String> {
 
 fn tables() -> String {
     let all = succeed("nft", &["list", "tables"]);
-    let others = all.lines().filter(|line| !line.contains(" dp-"));
-    others.map(|line| format!("{line}\n")).collect()
+    let others = all
+        .split_inclusive('\n')
+        .filter(|line| !line.contains(" dp-"));
+    others.collect()
 }

@@ -74,12 +74,8 @@ pub(super) async fn power_on(
     }
     let what = format!("start {node}");
     let cable = names::cable(record.address);
-    if network::exists(&cable) {
-        // A machine whose power was cut leaves it for a moment; it fails where that moment just ended.
-        let arguments = ["link", "delete", "dev", &cable];
-        let unplug = Program::new(what.clone(), "ip", arguments);
-        elevate.attempt(&unplug, &|_| ()).await?;
-    }
+    // A machine whose power was cut leaves it for a moment.
+    network::link(false, &cable, &["delete", "dev", &cable], elevate).await?;
     let console = format!("{}/console.log", names.machine(node));
     let boot = boot(names, node, record);
     let start = if cgroups.systemd {
@@ -197,6 +193,7 @@ fn hosts(node: &str) -> String {
 /// The machine sets its own address, so that it has it again after a reboot from within.
 fn network_unit(new: &New<'_>) -> String {
     let gateway = network::own_address(new.network);
+    let route = network::route(new.network, "host0", new.address);
     format!(
         "\
 [Unit]
@@ -210,6 +207,7 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/ip address replace {}/{} dev host0
 ExecStart=/bin/ip link set dev host0 up
+ExecStart=/bin/ip route replace {route}
 ExecStart=/bin/ip route replace default via {gateway}
 
 [Install]

@@ -112,7 +112,12 @@ impl Local {
         }
     }
 
-    async fn make_network(&self, wanted: &Wanted, network: Ipv4Net) -> Result<(), CloudError> {
+    async fn make_network(
+        &self,
+        wanted: &Wanted,
+        network: Ipv4Net,
+        progress: &dyn Progress,
+    ) -> Result<(), CloudError> {
         let names = Names::new(&wanted.id)?;
         if observe::record(&names)?.is_none() {
             let record = DeploymentRecord {
@@ -134,7 +139,7 @@ impl Local {
                 "another deployment has just taken the network {network}: run the command again"
             )));
         }
-        network::make(&names, network, &observed, &self.elevate).await
+        network::make(&names, network, &observed, &self.elevate, progress).await
     }
 
     async fn start(&self, names: &Names, node: &str) -> Result<Applied, CloudError> {
@@ -174,7 +179,7 @@ impl Cloud for Local {
         let mut applied = Applied::default();
         match operation {
             Operation::MakeNetwork { network } => {
-                self.make_network(wanted, *network).await?;
+                self.make_network(wanted, *network, progress).await?;
                 let note = (NETWORK_NOTE.to_owned(), network.to_string());
                 applied.notes.extend([note]);
             }
