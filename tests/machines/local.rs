@@ -155,7 +155,7 @@ async fn a_machine_keeps_its_data_whatever_switches_it_off() {
     assert_eq!(deployment.reach(vm2, &["cat", "/var/lib/data"]), "kept");
 
     // A step that is done twice does not take the data.
-    let plan = deployment.plan_from_nothing().await;
+    let plan = deployment.plan_from_nothing();
     deployment.apply(&deployment.wanted, &plan).await;
     assert_eq!(deployment.reach(vm2, &["cat", "/var/lib/data"]), "kept");
     deployment.down().await;

@@ -156,7 +156,7 @@ impl Deployment {
     }
 
     /// The plan for a box on which nothing is, but with the network this deployment has.
-    pub(crate) async fn plan_from_nothing(&self) -> CloudPlan {
+    pub(crate) fn plan_from_nothing(&self) -> CloudPlan {
         let text = std::fs::read(format!("{}/deployment.json", self.place())).expect("a record");
         let record: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
         let network = record["network"].as_str().expect("a network");
