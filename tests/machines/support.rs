@@ -5,6 +5,10 @@
     clippy::disallowed_methods,
     reason = "tests run the box's own programs, and are told of CI by the environment"
 )]
+#![expect(
+    clippy::print_stdout,
+    reason = "tests say why they did not run, and how long things took"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -80,15 +84,10 @@ impl Deployment {
             let public = key.public_key().to_openssh().expect("a public key");
             (private.to_string(), public)
         };
-        let id: String = PrivateKey::random(&mut OsRng, Algorithm::Ed25519)
-            .expect("a key")
-            .public_key()
-            .fingerprint(ssh_key::HashAlg::Sha256)
-            .as_bytes()
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        // Random enough, and as short as an id must be: the last bytes of a fresh key.
+        let fresh = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).expect("a key");
+        let fingerprint = fresh.fingerprint(ssh_key::HashAlg::Sha256);
+        let id = hex::encode(&fingerprint.as_bytes()[..6]);
         let stored = Stored {
             machines: nodes.iter().map(|n| ((*n).to_owned(), key(n))).collect(),
             user_key: key("user").1,
@@ -157,7 +156,7 @@ impl Deployment {
     }
 
     /// The plan for a box on which nothing is, but with the network this deployment has.
-    pub(crate) async fn plan_from_nothing(&self) -> CloudPlan {
+    pub(crate) fn plan_from_nothing(&self) -> CloudPlan {
         let text = std::fs::read(format!("{}/deployment.json", self.place())).expect("a record");
         let record: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
         let network = record["network"].as_str().expect("a network");

@@ -94,15 +94,16 @@ impl Cgroups {
         names: &Names,
         elevate: &Elevate,
     ) -> Result<(), CloudError> {
+        // systemd does not know a slice that never held a machine.
+        if self.systemd && !self.left(names).is_empty() {
+            let stop = Program::new("remove the slice", "systemctl", ["stop", &names.slice()]);
+            elevate.run(stop.within(30)).await?;
+        }
         self.remove(&self.all(names), elevate).await?;
-        // The common parent goes with the last deployment.
-        let parents = self.roots.iter().map(|root| format!("{root}/deployer"));
-        let empty: Vec<String> = parents.filter(|path| Path::new(path).is_dir()).collect();
-        if !self.systemd && !empty.is_empty() {
-            let arguments = ["--ignore-fail-on-non-empty".to_owned()];
-            let arguments = arguments.into_iter().chain(empty);
-            let rmdir = Program::new("remove empty cgroups", "rmdir", arguments);
-            // Not empty is said as "busy" there, which rmdir takes for a failure.
+        // The common parent goes with the last deployment; until then it is busy.
+        let parents = self.directories("deployer");
+        if !self.systemd && !parents.is_empty() {
+            let rmdir = Program::new("remove empty cgroups", "rmdir", parents);
             elevate.attempt(&rmdir, &|_| ()).await?;
         }
         Ok(())
@@ -142,7 +143,7 @@ impl Cgroups {
 
     fn machine(&self, names: &Names, node: &str) -> String {
         if self.systemd {
-            format!("{}/{}", names.slice_cgroup(), names.unit(node))
+            format!("{}/{}", names.slice(), names.unit(node))
         } else {
             names.cgroup(node)
         }
@@ -150,7 +151,7 @@ impl Cgroups {
 
     fn all(&self, names: &Names) -> String {
         if self.systemd {
-            names.slice_cgroup()
+            names.slice()
         } else {
             names.cgroups()
         }

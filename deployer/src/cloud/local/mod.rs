@@ -1,8 +1,8 @@
 //! Machines on this box: systemd-nspawn, each with a systemd and an sshd of its own.
 //!
 //! * A *base image* is made once and kept in `/var/cache/deployer` (`recipe`, `sources`, `image`).
-//! * A *machine* is an overlay over it in `/var/lib/deployer/local/<id>/machines/<node>` (`machine`), with a cgroup of its own
-//!   (`cgroup`), on a bridge of its deployment (`network`).
+//! * A *machine* is an overlay over it in `/var/lib/deployer/local/<id>/machines/<node>` (`disk`, `boot`, `machine`), with a
+//!   cgroup of its own (`cgroup`), on a bridge of its deployment (`network`).
 //! * `observe` looks, `plan` (pure) decides, this file does. `elevate` is the one way to root.
 //!
 //! The deployer may end while machines run. After a reboot of the box their disks are there and nothing else is; the plan
@@ -27,7 +27,9 @@ use elevate::Elevate;
 use names::{DEPLOYMENTS, Names, check_node};
 use observe::{DeploymentRecord, ObservedMachine};
 
+mod boot;
 mod cgroup;
+mod disk;
 mod elevate;
 mod image;
 mod machine;
@@ -112,7 +114,12 @@ impl Local {
         }
     }
 
-    async fn make_network(&self, wanted: &Wanted, network: Ipv4Net) -> Result<(), CloudError> {
+    async fn make_network(
+        &self,
+        wanted: &Wanted,
+        network: Ipv4Net,
+        progress: &dyn Progress,
+    ) -> Result<(), CloudError> {
         let names = Names::new(&wanted.id)?;
         if observe::record(&names)?.is_none() {
             let record = DeploymentRecord {
@@ -134,7 +141,7 @@ impl Local {
                 "another deployment has just taken the network {network}: run the command again"
             )));
         }
-        network::make(&names, network, &observed, &self.elevate).await
+        network::make(&names, network, &observed, &self.elevate, progress).await
     }
 
     async fn start(&self, names: &Names, node: &str) -> Result<Applied, CloudError> {
@@ -174,7 +181,7 @@ impl Cloud for Local {
         let mut applied = Applied::default();
         match operation {
             Operation::MakeNetwork { network } => {
-                self.make_network(wanted, *network).await?;
+                self.make_network(wanted, *network, progress).await?;
                 let note = (NETWORK_NOTE.to_owned(), network.to_string());
                 applied.notes.extend([note]);
             }
@@ -195,14 +202,14 @@ impl Cloud for Local {
                 // A disk that is there and whole is never made anew: it may hold data.
                 if !observe::whole(&names, node)? {
                     Cgroups::of_box()?.end(&names, node, &self.elevate).await?;
-                    let new = machine::New {
+                    let new = disk::New {
                         wanted,
                         machine,
                         address: *address,
                         network: *network,
                         image,
                     };
-                    machine::make_disk(&names, &new, &self.elevate).await?;
+                    disk::make(&names, &new, &self.elevate).await?;
                 }
                 applied = self.start(&names, node).await?;
             }

@@ -86,14 +86,9 @@ impl Names {
         format!("deployer-{}-{node}.service", self.id)
     }
 
-    /// The slice of all machines, where process 1 is systemd.
+    /// The slice of all machines, where process 1 is systemd. Without a dash, so that it has no parent to be left behind.
     pub(super) fn slice(&self) -> String {
-        format!("deployer-{}.slice", self.id)
-    }
-
-    /// The cgroup of that slice.
-    pub(super) fn slice_cgroup(&self) -> String {
-        format!("deployer.slice/{}", self.slice())
+        format!("deployer{}.slice", self.id)
     }
 }
 

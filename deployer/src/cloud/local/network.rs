@@ -2,12 +2,13 @@
 //! address of the box. Nothing of the box's own network is touched; that it forwards packets stays on, since others on it
 //! may have come to need it.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use ipnet::Ipv4Net;
 
-use super::super::CloudError;
 use super::super::process::Program;
+use super::super::{CloudError, Progress};
 use super::elevate::Elevate;
 use super::names::{self, Names};
 use super::observe::Observed;
@@ -24,24 +25,31 @@ pub(super) async fn make(
     network: Ipv4Net,
     observed: &Observed,
     elevate: &Elevate,
+    progress: &dyn Progress,
 ) -> Result<(), CloudError> {
     let what = || format!("make the network {network}");
     let bridge = names.network();
+    // Without an address of its own it would take that of its lowest port, and change it as machines come and go.
+    let [_, a, b, c] = network.network().octets();
+    let hardware = format!("02:64:70:{a:02x}:{b:02x}:{c:02x}");
+    let add = [
+        "add", "name", &bridge, "address", &hardware, "type", "bridge",
+    ];
+    link(
+        true,
+        &bridge,
+        &[&add[..], &["forward_delay", "0"]].concat(),
+        elevate,
+    )
+    .await?;
     let mut lines = Vec::new();
-    if !exists(&bridge) {
-        // Without an address of its own it would take that of its lowest port, and change it as machines come and go.
-        let [_, a, b, c] = network.network().octets();
-        let hardware = format!("02:64:70:{a:02x}:{b:02x}:{c:02x}");
-        lines.push(format!(
-            "link add name {bridge} address {hardware} type bridge forward_delay 0"
-        ));
-    }
     let own = own_address(network);
     lines.push(format!(
         "address replace {own}/{} dev {bridge}",
         network.prefix_len()
     ));
     lines.push(format!("link set dev {bridge} up"));
+    lines.push(format!("route replace {}", route(network, &bridge, own)));
     for machine in observed.machines.values() {
         let cable = names::cable(machine.address);
         if exists(&cable) {
@@ -55,18 +63,20 @@ pub(super) async fn make(
         .run(table.reading(masquerade(&bridge, network)))
         .await?;
     raise(FORWARD, 1, elevate).await?;
-    raise(INOTIFY, INOTIFY_INSTANCES, elevate).await
+    if let Err(error) = raise(INOTIFY, INOTIFY_INSTANCES, elevate).await {
+        // In a container nobody may; a handful of machines get along without.
+        progress.line(
+            None,
+            &format!("more than a dozen machines may not start here: {error}"),
+        );
+    }
+    Ok(())
 }
 
 /// Removes the network, whatever of it is there.
 pub(super) async fn remove(names: &Names, elevate: &Elevate) -> Result<(), CloudError> {
     let bridge = names.network();
-    if exists(&bridge) {
-        let arguments = ["link", "delete", "dev", &bridge];
-        elevate
-            .run(Program::new("remove the bridge", "ip", arguments))
-            .await?;
-    }
+    link(false, &bridge, &["delete", "dev", &bridge], elevate).await?;
     // Adding it first makes removing it succeed, there or not.
     let table = format!("table ip {bridge} {{ }}\ndelete table ip {bridge}\n");
     let nft = Program::new("remove the nftables table", "nft", ["-f", "-"]);
@@ -74,9 +84,36 @@ pub(super) async fn remove(names: &Names, elevate: &Elevate) -> Result<(), Cloud
     Ok(())
 }
 
+/// Makes an interface be there or not by a command of `ip link`. What a killed run began may end at the same moment: only
+/// the outcome counts.
+pub(super) async fn link(
+    there: bool,
+    interface: &str,
+    arguments: &[&str],
+    elevate: &Elevate,
+) -> Result<(), CloudError> {
+    if exists(interface) == there {
+        return Ok(());
+    }
+    let verb = if there { "make" } else { "remove" };
+    let arguments = [&["link"], arguments].concat();
+    let ip = Program::new(format!("{verb} the interface {interface}"), "ip", arguments);
+    let ended = elevate.attempt(&ip, &|_| ()).await?;
+    if ended.status != 0 && exists(interface) != there {
+        return Err(ip.failed(&ended));
+    }
+    Ok(())
+}
+
 /// The box's own address in a deployment's network.
-pub(super) fn own_address(network: Ipv4Net) -> std::net::Ipv4Addr {
+pub(super) fn own_address(network: Ipv4Net) -> Ipv4Addr {
     network.hosts().next().unwrap_or_else(|| network.addr())
+}
+
+/// The route from `own` to its neighbours, as arguments of `ip route replace`. With delayed acknowledgements each ssh login
+/// would wait 40 ms twice.
+pub(super) fn route(network: Ipv4Net, interface: &str, own: Ipv4Addr) -> String {
+    format!("{network} dev {interface} proto kernel scope link src {own} quickack 1")
 }
 
 /// Whether an interface exists.
@@ -118,7 +155,7 @@ fn parse_routes(text: &str) -> Vec<(String, Ipv4Net)> {
         // Addresses stand there as the machine keeps them in memory: the first byte of the address is the lowest.
         let address = |field: usize| {
             let number = u32::from_str_radix(fields.get(field)?, 16).ok()?;
-            Some(std::net::Ipv4Addr::from(number.to_ne_bytes()))
+            Some(Ipv4Addr::from(number.to_ne_bytes()))
         };
         let route = address(1).zip(address(7));
         let net = route.and_then(|(to, mask)| Ipv4Net::with_netmask(to, mask).ok());
