@@ -1,11 +1,15 @@
 //! Tests of the deployer that need no machine.
 
 mod artifact;
+mod host;
 mod inventory_errors;
 mod inventory_files;
+mod journal;
 mod layers;
 mod local_plan;
 mod loopback;
 mod plan;
+mod run;
+mod sshd;
 mod templates;
 mod topology;
