@@ -8,8 +8,9 @@ use crate::component::consumer;
 use crate::error::CommandError;
 use crate::host::{Command, Input};
 use crate::report::Reporter;
+use crate::topology::Topology;
 
-use super::crew::PATIENCE_FOR_RUNNING;
+use super::crew::{Crew, PATIENCE_FOR_RUNNING};
 use super::deployment::Deployment;
 
 /// Prints them as JSON lines, newest first.
@@ -21,38 +22,56 @@ pub async fn run(
 ) -> Result<u8, CommandError> {
     let deployment = Deployment::find(&options.target, environment)?;
     let topology = &deployment.topology;
-    let tool = consumer::tool(topology).ok_or_else(|| {
-        CommandError::usage("this deployment has no CouchDB, so it has no documents")
-    })?;
-    let node = topology
-        .pipeline_node()
-        .map(|node| node.name.as_str())
-        .unwrap_or_default();
-    let mut arguments = vec![
-        "--config".into(),
-        tool.config,
-        "newest".into(),
-        "-n".into(),
-        options.count.to_string(),
-    ];
-    if let Some(topic) = &options.topic {
-        if !topology.topics.contains_key(topic) {
-            let known: Vec<&str> = topology.topics.keys().map(String::as_str).collect();
-            return Err(CommandError::usage(format!(
-                "there is no topic `{topic}`; there are {}",
-                known.join(", ")
-            )));
-        }
-        arguments.extend(["--topic".into(), topic.clone()]);
+    if let Some(topic) = &options.topic
+        && !topology.topics.contains_key(topic)
+    {
+        let known: Vec<&str> = topology.topics.keys().map(String::as_str).collect();
+        return Err(CommandError::usage(format!(
+            "there is no topic `{topic}`; there are {}",
+            known.join(", ")
+        )));
     }
+    let node = topology.pipeline_node().map(|node| node.name.as_str());
     let crew = deployment
         .connect(
-            [node].into_iter(),
+            node.into_iter(),
             PATIENCE_FOR_RUNNING,
             environment,
             reporter,
         )
         .await?;
+    let documents = newest(&crew, topology, options.count, options.topic.as_deref()).await?;
+    out.write_all(documents.as_bytes())?;
+    crew.close(true).await?;
+    Ok(0)
+}
+
+/// The newest documents of a topic, or of all, as JSON lines, newest first.
+pub async fn newest(
+    crew: &Crew,
+    topology: &Topology,
+    count: u32,
+    topic: Option<&str>,
+) -> Result<String, CommandError> {
+    let (Some(tool), Some(node), Some(_)) = (
+        consumer::tool(topology),
+        topology.pipeline_node(),
+        topology.couchdb_url(),
+    ) else {
+        return Err(CommandError::usage(
+            "this deployment has no CouchDB, so it has no documents",
+        ));
+    };
+    let mut arguments = vec![
+        "--config".into(),
+        tool.config,
+        "newest".into(),
+        "-n".into(),
+        count.to_string(),
+    ];
+    if let Some(topic) = topic {
+        arguments.extend(["--topic".into(), topic.into()]);
+    }
     let command = Command {
         program: tool.program,
         arguments,
@@ -60,14 +79,13 @@ pub async fn run(
         timeout: Duration::from_secs(30),
         root: true,
     };
-    let output = crew.host(node)?.run(&command).await?;
-    out.write_all(&output.stdout)?;
-    if output.status != 0 {
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(CommandError::failed(format!(
-            "{node}: the documents cannot be read: {said}"
-        )));
+    let output = crew.host(&node.name)?.run(&command).await?;
+    if output.status == 0 {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    crew.close(true).await?;
-    Ok(0)
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(CommandError::failed(format!(
+        "{}: the documents cannot be read: {said}",
+        node.name
+    )))
 }

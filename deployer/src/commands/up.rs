@@ -7,9 +7,8 @@ use std::time::Instant;
 use crate::artifact::program::Program;
 use crate::artifact::{couchdb, kafka};
 use crate::cli::{Environment, Up};
-use crate::component::{artifact_key, consumer, couchdb as couchdb_component};
+use crate::component::artifact_key;
 use crate::error::{CommandError, Kind};
-use crate::machine::Access;
 use crate::preflight::{self, AgentNeeds};
 use crate::receipt::{MachineRecord, Receipt};
 use crate::report::{Event, Reporter};
@@ -17,15 +16,15 @@ use crate::run::Failures;
 use crate::run::journal::{Journal, Mode};
 use crate::run::runner::{Runner, Stop};
 use crate::step::Action;
-use crate::topology::{CloudName, Distribution, Role};
+use crate::topology::{CloudName, Distribution};
 
 use super::confirm::confirm;
 use super::crew::{PATIENCE_FOR_NEW, PATIENCE_FOR_RUNNING};
 use super::draft::Draft;
 use super::look::{Look, Viewpoint, look};
 use super::plan::text;
-use super::verify::{self, Proof};
-use super::{clouds, steps, target, wait};
+use super::verify;
+use super::{clouds, last_words, steps, target};
 use crate::run::keys::Keys;
 
 /// Canaries that each producer sends when something changed.
@@ -96,7 +95,16 @@ pub async fn run(
             "{facts} ({:.2} s)",
             started.elapsed().as_secs_f64()
         )));
-        finish(&draft, &seen, options, None, reporter, out).await?;
+        last_words::say(
+            &draft,
+            &seen,
+            journal.directory(),
+            options,
+            None,
+            reporter,
+            out,
+        )
+        .await?;
         seen.crew.close(true).await?;
         return Ok(0);
     }
@@ -168,7 +176,16 @@ pub async fn run(
         draft.topology.name,
         times.words()
     )));
-    finish(&draft, &seen, options, proof.as_ref(), reporter, out).await?;
+    last_words::say(
+        &draft,
+        &seen,
+        journal.directory(),
+        options,
+        proof.as_ref(),
+        reporter,
+        out,
+    )
+    .await?;
     seen.crew.close(true).await?;
     Ok(0)
 }
@@ -465,62 +482,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-/// The last words: where to look, and the next commands. Data goes to standard output.
-async fn finish(
-    draft: &Draft,
-    seen: &Look,
-    options: &Up,
-    proof: Option<&Proof>,
-    reporter: &dyn Reporter,
-    out: &mut dyn Write,
-) -> Result<(), CommandError> {
-    let topology = &draft.topology;
-    if let Some(proof) = proof {
-        writeln!(out, "proven:    {}", proof.words())?;
-    }
-    let producers: Vec<&str> = topology
-        .nodes_with(Role::Producer)
-        .map(|node| node.name.as_str())
-        .collect();
-    if options.wait {
-        wait::until_stored(&seen.crew, topology, &producers, reporter).await?;
-    }
-    if proof.is_some() {
-        for (client, state) in wait::progress(&seen.crew, topology, &producers).await? {
-            writeln!(out, "producer:  {client} {state}")?;
-        }
-    }
-    let address = |node: &str| match seen.machines.get(node).map(|machine| &machine.access) {
-        Some(Access::Ssh(access)) => access.address.clone(),
-        _ => "127.0.0.1".into(),
-    };
-    if let Some(node) = topology.nodes_with(Role::Couchdb).next() {
-        let kind = if draft.couchdb() == Distribution::Pouchdb {
-            " (the stand-in PouchDB Server, for trying things out)"
-        } else {
-            ""
-        };
-        writeln!(
-            out,
-            "documents: http://{}:{}/{kind}",
-            address(&node.name),
-            topology.couchdb.port
-        )?;
-        writeln!(
-            out,
-            "           login `{}`; `deployer open couchdb` shows where the password is",
-            couchdb_component::ADMIN
-        )?;
-    }
-    if consumer::tool(topology).is_some() && topology.nodes_with(Role::Consumer).next().is_some() {
-        writeln!(
-            out,
-            "next:      deployer docs · deployer status · deployer produce · deployer teardown"
-        )?;
-    } else {
-        writeln!(out, "next:      deployer status · deployer teardown")?;
-    }
-    Ok(())
 }
