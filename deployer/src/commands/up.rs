@@ -134,6 +134,12 @@ pub async fn run(
         journal.change(|receipt| remember(receipt, &draft))?;
     }
     times.since("machines and downloads", making);
+    let Receipt {
+        machines,
+        cloud_notes,
+        ..
+    } = journal.receipt();
+    (draft.receipt.machines, draft.receipt.cloud_notes) = (machines, cloud_notes);
     if had_steps || identities != draft.artifacts {
         let asking = Instant::now();
         seen.crew.close(true).await?;
