@@ -7,10 +7,10 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use deployer::cloud::Cloud;
+use deployer::cloud::{Cloud, Operation, local};
 use deployer::machine::Machine;
 
 use crate::support::{
@@ -228,6 +228,55 @@ async fn a_run_killed_at_any_point_is_finished_by_the_next() {
     assert!(stages.len() > 1, "{stages:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "builds a base image: minutes"]
+async fn a_killed_image_build_is_cleared_by_the_next() {
+    if !may_run("a_killed_image_build_is_cleared_by_the_next") {
+        return;
+    }
+    let images = Path::new("/var/cache/deployer/images");
+    let deployment = Deployment::with_packages(&["vm2"], &["nftables", "less"]);
+    let steps = deployment.plan().await.steps;
+    let step = steps
+        .iter()
+        .find(|step| step.stage == "image")
+        .expect("no such image yet");
+    let Operation::Local(local::Operation::PrepareImage { image, .. }) = &step.operation else {
+        panic!("{step:?}");
+    };
+    // In the middle of fetching, of unpacking, and at once again while programs of the killed one still run.
+    let part = images.join(format!(".part-{image}"));
+    for milliseconds in [3000, 20_000, 300] {
+        let mut child = start(&deployment, "image");
+        eventually("the build has begun", || {
+            part.exists().then_some(()).ok_or(String::new())
+        });
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        kill(&mut child);
+        assert!(part.exists() && !images.join(image).exists());
+    }
+    // Two at once: one makes it, the other waits and finds it.
+    let started = Instant::now();
+    tokio::join!(deployment.image(), deployment.image());
+    println!("a base image was made in {:?}", started.elapsed());
+    let left: Vec<_> = images
+        .read_dir()
+        .expect("images")
+        .map(|e| e.expect("one").file_name())
+        .collect();
+    assert!(
+        !left
+            .iter()
+            .any(|name| name.to_string_lossy().starts_with(".part-")),
+        "{left:?}"
+    );
+    let machines = deployment.up().await;
+    deployment.reach(&machines["vm2"], &["less", "--version"]);
+    deployment.down().await;
+    gone(&deployment.wanted.id);
+    succeed("rm", &["-rf", &images.join(image).to_string_lossy()]);
+}
+
 /// Not a test by itself: the process that [`a_run_killed_at_any_point_is_finished_by_the_next`] kills.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by another test"]
@@ -240,12 +289,19 @@ async fn act_for_another_process() {
         "up" => {
             deployment.up().await;
         }
+        "image" => deployment.image().await,
         _ => deployment.down().await,
     }
 }
 
 fn kill_after(deployment: &Deployment, verb: &str, milliseconds: u64) {
-    let mut child = Command::new(std::env::current_exe().expect("this program"))
+    let mut child = start(deployment, verb);
+    std::thread::sleep(Duration::from_millis(milliseconds));
+    kill(&mut child);
+}
+
+fn start(deployment: &Deployment, verb: &str) -> Child {
+    Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "local::act_for_another_process", "--ignored"])
         .env(
             CHILD,
@@ -253,8 +309,10 @@ fn kill_after(deployment: &Deployment, verb: &str, milliseconds: u64) {
         )
         .stdout(std::process::Stdio::null())
         .spawn()
-        .expect("it runs");
-    std::thread::sleep(Duration::from_millis(milliseconds));
+        .expect("it runs")
+}
+
+fn kill(child: &mut Child) {
     child.kill().expect("a signal");
     child.wait().expect("its end");
 }

@@ -57,10 +57,8 @@ struct Stored {
     id: String,
     machines: BTreeMap<String, (String, String)>,
     user_key: String,
+    packages: BTreeSet<String>,
 }
-
-/// Packages that the images of these tests hold: few, so that the image of a deployment's own tests will do.
-const PACKAGES: [&str; 1] = ["nftables"];
 
 pub(crate) fn settings() -> topology::Local {
     topology::Local {
@@ -73,6 +71,11 @@ pub(crate) fn settings() -> topology::Local {
 
 impl Deployment {
     pub(crate) fn new(nodes: &[&str]) -> Self {
+        Self::with_packages(nodes, &["nftables"])
+    }
+
+    /// A deployment whose base image holds these packages.
+    pub(crate) fn with_packages(nodes: &[&str], packages: &[&str]) -> Self {
         let files = tempfile::tempdir().expect("a directory");
         let key = |name: &str| {
             let key = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).expect("a key");
@@ -91,6 +94,7 @@ impl Deployment {
         let stored = Stored {
             machines: nodes.iter().map(|n| ((*n).to_owned(), key(n))).collect(),
             user_key: key("user").1,
+            packages: packages.iter().map(ToString::to_string).collect(),
             id,
         };
         let text = serde_json::to_string(&stored).expect("JSON");
@@ -126,7 +130,7 @@ impl Deployment {
                 id: stored.id,
                 deployment: "test".into(),
                 machines: machines.collect(),
-                packages: PACKAGES.iter().map(ToString::to_string).collect(),
+                packages: stored.packages,
                 user_key: stored.user_key,
                 notes: BTreeMap::new(),
                 made: BTreeSet::new(),
