@@ -5,8 +5,10 @@
 //! that was there already, or a dead letter. While the store is away the full partitions are paused and the client is
 //! still polled, so that the group is kept.
 
+mod dead_letters;
 pub mod document;
 mod lane;
+mod patience;
 mod reader;
 pub mod writer;
 
