@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::source::top::Snapshot;
+use crate::source::snapshot::Snapshot;
 
 /// The version of the event's shape.
 pub const SCHEMA: u32 = 1;
@@ -138,7 +138,7 @@ mod tests {
     use std::fmt::Write;
 
     use super::*;
-    use crate::source::top::parse;
+    use crate::source::snapshot::parse;
 
     fn origin() -> Origin {
         Origin {

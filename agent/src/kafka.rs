@@ -20,6 +20,11 @@ pub fn client(bootstrap: &str, name: &str) -> ClientConfig {
 
 /// Writes a log line of librdkafka.
 pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    if facility == "FAIL" {
+        // A connection that failed; reported as an error as well.
+        tracing::debug!(facility, "kafka: {message}");
+        return;
+    }
     match level {
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert

@@ -1,6 +1,7 @@
 //! A Kafka cluster in this process, a double of `CouchDB` and the agents' real binaries between them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 use crate::double::Double;
 
 /// How long anything may take; mostly the mock's group, which waits for 3 s and for the dead.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Lab {
     pub directory: TempDir,
@@ -57,8 +58,9 @@ impl Lab {
     pub fn producer_config(&self, client: &str, topic: &str, source: &str) -> PathBuf {
         let state = self.path(&format!("state-{client}"));
         let text = format!(
-            "client = {client:?}\n[kafka]\nbootstrap = {:?}\ntopic = {topic:?}\n[source]\n{source}\n[state]\ndirectory = {state:?}\n",
-            self.kafka.bootstrap_servers()
+            "client = {client:?}\n[kafka]\nbootstrap = {:?}\ntopic = {topic:?}\n[source]\n{source}\n[state]\ndirectory = \"{}\"\n",
+            self.kafka.bootstrap_servers(),
+            state.display()
         );
         self.write(&format!("producer-{client}.toml"), &text)
     }
@@ -66,16 +68,15 @@ impl Lab {
     /// Writes a consumer's configuration; the last topic is the canaries' where it is called so.
     pub fn consumer_config(&self, group: &str, batch: &str) -> PathBuf {
         let mut text = format!(
-            "group = {group:?}\n[kafka]\nbootstrap = {:?}\n[couchdb]\nurl = {:?}\nuser = \"consumer\"\npassword_file = {:?}\n[batch]\n{batch}\n",
+            "group = {group:?}\n[kafka]\nbootstrap = {:?}\n[couchdb]\nurl = {:?}\nuser = \"consumer\"\npassword_file = \"{}\"\n[batch]\n{batch}\n",
             self.kafka.bootstrap_servers(),
             self.double.url,
-            self.path("password")
+            self.path("password").display()
         );
         for (index, topic) in self.topics.iter().enumerate() {
             let canary = topic.contains("canaries");
-            text += &format!(
-                "[[topics]]\nname = {topic:?}\ndatabase = {topic:?}\nepoch = \"e{index}\"\ncanary = {canary}\n"
-            );
+            write!(text,
+                "[[topics]]\nname = {topic:?}\ndatabase = {topic:?}\nepoch = \"e{index}\"\ncanary = {canary}\n").unwrap();
         }
         self.write(&format!("consumer-{group}.toml"), &text)
     }
@@ -108,7 +109,7 @@ impl Lab {
         consumer.assign(&list).unwrap();
         let mut values = Vec::new();
         let deadline = Instant::now() + PATIENCE;
-        while (values.len() as i64) < high - low {
+        while i64::try_from(values.len()).unwrap() < high - low {
             assert!(
                 Instant::now() < deadline,
                 "only {} of {} records can be read",

@@ -27,7 +27,7 @@ fn client(double: &Double) -> Couchdb {
 fn records(values: &[Value]) -> Vec<Record> {
     let record = |(offset, value): (usize, &Value)| Record {
         partition: 0,
-        offset: offset as i64,
+        offset: i64::try_from(offset).unwrap(),
         timestamp: Some(1),
         key: None,
         value: Some(value.to_string().into_bytes()),

@@ -1,20 +1,17 @@
 //! `inspect`: Kafka and `CouchDB` at one moment, everything asked at once and nothing waited for beyond the deadline.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, join3};
-use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaResult;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::AdminError;
 use super::couchdb_setup::Vendor;
-use super::metadata::{self, Broker, Client, Cluster, Partition, fetch_async};
+use super::metadata::{self, Broker, Client, Partition, fetch_async};
 use super::newest::{newest_of, timestamp};
+use super::offsets::Offsets;
 use crate::config::{ConsumerConfig, Topic};
 use crate::store::Trouble;
 use crate::store::couchdb::{Couchdb, path_of};
@@ -91,7 +88,7 @@ pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspe
     Ok(Inspection { kafka, couchdb })
 }
 
-fn left(deadline: Instant) -> Duration {
+pub(super) fn left(deadline: Instant) -> Duration {
     deadline
         .saturating_duration_since(Instant::now())
         .max(Duration::from_millis(1))
@@ -107,39 +104,14 @@ async fn inspect_kafka(client: &Client, topics: &[Topic], deadline: Instant) -> 
             };
         }
     };
-    let (low, high, committed) = join3(
-        offsets(client, &cluster, topics, Offset::Beginning, deadline),
-        offsets(client, &cluster, topics, Offset::End, deadline),
-        committed(client, &cluster, topics, deadline),
-    )
-    .await;
+    let offsets = Offsets::ask(client, &cluster, topics, deadline).await;
     let view = |topic: &Topic| {
         let present = cluster.topic(&topic.name)?;
-        let sum = |value: &dyn Fn(i32) -> Option<i64>| {
-            present
-                .partitions
-                .iter()
-                .map(|partition| value(partition.id))
-                .sum()
-        };
-        let at = |list: &Option<TopicPartitionList>, id| {
-            list.as_ref()?
-                .find_partition(&topic.name, id)?
-                .offset()
-                .to_raw()
-        };
-        let known =
-            |list: &Option<TopicPartitionList>, id| at(list, id).filter(|offset| *offset >= 0);
-        let messages = sum(&|id| Some(known(&high, id)? - known(&low, id)?));
-        // Where the group has committed nothing yet, it begins at the earliest.
-        let position =
-            |id| known(&committed, id).or_else(|| committed.as_ref().and_then(|_| known(&low, id)));
-        let lag = sum(&|id| Some((known(&high, id)? - position(id)?).max(0)));
         Some(TopicView {
             name: topic.name.clone(),
             partitions: present.partitions.clone(),
-            messages,
-            lag,
+            messages: offsets.messages(present),
+            lag: offsets.lag(present),
         })
     };
     KafkaView {
@@ -147,75 +119,6 @@ async fn inspect_kafka(client: &Client, topics: &[Topic], deadline: Instant) -> 
         error: None,
         topics: topics.iter().filter_map(view).collect(),
         brokers: cluster.brokers,
-    }
-}
-
-/// Lists the partitions of our topics that have a leader; one without would be waited for.
-fn led_partitions(cluster: &Cluster, topics: &[Topic]) -> TopicPartitionList {
-    let mut list = TopicPartitionList::new();
-    for topic in topics.iter().filter_map(|topic| cluster.topic(&topic.name)) {
-        for partition in topic
-            .partitions
-            .iter()
-            .filter(|partition| partition.leader >= 0)
-        {
-            list.add_partition(&topic.name, partition.id);
-        }
-    }
-    list
-}
-
-async fn offsets(
-    client: &Client,
-    cluster: &Cluster,
-    topics: &[Topic],
-    position: Offset,
-    deadline: Instant,
-) -> Option<TopicPartitionList> {
-    let mut list = led_partitions(cluster, topics);
-    ask(client, list.count(), deadline, move |client, timeout| {
-        list.set_all_offsets(position)?;
-        client.offsets_for_times(list, timeout)
-    })
-    .await
-}
-
-async fn committed(
-    client: &Client,
-    cluster: &Cluster,
-    topics: &[Topic],
-    deadline: Instant,
-) -> Option<TopicPartitionList> {
-    let list = led_partitions(cluster, topics);
-    ask(client, list.count(), deadline, move |client, timeout| {
-        client.committed_offsets(list, timeout)
-    })
-    .await
-}
-
-/// Asks Kafka in a thread that may wait; no answer in time is none.
-async fn ask<F>(
-    client: &Client,
-    count: usize,
-    deadline: Instant,
-    question: F,
-) -> Option<TopicPartitionList>
-where
-    F: FnOnce(&Client, Duration) -> KafkaResult<TopicPartitionList> + Send + 'static,
-{
-    if count == 0 {
-        return None;
-    }
-    let client = Arc::clone(client);
-    let timeout = left(deadline);
-    let answer = tokio::task::spawn_blocking(move || question(&client, timeout));
-    match tokio::time::timeout_at(deadline, answer).await {
-        Ok(Ok(Ok(list))) => Some(list),
-        Ok(Ok(Err(error))) => {
-            tracing::warn!(%error, "offsets are not known");
-            None
-        }
-        Ok(Err(_)) | Err(_) => None,
     }
 }
 

@@ -6,6 +6,7 @@ pub mod in_sync;
 pub mod inspect;
 pub mod metadata;
 pub mod newest;
+mod offsets;
 pub mod prepare;
 pub mod topics;
 

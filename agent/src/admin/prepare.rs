@@ -52,7 +52,7 @@ pub struct Report {
 /// # Errors
 /// When either is not there in time or refuses.
 pub async fn prepare(config: &ConsumerConfig, request: &Request) -> Result<Report, AdminError> {
-    let deadline = Instant::now() + Duration::from_secs(request.timeout_seconds);
+    let deadline = Instant::now() + Duration::from_secs(request.timeout_seconds.min(86_400));
     let databases = async {
         match &request.couchdb {
             Some(credentials) => {

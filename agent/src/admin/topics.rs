@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigSource, NewPartitions, NewTopic,
-    ResourceSpecifier, TopicReplication,
+    OwnedResourceSpecifier, ResourceSpecifier, TopicReplication, TopicResult,
 };
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -120,7 +120,7 @@ impl Topics {
         if new.is_empty() {
             return Ok(());
         }
-        self.until_done("topics cannot be made", || async {
+        self.until_done("cannot make topic", || async {
             let results = self.client.create_topics(&new, &options()).await?;
             // One that was made by an earlier try that got no answer is there now.
             first_error(results, &[RDKafkaErrorCode::TopicAlreadyExists])
@@ -152,7 +152,7 @@ impl Topics {
         if raised.is_empty() {
             return Ok(());
         }
-        self.until_done("partitions cannot be added", || async {
+        self.until_done("cannot add partitions to topic", || async {
             let results = self.client.create_partitions(&raised, &options()).await?;
             // Kafka answers so when an earlier try that got no answer has added them.
             first_error(results, &[RDKafkaErrorCode::InvalidPartitions])
@@ -169,15 +169,21 @@ impl Topics {
         if configured.is_empty() {
             return Ok(());
         }
-        self.until_done("keys of topics cannot be set", || async {
+        self.until_done("cannot set keys of topic", || async {
             let resources: Vec<ResourceSpecifier<'_>> = configured
                 .iter()
                 .map(|topic| ResourceSpecifier::Topic(&topic.name))
                 .collect();
             let described = self.client.describe_configs(&resources, &options()).await?;
             let mut changes: Vec<(&str, BTreeMap<String, String>)> = Vec::new();
-            for (topic, described) in configured.iter().zip(described) {
+            for described in described {
                 let described = described.map_err(KafkaError::AdminOp)?;
+                let is_described = |topic: &&&&Wanted| {
+                    described.specifier == OwnedResourceSpecifier::Topic(topic.name.clone())
+                };
+                let Some(topic) = configured.iter().find(is_described) else {
+                    continue;
+                };
                 if let Some(entries) = merged(&topic.config, &described.entries) {
                     tracing::info!(topic = topic.name, "setting keys of the topic");
                     changes.push((&topic.name, entries));
@@ -196,10 +202,13 @@ impl Topics {
                 })
                 .collect();
             let results = self.client.alter_configs(&alter, &options()).await?;
-            results.into_iter().try_for_each(|result| {
-                result
-                    .map(|_| ())
-                    .map_err(|(_, code)| KafkaError::AdminOp(code))
+            results.into_iter().try_for_each(|result| match result {
+                Err((OwnedResourceSpecifier::Topic(topic), code)) => Err(Refused {
+                    topic,
+                    error: KafkaError::AdminOp(code),
+                }),
+                Err((_, code)) => Err(KafkaError::AdminOp(code).into()),
+                Ok(_) => Ok(()),
             })
         })
         .await
@@ -208,20 +217,37 @@ impl Topics {
     /// Tries a change until it is done, refused for good, or the deadline.
     async fn until_done<F>(&self, subject: &str, change: impl Fn() -> F) -> Result<(), AdminError>
     where
-        F: Future<Output = KafkaResult<()>>,
+        F: Future<Output = Result<(), Refused>>,
     {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
         loop {
-            match change().await {
-                Ok(()) => return Ok(()),
-                Err(error) if is_final(&error) || Instant::now() >= self.deadline => {
-                    return Err(AdminError::kafka(subject)(error));
-                }
-                Err(error) => {
-                    tracing::info!("{subject} yet: {}", chain(&error));
-                    tokio::time::sleep(backoff.next_wait()).await;
-                }
+            let Err(Refused { topic, error }) = change().await else {
+                return Ok(());
+            };
+            let subject = format!("{subject} {topic}");
+            if is_final(&error) || Instant::now() >= self.deadline {
+                return Err(AdminError::kafka(subject.trim())(error));
             }
+            if backoff.attempt().is_power_of_two() {
+                tracing::info!("{} yet: {}", subject.trim(), chain(&error));
+            }
+            tokio::time::sleep(backoff.next_wait()).await;
+        }
+    }
+}
+
+/// A change that was not done.
+struct Refused {
+    /// The topic that was refused; empty where the whole call failed.
+    topic: String,
+    error: KafkaError,
+}
+
+impl From<KafkaError> for Refused {
+    fn from(error: KafkaError) -> Self {
+        Self {
+            topic: String::new(),
+            error,
         }
     }
 }
@@ -233,32 +259,30 @@ fn options() -> AdminOptions {
         .operation_timeout(Some(CHANGE))
 }
 
-fn first_error(
-    results: Vec<Result<String, (String, RDKafkaErrorCode)>>,
-    fine: &[RDKafkaErrorCode],
-) -> KafkaResult<()> {
-    let error = results
-        .into_iter()
-        .filter_map(Result::err)
-        .find(|(_, code)| !fine.contains(code));
-    error.map_or(Ok(()), |(topic, code)| {
-        tracing::warn!(topic, %code, "Kafka did not change the topic");
-        Err(KafkaError::AdminOp(code))
-    })
+fn first_error(results: Vec<TopicResult>, fine: &[RDKafkaErrorCode]) -> Result<(), Refused> {
+    let mut errors = results.into_iter().filter_map(Result::err);
+    match errors.find(|(_, code)| !fine.contains(code)) {
+        Some((topic, code)) => Err(Refused {
+            topic,
+            error: KafkaError::AdminOp(code),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Returns whether the same change will be refused again.
 fn is_final(error: &KafkaError) -> bool {
     matches!(
-        error.rdkafka_error_code(),
-        Some(
+        error,
+        KafkaError::AdminOp(
             RDKafkaErrorCode::InvalidTopic
                 | RDKafkaErrorCode::InvalidConfig
                 | RDKafkaErrorCode::InvalidPartitions
+                | RDKafkaErrorCode::InvalidRequest
+                | RDKafkaErrorCode::InvalidArgument
                 | RDKafkaErrorCode::PolicyViolation
                 | RDKafkaErrorCode::TopicAuthorizationFailed
                 | RDKafkaErrorCode::ClusterAuthorizationFailed
-                | RDKafkaErrorCode::InvalidArgument
         )
     )
 }

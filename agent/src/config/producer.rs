@@ -111,10 +111,10 @@ impl Checked for ProducerConfig {
         }
         check_bootstrap(&self.kafka.bootstrap)?;
         check_topic("kafka.topic", &self.kafka.topic)?;
-        if self.source.interval_ms == 0 {
+        if !(1..=86_400_000).contains(&self.source.interval_ms) {
             return Err((
                 "source.interval_ms".to_owned(),
-                "must be at least 1".to_owned(),
+                "must be at least 1 and at most a day".to_owned(),
             ));
         }
         if !self.state.directory.is_absolute() {

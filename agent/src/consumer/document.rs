@@ -11,7 +11,7 @@ use crate::event::SCHEMA;
 use crate::store::Document;
 
 /// The most bytes of a value that a dead letter keeps.
-const KEPT: usize = 1 << 20;
+pub const KEPT_BYTES: usize = 1 << 20;
 
 /// A Kafka record, taken out of the client's memory.
 #[derive(Debug, Clone)]
@@ -143,8 +143,14 @@ pub fn document_id(client: &str, run: &str, sequence: u64) -> String {
     format!("{client}-{run}-{sequence:012}")
 }
 
-/// Makes the document that keeps a record which can never be stored.
-pub fn dead_letter(topic: &str, epoch: &str, record: &Record, reason: &str) -> Document {
+/// Makes the document that keeps a record which can never be stored, with up to `kept` bytes of its value.
+pub fn dead_letter(
+    topic: &str,
+    epoch: &str,
+    record: &Record,
+    reason: &str,
+    kept: usize,
+) -> Document {
     let id = record.place(epoch);
     let value = record.value.as_deref();
     let letter = DeadLetter {
@@ -155,7 +161,7 @@ pub fn dead_letter(topic: &str, epoch: &str, record: &Record, reason: &str) -> D
         offset: record.offset,
         timestamp: record.timestamp,
         key_base64: record.key.as_ref().map(|key| STANDARD.encode(key)),
-        value_base64: value.map(|value| STANDARD.encode(&value[..value.len().min(KEPT)])),
+        value_base64: value.map(|value| STANDARD.encode(&value[..value.len().min(kept)])),
         value_bytes: value.map(<[u8]>::len),
         value_sha256: value.map(|value| format!("{:x}", Sha256::digest(value))),
     };
@@ -282,20 +288,20 @@ mod tests {
 
     #[test]
     fn a_dead_letter_keeps_the_value_up_to_its_limit() {
-        let value = vec![0xff; KEPT + 10];
-        let letter = dead_letter("t", "e1", &record(&value), "not UTF-8");
+        let value = vec![0xff; KEPT_BYTES + 10];
+        let letter = dead_letter("t", "e1", &record(&value), "not UTF-8", KEPT_BYTES);
         let json: Value = serde_json::from_str(&letter.json).expect("is JSON");
         assert_eq!(json["_id"], "e1-0003-0000000000ff");
-        assert_eq!(json["value_bytes"], KEPT + 10);
+        assert_eq!(json["value_bytes"], KEPT_BYTES + 10);
         assert_eq!(json["key_base64"], "aw==");
         assert_eq!(
             STANDARD
                 .decode(json["value_base64"].as_str().expect("text"))
                 .expect("base64")
                 .len(),
-            KEPT
+            KEPT_BYTES
         );
-        let empty = dead_letter("t", "e1", &record(b""), "x");
+        let empty = dead_letter("t", "e1", &record(b""), "x", KEPT_BYTES);
         let json: Value = serde_json::from_str(&empty.json).expect("is JSON");
         assert_eq!(
             json["value_sha256"],

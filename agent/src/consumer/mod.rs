@@ -5,8 +5,10 @@
 //! that was there already, or a dead letter. While the store is away the full partitions are paused and the client is
 //! still polled, so that the group is kept.
 
+mod dead_letters;
 pub mod document;
 mod lane;
+mod patience;
 mod reader;
 pub mod writer;
 
@@ -155,8 +157,8 @@ impl<S: Store> Consumption<'_, S> {
                 Err(error @ KafkaError::MessageConsumptionFatal(_)) => {
                     return Err(ConsumerError::Client(error));
                 }
-                // The client goes on by itself: a topic may come into being, a broker back.
-                Err(error) => tracing::warn!(%error, "Kafka has no events for now"),
+                // Already in the log; the client goes on by itself: a topic may come into being, a broker back.
+                Err(error) => tracing::debug!(%error, "Kafka has no events for now"),
             }
             if self.lanes.is_blocked() || Instant::now() >= until {
                 break;

@@ -2,17 +2,12 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::document::{Record, dead_letter, document, is_same};
-use crate::backoff::Backoff;
+use super::dead_letters::{Dead, bury};
+use super::document::{Record, document, is_same};
+use super::patience::Patience;
 use crate::config::Topic;
 use crate::store::{Document, Row, Store, Trouble};
-
-/// The first and the longest wait while the store is away.
-const AWAY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
-/// The first and the longest wait while the store does not let us in.
-const DENIED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 
 /// What became of a batch.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +40,6 @@ struct Entry<'a> {
     document: Document,
 }
 
-/// A record that can never be stored, and why.
-struct Dead<'a> {
-    record: &'a Record,
-    reason: String,
-}
-
 impl<S: Store> Writer<S> {
     /// Writes to this store.
     pub fn new(store: S) -> Self {
@@ -76,7 +65,7 @@ impl<S: Store> Writer<S> {
                 .await;
         }
         written.dead = dead.len();
-        self.bury(topic, &dead).await;
+        bury(&*self.store, topic, &dead).await;
         written
     }
 
@@ -208,52 +197,6 @@ impl<S: Store> Writer<S> {
         }
         Ok(())
     }
-
-    /// Writes dead letters. There is no other place for them, so whatever refuses them is waited for.
-    async fn bury(&self, topic: &Topic, dead: &[Dead<'_>]) {
-        let database = topic.dead_letters();
-        let mut patience = Patience::new(&database);
-        let mut left: Vec<Document> = Vec::with_capacity(dead.len());
-        for Dead { record, reason } in dead {
-            let Record {
-                partition, offset, ..
-            } = record;
-            tracing::error!(
-                topic = topic.name,
-                partition,
-                offset,
-                reason,
-                "a record can never be stored and becomes a dead letter"
-            );
-            left.push(dead_letter(&topic.name, &topic.epoch, record, reason));
-        }
-        while !left.is_empty() {
-            let trouble = match self
-                .store
-                .put(&database, &left.iter().collect::<Vec<_>>())
-                .await
-            {
-                Ok(rows) => {
-                    // A conflict is the same record's letter of an earlier try.
-                    left.retain(|letter| {
-                        !matches!(rows.get(&letter.id), Some(Row::Stored | Row::Conflict))
-                    });
-                    let refused = left.iter().find_map(|letter| match rows.get(&letter.id) {
-                        Some(Row::Refused(reason)) => Some(Trouble::Denied(reason.clone())),
-                        _ => None,
-                    });
-                    refused.unwrap_or_else(|| {
-                        Trouble::Away("a dead letter was not answered".to_owned())
-                    })
-                }
-                Err(Trouble::Rejected(reason)) => Trouble::Denied(reason),
-                Err(trouble) => trouble,
-            };
-            if !left.is_empty() {
-                patience.wait(&trouble).await;
-            }
-        }
-    }
 }
 
 /// What became of one request.
@@ -280,56 +223,4 @@ fn rounds(entries: Vec<Entry<'_>>) -> Vec<Vec<Entry<'_>>> {
         rest = repeated;
     }
     rounds
-}
-
-/// Waits between attempts and says so in the log, the first time and then ever more seldom.
-struct Patience<'a> {
-    database: &'a str,
-    away: Backoff,
-    denied: Backoff,
-}
-
-impl<'a> Patience<'a> {
-    fn new(database: &'a str) -> Self {
-        Self {
-            database,
-            away: Backoff::new(AWAY.0, AWAY.1),
-            denied: Backoff::new(DENIED.0, DENIED.1),
-        }
-    }
-
-    async fn wait(&mut self, trouble: &Trouble) {
-        let Self { database, .. } = self;
-        let wait = match trouble {
-            Trouble::Away(reason) => {
-                let wait = self.away.next_wait();
-                if self.away.attempt().is_power_of_two() {
-                    tracing::warn!(
-                        database,
-                        reason,
-                        attempt = self.away.attempt(),
-                        "CouchDB does not take documents; trying again"
-                    );
-                }
-                wait
-            }
-            Trouble::Denied(reason) | Trouble::Rejected(reason) => {
-                let wait = self.denied.next_wait();
-                tracing::error!(
-                    database,
-                    reason,
-                    "CouchDB does not let the consumer write; somebody must act, nothing is lost"
-                );
-                wait
-            }
-        };
-        tokio::time::sleep(wait).await;
-    }
-
-    fn relax(&mut self) {
-        if self.away.attempt() + self.denied.attempt() > 0 {
-            tracing::info!(database = self.database, "CouchDB takes documents again");
-            *self = Self::new(self.database);
-        }
-    }
 }

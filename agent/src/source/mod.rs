@@ -1,5 +1,6 @@
 //! Where events come from: each source fills a channel with payloads until nobody takes them any more.
 
+pub mod snapshot;
 pub mod stdin;
 mod table;
 pub mod top;

@@ -99,10 +99,8 @@ impl Double {
 
     /// Makes a database whose member is `consumer`.
     pub fn make(&self, name: &str) {
-        let database = Database {
-            members: vec!["consumer".into()],
-            ..Database::default()
-        };
+        let mut database = Database::default();
+        database.members.push("consumer".into());
         self.state().databases.insert(name.into(), database);
     }
 

@@ -264,24 +264,23 @@ fn all_documents(database: &Database, request: &Request) -> Reply {
             .get(name)
             .map(|text| serde_json::from_str::<String>(text).unwrap())
     };
-    let rows: Vec<Value> = match request.json().filter(|_| request.method == "POST") {
-        Some(body) => body["keys"]
+    let rows: Vec<Value> = if let Some(body) = request.json().filter(|_| request.method == "POST") {
+        body["keys"]
             .as_array()
             .unwrap()
             .iter()
             .map(|id| row(id.as_str().unwrap()))
-            .collect(),
-        None => {
-            let (start, end) = (
-                key("startkey").unwrap_or_default(),
-                key("endkey").unwrap_or("\u{ffff}".into()),
-            );
-            let live = database.live();
-            live.keys()
-                .filter(|id| **id >= start && **id <= end)
-                .map(|id| row(id))
-                .collect()
-        }
+            .collect()
+    } else {
+        let (start, end) = (
+            key("startkey").unwrap_or_default(),
+            key("endkey").unwrap_or("\u{ffff}".into()),
+        );
+        let live = database.live();
+        live.keys()
+            .filter(|id| **id >= start && **id <= end)
+            .map(|id| row(id))
+            .collect()
     };
     Answer(
         200,

@@ -1,4 +1,7 @@
-//! What the two binaries share: logging, output, exit codes and the runtime.
+//! The command lines of the two binaries and what they share: logging, output, exit codes and the runtime.
+
+pub mod consumer;
+pub mod producer;
 
 use std::error::Error;
 use std::future::Future;
@@ -116,6 +119,11 @@ where
     // A read of the standard input, or a Kafka client that waits for a dead broker, must not hold the exit up.
     runtime.shutdown_timeout(GRACE);
     result
+}
+
+/// Accepts a number of seconds up to a day.
+fn seconds() -> clap::builder::RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(1..=86_400)
 }
 
 /// Joins an error and its causes into one line.
