@@ -1,6 +1,7 @@
 //! Tests of the deployer that need no machine.
 
 mod artifact;
+mod here;
 mod host;
 mod inventory_errors;
 mod inventory_files;
@@ -10,6 +11,7 @@ mod local_plan;
 mod loopback;
 mod plan;
 mod run;
+mod ssh_config;
 mod sshd;
 mod templates;
 mod topology;

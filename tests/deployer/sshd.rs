@@ -11,29 +11,35 @@ use deployer::machine::{Access, Machine, SshAccess};
 use deployer::run::keys::Keys;
 
 /// The server; ends with the test.
-pub struct Sshd {
-    pub directory: tempfile::TempDir,
-    pub port: u16,
+pub(crate) struct Sshd {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) port: u16,
     process: Option<Child>,
     keys: Keys,
 }
 
-/// The server's program; `None`, after one line that says so, where there is none. With `CI=true` that is a failure.
+/// Says in one line why a test does not run. With `CI=true` that is a failure.
 #[expect(
     clippy::disallowed_methods,
     reason = "CI says by its environment that nothing may be skipped"
 )]
-pub fn program() -> Option<PathBuf> {
+#[expect(clippy::print_stdout, reason = "a test that does not run says why")]
+pub(crate) fn skip(why: &str) {
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "could not run: {why}"
+    );
+    println!("skipped: {why}");
+}
+
+/// The server's program; `None`, where there is none.
+fn program() -> Option<PathBuf> {
     let found = ["/usr/sbin/sshd", "/usr/local/sbin/sshd"]
         .map(PathBuf::from)
         .into_iter()
         .find(|path| path.exists());
     if found.is_none() {
-        assert!(
-            std::env::var("CI").as_deref() != Ok("true"),
-            "openssh-server is missing"
-        );
-        eprintln!("skipped: there is no sshd (apt-get install openssh-server)");
+        skip("there is no sshd (apt-get install openssh-server)");
     }
     found
 }
@@ -42,25 +48,25 @@ pub fn program() -> Option<PathBuf> {
     clippy::disallowed_methods,
     reason = "tests start the server they talk to"
 )]
-pub fn command(program: &Path) -> Command {
+pub(crate) fn command(program: &Path) -> Command {
     Command::new(program)
 }
 
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()
 }
 
 impl Sshd {
     /// A server that runs, with more lines for its configuration; `None` where there is no sshd.
-    pub fn start(more: &str) -> Option<Self> {
+    pub(crate) fn start(more: &str) -> Option<Self> {
         let mut sshd = Self::prepare(more)?;
         sshd.run();
         Some(sshd)
     }
 
     /// A server that could run.
-    pub fn prepare(more: &str) -> Option<Self> {
+    pub(crate) fn prepare(more: &str) -> Option<Self> {
         program()?;
         let directory = tempfile::tempdir().expect("directory");
         let keys =
@@ -85,9 +91,9 @@ impl Sshd {
     }
 
     /// Starts the server and waits until it listens.
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let program = program().expect("sshd");
-        if rustix_is_root() {
+        if is_root() {
             // Debian's sshd wants this directory when it runs as root.
             fs::create_dir_all("/run/sshd").expect("made");
         }
@@ -111,7 +117,7 @@ impl Sshd {
     }
 
     /// Stops the server; connections that stand go on.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().expect("killed");
             process.wait().expect("waited for");
@@ -122,17 +128,17 @@ impl Sshd {
         self.directory.path().join("sshd.log")
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
     /// How many connections logged in.
-    pub fn logins(&self) -> usize {
+    pub(crate) fn logins(&self) -> usize {
         self.log().matches("Accepted publickey").count()
     }
 
     /// The control sockets of connections in the background.
-    pub fn control_sockets(&self) -> Vec<PathBuf> {
+    pub(crate) fn control_sockets(&self) -> Vec<PathBuf> {
         let list = |path: &Path| -> Vec<PathBuf> {
             fs::read_dir(path)
                 .into_iter()
@@ -149,7 +155,7 @@ impl Sshd {
     }
 
     /// How the server is reached when all is right.
-    pub fn access(&self) -> SshAccess {
+    pub(crate) fn access(&self) -> SshAccess {
         SshAccess {
             address: "127.0.0.1".into(),
             user: Some(user()),
@@ -161,12 +167,12 @@ impl Sshd {
     }
 
     /// A host key that the server does not have.
-    pub fn other_host_key(&self) -> String {
+    pub(crate) fn other_host_key(&self) -> String {
         self.keys.host("other").expect("host key").public
     }
 
     /// Connects as a node of this name.
-    pub async fn connect_as(
+    pub(crate) async fn connect_as(
         &self,
         nodes: &BTreeMap<String, SshAccess>,
         node: &str,
@@ -188,7 +194,7 @@ impl Sshd {
     }
 
     /// Connects to one node, once.
-    pub async fn connect(&self, access: &SshAccess) -> Result<Box<dyn Host>, HostError> {
+    pub(crate) async fn connect(&self, access: &SshAccess) -> Result<Box<dyn Host>, HostError> {
         self.connect_as(
             &[("node".to_owned(), access.clone())].into(),
             "node",
@@ -225,7 +231,7 @@ fn machine(node: &str, access: &SshAccess) -> Machine {
     }
 }
 
-fn rustix_is_root() -> bool {
+fn is_root() -> bool {
     user() == "root"
 }
 

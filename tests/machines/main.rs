@@ -6,5 +6,6 @@
     reason = "tests say why they did not run, and what takes long"
 )]
 
+mod actions;
 mod local;
 mod support;
