@@ -1,5 +1,8 @@
 //! Tests on real machines, booted on this box: they need Linux and root. Without, each says in one line why it did not run;
 //! with `CI=true` that is a failure.
 
+mod deployer_command;
 mod local;
+mod pipeline;
 mod support;
+mod watch;
