@@ -7,5 +7,8 @@
 )]
 
 mod actions;
+mod deployer_command;
 mod local;
+mod pipeline;
 mod support;
+mod watch;
