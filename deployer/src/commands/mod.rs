@@ -19,6 +19,7 @@ pub mod deployment;
 pub mod docs;
 pub mod draft;
 pub mod init;
+pub mod login_keys;
 pub mod logs;
 pub mod look;
 pub mod open;
