@@ -264,7 +264,7 @@ async fn tells_failures_apart() {
     )
     .await;
     assert!(
-        matches!(&error, HostError::HostKey { detail, .. } if detail.contains("key is known")),
+        matches!(&error, HostError::UnknownHostKey { detail, .. } if detail.contains("key is known")),
         "{error}"
     );
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,11 +38,13 @@ pub struct ExistingHost {
 #[derive(Debug, Clone)]
 pub struct Existing {
     hosts: BTreeMap<String, ExistingHost>,
+    /// The user's SSH configuration.
+    configuration: PathBuf,
 }
 
 impl Existing {
-    /// The hosts that a topology names.
-    pub fn new(topology: &Topology) -> Self {
+    /// The hosts that a topology names. `home` is where the user's SSH configuration lies.
+    pub fn new(topology: &Topology, home: &Path) -> Self {
         let own = topology
             .nodes
             .values()
@@ -54,12 +57,15 @@ impl Existing {
             };
             Some((node.name.clone(), host))
         });
-        Self::of(hosts.collect())
+        Self::of(hosts.collect(), home)
     }
 
     /// These hosts.
-    pub fn of(hosts: BTreeMap<String, ExistingHost>) -> Self {
-        Self { hosts }
+    pub fn of(hosts: BTreeMap<String, ExistingHost>, home: &Path) -> Self {
+        Self {
+            hosts,
+            configuration: home.join(".ssh/config"),
+        }
     }
 
     async fn machine(&self, wanted: &Wanted, node: &str) -> Result<Machine, CloudError> {
@@ -89,7 +95,7 @@ impl Existing {
                 machine.networks.extend(local::own_membership(wanted));
             }
             Access::Ssh(access) if host.private.is_none() && host.public.is_none() => {
-                machine.public = Some(resolve(node, access).await?);
+                machine.public = Some(resolve(node, access, &self.configuration).await?);
             }
             Access::Ssh(_) => {}
         }
@@ -106,14 +112,24 @@ fn outbound() -> Option<IpAddr> {
 }
 
 /// The address behind what the user wrote: an address, a name, or an alias of the user's ssh configuration.
-async fn resolve(node: &str, access: &SshAccess) -> Result<IpAddr, CloudError> {
+async fn resolve(
+    node: &str,
+    access: &SshAccess,
+    configuration: &Path,
+) -> Result<IpAddr, CloudError> {
     if let Ok(address) = access.address.parse() {
         return Ok(address);
     }
+    // Without a file ssh would take another user's: the one whom the system, not `HOME`, says we are.
+    let configuration = if configuration.is_file() {
+        configuration.to_string_lossy()
+    } else {
+        "/etc/ssh/ssh_config".into()
+    };
     let question = Program::new(
         format!("{node}: read the ssh configuration for {}", access.address),
         "ssh",
-        ["-G", "--", &access.address],
+        ["-G", "-F", &configuration, "--", &access.address],
     );
     let said = process::run(&question.within(RESOLVE), &|_| ())
         .await?
@@ -185,6 +201,7 @@ impl Cloud for Existing {
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
 
     use super::{Existing, ExistingHost};
     use crate::cloud::{Cloud, CloudError, Wanted, WantedMachine, local};
@@ -239,7 +256,9 @@ mod tests {
         let hosts = hosts
             .iter()
             .map(|(node, host)| ((*node).into(), host.clone()));
-        let plan = Existing::of(hosts.collect()).plan(wanted).await?;
+        let plan = Existing::of(hosts.collect(), Path::new("/nowhere"))
+            .plan(wanted)
+            .await?;
         assert_eq!(plan.steps, []);
         Ok(plan.machines)
     }

@@ -33,7 +33,7 @@ pub async fn run(
     writeln!(out, "✓ agents for {}, glibc {libc} or newer", agent.machine)?;
     let mut well = true;
     for name in clouds::names(&draft.topology, &draft.receipt) {
-        let needs = clouds::open(name, &draft.topology, Path::new(""))
+        let needs = clouds::open(name, &draft.topology, Path::new(""), &environment.home)
             .missing()
             .await?;
         for need in &needs {

@@ -16,14 +16,14 @@ use crate::topology::{self, CloudName, Node, Topology};
 
 use super::draft::Draft;
 
-/// A cloud's implementation. `directory` is the deployment's, where its keys are or will be.
-pub fn open(name: CloudName, topology: &Topology, directory: &Path) -> Box<dyn Cloud> {
+/// A cloud's implementation. `directory` is the deployment's, where its keys are or will be; `home` is the calling user's.
+pub fn open(name: CloudName, topology: &Topology, directory: &Path, home: &Path) -> Box<dyn Cloud> {
     match name {
         CloudName::Local => {
             let key = keys::user_path(directory).display().to_string();
             Box::new(Local::new(&topology.local, &key))
         }
-        CloudName::Existing => Box::new(Existing::new(topology)),
+        CloudName::Existing => Box::new(Existing::new(topology, home)),
     }
 }
 

@@ -105,21 +105,26 @@ impl Crew {
 
     /// Fails with all that could not be reached.
     pub fn require_all(&self) -> Result<(), CommandError> {
-        if self.unreachable.is_empty() {
-            return Ok(());
-        }
-        let lines: Vec<String> = self.unreachable.values().map(ToString::to_string).collect();
-        let mut error = CommandError::failed(lines.join("\n       "));
-        for (node, reason) in &self.unreachable {
-            error = error.hint(hint(node, reason));
-        }
-        Err(error)
+        require_none(&self.unreachable)
     }
 
     /// Leaves the connections in the background for the next command, or closes them.
     pub async fn close(self, keep: bool) -> Result<(), CommandError> {
         Ok(self.hands.close(keep).await?)
     }
+}
+
+/// Fails with all of these at once, each with what to do about it.
+pub fn require_none(failures: &BTreeMap<String, HostError>) -> Result<(), CommandError> {
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = failures.values().map(ToString::to_string).collect();
+    let mut error = CommandError::failed(lines.join("\n       "));
+    for (node, reason) in failures {
+        error = error.hint(hint(node, reason));
+    }
+    Err(error)
 }
 
 fn hint(node: &str, reason: &HostError) -> String {
@@ -129,6 +134,11 @@ fn hint(node: &str, reason: &HostError) -> String {
         }
         HostError::Timeout { .. } => {
             format!("{node}: is it powered on, and does a firewall let this box in?")
+        }
+        HostError::UnknownHostKey { address, .. } => {
+            format!(
+                "{node}: log in to {address} once by hand and compare its key, or give it as `host_key:` (`cat /etc/ssh/ssh_host_ed25519_key.pub` there)"
+            )
         }
         HostError::HostKey { .. } => {
             format!(
@@ -141,7 +151,8 @@ fn hint(node: &str, reason: &HostError) -> String {
         HostError::Sudo { .. } => {
             format!("{node}: give the login user passwordless sudo, or log in as root")
         }
-        HostError::Connection { .. }
+        HostError::NoAnswer { .. }
+        | HostError::Connection { .. }
         | HostError::CommandTimeout { .. }
         | HostError::Local { .. } => {
             format!("{node}: try `deployer check`")

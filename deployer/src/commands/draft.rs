@@ -17,6 +17,7 @@ use crate::receipt::{Receipt, Secrets};
 use crate::run::journal::{self, Entry, Journal};
 use crate::topology::{CloudName, Distribution, Ids, Options, Role, Topology};
 
+use super::login_keys;
 use super::target::{self, Source};
 
 /// Stands for what is made up at the first `up`: the id, a topic's epoch.
@@ -56,6 +57,8 @@ impl Draft {
         };
         // Problems of the inventory come first, with no receipt in the way.
         let (topology, ids) = Topology::new(&source.inventory, &options, &Ids::default())
+            .map_err(CommandError::usage)?;
+        login_keys::check(&source.inventory, &topology, &environment.home)
             .map_err(CommandError::usage)?;
         let state_dir = target::state_dir(target, environment);
         let entry = journal::list(&state_dir)?

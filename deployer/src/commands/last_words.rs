@@ -12,7 +12,7 @@ use crate::error::CommandError;
 use crate::machine::Access;
 use crate::report::Reporter;
 use crate::run::journal;
-use crate::topology::{Distribution, Role, Topology};
+use crate::topology::{CloudName, Distribution, Role, Topology};
 
 use super::draft::Draft;
 use super::look::Look;
@@ -47,16 +47,28 @@ pub async fn say(
         }
     }
     if let Some(node) = topology.nodes_with(Role::Couchdb).next() {
-        let address = match seen.machines.get(&node.name).map(|machine| &machine.access) {
-            Some(Access::Ssh(access)) => access.address.as_str(),
-            _ => "127.0.0.1",
-        };
         let port = topology.couchdb.port;
         let kind = match draft.couchdb() {
             Distribution::Pouchdb => " (PouchDB Server, a stand-in for trying things out)",
             _ => "",
         };
-        writeln!(out, "documents: http://{address}:{port}/_utils{kind}")?;
+        match seen.machines.get(&node.name).map(|machine| &machine.access) {
+            // Our firewall there keeps this box out, too.
+            Some(Access::Ssh(_)) if node.cloud == CloudName::Existing => {
+                writeln!(
+                    out,
+                    "documents: by the tunnel of `deployer open couchdb`{kind}"
+                )?;
+            }
+            Some(Access::Ssh(access)) => {
+                writeln!(
+                    out,
+                    "documents: http://{}:{port}/_utils{kind}",
+                    access.address
+                )?;
+            }
+            _ => writeln!(out, "documents: http://127.0.0.1:{port}/_utils{kind}")?,
+        }
         let secrets = directory.join(journal::SECRETS_FILE);
         let admin = couchdb::ADMIN;
         writeln!(

@@ -19,7 +19,7 @@ use crate::run::Executor as _;
 use crate::topology::CloudName;
 
 use super::clouds;
-use super::crew::Crew;
+use super::crew::{Crew, require_none};
 use super::draft::Draft;
 use crate::run::keys::Keys;
 
@@ -162,7 +162,12 @@ async fn look_at_clouds(
     let context = draft.context();
     let mut looks = Vec::new();
     for name in clouds::names(&draft.topology, &draft.receipt) {
-        let cloud = clouds::open(name, &draft.topology, viewpoint.directory);
+        let cloud = clouds::open(
+            name,
+            &draft.topology,
+            viewpoint.directory,
+            &viewpoint.environment.home,
+        );
         let nodes = draft
             .topology
             .nodes
@@ -208,9 +213,18 @@ async fn ask(
             (node.clone(), crew.hands().ask(node, query).await)
         }));
     let mut facts = BTreeMap::new();
+    let mut failures = BTreeMap::new();
     for (node, answer) in answers.await {
-        facts.insert(node, answer?);
+        match answer {
+            Ok(answer) => {
+                facts.insert(node, answer);
+            }
+            Err(error) => {
+                failures.insert(node, error);
+            }
+        }
     }
+    require_none(&failures)?;
     Ok(facts)
 }
 

@@ -20,6 +20,7 @@ pub mod docs;
 pub mod draft;
 pub mod init;
 pub mod last_words;
+pub mod login_keys;
 pub mod logs;
 pub mod look;
 pub mod open;

@@ -18,7 +18,7 @@ use crate::report::{Event, Reporter};
 use crate::run::Executor as _;
 use crate::run::journal::{self, Journal, JournalError, Mode};
 use crate::run::runner::{Runner, Stop};
-use crate::step::Manifest;
+use crate::step::{Action, Manifest};
 use crate::topology::{CloudName, Ids, Options, Topology};
 
 use super::confirm::confirm;
@@ -34,6 +34,15 @@ struct Doomed {
     topology: Option<Topology>,
 }
 
+/// What a cleaning leaves.
+#[derive(Default)]
+struct Cleaned {
+    /// What should be gone, in words.
+    left: Vec<String>,
+    /// The nodes that keep data because the user wants it so.
+    kept: Vec<String>,
+}
+
 /// Takes it away; exit code 1 with the list when something is left.
 pub async fn run(
     options: &Teardown,
@@ -43,6 +52,12 @@ pub async fn run(
     let started = Instant::now();
     let doomed = find(options, environment, reporter).await?;
     let (name, id) = (doomed.receipt.name.clone(), doomed.receipt.id.clone());
+    let hosts = hosts_of_the_user(&doomed.receipt);
+    if options.keep_data && hosts.is_empty() {
+        return Err(CommandError::usage(format!(
+            "--keep-data: {name} has no host of yours, and machines of a cloud go with their disks"
+        )));
+    }
     let what = if options.keep_data {
         "its services, keeping data on your own hosts"
     } else {
@@ -57,23 +72,21 @@ pub async fn run(
     let mode = Mode::Salvage { id: id.clone() };
     let journal = Journal::open(&state_dir, &name, &doomed.receipt.cloud, mode)?;
     let stop = Stop::on_interrupt();
-    let mut left = Vec::new();
-    let hosts = hosts_of_the_user(&doomed.receipt);
+    let mut cleaned = Cleaned::default();
     if !hosts.is_empty() {
         let directory = journal.directory();
-        left.extend(
-            clean(
-                &hosts,
-                &doomed.receipt,
-                options.keep_data,
-                directory,
-                environment,
-                reporter,
-                &stop,
-            )
-            .await?,
-        );
+        cleaned = clean(
+            &hosts,
+            &doomed.receipt,
+            options.keep_data,
+            directory,
+            environment,
+            reporter,
+            &stop,
+        )
+        .await?;
     }
+    let Cleaned { mut left, kept } = cleaned;
     for (cloud_name, cloud) in opened(&doomed)? {
         let wanted = clouds::nothing(cloud_name, &doomed.receipt);
         let plan = cloud.plan(&wanted).await?;
@@ -93,12 +106,28 @@ pub async fn run(
         return Err(CommandError::failed(format!("still there:{list}"))
             .hint("run the same teardown again; what stays then is held by another program"));
     }
-    journal.remove()?;
+    let words = if kept.is_empty() {
+        journal.remove()?;
+        "is gone and nothing is left".to_owned()
+    } else {
+        journal.change(|receipt| keep(receipt, &doomed.receipt))?;
+        let nodes = kept.join(", ");
+        format!(
+            "is gone but for its data on {nodes}: `deployer up` takes it up again, `deployer teardown` removes it"
+        )
+    };
     let took = started.elapsed().as_secs_f64();
-    reporter.event(&Event::Note(format!(
-        "{name} is gone and nothing is left ({took:.1} s)"
-    )));
+    reporter.event(&Event::Note(format!("{name} {words} ({took:.1} s)")));
     Ok(0)
+}
+
+/// What stays known of a deployment whose data stays on hosts of the user: they, and what it is.
+fn keep(receipt: &mut Receipt, doomed: &Receipt) {
+    receipt.inventory.clone_from(&doomed.inventory);
+    receipt.machines.clone_from(&doomed.machines);
+    receipt
+        .machines
+        .retain(|_, record| record.cloud == CloudName::Existing.name());
 }
 
 /// By id, by receipt, or, with the receipt lost or damaged, by what clouds and manifests tell.
@@ -206,7 +235,12 @@ async fn by_manifests(
         Topology::new(&source.inventory, &choice, &Ids::default()).map_err(CommandError::usage)?;
     let mut receipt = Receipt::bare("-", &topology.name, topology.cloud.name());
     receipt.inventory.clone_from(&source.text);
-    let cloud = clouds::open(CloudName::Existing, &topology, Path::new(""));
+    let cloud = clouds::open(
+        CloudName::Existing,
+        &topology,
+        Path::new(""),
+        &environment.home,
+    );
     let mut wanted = clouds::nothing(CloudName::Existing, &receipt);
     wanted.machines = clouds::bare_machines(&topology, CloudName::Existing);
     for machine in cloud.plan(&wanted).await?.machines {
@@ -272,7 +306,7 @@ fn opened(doomed: &Doomed) -> Result<Opened, CommandError> {
     // The user's own hosts are cleaned by their manifests; there is no machine to give back.
     names.retain(|name| *name != CloudName::Existing);
     let open = |name| match &doomed.topology {
-        Some(topology) => clouds::open(name, topology, Path::new("")),
+        Some(topology) => clouds::open(name, topology, Path::new(""), Path::new("")),
         None => clouds::local_without_inventory(),
     };
     Ok(names.into_iter().map(|name| (name, open(name))).collect())
@@ -325,7 +359,7 @@ async fn manifests(
     Ok(manifests)
 }
 
-/// Undoes what the manifests list; returns what is left, in words. A host that cannot be reached is left, the others are
+/// Undoes what the manifests list. A host that cannot be reached is left, the others are
 /// cleaned.
 async fn clean(
     hosts: &BTreeMap<String, Machine>,
@@ -335,7 +369,7 @@ async fn clean(
     environment: &Environment,
     reporter: &dyn Reporter,
     stop: &Stop,
-) -> Result<Vec<String>, CommandError> {
+) -> Result<Cleaned, CommandError> {
     let crew = connect(hosts, directory, environment, reporter).await?;
     let mut found = manifests(&crew, &receipt.name).await?;
     // Nothing that lacks our id is touched.
@@ -344,12 +378,11 @@ async fn clean(
     for note in &plan.notes {
         reporter.event(&Event::Note(note.clone()));
     }
-    let packages: Vec<String> = found
-        .iter()
-        .filter(|(_, manifest)| !manifest.packages.is_empty())
-        .map(|(node, manifest)| {
-            let names: Vec<&str> = manifest.packages.iter().map(String::as_str).collect();
-            format!("{node}: these Debian packages stay: {}", names.join(" "))
+    let kept: BTreeMap<&str, &Manifest> = plan
+        .actions()
+        .filter_map(|action| match action {
+            Action::WriteManifest { manifest } => Some((manifest.node.as_str(), manifest)),
+            _ => None,
         })
         .collect();
     let summary = Runner::new(crew.hands(), reporter, stop)
@@ -363,16 +396,15 @@ async fn clean(
         }
         .hint("deployer teardown goes on from here"));
     }
-    for line in packages {
-        reporter.event(&Event::Note(line));
-    }
     let mut left: Vec<String> = manifests(&crew, &receipt.name)
         .await?
         .into_iter()
         .filter(|(_, manifest)| manifest.id == receipt.id)
+        .filter(|(node, manifest)| kept.get(node.as_str()) != Some(&manifest))
         .map(|(node, manifest)| format!("{node}: {} things of its manifest", manifest.items.len()))
         .collect();
     left.extend(crew.unreachable.values().map(ToString::to_string));
+    let kept = kept.into_keys().map(String::from).collect();
     crew.close(false).await?;
-    Ok(left)
+    Ok(Cleaned { left, kept })
 }

@@ -67,7 +67,7 @@ pub async fn run(
         environment,
     )
     .await?;
-    provide(&draft, reporter).await?;
+    provide(&draft, environment, reporter).await?;
     draft.choose_couchdb().await?;
 
     let state_dir = target::state_dir(&options.target, environment);
@@ -108,6 +108,8 @@ pub async fn run(
         seen.crew.close(true).await?;
         return Ok(0);
     }
+    // Hosts that are there already are looked at before any other is made for them.
+    check_nodes(&draft, &seen)?;
     consent(&draft, &seen, before.as_ref(), options, reporter)?;
     journal.change(|receipt| {
         remember(receipt, &draft);
@@ -197,9 +199,13 @@ pub async fn run(
 }
 
 /// Gets what the box lacks, after saying so.
-async fn provide(draft: &Draft, reporter: &dyn Reporter) -> Result<(), CommandError> {
+async fn provide(
+    draft: &Draft,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<(), CommandError> {
     for name in clouds::names(&draft.topology, &draft.receipt) {
-        let cloud = clouds::open(name, &draft.topology, Path::new(""));
+        let cloud = clouds::open(name, &draft.topology, Path::new(""), &environment.home);
         let needs = cloud.missing().await?;
         let (by_apt, by_user): (Vec<_>, Vec<_>) =
             needs.into_iter().partition(|need| need.package.is_some());

@@ -90,12 +90,48 @@ pub(super) fn judge(
             seconds: command.timeout.as_secs(),
         });
     }
-    if command.root && output.status == 1 && output.stderr.starts_with(b"sudo: ") {
-        let words = String::from_utf8_lossy(&output.stderr);
+    if command.root
+        && let Some(detail) = refusal(output.status, &String::from_utf8_lossy(&output.stderr))
+    {
         return Err(HostError::Sudo {
             node: node.into(),
-            detail: words.lines().next().unwrap_or_default().to_owned(),
+            detail,
         });
     }
     Ok(output)
+}
+
+/// The words with which sudo refused, or with which the shell said that there is no sudo. That it cannot resolve the machine's
+/// own name is only a warning of it: then the command did run.
+fn refusal(status: i32, words: &str) -> Option<String> {
+    let warning = |line: &&str| line.contains("unable to resolve host");
+    let mut lines = words.lines().filter(|line| !warning(line));
+    let first = lines.next()?;
+    let refused = match status {
+        1 => first.starts_with("sudo: "),
+        127 => first.contains("sudo: ") && first.contains("not found"),
+        _ => false,
+    };
+    refused.then(|| first.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refusal;
+
+    #[test]
+    fn a_refusal_of_sudo_is_told_from_a_failed_command() {
+        let password = "sudo: a password is required\n";
+        assert_eq!(
+            refusal(1, password).as_deref(),
+            Some("sudo: a password is required")
+        );
+        let warned = "sudo: unable to resolve host x: Name or service not known\n";
+        assert!(refusal(1, &format!("{warned}{password}")).is_some());
+        assert_eq!(refusal(1, warned), None);
+        assert_eq!(refusal(1, &format!("{warned}no such file\n")), None);
+        assert_eq!(refusal(2, password), None);
+        assert!(refusal(127, "sh: 1: sudo: not found\n").is_some());
+        assert!(refusal(127, "sh: 1: nft: not found\n").is_none());
+    }
 }

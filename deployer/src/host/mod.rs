@@ -97,7 +97,17 @@ pub enum HostError {
         /// ssh's own last words.
         detail: String,
     },
-    /// The host key is unknown or another than expected.
+    /// Nobody has said which host key is the right one.
+    #[error("{node}: the host key of {address} is not known, so it is not trusted ({detail})")]
+    UnknownHostKey {
+        /// The node.
+        node: String,
+        /// Where.
+        address: String,
+        /// ssh's own words.
+        detail: String,
+    },
+    /// The host key is another than the known one.
     #[error("{node}: the host key of {address} is not the expected one ({detail})")]
     HostKey {
         /// The node.
@@ -123,6 +133,16 @@ pub enum HostError {
         /// The node.
         node: String,
         /// sudo's own words.
+        detail: String,
+    },
+    /// The machine could not say how it is.
+    #[error("{node}: cannot say how it is: exit code {status} ({detail})")]
+    NoAnswer {
+        /// The node.
+        node: String,
+        /// Exit code of the question.
+        status: i32,
+        /// Its last words.
         detail: String,
     },
     /// The connection broke, or ssh itself failed.

@@ -11,11 +11,14 @@ pub(super) struct Failure {
     pub(super) passing: bool,
 }
 
+/// What the crate puts before ssh's own words.
+const CRATE: &str = "failed to connect to the remote host: ";
+
+const UNKNOWN_HOST_KEY: &[&str] = &["host key is known"];
 const HOST_KEY: &[&str] = &[
     "IDENTIFICATION HAS CHANGED",
-    "host key is known",
-    "Host key verification failed",
     "REVOKED HOST KEY",
+    "Host key verification failed",
 ];
 const LOGIN: &[&str] = &[
     "UNPROTECTED PRIVATE KEY FILE",
@@ -52,12 +55,21 @@ pub(super) fn interpret(node: &str, address: &str, seconds: u64, words: &str) ->
         lines()
             .find(|line| needles.iter().any(|needle| line.contains(needle)))
             .or_else(|| lines().rfind(|line| !line.is_empty()))
-            .unwrap_or("ssh ended without a word")
+            .map_or("ssh ended without a word", |line| {
+                line.strip_prefix(CRATE).unwrap_or(line)
+            })
             .to_owned()
     };
 
     // Host key and login come first: a refusal by the machine is final, whatever else was said before it.
-    if has(HOST_KEY) {
+    if has(UNKNOWN_HOST_KEY) {
+        let detail = detail(UNKNOWN_HOST_KEY);
+        final_failure(HostError::UnknownHostKey {
+            node,
+            address,
+            detail,
+        })
+    } else if has(HOST_KEY) {
         let detail = detail(HOST_KEY);
         final_failure(HostError::HostKey {
             node,

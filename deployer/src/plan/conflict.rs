@@ -60,7 +60,7 @@ fn other_deployment(desired: &Desired, node: &str, facts: &Facts) -> Option<Conf
             "another deployment named {} lies here (id {}, ours is {})",
             desired.deployment, manifest.id, desired.id
         ),
-        hint: "take that one away with `deployer teardown`, or choose another --name".into(),
+        hint: "take that one away with `deployer teardown` (its receipt is lost? with `--inventory FILE`, too), or choose another --name".into(),
     })
 }
 

@@ -80,7 +80,7 @@ impl Hands {
 #[async_trait]
 impl Executor for Hands {
     async fn ask(&self, node: &str, query: &Query) -> Result<Facts, HostError> {
-        ask::ask(self.open(node)?, query).await
+        ask::ask(self.open(node)?, node, query).await
     }
 
     #[deny(clippy::wildcard_enum_match_arm)]

@@ -19,8 +19,8 @@ const TRIES: usize = 3;
 const OS_RELEASE: &str = "/etc/os-release";
 const HOSTS: &str = "/etc/hosts";
 
-/// Asks a node.
-pub(super) async fn ask(host: &dyn Host, query: &Query) -> Result<Facts, HostError> {
+/// Asks a node. An answer that broke off is no answer: what it does not mention would count as missing.
+pub(super) async fn ask(host: &dyn Host, node: &str, query: &Query) -> Result<Facts, HostError> {
     let command = command(query);
     let mut tries = 0;
     loop {
@@ -28,6 +28,15 @@ pub(super) async fn ask(host: &dyn Host, query: &Query) -> Result<Facts, HostErr
         let asked_at = SystemTime::now();
         let started = Instant::now();
         let output = host.run(&command).await?;
+        if output.status != 0 {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let last = said.lines().rfind(|line| !line.trim().is_empty());
+            return Err(HostError::NoAnswer {
+                node: node.into(),
+                status: output.status,
+                detail: last.unwrap_or("without a word").trim().to_owned(),
+            });
+        }
         let exchange = Exchange {
             asked_at,
             took: started.elapsed(),
