@@ -8,7 +8,7 @@ use crate::event::{Payload, Taken};
 /// The most bytes of one line. Even when each of them needs six in JSON, the event fits into a record.
 const MAX_LINE: u64 = 128 * 1024;
 
-/// Sends every line until the input ends or nobody listens. A longer line than [`MAX_LINE`] becomes several.
+/// Sends every line until the input ends or nobody listens. A line of more than 128 KiB becomes several.
 pub async fn run(input: impl AsyncRead + Unpin, lines: mpsc::Sender<Taken>) {
     let mut input = BufReader::new(input);
     let mut bytes = Vec::new();
