@@ -5,13 +5,13 @@ use std::path::Path;
 
 use crate::cli::{Change, Check, Environment};
 use crate::error::CommandError;
+use crate::preflight::{self, AgentNeeds};
 use crate::report::Reporter;
 
 use super::clouds;
 use super::crew::PATIENCE_FOR_RUNNING;
 use super::draft::Draft;
-use super::look::{Viewpoint, look};
-use super::up::obstacles;
+use super::look::{Look, Viewpoint, look};
 use crate::run::keys::Keys;
 
 /// Prints a line for each thing checked. Exit code 0 only when all is well.
@@ -102,4 +102,40 @@ pub async fn run(
         }
     }
     Ok(u8::from(!well))
+}
+
+/// Refuses nodes that cannot carry their roles, before anything is changed on any of them.
+pub fn check_nodes(draft: &Draft, seen: &Look) -> Result<(), CommandError> {
+    let obstacles: Vec<String> = obstacles(draft, seen)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    if obstacles.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::failed(format!(
+        "nodes cannot carry their roles; nothing was changed on them:\n    {}",
+        obstacles.join("\n    ")
+    ))
+    .hint("deployer check shows all of it again"))
+}
+
+/// What stands in the way on the nodes that answered.
+pub fn obstacles(draft: &Draft, seen: &Look) -> Vec<preflight::Obstacle> {
+    let agents = AgentNeeds {
+        architecture: draft.agents.consumer.machine.into(),
+        libc: draft
+            .agents
+            .consumer
+            .libc
+            .max(draft.agents.producer.libc)
+            .map_or("0".into(), |libc| libc.to_string()),
+    };
+    let nodes = draft.topology.nodes.values();
+    let known = nodes.filter_map(|node| Some((node, seen.facts.get(&node.name)?)));
+    known
+        .flat_map(|(node, facts)| {
+            preflight::obstacles(node, &facts.system, &agents, draft.couchdb())
+        })
+        .collect()
 }

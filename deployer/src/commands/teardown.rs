@@ -1,47 +1,21 @@
 //! `teardown`: takes a deployment away, by its receipt or without one, and checks that nothing is left.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use futures_util::future::join_all;
-
 use crate::cli::{Environment, Teardown};
-use crate::cloud::{Cloud, Found};
-use crate::error::{CommandError, Kind};
-use crate::facts::Query;
-use crate::host::Connector;
-use crate::machine::Machine;
-use crate::plan;
-use crate::receipt::{MachineRecord, Receipt};
+use crate::cloud::Cloud;
+use crate::error::CommandError;
+use crate::receipt::Receipt;
 use crate::report::{Event, Reporter};
-use crate::run::Executor as _;
-use crate::run::journal::{self, Journal, JournalError, Mode};
-use crate::run::runner::{Runner, Stop};
-use crate::step::{Action, Manifest};
-use crate::topology::{CloudName, Ids, Options, Topology};
+use crate::run::journal::{Journal, Mode};
+use crate::run::runner::Stop;
+use crate::topology::CloudName;
 
-use super::confirm::confirm;
-use super::crew::{Crew, PATIENCE_FOR_RUNNING};
-use super::up::failed;
-use super::{clouds, deployment, steps, target};
-
-/// A deployment to be taken away.
-struct Doomed {
-    /// What is known of it: its receipt, or what clouds and manifests told.
-    receipt: Receipt,
-    /// Its topology; `None`: its inventory is lost.
-    topology: Option<Topology>,
-}
-
-/// What a cleaning leaves.
-#[derive(Default)]
-struct Cleaned {
-    /// What should be gone, in words.
-    left: Vec<String>,
-    /// The nodes that keep data because the user wants it so.
-    kept: Vec<String>,
-}
+use super::consent::confirm;
+use super::doomed::{Doomed, find};
+use super::user_hosts::{Cleaned, clean, hosts_of_the_user};
+use super::{clouds, steps, target};
 
 /// Takes it away; exit code 1 with the list when something is left.
 pub async fn run(
@@ -130,162 +104,6 @@ fn keep(receipt: &mut Receipt, doomed: &Receipt) {
         .retain(|_, record| record.cloud == CloudName::Existing.name());
 }
 
-/// By id, by receipt, or, with the receipt lost or damaged, by what clouds and manifests tell.
-async fn find(
-    options: &Teardown,
-    environment: &Environment,
-    reporter: &dyn Reporter,
-) -> Result<Doomed, CommandError> {
-    if let Some(id) = &options.id {
-        return by_id(id, options, environment).await;
-    }
-    let entry = match target::existing(&options.target, environment) {
-        Ok(entry) => entry,
-        Err(error) if options.target.inventory.is_none() => {
-            let found = found_on_this_box().await?;
-            let list = found
-                .iter()
-                .map(|found| format!("{} --id {}", found.deployment, found.id));
-            return Err(list.fold(error, |error, line| {
-                error.hint(format!("without a receipt there is {line}"))
-            }));
-        }
-        Err(_) => return by_manifests(options, environment, reporter).await,
-    };
-    match journal::read_receipt(&entry.directory) {
-        Ok(receipt) => {
-            let topology = topology_of(&receipt);
-            Ok(Doomed { receipt, topology })
-        }
-        Err(error @ JournalError::Damaged { .. }) => {
-            reporter.event(&Event::Warning(format!("{error}; going by what is there")));
-            let cloud = target::cloud_name(&entry.cloud)?;
-            if cloud == CloudName::Existing || options.target.inventory.is_some() {
-                return by_manifests(options, environment, reporter).await;
-            }
-            let found = found_on_this_box().await?;
-            let mut same = found
-                .into_iter()
-                .filter(|found| found.deployment == entry.name);
-            match (same.next(), same.next()) {
-                (Some(found), None) => Ok(bare(&found, cloud)),
-                (None, _) => Ok(bare(
-                    &Found {
-                        id: "-".into(),
-                        deployment: entry.name,
-                        nodes: [].into(),
-                    },
-                    cloud,
-                )),
-                (Some(one), Some(other)) => Err(CommandError::usage(format!(
-                    "several deployments are called {}: {}, {} …",
-                    entry.name, one.id, other.id
-                ))
-                .hint("say which with --id")),
-            }
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn by_id(
-    id: &str,
-    options: &Teardown,
-    environment: &Environment,
-) -> Result<Doomed, CommandError> {
-    for entry in journal::list(&target::state_dir(&options.target, environment))? {
-        if let Ok(receipt) = journal::read_receipt(&entry.directory)
-            && receipt.id == id
-        {
-            let topology = topology_of(&receipt);
-            return Ok(Doomed { receipt, topology });
-        }
-    }
-    let found = found_on_this_box().await?;
-    match found.iter().find(|found| found.id == id) {
-        Some(found) => Ok(bare(found, CloudName::Local)),
-        None => Err(CommandError::usage(format!("nothing on this box has the id {id}"))
-            .hint("for hosts of your own name their inventory: deployer teardown --inventory FILE --cloud existing")),
-    }
-}
-
-async fn found_on_this_box() -> Result<Vec<Found>, CommandError> {
-    Ok(clouds::local_without_inventory().deployments().await?)
-}
-
-fn bare(found: &Found, cloud: CloudName) -> Doomed {
-    Doomed {
-        receipt: Receipt::bare(&found.id, &found.deployment, cloud.name()),
-        topology: None,
-    }
-}
-
-/// The hosts that the inventory names; their manifests tell the id.
-async fn by_manifests(
-    options: &Teardown,
-    environment: &Environment,
-    reporter: &dyn Reporter,
-) -> Result<Doomed, CommandError> {
-    let source = target::read_inventory(&options.target)?;
-    let choice = Options {
-        cloud: options.target.cloud,
-        name: options.target.name.clone(),
-    };
-    let (topology, _) =
-        Topology::new(&source.inventory, &choice, &Ids::default()).map_err(CommandError::usage)?;
-    let mut receipt = Receipt::bare("-", &topology.name, topology.cloud.name());
-    receipt.inventory.clone_from(&source.text);
-    let cloud = clouds::open(
-        CloudName::Existing,
-        &topology,
-        Path::new(""),
-        &environment.home,
-    );
-    let mut wanted = clouds::nothing(CloudName::Existing, &receipt);
-    wanted.machines = clouds::bare_machines(&topology, CloudName::Existing);
-    for machine in cloud.plan(&wanted).await?.machines {
-        let record = MachineRecord {
-            cloud: CloudName::Existing.name().into(),
-            machine: Some(machine.clone()),
-            data: Vec::new(),
-        };
-        receipt.machines.insert(machine.node, record);
-    }
-    let hosts = hosts_of_the_user(&receipt);
-    let nowhere = tempfile::tempdir()?;
-    let crew = connect(&hosts, nowhere.path(), environment, reporter).await?;
-    let manifests = manifests(&crew, &receipt.name).await?;
-    crew.close(true).await?;
-    let mut ids: Vec<String> = manifests
-        .into_values()
-        .map(|manifest| manifest.id)
-        .collect();
-    ids.sort();
-    ids.dedup();
-    match ids.as_slice() {
-        [id] => {
-            receipt.id.clone_from(id);
-            Ok(Doomed {
-                receipt,
-                topology: Some(topology),
-            })
-        }
-        [] => Err(CommandError::failed(format!(
-            "none of the hosts has anything of a deployment called {}",
-            topology.name
-        ))),
-        _ => Err(CommandError::failed(format!(
-            "the hosts belong to several deployments: {}",
-            ids.join(", ")
-        ))
-        .hint("name an inventory with the hosts of one of them only")),
-    }
-}
-
-fn topology_of(receipt: &Receipt) -> Option<Topology> {
-    deployment::topology(receipt).ok()
-}
-
 /// Clouds with their names.
 type Opened = Vec<(CloudName, Box<dyn Cloud>)>;
 
@@ -310,101 +128,4 @@ fn opened(doomed: &Doomed) -> Result<Opened, CommandError> {
         None => clouds::local_without_inventory(),
     };
     Ok(names.into_iter().map(|name| (name, open(name))).collect())
-}
-
-fn hosts_of_the_user(receipt: &Receipt) -> BTreeMap<String, Machine> {
-    let mut machines = deployment::machines(receipt);
-    machines.retain(|node, _| {
-        receipt
-            .machines
-            .get(node)
-            .is_some_and(|record| record.cloud == CloudName::Existing.name())
-    });
-    machines
-}
-
-async fn connect(
-    hosts: &BTreeMap<String, Machine>,
-    directory: &Path,
-    environment: &Environment,
-    reporter: &dyn Reporter,
-) -> Result<Crew, CommandError> {
-    let connector = Connector::new(
-        hosts,
-        directory,
-        environment.runtime_dir.as_deref(),
-        &environment.home,
-    )?;
-    Ok(Crew::connect(&connector, hosts, PATIENCE_FOR_RUNNING, reporter).await)
-}
-
-async fn manifests(
-    crew: &Crew,
-    deployment: &str,
-) -> Result<BTreeMap<String, Manifest>, CommandError> {
-    let query = Query {
-        deployment: deployment.into(),
-        ..Query::default()
-    };
-    let asked = crew.nodes().into_iter().map(|node| {
-        let query = &query;
-        async move { (node.to_owned(), crew.hands().ask(node, query).await) }
-    });
-    let mut manifests = BTreeMap::new();
-    for (node, facts) in join_all(asked).await {
-        if let Some(manifest) = facts?.manifest {
-            manifests.insert(node, manifest);
-        }
-    }
-    Ok(manifests)
-}
-
-/// Undoes what the manifests list. A host that cannot be reached is left, the others are
-/// cleaned.
-async fn clean(
-    hosts: &BTreeMap<String, Machine>,
-    receipt: &Receipt,
-    keep_data: bool,
-    directory: &Path,
-    environment: &Environment,
-    reporter: &dyn Reporter,
-    stop: &Stop,
-) -> Result<Cleaned, CommandError> {
-    let crew = connect(hosts, directory, environment, reporter).await?;
-    let mut found = manifests(&crew, &receipt.name).await?;
-    // Nothing that lacks our id is touched.
-    found.retain(|_, manifest| manifest.id == receipt.id);
-    let plan = plan::teardown(&found, keep_data);
-    for note in &plan.notes {
-        reporter.event(&Event::Note(note.clone()));
-    }
-    let kept: BTreeMap<&str, &Manifest> = plan
-        .actions()
-        .filter_map(|action| match action {
-            Action::WriteManifest { manifest } => Some((manifest.node.as_str(), manifest)),
-            _ => None,
-        })
-        .collect();
-    let summary = Runner::new(crew.hands(), reporter, stop)
-        .run(&plan, &|_| {})
-        .await
-        .map_err(|failures| failed(&failures))?;
-    if summary.left > 0 {
-        return Err(CommandError {
-            kind: Kind::Interrupted,
-            ..CommandError::failed("stopped before all was taken away")
-        }
-        .hint("deployer teardown goes on from here"));
-    }
-    let mut left: Vec<String> = manifests(&crew, &receipt.name)
-        .await?
-        .into_iter()
-        .filter(|(_, manifest)| manifest.id == receipt.id)
-        .filter(|(node, manifest)| kept.get(node.as_str()) != Some(&manifest))
-        .map(|(node, manifest)| format!("{node}: {} things of its manifest", manifest.items.len()))
-        .collect();
-    left.extend(crew.unreachable.values().map(ToString::to_string));
-    let kept = kept.into_keys().map(String::from).collect();
-    crew.close(false).await?;
-    Ok(Cleaned { left, kept })
 }
