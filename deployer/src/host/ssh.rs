@@ -7,6 +7,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
@@ -23,6 +24,9 @@ const KEPT: NonZeroUsize = NonZeroUsize::new(600).expect("not zero");
 const PROBE: Duration = Duration::from_millis(500);
 /// How long a machine may take to open a channel on a connection that stands.
 const OPEN: Duration = Duration::from_secs(10);
+/// The same for the first channel on a connection that was kept: the machine may have died since, and nobody should have to
+/// wait until the master notices.
+const OPEN_KEPT: Duration = Duration::from_secs(2);
 /// The directory of a connection attempt that is younger than this may still be at work.
 const ATTEMPT: Duration = Duration::from_mins(1);
 /// The crate's name for the directories that hold control sockets.
@@ -51,6 +55,8 @@ pub struct SshHost {
     route: Route,
     session: Mutex<Arc<Session>>,
     channels: Semaphore,
+    /// The connection was kept from an earlier command line, and the machine has not answered on it yet.
+    doubtful: AtomicBool,
 }
 
 impl SshHost {
@@ -61,7 +67,9 @@ impl SshHost {
         patience: Duration,
         progress: Line<'_>,
     ) -> Result<Self, HostError> {
-        let session = match resume(&route.control).await {
+        let kept = resume(&route.control).await;
+        let doubtful = AtomicBool::new(kept.is_some());
+        let session = match kept {
             Some(session) => session,
             None => reach(&route, patience, progress).await?,
         };
@@ -69,6 +77,7 @@ impl SshHost {
             route,
             session: Mutex::new(Arc::new(session)),
             channels: Semaphore::new(MAX_CHANNELS),
+            doubtful,
         })
     }
 
@@ -100,10 +109,21 @@ impl SshHost {
                 .stdin(self.input(&command.input)?)
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());
-            let failure = match timeout(OPEN, remote.spawn()).await {
-                Ok(Ok(child)) => return Ok(child),
+            let limit = if self.doubtful.load(Ordering::Relaxed) {
+                OPEN_KEPT
+            } else {
+                OPEN
+            };
+            let failure = match timeout(limit, remote.spawn()).await {
+                Ok(Ok(child)) => {
+                    self.doubtful.store(false, Ordering::Relaxed);
+                    return Ok(child);
+                }
                 Ok(Err(error)) => error,
-                Err(_) => return Err(self.silent(OPEN, format!("opening `{}`", command.program))),
+                Err(_) => {
+                    self.give_up(&session).await;
+                    return Err(self.silent(limit, format!("opening `{}`", command.program)));
+                }
             };
             let words = chain(&failure);
             if words.contains("refused by peer") && began.elapsed() < command.timeout {
@@ -116,6 +136,14 @@ impl SshHost {
                 return Err(self.connection(words));
             }
         }
+    }
+
+    /// Lets the next command line not find this connection again. Its master ends as soon as it knows that the machine is gone; that
+    /// it cannot be told to is no trouble beside the machine's silence.
+    async fn give_up(&self, session: &Session) {
+        let master = Session::resume_mux(session.control_socket().into(), None);
+        let _ = timeout(PROBE, master.close()).await;
+        let _ = std::fs::remove_dir_all(&self.route.control);
     }
 
     /// Opens the connection anew, once for all commands that found it gone.
