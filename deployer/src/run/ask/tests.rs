@@ -26,7 +26,7 @@ const HOSTS: &str =
 
 fn exchange() -> Exchange {
     Exchange {
-        asked_at: UNIX_EPOCH + Duration::from_millis(1_795_252_625_000),
+        asked_at: UNIX_EPOCH + Duration::from_secs(1_795_252_625),
         took: Duration::from_millis(2300),
     }
 }
