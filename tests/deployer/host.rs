@@ -411,3 +411,27 @@ async fn jumps_through_another_node() {
     assert_eq!(sshd.logins(), 2);
     host.close(false).await.expect("closed");
 }
+
+/// A machine that died silently: no packet comes back, and no connection breaks.
+#[tokio::test]
+async fn a_kept_connection_to_a_dead_machine_costs_two_seconds() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let access = sshd.access();
+    let first = sshd.connect(&access).await.expect("connected");
+    first.close(true).await.expect("kept");
+    let host = sshd.connect(&access).await.expect("taken up");
+    sshd.freeze();
+    let started = Instant::now();
+    let error = host.run(&shell("true")).await.expect_err("nobody answers");
+    assert!(matches!(error, HostError::Timeout { .. }), "{error}");
+    assert!(
+        started.elapsed() < Duration::from_millis(2500),
+        "{:?}",
+        started.elapsed()
+    );
+    sshd.thaw();
+    let again = sshd.connect(&access).await.expect("connected anew");
+    assert_eq!(says(&*again, "echo alive").await, "alive");
+    assert_eq!(sshd.logins(), 2);
+    again.close(false).await.expect("closed");
+}

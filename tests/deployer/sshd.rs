@@ -132,6 +132,39 @@ impl Sshd {
         fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
+    /// Lets the server and its connections stand still, as a machine does that lost its power.
+    pub(crate) fn freeze(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// Lets them go on.
+    pub(crate) fn thaw(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let server = self.process.as_ref().expect("it runs").id();
+        let mut all = vec![server];
+        let mut next = 0;
+        while let Some(process) = all.get(next) {
+            let children = format!("/proc/{process}/task/{process}/children");
+            let children = fs::read_to_string(children).unwrap_or_default();
+            all.extend(
+                children
+                    .split_whitespace()
+                    .map(|id| id.parse::<u32>().expect("an id")),
+            );
+            next += 1;
+        }
+        assert!(all.len() > 1, "no connection to signal");
+        for id in all {
+            let id = i32::try_from(id)
+                .ok()
+                .and_then(rustix::process::Pid::from_raw);
+            rustix::process::kill_process(id.expect("an id"), signal).expect("signalled");
+        }
+    }
+
     /// How many connections logged in.
     pub(crate) fn logins(&self) -> usize {
         self.log().matches("Accepted publickey").count()

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::here::HereHost;
 use super::ssh::{Route, SshHost};
+
 use super::{Host, HostError, Line, ssh_config};
 use crate::machine::{Access, Machine, SshAccess};
 

@@ -10,10 +10,10 @@ mod exchange;
 pub mod here;
 pub mod ssh;
 pub mod ssh_config;
+mod ssh_connect;
 mod ssh_error;
 
 pub use connector::{Connector, ConnectorError};
-pub use ssh::Route;
 
 /// A command for a machine: program and arguments, never a shell string.
 #[derive(Debug, Clone)]

@@ -8,6 +8,8 @@ use crate::host::{Command, Host, HostError, Input};
 use crate::step::Manifest;
 
 mod answer;
+#[cfg(test)]
+mod tests;
 
 /// What runs on the node.
 const SCRIPT: &str = include_str!("ask.sh");
