@@ -6,5 +6,8 @@
     reason = "tests say why they did not run, and what takes long"
 )]
 
+mod deployer_command;
 mod local;
+mod pipeline;
 mod support;
+mod watch;

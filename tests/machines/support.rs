@@ -260,21 +260,26 @@ impl Drop for Deployment {
         if !self.files.path().join("stored.json").exists() {
             return;
         }
-        for process in processes(&self.wanted.id) {
-            let pid = rustix::process::Pid::from_raw(process).expect("a process id");
-            let _gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
-        std::thread::sleep(Duration::from_millis(100));
-        let name = format!("dp-{}", self.wanted.id);
-        let directory = format!("/var/lib/deployer/local/{}", self.wanted.id);
-        if Path::new(&format!("/sys/class/net/{name}")).exists() {
-            succeed("ip", &["link", "delete", "dev", &name]);
-        }
-        let _not_there = Command::new("nft")
-            .args(["delete", "table", "ip", &name])
-            .output();
-        let _not_there = Command::new("rm").args(["-rf", &directory]).output();
+        remove_by_force(&self.wanted.id);
     }
+}
+
+/// Takes a deployment away by other means than those that are tested.
+pub(crate) fn remove_by_force(id: &str) {
+    for process in processes(id) {
+        let pid = rustix::process::Pid::from_raw(process).expect("a process id");
+        let _gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let name = format!("dp-{id}");
+    let directory = format!("/var/lib/deployer/local/{id}");
+    if Path::new(&format!("/sys/class/net/{name}")).exists() {
+        succeed("ip", &["link", "delete", "dev", &name]);
+    }
+    let _not_there = Command::new("nft")
+        .args(["delete", "table", "ip", &name])
+        .output();
+    let _not_there = Command::new("rm").args(["-rf", &directory]).output();
 }
 
 /// All that can be found of a deployment without asking the code under test.

@@ -1,0 +1,182 @@
+//! One deployment of the utilization pipeline, from nothing to nothing, with what happens to it in between.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::deployer_command::{Deployer, subtest};
+use crate::support::may_run;
+use crate::watch::{Documents, Knocking, address, restarted, units, well, whole_runs};
+
+/// The utilization pipeline with `count` events of each client, `interval` apart, and more keys.
+fn inventory(clients: u32, count: u32, interval: &str, more: &str) -> String {
+    format!(
+        "\
+nodes:
+  vm1: {{ count: {clients}, roles: [producer] }}
+  vm2: {{ roles: [zookeeper, kafka, consumer] }}
+  vm3: {{ roles: [kafka, couchdb] }}
+producer: {{ count: {count}, interval: {interval} }}
+{more}
+"
+    )
+}
+
+#[test]
+fn the_utilization_pipeline() {
+    if !may_run("the_utilization_pipeline") {
+        return;
+    }
+    let deployer = Deployer::new(&inventory(2, 100, "20ms", ""));
+    subtest("up makes exactly 100 documents of each client", || {
+        up_makes_documents(&deployer);
+    });
+    subtest("a second up changes nothing", || {
+        a_second_up_changes_nothing(&deployer);
+    });
+    subtest("status has its documented shape", || {
+        status_has_its_shape(&deployer);
+    });
+    subtest("a changed key restarts its readers, brokers one by one", || {
+        a_changed_key_restarts_its_readers(&deployer);
+    });
+    subtest("teardown leaves nothing", || deployer.teardown());
+}
+
+fn up_makes_documents(deployer: &Deployer) {
+    let said = deployer.run(&["plan"]).code(2);
+    said.says(&["create vm1-1", "create vm3", "make the network"]);
+    assert!(!deployer.state_dir.exists(), "plan wrote something");
+    deployer.run(&["up", "--wait"]).code(0).says(&[
+        "proven:    40 canaries sent, 40 are documents, 0 twice",
+        "vm1-1 100/100",
+        "vm1-2 100/100",
+        "stand-in",
+        "next: ",
+    ]);
+    let documents = Documents::new(deployer, "vm3");
+    whole_runs(&documents, "utilizations1", "vm1-1", 100, 1);
+    whole_runs(&documents, "utilizations2", "vm1-2", 100, 1);
+    let newest = deployer.run(&["docs", "-n", "2"]).code(0).out;
+    let newest: Vec<serde_json::Value> = newest
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a document a line"))
+        .collect();
+    assert_eq!(newest.len(), 2);
+    assert!(newest[0]["processes"].as_array().is_some_and(|all| !all.is_empty()));
+}
+
+fn a_second_up_changes_nothing(deployer: &Deployer) {
+    let before = units(deployer);
+    assert_eq!(before.len(), 7, "{before:?}");
+    // From here on sshd says each command that it runs.
+    for node in ["vm1-1", "vm1-2", "vm2", "vm3"] {
+        let words = "echo LogLevel VERBOSE >/etc/ssh/sshd_config.d/loud.conf && systemctl reload ssh";
+        deployer.on(node, &["sh", "-c", words]);
+    }
+    let commands = |node: &str| {
+        let said = deployer.on(node, &["journalctl", "--unit=ssh", "--grep=Starting session"]);
+        said.lines().filter(|line| line.contains("command")).count()
+    };
+    deployer.run(&["up"]).code(0).says(&["nothing to do"]);
+    let between = ["vm1-1", "vm1-2", "vm2", "vm3"].map(commands);
+    deployer
+        .run(&["up"])
+        .code(0)
+        .says(&["4 nodes, nothing to do"])
+        .never_says(&["proven", "start "]);
+    for (node, between) in ["vm1-1", "vm1-2", "vm2", "vm3"].into_iter().zip(between) {
+        // One was the count before, one is the round trip.
+        assert_eq!(commands(node) - between, 2, "{node}");
+    }
+    assert_eq!(units(deployer), before);
+    let said = deployer.run(&["plan"]).code(0);
+    assert_eq!(said.out, "nothing to do\n");
+}
+
+fn status_has_its_shape(deployer: &Deployer) {
+    deployer.run(&["status"]).code(0).says(&["all is well", "vm1-1", "finished 100/100"]);
+    let status = well(deployer);
+    let keys = |value: &serde_json::Value| -> Vec<String> {
+        value.as_object().expect("an object").keys().cloned().collect()
+    };
+    let mut top = keys(&status);
+    top.sort();
+    assert_eq!(
+        top,
+        ["brokers", "cloud", "couchdb", "deployment", "format", "healthy", "id", "nodes", "problems", "topics"]
+    );
+    assert_eq!(keys(&status["nodes"]), ["vm1-1", "vm1-2", "vm2", "vm3"]);
+    for node in ["vm1-1", "vm2"] {
+        let mut node = keys(&status["nodes"][node]);
+        node.sort();
+        assert_eq!(node, ["address", "error", "produced", "reachable", "units"]);
+    }
+    let topic = &status["topics"]["utilizations2"];
+    let mut names = keys(topic);
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "dead_letters",
+            "documents",
+            "events",
+            "lag",
+            "newest_age_seconds",
+            "partitions",
+            "under_replicated",
+            "without_leader"
+        ]
+    );
+    assert_eq!(topic["events"], 100);
+    assert_eq!(topic["documents"], 100);
+    assert_eq!(status["couchdb"], "PouchDB Server (stand-in)");
+    assert_eq!(status["brokers"]["alive"], serde_json::json!([1, 2]));
+}
+
+const CLEANERS: &str = "kafka: { settings: { log.cleaner.threads: 2 } }";
+
+fn a_changed_key_restarts_its_readers(deployer: &Deployer) {
+    let before = units(deployer);
+    deployer.write(&inventory(2, 100, "20ms", CLEANERS));
+    let planned = deployer.run(&["plan"]).code(2).says(&["+log.cleaner.threads=2"]);
+    let restarts: Vec<&str> = planned
+        .out
+        .lines()
+        .skip_while(|line| *line != "restarts")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    assert_eq!(restarts.len(), 2, "{}", planned.out);
+    for (line, node) in restarts.iter().zip(["vm2", "vm3"]) {
+        let unit = format!("  {node}: {}-kafka.service, server.properties changed", deployer.name);
+        assert!(line.starts_with(&unit), "{line}");
+    }
+    // Another inventory is a question, and there is nobody to ask.
+    deployer.run(&["up"]).code(64).says(&["is another than at the last up", "--yes"]);
+    assert_eq!(units(deployer), before);
+
+    let knocking = Knocking::at([address(deployer, "vm2"), address(deployer, "vm3")]);
+    let said = deployer.run(&["up", "--yes"]).code(0).says(&["proven"]);
+    let (both, down) = knocking.end();
+    assert_eq!(both, 0, "both brokers were down at the same time");
+    assert_eq!(down, BTreeSet::from([0, 1]), "not both were seen down");
+    let after = units(deployer);
+    assert_eq!(
+        restarted(&before, &after),
+        BTreeSet::from(["vm2 kafka".to_owned(), "vm3 kafka".to_owned()])
+    );
+    // The second one stopped only after the first one was back, and between them they were in sync.
+    let (one, two) = (&after["vm2 kafka"], &after["vm3 kafka"]);
+    assert!(one.began < two.ended, "{one:?} {two:?}");
+    let order: Vec<&str> = said
+        .err
+        .lines()
+        .filter_map(|line| line.split_once("] "))
+        .map(|(_, words)| words)
+        .filter(|words| words.contains("kafka.service … done") || words.contains("in sync … done"))
+        .map(|words| if words.contains("sync") { "in sync" } else { &words[..3] })
+        .collect();
+    assert_eq!(order, ["in sync", "vm2", "in sync", "vm3", "in sync"], "{}", said.err);
+    deployer.run(&["up"]).code(0).says(&["nothing to do"]);
+    std::thread::sleep(Duration::from_millis(1));
+}
