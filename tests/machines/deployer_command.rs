@@ -178,6 +178,23 @@ impl Deployer {
         self.run(&words).code(0).out
     }
 
+    /// Ends the connections that earlier command lines left open.
+    pub(crate) fn hang_up(&self) {
+        let control = self.directory.path().join("deployer");
+        let list = |path: &Path| -> Vec<PathBuf> {
+            let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).collect()
+        };
+        for master in list(&control).iter().flat_map(|node| list(node)) {
+            let ended = Command::new("ssh")
+                .arg("-S")
+                .arg(master.join("master"))
+                .args(["-O", "exit", "any"])
+                .output();
+            assert!(ended.expect("ssh runs").status.success(), "{}", master.display());
+        }
+    }
+
     /// Where the receipt lies.
     pub(crate) fn receipt_path(&self) -> PathBuf {
         let directory = self.state_dir.join(format!("{}-local", self.name));

@@ -74,9 +74,11 @@ fn a_second_up_changes_nothing(deployer: &Deployer) {
         deployer.on(node, &["sh", "-c", words]);
     }
     let commands = |node: &str| {
-        let said = deployer.on(node, &["journalctl", "--unit=ssh", "--grep=Starting session"]);
+        let words = "journalctl --sync && journalctl --unit=ssh --grep='Starting session'";
+        let said = deployer.on(node, &["sh", "-c", words]);
         said.lines().filter(|line| line.contains("command")).count()
     };
+    deployer.hang_up();
     deployer.run(&["up"]).code(0).says(&["nothing to do"]);
     let between = ["vm1-1", "vm1-2", "vm2", "vm3"].map(commands);
     deployer

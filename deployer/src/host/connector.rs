@@ -7,10 +7,11 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use sha2::{Digest as _, Sha256};
 
 use super::here::HereHost;
-use super::ssh::{Route, SshHost};
+use super::ssh::{self, Route, SshHost};
 use super::{Host, HostError, Line, ssh_config};
 use crate::machine::{Access, Machine, SshAccess};
 
@@ -120,6 +121,12 @@ impl Connector {
                 ))
             }
         }
+    }
+
+    /// Ends all connections that earlier command lines left open, and removes their places.
+    pub async fn forget(&self) -> Result<(), HostError> {
+        let ended = join_all(self.routes.values().map(ssh::forget)).await;
+        ended.into_iter().collect()
     }
 
     /// The way to a node by SSH; `None` for this machine itself.

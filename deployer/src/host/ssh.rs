@@ -201,25 +201,39 @@ impl Host for SshHost {
                 detail: "closed while a command runs".into(),
             });
         };
-        let closed = timeout(PROBE, session.close()).await;
-        // Gone already is closed, too.
-        if let Ok(Err(error)) = &closed
-            && !matches!(error, openssh::Error::Disconnected)
-        {
-            return Err(HostError::Connection {
-                node,
-                detail: chain(error),
-            });
-        }
-        match std::fs::remove_dir_all(&self.route.control) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(HostError::Connection {
-                    node,
-                    detail: format!("cannot remove {}: {error}", self.route.control.display()),
-                })
-            }
-            _ => Ok(()),
-        }
+        end(session, &self.route).await
+    }
+}
+
+/// Ends the connection that earlier command lines left open to a node, if there is one, and removes what is left of dead ones.
+pub async fn forget(route: &Route) -> Result<(), HostError> {
+    match resume(&route.control).await {
+        Some(session) => end(session, route).await,
+        None => remove_control(route),
+    }
+}
+
+async fn end(session: Session, route: &Route) -> Result<(), HostError> {
+    let closed = timeout(PROBE, session.close()).await;
+    // Gone already is closed, too.
+    if let Ok(Err(error)) = &closed
+        && !matches!(error, openssh::Error::Disconnected)
+    {
+        return Err(HostError::Connection {
+            node: route.node.clone(),
+            detail: chain(error),
+        });
+    }
+    remove_control(route)
+}
+
+fn remove_control(route: &Route) -> Result<(), HostError> {
+    match std::fs::remove_dir_all(&route.control) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(HostError::Connection {
+            node: route.node.clone(),
+            detail: format!("cannot remove {}: {error}", route.control.display()),
+        }),
+        _ => Ok(()),
     }
 }
 
