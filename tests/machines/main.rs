@@ -7,8 +7,12 @@
 )]
 
 mod actions;
+mod couchdb;
 mod deployer_command;
+mod interrupted;
 mod local;
 mod pipeline;
+mod receipts;
+mod sources;
 mod support;
 mod watch;

@@ -1,8 +1,8 @@
 //! What a run of `up` records in the receipt, and when: the inventory once the user agreed, a machine before it is made, data
-//! before its service first starts.
+//! when its place is there.
 
 use crate::receipt::{MachineRecord, Receipt};
-use crate::topology::CloudName;
+use crate::topology::{CloudName, Role};
 
 use super::draft::Draft;
 use super::look::Look;
@@ -38,14 +38,27 @@ pub fn intend(receipt: &mut Receipt, node: &str, cloud: CloudName) {
         });
 }
 
-/// Records the machines, and the kinds of data that nodes hold from now on.
-pub fn hold(receipt: &mut Receipt, draft: &Draft, seen: &Look) {
+/// Records the machines, and the kinds of data that nodes hold. While a run is not done that is what they held before and what is
+/// there already: were it more, a run that is killed early would leave a receipt that misses data which never was.
+pub fn hold(receipt: &mut Receipt, draft: &Draft, seen: &Look, done: bool) {
     for node in draft.topology.nodes.values() {
         intend(receipt, &node.name, node.cloud);
-        if let Some(record) = receipt.machines.get_mut(&node.name) {
-            record.machine = seen.machines.get(&node.name).cloned();
-            let data = node.roles.iter().filter(|role| role.holds_data());
-            record.data = data.map(|role| role.name().into()).collect();
-        }
+        let Some(record) = receipt.machines.get_mut(&node.name) else {
+            continue;
+        };
+        record.machine = seen.machines.get(&node.name).cloned();
+        let facts = seen.facts.get(&node.name);
+        let holds = |role: Role| {
+            let held = record.data.iter().any(|kind| kind == role.name());
+            let there = facts.is_some_and(|facts| seen.desired.has_places(&node.name, role, facts));
+            let holder = role.holds_data() && node.has(role);
+            if done {
+                holder
+            } else {
+                held || (holder && there)
+            }
+        };
+        let roles = Role::ALL.into_iter().filter(|role| holds(*role));
+        record.data = roles.map(|role| role.name().into()).collect();
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::cli::{Environment, Teardown};
 use crate::cloud::Cloud;
 use crate::error::CommandError;
+use crate::host::connector;
 use crate::receipt::Receipt;
 use crate::report::{Event, Reporter};
 use crate::run::journal::{Journal, Mode};
@@ -80,6 +81,7 @@ pub async fn run(
         return Err(CommandError::failed(format!("still there:{list}"))
             .hint("run the same teardown again; what stays then is held by another program"));
     }
+    connector::forget(journal.directory(), environment.runtime_dir.as_deref()).await?;
     let words = if kept.is_empty() {
         journal.remove()?;
         "is gone and nothing is left".to_owned()

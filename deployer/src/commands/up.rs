@@ -53,7 +53,6 @@ pub async fn run(
 ) -> Result<u8, CommandError> {
     let started = Instant::now();
     let mut times = Times::default();
-    let stop = Stop::on_interrupt();
 
     // Everything that can be refused without asking anybody is refused here, before anything is made.
     let mut draft = Draft::new(
@@ -84,7 +83,10 @@ pub async fn run(
     let mut seen = look(&mut draft, &viewpoint).await?;
     times.since("look", looking);
     if seen.is_settled() {
-        journal.change(|receipt| remember(receipt, &draft))?;
+        journal.change(|receipt| {
+            remember(receipt, &draft);
+            hold(receipt, &draft, &seen, true);
+        })?;
         let facts = format!("{} nodes, nothing to do", draft.topology.nodes.len());
         reporter.event(&Event::Note(format!(
             "{facts} ({:.2} s)",
@@ -106,6 +108,9 @@ pub async fn run(
     // Hosts that are there already are looked at before any other is made for them.
     check_nodes(&draft, &seen)?;
     consent(&draft, &seen, before.as_ref(), options, reporter)?;
+
+    // Until here Ctrl-C ends the program as ever, questions included. From here on what was begun is finished first.
+    let stop = Stop::on_interrupt();
     journal.change(|receipt| {
         remember(receipt, &draft);
         for look in &seen.clouds {
@@ -121,10 +126,10 @@ pub async fn run(
     let identities = draft.artifacts.clone();
     let (made, fetched) = futures_util::join!(
         make_machines(&seen, &journal, reporter, &stop),
-        fetch(&draft, &seen, reporter)
+        stop.unless(fetch(&draft, &seen, reporter))
     );
     made?;
-    let (paths, source) = fetched?;
+    let (paths, source) = fetched.ok_or_else(interrupted)??;
     if let Some(source) = source {
         draft.receipt.choices.kafka_source = Some(source.name().into());
         draft.refresh_artifacts().await?;
@@ -141,7 +146,8 @@ pub async fn run(
         let asking = Instant::now();
         seen.crew.close(true).await?;
         viewpoint.patience = PATIENCE_FOR_NEW;
-        seen = look(&mut draft, &viewpoint).await?;
+        let looked = stop.unless(look(&mut draft, &viewpoint)).await;
+        seen = looked.ok_or_else(interrupted)??;
         journal.change(|receipt| remember(receipt, &draft))?;
         times.since("connect and ask", asking);
     }
@@ -152,26 +158,23 @@ pub async fn run(
     check_nodes(&draft, &seen)?;
 
     seen.crew.set_artifacts(paths);
-    journal.change(|receipt| hold(receipt, &draft, &seen))?;
+    journal.change(|receipt| hold(receipt, &draft, &seen, false))?;
     let runner = Runner::new(seen.crew.hands(), reporter, &stop);
-    let summary = runner
-        .run(&seen.plan, &|_| {})
-        .await
-        .map_err(|failures| failed(&failures))?;
+    let summary = tokio::select! {
+        summary = runner.run(&seen.plan, &|_| {}) => summary.map_err(|failures| failed(&failures))?,
+        () = stop.wished(2) => return Err(interrupted()),
+    };
     if summary.left > 0 {
-        let words = format!("stopped with {} steps left", summary.left);
-        return Err(CommandError {
-            kind: Kind::Interrupted,
-            ..CommandError::failed(words)
-        }
-        .hint("deployer up goes on from here; deployer teardown takes all away"));
+        return Err(interrupted());
     }
+    journal.change(|receipt| hold(receipt, &draft, &seen, true))?;
     for (stage, took) in &summary.stages {
         times.0.push((stage.clone(), took.as_secs_f64()));
     }
 
     let proving = Instant::now();
-    let proof = verify::prove(&seen.crew, &draft.topology, CANARIES, reporter).await?;
+    let proved = verify::prove(&seen.crew, &draft.topology, CANARIES, reporter);
+    let proof = stop.unless(proved).await.ok_or_else(interrupted)??;
     times.since("proof", proving);
     let seconds = started.elapsed().as_secs_f64();
     reporter.event(&Event::Note(format!(
@@ -179,7 +182,7 @@ pub async fn run(
         draft.topology.name,
         times.words()
     )));
-    last_words::say(
+    let said = last_words::say(
         &draft,
         &seen,
         journal.directory(),
@@ -187,8 +190,17 @@ pub async fn run(
         proof.as_ref(),
         reporter,
         out,
-    )
-    .await?;
+    );
+    stop.unless(said).await.ok_or_else(interrupted)??;
     seen.crew.close(true).await?;
     Ok(0)
+}
+
+/// What Ctrl-C ends with: no step was left half done, unless it was pressed twice.
+fn interrupted() -> CommandError {
+    CommandError {
+        kind: Kind::Interrupted,
+        ..CommandError::failed("stopped before all was done")
+    }
+    .hint("deployer up goes on from here; deployer teardown takes all away")
 }

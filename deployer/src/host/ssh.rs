@@ -203,24 +203,35 @@ impl Host for SshHost {
                 detail: "closed while a command runs".into(),
             });
         };
-        let closed = timeout(PROBE, session.close()).await;
+        let closed = end(session)
+            .await
+            .and_then(|()| remove(&self.route.control));
+        closed.map_err(|detail| HostError::Connection { node, detail })
+    }
+}
+
+/// Ends the connection that earlier command lines left open in a directory for control sockets, if there is one, and removes
+/// the directory. Fails with the reason in words.
+pub(super) async fn forget(control: &Path) -> Result<(), String> {
+    if let Some(session) = resume(control).await {
+        end(session).await?;
+    }
+    remove(control)
+}
+
+async fn end(session: Session) -> Result<(), String> {
+    match timeout(PROBE, session.close()).await {
         // Gone already is closed, too.
-        if let Ok(Err(error)) = &closed
-            && !matches!(error, openssh::Error::Disconnected)
-        {
-            return Err(HostError::Connection {
-                node,
-                detail: chain(error),
-            });
+        Ok(Ok(()) | Err(openssh::Error::Disconnected)) | Err(_) => Ok(()),
+        Ok(Err(error)) => Err(chain(&error)),
+    }
+}
+
+fn remove(control: &Path) -> Result<(), String> {
+    match std::fs::remove_dir_all(control) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("cannot remove {}: {error}", control.display()))
         }
-        match std::fs::remove_dir_all(&self.route.control) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(HostError::Connection {
-                    node,
-                    detail: format!("cannot remove {}: {error}", self.route.control.display()),
-                })
-            }
-            _ => Ok(()),
-        }
+        _ => Ok(()),
     }
 }

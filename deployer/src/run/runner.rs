@@ -60,6 +60,15 @@ impl Stop {
         *self.0.borrow() > 0
     }
 
+    /// Does what changes nothing and so may be left in the middle. `None`: the wish came first.
+    pub async fn unless<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.wished(1) => None,
+            done = work => Some(done),
+        }
+    }
+
     /// Waits until the wish was expressed so many times: a second Ctrl-C means it.
     pub async fn wished(&self, times: u32) {
         // The sender is ours, so the channel cannot be closed.
