@@ -8,6 +8,7 @@
 
 mod actions;
 mod deployer_command;
+mod existing;
 mod local;
 mod pipeline;
 mod support;
