@@ -1,6 +1,7 @@
 //! `up`: makes it so, and proves it.
 
 use std::io::Write;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use crate::cli::{Environment, Up};
@@ -10,6 +11,7 @@ use crate::report::{Event, Reporter};
 use crate::run::journal::{Journal, Mode};
 use crate::run::keys::Keys;
 use crate::run::runner::{Runner, Stop};
+use crate::step::{Action, Step};
 
 use super::check::check_nodes;
 use super::consent::{consent, refusal};
@@ -19,7 +21,7 @@ use super::failure::failed;
 use super::fetch::fetch;
 use super::look::{Viewpoint, look};
 use super::machines::{make_machines, provide};
-use super::record::{hold, intend, remember};
+use super::record::{enter, hold, intend, remember};
 use super::{last_words, target, verify};
 
 /// Canaries that each producer sends when something changed.
@@ -152,12 +154,19 @@ pub async fn run(
     check_nodes(&draft, &seen)?;
 
     seen.crew.set_artifacts(paths);
-    journal.change(|receipt| hold(receipt, &draft, &seen))?;
+    journal.change(|receipt| enter(receipt, &draft, &seen))?;
+    let held = OnceLock::new();
+    let hold_data = || journal.change(|receipt| hold(receipt, &draft));
+    // The first service starts when all nodes have all that services need.
+    let after_step = |step: &Step| {
+        if matches!(step.action, Action::StartUnit { .. }) {
+            held.get_or_init(hold_data);
+        }
+    };
     let runner = Runner::new(seen.crew.hands(), reporter, &stop);
-    let summary = runner
-        .run(&seen.plan, &|_| {})
-        .await
-        .map_err(|failures| failed(&failures))?;
+    let ran = runner.run(&seen.plan, &after_step).await;
+    held.into_inner().transpose()?;
+    let summary = ran.map_err(|failures| failed(&failures))?;
     if summary.left > 0 {
         let words = format!("stopped with {} steps left", summary.left);
         return Err(CommandError {
@@ -166,6 +175,7 @@ pub async fn run(
         }
         .hint("deployer up goes on from here; deployer teardown takes all away"));
     }
+    hold_data()?;
     for (stage, took) in &summary.stages {
         times.0.push((stage.clone(), took.as_secs_f64()));
     }
