@@ -371,7 +371,10 @@ pub(crate) fn subtest<T>(name: &str, body: impl FnOnce() -> T) -> T {
     let started = Instant::now();
     say(&format!("… {name}"));
     let result = body();
-    say(&format!("ok {name}: {:.1} s", started.elapsed().as_secs_f64()));
+    say(&format!(
+        "ok {name}: {:.1} s",
+        started.elapsed().as_secs_f64()
+    ));
     result
 }
 

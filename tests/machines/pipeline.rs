@@ -36,9 +36,12 @@ fn the_utilization_pipeline() {
     subtest("status has its documented shape", || {
         status_has_its_shape(&deployer);
     });
-    subtest("a changed key restarts its readers, brokers one by one", || {
-        a_changed_key_restarts_its_readers(&deployer);
-    });
+    subtest(
+        "a changed key restarts its readers, brokers one by one",
+        || {
+            a_changed_key_restarts_its_readers(&deployer);
+        },
+    );
     subtest("teardown leaves nothing", || deployer.teardown());
 }
 
@@ -62,7 +65,11 @@ fn up_makes_documents(deployer: &Deployer) {
         .map(|line| serde_json::from_str(line).expect("a document a line"))
         .collect();
     assert_eq!(newest.len(), 2);
-    assert!(newest[0]["processes"].as_array().is_some_and(|all| !all.is_empty()));
+    assert!(
+        newest[0]["processes"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty())
+    );
 }
 
 fn a_second_up_changes_nothing(deployer: &Deployer) {
@@ -70,11 +77,15 @@ fn a_second_up_changes_nothing(deployer: &Deployer) {
     assert_eq!(before.len(), 7, "{before:?}");
     // From here on sshd says each command that it runs.
     for node in ["vm1-1", "vm1-2", "vm2", "vm3"] {
-        let words = "echo LogLevel VERBOSE >/etc/ssh/sshd_config.d/loud.conf && systemctl reload ssh";
+        let words =
+            "echo LogLevel VERBOSE >/etc/ssh/sshd_config.d/loud.conf && systemctl reload ssh";
         deployer.on(node, &["sh", "-c", words]);
     }
     let commands = |node: &str| {
-        let said = deployer.on(node, &["journalctl", "--unit=ssh", "--grep=Starting session"]);
+        let said = deployer.on(
+            node,
+            &["journalctl", "--unit=ssh", "--grep=Starting session"],
+        );
         said.lines().filter(|line| line.contains("command")).count()
     };
     deployer.run(&["up"]).code(0).says(&["nothing to do"]);
@@ -94,16 +105,35 @@ fn a_second_up_changes_nothing(deployer: &Deployer) {
 }
 
 fn status_has_its_shape(deployer: &Deployer) {
-    deployer.run(&["status"]).code(0).says(&["all is well", "vm1-1", "finished 100/100"]);
+    deployer
+        .run(&["status"])
+        .code(0)
+        .says(&["all is well", "vm1-1", "finished 100/100"]);
     let status = well(deployer);
     let keys = |value: &serde_json::Value| -> Vec<String> {
-        value.as_object().expect("an object").keys().cloned().collect()
+        value
+            .as_object()
+            .expect("an object")
+            .keys()
+            .cloned()
+            .collect()
     };
     let mut top = keys(&status);
     top.sort();
     assert_eq!(
         top,
-        ["brokers", "cloud", "couchdb", "deployment", "format", "healthy", "id", "nodes", "problems", "topics"]
+        [
+            "brokers",
+            "cloud",
+            "couchdb",
+            "deployment",
+            "format",
+            "healthy",
+            "id",
+            "nodes",
+            "problems",
+            "topics"
+        ]
     );
     assert_eq!(keys(&status["nodes"]), ["vm1-1", "vm1-2", "vm2", "vm3"]);
     for node in ["vm1-1", "vm2"] {
@@ -138,7 +168,10 @@ const CLEANERS: &str = "kafka: { settings: { log.cleaner.threads: 2 } }";
 fn a_changed_key_restarts_its_readers(deployer: &Deployer) {
     let before = units(deployer);
     deployer.write(&inventory(2, 100, "20ms", CLEANERS));
-    let planned = deployer.run(&["plan"]).code(2).says(&["+log.cleaner.threads=2"]);
+    let planned = deployer
+        .run(&["plan"])
+        .code(2)
+        .says(&["+log.cleaner.threads=2"]);
     let restarts: Vec<&str> = planned
         .out
         .lines()
@@ -148,11 +181,17 @@ fn a_changed_key_restarts_its_readers(deployer: &Deployer) {
         .collect();
     assert_eq!(restarts.len(), 2, "{}", planned.out);
     for (line, node) in restarts.iter().zip(["vm2", "vm3"]) {
-        let unit = format!("  {node}: {}-kafka.service, server.properties changed", deployer.name);
+        let unit = format!(
+            "  {node}: {}-kafka.service, server.properties changed",
+            deployer.name
+        );
         assert!(line.starts_with(&unit), "{line}");
     }
     // Another inventory is a question, and there is nobody to ask.
-    deployer.run(&["up"]).code(64).says(&["is another than at the last up", "--yes"]);
+    deployer
+        .run(&["up"])
+        .code(64)
+        .says(&["is another than at the last up", "--yes"]);
     assert_eq!(units(deployer), before);
 
     let knocking = Knocking::at([address(deployer, "vm2"), address(deployer, "vm3")]);
@@ -174,9 +213,20 @@ fn a_changed_key_restarts_its_readers(deployer: &Deployer) {
         .filter_map(|line| line.split_once("] "))
         .map(|(_, words)| words)
         .filter(|words| words.contains("kafka.service … done") || words.contains("in sync … done"))
-        .map(|words| if words.contains("sync") { "in sync" } else { &words[..3] })
+        .map(|words| {
+            if words.contains("sync") {
+                "in sync"
+            } else {
+                &words[..3]
+            }
+        })
         .collect();
-    assert_eq!(order, ["in sync", "vm2", "in sync", "vm3", "in sync"], "{}", said.err);
+    assert_eq!(
+        order,
+        ["in sync", "vm2", "in sync", "vm3", "in sync"],
+        "{}",
+        said.err
+    );
     deployer.run(&["up"]).code(0).says(&["nothing to do"]);
     std::thread::sleep(Duration::from_millis(1));
 }

@@ -65,7 +65,9 @@ pub(crate) fn restarted(
     after: &BTreeMap<String, Unit>,
 ) -> BTreeSet<String> {
     assert!(before.keys().eq(after.keys()), "{before:?} {after:?}");
-    let other = before.iter().filter(|(name, unit)| after[*name].pid != unit.pid);
+    let other = before
+        .iter()
+        .filter(|(name, unit)| after[*name].pid != unit.pid);
     other.map(|(name, _)| name.clone()).collect()
 }
 
@@ -141,7 +143,8 @@ impl Documents {
             let sequence = sequence.parse().expect("a sequence number");
             runs.entry(run.into()).or_default().push(sequence);
         }
-        runs.values_mut().for_each(|sequences| sequences.sort_unstable());
+        runs.values_mut()
+            .for_each(|sequences| sequences.sort_unstable());
         runs
     }
 }
@@ -162,7 +165,8 @@ pub(crate) fn whole_runs(
         if found.len() == runs && whole.by_ref().count() == runs {
             return Ok(());
         }
-        let lengths: BTreeMap<&String, usize> = found.iter().map(|(run, n)| (run, n.len())).collect();
+        let lengths: BTreeMap<&String, usize> =
+            found.iter().map(|(run, n)| (run, n.len())).collect();
         Err(format!("{lengths:?}"))
     });
 }

@@ -7,7 +7,8 @@ use crate::support::may_run;
 
 /// Listens on a port for some minutes.
 const LISTEN: &str = "systemd-run --quiet --unit=squatter perl -MIO::Socket::INET -e \
-    '$s = IO::Socket::INET->new(Listen => 5, LocalPort => 5984) or die; alarm 300; while ($c = $s->accept) { close $c }'";
+    '$$s = IO::Socket::INET->new(Listen => 5, LocalPort => 5984) or die; alarm 300; while ($$c = $$s->accept) { close $$c }' \
+    && for i in $(seq 50); do ss -Htln sport = :5984 | grep -q . && break; sleep 0.1; done";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_others_is_touched() {

@@ -135,7 +135,7 @@ impl Hosts {
     pub(super) fn traces(&self, name: &str, deployment: &str) -> String {
         let script = format!(
             "find /etc /opt /var/lib /var/log /run /usr/local -xdev \\( -path '*deployer/{deployment}*' -o -name '*{deployment}-*' \\) 2>/dev/null; \
-             grep -n '{deployment}' /etc/hosts /etc/passwd /etc/group; \
+             grep -nw '{deployment}' /etc/hosts /etc/passwd /etc/group; \
              if command -v nft >/dev/null; then nft list tables | grep -w 'deployer-{deployment}'; fi; \
              systemctl list-units --all --plain --no-legend '{deployment}-*'; true"
         );

@@ -1,6 +1,6 @@
 //! The whole life of a pipeline on plain hosts.
 
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 
 use super::couchdb;
 use super::hosts::Hosts;
@@ -33,7 +33,14 @@ async fn a_pipeline_comes_works_and_goes() {
     goes_without_its_receipt(&hosts, &user);
 }
 
+/// Takes away what the image of this box may have and a fresh system has not.
+const PURGE: &str = "DEBIAN_FRONTEND=noninteractive apt-get -q -y purge openjdk-17-jre-headless nodejs nftables >/dev/null 2>&1; \
+                     ! command -v java";
+
 fn comes(hosts: &Hosts, user: &Product) {
+    for node in NODES {
+        hosts.root(node, PURGE);
+    }
     assert_eq!(user.expect(0, &["check"]).out.lines().count(), 3 + 4);
     user.expect(2, &["plan"]);
     let up = user.expect(0, &["up"]);
@@ -65,9 +72,12 @@ fn is_for_members_only(hosts: &Hosts, user: &Product) {
     }
     // What is not ours stays as open as it was.
     assert!(hosts.reaches("stranger", "vm2", 22));
-    let tunnel = user.start(&["open", "couchdb", "--port", "35984"]);
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = free.local_addr().expect("its number").port();
+    drop(free);
+    let tunnel = user.start(&["open", "couchdb", "--port", &port.to_string()]);
     eventually("the tunnel", || {
-        TcpStream::connect(("127.0.0.1", 35984)).map_err(|error| error.to_string())
+        TcpStream::connect(("127.0.0.1", port)).map_err(|error| error.to_string())
     });
     drop(tunnel);
 }

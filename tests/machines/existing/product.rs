@@ -1,5 +1,6 @@
 //! The deployer as a user calls it: a program with a home, an inventory and a state directory of its own.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -98,7 +99,8 @@ impl Product {
     /// Starts a command that goes on until it is killed.
     pub(super) fn start(&self, arguments: &[&str]) -> Running {
         let mut command = self.command(&[PROGRAM], arguments);
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.process_group(0).spawn();
         Running(child.expect("it runs"))
     }
 
@@ -116,12 +118,14 @@ impl Product {
     }
 }
 
-/// A running command; killed at the end.
+/// A running command; killed at the end with what it started.
 pub(super) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ended_already = self.0.kill();
+        let group = rustix::process::Pid::from_child(&self.0);
+        let _ended_already =
+            rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         let _ended_already = self.0.wait();
     }
 }
