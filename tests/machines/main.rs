@@ -9,6 +9,7 @@
 mod actions;
 mod couchdb;
 mod deployer_command;
+mod existing;
 mod interrupted;
 mod local;
 mod pipeline;

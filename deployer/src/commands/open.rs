@@ -63,9 +63,17 @@ pub async fn run(
             writeln!(out, "{node} is this machine: port {port} is here already")?;
             continue;
         }
-        let mut arguments: Vec<String> = ["-N", "-o", "ExitOnForwardFailure=yes", "-L"]
-            .map(String::from)
-            .into();
+        // The configuration clears all forwardings, this one included, unless the command line was first to say otherwise.
+        let mut arguments: Vec<String> = [
+            "-N",
+            "-o",
+            "ClearAllForwardings=no",
+            "-o",
+            "ExitOnForwardFailure=yes",
+            "-L",
+        ]
+        .map(String::from)
+        .into();
         arguments.push(format!("{local}:{local_port}:127.0.0.1:{port}"));
         arguments.extend(ssh_arguments(&connector, node)?);
         let child = program("ssh", &arguments).spawn();

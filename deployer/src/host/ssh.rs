@@ -4,6 +4,7 @@
 //! ends by itself when nobody used it for [`super::ssh_connect::KEPT`]. That may also happen to a program that waits that long, so a connection
 //! that is gone when a command begins is opened anew.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
