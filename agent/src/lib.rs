@@ -1,1 +1,21 @@
-//! x
+//! The agents of a deployment: the producer makes events and sends them to Kafka, the consumer writes every event
+//! into `CouchDB` exactly once.
+//!
+//! An *event* is one JSON value with a client, a run and a sequence; a *document* is the event as it is kept in
+//! `CouchDB`. The document's id comes from the event alone, so sending or reading an event twice makes no second
+//! document. Both agents are small binaries over this library: [`producer`] and [`consumer`] hold the loops that run
+//! as services, [`admin`] the calls the deployer makes on the consumer's node.
+#![forbid(unsafe_code)]
+
+pub mod admin;
+pub mod backoff;
+pub mod command;
+pub mod config;
+pub mod consumer;
+pub mod event;
+pub mod kafka;
+pub mod producer;
+pub mod proxy;
+pub mod shutdown;
+pub mod source;
+pub mod store;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::topology::CloudName;
+use crate::topology::{CloudName, Ttl};
 
 /// From nothing to a running Kafka → CouchDB pipeline with one command, and back with another.
 #[derive(Debug, Parser)]
@@ -48,6 +48,12 @@ pub enum Verb {
     Open(Open),
     /// Starts a new run of the producers.
     Produce(Produce),
+    /// Lists all deployments that a cloud knows of, whoever made them.
+    List(List),
+    /// Lets the address this box is seen by today use SSH.
+    Allow(Allow),
+    /// Lets the machines live that much longer from now on.
+    Extend(Extend),
     /// Writes an inventory to begin with.
     Init(Init),
     /// Prints the JSON Schema of inventories.
@@ -68,7 +74,7 @@ pub struct Target {
     /// The cloud [default: the inventory's]
     #[arg(long, value_name = "CLOUD", value_parser = parse_cloud)]
     pub cloud: Option<CloudName>,
-    /// Where receipts, keys and secrets are kept [default: $XDG_STATE_HOME/deployer, else ~/.local/state/deployer]
+    /// Where receipts, keys and secrets are kept [default: `$XDG_STATE_HOME/deployer`, else `~/.local/state/deployer`]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 }
@@ -76,8 +82,10 @@ pub struct Target {
 /// Options of `up`.
 #[derive(Debug, Args)]
 pub struct Up {
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
+    /// What may change.
     #[command(flatten)]
     pub change: Change,
     /// Do not ask.
@@ -91,8 +99,10 @@ pub struct Up {
 /// Options of `plan`.
 #[derive(Debug, Args)]
 pub struct Plan {
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
+    /// What may change.
     #[command(flatten)]
     pub change: Change,
     /// Print the plan as JSON.
@@ -117,6 +127,7 @@ pub struct Change {
 /// Options of `status`.
 #[derive(Debug, Args)]
 pub struct Status {
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// Print JSON.
@@ -127,6 +138,7 @@ pub struct Status {
 /// Options of `verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// Canaries of each producer.
@@ -140,6 +152,7 @@ pub struct Verify {
 /// Options of `teardown`.
 #[derive(Debug, Args)]
 pub struct Teardown {
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// Take away the deployment with this id, without a receipt.
@@ -158,6 +171,7 @@ pub struct Teardown {
 pub struct Render {
     /// Where to write; one directory per node. Made if missing; must be empty.
     pub directory: PathBuf,
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// Directory with the `producer` and `consumer` binaries [default: beside this program]
@@ -168,6 +182,7 @@ pub struct Render {
 /// Options of `check`.
 #[derive(Debug, Args)]
 pub struct Check {
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// Directory with the `producer` and `consumer` binaries [default: beside this program]
@@ -180,6 +195,7 @@ pub struct Check {
 pub struct Ssh {
     /// The node.
     pub node: String,
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// A command to run there instead of a shell.
@@ -193,6 +209,7 @@ pub struct Logs {
     /// A node, or a role for all nodes that have it.
     #[arg(value_name = "NODE|ROLE")]
     pub subject: String,
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// Newest lines of each node.
@@ -203,6 +220,7 @@ pub struct Logs {
 /// Options of `docs`.
 #[derive(Debug, Args)]
 pub struct Docs {
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// How many.
@@ -219,6 +237,7 @@ pub struct Open {
     /// What to open.
     #[arg(value_enum)]
     pub service: Service,
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// The local port [default: the service's own]
@@ -240,11 +259,39 @@ pub enum Service {
 pub struct Produce {
     /// The client; all of them when none is named.
     pub client: Option<String>,
+    /// Which deployment.
     #[command(flatten)]
     pub target: Target,
     /// Wait until the run is finished and its events are documents.
     #[arg(long)]
     pub wait: bool,
+}
+
+/// Options of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// How the cloud is reached; without `--cloud` this box and the clouds of all receipts.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Options of `allow`.
+#[derive(Debug, Args)]
+pub struct Allow {
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Options of `extend`.
+#[derive(Debug, Args)]
+pub struct Extend {
+    /// From now on, such as `6h`; or `never`.
+    #[arg(value_name = "DURATION", value_parser = parse_ttl)]
+    pub time: Ttl,
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
 }
 
 /// Options of `init`.
@@ -264,6 +311,10 @@ pub struct Completions {
     /// The shell.
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+fn parse_ttl(text: &str) -> Result<Ttl, String> {
+    Ttl::try_from(text.to_owned()).map_err(|why| format!("it {why}"))
 }
 
 fn parse_cloud(text: &str) -> Result<CloudName, String> {

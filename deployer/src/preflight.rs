@@ -40,8 +40,7 @@ fn disk_needed_mib(node: &Node) -> u64 {
         .iter()
         .map(|role| match role {
             Role::Zookeeper => 100,
-            Role::Kafka => 1_000,
-            Role::Couchdb => 1_000,
+            Role::Kafka | Role::Couchdb => 1_000,
             Role::Consumer | Role::Producer => 50,
         })
         .sum::<u64>()

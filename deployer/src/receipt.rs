@@ -40,6 +40,24 @@ pub struct Receipt {
 impl Receipt {
     /// The newest format.
     pub const VERSION: u32 = 1;
+
+    /// The receipt of a deployment of which nothing else is known.
+    pub fn bare(id: &str, name: &str, cloud: &str) -> Self {
+        Self {
+            version: Self::VERSION,
+            id: id.into(),
+            name: name.into(),
+            cloud: cloud.into(),
+            created: String::new(),
+            inventory: String::new(),
+            machines: BTreeMap::new(),
+            broker_ids: BTreeMap::new(),
+            client_numbers: BTreeMap::new(),
+            epochs: BTreeMap::new(),
+            choices: Choices::default(),
+            cloud_notes: BTreeMap::new(),
+        }
+    }
 }
 
 /// A machine of the deployment.
@@ -77,4 +95,18 @@ pub struct Secrets {
     pub couchdb_cookie: Secret,
     /// CouchDB's server uuid: 32 hex digits.
     pub couchdb_uuid: String,
+}
+
+impl Secrets {
+    /// What stands in their place in a plan before the first `up`, when there are none yet.
+    pub fn placeholders() -> Self {
+        let placeholder = || Secret::new("made at the first up");
+        Self {
+            couchdb_admin_password: placeholder(),
+            couchdb_admin_hash: placeholder(),
+            couchdb_user_password: placeholder(),
+            couchdb_cookie: placeholder(),
+            couchdb_uuid: "0".repeat(32),
+        }
+    }
 }

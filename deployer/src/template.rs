@@ -1,4 +1,10 @@
-//! Templates: all of them are in the binary.
+//! Templates: all of them are in the binary. What is not defined is an error, and nothing is escaped that a template
+//! does not ask for.
+
+use std::sync::LazyLock;
+
+use serde::Serialize;
+use tera::{Context, Kwargs, State, Tera, TeraResult};
 
 /// Why a template could not be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -9,4 +15,129 @@ pub struct TemplateError {
     /// What Tera says.
     #[source]
     pub source: tera::Error,
+}
+
+macro_rules! embedded {
+    ($($name:literal)*) => {
+        &[$(($name, include_str!(concat!("../../templates/", $name, ".tera")))),*]
+    };
+}
+
+/// Name → text.
+const TEMPLATES: &[(&str, &str)] = embedded![
+    "unit.service"
+    "java/log4j.properties"
+    "zookeeper/zoo.cfg"
+    "zookeeper/zookeeper.service"
+    "kafka/server.properties"
+    "kafka/kafka.service"
+    "couchdb/deployer.ini"
+    "couchdb/own.ini"
+    "couchdb/vm.args"
+    "couchdb/environment"
+    "couchdb/couchdb.service"
+    "couchdb/package.conf"
+    "couchdb/config.json"
+    "couchdb/pouchdb.service"
+    "agent/consumer.toml"
+    "agent/consumer.service"
+    "agent/producer.toml"
+    "agent/producer.service"
+];
+
+static TERA: LazyLock<Tera> = LazyLock::new(|| {
+    let mut tera = Tera::new();
+    tera.autoescape_on(Vec::<&str>::new());
+    tera.register_filter("quote", quote);
+    tera.register_filter("line", line);
+    tera.add_raw_templates(TEMPLATES.iter().copied())
+        .expect("the embedded templates parse; a test loads them");
+    tera
+});
+
+/// Renders the template `templates/<name>.tera`. Beside the fields of `context` it may use `rendered`, the sentence that
+/// the first line of every file holds.
+pub fn render(name: &str, context: &impl Serialize) -> Result<String, TemplateError> {
+    let error = |source| TemplateError {
+        name: name.to_owned(),
+        source,
+    };
+    let mut values = Context::from_serialize(context).map_err(error)?;
+    values.insert("rendered", &rendered(name));
+    TERA.render(name, &values).map_err(error)
+}
+
+/// Renders a template that needs nothing.
+pub fn fixed(name: &str) -> Result<String, TemplateError> {
+    #[derive(Serialize)]
+    struct Nothing {}
+    render(name, &Nothing {})
+}
+
+/// The sentence that names what rendered a file.
+fn rendered(name: &str) -> String {
+    format!("Rendered by deployer from templates/{name}.tera; changes by hand are drift.")
+}
+
+/// A text as a string of JSON, which is one of TOML too.
+fn quote(text: &str, _: Kwargs, _: &State) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// A text that must not begin another line of a file whose format is made of lines.
+fn line(text: &str, _: Kwargs, _: &State) -> TeraResult<String> {
+    if text.chars().any(char::is_control) {
+        return Err(tera::Error::message(format!(
+            "{text:?} holds a control character"
+        )));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{TEMPLATES, TERA, render};
+
+    #[test]
+    fn every_template_is_loaded() {
+        assert_eq!(TERA.get_template_names().count(), TEMPLATES.len());
+    }
+
+    #[test]
+    fn what_is_not_defined_is_an_error() {
+        let error =
+            render("zookeeper/zoo.cfg", &BTreeMap::from([("port", 2181)])).expect_err("no data");
+        assert_eq!(error.to_string(), "template zookeeper/zoo.cfg");
+        assert!(
+            error.source.to_string().contains("data"),
+            "{}",
+            error.source
+        );
+    }
+
+    #[test]
+    fn nothing_is_escaped_and_strings_are_quoted_where_asked() {
+        #[derive(serde::Serialize)]
+        struct Producer {
+            client: &'static str,
+            bootstrap: &'static str,
+            topic: &'static str,
+            source: Option<()>,
+            state: &'static str,
+        }
+        let text = render(
+            "agent/producer.toml",
+            &Producer {
+                client: "a\"b\\c<&>\n",
+                bootstrap: "b",
+                topic: "t",
+                source: None,
+                state: "/s",
+            },
+        )
+        .expect("rendered");
+        assert!(text.contains(r#"client = "a\"b\\c<&>\n""#), "{text}");
+    }
 }

@@ -30,7 +30,9 @@ BRIDGE = "deployer-aws"
 RUN = Path("/run/deployer-tests/aws")
 USER = "ubuntu"  # of the image that the instances believe they have
 PACKAGES = ("systemd,systemd-sysv,dbus,openssh-server,sudo,iproute2,ca-certificates,curl,python3-minimal,python3-cffi-backend,"
-            "cloud-init,procps,nftables")
+            "cloud-init,procps,nftables,"
+            # What the deployer would install: the network around these machines ends at this box.
+            "openjdk-17-jre-headless,nodejs")
 # What a container does not have or a test does not want.
 MASKED = ("apt-daily.timer apt-daily-upgrade.timer console-getty.service dpkg-db-backup.timer e2scrub_all.timer "
           "e2scrub_reap.service fstrim.timer getty.target systemd-logind.service systemd-networkd.service "

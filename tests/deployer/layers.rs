@@ -5,26 +5,61 @@ use std::path::{Path, PathBuf};
 
 /// Module → the modules of this crate it may import. Leaves may be imported by everyone above them.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
-    // leaves: plain data
-    ("secret", &[]),
-    ("machine", &["secret"]),
-    ("pipeline", &[]),
-    ("step", &[]),
+    // leaves: plain data, and texts that two layers must agree on
+    ("contract", &[]),
     ("facts", &["step"]),
+    ("firewall", &[]),
+    ("hosts_table", &[]),
+    ("inspect", &[]),
+    ("machine", &["secret"]),
     ("receipt", &["machine", "secret"]),
+    ("secret", &[]),
+    ("step", &[]),
     // pure: what should be
+    ("inventory", &[]),
+    ("topology", &["inventory", "machine"]),
     ("template", &[]),
-    ("topology", &["machine", "inventory"]),
-    ("inventory", &["topology", "machine"]),
-    ("component", &["receipt", "secret", "step", "template", "topology", "machine"]),
-    ("plan", &["component", "facts", "machine", "pipeline", "receipt", "step", "template", "topology", "cloud"]),
+    (
+        "component",
+        &[
+            "machine", "receipt", "secret", "step", "template", "topology",
+        ],
+    ),
+    (
+        "plan",
+        &[
+            "component",
+            "facts",
+            "firewall",
+            "hosts_table",
+            "inspect",
+            "machine",
+            "receipt",
+            "step",
+            "template",
+            "topology",
+        ],
+    ),
     ("preflight", &["facts", "topology"]),
     // effects: making it so
     ("report", &[]),
-    ("cloud", &["machine", "secret", "topology"]),
+    ("cloud", &["machine", "secret", "step", "topology"]),
     ("host", &["machine"]),
-    ("artifact", &["component", "receipt", "topology", "preflight"]),
-    ("run", &["facts", "host", "machine", "pipeline", "plan", "receipt", "report", "secret", "step", "topology"]),
+    ("artifact", &["component", "step", "topology"]),
+    (
+        "run",
+        &[
+            "facts",
+            "firewall",
+            "host",
+            "hosts_table",
+            "plan",
+            "receipt",
+            "report",
+            "secret",
+            "step",
+        ],
+    ),
     // the edge
     ("cli", &["topology"]),
     ("error", &[]),
@@ -35,10 +70,27 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// Pure modules touch no file, no process, no clock of the runtime.
 const PURE: &[&str] = &[
-    "secret", "machine", "pipeline", "step", "facts", "receipt", "template", "topology", "inventory", "component", "plan",
+    "secret",
+    "machine",
+    "pipeline",
+    "step",
+    "facts",
+    "receipt",
+    "template",
+    "topology",
+    "inventory",
+    "component",
+    "plan",
     "preflight",
 ];
-const EFFECTS: &[&str] = &["tokio::", "openssh::", "reqwest::", "std::fs", "std::process", "std::net::Tcp"];
+const EFFECTS: &[&str] = &[
+    "tokio::",
+    "openssh::",
+    "reqwest::",
+    "std::fs",
+    "std::process",
+    "std::net::Tcp",
+];
 
 fn sources() -> Vec<(String, PathBuf, String)> {
     fn walk(directory: &Path, into: &mut Vec<PathBuf>) {
@@ -58,7 +110,12 @@ fn sources() -> Vec<(String, PathBuf, String)> {
         .into_iter()
         .map(|path| {
             let relative = path.strip_prefix(&root).expect("below src");
-            let first = relative.components().next().expect("a name").as_os_str().to_string_lossy();
+            let first = relative
+                .components()
+                .next()
+                .expect("a name")
+                .as_os_str()
+                .to_string_lossy();
             let module = first.strip_suffix(".rs").unwrap_or(&first).to_owned();
             let text = fs::read_to_string(&path).expect("source");
             (module, path, text)
@@ -67,7 +124,9 @@ fn sources() -> Vec<(String, PathBuf, String)> {
 }
 
 fn product_code(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().take_while(|line| line.trim() != "#[cfg(test)]").filter(|line| !line.trim_start().starts_with("//"))
+    text.lines()
+        .take_while(|line| line.trim() != "#[cfg(test)]")
+        .filter(|line| !line.trim_start().starts_with("//"))
 }
 
 #[test]
@@ -75,16 +134,28 @@ fn modules_import_only_what_their_layer_allows() {
     let mut wrong = Vec::new();
     for (module, path, text) in sources() {
         let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else {
-            wrong.push(format!("{}: module `{module}` has no place in the table of layers", path.display()));
+            wrong.push(format!(
+                "{}: module `{module}` has no place in the table of layers",
+                path.display()
+            ));
             continue;
         };
         for line in product_code(&text) {
             for (start, _) in line.match_indices("crate::") {
                 let rest = &line[start + "crate::".len()..];
-                let imported: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                if !imported.is_empty() && imported != module && !allowed.contains(&"*") && !allowed.contains(&imported.as_str())
+                let imported: String = rest
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect();
+                if !imported.is_empty()
+                    && imported != module
+                    && !allowed.contains(&"*")
+                    && !allowed.contains(&imported.as_str())
                 {
-                    wrong.push(format!("{}: `{module}` may not import `{imported}`", path.display()));
+                    wrong.push(format!(
+                        "{}: `{module}` may not import `{imported}`",
+                        path.display()
+                    ));
                 }
             }
         }
@@ -99,7 +170,10 @@ fn pure_modules_have_no_effects() {
         if PURE.contains(&module.as_str()) {
             for effect in EFFECTS {
                 if product_code(&text).any(|line| line.contains(effect)) {
-                    wrong.push(format!("{}: `{effect}` in the pure module `{module}`", path.display()));
+                    wrong.push(format!(
+                        "{}: `{effect}` in the pure module `{module}`",
+                        path.display()
+                    ));
                 }
             }
         }
@@ -112,12 +186,22 @@ fn every_test_file_is_a_module_of_its_binary() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
     for binary in ["deployer", "machines", "agent", "aws"] {
         let directory = root.join(binary);
-        let Ok(main) = fs::read_to_string(directory.join("main.rs")) else { continue };
+        let Ok(main) = fs::read_to_string(directory.join("main.rs")) else {
+            continue;
+        };
         for entry in fs::read_dir(&directory).expect("test directory") {
             let path = entry.expect("entry").path();
-            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            let name = path
+                .file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned();
             if path.extension().is_some_and(|extension| extension == "rs") && name != "main" {
-                assert!(main.contains(&format!("mod {name};")), "{} is not a module of its main.rs", path.display());
+                assert!(
+                    main.contains(&format!("mod {name};")),
+                    "{} is not a module of its main.rs",
+                    path.display()
+                );
             }
         }
     }

@@ -1,3 +1,17 @@
 //! Tests of the deployer that need no machine.
 
+mod artifact;
+mod here;
+mod host;
+mod inventory_errors;
+mod inventory_files;
+mod journal;
 mod layers;
+mod local_plan;
+mod loopback;
+mod plan;
+mod run;
+mod ssh_config;
+mod sshd;
+mod templates;
+mod topology;

@@ -13,6 +13,7 @@ use crate::secret::Secret;
 pub mod aws;
 pub mod existing;
 pub mod local;
+mod process;
 
 /// What a deployment wants of one cloud. Wanting no machines is a teardown.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +42,21 @@ pub struct Wanted {
     pub architecture: Option<String>,
     /// What the cloud noted at an earlier run (from the receipt).
     pub notes: BTreeMap<String, String>,
+    /// Nodes whose machine this cloud made at an earlier run (from the receipt): what of these is not there is lost.
+    pub made: BTreeSet<String>,
+    /// Orphans that are to be removed with all they hold (`--prune`).
+    pub remove: BTreeSet<String>,
+}
+
+impl Wanted {
+    /// The same deployment with no machine wanted: a teardown.
+    #[must_use]
+    pub fn empty(&self) -> Self {
+        Self {
+            machines: BTreeMap::new(),
+            ..self.clone()
+        }
+    }
 }
 
 /// One wanted machine.
@@ -158,6 +174,11 @@ pub trait Cloud: Send + Sync {
 
     /// All deployments this cloud knows of.
     async fn deployments(&self) -> Result<Vec<Found>, CloudError>;
+
+    /// Why SSH to machines with this id gets no answer, where the cloud's own rules are the reason.
+    async fn why_no_ssh(&self, _id: &str) -> Result<Option<String>, CloudError> {
+        Ok(None)
+    }
 
     /// What this cloud needs of the operator's box and does not find, as pairs of what and how to get it.
     async fn missing(&self) -> Result<Vec<Need>, CloudError>;

@@ -1,21 +1,26 @@
 //! The crew: one open connection per machine of a deployment.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::cli::Environment;
 use crate::error::CommandError;
 use crate::host::{Connector, Host, HostError};
 use crate::machine::Machine;
 use crate::report::{Event, Outcome, Reporter};
 use crate::run::apply::Hands;
 
+/// How long a machine that should be running may take to answer.
+pub const PATIENCE_FOR_RUNNING: Duration = Duration::from_secs(10);
+/// How long a machine that was just made may take to answer.
+pub const PATIENCE_FOR_NEW: Duration = Duration::from_mins(3);
+
 /// Connected machines, and those that could not be reached.
 pub struct Crew {
     hands: Hands,
+    nodes: Vec<String>,
     /// Node → why it could not be reached.
     pub unreachable: BTreeMap<String, HostError>,
 }
@@ -23,32 +28,30 @@ pub struct Crew {
 impl Crew {
     /// Connects to all machines at the same time; each gets `patience` to come up.
     pub async fn connect(
+        connector: &Connector,
         machines: &BTreeMap<String, Machine>,
-        directory: &Path,
-        environment: &Environment,
         patience: Duration,
         reporter: &dyn Reporter,
-    ) -> Result<Self, CommandError> {
-        let connector = Connector::new(machines, directory, environment.runtime_dir.as_deref(), &environment.home)?;
-        let attempts = machines.values().map(|machine| {
-            let connector = &connector;
-            async move {
-                let started = std::time::Instant::now();
-                let node = machine.node.clone();
-                let progress = |line: &str| {
-                    reporter.event(&Event::StepOutput { node: Some(node.clone()), line: line.into() });
-                };
-                let result = connector.connect(machine, patience, &progress).await;
-                if let Err(error) = &result {
-                    reporter.event(&Event::StepFinished {
-                        node: Some(machine.node.clone()),
-                        words: "connect".into(),
-                        outcome: Outcome::Failed(error.to_string()),
-                        took: started.elapsed(),
-                    });
-                }
-                (machine.node.clone(), result)
+    ) -> Self {
+        let attempts = machines.values().map(|machine| async move {
+            let started = std::time::Instant::now();
+            let node = machine.node.clone();
+            let progress = |line: &str| {
+                reporter.event(&Event::StepOutput {
+                    node: Some(node.clone()),
+                    line: line.into(),
+                });
+            };
+            let result = connector.connect(machine, patience, &progress).await;
+            if let Err(error) = &result {
+                reporter.event(&Event::StepFinished {
+                    node: Some(machine.node.clone()),
+                    words: "connect".into(),
+                    outcome: Outcome::Failed(error.to_string()),
+                    took: started.elapsed(),
+                });
             }
+            (machine.node.clone(), result)
         });
         let mut hosts: BTreeMap<String, Box<dyn Host>> = BTreeMap::new();
         let mut unreachable = BTreeMap::new();
@@ -62,7 +65,11 @@ impl Crew {
                 }
             }
         }
-        Ok(Self { hands: Hands::new(hosts), unreachable })
+        Self {
+            nodes: hosts.keys().cloned().collect(),
+            hands: Hands::new(hosts),
+            unreachable,
+        }
     }
 
     /// What acts on the machines.
@@ -75,25 +82,30 @@ impl Crew {
         self.hands.set_artifacts(artifacts);
     }
 
+    /// Takes CouchDB's packages from another repository than Apache's.
+    pub fn set_couchdb_repository(&mut self, repository: Option<String>) {
+        self.hands.set_couchdb_repository(repository);
+    }
+
     /// An open shell on a node.
     pub fn host(&self, node: &str) -> Result<&dyn Host, CommandError> {
-        self.hands.host(node).ok_or_else(|| match self.unreachable.get(node) {
-            Some(error) => CommandError::failed(error.to_string()),
-            None => CommandError::failed(format!("{node}: there is no machine")).hint("deployer up makes it"),
-        })
+        self.hands
+            .host(node)
+            .ok_or_else(|| match self.unreachable.get(node) {
+                Some(error) => CommandError::failed(error.to_string()),
+                None => CommandError::failed(format!("{node}: there is no machine"))
+                    .hint("deployer up makes it"),
+            })
+    }
+
+    /// The nodes that were reached.
+    pub fn nodes(&self) -> Vec<&str> {
+        self.nodes.iter().map(String::as_str).collect()
     }
 
     /// Fails with all that could not be reached.
     pub fn require_all(&self) -> Result<(), CommandError> {
-        if self.unreachable.is_empty() {
-            return Ok(());
-        }
-        let lines: Vec<String> = self.unreachable.values().map(ToString::to_string).collect();
-        let mut error = CommandError::failed(lines.join("\n       "));
-        for (node, reason) in &self.unreachable {
-            error = error.hint(hint(node, reason));
-        }
-        Err(error)
+        require_none(&self.unreachable)
     }
 
     /// Leaves the connections in the background for the next command, or closes them.
@@ -102,15 +114,47 @@ impl Crew {
     }
 }
 
+/// Fails with all of these at once, each with what to do about it.
+pub fn require_none(failures: &BTreeMap<String, HostError>) -> Result<(), CommandError> {
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = failures.values().map(ToString::to_string).collect();
+    let mut error = CommandError::failed(lines.join("\n       "));
+    for (node, reason) in failures {
+        error = error.hint(hint(node, reason));
+    }
+    Err(error)
+}
+
 fn hint(node: &str, reason: &HostError) -> String {
     match reason {
-        HostError::Refused { .. } => format!("{node}: is its sshd running? The other nodes were not touched"),
-        HostError::Timeout { .. } => format!("{node}: is it powered on, and does a firewall let this box in?"),
-        HostError::HostKey { .. } => {
-            format!("{node}: make sure it is the machine you mean, then set its `host_key:` or mend your known_hosts")
+        HostError::Refused { .. } => {
+            format!("{node}: is its sshd running? The other nodes were not touched")
         }
-        HostError::Login { .. } => format!("{node}: check `user:` and `key:`; `ssh-add -l` lists the keys of your agent"),
-        HostError::Connection { .. } | HostError::CommandTimeout { .. } | HostError::Local { .. } => {
+        HostError::Timeout { .. } => {
+            format!("{node}: is it powered on, and does a firewall let this box in?")
+        }
+        HostError::UnknownHostKey { address, .. } => {
+            format!(
+                "{node}: log in to {address} once by hand and compare its key, or give it as `host_key:` (`cat /etc/ssh/ssh_host_ed25519_key.pub` there)"
+            )
+        }
+        HostError::HostKey { .. } => {
+            format!(
+                "{node}: make sure it is the machine you mean, then set its `host_key:` or mend your known_hosts"
+            )
+        }
+        HostError::Login { .. } => {
+            format!("{node}: check `user:` and `key:`; `ssh-add -l` lists the keys of your agent")
+        }
+        HostError::Sudo { .. } => {
+            format!("{node}: give the login user passwordless sudo, or log in as root")
+        }
+        HostError::NoAnswer { .. }
+        | HostError::Connection { .. }
+        | HostError::CommandTimeout { .. }
+        | HostError::Local { .. } => {
             format!("{node}: try `deployer check`")
         }
     }

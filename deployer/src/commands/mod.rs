@@ -1,1 +1,86 @@
-//! .
+//! Commands: one verb per file. Each reads its input, lets the pure part decide, runs it, and says how it went.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use clap::CommandFactory as _;
+
+use crate::cli::{Cli, Environment, Verb};
+use crate::error::CommandError;
+use crate::inventory;
+use crate::report::Reporter;
+use crate::report::bars::Bars;
+use crate::report::plain::Plain;
+
+pub mod allow;
+pub mod aws_section;
+pub mod check;
+pub mod clouds;
+pub mod consent;
+pub mod crew;
+pub mod deployment;
+pub mod docs;
+pub mod doomed;
+pub mod draft;
+pub mod extend;
+pub mod failure;
+pub mod fetch;
+pub mod init;
+pub mod last_words;
+pub mod list;
+pub mod login_keys;
+pub mod logs;
+pub mod look;
+pub mod machines;
+pub mod open;
+pub mod plan;
+pub mod produce;
+pub mod record;
+pub mod render;
+pub mod ssh;
+pub mod status;
+pub mod status_report;
+pub mod steps;
+pub mod target;
+pub mod teardown;
+pub mod up;
+pub mod user_hosts;
+pub mod verify;
+pub mod wait;
+
+/// Does what the command line says. Data goes to standard output, all else to the error channel. Returns the exit code.
+pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandError> {
+    let reporter: Box<dyn Reporter> = if std::io::stderr().is_terminal() {
+        Box::new(Bars::default())
+    } else {
+        Box::new(Plain::new(std::io::stderr()))
+    };
+    let reporter = reporter.as_ref();
+    let out = &mut std::io::stdout();
+    match &cli.verb {
+        Verb::Up(options) => up::run(options, environment, reporter, out).await,
+        Verb::Plan(options) => plan::run(options, environment, reporter, out).await,
+        Verb::Status(options) => status::run(options, environment, reporter, out).await,
+        Verb::Verify(options) => verify::run(options, environment, reporter, out).await,
+        Verb::Teardown(options) => teardown::run(options, environment, reporter).await,
+        Verb::Render(options) => render::run(options, environment, out).await,
+        Verb::Check(options) => check::run(options, environment, reporter, out).await,
+        Verb::Ssh(options) => ssh::run(options, environment).await,
+        Verb::Logs(options) => logs::run(options, environment, reporter, out).await,
+        Verb::Docs(options) => docs::run(options, environment, reporter, out).await,
+        Verb::Open(options) => open::run(options, environment, out).await,
+        Verb::Produce(options) => produce::run(options, environment, reporter).await,
+        Verb::List(options) => list::run(options, environment, out).await,
+        Verb::Allow(options) => allow::run(options, environment, reporter).await,
+        Verb::Extend(options) => extend::run(options, environment, reporter).await,
+        Verb::Init(options) => init::run(options, out),
+        Verb::Schema => {
+            serde_json::to_writer_pretty(&mut *out, &inventory::schema())?;
+            writeln!(out)?;
+            Ok(0)
+        }
+        Verb::Completions(options) => {
+            clap_complete::generate(options.shell, &mut Cli::command(), "deployer", out);
+            Ok(0)
+        }
+    }
+}

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 
+use crate::cloud::aws::ttl;
+use crate::contract::ProducerState;
 use crate::facts::Facts;
-use crate::pipeline::{Inspection, ProducerState, documents_by_topic};
+use crate::inspect::{Database, Inspect};
 use crate::topology::{Role, Topology};
 
 /// The state of a deployment. Fields are only ever added; a change of meaning changes `format`.
@@ -32,6 +34,11 @@ pub struct Report {
     pub couchdb: Option<String>,
     /// Topics by name, the canaries' included.
     pub topics: BTreeMap<String, TopicReport>,
+    /// When the first of its machines powers itself off; `None`: none does.
+    pub expires: Option<jiff::Timestamp>,
+    /// The time until then, in words.
+    #[serde(skip)]
+    pub left: Option<String>,
 }
 
 /// A node.
@@ -101,15 +108,21 @@ impl Report {
         let mut nodes = BTreeMap::new();
         let mut inspection = None;
         for node in topology.nodes.values() {
-            let mut report = NodeReport { address: addresses.get(&node.name).cloned(), ..NodeReport::default() };
+            let mut report = NodeReport {
+                address: addresses.get(&node.name).cloned(),
+                ..NodeReport::default()
+            };
             match heard.get(&node.name) {
                 Some(Heard::Facts(facts)) => {
                     report.reachable = true;
                     judge_units(topology, &node.name, facts, &mut report, &mut problems);
                     if let Some(value) = &facts.pipeline {
-                        match serde_json::from_value::<Inspection>(value.clone()) {
+                        match Inspect::deserialize(value) {
                             Ok(answer) => inspection = Some(answer),
-                            Err(error) => problems.push(format!("{}: the pipeline's report is not readable: {error}", node.name)),
+                            Err(error) => problems.push(format!(
+                                "{}: the pipeline's report is not readable: {error}",
+                                node.name
+                            )),
                         }
                     }
                 }
@@ -124,15 +137,18 @@ impl Report {
             }
             nodes.insert(node.name.clone(), report);
         }
-        let (brokers, couchdb, topics) = match &inspection {
-            Some(inspection) => judge_pipeline(topology, inspection, now, &mut problems),
-            None => {
-                if topology.pipeline_node().is_some() {
-                    problems.push("topics and documents are not known: the node that answers for them did not".into());
-                }
-                (None, None, BTreeMap::new())
+        let (brokers, couchdb, topics) = if let Some(inspection) = &inspection {
+            judge_pipeline(topology, inspection, now, &mut problems)
+        } else {
+            if topology.pipeline_node().is_some() {
+                problems.push(
+                    "topics and documents are not known: the node that answers for them did not"
+                        .into(),
+                );
             }
+            (None, None, BTreeMap::new())
         };
+        let expires = heard.values().filter_map(expiry).min();
         Self {
             format: 1,
             deployment: topology.name.clone(),
@@ -144,6 +160,8 @@ impl Report {
             brokers,
             couchdb,
             topics,
+            expires,
+            left: expires.map(|end| ttl::left(Some(end), now)),
         }
     }
 
@@ -153,24 +171,36 @@ impl Report {
         for (name, node) in &self.nodes {
             let address = node.address.as_deref().unwrap_or("-");
             let _ = write!(text, "{name:<10} {address:<16} ");
-            match &node.error {
-                Some(error) => {
-                    let _ = write!(text, "{}", error.lines().next().unwrap_or_default());
-                }
-                None => {
-                    let units: Vec<String> =
-                        node.units.iter().map(|(unit, state)| format!("{} {state}", short(unit, &self.deployment))).collect();
-                    text.push_str(&units.join(", "));
-                }
+            if let Some(error) = &node.error {
+                let _ = write!(text, "{}", error.lines().next().unwrap_or_default());
+            } else {
+                let units: Vec<String> = node
+                    .units
+                    .iter()
+                    .map(|(unit, state)| format!("{} {state}", short(unit, &self.deployment)))
+                    .collect();
+                text.push_str(&units.join(", "));
             }
             if let Some((acked, count)) = node.produced {
-                let of = if count == 0 { "∞".to_owned() } else { count.to_string() };
+                let of = if count == 0 {
+                    "∞".to_owned()
+                } else {
+                    count.to_string()
+                };
                 let _ = write!(text, " {acked}/{of}");
             }
             text.push('\n');
         }
         if let Some(brokers) = &self.brokers {
-            let _ = write!(text, "\nbrokers    {} of {} alive", brokers.alive.len(), brokers.expected);
+            let _ = write!(
+                text,
+                "\nbrokers    {} of {} alive",
+                brokers.alive.len(),
+                brokers.expected
+            );
+        }
+        if let Some(left) = &self.left {
+            let _ = write!(text, "\nmachines   {left}; `deployer extend` renews");
         }
         if let Some(couchdb) = &self.couchdb {
             let _ = write!(text, "\ndocuments  in {couchdb}");
@@ -182,8 +212,14 @@ impl Report {
                 "topic", "partitions", "in sync", "events", "documents", "dead letters", "newest"
             );
             for (name, topic) in &self.topics {
-                let in_sync = if topic.under_replicated + topic.without_leader == 0 { "all" } else { "NOT ALL" };
-                let newest = topic.newest_age_seconds.map_or("-".into(), |age| format!("{age} s"));
+                let in_sync = if topic.under_replicated + topic.without_leader == 0 {
+                    "all"
+                } else {
+                    "NOT ALL"
+                };
+                let newest = topic
+                    .newest_age_seconds
+                    .map_or("-".into(), |age| format!("{age} s"));
                 let _ = writeln!(
                     text,
                     "{name:<24} {:>10} {in_sync:>8} {:>8} {:>10} {:>12} {newest:>8}",
@@ -206,16 +242,33 @@ impl Report {
     }
 }
 
+/// When a machine powers itself off, by its own file.
+fn expiry(heard: &Heard) -> Option<jiff::Timestamp> {
+    let Heard::Facts(facts) = heard else {
+        return None;
+    };
+    let text = facts.files.get(ttl::FILE)?.text.as_deref()?;
+    jiff::Timestamp::from_second(text.trim().parse().ok()?).ok()
+}
+
 fn shown<T: ToString>(value: Option<T>) -> String {
     value.map_or("-".into(), |value| value.to_string())
 }
 
 fn short<'a>(unit: &'a str, deployment: &str) -> &'a str {
     let unit = unit.strip_suffix(".service").unwrap_or(unit);
-    unit.strip_prefix(deployment).and_then(|rest| rest.strip_prefix('-')).unwrap_or(unit)
+    unit.strip_prefix(deployment)
+        .and_then(|rest| rest.strip_prefix('-'))
+        .unwrap_or(unit)
 }
 
-fn judge_units(topology: &Topology, node: &str, facts: &Facts, report: &mut NodeReport, problems: &mut Vec<String>) {
+fn judge_units(
+    topology: &Topology,
+    node: &str,
+    facts: &Facts,
+    report: &mut NodeReport,
+    problems: &mut Vec<String>,
+) {
     for (name, unit) in &facts.units {
         let producer = name.contains(Role::Producer.name());
         let finished = producer && report_finished(facts);
@@ -227,11 +280,17 @@ fn judge_units(topology: &Topology, node: &str, facts: &Facts, report: &mut Node
             _ => "stopped",
         };
         if !matches!(state, "running" | "finished") {
-            problems.push(format!("{node}: {name} is {state}; see `deployer logs {node}`"));
+            problems.push(format!(
+                "{node}: {name} is {state}; see `deployer logs {node}`"
+            ));
         }
         report.units.insert(name.clone(), state.into());
     }
-    if topology.nodes.get(node).is_some_and(|node| node.has(Role::Producer)) {
+    if topology
+        .nodes
+        .get(node)
+        .is_some_and(|node| node.has(Role::Producer))
+    {
         report.produced = producer_state(facts).map(|state| (state.acked, state.count));
     }
 }
@@ -242,15 +301,22 @@ fn report_finished(facts: &Facts) -> bool {
 
 /// The state file of a node's producer, among the files that were asked for.
 pub fn producer_state(facts: &Facts) -> Option<ProducerState> {
-    let (_, file) = facts.files.iter().find(|(path, _)| path.ends_with("/producer/state.json"))?;
+    let (_, file) = facts
+        .files
+        .iter()
+        .find(|(path, _)| path.ends_with("/producer/state.json"))?;
     serde_json::from_str(file.text.as_deref()?).ok()
 }
 
-type PipelineReport = (Option<BrokersReport>, Option<String>, BTreeMap<String, TopicReport>);
+type PipelineReport = (
+    Option<BrokersReport>,
+    Option<String>,
+    BTreeMap<String, TopicReport>,
+);
 
 fn judge_pipeline(
     topology: &Topology,
-    inspection: &Inspection,
+    inspection: &Inspect,
     now: jiff::Timestamp,
     problems: &mut Vec<String>,
 ) -> PipelineReport {
@@ -258,24 +324,45 @@ fn judge_pipeline(
     if let Some(error) = &inspection.kafka.error {
         problems.push(format!("kafka: {error}"));
     }
-    let alive: Vec<i32> = inspection.kafka.brokers.iter().map(|broker| broker.id).collect();
+    let alive: Vec<i32> = inspection
+        .kafka
+        .brokers
+        .iter()
+        .map(|broker| broker.id)
+        .collect();
     if inspection.kafka.reachable && alive.len() < expected {
-        problems.push(format!("kafka: {} of {expected} brokers are alive", alive.len()));
+        problems.push(format!(
+            "kafka: {} of {expected} brokers are alive",
+            alive.len()
+        ));
     }
-    let documents = documents_by_topic(inspection);
+    let databases = inspection.couchdb.databases.iter();
+    let documents: BTreeMap<&str, &Database> = databases
+        .map(|database| (database.topic.as_str(), database))
+        .collect();
     let has_couchdb = topology.couchdb_url().is_some();
     if has_couchdb && let Some(error) = &inspection.couchdb.error {
         problems.push(format!("couchdb: {error}"));
     }
     let mut topics = BTreeMap::new();
     for topic in topology.topics.values() {
-        let seen = inspection.kafka.topics.iter().find(|seen| seen.name == topic.name);
+        let seen = inspection
+            .kafka
+            .topics
+            .iter()
+            .find(|seen| seen.name == topic.name);
         let database = documents.get(topic.name.as_str());
         let partitions = seen.map_or(&[][..], |seen| &seen.partitions);
         let report = TopicReport {
             partitions: partitions.len(),
-            under_replicated: partitions.iter().filter(|partition| partition.isr.len() < partition.replicas.len()).count(),
-            without_leader: partitions.iter().filter(|partition| partition.leader < 0).count(),
+            under_replicated: partitions
+                .iter()
+                .filter(|partition| partition.isr.len() < partition.replicas.len())
+                .count(),
+            without_leader: partitions
+                .iter()
+                .filter(|partition| partition.leader < 0)
+                .count(),
             events: seen.and_then(|seen| seen.messages),
             lag: seen.and_then(|seen| seen.lag),
             documents: database.and_then(|database| database.documents),
@@ -286,19 +373,34 @@ fn judge_pipeline(
                 .map(|newest| now.duration_since(newest).as_secs().max(0)),
         };
         if inspection.kafka.reachable && report.partitions == 0 {
-            problems.push(format!("topic {} does not exist; `deployer up` makes it", topic.name));
+            problems.push(format!(
+                "topic {} does not exist; `deployer up` makes it",
+                topic.name
+            ));
         }
         if report.under_replicated > 0 {
-            problems.push(format!("topic {}: {} partitions are not in sync on all replicas", topic.name, report.under_replicated));
+            problems.push(format!(
+                "topic {}: {} partitions are not in sync on all replicas",
+                topic.name, report.under_replicated
+            ));
         }
         if report.without_leader > 0 {
-            problems.push(format!("topic {}: {} partitions have no leader", topic.name, report.without_leader));
+            problems.push(format!(
+                "topic {}: {} partitions have no leader",
+                topic.name, report.without_leader
+            ));
         }
         if inspection.couchdb.reachable && has_couchdb && report.documents.is_none() {
-            problems.push(format!("database {} does not exist; `deployer up` makes it", topic.database));
+            problems.push(format!(
+                "database {} does not exist; `deployer up` makes it",
+                topic.database
+            ));
         }
         if let Some(dead) = report.dead_letters.filter(|dead| *dead > 0) {
-            problems.push(format!("topic {}: {dead} dead letters in {}-dead-letters", topic.name, topic.database));
+            problems.push(format!(
+                "topic {}: {dead} dead letters in {}-dead-letters",
+                topic.name, topic.database
+            ));
         }
         topics.insert(topic.name.clone(), report);
     }

@@ -27,23 +27,36 @@ pub fn read_inventory(target: &Target) -> Result<Source, CommandError> {
     let (file, bytes) = match &target.inventory {
         Some(path) => (path.display().to_string(), read(path)?),
         None if usual.is_file() => (USUAL.into(), read(usual)?),
-        None => (format!("{USUAL} (built in)"), inventory::DEFAULT.into()),
+        None => (
+            format!("{USUAL} (built in)"),
+            inventory::DEFAULT.as_bytes().to_vec(),
+        ),
     };
     let inventory = inventory::parse(&bytes, &file).map_err(CommandError::usage)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    Ok(Source { file, text, inventory })
+    Ok(Source {
+        file,
+        text,
+        inventory,
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     std::fs::read(path).map_err(|error| {
-        CommandError::usage(format!("cannot read the inventory {}: {error}", path.display()))
-            .hint("deployer init writes one to begin with")
+        CommandError::usage(format!(
+            "cannot read the inventory {}: {error}",
+            path.display()
+        ))
+        .hint("deployer init writes one to begin with")
     })
 }
 
 /// Where receipts are kept.
 pub fn state_dir(target: &Target, environment: &Environment) -> PathBuf {
-    target.state_dir.clone().unwrap_or_else(|| environment.state_dir.clone())
+    target
+        .state_dir
+        .clone()
+        .unwrap_or_else(|| environment.state_dir.clone())
 }
 
 /// The one deployment with a receipt that the options mean.
@@ -53,8 +66,8 @@ pub fn existing(target: &Target, environment: &Environment) -> Result<Entry, Com
     let mut cloud = target.cloud;
     if target.inventory.is_some() {
         let source = read_inventory(target)?;
-        name = name.or_else(|| Some(source.inventory.name().to_owned()));
-        cloud = cloud.or_else(|| Some(source.inventory.cloud()));
+        name = name.or_else(|| Some(source.inventory.name.clone()));
+        cloud = cloud.or(Some(source.inventory.cloud));
     }
     let all = journal::list(&state_dir)?;
     let mut fitting: Vec<Entry> = all
@@ -65,17 +78,27 @@ pub fn existing(target: &Target, environment: &Environment) -> Result<Entry, Com
         .collect();
     match fitting.len() {
         1 => Ok(fitting.remove(0)),
-        0 if all.is_empty() => {
-            Err(CommandError::failed(format!("there is no deployment in {}", state_dir.display())).hint("deployer up makes one"))
-        }
-        0 => Err(CommandError::usage(format!("no deployment fits; there are:{}", listed(&all)))),
-        _ => Err(CommandError::usage(format!("several deployments fit:{}", listed(&fitting)))
-            .hint("say which with --name and --cloud")),
+        0 if all.is_empty() => Err(CommandError::failed(format!(
+            "there is no deployment in {}",
+            state_dir.display()
+        ))
+        .hint("deployer up makes one")),
+        0 => Err(CommandError::usage(format!(
+            "no deployment fits; there are:{}",
+            listed(&all)
+        ))),
+        _ => Err(
+            CommandError::usage(format!("several deployments fit:{}", listed(&fitting)))
+                .hint("say which with --name and --cloud"),
+        ),
     }
 }
 
 fn listed(entries: &[Entry]) -> String {
-    entries.iter().map(|entry| format!("\n    --name {} --cloud {}", entry.name, entry.cloud)).collect()
+    entries
+        .iter()
+        .map(|entry| format!("\n    --name {} --cloud {}", entry.name, entry.cloud))
+        .collect()
 }
 
 /// The cloud's name as the receipt has it.
@@ -83,5 +106,9 @@ pub fn cloud_name(text: &str) -> Result<CloudName, CommandError> {
     CloudName::ALL
         .into_iter()
         .find(|cloud| cloud.name() == text)
-        .ok_or_else(|| CommandError::failed(format!("the receipt names the cloud `{text}`, which this build does not know")))
+        .ok_or_else(|| {
+            CommandError::failed(format!(
+                "the receipt names the cloud `{text}`, which this build does not know"
+            ))
+        })
 }

@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::component::{consumer, producer};
+use crate::contract::{CanariesFound, CanariesSent};
 use crate::error::CommandError;
 use crate::host::{Command, Host, Input};
-use crate::pipeline::{CanariesFound, CanariesSent};
 use crate::report::{Event, Outcome, Reporter};
 use crate::topology::{CANARY_TOPIC, Role, Topology};
 
@@ -41,13 +41,19 @@ impl Proof {
                 found.p50_ms.unwrap_or_default(),
                 found.p99_ms.unwrap_or_default(),
             ),
-            None => format!("{} canaries sent, {} acknowledged by all in-sync brokers", self.sent, self.acked),
+            None => format!(
+                "{} canaries sent, {} acknowledged by all in-sync brokers",
+                self.sent, self.acked
+            ),
         }
     }
 
     fn holds(&self) -> bool {
         self.acked == self.sent
-            && self.documents.as_ref().is_none_or(|found| found.found == found.expected && found.duplicates == 0)
+            && self
+                .documents
+                .as_ref()
+                .is_none_or(|found| found.found == found.expected && found.duplicates == 0)
     }
 }
 
@@ -57,21 +63,28 @@ impl Proof {
 pub async fn prove(
     crew: &Crew,
     topology: &Topology,
-    run: &str,
     count: u32,
     reporter: &dyn Reporter,
 ) -> Result<Option<Proof>, CommandError> {
-    let Some(pipeline_node) = topology.pipeline_node() else { return Ok(None) };
-    let senders: Vec<&str> = producer::canary_nodes(topology).iter().map(|node| node.name.as_str()).collect();
+    let Some(pipeline_node) = topology.pipeline_node() else {
+        return Ok(None);
+    };
+    let tools = producer::tools(topology);
+    let senders: Vec<&str> = tools.keys().map(String::as_str).collect();
+    let run = format!("canary-{:012x}", rand::random::<u64>() & 0xffff_ffff_ffff);
+    let run = run.as_str();
     let started = std::time::Instant::now();
     let words = format!("send {count} canaries from {}", senders.join(", "));
-    reporter.event(&Event::StepStarted { node: None, words: words.clone() });
+    reporter.event(&Event::StepStarted {
+        node: None,
+        words: words.clone(),
+    });
 
-    let sending = join_all(senders.iter().map(|sender| async move {
+    let sending = join_all(tools.iter().map(|(sender, tool)| async move {
         let host = crew.host(sender)?;
         let arguments = [
             "--config".into(),
-            producer::config_path(&topology.name),
+            tool.config.clone(),
             "canaries".into(),
             "--run".into(),
             run.into(),
@@ -82,17 +95,18 @@ pub async fn prove(
             "--timeout".into(),
             TIMEOUT_SECONDS.to_string(),
         ];
-        json::<CanariesSent>(sender, host, producer::program(&topology.name), arguments.into(), "").await
+        json::<CanariesSent>(sender, host, tool.program.clone(), arguments.into()).await
     }));
-    let stored = topology.nodes_with(Role::Consumer).next().is_some() && topology.couchdb_url().is_some();
+    let stored =
+        topology.nodes_with(Role::Consumer).next().is_some() && topology.couchdb_url().is_some();
     let awaiting = async {
-        if !stored {
+        let Some(tool) = consumer::tool(topology).filter(|_| stored) else {
             return Ok(None);
-        }
+        };
         let host = crew.host(&pipeline_node.name)?;
         let arguments = [
             "--config".into(),
-            consumer::config_path(&topology.name),
+            tool.config,
             "await-canaries".into(),
             "--run".into(),
             run.into(),
@@ -103,25 +117,44 @@ pub async fn prove(
             "--timeout".into(),
             TIMEOUT_SECONDS.to_string(),
         ];
-        let program = consumer::program(&topology.name);
-        json::<CanariesFound>(&pipeline_node.name, host, program, arguments.into(), "").await.map(Some)
+        json::<CanariesFound>(&pipeline_node.name, host, tool.program, arguments.into())
+            .await
+            .map(Some)
     };
     let (sent, documents) = join(sending, awaiting).await;
-    let sent = sent.into_iter().collect::<Result<Vec<CanariesSent>, CommandError>>()?;
+    let sent = sent
+        .into_iter()
+        .collect::<Result<Vec<CanariesSent>, CommandError>>()?;
     let proof = Proof {
         sent: sent.iter().map(|sent| sent.sent).sum(),
         acked: sent.iter().map(|sent| sent.acked).sum(),
         documents: documents?,
     };
-    let outcome = if proof.holds() { Outcome::Done } else { Outcome::Failed(proof.words()) };
-    reporter.event(&Event::StepFinished { node: None, words, outcome, took: started.elapsed() });
+    let outcome = if proof.holds() {
+        Outcome::Done
+    } else {
+        Outcome::Failed(proof.words())
+    };
+    reporter.event(&Event::StepFinished {
+        node: None,
+        words,
+        outcome,
+        took: started.elapsed(),
+    });
     if proof.holds() {
         return Ok(Some(proof));
     }
-    let missing = proof.documents.as_ref().map(|found| found.missing.join(", ")).unwrap_or_default();
-    Err(CommandError::failed(format!("the pipeline does not hold: {}; missing: {missing}", proof.words()))
-        .hint("deployer status shows which part is not well")
-        .hint("deployer logs consumer shows why documents are not stored"))
+    let missing = proof
+        .documents
+        .as_ref()
+        .map(|found| found.missing.join(", "))
+        .unwrap_or_default();
+    Err(CommandError::failed(format!(
+        "the pipeline does not hold: {}; missing: {missing}",
+        proof.words()
+    ))
+    .hint("deployer status shows which part is not well")
+    .hint("deployer logs consumer shows why documents are not stored"))
 }
 
 /// Runs one of the agents' subcommands, which print one JSON document whether all went well or not.
@@ -130,12 +163,11 @@ async fn json<T: DeserializeOwned>(
     host: &dyn Host,
     program: String,
     arguments: Vec<String>,
-    input: &str,
 ) -> Result<T, CommandError> {
     let command = Command {
         program,
         arguments,
-        input: if input.is_empty() { Input::Nothing } else { Input::Bytes(input.into()) },
+        input: Input::Nothing,
         timeout: Duration::from_secs(TIMEOUT_SECONDS + 15),
         root: true,
     };
@@ -151,4 +183,40 @@ async fn json<T: DeserializeOwned>(
             output.status
         ))
     })
+}
+
+/// `verify` on demand.
+pub async fn run(
+    options: &crate::cli::Verify,
+    environment: &crate::cli::Environment,
+    reporter: &dyn Reporter,
+    out: &mut dyn std::io::Write,
+) -> Result<u8, CommandError> {
+    let deployment = super::deployment::Deployment::find(&options.target, environment)?;
+    let topology = &deployment.topology;
+    let nodes = topology.nodes.keys().map(String::as_str);
+    let crew = deployment
+        .connect(
+            nodes,
+            super::crew::PATIENCE_FOR_RUNNING,
+            environment,
+            reporter,
+        )
+        .await?;
+    crew.require_all()?;
+    let proof = prove(&crew, topology, options.count, reporter).await?;
+    crew.close(true).await?;
+    match proof {
+        Some(proof) if options.json => {
+            serde_json::to_writer_pretty(&mut *out, &proof)?;
+            writeln!(out)?;
+        }
+        Some(proof) => writeln!(out, "{}", proof.words())?,
+        None => {
+            return Err(CommandError::usage(
+                "this deployment has no brokers: there is nothing to prove",
+            ));
+        }
+    }
+    Ok(0)
 }

@@ -1,1 +1,36 @@
-//! .
+//! What every node gets, whatever its roles, and what the deployer itself uses on some nodes: the consumer binary where
+//! the pipeline is asked, the producer binary where canaries start.
+
+use super::place;
+use super::{Context, consumer, producer};
+use crate::step::{Access, Action};
+use crate::template::TemplateError;
+use crate::topology::{CloudName, Node};
+
+/// Debian packages that every node needs.
+pub fn packages(node: &Node) -> Vec<String> {
+    let mut packages = vec!["procps".to_owned()];
+    if node.cloud == CloudName::Existing {
+        // No cloud around it keeps others from our ports.
+        packages.push("nftables".to_owned());
+    }
+    packages
+}
+
+/// The deployment's own directories, and the deployer's tools where no role brings them.
+pub fn install(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
+    let mut actions: Vec<Action> = [
+        place::configuration(context.topology),
+        place::software(context.topology),
+    ]
+    .into_iter()
+    .map(|path| Action::CreateDirectory {
+        path,
+        access: Access::root("root", 0o755),
+        data: false,
+    })
+    .collect();
+    actions.extend(consumer::tool_files(node, context)?);
+    actions.extend(producer::tool_files(node, context)?);
+    Ok(actions)
+}

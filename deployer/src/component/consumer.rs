@@ -1,25 +1,201 @@
-//! .
-use super::{Component, Context};
-use crate::step::Action;
-use crate::template::TemplateError;
-use crate::topology::{Node, Role};
+//! The consumer agent: the service that moves events to CouchDB, and the tool by which the deployer prepares and asks
+//! the pipeline.
+
 use std::collections::BTreeMap;
-/// .
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::place::{self, Place};
+use super::service::{self, Service};
+use super::{Component, Context, artifact_key, couchdb};
+use crate::step::{Action, Content, Tool};
+use crate::template::{TemplateError, render};
+use crate::topology::{self, Node, Role, Topology};
+
+/// The component of [`Role::Consumer`].
 pub struct Consumer;
+
+const CONFIG: &str = "consumer.toml";
+const PASSWORD: &str = "couchdb-password";
+const UNIT: &str = "agent/consumer.service";
+/// Seconds for CouchDB, the brokers and the replicas of all topics to be there.
+const PREPARE_SECONDS: u64 = 120;
+
+#[derive(Serialize)]
+struct Settings<'a> {
+    group: &'a str,
+    bootstrap: String,
+    couchdb: Option<CouchdbSettings>,
+    batch: &'a topology::Consumer,
+    topics: Vec<TopicSettings<'a>>,
+}
+
+#[derive(Serialize)]
+struct CouchdbSettings {
+    url: String,
+    user: &'static str,
+    password_file: String,
+}
+
+#[derive(Serialize)]
+struct TopicSettings<'a> {
+    name: &'a str,
+    database: &'a str,
+    // A topic without one must be an error of the template, not an empty word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<&'a str>,
+    canary: bool,
+}
+
+#[derive(Serialize)]
+struct Process {
+    program: String,
+    config: String,
+}
+
 impl Component for Consumer {
     fn role(&self) -> Role {
         Role::Consumer
     }
+
     fn packages(&self, _: &Context<'_>) -> Vec<String> {
-        todo!()
+        Vec::new()
     }
+
     fn ports(&self, _: &Node, _: &Context<'_>) -> Vec<u16> {
-        todo!()
+        Vec::new()
     }
-    fn install(&self, _: &Node, _: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-        todo!()
+
+    fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
+        let mut service = Service::new(context, node, Role::Consumer);
+        service.extend(files(node, context)?);
+        let process = Process {
+            program: place::program(context.topology, artifact_key::CONSUMER),
+            config: service.place.file(CONFIG),
+        };
+        service.unit(UNIT, &process)
     }
-    fn start(&self, _: &Node, _: &Context<'_>, _: &BTreeMap<String, String>) -> Vec<Action> {
-        todo!()
+
+    fn start(
+        &self,
+        _: &Node,
+        context: &Context<'_>,
+        reads: &BTreeMap<String, String>,
+    ) -> Vec<Action> {
+        vec![Action::StartUnit {
+            unit: Place::new(context.topology, Role::Consumer).unit(),
+            reads: reads.clone(),
+            finishes: None,
+        }]
     }
+}
+
+/// The consumer binary on the node that answers for the pipeline; `None` where no node can.
+pub fn tool(topology: &Topology) -> Option<Tool> {
+    topology.pipeline_node().map(|_| Tool {
+        program: place::program(topology, artifact_key::CONSUMER),
+        config: Place::new(topology, Role::Consumer).file(CONFIG),
+    })
+}
+
+/// The tool's files for a node that answers for the pipeline without being a consumer.
+pub(super) fn tool_files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
+    let asked = context.topology.pipeline_node() == Some(node);
+    if !asked || node.has(Role::Consumer) {
+        return Ok(Vec::new());
+    }
+    let place = Place::new(context.topology, Role::Consumer);
+    let mut actions = vec![service::configuration_directory(&place, "root")];
+    actions.extend(files(node, context)?);
+    Ok(actions)
+}
+
+/// Making databases, their users and the topics, from the node that answers for the pipeline.
+pub fn pipeline(context: &Context<'_>) -> Option<Action> {
+    let topology = context.topology;
+    let tool = tool(topology)?;
+    let has_couchdb = topology.couchdb_url().is_some();
+    let couchdb = has_couchdb.then(|| {
+        json!({
+            "admin": couchdb::ADMIN,
+            "admin_password": context.secrets.couchdb_admin_password.expose(),
+            "user": couchdb::USER,
+            "user_password": context.secrets.couchdb_user_password.expose(),
+        })
+    });
+    let topics: Vec<_> = topology
+        .topics
+        .values()
+        .map(|topic| {
+            json!({
+                "name": topic.name,
+                "partitions": topic.partitions,
+                "replication": topic.replication,
+                "config": topic.config,
+            })
+        })
+        .collect();
+    let request = json!({
+        "couchdb": couchdb,
+        "brokers": topology.nodes_with(Role::Kafka).count(),
+        "topics": topics,
+        "timeout_seconds": PREPARE_SECONDS,
+    });
+    let topics = topology.topics.values();
+    Some(Action::PreparePipeline {
+        tool,
+        request: Content::secret(request.to_string()),
+        topics: topics
+            .clone()
+            .map(|topic| (topic.name.clone(), topic.partitions))
+            .collect(),
+        databases: topics
+            .filter(|_| has_couchdb)
+            .map(|topic| topic.database.clone())
+            .collect(),
+    })
+}
+
+/// The binary, its configuration and the password of its user.
+fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
+    let topology = context.topology;
+    let place = Place::new(topology, Role::Consumer);
+    let group = service::group(topology, node, Role::Consumer);
+    let settings = Settings {
+        group: &topology.name,
+        bootstrap: topology.kafka_bootstrap(),
+        couchdb: topology.couchdb_url().map(|url| CouchdbSettings {
+            url,
+            user: couchdb::USER,
+            password_file: place.file(PASSWORD),
+        }),
+        batch: &topology.consumer,
+        topics: topology
+            .topics
+            .values()
+            .map(|topic| TopicSettings {
+                name: &topic.name,
+                database: &topic.database,
+                epoch: context.receipt.epochs.get(&topic.name).map(String::as_str),
+                canary: topic.canary,
+            })
+            .collect(),
+    };
+    let config = Content::open(render("agent/consumer.toml", &settings)?);
+    // Nothing but the password: the agent reads the whole file.
+    let password = format!("{}\n", context.secrets.couchdb_user_password.expose());
+    let mut actions = vec![
+        service::upload(context, artifact_key::CONSUMER, UNIT)?,
+        service::configuration_file(&place, &group, CONFIG, config),
+    ];
+    if settings.couchdb.is_some() {
+        actions.push(service::configuration_file(
+            &place,
+            &group,
+            PASSWORD,
+            Content::secret(password),
+        ));
+    }
+    Ok(actions)
 }

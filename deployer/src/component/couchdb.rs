@@ -1,25 +1,286 @@
-//! .
-use super::{Component, Context};
-use crate::step::Action;
-use crate::template::TemplateError;
-use crate::topology::{Node, Role};
+//! CouchDB, one node, from one of three distributions. Apache's package and a release folder run with the same files of
+//! ours: CouchDB is told to read its own defaults, then our settings, then a last file that is its own to write to. The
+//! stand-in, `pouchdb-server`, understands a part of that: it has no settings from the inventory and asks only for the
+//! users that a database's `_security` names.
+
 use std::collections::BTreeMap;
-/// .
+
+use serde::Serialize;
+use sha1::Sha1;
+
+use super::place::{self, Place};
+use super::service::{self, Service};
+use super::{Component, Context, artifact_key};
+use crate::receipt::Choices;
+use crate::receipt::Secrets;
+use crate::step::{Access, Action, Content, sha256};
+use crate::template::{TemplateError, fixed, render};
+use crate::topology::{Distribution, Node, Role, Topology};
+
+/// The component of [`Role::Couchdb`].
 pub struct Couchdb;
+
+/// The name of CouchDB's administrator.
+pub const ADMIN: &str = "admin";
+/// The name of the agents' user, who is no administrator.
+pub const USER: &str = "consumer";
+
+/// The settings, as `section.key`, that the deployer makes itself; an inventory must not name them, nor anything in
+/// `admins`.
+pub const OWNED_SETTINGS: &[&str] = &[
+    "chttpd.WWW-Authenticate",
+    "chttpd.bind_address",
+    "chttpd.port",
+    "chttpd.require_valid_user_except_for_up",
+    "chttpd_auth.secret",
+    "cluster.n",
+    "couchdb.database_dir",
+    "couchdb.single_node",
+    "couchdb.uuid",
+    "couchdb.view_index_dir",
+    "smoosh.state_dir",
+];
+
+/// Where Apache's package and a release folder lie.
+const RELEASE: &str = "/opt/couchdb";
+/// The unit and the user that Apache's package brings.
+const PACKAGE_UNIT: &str = "couchdb.service";
+const PACKAGE_USER: &str = "couchdb";
+/// The stand-in knows one way of hashing; it is given the rounds it would use itself.
+const STAND_IN_ROUNDS: u32 = 10;
+
+const CONFIG: &str = "deployer.ini";
+const ARGUMENTS: &str = "vm.args";
+const STAND_IN_CONFIG: &str = "config.json";
+
+#[derive(Serialize)]
+struct Settings<'a> {
+    port: u16,
+    data: String,
+    own_ini: String,
+    uuid: &'a str,
+    cookie_secret: String,
+    admin: &'a str,
+    admin_hash: &'a str,
+    more: &'a BTreeMap<String, BTreeMap<String, String>>,
+}
+
+#[derive(Serialize)]
+struct StandInSettings<'a> {
+    port: u16,
+    data: String,
+    log: String,
+    cookie_secret: String,
+    admin: &'a str,
+    admin_hash: String,
+}
+
+#[derive(Serialize)]
+struct Process {
+    software: String,
+    config: String,
+    arguments: String,
+    own_ini: String,
+}
+
+#[derive(Serialize)]
+struct StandInProcess {
+    software: String,
+    config: String,
+}
+
+/// Which CouchDB the deployment has: the choice that was made, else what the inventory says.
+pub fn distribution(topology: &Topology, choices: &Choices) -> Distribution {
+    match choices.couchdb_distribution.as_deref() {
+        Some("archive") => Distribution::Archive,
+        Some("pouchdb") => Distribution::Pouchdb,
+        Some("apache") => Distribution::Apache,
+        _ => match topology.couchdb.distribution {
+            Distribution::Auto | Distribution::Apache => Distribution::Apache,
+            Distribution::Archive => Distribution::Archive,
+            Distribution::Pouchdb => Distribution::Pouchdb,
+        },
+    }
+}
+
+/// The unit's name: a package brings its own.
+pub fn unit(topology: &Topology, choices: &Choices) -> String {
+    match distribution(topology, choices) {
+        Distribution::Auto | Distribution::Apache => PACKAGE_UNIT.to_owned(),
+        Distribution::Archive | Distribution::Pouchdb => Place::new(topology, Role::Couchdb).unit(),
+    }
+}
+
 impl Component for Couchdb {
     fn role(&self) -> Role {
         Role::Couchdb
     }
-    fn packages(&self, _: &Context<'_>) -> Vec<String> {
-        todo!()
+
+    fn packages(&self, context: &Context<'_>) -> Vec<String> {
+        let packages: &[&str] = match distribution(context.topology, context.choices) {
+            Distribution::Auto | Distribution::Apache => &["ca-certificates"],
+            // A release needs the libraries of ICU and OpenSSL, whose packages have another name in each release of the
+            // system. These two have the same name in all, and depend on them.
+            Distribution::Archive => &["libxml2", "openssl"],
+            Distribution::Pouchdb => &["nodejs"],
+        };
+        packages.iter().copied().map(str::to_owned).collect()
     }
-    fn ports(&self, _: &Node, _: &Context<'_>) -> Vec<u16> {
-        todo!()
+
+    fn ports(&self, _: &Node, context: &Context<'_>) -> Vec<u16> {
+        vec![context.topology.couchdb.port]
     }
-    fn install(&self, _: &Node, _: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-        todo!()
+
+    fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
+        match distribution(context.topology, context.choices) {
+            Distribution::Auto | Distribution::Apache => package(node, context),
+            Distribution::Archive => archive(node, context),
+            Distribution::Pouchdb => stand_in(node, context),
+        }
     }
-    fn start(&self, _: &Node, _: &Context<'_>, _: &BTreeMap<String, String>) -> Vec<Action> {
-        todo!()
+
+    fn start(
+        &self,
+        _: &Node,
+        context: &Context<'_>,
+        reads: &BTreeMap<String, String>,
+    ) -> Vec<Action> {
+        service::start(
+            unit(context.topology, context.choices),
+            reads,
+            context.topology.couchdb.port,
+        )
     }
+}
+
+/// Apache's package: its user comes first, so that our files can be its own, and the package last, because it starts
+/// the service at once.
+fn package(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
+    let mut service = Service::of_user(context, node, Role::Couchdb, PACKAGE_USER.to_owned());
+    let process = settings(&mut service, context, PACKAGE_USER)?;
+    let mut actions = service.drop_in("couchdb/package.conf", &process, PACKAGE_UNIT)?;
+    actions.push(Action::InstallCouchdbPackage {
+        answers: answers(context.secrets),
+    });
+    Ok(actions)
+}
+
+/// A relocatable release folder.
+fn archive(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
+    const UNIT: &str = "couchdb/couchdb.service";
+    let mut service = Service::new(context, node, Role::Couchdb);
+    service.add(service::unpack(
+        context,
+        artifact_key::COUCHDB,
+        RELEASE.to_owned(),
+        UNIT,
+    )?);
+    let user = service.place.user();
+    let process = settings(&mut service, context, &user)?;
+    service.unit(UNIT, &process)
+}
+
+/// Adds the files of a real CouchDB, and says where they lie.
+fn settings(
+    service: &mut Service<'_>,
+    context: &Context<'_>,
+    user: &str,
+) -> Result<Process, TemplateError> {
+    let couchdb = &context.topology.couchdb;
+    service.data_directory();
+    let data = service.place.data();
+    let process = Process {
+        software: RELEASE.to_owned(),
+        config: service.place.file(CONFIG),
+        arguments: service.place.file(ARGUMENTS),
+        own_ini: format!("{data}/couchdb.ini"),
+    };
+    service.add(Action::SeedFile {
+        path: process.own_ini.clone(),
+        content: Content::open(fixed("couchdb/own.ini")?),
+        access: Access::user(user, 0o640),
+    });
+    service.file(
+        CONFIG,
+        Content::secret(render(
+            "couchdb/deployer.ini",
+            &Settings {
+                port: couchdb.port,
+                data,
+                own_ini: process.own_ini.clone(),
+                uuid: &context.secrets.couchdb_uuid,
+                cookie_secret: cookie_secret(context.secrets),
+                admin: ADMIN,
+                admin_hash: context.secrets.couchdb_admin_hash.expose(),
+                more: &couchdb.settings,
+            },
+        )?),
+    );
+    service.file(ARGUMENTS, Content::open(fixed("couchdb/vm.args")?));
+    Ok(process)
+}
+
+/// The npm package `pouchdb-server`.
+fn stand_in(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
+    const UNIT: &str = "couchdb/pouchdb.service";
+    let software = format!("{}/couchdb", place::software(context.topology));
+    let mut service = Service::new(context, node, Role::Couchdb);
+    service.data_directory();
+    service.add(service::unpack(
+        context,
+        artifact_key::COUCHDB,
+        software.clone(),
+        UNIT,
+    )?);
+    let data = service.place.data();
+    service.file(
+        STAND_IN_CONFIG,
+        Content::secret(render(
+            "couchdb/config.json",
+            &StandInSettings {
+                port: context.topology.couchdb.port,
+                log: format!("{data}/log.txt"),
+                data,
+                cookie_secret: cookie_secret(context.secrets),
+                admin: ADMIN,
+                admin_hash: stand_in_hash(context.secrets),
+            },
+        )?),
+    );
+    let process = StandInProcess {
+        software,
+        config: service.place.file(STAND_IN_CONFIG),
+    };
+    service.unit(UNIT, &process)
+}
+
+/// What the package asks at its installation. `none` leaves all settings to us; the cookie must be given all the same.
+fn answers(secrets: &Secrets) -> Content {
+    let cookie = secrets.couchdb_cookie.expose();
+    Content::secret(format!(
+        "couchdb couchdb/mode select none\n\
+         couchdb couchdb/mode seen true\n\
+         couchdb couchdb/cookie string {cookie}\n\
+         couchdb couchdb/cookie seen true\n"
+    ))
+}
+
+/// The secret that signs CouchDB's session cookies: derived, so that sessions outlive a restart.
+fn cookie_secret(secrets: &Secrets) -> String {
+    let cookie = secrets.couchdb_cookie.expose();
+    sha256(format!("session cookies {cookie}").as_bytes())
+}
+
+/// The admin's password as the stand-in stores it. The password is random, so a salt that is known and few rounds lose
+/// nothing.
+fn stand_in_hash(secrets: &Secrets) -> String {
+    let salt = &secrets.couchdb_uuid;
+    let mut key = [0; 20];
+    pbkdf2::pbkdf2_hmac::<Sha1>(
+        secrets.couchdb_admin_password.expose().as_bytes(),
+        salt.as_bytes(),
+        STAND_IN_ROUNDS,
+        &mut key,
+    );
+    format!("-pbkdf2-{},{salt},{STAND_IN_ROUNDS}", hex::encode(key))
 }

@@ -1,25 +1,132 @@
-//! .
-use super::{Component, Context};
-use crate::step::Action;
-use crate::template::TemplateError;
-use crate::topology::{Node, Role};
+//! A Kafka broker that finds the others by ZooKeeper. It listens on all interfaces and is found by its node's name.
+
 use std::collections::BTreeMap;
-/// .
+
+use serde::Serialize;
+
+use super::place::{self, Place};
+use super::service::{self, Service};
+use super::{Component, Context, artifact_key, java};
+use crate::step::{Action, Content};
+use crate::template::{TemplateError, render};
+use crate::topology::{Node, Role};
+
+/// The component of [`Role::Kafka`].
 pub struct Kafka;
+
+/// The settings of a broker that the deployer makes itself; an inventory must not name them.
+pub const OWNED_SETTINGS: &[&str] = &[
+    "advertised.listeners",
+    "auto.create.topics.enable",
+    "broker.id",
+    "default.replication.factor",
+    "group.initial.rebalance.delay.ms",
+    "listeners",
+    "log.dirs",
+    "min.insync.replicas",
+    "offsets.topic.num.partitions",
+    "offsets.topic.replication.factor",
+    "transaction.state.log.min.isr",
+    "transaction.state.log.replication.factor",
+    "unclean.leader.election.enable",
+    "zookeeper.connect",
+    "zookeeper.connection.timeout.ms",
+    "zookeeper.session.timeout.ms",
+];
+
+const CONFIG: &str = "server.properties";
+const UNIT: &str = "kafka/kafka.service";
+
+// What is not there must not be rendered as nothing: left out, it is an error of the template.
+#[derive(Serialize)]
+struct Settings<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broker_id: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zookeeper_connect: Option<String>,
+    host: String,
+    port: u16,
+    data: String,
+    replication: u32,
+    min_insync_replicas: u32,
+    more: &'a BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct Process {
+    java: String,
+    software: String,
+    config: String,
+}
+
 impl Component for Kafka {
     fn role(&self) -> Role {
         Role::Kafka
     }
+
     fn packages(&self, _: &Context<'_>) -> Vec<String> {
-        todo!()
+        vec![java::PACKAGE.to_owned()]
     }
-    fn ports(&self, _: &Node, _: &Context<'_>) -> Vec<u16> {
-        todo!()
+
+    fn ports(&self, _: &Node, context: &Context<'_>) -> Vec<u16> {
+        vec![context.topology.kafka.port]
     }
-    fn install(&self, _: &Node, _: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-        todo!()
+
+    fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
+        let topology = context.topology;
+        let kafka = &topology.kafka;
+        let software = place::kafka(topology);
+        let mut service = Service::new(context, node, Role::Kafka);
+        service.data_directory();
+        service.add(service::unpack(
+            context,
+            artifact_key::KAFKA,
+            software.clone(),
+            UNIT,
+        )?);
+        service.file(
+            CONFIG,
+            Content::open(render(
+                "kafka/server.properties",
+                &Settings {
+                    broker_id: node.broker_id,
+                    zookeeper_connect: topology.zookeeper_connect(),
+                    host: topology.host_name(&node.name),
+                    port: kafka.port,
+                    data: service.place.data(),
+                    replication: kafka.replication,
+                    min_insync_replicas: kafka.min_insync_replicas,
+                    more: &kafka.settings,
+                },
+            )?),
+        );
+        service.file(
+            java::LOGGING,
+            java::logging(&[
+                "kafka.server.KafkaServer",
+                "kafka.controller.KafkaController",
+            ])?,
+        );
+        let process = Process {
+            java: java::command(
+                node,
+                context,
+                kafka.heap_mib,
+                &service.place.file(java::LOGGING),
+            ),
+            software,
+            config: service.place.file(CONFIG),
+        };
+        service.unit(UNIT, &process)
     }
-    fn start(&self, _: &Node, _: &Context<'_>, _: &BTreeMap<String, String>) -> Vec<Action> {
-        todo!()
+
+    fn start(
+        &self,
+        _: &Node,
+        context: &Context<'_>,
+        reads: &BTreeMap<String, String>,
+    ) -> Vec<Action> {
+        let unit = Place::new(context.topology, Role::Kafka).unit();
+        service::start(unit, reads, context.topology.kafka.port)
     }
 }

@@ -1,10 +1,10 @@
 //! Components: each knows one piece of software and says, as actions, what should be on a node. They can do nothing
 //! themselves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::receipt::{Choices, Receipt, Secrets};
-use crate::step::Action;
+use crate::step::{ARCHIVE_MARKER, Action, archive_mark, sha256};
 use crate::template::TemplateError;
 use crate::topology::{Node, Role, Topology};
 
@@ -13,7 +13,9 @@ pub mod consumer;
 pub mod couchdb;
 pub mod java;
 pub mod kafka;
+pub mod place;
 pub mod producer;
+mod service;
 pub mod zookeeper;
 
 /// All that a component may look at.
@@ -31,6 +33,16 @@ pub struct Context<'a> {
     pub artifacts: &'a BTreeMap<String, Artifact>,
 }
 
+impl<'a> Context<'a> {
+    /// What is known of an artifact. `template` is the one that cannot be rendered without it.
+    fn artifact(&self, key: &str, template: &str) -> Result<&'a Artifact, TemplateError> {
+        self.artifacts.get(key).ok_or_else(|| TemplateError {
+            name: template.to_owned(),
+            source: tera::Error::message(format!("the artifact `{key}` is not known")),
+        })
+    }
+}
+
 /// What is known of an artifact before it is fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
@@ -42,13 +54,13 @@ pub struct Artifact {
 
 /// The artifacts' keys.
 pub mod artifact_key {
-    /// Kafka's (and so ZooKeeper's) jars as one tar.
+    /// Kafka's (and so ZooKeeper's) jars as one tar: a folder `libs` of jars.
     pub const KAFKA: &str = "kafka";
     /// The producer binary.
     pub const PRODUCER: &str = "producer";
     /// The consumer binary.
     pub const CONSUMER: &str = "consumer";
-    /// A CouchDB release folder as tar.gz, or the stand-in's folder as tar.
+    /// A CouchDB release folder as tar.gz, or the stand-in's folder (with `node_modules` in it) as tar.
     pub const COUCHDB: &str = "couchdb";
 }
 
@@ -63,10 +75,11 @@ pub trait Component {
     /// TCP ports it opens to other members.
     fn ports(&self, node: &Node, context: &Context<'_>) -> Vec<u16>;
 
-    /// Users, directories, files: all that can be done on all nodes at the same time, before anything runs.
+    /// Users, directories, files: all that can be done on all nodes at the same time, before anything runs. What it
+    /// writes, uploads or unpacks is what its process reads, and nothing else.
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError>;
 
-    /// Starting it and waiting for it. `reads` are the checksums of all that [`Component::install`] put there.
+    /// Starting it and waiting for it. `reads` are the [`checksums`] of all that [`Component::install`] put there.
     fn start(
         &self,
         node: &Node,
@@ -84,4 +97,63 @@ pub fn of(role: Role) -> &'static dyn Component {
         Role::Consumer => &consumer::Consumer,
         Role::Producer => &producer::Producer,
     }
+}
+
+/// The components of a node, in the order they start.
+pub fn of_node(node: &Node) -> impl Iterator<Item = &'static dyn Component> {
+    Role::ALL.into_iter().filter(|role| node.has(*role)).map(of)
+}
+
+/// The Debian packages of a node.
+pub fn packages(node: &Node, context: &Context<'_>) -> BTreeSet<String> {
+    of_node(node)
+        .flat_map(|component| component.packages(context))
+        .chain(base::packages(node))
+        .collect()
+}
+
+/// The TCP ports that a node opens to other members.
+pub fn ports(node: &Node, context: &Context<'_>) -> BTreeSet<u16> {
+    of_node(node)
+        .flat_map(|component| component.ports(node, context))
+        .collect()
+}
+
+/// All that lies on a node because of us, before anything runs: what every node gets, and what its components install,
+/// each action once.
+pub fn install(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
+    let mut actions = base::install(node, context)?;
+    for component in of_node(node) {
+        for action in component.install(node, context)? {
+            // ZooKeeper and Kafka are one archive.
+            if !actions.contains(&action) {
+                actions.push(action);
+            }
+        }
+    }
+    Ok(actions)
+}
+
+/// Starting one component of a node and waiting for it, with the files as [`Component::install`] makes them.
+pub fn start(role: Role, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
+    let component = of(role);
+    let reads = checksums(&component.install(node, context)?);
+    Ok(component.start(node, context, &reads))
+}
+
+/// The files that actions put on a node → their SHA-256. Of an unpacked archive it is the file [`ARCHIVE_MARKER`], which
+/// holds the identity and nothing else. A seeded file belongs to its reader and is left out.
+pub fn checksums(actions: &[Action]) -> BTreeMap<String, String> {
+    actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::WriteFile { path, content, .. } => Some((path.clone(), content.sha256())),
+            Action::UploadFile { path, sha256, .. } => Some((path.clone(), sha256.clone())),
+            Action::UnpackArchive { path, identity, .. } => Some((
+                format!("{path}/{ARCHIVE_MARKER}"),
+                sha256(archive_mark(identity).as_bytes()),
+            )),
+            _ => None,
+        })
+        .collect()
 }

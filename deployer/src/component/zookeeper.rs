@@ -1,25 +1,93 @@
-//! .
-use super::{Component, Context};
-use crate::step::Action;
-use crate::template::TemplateError;
-use crate::topology::{Node, Role};
+//! ZooKeeper, one server, from the jars in Kafka's archive.
+
 use std::collections::BTreeMap;
-/// .
+
+use serde::Serialize;
+
+use super::place::{self, Place};
+use super::service::{self, Service};
+use super::{Component, Context, artifact_key, java};
+use crate::step::{Action, Content};
+use crate::template::{TemplateError, render};
+use crate::topology::{Node, Role};
+
+/// The component of [`Role::Zookeeper`].
 pub struct Zookeeper;
+
+const CONFIG: &str = "zoo.cfg";
+const UNIT: &str = "zookeeper/zookeeper.service";
+
+#[derive(Serialize)]
+struct Settings {
+    data: String,
+    port: u16,
+}
+
+#[derive(Serialize)]
+struct Process {
+    java: String,
+    software: String,
+    config: String,
+}
+
 impl Component for Zookeeper {
     fn role(&self) -> Role {
         Role::Zookeeper
     }
+
     fn packages(&self, _: &Context<'_>) -> Vec<String> {
-        todo!()
+        vec![java::PACKAGE.to_owned()]
     }
-    fn ports(&self, _: &Node, _: &Context<'_>) -> Vec<u16> {
-        todo!()
+
+    fn ports(&self, _: &Node, context: &Context<'_>) -> Vec<u16> {
+        vec![context.topology.zookeeper.port]
     }
-    fn install(&self, _: &Node, _: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-        todo!()
+
+    fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
+        let zookeeper = &context.topology.zookeeper;
+        let software = place::kafka(context.topology);
+        let mut service = Service::new(context, node, Role::Zookeeper);
+        service.data_directory();
+        service.add(service::unpack(
+            context,
+            artifact_key::KAFKA,
+            software.clone(),
+            UNIT,
+        )?);
+        service.file(
+            CONFIG,
+            Content::open(render(
+                "zookeeper/zoo.cfg",
+                &Settings {
+                    data: service.place.data(),
+                    port: zookeeper.port,
+                },
+            )?),
+        );
+        service.file(
+            java::LOGGING,
+            java::logging(&["org.apache.zookeeper.server.NIOServerCnxnFactory"])?,
+        );
+        let process = Process {
+            java: java::command(
+                node,
+                context,
+                zookeeper.heap_mib,
+                &service.place.file(java::LOGGING),
+            ),
+            software,
+            config: service.place.file(CONFIG),
+        };
+        service.unit(UNIT, &process)
     }
-    fn start(&self, _: &Node, _: &Context<'_>, _: &BTreeMap<String, String>) -> Vec<Action> {
-        todo!()
+
+    fn start(
+        &self,
+        _: &Node,
+        context: &Context<'_>,
+        reads: &BTreeMap<String, String>,
+    ) -> Vec<Action> {
+        let unit = Place::new(context.topology, Role::Zookeeper).unit();
+        service::start(unit, reads, context.topology.zookeeper.port)
     }
 }

@@ -5,9 +5,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub mod connector;
+mod exchange;
 pub mod here;
 pub mod ssh;
 pub mod ssh_config;
+mod ssh_connect;
+mod ssh_error;
+
+pub use connector::{Connector, ConnectorError};
 
 /// A command for a machine: program and arguments, never a shell string.
 #[derive(Debug, Clone)]
@@ -51,11 +57,19 @@ pub struct Output {
 #[async_trait]
 pub trait Host: Send + Sync {
     /// Runs a command to its end.
-    async fn run(&self, command: &Command) -> Result<Output, HostError>;
+    async fn run(&self, command: &Command) -> Result<Output, HostError> {
+        self.run_telling(command, &|_| {}).await
+    }
+
+    /// Runs a command to its end; `line` gets each line of its error channel as it comes.
+    async fn run_telling(&self, command: &Command, line: Line<'_>) -> Result<Output, HostError>;
 
     /// Leaves the connection open in the background for the next command line (for some minutes), or closes it.
     async fn close(self: Box<Self>, keep: bool) -> Result<(), HostError>;
 }
+
+/// Takes lines as they come. A type of its own because `async_trait` would otherwise give the text the lifetime of the call.
+pub type Line<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 /// Well below sshd's default of 10 sessions on a connection.
 pub const MAX_CHANNELS: usize = 8;
@@ -83,7 +97,17 @@ pub enum HostError {
         /// ssh's own last words.
         detail: String,
     },
-    /// The host key is unknown or another than expected.
+    /// Nobody has said which host key is the right one.
+    #[error("{node}: the host key of {address} is not known, so it is not trusted ({detail})")]
+    UnknownHostKey {
+        /// The node.
+        node: String,
+        /// Where.
+        address: String,
+        /// ssh's own words.
+        detail: String,
+    },
+    /// The host key is another than the known one.
     #[error("{node}: the host key of {address} is not the expected one ({detail})")]
     HostKey {
         /// The node.
@@ -101,6 +125,24 @@ pub enum HostError {
         /// Where.
         address: String,
         /// ssh's own words.
+        detail: String,
+    },
+    /// The login is not root's and may not become root without a password.
+    #[error("{node}: no root rights by `sudo -n` ({detail})")]
+    Sudo {
+        /// The node.
+        node: String,
+        /// sudo's own words.
+        detail: String,
+    },
+    /// The machine could not say how it is.
+    #[error("{node}: cannot say how it is: exit code {status} ({detail})")]
+    NoAnswer {
+        /// The node.
+        node: String,
+        /// Exit code of the question.
+        status: i32,
+        /// Its last words.
         detail: String,
     },
     /// The connection broke, or ssh itself failed.

@@ -1,1 +1,43 @@
-//! .
+//! The inventory: what the user writes. Parses text, reads no file.
+//!
+//! Three passes, so that each says what it knows best. [`parse`] refuses what is no YAML, then holds the plain value
+//! against the JSON Schema of the types ([`schema()`]): unknown keys, types, ranges and the forms of texts. Every
+//! problem is reported at once, with its place in the file. What only makes sense across keys and nodes is checked by
+//! [`crate::topology::Topology::new`], with the same kind of [`Problem`].
+
+mod aws;
+mod clouds;
+mod explain;
+mod formats;
+mod normalise;
+mod parse;
+mod positions;
+mod problem;
+mod schema;
+mod types;
+mod values;
+mod words;
+
+pub use aws::{Architecture, AwsCloud, Image, OnTtl, SHORTEST_TTL, Ttl};
+pub use clouds::{Clouds, ExistingCloud, Host, LocalCloud};
+pub(crate) use explain::suggestion;
+pub use formats::{check_deployment_name, check_topic_name};
+pub(crate) use formats::{check_node_name, fill_topic_pattern};
+pub use parse::parse;
+pub use problem::{Position, Problem, Problems};
+pub use schema::schema;
+pub use types::{
+    Consumer, Couchdb, ExtraTopic, Inventory, Kafka, Node, Producer, ProducerChange, Topics,
+    Zookeeper,
+};
+pub use values::{Setting, TimeSpan};
+pub use words::{CloudName, Distribution, Role, Source};
+
+/// The default pipeline, `inventory/utilization.yaml`, for who runs the binary without its repository.
+pub const DEFAULT: &str = include_str!("../../../inventory/utilization.yaml");
+
+/// The Kafka version whose checksums are pinned. Kafka 3.9 is the last line that works with ZooKeeper.
+pub const KAFKA_VERSION: &str = "3.9.1";
+
+/// The range from which local deployments take their networks where the inventory names none.
+pub const LOCAL_NETWORK: &str = "10.213.0.0/16";

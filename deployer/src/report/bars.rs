@@ -79,7 +79,7 @@ impl Reporter for Bars {
             }),
             Event::StepOutput { node, line } => {
                 self.with_line(node.as_deref(), |bar| {
-                    bar.set_message(line.trim().to_owned())
+                    bar.set_message(line.trim().to_owned());
                 });
             }
             Event::StepFinished {
@@ -96,6 +96,8 @@ impl Reporter for Bars {
                     let node = node.as_deref().unwrap_or("deployer");
                     self.print(&format!("{node}: {words}: skipped, {why}"));
                 }
+                // What is about no node has no line of its own to keep.
+                Outcome::Done | Outcome::Already if node.is_none() => self.clear(),
                 Outcome::Done | Outcome::Already => {
                     self.with_line(node.as_deref(), |bar| bar.set_message(format!("{words} ✓")));
                 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 pub mod bars;
+pub mod plain;
 
 /// Something worth telling.
 #[derive(Debug, Clone)]

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use crate::facts::{Facts, Query};
-use crate::host::HostError;
+use crate::host::{HostError, Line};
 use crate::step::Action;
 
 pub mod apply;
-pub mod ask;
+mod ask;
+#[doc(hidden)]
+pub mod fake;
+mod hosts_block;
 pub mod journal;
 pub mod keys;
 pub mod runner;
@@ -21,12 +24,7 @@ pub trait Executor: Send + Sync {
     async fn ask(&self, node: &str, query: &Query) -> Result<Facts, HostError>;
 
     /// Does one action on a node. Doing it twice is doing it once. `line` gets what the action says on its way.
-    async fn apply(
-        &self,
-        node: &str,
-        action: &Action,
-        line: &(dyn Fn(&str) + Send + Sync),
-    ) -> Result<(), StepError>;
+    async fn apply(&self, node: &str, action: &Action, line: Line<'_>) -> Result<(), StepError>;
 }
 
 /// Why a step failed.

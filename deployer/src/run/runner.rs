@@ -1,1 +1,213 @@
-//! .
+//! Runs a plan: stages in order, the nodes of a stage side by side, the steps of a node one after the other.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{self, StreamExt as _};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{Executor, Failures, StepError};
+use crate::plan::{Change, Plan, Stage};
+use crate::report::{Event, Outcome, Reporter};
+use crate::step::Step;
+
+/// How many nodes are worked on at the same time: enough to hide their waiting, few enough for the operator's box.
+const LANES: usize = 10;
+
+/// The wish to stop. Steps that run end; no new one begins.
+#[derive(Debug, Clone)]
+pub struct Stop(watch::Sender<u32>);
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self(watch::Sender::new(0))
+    }
+}
+
+impl Stop {
+    /// A wish that SIGINT (Ctrl-C) and SIGTERM express. Needs a running runtime. Where signals cannot be caught they end the
+    /// program as ever.
+    pub fn on_interrupt() -> Self {
+        let stop = Self::default();
+        let caught = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        );
+        let (Ok(mut interrupt), Ok(mut terminate)) = caught else {
+            return stop;
+        };
+        let listener = stop.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => listener.set(),
+                    _ = terminate.recv() => listener.set(),
+                }
+            }
+        });
+        stop
+    }
+
+    /// Expresses the wish.
+    pub fn set(&self) {
+        self.0.send_modify(|wishes| *wishes += 1);
+    }
+
+    /// Whether the wish was expressed.
+    pub fn is_set(&self) -> bool {
+        *self.0.borrow() > 0
+    }
+
+    /// Does what changes nothing and so may be left in the middle. `None`: the wish came first.
+    pub async fn unless<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.wished(1) => None,
+            done = work => Some(done),
+        }
+    }
+
+    /// Waits until the wish was expressed so many times: a second Ctrl-C means it.
+    pub async fn wished(&self, times: u32) {
+        // The sender is ours, so the channel cannot be closed.
+        let _ = self.0.subscribe().wait_for(|wishes| *wishes >= times).await;
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Steps that were done.
+    pub done: usize,
+    /// Steps that were not begun, because a stop was wished.
+    pub left: usize,
+    /// The stages that ran, with the time each took.
+    pub stages: Vec<(String, Duration)>,
+}
+
+/// Runs plans.
+pub struct Runner<'a> {
+    executor: &'a dyn Executor,
+    reporter: &'a dyn Reporter,
+    stop: &'a Stop,
+}
+
+impl<'a> Runner<'a> {
+    /// A runner that acts through `executor` and tells `reporter`.
+    pub fn new(executor: &'a dyn Executor, reporter: &'a dyn Reporter, stop: &'a Stop) -> Self {
+        Self {
+            executor,
+            reporter,
+            stop,
+        }
+    }
+
+    /// Runs a plan. `after_step` is called after each step that succeeded, before the node's next one begins. When a node fails,
+    /// the others finish the stage; then the run ends with all failures.
+    pub async fn run(
+        &self,
+        plan: &Plan,
+        after_step: &(dyn Fn(&Step) + Send + Sync),
+    ) -> Result<Summary, Failures> {
+        let done = AtomicUsize::new(0);
+        let mut stages = Vec::new();
+        for stage in &plan.stages {
+            if self.stop.is_set() {
+                break;
+            }
+            let started = Instant::now();
+            let failures = self.stage(stage, &done, after_step).await;
+            let took = started.elapsed();
+            self.reporter.event(&Event::StageFinished {
+                stage: stage.name.clone(),
+                took,
+            });
+            if !failures.is_empty() {
+                return Err(failures);
+            }
+            stages.push((stage.name.clone(), took));
+        }
+        let done = done.into_inner();
+        Ok(Summary {
+            done,
+            left: plan.actions().count() - done,
+            stages,
+        })
+    }
+
+    async fn stage(
+        &self,
+        stage: &Stage,
+        done: &AtomicUsize,
+        after_step: &(dyn Fn(&Step) + Send + Sync),
+    ) -> Failures {
+        self.reporter.event(&Event::StageStarted {
+            stage: stage.name.clone(),
+            nodes: stage.lanes.keys().cloned().collect(),
+        });
+        let failures = Mutex::new(Failures::new());
+        let lanes: Vec<_> = stage
+            .lanes
+            .iter()
+            .map(|(node, changes)| self.lane(node, changes, done, after_step, &failures))
+            .collect();
+        stream::iter(lanes)
+            .for_each_concurrent(LANES, |lane| lane)
+            .await;
+        failures
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    async fn lane(
+        &self,
+        node: &str,
+        changes: &[Change],
+        done: &AtomicUsize,
+        after_step: &(dyn Fn(&Step) + Send + Sync),
+        failures: &Mutex<Failures>,
+    ) {
+        for change in changes {
+            if self.stop.is_set() {
+                return;
+            }
+            if let Err((words, error)) = self.step(node, &change.step).await {
+                failures
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .insert(node.to_owned(), (words, error));
+                return;
+            }
+            done.fetch_add(1, Ordering::Relaxed);
+            after_step(&change.step);
+        }
+    }
+
+    async fn step(&self, node: &str, step: &Step) -> Result<(), (String, StepError)> {
+        let words = step.action.describe();
+        let started = Instant::now();
+        self.reporter.event(&Event::StepStarted {
+            node: Some(node.into()),
+            words: words.clone(),
+        });
+        let line = |line: &str| {
+            self.reporter.event(&Event::StepOutput {
+                node: Some(node.into()),
+                line: line.into(),
+            });
+        };
+        let result = self.executor.apply(node, &step.action, &line).await;
+        self.reporter.event(&Event::StepFinished {
+            node: Some(node.into()),
+            words: words.clone(),
+            outcome: match &result {
+                Ok(()) => Outcome::Done,
+                Err(error) => Outcome::Failed(error.to_string()),
+            },
+            took: started.elapsed(),
+        });
+        result.map_err(|error| (words, error))
+    }
+}

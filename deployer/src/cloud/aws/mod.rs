@@ -180,6 +180,10 @@ impl Cloud for Aws {
         Ok(found::found(&observed))
     }
 
+    async fn why_no_ssh(&self, id: &str) -> Result<Option<String>, CloudError> {
+        Aws::why_no_ssh(self, id).await
+    }
+
     async fn missing(&self) -> Result<Vec<Need>, CloudError> {
         Ok(Vec::new())
     }

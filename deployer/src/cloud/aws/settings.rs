@@ -1,92 +1,8 @@
-//! What the user may say about AWS, with defaults. Everything that can be wrong in it is found before a call is made.
-
-use std::collections::BTreeMap;
-use std::time::Duration;
+//! What follows from the settings of AWS: names, sizes, ranges. Pure.
 
 use ipnet::Ipv4Net;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-pub use super::ttl::{OnTtl, Ttl};
-
-/// Settings of AWS. Credentials are never among them: they come from where AWS's own tools find them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Settings {
-    /// Region, such as `eu-central-1`. Default: the one of your AWS profile or environment.
-    pub region: Option<String>,
-    /// A VPC of yours to live in; it is never changed or deleted. Default: one of our own.
-    pub vpc: Option<String>,
-    /// A subnet of yours to live in; it is never changed or deleted. Default: one of our own, or those of `vpc`.
-    pub subnet: Option<String>,
-    /// Addresses of our own VPC.
-    pub cidr: String,
-    /// Availability zones, tried in this order when one has no capacity. Default: all that offer the instance type.
-    pub zones: Vec<String>,
-    /// Processor architecture of the machines; the agent binaries must be built for it.
-    pub architecture: Architecture,
-    /// Operating system image.
-    pub image: Image,
-    /// Instance type of all machines. Default: the smallest burstable one that has the node's memory.
-    pub instance_type: Option<String>,
-    /// Size of each machine's encrypted gp3 root disk, in GiB.
-    pub disk_gib: u32,
-    /// Addresses or ranges that may use SSH. Default: the address this box is seen by at the first `up`.
-    pub ssh_from: Vec<String>,
-    /// Public keys of other people who may log in (`ssh-ed25519 AAAA… name`).
-    pub ssh_keys: Vec<String>,
-    /// Tags to put on everything, besides our own.
-    pub tags: BTreeMap<String, String>,
-    /// Whether machines have public addresses. Without, SSH goes through `bastion`.
-    pub public_ip: bool,
-    /// The node with a public address when the others have none.
-    pub bastion: Option<String>,
-    /// How long machines live before they power themselves off, such as `12h`, or `never`. Each `up` renews it.
-    pub ttl: Ttl,
-    /// What happens then: `stop` keeps disks and data, `terminate` deletes them.
-    pub on_ttl: OnTtl,
-    /// Another address of the EC2 service: for tests and compatible services.
-    pub endpoint_url: Option<String>,
-    /// Where this box asks for the address it is seen by.
-    pub address_url: String,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            region: None,
-            vpc: None,
-            subnet: None,
-            cidr: "10.77.0.0/16".into(),
-            zones: Vec::new(),
-            architecture: Architecture::default(),
-            image: Image::default(),
-            instance_type: None,
-            disk_gib: 16,
-            ssh_from: Vec::new(),
-            ssh_keys: Vec::new(),
-            tags: BTreeMap::new(),
-            public_ip: true,
-            bastion: None,
-            ttl: Ttl(Some(Duration::from_hours(12))),
-            on_ttl: OnTtl::default(),
-            endpoint_url: None,
-            address_url: "https://checkip.amazonaws.com".into(),
-        }
-    }
-}
-
-/// Processor architecture.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Architecture {
-    /// Intel and AMD.
-    #[default]
-    #[serde(rename = "x86_64")]
-    X86,
-    /// Graviton.
-    #[serde(rename = "arm64")]
-    Arm,
-}
+pub use crate::topology::{Architecture, AwsCloud as Settings, Image, OnTtl, Ttl};
 
 impl Architecture {
     /// EC2's name.
@@ -110,31 +26,6 @@ impl Architecture {
         match self {
             Self::X86 => "amd64",
             Self::Arm => "arm64",
-        }
-    }
-}
-
-/// Which operating system image. The newest of its owner whose name fits is taken at the first `up` and kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Image {
-    /// One image by its id (`ami-…`) instead of owner and pattern.
-    pub id: Option<String>,
-    /// Account that publishes it. Default: Canonical; Debian's is 136693071363.
-    pub owner: String,
-    /// Name pattern; `{arch}` becomes `amd64` or `arm64`. For Debian 12: `debian-12-{arch}-*`.
-    pub pattern: String,
-    /// Its login name: `ubuntu`; Debian's is `admin`.
-    pub user: String,
-}
-
-impl Default for Image {
-    fn default() -> Self {
-        Self {
-            id: None,
-            owner: "099720109477".into(),
-            pattern: "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-{arch}-server-*".into(),
-            user: "ubuntu".into(),
         }
     }
 }

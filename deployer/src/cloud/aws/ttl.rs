@@ -1,12 +1,9 @@
 //! How long machines live: a file on the machine says when it powers itself off, a tag on it shows the same to everybody else.
 //! The file counts. It is written at the first boot, so that a machine that nobody ever reaches stops, too.
 
-use std::fmt;
-use std::time::Duration;
-
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+
+pub use crate::topology::{OnTtl, SHORTEST_TTL, Ttl};
 
 /// The file on each machine that says when it powers itself off: seconds since 1970, or `never`. Whoever renews a deployment
 /// replaces it.
@@ -63,61 +60,4 @@ pub fn left(expires: Option<Timestamp>, now: Timestamp) -> String {
     } else {
         format!("{} h {} min left", minutes / 60, minutes % 60)
     }
-}
-
-/// How long machines live without being renewed; `None`: for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
-pub struct Ttl(pub Option<Duration>);
-
-/// Machines live at least this long after each boot, so that somebody can renew them.
-pub const SHORTEST_TTL: Duration = Duration::from_mins(30);
-
-impl TryFrom<String> for Ttl {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if text == "never" {
-            return Ok(Self(None));
-        }
-        let wrong = || format!("`{text}` is neither a duration such as `12h` nor `never`");
-        let duration: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-        let duration = Duration::try_from(duration).map_err(|_| wrong())?;
-        if duration < SHORTEST_TTL {
-            return Err(format!(
-                "`{text}` is too short: machines live at least 30 minutes after each boot"
-            ));
-        }
-        Ok(Self(Some(duration)))
-    }
-}
-
-impl From<Ttl> for String {
-    fn from(ttl: Ttl) -> Self {
-        ttl.to_string()
-    }
-}
-
-impl fmt::Display for Ttl {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self
-            .0
-            .and_then(|ttl| jiff::SignedDuration::try_from(ttl).ok())
-        {
-            None => formatter.write_str("never"),
-            Some(ttl) => write!(formatter, "{ttl:#}"),
-        }
-    }
-}
-
-/// What the end of the TTL does to a machine.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OnTtl {
-    /// Powers it off; its disk costs on, and `up` starts it again.
-    #[default]
-    Stop,
-    /// Deletes it with its data.
-    Terminate,
 }

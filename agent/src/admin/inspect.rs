@@ -1,0 +1,195 @@
+//! `inspect`: Kafka and `CouchDB` at one moment, everything asked at once and nothing waited for beyond the deadline.
+
+use std::time::Duration;
+
+use futures_util::future::{join, join_all, join3};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::AdminError;
+use super::couchdb_setup::Vendor;
+use super::metadata::{self, Broker, Client, Partition, fetch_async};
+use super::newest::{newest_of, timestamp};
+use super::offsets::Offsets;
+use crate::config::{ConsumerConfig, Topic};
+use crate::store::Trouble;
+use crate::store::couchdb::{Couchdb, path_of};
+
+/// What `inspect` prints.
+#[derive(Debug, Serialize)]
+pub struct Inspection {
+    kafka: KafkaView,
+    couchdb: CouchdbView,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct KafkaView {
+    reachable: bool,
+    error: Option<String>,
+    brokers: Vec<Broker>,
+    topics: Vec<TopicView>,
+}
+
+#[derive(Debug, Serialize)]
+struct TopicView {
+    name: String,
+    partitions: Vec<Partition>,
+    messages: Option<i64>,
+    lag: Option<i64>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct CouchdbView {
+    reachable: bool,
+    error: Option<String>,
+    vendor: Option<String>,
+    databases: Vec<DatabaseView>,
+}
+
+#[derive(Debug, Serialize)]
+struct DatabaseView {
+    name: String,
+    topic: String,
+    documents: Option<u64>,
+    newest: Option<String>,
+    dead_letters: Option<u64>,
+}
+
+/// Looks at Kafka and `CouchDB`; what does not answer within the timeout is shown as away.
+///
+/// # Errors
+/// Only when no client could be made.
+pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspection, AdminError> {
+    let deadline = Instant::now() + timeout;
+    let client = metadata::client(&config.kafka.bootstrap, &config.group)?;
+    let server = config
+        .password()
+        .map_err(AdminError::from)
+        .and_then(|password| {
+            Ok(Couchdb::new(
+                &config.couchdb.url,
+                &config.couchdb.user,
+                &password,
+            )?)
+        });
+    let couchdb = async {
+        match server {
+            Ok(server) => inspect_couchdb(&server, &config.topics, deadline).await,
+            Err(error) => CouchdbView {
+                error: Some(crate::command::chain(&error)),
+                ..CouchdbView::default()
+            },
+        }
+    };
+    let (kafka, couchdb) = join(inspect_kafka(&client, &config.topics, deadline), couchdb).await;
+    // Dropping the client takes a while and frees nothing that the end of the process does not.
+    std::mem::forget(client);
+    Ok(Inspection { kafka, couchdb })
+}
+
+pub(super) fn left(deadline: Instant) -> Duration {
+    deadline
+        .saturating_duration_since(Instant::now())
+        .max(Duration::from_millis(1))
+}
+
+async fn inspect_kafka(client: &Client, topics: &[Topic], deadline: Instant) -> KafkaView {
+    let cluster = match fetch_async(client, left(deadline)).await {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            return KafkaView {
+                error: Some(crate::command::chain(&error)),
+                ..KafkaView::default()
+            };
+        }
+    };
+    let offsets = Offsets::ask(client, &cluster, topics, deadline).await;
+    let view = |topic: &Topic| {
+        let present = cluster.topic(&topic.name)?;
+        Some(TopicView {
+            name: topic.name.clone(),
+            partitions: present.partitions.clone(),
+            messages: offsets.messages(present),
+            lag: offsets.lag(present),
+        })
+    };
+    KafkaView {
+        reachable: true,
+        error: None,
+        topics: topics.iter().filter_map(view).collect(),
+        brokers: cluster.brokers,
+    }
+}
+
+async fn inspect_couchdb(server: &Couchdb, topics: &[Topic], deadline: Instant) -> CouchdbView {
+    let greeting = server.get_json("", &[], left(deadline));
+    let databases = join_all(
+        topics
+            .iter()
+            .map(|topic| inspect_database(server, topic, deadline)),
+    );
+    let (greeting, databases) = join(greeting, databases).await;
+    let failed = databases
+        .iter()
+        .find_map(|database| database.as_ref().err().map(ToString::to_string));
+    match greeting {
+        Ok(greeting) => CouchdbView {
+            reachable: true,
+            error: failed,
+            vendor: Some(Vendor::of(&greeting).to_string()),
+            databases: databases
+                .into_iter()
+                .zip(topics)
+                .map(|(view, topic)| view.unwrap_or_else(|_| unknown(topic)))
+                .collect(),
+        },
+        // A server that answers at all is there, even when it lets us not in.
+        Err(trouble) => CouchdbView {
+            reachable: !matches!(trouble, Trouble::Away(_)),
+            error: Some(trouble.to_string()),
+            ..CouchdbView::default()
+        },
+    }
+}
+
+fn unknown(topic: &Topic) -> DatabaseView {
+    DatabaseView {
+        name: topic.database.clone(),
+        topic: topic.name.clone(),
+        documents: None,
+        newest: None,
+        dead_letters: None,
+    }
+}
+
+async fn inspect_database(
+    server: &Couchdb,
+    topic: &Topic,
+    deadline: Instant,
+) -> Result<DatabaseView, Trouble> {
+    let (path, dead_letters) = (path_of(&topic.database), path_of(&topic.dead_letters()));
+    let design_path = format!("{path}/_all_docs");
+    let design_range = [("startkey", r#""_design/""#), ("endkey", r#""_design0""#)];
+    let (info, designs, (dead, newest)) = join3(
+        server.get_json(&path, &[], left(deadline)),
+        server.get_json(&design_path, &design_range, left(deadline)),
+        join(
+            server.get_json(&dead_letters, &[], left(deadline)),
+            newest_of(server, &topic.database, 1, left(deadline)),
+        ),
+    )
+    .await;
+    let count = |info: &Value| info.get("doc_count").and_then(Value::as_u64);
+    let designs = designs?
+        .get("rows")
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len) as u64;
+    Ok(DatabaseView {
+        name: topic.database.clone(),
+        topic: topic.name.clone(),
+        documents: count(&info?).map(|documents| documents.saturating_sub(designs)),
+        newest: newest?.first().and_then(timestamp),
+        dead_letters: count(&dead?),
+    })
+}

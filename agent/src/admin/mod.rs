@@ -1,0 +1,78 @@
+//! The calls the deployer makes on the consumer's node: each asks or prepares Kafka and `CouchDB`, and answers in JSON.
+
+pub mod await_canaries;
+pub mod couchdb_setup;
+pub mod in_sync;
+pub mod inspect;
+pub mod metadata;
+pub mod newest;
+mod offsets;
+pub mod prepare;
+pub mod topics;
+
+use rdkafka::error::KafkaError;
+
+use crate::config::ConfigError;
+use crate::store::Trouble;
+use crate::store::couchdb::AddressError;
+
+/// Says why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The configuration cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The configuration names no topic for this call.
+    #[error("the configuration has no topic {0}")]
+    NoTopic(String),
+    /// `CouchDB`'s address is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// What was read from the standard input is not a request.
+    #[error("the request on the standard input is not understood")]
+    Request(#[source] serde_json::Error),
+    /// The standard input could not be read.
+    #[error("the standard input cannot be read")]
+    Input(#[source] std::io::Error),
+    /// The Kafka client could not be made, or Kafka refused.
+    #[error("Kafka: {subject}")]
+    Kafka {
+        /// What was asked.
+        subject: String,
+        /// Why not.
+        source: KafkaError,
+    },
+    /// `CouchDB` refused.
+    #[error("CouchDB: {subject}")]
+    Couchdb {
+        /// What was asked.
+        subject: String,
+        /// Why not.
+        source: Trouble,
+    },
+    /// What was waited for did not come.
+    #[error("{subject} was not there after {seconds} s: {last}")]
+    Timeout {
+        /// What was waited for.
+        subject: &'static str,
+        /// How long.
+        seconds: u64,
+        /// What was seen last.
+        last: String,
+    },
+    /// A thread of this program failed.
+    #[error("a thread did not end as it should")]
+    Thread(#[from] tokio::task::JoinError),
+}
+
+impl AdminError {
+    fn kafka(subject: impl Into<String>) -> impl FnOnce(KafkaError) -> Self {
+        let subject = subject.into();
+        move |source| Self::Kafka { subject, source }
+    }
+
+    fn couchdb(subject: impl Into<String>) -> impl FnOnce(Trouble) -> Self {
+        let subject = subject.into();
+        move |source| Self::Couchdb { subject, source }
+    }
+}

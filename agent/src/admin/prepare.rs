@@ -1,0 +1,122 @@
+//! `prepare`: Kafka's topics and `CouchDB`'s databases made ready for the agents.
+
+use std::io::Read;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::AdminError;
+use super::couchdb_setup::{self, Credentials};
+use super::in_sync::wait_for;
+use super::metadata::{Cluster, client};
+use super::topics::{self, Topics, Wanted};
+use crate::config::ConsumerConfig;
+
+/// What is to be prepared, as read from the standard input; it holds passwords.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    couchdb: Option<Credentials>,
+    brokers: usize,
+    topics: Vec<Wanted>,
+    #[serde(default = "default_timeout")]
+    timeout_seconds: u64,
+}
+
+fn default_timeout() -> u64 {
+    120
+}
+
+impl Request {
+    /// Reads a request to the end of the input.
+    ///
+    /// # Errors
+    /// When the input cannot be read or is not a request.
+    pub fn read(mut input: impl Read) -> Result<Self, AdminError> {
+        let mut text = String::new();
+        input.read_to_string(&mut text).map_err(AdminError::Input)?;
+        serde_json::from_str(&text).map_err(AdminError::Request)
+    }
+}
+
+/// What `prepare` prints.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    topics: Vec<topics::Prepared>,
+    databases: Vec<couchdb_setup::Prepared>,
+}
+
+/// Waits for Kafka and `CouchDB`, and makes what is missing in both at the same time.
+///
+/// # Errors
+/// When either is not there in time or refuses.
+pub async fn prepare(config: &ConsumerConfig, request: &Request) -> Result<Report, AdminError> {
+    let deadline = Instant::now() + Duration::from_secs(request.timeout_seconds.min(86_400));
+    let databases = async {
+        match &request.couchdb {
+            Some(credentials) => {
+                let names: Vec<String> = config
+                    .topics
+                    .iter()
+                    .flat_map(|topic| [topic.database.clone(), topic.dead_letters()])
+                    .collect();
+                couchdb_setup::prepare(&config.couchdb.url, credentials, &names, deadline).await
+            }
+            None => Ok(Vec::new()),
+        }
+    };
+    let (topics, databases) =
+        tokio::try_join!(prepare_topics(config, request, deadline), databases)?;
+    Ok(Report { topics, databases })
+}
+
+async fn prepare_topics(
+    config: &ConsumerConfig,
+    request: &Request,
+    deadline: Instant,
+) -> Result<Vec<topics::Prepared>, AdminError> {
+    let timeout = |subject| {
+        move |missing: Vec<String>| AdminError::Timeout {
+            subject,
+            seconds: request.timeout_seconds,
+            last: missing.join("; "),
+        }
+    };
+    let client = client(&config.kafka.bootstrap, &config.group)?;
+    let (cluster, missing) = wait_for(&client, deadline, |cluster| {
+        cluster.missing(request.brokers, |_| false)
+    })
+    .await;
+    if !missing.is_empty() {
+        return Err(timeout("Kafka")(missing));
+    }
+    let prepared = Topics::new(&config.kafka.bootstrap, deadline)?
+        .prepare(&request.topics, &cluster)
+        .await?;
+    let (_, missing) = wait_for(&client, deadline, |cluster| unready(cluster, request)).await;
+    if missing.is_empty() {
+        Ok(prepared)
+    } else {
+        Err(timeout("a whole copy of every topic")(missing))
+    }
+}
+
+/// Says what is missing until every wanted topic has its partitions, each with a leader and all its copies.
+fn unready(cluster: &Cluster, request: &Request) -> Vec<String> {
+    let mut missing = cluster.missing(request.brokers, |name| {
+        request.topics.iter().any(|topic| topic.name == name)
+    });
+    for topic in &request.topics {
+        let present = cluster
+            .topic(&topic.name)
+            .map_or(0, |topic| topic.partitions.len());
+        if usize::try_from(topic.partitions).is_ok_and(|wanted| present < wanted) {
+            missing.push(format!(
+                "{}: {present} of {} partitions are there",
+                topic.name, topic.partitions
+            ));
+        }
+    }
+    missing
+}

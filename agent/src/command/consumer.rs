@@ -1,0 +1,128 @@
+//! The command line of `consumer`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use super::{CommandError, Outcome, seconds};
+use crate::admin::{await_canaries, in_sync, inspect, newest, prepare};
+use crate::config::{self, ConsumerConfig};
+use crate::consumer;
+use crate::shutdown::Shutdown;
+
+/// Writes every event as one document, and looks after Kafka and `CouchDB` for the deployer.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Only check the configuration.
+    #[arg(long)]
+    check: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make topics, databases and the user that a request on the standard input names.
+    Prepare,
+    /// Show Kafka and `CouchDB` at one moment.
+    Inspect {
+        /// How many seconds all questions together may take.
+        #[arg(long, default_value_t = 2, value_parser = seconds())]
+        timeout: u64,
+    },
+    /// Show the newest documents.
+    Newest {
+        /// How many.
+        #[arg(short, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        n: u16,
+        /// Of which topic; of all but the canaries' where none is given.
+        #[arg(long)]
+        topic: Option<String>,
+    },
+    /// Wait for the documents of canaries.
+    AwaitCanaries {
+        /// The id of this run of canaries.
+        #[arg(long)]
+        run: String,
+        /// The clients that send them.
+        #[arg(long, value_delimiter = ',', required = true)]
+        clients: Vec<String>,
+        /// How many each client sends.
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+        count: u64,
+        /// How many seconds to wait.
+        #[arg(long, default_value_t = 30, value_parser = seconds())]
+        timeout: u64,
+    },
+    /// Wait until all brokers are there and every partition has all its copies.
+    WaitInSync {
+        /// How many brokers there should be.
+        #[arg(long)]
+        brokers: usize,
+        /// How many seconds to wait.
+        #[arg(long, default_value_t = 120, value_parser = seconds())]
+        timeout: u64,
+    },
+}
+
+/// Runs the consumer as the command line says, to its end.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    super::run(|| {
+        let config: ConsumerConfig = config::load(&arguments.config)?;
+        super::start_logging(config.log);
+        Ok(run(arguments, config))
+    })
+}
+
+async fn run(arguments: Arguments, config: ConsumerConfig) -> Result<Outcome, CommandError> {
+    let output = &mut std::io::stdout().lock();
+    match arguments.command {
+        _ if arguments.check => {}
+        None => {
+            consumer::run(
+                &config,
+                Shutdown::on_signals().map_err(CommandError::signals)?,
+            )
+            .await?;
+        }
+        Some(Command::Prepare) => {
+            let request = prepare::Request::read(std::io::stdin().lock())?;
+            super::print(output, &[prepare::prepare(&config, &request).await?])?;
+        }
+        Some(Command::Inspect { timeout }) => super::print(
+            output,
+            &[inspect::inspect(&config, Duration::from_secs(timeout)).await?],
+        )?,
+        Some(Command::Newest { n, topic }) => {
+            super::print(
+                output,
+                &newest::newest(&config, n.into(), topic.as_deref()).await?,
+            )?;
+        }
+        Some(Command::AwaitCanaries {
+            run,
+            clients,
+            count,
+            timeout,
+        }) => {
+            let report =
+                await_canaries::wait(&config, &run, &clients, count, Duration::from_secs(timeout))
+                    .await?;
+            super::print(output, &[&report])?;
+            return Ok(Outcome::met(report.is_complete()));
+        }
+        Some(Command::WaitInSync { brokers, timeout }) => {
+            let report = in_sync::wait(&config, brokers, Duration::from_secs(timeout)).await?;
+            super::print(output, &[&report])?;
+            return Ok(Outcome::met(report.is_whole()));
+        }
+    }
+    Ok(Outcome::Done)
+}

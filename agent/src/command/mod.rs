@@ -1,0 +1,187 @@
+//! The command lines of the two binaries and what they share: logging, output, exit codes and the runtime.
+
+pub mod consumer;
+pub mod producer;
+
+use std::error::Error;
+use std::future::Future;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::admin::AdminError;
+use crate::config::LogFormat;
+use crate::consumer::ConsumerError;
+
+/// The exit code for a configuration that cannot work (`EX_CONFIG`).
+pub const EXIT_CONFIG: u8 = 78;
+
+/// How long the runtime waits, after the end, for threads that are still busy.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what it was asked.
+    Done,
+    /// It ran, but what was asked for is not so.
+    Unmet,
+}
+
+impl Outcome {
+    /// Returns [`Self::Done`] where the condition was met.
+    pub fn met(condition: bool) -> Self {
+        if condition { Self::Done } else { Self::Unmet }
+    }
+}
+
+/// Says why a command ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The configuration cannot work.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// The producer ended.
+    #[error(transparent)]
+    Producer(#[from] crate::producer::ProducerError),
+    /// The consumer ended.
+    #[error(transparent)]
+    Consumer(#[from] ConsumerError),
+    /// A call of the deployer failed.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// The output or the runtime failed.
+    #[error("{subject}")]
+    System {
+        /// What failed.
+        subject: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl CommandError {
+    fn is_config(&self) -> bool {
+        matches!(
+            self,
+            Self::Config(_)
+                | Self::Consumer(ConsumerError::Config(_))
+                | Self::Admin(AdminError::Config(_))
+        )
+    }
+
+    /// Says that signals cannot be caught.
+    pub fn signals(source: std::io::Error) -> Self {
+        Self::System {
+            subject: "the signals to end cannot be caught",
+            source,
+        }
+    }
+}
+
+/// Runs a command to its end and turns the result into an exit code; an error is one line on stderr.
+pub fn run<F>(command: impl FnOnce() -> Result<F, CommandError>) -> ExitCode
+where
+    F: Future<Output = Result<Outcome, CommandError>>,
+{
+    let result = crate::proxy::leave().map_err(|source| CommandError::System {
+        subject: "a proxy is set in the environment and cannot be left out; set NO_PROXY=*",
+        source,
+    });
+    match result.and_then(|()| command()).and_then(block_on) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Unmet) => ExitCode::FAILURE,
+        Err(error) => {
+            // The one place that writes an error; a lost line on a closed stderr cannot be told to anyone.
+            let _ = writeln!(std::io::stderr(), "{}", chain(&error));
+            ExitCode::from(if error.is_config() { EXIT_CONFIG } else { 1 })
+        }
+    }
+}
+
+fn block_on<F>(command: F) -> Result<Outcome, CommandError>
+where
+    F: Future<Output = Result<Outcome, CommandError>>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|source| CommandError::System {
+            subject: "the runtime cannot be started",
+            source,
+        })?;
+    let result = runtime.block_on(command);
+    // A read of the standard input, or a Kafka client that waits for a dead broker, must not hold the exit up.
+    runtime.shutdown_timeout(GRACE);
+    result
+}
+
+/// Accepts a number of seconds up to a day.
+fn seconds() -> clap::builder::RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(1..=86_400)
+}
+
+/// Joins an error and its causes into one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let part = error.to_string();
+        if !text.ends_with(&part) {
+            text.push_str(": ");
+            text.push_str(&part);
+        }
+        source = error.source();
+    }
+    text
+}
+
+/// Sends log lines to stderr in this format; `RUST_LOG` chooses which.
+pub fn start_logging(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let registry = tracing_subscriber::registry().with(filter);
+    // Set without the bridge from the `log` crate: librdkafka's lines come through our own context, and the bridge's
+    // records carry the path of a source file on the machine that built us.
+    let set = match format {
+        LogFormat::Text => {
+            let layer = tracing_subscriber::fmt::layer()
+                .with_writer(std::io::stderr)
+                .with_ansi(false)
+                .with_target(false);
+            tracing::subscriber::set_global_default(registry.with(layer))
+        }
+        LogFormat::Json => {
+            let layer = tracing_subscriber::fmt::layer()
+                .with_writer(std::io::stderr)
+                .json()
+                .flatten_event(true)
+                .with_target(false);
+            tracing::subscriber::set_global_default(registry.with(layer))
+        }
+    };
+    if let Err(error) = set {
+        // Only a second call ends here; the first one's format stays.
+        tracing::debug!(%error, "logging is set already");
+    }
+}
+
+/// Writes documents as JSON, one a line.
+///
+/// # Errors
+/// When the writer fails.
+pub fn print<T: Serialize>(writer: &mut impl Write, documents: &[T]) -> Result<(), CommandError> {
+    let system = |source| CommandError::System {
+        subject: "the result cannot be written",
+        source,
+    };
+    for document in documents {
+        serde_json::to_writer(&mut *writer, document).map_err(|error| system(error.into()))?;
+        writeln!(writer).map_err(system)?;
+    }
+    writer.flush().map_err(system)
+}

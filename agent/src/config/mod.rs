@@ -1,0 +1,155 @@
+//! The configuration files of the two agents, read and checked before anything is opened.
+
+mod consumer;
+mod producer;
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+pub use consumer::{Batch, ConsumerConfig, Couchdb, Topic};
+pub use producer::{ProducerConfig, ProducerKafka, SourceKind, SourceSettings, StateSettings};
+
+/// Says what is wrong with a configuration file, in one line.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("{path}: cannot be read")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file is not TOML of the expected shape.
+    #[error("{path}{position}: {message}")]
+    Syntax {
+        /// The file.
+        path: String,
+        /// `:LINE`, or nothing where no line is to blame.
+        position: String,
+        /// What the parser found, on one line.
+        message: String,
+    },
+    /// A key has a value that cannot work.
+    #[error("{path}: {key}: {problem}")]
+    Value {
+        /// The file.
+        path: String,
+        /// The key, as in `batch.documents`.
+        key: String,
+        /// What is wrong with its value.
+        problem: String,
+    },
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A configuration that can check its own values.
+pub trait Checked: DeserializeOwned {
+    /// Names the first key whose value cannot work, with the reason.
+    fn check(&self) -> Result<(), (String, String)>;
+}
+
+/// Reads and checks a configuration file.
+///
+/// # Errors
+/// When the file cannot be read, is not TOML of the right shape, or holds a value that cannot work.
+pub fn load<C: Checked>(path: &Path) -> Result<C, ConfigError> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: name.clone(),
+        source,
+    })?;
+    parse(&name, &text)
+}
+
+/// Parses and checks the text of a configuration file called `name`.
+///
+/// # Errors
+/// As [`load`], but for reading.
+pub fn parse<C: Checked>(name: &str, text: &str) -> Result<C, ConfigError> {
+    let config: C = toml::from_str(text).map_err(|error| ConfigError::Syntax {
+        path: name.to_owned(),
+        position: error.span().map_or_else(String::new, |span| {
+            format!(":{}", line_of(text, span.start))
+        }),
+        message: error
+            .message()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" "),
+    })?;
+    config
+        .check()
+        .map_err(|(key, problem)| ConfigError::Value {
+            path: name.to_owned(),
+            key,
+            problem,
+        })?;
+    Ok(config)
+}
+
+fn line_of(text: &str, byte: usize) -> usize {
+    text.as_bytes()
+        .iter()
+        .take(byte)
+        .filter(|&&b| b == b'\n')
+        .count()
+        + 1
+}
+
+/// Refuses an empty value.
+fn not_empty(key: &str, value: &str) -> Result<(), (String, String)> {
+    if value.trim().is_empty() {
+        Err((key.to_owned(), "must not be empty".to_owned()))
+    } else {
+        Ok(())
+    }
+}
+
+/// Refuses what is not a comma-separated list of `HOST:PORT`.
+fn check_bootstrap(value: &str) -> Result<(), (String, String)> {
+    let key = "kafka.bootstrap";
+    not_empty(key, value)?;
+    for server in value.split(',') {
+        let port = server
+            .trim()
+            .rsplit_once(':')
+            .filter(|(host, _)| !host.is_empty())
+            .map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(1..))) {
+            return Err((key.to_owned(), format!("{server:?} is not HOST:PORT")));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a name Kafka would refuse for a topic.
+fn check_topic(key: &str, value: &str) -> Result<(), (String, String)> {
+    let problem = if value.is_empty() {
+        "must not be empty".to_owned()
+    } else if value.len() > 249 {
+        format!("{value:?} is longer than 249 characters")
+    } else if value == "." || value == ".." {
+        format!("{value:?} is not a topic name")
+    } else if let Some(bad) = value
+        .chars()
+        .find(|c| !c.is_ascii_alphanumeric() && !"._-".contains(*c))
+    {
+        format!("{value:?} holds {bad:?}; a topic name is made of a-z, A-Z, 0-9, '.', '_' and '-'")
+    } else {
+        return Ok(());
+    };
+    Err((key.to_owned(), problem))
+}

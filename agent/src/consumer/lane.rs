@@ -1,0 +1,283 @@
+//! Lanes: one per assigned partition, each with the records that wait and at most one write on its way, so that the
+//! records of a partition are settled in their order.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::document::Record;
+use crate::config::Batch;
+
+/// How long a full lane holds all others up before its partition is paused instead.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A partition of a topic.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Partition {
+    pub(super) topic: String,
+    pub(super) number: i32,
+}
+
+/// Records of a partition that are written together.
+#[derive(Debug)]
+pub(super) struct Load {
+    pub(super) partition: Partition,
+    /// The lane's number; a lane that was taken away and came back has another.
+    pub(super) lane: u64,
+    pub(super) records: Vec<Record>,
+}
+
+#[derive(Debug)]
+struct Lane {
+    number: u64,
+    waiting: VecDeque<Record>,
+    bytes: usize,
+    writing: bool,
+    full_since: Option<Instant>,
+    paused: bool,
+}
+
+/// All lanes of a consumer.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    limits: Batch,
+    by_partition: HashMap<Partition, Lane>,
+    next: u64,
+}
+
+impl Lanes {
+    pub(super) fn new(limits: Batch) -> Self {
+        Self {
+            limits,
+            by_partition: HashMap::new(),
+            next: 0,
+        }
+    }
+
+    /// Adds a record to its lane; the first of a partition makes the lane.
+    pub(super) fn push(&mut self, partition: Partition, record: Record) {
+        let next = &mut self.next;
+        let lane = self.by_partition.entry(partition).or_insert_with(|| {
+            *next += 1;
+            Lane {
+                number: *next,
+                waiting: VecDeque::new(),
+                bytes: 0,
+                writing: false,
+                full_since: None,
+                paused: false,
+            }
+        });
+        lane.bytes += record.bytes();
+        lane.waiting.push_back(record);
+        if lane.full_since.is_none() && lane.is_full(&self.limits) {
+            lane.full_since = Some(Instant::now());
+        }
+    }
+
+    /// Forgets a partition that was taken away; what waited is read by its next owner. Returns whether it was paused.
+    pub(super) fn remove(&mut self, partition: &Partition) -> bool {
+        self.by_partition
+            .remove(partition)
+            .is_some_and(|lane| lane.paused)
+    }
+
+    /// Takes, from every lane that has no write on its way, what fits into one.
+    pub(super) fn take_ready(&mut self) -> Vec<Load> {
+        let ready = self
+            .by_partition
+            .iter_mut()
+            .filter(|(_, lane)| !lane.writing && !lane.waiting.is_empty());
+        ready
+            .map(|(partition, lane)| lane.take(partition, &self.limits))
+            .collect()
+    }
+
+    /// Notes that a write ended. Returns whether the lane still exists, which is when its offset may be stored.
+    pub(super) fn settled(&mut self, partition: &Partition, number: u64) -> bool {
+        match self
+            .by_partition
+            .get_mut(partition)
+            .filter(|lane| lane.number == number)
+        {
+            Some(lane) => {
+                lane.writing = false;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Returns whether a lane is full and not paused: then no more records are to be read.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.by_partition
+            .values()
+            .any(|lane| lane.full_since.is_some() && !lane.paused)
+    }
+
+    /// Returns when the next full lane is to be paused.
+    pub(super) fn pause_at(&self) -> Option<Instant> {
+        self.by_partition
+            .values()
+            .filter(|lane| !lane.paused)
+            .filter_map(|lane| lane.full_since)
+            .min()
+            .map(|since| since + PATIENCE)
+    }
+
+    /// Returns the partitions to pause now, and regards them as paused.
+    pub(super) fn take_to_pause(&mut self) -> Vec<Partition> {
+        let now = Instant::now();
+        let late = |lane: &Lane| {
+            !lane.paused && lane.full_since.is_some_and(|since| now >= since + PATIENCE)
+        };
+        let late = self.by_partition.iter_mut().filter(|(_, lane)| late(lane));
+        late.map(|(partition, lane)| {
+            lane.paused = true;
+            partition.clone()
+        })
+        .collect()
+    }
+
+    /// Returns the paused partitions that have room again, and regards them as resumed.
+    pub(super) fn take_to_resume(&mut self) -> Vec<Partition> {
+        let roomy = self
+            .by_partition
+            .iter_mut()
+            .filter(|(_, lane)| lane.paused && lane.full_since.is_none());
+        roomy
+            .map(|(partition, lane)| {
+                lane.paused = false;
+                partition.clone()
+            })
+            .collect()
+    }
+}
+
+impl Lane {
+    fn is_full(&self, limits: &Batch) -> bool {
+        self.waiting.len() >= limits.documents || self.bytes >= limits.bytes
+    }
+
+    fn take(&mut self, partition: &Partition, limits: &Batch) -> Load {
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        while let Some(record) = self.waiting.front() {
+            // A record larger than the limit goes alone.
+            if records.len() == limits.documents
+                || (bytes > 0 && bytes + record.bytes() > limits.bytes)
+            {
+                break;
+            }
+            bytes += record.bytes();
+            records.extend(self.waiting.pop_front());
+        }
+        self.bytes -= bytes;
+        self.writing = true;
+        if !self.is_full(limits) {
+            self.full_since = None;
+        }
+        Load {
+            partition: partition.clone(),
+            lane: self.number,
+            records,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lanes() -> Lanes {
+        Lanes::new(Batch {
+            documents: 3,
+            bytes: 100,
+            age_ms: 50,
+        })
+    }
+
+    fn partition(number: i32) -> Partition {
+        Partition {
+            topic: "t".into(),
+            number,
+        }
+    }
+
+    fn record(offset: i64, bytes: usize) -> Record {
+        Record {
+            partition: 0,
+            offset,
+            timestamp: None,
+            key: None,
+            value: Some(vec![0; bytes]),
+        }
+    }
+
+    fn offsets(load: &Load) -> Vec<i64> {
+        load.records.iter().map(|record| record.offset).collect()
+    }
+
+    #[test]
+    fn a_lane_has_one_write_at_a_time_and_keeps_the_order() {
+        let mut lanes = lanes();
+        (0..5).for_each(|offset| lanes.push(partition(0), record(offset, 1)));
+        let first = lanes.take_ready();
+        assert_eq!(first.iter().map(offsets).collect::<Vec<_>>(), [[0, 1, 2]]);
+        assert!(lanes.take_ready().is_empty());
+        lanes.push(partition(1), record(7, 1));
+        assert_eq!(
+            lanes.take_ready().iter().map(offsets).collect::<Vec<_>>(),
+            [[7]]
+        );
+        assert!(lanes.settled(&partition(0), first[0].lane));
+        assert_eq!(
+            lanes.take_ready().iter().map(offsets).collect::<Vec<_>>(),
+            [[3, 4]]
+        );
+    }
+
+    #[test]
+    fn bytes_end_a_batch_and_a_huge_record_goes_alone() {
+        let mut lanes = lanes();
+        for (offset, bytes) in [(0, 500), (1, 60), (2, 60)] {
+            lanes.push(partition(0), record(offset, bytes));
+        }
+        for expected in [[0], [1], [2]] {
+            let load = lanes.take_ready().remove(0);
+            assert_eq!(offsets(&load), expected);
+            lanes.settled(&partition(0), load.lane);
+        }
+        assert!(lanes.take_ready().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_lane_blocks_then_is_paused_then_resumes() {
+        let mut lanes = lanes();
+        lanes.push(partition(0), record(0, 1));
+        let load = lanes.take_ready().remove(0);
+        (1..4).for_each(|offset| lanes.push(partition(0), record(offset, 1)));
+        assert!(lanes.is_blocked() && lanes.take_to_pause().is_empty());
+        tokio::time::sleep_until(lanes.pause_at().expect("it is full")).await;
+        assert_eq!(lanes.take_to_pause(), [partition(0)]);
+        assert!(
+            !lanes.is_blocked() && lanes.pause_at().is_none() && lanes.take_to_resume().is_empty()
+        );
+        lanes.settled(&partition(0), load.lane);
+        lanes.take_ready();
+        assert_eq!(lanes.take_to_resume(), [partition(0)]);
+        assert!(lanes.take_to_resume().is_empty());
+    }
+
+    #[test]
+    fn a_lane_that_was_taken_away_stores_nothing_also_when_it_came_back() {
+        let mut lanes = lanes();
+        lanes.push(partition(0), record(0, 1));
+        let load = lanes.take_ready().remove(0);
+        lanes.remove(&partition(0));
+        assert!(!lanes.settled(&partition(0), load.lane));
+        lanes.push(partition(0), record(0, 1));
+        assert!(!lanes.settled(&partition(0), load.lane));
+    }
+}

@@ -1,0 +1,252 @@
+//! The consumer: reads the events of all topics and writes each as one document.
+//!
+//! Records are gathered as long as more are at hand, never waited for, so a lone event is written at once and a backlog
+//! in large batches. An offset is stored for commit only when all records before it are settled: a document, a document
+//! that was there already, or a dead letter. While the store is away the full partitions are paused and the client is
+//! still polled, so that the group is kept.
+
+mod dead_letters;
+pub mod document;
+mod lane;
+mod patience;
+mod reader;
+pub mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+use rdkafka::consumer::{Consumer, MessageStream};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::BorrowedMessage;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::config::{ConfigError, ConsumerConfig};
+use crate::shutdown::Shutdown;
+use crate::store::Store;
+use crate::store::couchdb::{AddressError, Couchdb};
+use lane::{Lanes, Load, Partition};
+use reader::Client;
+use writer::{Writer, Written};
+
+/// How long writes on their way are waited for at the end.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Says why a consumer ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsumerError {
+    /// The configuration cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The store's address is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The Kafka client cannot be made or go on.
+    #[error("the Kafka client cannot go on")]
+    Client(#[source] KafkaError),
+    /// A write ended by a defect of this program.
+    #[error("a write did not end as it should")]
+    Write(#[source] tokio::task::JoinError),
+}
+
+/// Reads and writes until the end is asked for.
+///
+/// # Errors
+/// When the password cannot be read or the Kafka client cannot go on; never because the store or Kafka is away.
+pub async fn run(config: &ConsumerConfig, shutdown: Shutdown) -> Result<(), ConsumerError> {
+    let store = Couchdb::new(
+        &config.couchdb.url,
+        &config.couchdb.user,
+        &config.password()?,
+    )?;
+    run_with(config, store, shutdown).await
+}
+
+/// As [`run`], with another store.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with<S: Store>(
+    config: &ConsumerConfig,
+    store: S,
+    mut shutdown: Shutdown,
+) -> Result<(), ConsumerError> {
+    let (client, revoked) = reader::open(config)?;
+    tracing::info!(
+        group = config.group,
+        topics = config.topics.len(),
+        "started"
+    );
+    let mut consumer = Consumption {
+        config: Arc::new(config.clone()),
+        client: &client,
+        revoked,
+        lanes: Lanes::new(config.batch.clone()),
+        writer: Writer::new(store),
+        writes: JoinSet::new(),
+    };
+    let mut messages = client.stream();
+    let result = loop {
+        consumer.start_writes();
+        let pause_at = consumer.lanes.pause_at();
+        let blocked = consumer.lanes.is_blocked();
+        let step = tokio::select! {
+            biased;
+            () = shutdown.requested() => break Ok(()),
+            Some(partitions) = consumer.revoked.recv() => {
+                consumer.forget(&partitions);
+                Ok(())
+            }
+            Some(done) = consumer.writes.join_next() => done.map(|done| consumer.settle(&done)).map_err(ConsumerError::Write),
+            () = tokio::time::sleep_until(pause_at.unwrap_or_else(Instant::now)), if pause_at.is_some() => {
+                reader::set_paused(&client, &consumer.lanes.take_to_pause(), true);
+                Ok(())
+            }
+            message = messages.next(), if !blocked => consumer.gather(message, &mut messages),
+        };
+        if let Err(error) = step {
+            break Err(error);
+        }
+    };
+    drop(messages);
+    consumer.drain().await;
+    drop(consumer);
+    reader::close(client).await;
+    tracing::info!("stopped");
+    result
+}
+
+/// A write that ended.
+struct Done {
+    partition: Partition,
+    lane: u64,
+    last: i64,
+    written: Written,
+}
+
+struct Consumption<'a, S> {
+    config: Arc<ConsumerConfig>,
+    client: &'a Client,
+    revoked: mpsc::UnboundedReceiver<Vec<Partition>>,
+    lanes: Lanes,
+    writer: Writer<S>,
+    writes: JoinSet<Done>,
+}
+
+impl<S: Store> Consumption<'_, S> {
+    /// Takes a message and all that are at hand after it, within the batch's age.
+    fn gather(
+        &mut self,
+        first: Option<KafkaResult<BorrowedMessage<'_>>>,
+        messages: &mut MessageStream<'_, reader::Reporter>,
+    ) -> Result<(), ConsumerError> {
+        let until = Instant::now() + self.config.batch.age();
+        let mut next = first;
+        while let Some(message) = next {
+            // A rebalance just before this message may have ended a lane of the same partition.
+            while let Ok(partitions) = self.revoked.try_recv() {
+                self.forget(&partitions);
+            }
+            match message {
+                Ok(message) => {
+                    let (partition, record) = reader::take(&message);
+                    self.lanes.push(partition, record);
+                }
+                Err(error @ KafkaError::MessageConsumptionFatal(_)) => {
+                    return Err(ConsumerError::Client(error));
+                }
+                // Already in the log; the client goes on by itself: a topic may come into being, a broker back.
+                Err(error) => tracing::debug!(%error, "Kafka has no events for now"),
+            }
+            if self.lanes.is_blocked() || Instant::now() >= until {
+                break;
+            }
+            next = messages.next().now_or_never().flatten();
+        }
+        Ok(())
+    }
+
+    /// Forgets partitions that were taken away.
+    fn forget(&mut self, partitions: &[Partition]) {
+        let paused: Vec<Partition> = partitions
+            .iter()
+            .filter(|partition| self.lanes.remove(partition))
+            .cloned()
+            .collect();
+        reader::set_paused(self.client, &paused, false);
+    }
+
+    fn start_writes(&mut self) {
+        for load in self.lanes.take_ready() {
+            let Load {
+                partition,
+                lane,
+                records,
+            } = load;
+            let (Some(last), Some(topic)) = (
+                records.last().map(|record| record.offset),
+                self.config
+                    .topics
+                    .iter()
+                    .position(|topic| topic.name == partition.topic),
+            ) else {
+                continue;
+            };
+            let (writer, config) = (self.writer.clone(), Arc::clone(&self.config));
+            self.writes.spawn(async move {
+                let written = writer.write(&config.topics[topic], &records).await;
+                Done {
+                    partition,
+                    lane,
+                    last,
+                    written,
+                }
+            });
+        }
+        reader::set_paused(self.client, &self.lanes.take_to_resume(), false);
+    }
+
+    /// Stores the offset of a write that ended; the next commit takes it along.
+    fn settle(&mut self, done: &Done) {
+        let Done {
+            partition: Partition { topic, number },
+            last,
+            written,
+            ..
+        } = done;
+        tracing::debug!(
+            topic,
+            partition = number,
+            offset = last,
+            ?written,
+            "written"
+        );
+        if !self.lanes.settled(&done.partition, done.lane) {
+            return;
+        }
+        if let Err(error) = self.client.store_offset(topic, *number, *last) {
+            tracing::warn!(topic, partition = number, offset = last, %error, "the offset is not kept; its events are read again");
+        }
+    }
+
+    /// Waits for the writes on their way, but not for ever; what is not done is read again by the next start.
+    async fn drain(&mut self) {
+        let deadline = Instant::now() + DRAIN;
+        while let Ok(Some(done)) = tokio::time::timeout_at(deadline, self.writes.join_next()).await
+        {
+            match done {
+                Ok(done) => self.settle(&done),
+                Err(error) => tracing::error!(%error, "a write did not end as it should"),
+            }
+        }
+        if !self.writes.is_empty() {
+            tracing::warn!(
+                writes = self.writes.len(),
+                "stopped before CouchDB took everything; it is read again"
+            );
+        }
+        self.writes.abort_all();
+    }
+}

@@ -1,0 +1,63 @@
+//! How long the writer waits for a store that does not take documents, and what the log says meanwhile.
+
+use std::time::Duration;
+
+use crate::backoff::Backoff;
+use crate::store::Trouble;
+
+/// The first and the longest wait while the store is away.
+const AWAY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// The first and the longest wait while the store does not let us in.
+const DENIED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+
+/// Waits between attempts and says so in the log, the first time and then ever more seldom.
+pub(super) struct Patience<'a> {
+    database: &'a str,
+    away: Backoff,
+    denied: Backoff,
+}
+
+impl<'a> Patience<'a> {
+    pub(super) fn new(database: &'a str) -> Self {
+        Self {
+            database,
+            away: Backoff::new(AWAY.0, AWAY.1),
+            denied: Backoff::new(DENIED.0, DENIED.1),
+        }
+    }
+
+    pub(super) async fn wait(&mut self, trouble: &Trouble) {
+        let Self { database, .. } = self;
+        let wait = match trouble {
+            Trouble::Away(reason) => {
+                let wait = self.away.next_wait();
+                if self.away.attempt().is_power_of_two() {
+                    tracing::warn!(
+                        database,
+                        reason,
+                        attempt = self.away.attempt(),
+                        "CouchDB does not take documents; trying again"
+                    );
+                }
+                wait
+            }
+            Trouble::Denied(reason) | Trouble::Rejected(reason) => {
+                let wait = self.denied.next_wait();
+                tracing::error!(
+                    database,
+                    reason,
+                    "CouchDB does not let the consumer write; somebody must act, nothing is lost"
+                );
+                wait
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
+
+    pub(super) fn relax(&mut self) {
+        if self.away.attempt() + self.denied.attempt() > 0 {
+            tracing::info!(database = self.database, "CouchDB takes documents again");
+            *self = Self::new(self.database);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The Kafka client of the consumer and what it tells about its partitions.
+
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance, StreamConsumer};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use tokio::sync::mpsc;
+
+use super::ConsumerError;
+use super::document::Record;
+use super::lane::Partition;
+use crate::config::ConsumerConfig;
+use crate::kafka;
+
+/// How long a broker may take to answer the last commit, and the client to leave its group.
+const LEAVE: Duration = Duration::from_secs(5);
+
+/// Tells which partitions were taken away.
+pub(super) struct Reporter(mpsc::UnboundedSender<Vec<Partition>>);
+
+impl ClientContext for Reporter {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        kafka::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        kafka::log_error(&error, reason);
+    }
+}
+
+impl ConsumerContext for Reporter {
+    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assign(list) => {
+                tracing::info!(partitions = list.count(), "partitions are assigned");
+            }
+            Rebalance::Revoke(list) => {
+                tracing::info!(partitions = list.count(), "partitions are taken away");
+                // Nobody listens while the consumer ends.
+                let _ = self.0.send(partitions(list));
+            }
+            Rebalance::Error(error) => {
+                tracing::error!(%error, "the group cannot share its partitions");
+            }
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Err(error) = result {
+            tracing::warn!(%error, "Kafka did not keep the offsets; they are given to it again");
+        }
+    }
+}
+
+/// The Kafka client.
+pub(super) type Client = StreamConsumer<Reporter>;
+
+/// Makes the client and subscribes to all topics.
+pub(super) fn open(
+    config: &ConsumerConfig,
+) -> Result<(Client, mpsc::UnboundedReceiver<Vec<Partition>>), ConsumerError> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let client: Client = kafka::client(&config.kafka.bootstrap, "consumer")
+        .set("group.id", &config.group)
+        .set("auto.offset.reset", "earliest")
+        // Offsets are stored once their documents are acknowledged, and committed from there.
+        .set("enable.auto.offset.store", "false")
+        .set("enable.auto.commit", "true")
+        .set("auto.commit.interval.ms", "1000")
+        // One consumer is the rule: cooperative strategies gain nothing and have known trouble with commits.
+        .set("partition.assignment.strategy", "range")
+        // The partitions of a consumer that was killed come back after this time.
+        .set("session.timeout.ms", "10000")
+        .set("heartbeat.interval.ms", "1000")
+        // A topic that does not exist yet is found within this time.
+        .set("topic.metadata.refresh.interval.ms", "2000")
+        .set("fetch.queue.backoff.ms", "50")
+        .set("fetch.error.backoff.ms", "100")
+        .set("queued.max.messages.kbytes", "16384")
+        .create_with_context(Reporter(sender))
+        .map_err(ConsumerError::Client)?;
+    let topics: Vec<&str> = config
+        .topics
+        .iter()
+        .map(|topic| topic.name.as_str())
+        .collect();
+    client.subscribe(&topics).map_err(ConsumerError::Client)?;
+    Ok((client, receiver))
+}
+
+/// Copies a message out of the client's memory.
+pub(super) fn take(message: &BorrowedMessage<'_>) -> (Partition, Record) {
+    let partition = Partition {
+        topic: message.topic().to_owned(),
+        number: message.partition(),
+    };
+    let record = Record {
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp: message.timestamp().to_millis(),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+    };
+    (partition, record)
+}
+
+/// Pauses or resumes partitions; one that is not ours any more does not matter.
+pub(super) fn set_paused(client: &Client, partitions: &[Partition], paused: bool) {
+    if partitions.is_empty() {
+        return;
+    }
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        list.add_partition(&partition.topic, partition.number);
+    }
+    let result = if paused {
+        client.pause(&list)
+    } else {
+        client.resume(&list)
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, paused, "partitions could not be paused or resumed");
+    }
+}
+
+/// Commits what is stored, leaves the group and drops the client, each within a limit: librdkafka can wait for ever for
+/// a broker that is away, and the process ends anyway.
+pub(super) async fn close(client: Client) {
+    let leave = tokio::task::spawn_blocking(move || {
+        if let Err(error) = client.commit_consumer_state(rdkafka::consumer::CommitMode::Sync)
+            && error.rdkafka_error_code() != Some(rdkafka::error::RDKafkaErrorCode::NoOffset)
+        {
+            tracing::warn!(%error, "the last offsets are not committed; their events are read again");
+        }
+        drop(client);
+    });
+    if tokio::time::timeout(LEAVE, leave).await.is_err() {
+        tracing::warn!("the group could not be left in time");
+    }
+}
+
+fn partitions(list: &TopicPartitionList) -> Vec<Partition> {
+    let element = |(topic, number): (String, i32)| Partition { topic, number };
+    list.to_topic_map().into_keys().map(element).collect()
+}

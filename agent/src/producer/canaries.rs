@@ -1,0 +1,92 @@
+//! Canaries: numbered events on a topic of their own that prove the way to `CouchDB`.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::ProducerError;
+use super::delivery::{Client, Guarantee};
+use super::pending::PendingEvent;
+use crate::config::ProducerConfig;
+use crate::event::{Origin, Payload, Taken, host_name};
+
+/// What `canaries` prints.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    client: String,
+    run: String,
+    sent: u64,
+    acked: u64,
+}
+
+impl Report {
+    /// Returns whether Kafka confirmed every canary.
+    pub fn is_complete(&self) -> bool {
+        self.sent == self.acked
+    }
+}
+
+/// Sends `count` canaries to a topic and waits for each to be confirmed by all replicas.
+///
+/// # Errors
+/// When the Kafka client cannot be made.
+pub async fn send(
+    config: &ProducerConfig,
+    run: &str,
+    count: u64,
+    topic: &str,
+    timeout: Duration,
+) -> Result<Report, ProducerError> {
+    let deadline = Instant::now() + timeout;
+    let (mut client, mut deliveries) = Client::new(
+        &config.kafka.bootstrap,
+        &config.client,
+        Guarantee::Prompt(timeout),
+    )?;
+    client.warm_up(topic, timeout).await;
+    let origin = Origin {
+        client: config.client.clone(),
+        host: host_name(),
+        run: run.to_owned(),
+    };
+    for sequence in 1..=count {
+        let rendered = origin.render(sequence, &Taken::now(Payload::Canary));
+        let (event, _) = rendered.map_err(|source| ProducerError::Render { sequence, source })?;
+        client
+            .send(
+                sequence,
+                &PendingEvent {
+                    topic: topic.to_owned(),
+                    event,
+                },
+            )
+            .await;
+    }
+    let (mut acked, mut reported) = (0, 0);
+    while reported < count {
+        let Ok(Some(report)) = tokio::time::timeout_at(deadline, deliveries.recv()).await else {
+            break;
+        };
+        reported += 1;
+        match report.result {
+            Ok(()) => acked += 1,
+            Err(error) => {
+                tracing::error!(sequence = report.ticket, %error, "a canary was not confirmed");
+            }
+        }
+    }
+    if reported < count {
+        tracing::error!(
+            missing = count - reported,
+            "not all canaries were confirmed in time"
+        );
+    }
+    client.close();
+    Ok(Report {
+        client: config.client.clone(),
+        run: run.to_owned(),
+        sent: count,
+        acked,
+    })
+}

@@ -1,0 +1,196 @@
+//! The Kafka client of a producer: it takes events and tells, for each, whether Kafka confirmed it.
+
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use tokio::sync::mpsc;
+
+use super::ProducerError;
+use super::pending::PendingEvent;
+use crate::kafka;
+
+/// How long the client waits for its own queue to have room before it is asked again.
+const QUEUE_WAIT: Duration = Duration::from_millis(20);
+
+/// What became of one event.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    /// Which client the event was given to.
+    pub(super) generation: u64,
+    /// The number the event was given out under.
+    pub(super) ticket: u64,
+    /// Whether Kafka confirmed it.
+    pub(super) result: Result<(), KafkaError>,
+}
+
+/// Where deliveries are reported to.
+#[derive(Debug, Clone)]
+struct Reporter {
+    generation: u64,
+    deliveries: mpsc::UnboundedSender<Delivery>,
+}
+
+impl ClientContext for Reporter {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        kafka::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        kafka::log_error(&error, reason);
+    }
+}
+
+impl ProducerContext for Reporter {
+    type DeliveryOpaque = Box<u64>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<u64>) {
+        let result = result
+            .as_ref()
+            .map(|_| ())
+            .map_err(|(error, _)| error.clone());
+        // Nobody listens any more once the producer has given up waiting; the event then stays pending.
+        let _ = self.deliveries.send(Delivery {
+            generation: self.generation,
+            ticket: *ticket,
+            result,
+        });
+    }
+}
+
+/// How sure a client is that an event is there once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guarantee {
+    /// Kafka drops repeated sends, and no event is ever given up.
+    Idempotent,
+    /// An event is given up after this time, and a repeated send may be there twice; the client is ready half a second
+    /// sooner, because it needs no producer id.
+    Prompt(Duration),
+}
+
+/// A Kafka client that is replaced by a new one after an error it cannot recover from.
+pub(super) struct Client {
+    bootstrap: String,
+    key: String,
+    guarantee: Guarantee,
+    generation: u64,
+    producer: Option<ThreadedProducer<Reporter>>,
+    deliveries: mpsc::UnboundedSender<Delivery>,
+}
+
+impl Client {
+    /// Makes a client that sends under this key.
+    ///
+    /// # Errors
+    /// When the client cannot be made; no broker is asked yet.
+    pub(super) fn new(
+        bootstrap: &str,
+        key: &str,
+        guarantee: Guarantee,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<Delivery>), ProducerError> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut client = Self {
+            bootstrap: bootstrap.to_owned(),
+            key: key.to_owned(),
+            guarantee,
+            generation: 0,
+            producer: None,
+            deliveries: sender,
+        };
+        client.renew()?;
+        Ok((client, receiver))
+    }
+
+    /// Returns how often the client was replaced.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Replaces the client; what the old one still had must be sent again.
+    ///
+    /// # Errors
+    /// When the new client cannot be made.
+    pub(super) fn renew(&mut self) -> Result<(), ProducerError> {
+        self.close();
+        self.generation += 1;
+        let reporter = Reporter {
+            generation: self.generation,
+            deliveries: self.deliveries.clone(),
+        };
+        let (idempotent, timeout) = match self.guarantee {
+            Guarantee::Idempotent => ("true", Duration::ZERO),
+            Guarantee::Prompt(timeout) => ("false", timeout),
+        };
+        let producer = kafka::client(&self.bootstrap, &format!("producer-{}", self.key))
+            .set("enable.idempotence", idempotent)
+            .set("acks", "all")
+            // Zero is never.
+            .set("message.timeout.ms", timeout.as_millis().to_string())
+            .set("partitioner", "murmur2_random")
+            .set("compression.type", "lz4")
+            .set("linger.ms", "2")
+            .set("queue.buffering.max.messages", "20000")
+            .set("queue.buffering.max.kbytes", "131072")
+            .create_with_context(reporter)
+            .map_err(ProducerError::Client)?;
+        self.producer = Some(producer);
+        Ok(())
+    }
+
+    /// Waits until the client knows a topic's brokers, so that the first event is not slower than the next.
+    pub(super) async fn warm_up(&self, topic: &str, timeout: Duration) {
+        let Some(producer) = self.producer.clone() else {
+            return;
+        };
+        let topic = topic.to_owned();
+        let ask = tokio::task::spawn_blocking(move || {
+            producer
+                .client()
+                .fetch_metadata(Some(&topic), timeout)
+                .map(drop)
+        });
+        match ask.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the topic's brokers are not known yet"),
+            Err(error) => tracing::warn!(%error, "the topic's brokers are not known yet"),
+        }
+    }
+
+    /// Gives an event to the client, waiting while its queue is full. A refusal is reported as a delivery.
+    pub(super) async fn send(&self, ticket: u64, pending: &PendingEvent) {
+        let mut record = BaseRecord::with_opaque_to(&pending.topic, Box::new(ticket))
+            .key(&self.key)
+            .payload(&pending.event);
+        loop {
+            let Some(producer) = &self.producer else {
+                return;
+            };
+            match producer.send(record) {
+                Ok(()) => return,
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
+                    record = refused;
+                    tokio::time::sleep(QUEUE_WAIT).await;
+                }
+                Err((error, refused)) => {
+                    let report = Delivery {
+                        generation: self.generation,
+                        ticket: *refused.delivery_opaque,
+                        result: Err(error),
+                    };
+                    let _ = self.deliveries.send(report);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Drops the client in a thread of its own: it waits for brokers and its end must hold nobody up.
+    pub(super) fn close(&mut self) {
+        if let Some(producer) = self.producer.take() {
+            drop(tokio::task::spawn_blocking(move || drop(producer)));
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! How far a producer came: the run, its last sequence and what Kafka has confirmed.
+
+use std::fs::{File, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::config::{ProducerConfig, SourceSettings};
+
+/// The version of the file's shape.
+const VERSION: u32 = 1;
+
+/// Says what is wrong with the state directory.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// A file or the directory could not be used.
+    #[error("{path}: cannot be {verb}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was tried, as in `read`.
+        verb: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// The file is not a state.
+    #[error("{path}: is damaged; `new-run` begins a new run")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// The file was written by a newer producer.
+    #[error("{path}: version {version} is newer than this producer knows")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+    },
+    /// Another producer works here.
+    #[error("{path}: another producer is running on this state")]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+}
+
+impl StateError {
+    pub(super) fn file(path: &Path, verb: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::File {
+            path: path.to_owned(),
+            verb,
+            source,
+        }
+    }
+}
+
+/// The state of a run, as kept in `state.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    version: u32,
+    /// The run's id.
+    pub run: String,
+    /// A hash of what defines a run; another one begins a new run.
+    pub settings: String,
+    /// The highest sequence made.
+    pub produced: u64,
+    /// Every event up to this sequence is confirmed.
+    pub acked: u64,
+    /// How many events make the run; 0 is for ever.
+    pub count: u64,
+    /// Whether all events of the run are confirmed.
+    pub finished: bool,
+}
+
+impl State {
+    /// Returns a run of these settings that has not begun.
+    pub fn new(config: &ProducerConfig) -> Self {
+        Self {
+            version: VERSION,
+            run: new_run(),
+            settings: settings_hash(config),
+            produced: 0,
+            acked: 0,
+            count: config.source.count,
+            finished: false,
+        }
+    }
+}
+
+/// Returns a new run's id: the time in UTC and a random part.
+pub(super) fn new_run() -> String {
+    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+    format!("{now}-{:04x}", rand::random::<u16>())
+}
+
+/// Returns a hash of what defines a run: the topic and the source.
+pub(super) fn settings_hash(config: &ProducerConfig) -> String {
+    let SourceSettings {
+        kind,
+        count,
+        interval_ms,
+        raw,
+    } = config.source;
+    let text = format!(
+        "{}\n{kind:?} {count} {interval_ms} {raw}",
+        config.kafka.topic
+    );
+    let hash = format!("{:x}", Sha256::digest(text.as_bytes()));
+    hash[..16].to_owned()
+}
+
+/// The directory that holds the state, locked against a second producer.
+#[derive(Debug)]
+pub struct StateDirectory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl StateDirectory {
+    /// Makes the directory where it is missing, and locks it.
+    ///
+    /// # Errors
+    /// When it cannot be made, or another producer holds it.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        std::fs::create_dir_all(path).map_err(StateError::file(path, "made"))?;
+        let lock_path = path.join("lock");
+        let lock = File::create(&lock_path).map_err(StateError::file(&lock_path, "written"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(StateError::Locked { path: lock_path }),
+            Err(TryLockError::Error(source)) => Err(StateError::File {
+                path: lock_path,
+                verb: "locked",
+                source,
+            }),
+        }
+    }
+
+    /// Returns the path of a file in the directory.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Reads the state; none where no run has begun.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read or understood.
+    pub fn load(&self) -> Result<Option<State>, StateError> {
+        let path = self.file("state.json");
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(StateError::file(&path, "read")(error)),
+        };
+        let state: State = serde_json::from_slice(&text).map_err(|source| StateError::Damaged {
+            path: path.clone(),
+            source,
+        })?;
+        if state.version > VERSION {
+            return Err(StateError::Newer {
+                path,
+                version: state.version,
+            });
+        }
+        Ok(Some(state))
+    }
+
+    /// Writes the state so that a crash leaves the old or the new one, never a part.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self, state: &State) -> Result<(), StateError> {
+        let path = self.file("state.json");
+        let temporary = self.file("state.json.new");
+        let write = || -> std::io::Result<()> {
+            let mut file = File::create(&temporary)?;
+            serde_json::to_writer(&mut file, state)?;
+            file.write_all(b"\n")?;
+            file.sync_data()?;
+            std::fs::rename(&temporary, &path)?;
+            File::open(&self.path)?.sync_all()
+        };
+        write().map_err(StateError::file(&path, "written"))
+    }
+}

@@ -1,0 +1,31 @@
+//! Where events come from: each source fills a channel with payloads until nobody takes them any more.
+
+pub mod snapshot;
+pub mod stdin;
+mod table;
+pub mod top;
+
+use tokio::sync::mpsc;
+
+use crate::config::{SourceKind, SourceSettings};
+use crate::event::Taken;
+
+/// How many payloads wait between a source and the producer.
+const WAITING: usize = 64;
+
+/// Starts a source; the channel closes when the source has no more to give.
+pub fn start(settings: &SourceSettings) -> mpsc::Receiver<Taken> {
+    match settings.kind {
+        SourceKind::Top => {
+            // One at a time: a snapshot that waits gets old, a missed one is logged.
+            let (sender, receiver) = mpsc::channel(1);
+            tokio::spawn(top::run(settings.clone(), sender));
+            receiver
+        }
+        SourceKind::Stdin => {
+            let (sender, receiver) = mpsc::channel(WAITING);
+            tokio::spawn(stdin::run(tokio::io::stdin(), sender));
+            receiver
+        }
+    }
+}

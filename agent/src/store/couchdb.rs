@@ -1,0 +1,318 @@
+//! `CouchDB` over `couch_rs`' client, with the true status of every answer.
+//!
+//! `couch_rs`' own calls lose the status of a refused batch and match rows by position; both decide here whether an
+//! event is stored, so the requests are made through its `req` and the answers are read here.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use couch_rs::Client;
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Document, Row, Store, Trouble};
+
+/// How long one request may take, connecting included.
+const REQUEST: Duration = Duration::from_secs(30);
+
+/// Says why no client could be made.
+#[derive(Debug, thiserror::Error)]
+#[error("{url}: is not an address of CouchDB")]
+pub struct AddressError {
+    url: String,
+    source: couch_rs::error::CouchError,
+}
+
+/// A `CouchDB` server, seen by one user.
+#[derive(Clone)]
+pub struct Couchdb {
+    // Its Debug shows the password, so this type has none.
+    client: Client,
+}
+
+/// An answer of the server.
+#[derive(Debug)]
+pub struct Answer {
+    /// The true status.
+    pub status: StatusCode,
+    /// The body; null where it is not JSON.
+    pub body: Value,
+}
+
+impl Answer {
+    /// Describes an answer that was not wanted, in a few words.
+    pub fn describe(&self) -> String {
+        let part = |name: &str| {
+            self.body
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let text = format!(
+            "HTTP {} {} {}",
+            self.status.as_u16(),
+            part("error"),
+            part("reason")
+        );
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        text.chars().take(300).collect()
+    }
+
+    /// Sorts an answer that was not wanted.
+    pub fn trouble(&self) -> Trouble {
+        match self.status.as_u16() {
+            401 | 403 | 404 => Trouble::Denied(self.describe()),
+            408 | 409 | 412 | 425 | 429 => Trouble::Away(self.describe()),
+            400..=499 => Trouble::Rejected(self.describe()),
+            _ => Trouble::Away(self.describe()),
+        }
+    }
+}
+
+/// One row of an answer to `_bulk_docs`.
+#[derive(Deserialize)]
+struct PutRow {
+    id: Option<String>,
+    ok: Option<bool>,
+    rev: Option<String>,
+    error: Option<String>,
+    reason: Option<Value>,
+}
+
+impl PutRow {
+    fn outcome(self) -> Row {
+        let reason = || {
+            let reason = self.reason.as_ref().map(|reason| {
+                reason
+                    .as_str()
+                    .map_or_else(|| reason.to_string(), str::to_owned)
+            });
+            format!(
+                "{}: {}",
+                self.error.as_deref().unwrap_or("?"),
+                reason.unwrap_or_default()
+            )
+        };
+        match self.error.as_deref() {
+            None if self.ok == Some(true) || self.rev.is_some() => Row::Stored,
+            Some("conflict") => Row::Conflict,
+            Some(
+                "forbidden" | "unauthorized" | "doc_validation" | "bad_request" | "illegal_docid",
+            ) => Row::Refused(reason()),
+            _ => Row::Failed(reason()),
+        }
+    }
+}
+
+impl Couchdb {
+    /// Makes a client; nothing is asked yet.
+    ///
+    /// # Errors
+    /// When the address is not one.
+    pub fn new(url: &str, user: &str, password: &str) -> Result<Self, AddressError> {
+        let client = Client::new_with_timeout(url, Some(user), Some(password), None);
+        Ok(Self {
+            client: client.map_err(|source| AddressError {
+                url: url.to_owned(),
+                source,
+            })?,
+        })
+    }
+
+    /// Makes a client without a user.
+    ///
+    /// # Errors
+    /// When the address is not one.
+    pub fn anonymous(url: &str) -> Result<Self, AddressError> {
+        let client = Client::new_with_timeout(url, None, None, None);
+        Ok(Self {
+            client: client.map_err(|source| AddressError {
+                url: url.to_owned(),
+                source,
+            })?,
+        })
+    }
+
+    /// Makes a request and returns whatever the server answers.
+    ///
+    /// # Errors
+    /// Only when there is no whole answer in time.
+    pub async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<String>,
+        timeout: Duration,
+    ) -> Result<Answer, Trouble> {
+        let query: HashMap<String, String> = query
+            .iter()
+            .map(|&(key, value)| (key.to_owned(), value.to_owned()))
+            .collect();
+        let mut request = self
+            .client
+            .req(method, path, Some(&query).filter(|query| !query.is_empty()))
+            .timeout(timeout);
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        // The address is known; what failed is at the end of the chain.
+        let away =
+            |error: reqwest::Error| Trouble::Away(crate::command::chain(&error.without_url()));
+        let response = request.send().await.map_err(away)?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(away)?;
+        Ok(Answer {
+            status,
+            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        })
+    }
+
+    /// Gets JSON; any status but 200 is trouble.
+    ///
+    /// # Errors
+    /// As [`Self::request`], or the server answered something else.
+    pub async fn get_json(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        timeout: Duration,
+    ) -> Result<Value, Trouble> {
+        let answer = self
+            .request(Method::GET, path, query, None, timeout)
+            .await?;
+        if answer.status == StatusCode::OK {
+            Ok(answer.body)
+        } else {
+            Err(answer.trouble())
+        }
+    }
+}
+
+/// Renders a database's name for a path.
+pub fn path_of(database: &str) -> String {
+    // '+' is the one character a database name may hold that a path may not.
+    database.replace('+', "%2B")
+}
+
+impl Store for Couchdb {
+    async fn put(
+        &self,
+        database: &str,
+        documents: &[&Document],
+    ) -> Result<HashMap<String, Row>, Trouble> {
+        let mut body = String::with_capacity(
+            documents
+                .iter()
+                .map(|document| document.json.len() + 1)
+                .sum::<usize>()
+                + 16,
+        );
+        body.push_str(r#"{"docs":["#);
+        for (index, document) in documents.iter().enumerate() {
+            if index > 0 {
+                body.push(',');
+            }
+            body.push_str(&document.json);
+        }
+        body.push_str("]}");
+        let path = format!("{}/_bulk_docs", path_of(database));
+        let answer = self
+            .request(Method::POST, &path, &[], Some(body), REQUEST)
+            .await?;
+        // 202 is "accepted by too few copies": asked again, until 201 or conflicts with ourselves say that it is kept.
+        if answer.status != StatusCode::CREATED {
+            return Err(answer.trouble());
+        }
+        let rows: Vec<PutRow> = serde_json::from_value(answer.body)
+            .map_err(|error| Trouble::Away(format!("the answer has no rows: {error}")))?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|mut row| Some((row.id.take()?, row.outcome())))
+            .collect())
+    }
+
+    async fn get(&self, database: &str, ids: &[&str]) -> Result<HashMap<String, Value>, Trouble> {
+        let path = format!("{}/_all_docs", path_of(database));
+        let body = json!({ "keys": ids }).to_string();
+        let answer = self
+            .request(
+                Method::POST,
+                &path,
+                &[("include_docs", "true")],
+                Some(body),
+                REQUEST,
+            )
+            .await?;
+        if answer.status != StatusCode::OK {
+            return Err(answer.trouble());
+        }
+        let Some(Value::Array(rows)) = answer.body.get("rows").cloned() else {
+            return Err(Trouble::Away("the answer has no rows".to_owned()));
+        };
+        let document = |mut row: Value| {
+            Some((
+                row.get("id")?.as_str()?.to_owned(),
+                row.get_mut("doc")?.take(),
+            ))
+        };
+        Ok(rows
+            .into_iter()
+            .filter_map(document)
+            .filter(|(_, document)| document.is_object())
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_sort_into_wait_act_and_split() {
+        let sorted = |status: u16| {
+            let status = StatusCode::from_u16(status).expect("a status");
+            match (Answer {
+                status,
+                body: Value::Null,
+            })
+            .trouble()
+            {
+                Trouble::Away(_) => 'w',
+                Trouble::Denied(_) => 'a',
+                Trouble::Rejected(_) => 's',
+            }
+        };
+        let statuses = [
+            202, 400, 401, 403, 404, 408, 409, 412, 413, 415, 417, 429, 500, 502, 503,
+        ];
+        assert_eq!(
+            statuses.map(sorted).iter().collect::<String>(),
+            "wsaaawwwssswwww"
+        );
+    }
+
+    #[test]
+    fn a_row_without_ok_and_without_error_is_not_stored() {
+        let outcome = |text: &str| {
+            serde_json::from_str::<PutRow>(text)
+                .expect("a row")
+                .outcome()
+        };
+        assert_eq!(outcome(r#"{"id":"a","ok":true,"rev":"1-x"}"#), Row::Stored);
+        assert_eq!(
+            outcome(r#"{"id":"a","error":"conflict","reason":"Document update conflict."}"#),
+            Row::Conflict
+        );
+        assert_eq!(
+            outcome(r#"{"id":"a","error":"forbidden","reason":"no"}"#),
+            Row::Refused("forbidden: no".into())
+        );
+        assert!(matches!(
+            outcome(r#"{"id":"a","error":"internal_server_error"}"#),
+            Row::Failed(_)
+        ));
+        assert!(matches!(outcome(r#"{"id":"a"}"#), Row::Failed(_)));
+    }
+}

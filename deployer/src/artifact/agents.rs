@@ -1,0 +1,154 @@
+//! The agents' binaries: found beside the deployer, and what a node must be to run them.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use object::Endianness;
+use object::elf::{EM_AARCH64, EM_X86_64, FileHeader64, VER_FLG_WEAK};
+use object::read::elf::FileHeader;
+
+use super::{ArtifactError, file_error};
+use crate::component::Artifact;
+use crate::step::sha256;
+
+/// Both agents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agents {
+    /// Sends events to Kafka.
+    pub producer: Agent,
+    /// Moves events from Kafka to CouchDB.
+    pub consumer: Agent,
+}
+
+/// An agent's binary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agent {
+    /// `producer` or `consumer`.
+    pub name: &'static str,
+    /// The file.
+    pub path: PathBuf,
+    /// Its SHA-256, in hex.
+    pub sha256: String,
+    /// The machine it is for, as `uname -m` says it: `x86_64`, `aarch64`.
+    pub machine: &'static str,
+    /// The oldest glibc it runs with; `None`: it needs none.
+    pub libc: Option<LibcVersion>,
+}
+
+impl Agent {
+    /// What it is.
+    pub fn artifact(&self) -> Artifact {
+        Artifact {
+            identity: format!("{} sha256:{}", self.name, self.sha256),
+            sha256: Some(self.sha256.clone()),
+        }
+    }
+}
+
+/// A version of glibc, such as 2.36.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LibcVersion {
+    /// 2.
+    pub major: u32,
+    /// 36.
+    pub minor: u32,
+}
+
+impl fmt::Display for LibcVersion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.major, self.minor)
+    }
+}
+
+impl FromStr for LibcVersion {
+    type Err = std::num::ParseIntError;
+
+    /// Reads `2.36`, and `2.3.4` as 2.3.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut numbers = text.split('.');
+        Ok(Self {
+            major: numbers.next().unwrap_or_default().parse()?,
+            minor: numbers.next().unwrap_or_default().parse()?,
+        })
+    }
+}
+
+/// Finds the agents in `directory`, else beside the deployer's own executable.
+pub fn find(directory: Option<&Path>, executable: &Path) -> Result<Agents, ArtifactError> {
+    let place = directory
+        .or_else(|| executable.parent())
+        .unwrap_or(Path::new("."));
+    // Debug builds of the deployer lie beside debug builds of the agents.
+    let release = place.file_name() != Some(OsStr::new("debug"));
+    let cure = if directory.is_some() {
+        "--agents must name the directory with the producer and consumer binaries".to_owned()
+    } else {
+        let flag = if release { " --release" } else { "" };
+        format!(
+            "build the agents with `cargo build{flag} -p agent`, or name their directory by --agents"
+        )
+    };
+    Ok(Agents {
+        producer: agent("producer", place, &cure)?,
+        consumer: agent("consumer", place, &cure)?,
+    })
+}
+
+fn agent(name: &'static str, directory: &Path, cure: &str) -> Result<Agent, ArtifactError> {
+    let path = directory.join(name);
+    if !path.is_file() {
+        return Err(ArtifactError::NoAgent {
+            agent: name,
+            directory: directory.into(),
+            cure: cure.into(),
+        });
+    }
+    let bytes = std::fs::read(&path).map_err(file_error("read", &path))?;
+    let unusable = |why| ArtifactError::NotUsable {
+        path: path.clone(),
+        wanted: "a Linux program for x86_64 or aarch64",
+        why,
+    };
+    let (machine, libc) = needs(&bytes)
+        .map_err(|error| unusable(error.to_string()))?
+        .ok_or_else(|| unusable("it is for another machine".into()))?;
+    Ok(Agent {
+        name,
+        sha256: sha256(&bytes),
+        machine,
+        libc,
+        path,
+    })
+}
+
+/// The machine a program is for and the glibc it needs; `None` for machines that are not supported.
+fn needs(bytes: &[u8]) -> object::Result<Option<(&'static str, Option<LibcVersion>)>> {
+    let header = FileHeader64::<Endianness>::parse(bytes)?;
+    let endian = header.endian()?;
+    let machine = match header.e_machine(endian) {
+        EM_X86_64 => "x86_64",
+        EM_AARCH64 => "aarch64",
+        _ => return Ok(None),
+    };
+    let sections = header.sections(endian, bytes)?;
+    let mut newest = None;
+    if let Some((mut libraries, strings)) = sections.gnu_verneed(endian, bytes)? {
+        let strings = sections.strings(endian, bytes, strings)?;
+        while let Some((_, mut versions)) = libraries.next()? {
+            while let Some(version) = versions.next()? {
+                // What is needed only weakly may be missing: the program starts all the same.
+                if version.vna_flags.get(endian).contains(VER_FLG_WEAK) {
+                    continue;
+                }
+                let name = String::from_utf8_lossy(version.name(endian, strings)?);
+                let libc = name
+                    .strip_prefix("GLIBC_")
+                    .and_then(|version| version.parse::<LibcVersion>().ok());
+                newest = newest.max(libc);
+            }
+        }
+    }
+    Ok(Some((machine, newest)))
+}

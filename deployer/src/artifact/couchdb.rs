@@ -1,0 +1,256 @@
+//! CouchDB: which one, and its file where the operator's box brings it.
+
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::cache::{Cache, sha256_of};
+use super::download::{Deadlines, Downloader};
+use super::program::Program;
+use super::{ArtifactError, DownloadError, Progress, file_error, off_thread, pack};
+use crate::component::Artifact;
+use crate::step::sha256;
+use crate::topology::Distribution;
+
+/// Apache's package repository for CouchDB.
+pub const REPOSITORY: &str = "https://apache.jfrog.io/artifactory/couchdb-deb";
+
+/// The stand-in's npm package and version.
+const STAND_IN: &str = "pouchdb-server 4.2.0";
+const PACKAGE: &str = include_str!("data/stand-in/package.json");
+const LOCK: &str = include_str!("data/stand-in/package-lock.json");
+
+/// The stand-in's program, below the directory its tar was unpacked to.
+pub const STAND_IN_PROGRAM: &str = "node_modules/pouchdb-server/bin/pouchdb-server";
+
+/// How long npm may take.
+const NPM_DEADLINE: Duration = Duration::from_mins(5);
+
+/// How long the package repository may take to answer.
+const PROBE: Duration = Duration::from_secs(5);
+
+/// Which CouchDB a deployment has, for all its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// Apache's packages, installed on the node.
+    Apache,
+    /// A release folder as tar.gz.
+    Archive,
+    /// The stand-in.
+    Pouchdb,
+}
+
+impl Choice {
+    /// The word in receipts and inventories.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Apache => "apache",
+            Self::Archive => "archive",
+            Self::Pouchdb => "pouchdb",
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl FromStr for Choice {
+    type Err = ArtifactError;
+
+    fn from_str(word: &str) -> Result<Self, ArtifactError> {
+        [Self::Apache, Self::Archive, Self::Pouchdb]
+            .into_iter()
+            .find(|choice| choice.name() == word)
+            .ok_or_else(|| ArtifactError::Choice {
+                what: "CouchDB's distribution",
+                choice: word.into(),
+            })
+    }
+}
+
+/// Decides which CouchDB it is. A recorded choice is kept; `auto` is Apache's packages if `probe` finds their repository,
+/// else, on the local cloud only, the stand-in. `probe` is [`repository_answers`], or a test's own.
+pub async fn choose<Probe>(
+    distribution: Distribution,
+    on_local: bool,
+    recorded: Option<&str>,
+    probe: Probe,
+) -> Result<Choice, ArtifactError>
+where
+    Probe: Future<Output = Result<(), DownloadError>>,
+{
+    let wanted = match distribution {
+        Distribution::Auto => None,
+        Distribution::Apache => Some(Choice::Apache),
+        Distribution::Archive => Some(Choice::Archive),
+        Distribution::Pouchdb => Some(Choice::Pouchdb),
+    };
+    let recorded = recorded.map(str::parse::<Choice>).transpose()?;
+    match (recorded, wanted) {
+        (Some(recorded), Some(wanted)) if recorded != wanted => Err(ArtifactError::Flipped {
+            recorded: recorded.name(),
+            wanted: wanted.name(),
+        }),
+        (Some(choice), _) | (None, Some(choice)) => Ok(choice),
+        (None, None) => match probe.await {
+            Ok(()) => Ok(Choice::Apache),
+            Err(_) if on_local => Ok(Choice::Pouchdb),
+            Err(source) => Err(ArtifactError::NoCouchdb { source }),
+        },
+    }
+}
+
+/// Asks whether the package repository serves a release of Debian or Ubuntu (`bookworm`).
+pub async fn repository_answers(
+    repository: Option<&str>,
+    codename: &str,
+) -> Result<(), DownloadError> {
+    let repository = repository.unwrap_or(REPOSITORY).trim_end_matches('/');
+    let downloader = Downloader::new(Deadlines {
+        total: PROBE,
+        ..Deadlines::default()
+    })?;
+    downloader
+        .probe(&format!("{repository}/dists/{codename}/InRelease"))
+        .await
+}
+
+/// Checks that a file is a CouchDB release folder as tar.gz (one top folder with `bin/couchdb` in it) and says what it
+/// is.
+pub async fn archive(file: PathBuf) -> Result<Artifact, ArtifactError> {
+    off_thread("CouchDB's archive", move || {
+        check_archive(&file)?;
+        Ok(Artifact {
+            identity: format!("couchdb archive sha256:{}", sha256_of(&file)?),
+            sha256: None,
+        })
+    })
+    .await
+}
+
+fn check_archive(file: &Path) -> Result<(), ArtifactError> {
+    let unusable = |why: String| ArtifactError::NotUsable {
+        path: file.into(),
+        wanted: "a CouchDB release folder as tar.gz",
+        why,
+    };
+    let unreadable = |error: std::io::Error| unusable(format!("it cannot be read ({error})"));
+    let mut archive = pack::open_gz(file)?;
+    let mut top = None;
+    let mut program = false;
+    for entry in archive.entries().map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let path = entry.path().map_err(unreadable)?;
+        let mut parts = path.strip_prefix(".").unwrap_or(&path).components();
+        if parts
+            .clone()
+            .any(|part| !matches!(part, Component::Normal(_)))
+        {
+            return Err(unusable(format!("{} leads out of it", path.display())));
+        }
+        let Some(first) = parts.next() else { continue };
+        let first = first.as_os_str().to_owned();
+        program |= parts.as_path() == Path::new("bin/couchdb");
+        if top.get_or_insert_with(|| first.clone()) != &first {
+            return Err(unusable("it has more than one top folder".into()));
+        }
+    }
+    if !program {
+        return Err(unusable(
+            "it has no bin/couchdb below its top folder".into(),
+        ));
+    }
+    // The end of the tar is not the end of the gzip stream, whose checksum comes last.
+    std::io::copy(&mut archive.into_inner(), &mut std::io::sink()).map_err(unreadable)?;
+    Ok(())
+}
+
+/// What the stand-in is.
+pub fn stand_in_identity() -> Artifact {
+    Artifact {
+        identity: format!("{STAND_IN} npm lock-sha256:{}", sha256(LOCK.as_bytes())),
+        sha256: None,
+    }
+}
+
+/// Gives the stand-in, with all it needs but Node.js itself, as a tar in the cache; npm fetches it first if need be. The
+/// program in it is [`STAND_IN_PROGRAM`].
+pub async fn fetch_stand_in(
+    cache: &Cache,
+    npm: &Program,
+    progress: Progress<'_>,
+) -> Result<PathBuf, ArtifactError> {
+    let name = format!("pouchdb-server-{}.tar", &sha256(LOCK.as_bytes())[..12]);
+    if let Some(path) = cache.find(&name).await? {
+        return Ok(path);
+    }
+    let claim = cache.claim("pouchdb-server", progress).await?;
+    if let Some(path) = cache.find(&name).await? {
+        return Ok(path);
+    }
+    npm.provide(progress).await?;
+    let work = claim.workplace()?;
+    for (name, text) in [("package.json", PACKAGE), ("package-lock.json", LOCK)] {
+        let path = work.join(name);
+        std::fs::write(&path, text).map_err(file_error("write", path))?;
+    }
+    progress(&format!(
+        "fetching {STAND_IN}, a stand-in for CouchDB, by npm"
+    ));
+    // No install scripts: leveldown, the only native part, ships its builds.
+    let arguments = [
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--no-update-notifier",
+        "--fetch-retries=1",
+        "--loglevel=error",
+    ];
+    npm.run(&arguments, &work, NPM_DEADLINE).await?;
+    let tar = work.join("stand-in.tar");
+    let made = tar.clone();
+    off_thread("the stand-in", move || pack::pack(&work, needed, &made)).await?;
+    claim.keep(tar, &name).await
+}
+
+/// Whether a file of the stand-in is needed to run it: not npm's own notes, not other systems' builds, no sources of
+/// native code, no tests and documents. Licences stay.
+fn needed(path: &Path) -> bool {
+    if path == Path::new("node_modules") {
+        return true;
+    }
+    if !path.starts_with("node_modules") {
+        return false;
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.to_ascii_lowercase();
+    let within = |folder: &str| path.parent().is_some_and(|parent| parent.ends_with(folder));
+    if name.starts_with('.') || path == Path::new("node_modules/sqlite3") {
+        return false;
+    }
+    if within("leveldown") && name == "deps" {
+        return false;
+    }
+    if within("leveldown/prebuilds") {
+        return name.starts_with("linux-");
+    }
+    let package = path.parent().and_then(Path::parent);
+    let beside_package_json = package.is_some_and(|folder| {
+        folder.ends_with("node_modules")
+            || folder
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with('@'))
+    });
+    if beside_package_json && matches!(name.as_str(), "test" | "tests" | "example" | "examples") {
+        return false;
+    }
+    let document = [".md", ".markdown", ".map", ".ts"]
+        .iter()
+        .any(|ending| name.ends_with(ending));
+    !document || name.starts_with("licen")
+}

@@ -1,5 +1,0 @@
-//! .
-use serde::{Deserialize, Serialize};
-/// .
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Operation {}

@@ -1,0 +1,126 @@
+//! Root for single commands: directly where the deployer is root already, through `sudo` elsewhere. Nothing else of this
+//! cloud starts a process.
+
+use std::io::IsTerminal;
+
+use tokio::sync::Mutex;
+
+use super::super::CloudError;
+use super::super::process::{self, Ended, Program};
+
+/// Runs the box's programs as root.
+#[derive(Debug)]
+pub(super) struct Elevate {
+    /// We are not root ourselves.
+    sudo: bool,
+    /// Held while sudo asks, so that machines made side by side ask once.
+    asking: Mutex<()>,
+}
+
+/// `timeout` says so when the deadline passed, and when it had to kill.
+const TIMED_OUT: [i32; 2] = [124, 137];
+
+impl Elevate {
+    pub(super) fn new() -> Self {
+        Self {
+            sudo: !rustix::process::geteuid().is_root(),
+            asking: Mutex::new(()),
+        }
+    }
+
+    /// Whether root can be had without asking anybody.
+    pub(super) async fn silent(&self) -> bool {
+        let question = Program::new("sudo", "sudo", ["-n", "true"]);
+        !self.sudo
+            || process::run(&question, &|_| ())
+                .await
+                .is_ok_and(|ended| ended.status == 0)
+    }
+
+    /// Makes sure of root, asking for a password where there is a terminal. Called before each operation, since sudo
+    /// forgets after some minutes.
+    pub(super) async fn ready(&self) -> Result<(), CloudError> {
+        let _turn = self.asking.lock().await;
+        if self.silent().await {
+            return Ok(());
+        }
+        if !std::io::stdin().is_terminal() {
+            return Err(CloudError::Refused(
+                "sudo asks for a password and there is no terminal: run `sudo -v` first, or as root".into(),
+            ));
+        }
+        // sudo opens the terminal itself.
+        let question = Program::new("sudo", "sudo", ["-v"]).within(120);
+        let ended = process::run(&question, &|_| ()).await?;
+        match ended.status {
+            0 => Ok(()),
+            _ => Err(question.failed(&ended)),
+        }
+    }
+
+    /// Runs a program as root, whatever its status; `line` gets each line it prints.
+    pub(super) async fn attempt(
+        &self,
+        program: &Program,
+        line: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<Ended, CloudError> {
+        let ended = process::run(&self.elevated(program), line).await?;
+        if TIMED_OUT.contains(&ended.status) {
+            return Err(program.overdue(&ended.stderr));
+        }
+        Ok(ended)
+    }
+
+    /// Runs a program as root that must succeed.
+    pub(super) async fn run(&self, program: Program) -> Result<String, CloudError> {
+        self.run_aloud(program, &|_| ()).await
+    }
+
+    /// Runs a program as root that must succeed; `line` gets each line it prints.
+    pub(super) async fn run_aloud(
+        &self,
+        program: Program,
+        line: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<String, CloudError> {
+        let ended = self.attempt(&program, line).await?;
+        match ended.status {
+            0 => Ok(ended.stdout),
+            _ => Err(program.failed(&ended)),
+        }
+    }
+
+    /// Writes a file whole, anybody may read it: a temporary one, then a rename. Parents are made.
+    pub(super) async fn write(&self, path: &str, content: &str) -> Result<(), CloudError> {
+        let new = format!("{path}.new");
+        let what = || format!("write {path}");
+        let arguments = ["-D", "--mode=0644", "/dev/stdin", &new];
+        self.run(Program::new(what(), "install", arguments).reading(content))
+            .await?;
+        self.run(Program::new(what(), "mv", ["-T", &new, path]))
+            .await?;
+        Ok(())
+    }
+
+    /// `timeout` runs on root's side: there the program can really be ended, with its children, and it gets a process
+    /// group of its own, so that the terminal's Ctrl-C does not break it off half-way.
+    fn elevated(&self, program: &Program) -> Program {
+        let mut words: Vec<String> = Vec::new();
+        if self.sudo {
+            words.extend(["sudo".into(), "-n".into()]);
+            let names: Vec<&str> = program.environment.iter().map(|(n, _)| &**n).collect();
+            if !names.is_empty() {
+                words.push(format!("--preserve-env={}", names.join(",")));
+            }
+            words.push("--".into());
+        }
+        let seconds = program.timeout.as_secs();
+        words.extend(["timeout".into(), "--kill-after=5".into()]);
+        words.extend([seconds.to_string(), program.name.clone()]);
+        words.extend(program.arguments.iter().cloned());
+        Program {
+            name: words.remove(0),
+            arguments: words,
+            ..program.clone().within(seconds + 10)
+        }
+    }
+}

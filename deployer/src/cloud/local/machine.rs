@@ -1,0 +1,91 @@
+//! Machines: switching them on, and taking them away.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::super::CloudError;
+use super::super::process::Program;
+use super::cgroup::Cgroups;
+use super::elevate::Elevate;
+use super::names::{self, Names};
+use super::observe::MachineRecord;
+use super::{boot, network};
+
+/// Switches a machine on, and returns when it has got its network cable.
+pub(super) async fn power_on(
+    names: &Names,
+    node: &str,
+    record: &MachineRecord,
+    cgroups: &Cgroups,
+    elevate: &Elevate,
+) -> Result<(), CloudError> {
+    if !cgroups.processes(names, node)?.is_empty() {
+        return Ok(());
+    }
+    let what = format!("start {node}");
+    let cable = names::cable(record.address);
+    // A machine whose power was cut leaves it for a moment.
+    network::link(false, &cable, &["delete", "dev", &cable], elevate).await?;
+    let console = format!("{}/console.log", names.machine(node));
+    let command = boot::command(names, node, record, &console, cgroups);
+    let start = Program::new(what.clone(), &command[0], &command[1..]);
+    let deadline = Instant::now() + Duration::from_secs(START);
+    let mut alive = Instant::now();
+    let mut ended = elevate.attempt(&start, &|_| ()).await?;
+    while !network::exists(&cable) {
+        if !cgroups.processes(names, node)?.is_empty() {
+            alive = Instant::now();
+        } else if ended.status != 0 && Instant::now() < deadline {
+            // What a killed run began may still be on its way out.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            ended = elevate.attempt(&start, &|_| ()).await?;
+        }
+        if Instant::now() > deadline || alive.elapsed() > GIVE_UP {
+            if ended.status != 0 {
+                return Err(start.failed(&ended));
+            }
+            // It is root's, but anybody may read it.
+            let output = std::fs::read_to_string(&console).unwrap_or_default();
+            let seconds = START;
+            return Err(CloudError::Deadline {
+                what,
+                seconds,
+                output,
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
+/// A machine that has no process for so long did not start, or has ended.
+const GIVE_UP: Duration = Duration::from_secs(3);
+
+/// How long nspawn may take to begin, in seconds.
+const START: u64 = 15;
+
+/// Cuts a machine's power and removes it with its disk, whatever of it is there.
+pub(super) async fn remove(
+    names: &Names,
+    node: &str,
+    cgroups: &Cgroups,
+    elevate: &Elevate,
+) -> Result<(), CloudError> {
+    cgroups.end(names, node, elevate).await?;
+    let (part, target) = (names.part(node), names.machine(node));
+    if Path::new(&target).exists() {
+        // From here on it is no machine any more, even if we are stopped half-way.
+        let words = [
+            "-c",
+            "rm -rf -- \"$2\" && mv -T -- \"$1\" \"$2\"",
+            "remove",
+            &target,
+            &part,
+        ];
+        let rename = Program::new(format!("remove {node}"), "sh", words);
+        elevate.run(rename.within(120)).await?;
+    }
+    let remove = Program::new(format!("delete the disk of {node}"), "rm", ["-rf", &part]);
+    elevate.run(remove.within(120)).await?;
+    Ok(())
+}

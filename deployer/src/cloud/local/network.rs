@@ -1,0 +1,220 @@
+//! A deployment's network: a bridge with the box's address on it, and an nftables table that lets machines out under that
+//! address of the box. Nothing of the box's own network is touched; that it forwards packets stays on, since others on it
+//! may have come to need it.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use ipnet::Ipv4Net;
+
+use super::super::process::Program;
+use super::super::{CloudError, Progress};
+use super::elevate::Elevate;
+use super::names::{self, Names};
+use super::observe::Observed;
+use super::tree::unreadable;
+
+const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
+/// Each machine's systemd takes 8 of the 128 that root may have by default.
+const INOTIFY: &str = "/proc/sys/fs/inotify/max_user_instances";
+const INOTIFY_INSTANCES: u32 = 4096;
+
+/// Makes the network, whatever of it is there.
+pub(super) async fn make(
+    names: &Names,
+    network: Ipv4Net,
+    observed: &Observed,
+    elevate: &Elevate,
+    progress: &dyn Progress,
+) -> Result<(), CloudError> {
+    let what = || format!("make the network {network}");
+    let bridge = names.network();
+    // Without an address of its own it would take that of its lowest port, and change it as machines come and go.
+    let [_, a, b, c] = network.network().octets();
+    let hardware = format!("02:64:70:{a:02x}:{b:02x}:{c:02x}");
+    let add = [
+        "add", "name", &bridge, "address", &hardware, "type", "bridge",
+    ];
+    link(
+        true,
+        &bridge,
+        &[&add[..], &["forward_delay", "0"]].concat(),
+        elevate,
+    )
+    .await?;
+    let mut lines = Vec::new();
+    let own = own_address(network);
+    lines.push(format!(
+        "address replace {own}/{} dev {bridge}",
+        network.prefix_len()
+    ));
+    lines.push(format!("link set dev {bridge} up"));
+    lines.push(format!("route replace {}", route(network, &bridge, own)));
+    for machine in observed.machines.values() {
+        let cable = names::cable(machine.address);
+        if exists(&cable) {
+            lines.push(format!("link set dev {cable} master {bridge}"));
+        }
+    }
+    let ip = Program::new(what(), "ip", ["-batch", "-"]);
+    elevate.run(ip.reading(lines.join("\n") + "\n")).await?;
+    let table = Program::new(what(), "nft", ["-f", "-"]);
+    elevate
+        .run(table.reading(masquerade(&bridge, network)))
+        .await?;
+    raise(FORWARD, 1, elevate).await?;
+    if let Err(error) = raise(INOTIFY, INOTIFY_INSTANCES, elevate).await {
+        // In a container nobody may; a handful of machines get along without.
+        progress.line(
+            None,
+            &format!("more than a dozen machines may not start here: {error}"),
+        );
+    }
+    Ok(())
+}
+
+/// Removes the network, whatever of it is there.
+pub(super) async fn remove(names: &Names, elevate: &Elevate) -> Result<(), CloudError> {
+    let bridge = names.network();
+    link(false, &bridge, &["delete", "dev", &bridge], elevate).await?;
+    // Adding it first makes removing it succeed, there or not.
+    let table = format!("table ip {bridge} {{ }}\ndelete table ip {bridge}\n");
+    let nft = Program::new("remove the nftables table", "nft", ["-f", "-"]);
+    elevate.run(nft.reading(table)).await?;
+    Ok(())
+}
+
+/// Makes an interface be there or not by a command of `ip link`. What a killed run began may end at the same moment: only
+/// the outcome counts.
+pub(super) async fn link(
+    there: bool,
+    interface: &str,
+    arguments: &[&str],
+    elevate: &Elevate,
+) -> Result<(), CloudError> {
+    if exists(interface) == there {
+        return Ok(());
+    }
+    let verb = if there { "make" } else { "remove" };
+    let arguments = [&["link"], arguments].concat();
+    let ip = Program::new(format!("{verb} the interface {interface}"), "ip", arguments);
+    let ended = elevate.attempt(&ip, &|_| ()).await?;
+    if ended.status != 0 && exists(interface) != there {
+        return Err(ip.failed(&ended));
+    }
+    Ok(())
+}
+
+/// The box's own address in a deployment's network.
+pub(super) fn own_address(network: Ipv4Net) -> Ipv4Addr {
+    network.hosts().next().unwrap_or_else(|| network.addr())
+}
+
+/// The route from `own` to its neighbours, as arguments of `ip route replace`. With delayed acknowledgements each ssh login
+/// would wait 40 ms twice.
+pub(super) fn route(network: Ipv4Net, interface: &str, own: Ipv4Addr) -> String {
+    format!("{network} dev {interface} proto kernel scope link src {own} quickack 1")
+}
+
+/// Whether an interface exists.
+pub(super) fn exists(interface: &str) -> bool {
+    Path::new(&format!("/sys/class/net/{interface}")).exists()
+}
+
+/// Whether the box forwards packets.
+pub(super) fn forwards() -> bool {
+    std::fs::read_to_string(FORWARD).is_ok_and(|value| value.trim() == "1")
+}
+
+/// Whether the nftables table is there; `None` where only root may know, and root is not to be had silently.
+pub(super) async fn table(names: &Names, elevate: &Elevate) -> Result<Option<bool>, CloudError> {
+    if !elevate.silent().await {
+        return Ok(None);
+    }
+    let arguments = ["list", "table", "ip", &names.network()];
+    let list = Program::new("look for the nftables table", "nft", arguments);
+    match elevate.attempt(&list, &|_| ()).await?.status {
+        0 => Ok(Some(true)),
+        1 => Ok(Some(false)),
+        // nft is not installed, and then nothing is loaded by it either.
+        _ => Ok(None),
+    }
+}
+
+/// The box's IPv4 routes: interface and destination, without the default route.
+pub(super) fn routes() -> Result<Vec<(String, Ipv4Net)>, CloudError> {
+    let path = "/proc/net/route";
+    let text = std::fs::read_to_string(path).map_err(unreadable(path))?;
+    Ok(parse_routes(&text))
+}
+
+fn parse_routes(text: &str) -> Vec<(String, Ipv4Net)> {
+    let mut routes = Vec::new();
+    for line in text.lines().skip(1) {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        // Addresses stand there as the machine keeps them in memory: the first byte of the address is the lowest.
+        let address = |field: usize| {
+            let number = u32::from_str_radix(fields.get(field)?, 16).ok()?;
+            Some(Ipv4Addr::from(number.to_ne_bytes()))
+        };
+        let route = address(1).zip(address(7));
+        let net = route.and_then(|(to, mask)| Ipv4Net::with_netmask(to, mask).ok());
+        if let Some(net) = net.filter(|net| net.prefix_len() > 0) {
+            routes.push((fields[0].to_owned(), net));
+        }
+    }
+    routes
+}
+
+/// Only what leaves the network gets the box's address: frames between machines pass this hook too where `br_netfilter`
+/// is on. Whatever the table held before is replaced in the same moment.
+fn masquerade(table: &str, network: Ipv4Net) -> String {
+    format!(
+        "table ip {table} {{ }}\n\
+         delete table ip {table}\n\
+         table ip {table} {{\n\
+             chain postrouting {{\n\
+                 type nat hook postrouting priority 100; policy accept;\n\
+                 ip saddr {network} ip daddr != {network} masquerade\n\
+             }}\n\
+         }}\n"
+    )
+}
+
+async fn raise(path: &str, wanted: u32, elevate: &Elevate) -> Result<(), CloudError> {
+    let text = std::fs::read_to_string(path).map_err(unreadable(path))?;
+    if text.trim().parse::<u32>().is_ok_and(|now| now >= wanted) {
+        return Ok(());
+    }
+    let tee = Program::new(format!("set {path} to {wanted}"), "tee", [path]);
+    elevate.run(tee.reading(wanted.to_string())).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{masquerade, parse_routes};
+
+    #[test]
+    fn reads_the_kernels_routes() {
+        let text = "\
+Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0
+eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
+";
+        // As a little-endian box writes it.
+        #[cfg(target_endian = "little")]
+        let expected = vec![(
+            "eth0".to_owned(),
+            "192.0.2.0/24".parse().expect("a network"),
+        )];
+        #[cfg(target_endian = "little")]
+        assert_eq!(parse_routes(text), expected);
+    }
+
+    #[test]
+    fn only_what_leaves_is_masqueraded() {
+        let rules = masquerade("dp-1", "10.213.7.0/24".parse().expect("a network"));
+        assert!(rules.contains("ip saddr 10.213.7.0/24 ip daddr != 10.213.7.0/24 masquerade"));
+    }
+}

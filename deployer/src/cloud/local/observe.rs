@@ -1,0 +1,234 @@
+//! What is there of a deployment. Reads only; needs no root but for the nftables table, which it leaves open without.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use super::cgroup::Cgroups;
+use super::elevate::Elevate;
+use super::names::{DEPLOYMENTS, Names, PART};
+use super::tree::unreadable;
+use super::{image, network};
+use crate::cloud::{CloudError, Wanted};
+use crate::topology;
+
+/// `deployment.json`: whose the directory is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DeploymentRecord {
+    /// Format of this file.
+    pub(super) version: u32,
+    /// The deployment's id.
+    pub(super) id: String,
+    /// The deployment's name.
+    pub(super) deployment: String,
+    /// The user who made it, by number.
+    pub(super) owner: u32,
+    /// Its network.
+    pub(super) network: Ipv4Net,
+}
+
+/// `machine.json`: what cannot be seen from the disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct MachineRecord {
+    /// Its address.
+    pub(super) address: Ipv4Addr,
+    /// Its public host key.
+    pub(super) host_key: String,
+    /// The image below its disk.
+    pub(super) image: String,
+}
+
+/// A machine of the deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedMachine {
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Its public host key.
+    pub host_key: String,
+    /// The image below its disk is there.
+    pub image_there: bool,
+    /// It is switched on.
+    pub runs: bool,
+}
+
+/// The base image that new machines get.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObservedImage {
+    /// Its name.
+    pub name: String,
+    /// It is made.
+    pub there: bool,
+}
+
+/// What is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// The deployment's directory exists.
+    pub directory: bool,
+    /// The recorded network.
+    pub network: Option<Ipv4Net>,
+    /// Networks that the box's routes and other deployments take.
+    pub taken: Vec<Ipv4Net>,
+    /// The bridge exists.
+    pub bridge: bool,
+    /// The nftables table exists; `None`: nobody but root may know.
+    pub table: Option<bool>,
+    /// The network works: bridge, address, forwarding, and the table as far as known.
+    pub network_ready: bool,
+    /// The image for new machines; looked for only when one is wanted.
+    pub image: Option<ObservedImage>,
+    /// Machines with a whole disk.
+    pub machines: BTreeMap<String, ObservedMachine>,
+    /// Nodes with something half-made or half-removed: files, or processes without a disk.
+    pub parts: BTreeSet<String>,
+}
+
+impl Observed {
+    /// All nodes that something is there of.
+    pub(super) fn nodes(&self) -> BTreeSet<&String> {
+        self.machines.keys().chain(&self.parts).collect()
+    }
+}
+
+/// Looks at the box.
+pub(super) async fn observe(
+    wanted: &Wanted,
+    settings: &topology::Local,
+    elevate: &Elevate,
+) -> Result<Observed, CloudError> {
+    let names = Names::new(&wanted.id)?;
+    let cgroups = Cgroups::of_box()?;
+    let (machines, parts) = machines(&names, &cgroups)?;
+    let mut observed = Observed {
+        directory: Path::new(&names.directory()).exists(),
+        network: record(&names)?.map(|record| record.network),
+        bridge: network::exists(&names.network()),
+        table: network::table(&names, elevate).await?,
+        machines,
+        parts,
+        ..Observed::default()
+    };
+    let routes = network::routes()?;
+    observed.network_ready = observed
+        .network
+        .is_some_and(|own| routes.contains(&(names.network(), own)) && network::forwards())
+        && observed.table != Some(false);
+    let foreign = routes
+        .into_iter()
+        .filter(|(name, _)| *name != names.network());
+    observed.taken = foreign.map(|(_, network)| network).collect();
+    for id in entries(DEPLOYMENTS)? {
+        match Names::new(&id) {
+            Ok(other) if other != names => {
+                observed.taken.extend(record(&other)?.map(|r| r.network));
+            }
+            _ => {}
+        }
+    }
+    let whole = |node: &String| observed.machines.get(node).is_some_and(|m| m.image_there);
+    if !wanted.machines.keys().all(whole) {
+        let recipe = image::recipe(settings).await?;
+        let fitting = recipe.fitting(&image::all()?, &wanted.packages);
+        observed.image = Some(ObservedImage {
+            there: fitting.is_some(),
+            name: fitting.unwrap_or_else(|| recipe.image(&wanted.packages)),
+        });
+    }
+    Ok(observed)
+}
+
+/// What the deployment's directory says; `None`: nothing yet.
+pub(super) fn record(names: &Names) -> Result<Option<DeploymentRecord>, CloudError> {
+    let Some(record) = json::<DeploymentRecord>(&names.record())? else {
+        return Ok(None);
+    };
+    if record.version != DeploymentRecord::VERSION || record.id != names.id() {
+        return Err(CloudError::Refused(format!(
+            "{} is of another version of deployer (format {}, id {})",
+            names.record(),
+            record.version,
+            record.id
+        )));
+    }
+    Ok(Some(record))
+}
+
+impl DeploymentRecord {
+    /// The newest format.
+    pub(super) const VERSION: u32 = 1;
+}
+
+/// What a machine's directory says; `None`: there is no such machine.
+pub(super) fn machine(names: &Names, node: &str) -> Result<Option<MachineRecord>, CloudError> {
+    json(&format!("{}/machine.json", names.machine(node)))
+}
+
+/// Whether a machine has its whole disk, base image included.
+pub(super) fn whole(names: &Names, node: &str) -> Result<bool, CloudError> {
+    let Some(record) = machine(names, node)? else {
+        return Ok(false);
+    };
+    Ok(image::all()?.contains_key(&record.image))
+}
+
+type Machines = (BTreeMap<String, ObservedMachine>, BTreeSet<String>);
+
+fn machines(names: &Names, cgroups: &Cgroups) -> Result<Machines, CloudError> {
+    let mut machines = BTreeMap::new();
+    let mut parts = cgroups.nodes(names)?;
+    for entry in entries(&names.machines())? {
+        let Some(record) = machine(names, &entry)? else {
+            parts.insert(entry.trim_start_matches(PART).to_owned());
+            continue;
+        };
+        if let Some(node) = entry.strip_prefix(PART) {
+            parts.insert(node.to_owned());
+            continue;
+        }
+        let observed = ObservedMachine {
+            address: record.address,
+            host_key: record.host_key,
+            image_there: image::all()?.contains_key(&record.image),
+            runs: !cgroups.processes(names, &entry)?.is_empty(),
+        };
+        machines.insert(entry, observed);
+    }
+    parts.retain(|node| !machines.contains_key(node));
+    Ok((machines, parts))
+}
+
+fn json<T: serde::de::DeserializeOwned>(path: &str) -> Result<Option<T>, CloudError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if absent(&error) => return Ok(None),
+        Err(error) => return Err(unreadable(path)(error)),
+    };
+    let value = serde_json::from_slice(&bytes);
+    value
+        .map(Some)
+        .map_err(|error| unreadable(path)(error.into()))
+}
+
+/// The names in a directory; none where there is no such directory.
+pub(super) fn entries(directory: &str) -> Result<Vec<String>, CloudError> {
+    let found = match std::fs::read_dir(directory) {
+        Ok(found) => found,
+        Err(error) if absent(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(directory)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in found {
+        let entry = entry.map_err(unreadable(directory))?;
+        names.push(entry.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}

@@ -1,0 +1,237 @@
+//! Programs of the operator's box, run to their end. The one place that starts processes for clouds.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::process::{Child, Command};
+
+use super::CloudError;
+
+/// A program to run: no shell, no secrets in its arguments.
+#[derive(Debug, Clone)]
+pub(super) struct Program {
+    /// What it is for, with its subject; opens every error.
+    pub(super) what: String,
+    /// The program.
+    pub(super) name: String,
+    /// Its arguments.
+    pub(super) arguments: Vec<String>,
+    /// What it reads from its standard input; may be secret, so it is not part of any message.
+    pub(super) input: Input,
+    /// Variables added to its environment.
+    pub(super) environment: Vec<(String, String)>,
+    /// When to give up.
+    pub(super) timeout: Duration,
+}
+
+/// Bytes whose `Debug` shows their number only.
+#[derive(Clone, Default)]
+pub(super) struct Input(pub(super) Vec<u8>);
+
+impl std::fmt::Debug for Input {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} bytes", self.0.len())
+    }
+}
+
+/// How a program ended.
+#[derive(Debug, Clone)]
+pub(super) struct Ended {
+    /// Its exit code; 128 + n when signal n ended it.
+    pub(super) status: i32,
+    /// What it printed.
+    pub(super) stdout: String,
+    /// What it printed on the error channel.
+    pub(super) stderr: String,
+}
+
+/// Where the box keeps programs; a user's own `PATH` often lacks the last ones.
+pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+impl Program {
+    /// A program with a deadline of ten seconds.
+    pub(super) fn new<A: Into<String>>(
+        what: impl Into<String>,
+        name: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
+        Self {
+            what: what.into(),
+            name: name.into(),
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            input: Input::default(),
+            environment: Vec::new(),
+            timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// With something to read.
+    pub(super) fn reading(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = Input(input.into());
+        self
+    }
+
+    /// With another deadline, in seconds.
+    pub(super) fn within(mut self, seconds: u64) -> Self {
+        self.timeout = Duration::from_secs(seconds);
+        self
+    }
+
+    /// With a variable in its environment.
+    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Program and arguments, for messages.
+    pub(super) fn line(&self) -> String {
+        let words = std::iter::once(&self.name).chain(&self.arguments);
+        // The few multi-line arguments are constant scripts: nobody wants to read them in a message.
+        words
+            .map(|word| if word.contains('\n') { "…" } else { word })
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    /// The error of this program for a status it should not have had.
+    pub(super) fn failed(&self, ended: &Ended) -> CloudError {
+        let said = if ended.stderr.trim().is_empty() {
+            &ended.stdout
+        } else {
+            &ended.stderr
+        };
+        CloudError::Command {
+            what: self.what.clone(),
+            command: self.line(),
+            status: match ended.status {
+                status if status > 128 => format!("signal {}", status - 128),
+                status => format!("exit code {status}"),
+            },
+            output: said.clone(),
+        }
+    }
+
+    /// The error of this program when it took too long.
+    pub(super) fn overdue(&self, output: &str) -> CloudError {
+        CloudError::Deadline {
+            what: format!("{} (`{}`)", self.what, self.line()),
+            seconds: self.timeout.as_secs(),
+            output: output.to_owned(),
+        }
+    }
+}
+
+/// Runs a program to its end, whatever its status. `line` gets each line it prints.
+pub(super) async fn run(
+    program: &Program,
+    line: &(dyn Fn(&str) + Send + Sync),
+) -> Result<Ended, CloudError> {
+    let file = |source| CloudError::File {
+        what: format!("{}: cannot run", program.what),
+        path: program.name.clone(),
+        source,
+    };
+    let mut child = spawn(program).map_err(file)?;
+    let input = child.stdin.take();
+    let feed = async {
+        if let Some(mut input) = input {
+            // A program that does not read to the end says why by its status.
+            let _unread = input.write_all(&program.input.0).await;
+        }
+    };
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let whole = async {
+        let (stdout, stderr, (), status) =
+            tokio::join!(lines(stdout, line), lines(stderr, line), feed, child.wait());
+        status.map(|status| Ended {
+            status: code(status),
+            stdout,
+            stderr,
+        })
+    };
+    match tokio::time::timeout(program.timeout, whole).await {
+        Ok(ended) => ended.map_err(file),
+        Err(_elapsed) => Err(program.overdue("")),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "clouds start the box's programs here and nowhere else"
+)]
+fn spawn(program: &Program) -> std::io::Result<Child> {
+    Command::new(&program.name)
+        .args(&program.arguments)
+        .env("PATH", PATH)
+        .env("LC_ALL", "C.UTF-8")
+        .envs(
+            program
+                .environment
+                .iter()
+                .map(|(name, value)| (name, value)),
+        )
+        .stdin(if program.input.0.is_empty() {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+}
+
+async fn lines(
+    stream: Option<impl AsyncRead + Unpin>,
+    line: &(dyn Fn(&str) + Send + Sync),
+) -> String {
+    let mut all = String::new();
+    let Some(stream) = stream else { return all };
+    let mut reader = BufReader::new(stream);
+    let mut bytes = Vec::new();
+    // A stream that breaks has ended: the program's status tells the rest.
+    while reader.read_until(b'\n', &mut bytes).await.unwrap_or(0) > 0 {
+        let text = String::from_utf8_lossy(&bytes);
+        line(text.trim_end());
+        all.push_str(&text);
+        bytes.clear();
+    }
+    all
+}
+
+fn code(status: std::process::ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CloudError, Program, run};
+
+    #[tokio::test]
+    async fn gives_what_a_program_reads_says_and_ends_with() {
+        let script = "cat; echo oops >&2; exit 7";
+        let program = Program::new("test", "sh", ["-c", script]).reading("a\nb\n");
+        let ended = run(&program, &|_| ()).await.expect("runs");
+        assert_eq!((ended.status, ended.stdout.as_str()), (7, "a\nb\n"));
+        let message = program.failed(&ended).to_string();
+        assert!(message.contains("exit code 7\n    oops"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn does_not_wait_for_ever() {
+        let program = Program::new("test", "sleep", ["5"]).within(0);
+        let error = run(&program, &|_| ()).await.expect_err("too slow");
+        assert!(matches!(error, CloudError::Deadline { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_is_named() {
+        let program = Program::new("test", "no-such-program", ["x"]);
+        let error = run(&program, &|_| ()).await.expect_err("missing");
+        assert_eq!(error.to_string(), "test: cannot run: no-such-program");
+    }
+}

@@ -1,0 +1,178 @@
+//! `check`: looks for whatever would make `up` fail. Changes nothing.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::cli::{Change, Check, Environment};
+use crate::cloud::aws::Aws;
+use crate::cloud::aws::check::Finding;
+use crate::error::CommandError;
+use crate::preflight::{self, AgentNeeds};
+use crate::report::Reporter;
+use crate::topology::CloudName;
+
+use super::clouds;
+use super::crew::PATIENCE_FOR_RUNNING;
+use super::draft::Draft;
+use super::look::{Look, Viewpoint, look};
+use crate::run::keys::Keys;
+
+/// Prints a line for each thing checked. Exit code 0 only when all is well.
+pub async fn run(
+    options: &Check,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
+    let mut draft = Draft::new(&options.target, options.agents.as_deref(), environment).await?;
+    writeln!(
+        out,
+        "✓ inventory {}: {} nodes",
+        draft.source.file,
+        draft.topology.nodes.len()
+    )?;
+    let agent = &draft.agents.consumer;
+    let libc = agent.libc.map_or("any".into(), |libc| libc.to_string());
+    writeln!(out, "✓ agents for {}, glibc {libc} or newer", agent.machine)?;
+    let mut well = true;
+    for name in clouds::names(&draft.topology, &draft.receipt) {
+        if name == CloudName::Aws {
+            well &= check_aws(&draft, environment, out).await?;
+            continue;
+        }
+        let needs = clouds::open(name, &draft.topology, Path::new(""), &environment.home)
+            .await?
+            .missing()
+            .await?;
+        for need in &needs {
+            well = false;
+            let cure = need
+                .package
+                .as_ref()
+                .map(|package| format!(" (`up` installs {package})"))
+                .unwrap_or_default();
+            writeln!(out, "✗ cloud {name}: {}{cure}", need.what)?;
+        }
+        if needs.is_empty() {
+            writeln!(out, "✓ cloud {name}: this box has all it needs")?;
+        }
+    }
+    draft.choose_couchdb().await?;
+    let nowhere = tempfile::tempdir()?;
+    let keys = draft
+        .entry
+        .as_ref()
+        .map(|entry| Keys::read(&entry.directory))
+        .transpose()?;
+    let directory = draft
+        .entry
+        .as_ref()
+        .map_or(nowhere.path().to_owned(), |entry| entry.directory.clone());
+    let change = Change::default();
+    let viewpoint = Viewpoint {
+        directory: &directory,
+        keys: keys.as_ref(),
+        change: &change,
+        environment,
+        reporter,
+        patience: PATIENCE_FOR_RUNNING,
+    };
+    match look(&mut draft, &viewpoint).await {
+        Ok(seen) => {
+            for (node, facts) in &seen.facts {
+                let system = &facts.system;
+                let found: Vec<_> = obstacles(&draft, &seen)
+                    .into_iter()
+                    .filter(|obstacle| obstacle.node == *node)
+                    .collect();
+                for obstacle in &found {
+                    well = false;
+                    writeln!(out, "✗ {obstacle}")?;
+                }
+                if found.is_empty() {
+                    writeln!(
+                        out,
+                        "✓ {node}: {} {}, {}, {} MiB, {} MiB free, clock {} ms off, root",
+                        system.os,
+                        system.version,
+                        system.architecture,
+                        system.memory_mib,
+                        system.disk_free_mib,
+                        system.clock_skew_ms
+                    )?;
+                }
+            }
+            seen.crew.close(true).await?;
+        }
+        Err(error) => {
+            well = false;
+            write!(out, "✗ {}", error.block().trim_start_matches("error: "))?;
+        }
+    }
+    Ok(u8::from(!well))
+}
+
+/// Looks whether the account, its permissions, the image and the types will do.
+async fn check_aws(
+    draft: &Draft,
+    environment: &Environment,
+    out: &mut dyn Write,
+) -> Result<bool, CommandError> {
+    let name = CloudName::Aws;
+    let aws = match Aws::connect(draft.topology.aws.clone()).await {
+        Ok(aws) => aws,
+        Err(error) => {
+            writeln!(out, "✗ cloud {name}: {error}")?;
+            return Ok(false);
+        }
+    };
+    let mut wanted = clouds::wanted(name, &draft.topology, &draft.receipt, None, environment)?;
+    wanted.architecture = Some(draft.agents.consumer.machine.into());
+    let mut well = true;
+    for Finding { what, problem } in aws.check(&wanted).await? {
+        match problem {
+            None => writeln!(out, "✓ cloud {name}: {what}")?,
+            Some(problem) => {
+                well = false;
+                writeln!(out, "✗ cloud {name}: {what}: {problem}")?;
+            }
+        }
+    }
+    Ok(well)
+}
+
+/// Refuses nodes that cannot carry their roles, before anything is changed on any of them.
+pub fn check_nodes(draft: &Draft, seen: &Look) -> Result<(), CommandError> {
+    let obstacles: Vec<String> = obstacles(draft, seen)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    if obstacles.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::failed(format!(
+        "nodes cannot carry their roles; nothing was changed on them:\n    {}",
+        obstacles.join("\n    ")
+    ))
+    .hint("deployer check shows all of it again"))
+}
+
+/// What stands in the way on the nodes that answered.
+pub fn obstacles(draft: &Draft, seen: &Look) -> Vec<preflight::Obstacle> {
+    let agents = AgentNeeds {
+        architecture: draft.agents.consumer.machine.into(),
+        libc: draft
+            .agents
+            .consumer
+            .libc
+            .max(draft.agents.producer.libc)
+            .map_or("0".into(), |libc| libc.to_string()),
+    };
+    let nodes = draft.topology.nodes.values();
+    let known = nodes.filter_map(|node| Some((node, seen.facts.get(&node.name)?)));
+    known
+        .flat_map(|(node, facts)| {
+            preflight::obstacles(node, &facts.system, &agents, draft.couchdb())
+        })
+        .collect()
+}

@@ -1,0 +1,139 @@
+//! A deployment that has a receipt, as the commands see it that change nothing about it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cli::{Environment, Target};
+use crate::component::couchdb;
+use crate::component::place::Place;
+use crate::error::CommandError;
+use crate::host::Connector;
+use crate::inventory;
+use crate::machine::Machine;
+use crate::receipt::Receipt;
+use crate::report::Reporter;
+use crate::run::journal::{self, Entry};
+use crate::topology::{Ids, Node, Options, Role, Topology};
+
+use super::crew::Crew;
+use super::target;
+
+/// What is known of a deployment.
+pub struct Deployment {
+    /// Where its receipt lies.
+    pub entry: Entry,
+    /// Its receipt.
+    pub receipt: Receipt,
+    /// Its topology, from the inventory of the last `up`.
+    pub topology: Topology,
+}
+
+impl Deployment {
+    /// The one that the options mean.
+    pub fn find(target: &Target, environment: &Environment) -> Result<Self, CommandError> {
+        Self::open(target::existing(target, environment)?)
+    }
+
+    /// The one with this receipt.
+    pub fn open(entry: Entry) -> Result<Self, CommandError> {
+        let receipt = journal::read_receipt(&entry.directory)?;
+        let topology = topology(&receipt)?;
+        Ok(Self {
+            entry,
+            receipt,
+            topology,
+        })
+    }
+
+    /// The unit of a role.
+    pub fn unit(&self, role: Role) -> String {
+        match role {
+            Role::Couchdb => couchdb::unit(&self.topology, &self.receipt.choices),
+            _ => Place::new(&self.topology, role).unit(),
+        }
+    }
+
+    /// A node by name.
+    pub fn node(&self, name: &str) -> Result<&Node, CommandError> {
+        self.topology.nodes.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.topology.nodes.keys().map(String::as_str).collect();
+            CommandError::usage(format!(
+                "there is no node `{name}`; there are {}",
+                known.join(", ")
+            ))
+        })
+    }
+
+    /// Machines by node.
+    pub fn machines(&self) -> BTreeMap<String, Machine> {
+        machines(&self.receipt)
+    }
+
+    /// A node's machine.
+    pub fn machine(&self, node: &str) -> Result<Machine, CommandError> {
+        self.machines().remove(node).ok_or_else(|| {
+            CommandError::failed(format!("{node}: there is no machine"))
+                .hint("deployer up makes it")
+        })
+    }
+
+    /// The ways to the machines.
+    pub fn connector(&self, environment: &Environment) -> Result<Connector, CommandError> {
+        let runtime = environment.runtime_dir.as_deref();
+        Ok(Connector::new(
+            &self.machines(),
+            &self.entry.directory,
+            runtime,
+            &environment.home,
+        )?)
+    }
+
+    /// Connects to some of the nodes.
+    pub async fn connect(
+        &self,
+        nodes: impl Iterator<Item = &str>,
+        patience: Duration,
+        environment: &Environment,
+        reporter: &dyn Reporter,
+    ) -> Result<Crew, CommandError> {
+        let nodes: Vec<&str> = nodes.collect();
+        let connector = self.connector(environment)?;
+        let machines = self
+            .machines()
+            .into_iter()
+            .filter(|(node, _)| nodes.contains(&node.as_str()))
+            .collect();
+        Ok(Crew::connect(&connector, &machines, patience, reporter).await)
+    }
+
+    /// Where the generated passwords are.
+    pub fn secrets_file(&self) -> PathBuf {
+        self.entry.directory.join(journal::SECRETS_FILE)
+    }
+}
+
+/// The topology of the last `up`.
+pub fn topology(receipt: &Receipt) -> Result<Topology, CommandError> {
+    let inventory = inventory::parse(receipt.inventory.as_bytes(), "the receipt's inventory")
+        .map_err(CommandError::failed)?;
+    let options = Options {
+        cloud: Some(target::cloud_name(&receipt.cloud)?),
+        name: Some(receipt.name.clone()),
+    };
+    let ids = Ids {
+        broker_ids: receipt.broker_ids.clone(),
+        client_numbers: receipt.client_numbers.clone(),
+    };
+    Ok(Topology::new(&inventory, &options, &ids)
+        .map_err(CommandError::failed)?
+        .0)
+}
+
+/// The machines that a receipt knows, by node.
+pub fn machines(receipt: &Receipt) -> BTreeMap<String, Machine> {
+    let known = receipt.machines.iter();
+    known
+        .filter_map(|(node, record)| Some((node.clone(), record.machine.clone()?)))
+        .collect()
+}

@@ -1,0 +1,281 @@
+//! A draft: all that is decided before anything is asked or done. Made by `up`, `plan`, `check` and `render`, so that bad input is
+//! refused by all of them in the same words.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::artifact::agents::Agents;
+use crate::artifact::cache::Cache;
+use crate::artifact::{ArtifactError, agents, couchdb, kafka};
+use crate::cli::{Environment, Target};
+use crate::cloud::aws::ttl;
+use crate::component::{self, Artifact, Context, artifact_key, base, consumer};
+use crate::error::CommandError;
+use crate::inventory::Problems;
+use crate::machine::Machine;
+use crate::plan::{self, Common, Desired};
+use crate::receipt::{Receipt, Secrets};
+use crate::run::journal::{self, Entry, Journal};
+use crate::step::{Access, Action, Content};
+use crate::topology::{CloudName, Distribution, Ids, Options, Role, Topology};
+
+use super::{aws_section, login_keys};
+use super::target::{self, Source};
+
+/// Stands for what is made up at the first `up`: the id, a topic's epoch.
+const NOT_YET: &str = "new";
+
+/// Node → when its machine powers itself off (`None`: never), for machines that can.
+pub type Ends = BTreeMap<String, Option<jiff::Timestamp>>;
+
+/// Tells a machine when to power itself off.
+pub fn end_file(end: Option<jiff::Timestamp>) -> Action {
+    Action::WriteFile {
+        path: ttl::FILE.into(),
+        content: Content::open(ttl::content(end)),
+        access: Access::root("root", 0o644),
+    }
+}
+
+/// What is decided.
+pub struct Draft {
+    /// The inventory.
+    pub source: Source,
+    /// The topology, with the ids of the receipt where there is one.
+    pub topology: Topology,
+    /// Where the receipt lies; `None`: there is none yet.
+    pub entry: Option<Entry>,
+    /// The receipt, or what it would begin with.
+    pub receipt: Receipt,
+    /// The secrets, or placeholders.
+    pub secrets: Secrets,
+    /// The agents' binaries.
+    pub agents: Agents,
+    /// What would be sent to nodes, by key.
+    pub artifacts: BTreeMap<String, Artifact>,
+    /// Where fetched things are kept.
+    pub cache: Cache,
+}
+
+impl Draft {
+    /// Reads the inventory, the receipt if there is one, and looks for the agents. Asks nobody.
+    pub async fn new(
+        target: &Target,
+        agents: Option<&Path>,
+        environment: &Environment,
+    ) -> Result<Self, CommandError> {
+        let source = target::read_inventory(target)?;
+        let options = Options {
+            cloud: target.cloud,
+            name: target.name.clone(),
+        };
+        // Problems of the inventory come first, with no receipt in the way.
+        let (topology, ids) = Topology::new(&source.inventory, &options, &Ids::default())
+            .map_err(CommandError::usage)?;
+        aws_section::check(&source.inventory, &topology).map_err(CommandError::usage)?;
+        login_keys::check(&source.inventory, &topology, &environment.home)
+            .map_err(CommandError::usage)?;
+        let state_dir = target::state_dir(target, environment);
+        let entry = journal::list(&state_dir)?
+            .into_iter()
+            .find(|entry| entry.name == topology.name && entry.cloud == topology.cloud.name());
+        let (topology, receipt, secrets) = if let Some(entry) = &entry {
+            let mut receipt = journal::read_receipt(&entry.directory)?;
+            let ids = Ids {
+                broker_ids: receipt.broker_ids.clone(),
+                client_numbers: receipt.client_numbers.clone(),
+            };
+            let (topology, ids) =
+                Topology::new(&source.inventory, &options, &ids).map_err(CommandError::usage)?;
+            receipt.broker_ids = ids.broker_ids;
+            receipt.client_numbers = ids.client_numbers;
+            (topology, receipt, journal::read_secrets(&entry.directory)?)
+        } else {
+            let receipt = provisional(&topology, ids, &source.text);
+            (topology, receipt, Secrets::placeholders())
+        };
+        let executable = std::env::current_exe()?;
+        let agents = agents::find(agents, &executable).map_err(CommandError::usage)?;
+        let cache = Cache::new(&environment.cache_dir);
+        let mut draft = Self {
+            source,
+            topology,
+            entry,
+            receipt,
+            secrets,
+            agents,
+            artifacts: BTreeMap::new(),
+            cache,
+        };
+        // Until the journal is ours nothing random is made up: what is shown twice must be the same.
+        for topic in draft.topology.topics.keys() {
+            let epoch = draft.receipt.epochs.entry(topic.clone());
+            epoch.or_insert_with(|| NOT_YET.into());
+        }
+        draft.refresh_artifacts().await?;
+        Ok(draft)
+    }
+
+    /// Says anew what would be sent, after a choice was made.
+    pub async fn refresh_artifacts(&mut self) -> Result<(), CommandError> {
+        let settings = kafka::Settings::of(&self.topology.kafka)?;
+        let source = kafka::likely(
+            &self.cache,
+            &settings,
+            self.receipt.choices.kafka_source.as_deref(),
+        )?;
+        let mut artifacts: BTreeMap<String, Artifact> = [
+            (
+                artifact_key::PRODUCER.to_owned(),
+                self.agents.producer.artifact(),
+            ),
+            (
+                artifact_key::CONSUMER.to_owned(),
+                self.agents.consumer.artifact(),
+            ),
+            (
+                artifact_key::KAFKA.to_owned(),
+                kafka::identity(&settings.release, source),
+            ),
+        ]
+        .into();
+        match self.couchdb() {
+            Distribution::Pouchdb => {
+                artifacts.insert(artifact_key::COUCHDB.into(), couchdb::stand_in_identity());
+            }
+            Distribution::Archive => {
+                if let Some(file) = &self.topology.couchdb.archive {
+                    let archive = couchdb::archive(file.into())
+                        .await
+                        .map_err(|error| self.archive_problem(&error))?;
+                    artifacts.insert(artifact_key::COUCHDB.into(), archive);
+                }
+            }
+            Distribution::Apache | Distribution::Auto => {}
+        }
+        self.artifacts = artifacts;
+        Ok(())
+    }
+
+    fn archive_problem(&self, error: &ArtifactError) -> CommandError {
+        let problem = self
+            .source
+            .inventory
+            .problem("couchdb.archive", error.to_string(), None);
+        CommandError::usage(Problems::from(problem))
+    }
+
+    /// Which CouchDB it is, as far as that is decided.
+    pub fn couchdb(&self) -> Distribution {
+        component::couchdb::distribution(&self.topology, &self.receipt.choices)
+    }
+
+    /// Takes over what the journal has, which nobody else can change any more. Returns what the receipt of an earlier `up`
+    /// was; `None`: this is the first.
+    pub async fn adopt(&mut self, journal: &Journal) -> Result<Option<Receipt>, CommandError> {
+        let before = journal.receipt();
+        self.secrets = journal.secrets()?;
+        let known = !before.inventory.is_empty();
+        if known && self.entry.is_none() {
+            return Err(CommandError::failed(format!(
+                "{} was made by another deployer just now",
+                before.name
+            ))
+            .hint("run the same command again"));
+        }
+        let Receipt {
+            broker_ids,
+            client_numbers,
+            choices,
+            ..
+        } = self.receipt.clone();
+        self.receipt = Receipt {
+            broker_ids,
+            client_numbers,
+            choices,
+            ..before.clone()
+        };
+        self.fill_epochs(&BTreeSet::new());
+        self.refresh_artifacts().await?;
+        Ok(known.then_some(before))
+    }
+
+    /// Gives an epoch to each topic that has none and to those to be renewed. Returns whether any was given.
+    pub fn fill_epochs(&mut self, renew: &BTreeSet<String>) -> bool {
+        let mut given = false;
+        for topic in self.topology.topics.keys() {
+            if renew.contains(topic) || !self.receipt.epochs.contains_key(topic) {
+                let epoch = hex::encode(rand::random::<[u8; 4]>());
+                self.receipt.epochs.insert(topic.clone(), epoch);
+                given = true;
+            }
+        }
+        given
+    }
+
+    /// What components look at.
+    pub fn context(&self) -> Context<'_> {
+        Context {
+            topology: &self.topology,
+            receipt: &self.receipt,
+            secrets: &self.secrets,
+            choices: &self.receipt.choices,
+            artifacts: &self.artifacts,
+        }
+    }
+
+    /// What should be on the nodes.
+    pub fn desired(
+        &self,
+        machines: &BTreeMap<String, Machine>,
+        ends: &Ends,
+    ) -> Result<Desired, CommandError> {
+        let context = self.context();
+        let mut common = Common::default();
+        for node in self.topology.nodes.values() {
+            common
+                .packages
+                .insert(node.name.clone(), base::packages(node));
+            let mut install = base::install(node, &context)?;
+            install.extend(ends.get(&node.name).map(|end| end_file(*end)));
+            common.install.insert(node.name.clone(), install);
+        }
+        if let (Some(node), Some(action)) =
+            (self.topology.pipeline_node(), consumer::pipeline(&context))
+        {
+            common.prepare = Some((node.name.clone(), action));
+        }
+        Ok(plan::desired(&context, machines, &common)?)
+    }
+
+    /// Makes the choices that need the network: where Kafka comes from is decided by fetching it, which CouchDB by asking.
+    pub async fn choose_couchdb(&mut self) -> Result<(), CommandError> {
+        let Some(node) = self.topology.nodes_with(Role::Couchdb).next() else {
+            return Ok(());
+        };
+        let wanted = self.topology.couchdb.distribution;
+        let recorded = self.receipt.choices.couchdb_distribution.clone();
+        let repository = self.topology.couchdb.repository.clone();
+        let probe =
+            async move { couchdb::repository_answers(repository.as_deref(), "bookworm").await };
+        let choice = couchdb::choose(
+            wanted,
+            node.cloud == CloudName::Local,
+            recorded.as_deref(),
+            probe,
+        )
+        .await?;
+        self.receipt.choices.couchdb_distribution = Some(choice.name().into());
+        self.refresh_artifacts().await
+    }
+}
+
+/// What the receipt of a new deployment begins with; its id is made by the journal.
+fn provisional(topology: &Topology, ids: Ids, inventory: &str) -> Receipt {
+    Receipt {
+        inventory: inventory.into(),
+        broker_ids: ids.broker_ids,
+        client_numbers: ids.client_numbers,
+        ..Receipt::bare(NOT_YET, &topology.name, topology.cloud.name())
+    }
+}

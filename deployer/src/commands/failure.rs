@@ -1,0 +1,27 @@
+//! Failed steps as the user sees them.
+
+use crate::error::CommandError;
+use crate::run::Failures;
+
+/// The error that stands for all failed steps of a run.
+pub fn failed(failures: &Failures) -> CommandError {
+    let blocks: Vec<String> = failures
+        .iter()
+        .map(|(node, (words, error))| format!("{node}: {words}: {}", chain(error)))
+        .collect();
+    let mut error = CommandError::failed(blocks.join("\n"));
+    for node in failures.keys() {
+        error = error.hint(format!("deployer logs {node}"));
+    }
+    error.hint("deployer up goes on from here; deployer teardown takes all away")
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}\n  because: {cause}");
+        source = cause.source();
+    }
+    text
+}

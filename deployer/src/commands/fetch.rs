@@ -1,0 +1,67 @@
+//! Fetching what a plan will send to nodes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::artifact::program::Program;
+use crate::artifact::{couchdb, kafka};
+use crate::component::artifact_key;
+use crate::error::CommandError;
+use crate::report::{Event, Reporter};
+use crate::step::Action;
+use crate::topology::Distribution;
+
+use super::draft::Draft;
+use super::look::Look;
+
+/// The files of this box that artifacts are, by key.
+pub type Paths = BTreeMap<String, PathBuf>;
+
+/// Fetches what the plan will send. Kafka's source is decided by it.
+pub async fn fetch(
+    draft: &Draft,
+    seen: &Look,
+    reporter: &dyn Reporter,
+) -> Result<(Paths, Option<kafka::Source>), CommandError> {
+    let line = |line: &str| {
+        reporter.event(&Event::StepOutput {
+            node: None,
+            line: line.into(),
+        });
+    };
+    let needs = |key: &str| {
+        seen.plan.actions().any(|action| match action {
+            Action::UnpackArchive { artifact, .. } | Action::UploadFile { artifact, .. } => {
+                artifact == key
+            }
+            _ => false,
+        })
+    };
+    let mut paths: Paths = [
+        (
+            artifact_key::PRODUCER.to_owned(),
+            draft.agents.producer.path.clone(),
+        ),
+        (
+            artifact_key::CONSUMER.to_owned(),
+            draft.agents.consumer.path.clone(),
+        ),
+    ]
+    .into();
+    let mut source = None;
+    if needs(artifact_key::KAFKA) {
+        let settings = kafka::Settings::of(&draft.topology.kafka)?;
+        let recorded = draft.receipt.choices.kafka_source.as_deref();
+        let (from, path) = kafka::fetch(&draft.cache, &settings, recorded, &line).await?;
+        paths.insert(artifact_key::KAFKA.into(), path);
+        source = Some(from);
+    }
+    if needs(artifact_key::COUCHDB) {
+        let path = match (draft.couchdb(), &draft.topology.couchdb.archive) {
+            (Distribution::Archive, Some(file)) => file.into(),
+            _ => couchdb::fetch_stand_in(&draft.cache, &Program::npm(), &line).await?,
+        };
+        paths.insert(artifact_key::COUCHDB.into(), path);
+    }
+    Ok((paths, source))
+}

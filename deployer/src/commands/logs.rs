@@ -1,0 +1,71 @@
+//! `logs`: the newest log lines of a node's services, or of all services of a role.
+
+use std::io::Write;
+use std::time::Duration;
+
+use crate::cli::{Environment, Logs};
+use crate::error::CommandError;
+use crate::host::{Command, Input};
+use crate::report::Reporter;
+use crate::topology::{Node, Role};
+
+use super::crew::PATIENCE_FOR_RUNNING;
+use super::deployment::Deployment;
+
+/// Prints the lines, node by node.
+pub async fn run(
+    options: &Logs,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
+    let deployment = Deployment::find(&options.target, environment)?;
+    let topology = &deployment.topology;
+    let wanted: Vec<(&Node, Vec<Role>)> = if let Some(role) = Role::ALL
+        .into_iter()
+        .find(|role| role.name() == options.subject)
+    {
+        topology
+            .nodes_with(role)
+            .map(|node| (node, vec![role]))
+            .collect()
+    } else {
+        let node = deployment.node(&options.subject)?;
+        vec![(node, node.roles.iter().copied().collect())]
+    };
+    let nodes = wanted.iter().map(|(node, _)| node.name.as_str());
+    let crew = deployment
+        .connect(nodes, PATIENCE_FOR_RUNNING, environment, reporter)
+        .await?;
+    for (node, roles) in wanted {
+        let mut arguments: Vec<String> = ["--no-pager", "--output=short-iso", "--lines"]
+            .map(String::from)
+            .into_iter()
+            .collect();
+        arguments.push(options.lines.to_string());
+        for role in roles {
+            arguments.push("--unit".into());
+            arguments.push(deployment.unit(role));
+        }
+        let command = Command {
+            program: "journalctl".into(),
+            arguments,
+            input: Input::Nothing,
+            timeout: Duration::from_secs(20),
+            root: true,
+        };
+        let output = crew.host(&node.name)?.run(&command).await?;
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            writeln!(out, "{}: {line}", node.name)?;
+        }
+        if output.status != 0 {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            return Err(CommandError::failed(format!(
+                "{}: journalctl ended with exit code {}: {said}",
+                node.name, output.status
+            )));
+        }
+    }
+    crew.close(true).await?;
+    Ok(0)
+}

@@ -1,0 +1,303 @@
+//! A look at a deployment: what its clouds have, what its nodes say, and so what is to be done. Changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::cli::{Change, Environment};
+use crate::cloud::{Cloud, CloudPlan, Wanted};
+use crate::component;
+use crate::error::CommandError;
+use crate::facts::Facts;
+use crate::host::{Connector, HostError};
+use crate::machine::Machine;
+use crate::plan::{self, Desired, Plan, Situation};
+use crate::report::{Event, Reporter};
+use crate::run::Executor as _;
+use crate::topology::CloudName;
+
+use super::clouds;
+use super::crew::{Crew, require_none};
+use super::draft::{Draft, Ends};
+use crate::run::keys::{self, Keys};
+
+/// A cloud, what is wanted of it, and what it would do.
+pub struct CloudLook {
+    /// Its name.
+    pub name: CloudName,
+    /// The cloud.
+    pub cloud: Box<dyn Cloud>,
+    /// What is wanted.
+    pub wanted: Wanted,
+    /// What it sees and would do.
+    pub plan: CloudPlan,
+}
+
+/// What was seen.
+pub struct Look {
+    /// The clouds.
+    pub clouds: Vec<CloudLook>,
+    /// Machines that are there and run.
+    pub machines: BTreeMap<String, Machine>,
+    /// The connected ones.
+    pub crew: Crew,
+    /// What the nodes say.
+    pub facts: BTreeMap<String, Facts>,
+    /// What should be on the nodes.
+    pub desired: Desired,
+    /// What is to be done there.
+    pub plan: Plan,
+}
+
+/// What a look needs beside the draft.
+pub struct Viewpoint<'a> {
+    /// Where keys and the SSH configuration lie.
+    pub directory: &'a Path,
+    /// The keys; `None`: there are none yet, so there are no machines either.
+    pub keys: Option<&'a Keys>,
+    /// What the user allows.
+    pub change: &'a Change,
+    /// The environment.
+    pub environment: &'a Environment,
+    /// Shows progress.
+    pub reporter: &'a dyn Reporter,
+    /// How long a machine may take to answer.
+    pub patience: Duration,
+}
+
+/// Looks. Renews in the draft's receipt the epochs of topics that will be made anew.
+pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, CommandError> {
+    let clouds = look_at_clouds(draft, viewpoint).await?;
+    let mut machines = BTreeMap::new();
+    for look in &clouds {
+        for machine in &look.plan.machines {
+            machines.insert(machine.node.clone(), machine.clone());
+        }
+    }
+    let environment = viewpoint.environment;
+    let connector = Connector::new(
+        &machines,
+        viewpoint.directory,
+        environment.runtime_dir.as_deref(),
+        &environment.home,
+    )?;
+    let mut crew = Crew::connect(
+        &connector,
+        &machines,
+        viewpoint.patience,
+        viewpoint.reporter,
+    )
+    .await;
+    explain_silence(&clouds, &crew, viewpoint.reporter).await;
+    crew.require_all()?;
+    crew.set_couchdb_repository(draft.topology.couchdb.repository.clone());
+
+    let ends = ends(&clouds);
+    let desired = draft.desired(&machines, &ends)?;
+    let facts = ask(&crew, &desired, &machines).await?;
+    let orphans: BTreeSet<String> = clouds
+        .iter()
+        .flat_map(|look| look.plan.orphans.clone())
+        .collect();
+    let lost: BTreeSet<String> = clouds
+        .iter()
+        .flat_map(|look| look.plan.lost.clone())
+        .collect();
+    let strict = strict(draft);
+    let destroy_data: BTreeSet<String> = viewpoint.change.destroy_data.iter().cloned().collect();
+    let unknown: Vec<&String> = destroy_data
+        .iter()
+        .filter(|node| {
+            !draft.topology.nodes.contains_key(*node) && !draft.receipt.machines.contains_key(*node)
+        })
+        .collect();
+    if let Some(node) = unknown.first() {
+        return Err(CommandError::usage(format!(
+            "--destroy-data {node}: there is no such node"
+        )));
+    }
+    let receipt = draft.receipt.clone();
+    let situation = Situation {
+        facts: &facts,
+        receipt: &receipt,
+        strict: &strict,
+        lost: &lost,
+        orphans: &orphans,
+        prune: viewpoint.change.prune,
+        destroy_data: &destroy_data,
+    };
+    let renewed = plan::epochs_to_renew(&desired, &draft.topology.topics, &situation);
+    let desired = if draft.fill_epochs(&renewed) {
+        draft.desired(&machines, &ends)?
+    } else {
+        desired
+    };
+    let plan = plan::compare(&desired, &situation).map_err(|conflicts| {
+        let lines: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
+        let mut error = CommandError::failed(format!(
+            "something is there that is not ours; nothing was changed:\n    {}",
+            lines.join("\n    ")
+        ));
+        let hints: BTreeSet<String> = conflicts
+            .into_iter()
+            .map(|conflict| conflict.hint)
+            .collect();
+        error.hints.extend(hints);
+        error
+    })?;
+    Ok(Look {
+        clouds,
+        machines,
+        crew,
+        facts,
+        desired,
+        plan,
+    })
+}
+
+async fn look_at_clouds(
+    draft: &Draft,
+    viewpoint: &Viewpoint<'_>,
+) -> Result<Vec<CloudLook>, CommandError> {
+    let context = draft.context();
+    let mut looks = Vec::new();
+    for name in clouds::names(&draft.topology, &draft.receipt) {
+        let cloud = clouds::open(
+            name,
+            &draft.topology,
+            viewpoint.directory,
+            &viewpoint.environment.home,
+        )
+        .await?;
+        let nodes = draft
+            .topology
+            .nodes
+            .values()
+            .filter(|node| node.cloud == name);
+        let packages = nodes.flat_map(|node| component::packages(node, &context));
+        let key = keys::user_path(viewpoint.directory);
+        let mut wanted = Wanted {
+            packages: packages.collect(),
+            user_key_path: Some(key.display().to_string()),
+            prune: viewpoint.change.prune,
+            architecture: Some(draft.agents.consumer.machine.into()),
+            ..clouds::wanted(
+                name,
+                &draft.topology,
+                &draft.receipt,
+                viewpoint.keys,
+                viewpoint.environment,
+            )?
+        };
+        if wanted.prune {
+            let kept = |node: &&String| !wanted.machines.contains_key(*node);
+            wanted.remove = wanted.made.iter().filter(kept).cloned().collect();
+        }
+        looks.push((name, cloud, wanted));
+    }
+    let plans = join_all(looks.iter().map(|(_, cloud, wanted)| cloud.plan(wanted))).await;
+    let looks = looks.into_iter().zip(plans);
+    looks
+        .map(|((name, cloud, wanted), plan)| {
+            Ok(CloudLook {
+                name,
+                cloud,
+                wanted,
+                plan: plan?,
+            })
+        })
+        .collect()
+}
+
+async fn ask(
+    crew: &Crew,
+    desired: &Desired,
+    machines: &BTreeMap<String, Machine>,
+) -> Result<BTreeMap<String, Facts>, CommandError> {
+    let queries = plan::queries(desired);
+    let asked = queries
+        .iter()
+        .filter(|(node, _)| machines.contains_key(*node));
+    let answers =
+        join_all(asked.map(|(node, query)| async move {
+            (node.clone(), crew.hands().ask(node, query).await)
+        }));
+    let mut facts = BTreeMap::new();
+    let mut failures = BTreeMap::new();
+    for (node, answer) in answers.await {
+        match answer {
+            Ok(answer) => {
+                facts.insert(node, answer);
+            }
+            Err(error) => {
+                failures.insert(node, error);
+            }
+        }
+    }
+    require_none(&failures)?;
+    Ok(facts)
+}
+
+/// Node → when its machine powers itself off, of clouds where machines may do that.
+fn ends(clouds: &[CloudLook]) -> Ends {
+    let mut ends = Ends::new();
+    for look in clouds.iter().filter(|look| look.name == CloudName::Aws) {
+        let nodes = look.wanted.machines.keys();
+        ends.extend(nodes.map(|node| (node.clone(), look.plan.expires)));
+    }
+    ends
+}
+
+/// Where a machine does not answer at all, its cloud's own rules may be why.
+async fn explain_silence(clouds: &[CloudLook], crew: &Crew, reporter: &dyn Reporter) {
+    for look in clouds {
+        let silent = crew.unreachable.iter().any(|(node, error)| {
+            look.wanted.machines.contains_key(node) && matches!(error, HostError::Timeout { .. })
+        });
+        if silent && let Ok(Some(why)) = look.cloud.why_no_ssh(&look.wanted.id).await {
+            reporter.event(&Event::Warning(why));
+        }
+    }
+}
+
+fn strict(draft: &Draft) -> BTreeSet<String> {
+    let nodes = draft
+        .topology
+        .nodes
+        .values()
+        .filter(|node| node.cloud == CloudName::Existing);
+    nodes.map(|node| node.name.clone()).collect()
+}
+
+impl Look {
+    /// Whether there is nothing to do at all.
+    pub fn is_settled(&self) -> bool {
+        self.plan.is_empty() && self.clouds.iter().all(|look| look.plan.steps.is_empty())
+    }
+
+    /// What would be lost without the user's word.
+    pub fn refused(&self) -> Vec<String> {
+        let by_nodes = self
+            .plan
+            .refused()
+            .map(|loss| format!("{}: {}", loss.node, loss.words));
+        by_nodes.collect()
+    }
+
+    /// What is lost with the user's word.
+    pub fn losses(&self) -> Vec<String> {
+        let by_clouds = self
+            .clouds
+            .iter()
+            .flat_map(|look| &look.plan.steps)
+            .filter_map(|step| step.loses.clone());
+        let by_nodes = self
+            .plan
+            .losses
+            .iter()
+            .map(|loss| format!("{}: {}", loss.node, loss.words));
+        by_clouds.chain(by_nodes).collect()
+    }
+}

@@ -1,0 +1,95 @@
+//! Machines: what the box lacks to make them, and making them.
+
+use std::path::Path;
+
+use crate::cli::Environment;
+use crate::cloud::Applied;
+use crate::error::CommandError;
+use crate::report::{Event, Reporter};
+use crate::run::journal::Journal;
+use crate::run::runner::Stop;
+
+use super::draft::Draft;
+use super::look::Look;
+use super::record::intend;
+use super::{clouds, steps};
+
+/// Gets what the box lacks, after saying so.
+pub async fn provide(
+    draft: &Draft,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<(), CommandError> {
+    for name in clouds::names(&draft.topology, &draft.receipt) {
+        let cloud = clouds::open(name, &draft.topology, Path::new(""), &environment.home).await?;
+        let needs = cloud.missing().await?;
+        let (by_apt, by_user): (Vec<_>, Vec<_>) =
+            needs.into_iter().partition(|need| need.package.is_some());
+        if !by_user.is_empty() {
+            let list: String = by_user
+                .iter()
+                .map(|need| format!("\n    {}", need.what))
+                .collect();
+            return Err(CommandError::usage(format!(
+                "this box cannot carry the cloud `{name}`:{list}"
+            )));
+        }
+        if !by_apt.is_empty() {
+            let packages: Vec<&str> = by_apt
+                .iter()
+                .filter_map(|need| need.package.as_deref())
+                .collect();
+            reporter.event(&Event::Note(format!(
+                "this box lacks {}: installing by apt",
+                packages.join(", ")
+            )));
+            cloud.provide(&by_apt, &clouds::Shown(reporter)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Does the steps of all clouds; each machine is in the receipt as soon as it is there.
+pub async fn make_machines(
+    seen: &Look,
+    journal: &Journal,
+    reporter: &dyn Reporter,
+    stop: &Stop,
+) -> Result<(), CommandError> {
+    for look in &seen.clouds {
+        let record = |applied: Applied| {
+            journal.change(|receipt| {
+                receipt.cloud_notes.extend(applied.notes);
+                if let Some(machine) = applied.machine {
+                    intend(receipt, &machine.node, look.name);
+                    let node = machine.node.clone();
+                    if let Some(record) = receipt.machines.get_mut(&node) {
+                        record.machine = Some(machine);
+                    }
+                }
+            })?;
+            Ok(())
+        };
+        steps::apply(
+            look.cloud.as_ref(),
+            &look.wanted,
+            &look.plan.steps,
+            &clouds::Noted(journal),
+            reporter,
+            stop,
+            &record,
+        )
+        .await?;
+        // What was pruned is remembered no longer.
+        let removed = look
+            .wanted
+            .remove
+            .iter()
+            .filter(|node| !look.wanted.machines.contains_key(*node));
+        let removed: Vec<String> = removed.cloned().collect();
+        if !removed.is_empty() {
+            journal.change(|receipt| receipt.machines.retain(|node, _| !removed.contains(node)))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! `plan`: what `up` would change. Creates nothing, changes nothing, needs no root.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::cli::{Environment, Plan};
+use crate::cloud::CloudStep;
+use crate::error::CommandError;
+use crate::report::Reporter;
+
+use super::crew::PATIENCE_FOR_RUNNING;
+use super::draft::Draft;
+use super::look::{Look, Viewpoint, look};
+use crate::run::keys::Keys;
+
+/// The whole plan as JSON: machines first, then what happens on nodes.
+#[derive(Serialize)]
+struct Whole<'a> {
+    /// The deployment's name.
+    deployment: &'a str,
+    /// Its id; `(new)` before the first `up`.
+    id: &'a str,
+    /// What the clouds would do.
+    machines: Vec<&'a CloudStep>,
+    /// What would happen on nodes, with restarts, losses and notes.
+    nodes: &'a crate::plan::Plan,
+}
+
+/// Prints it. Exit code 0: nothing to do, 2: changes.
+pub async fn run(
+    options: &Plan,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
+    let mut draft = Draft::new(
+        &options.target,
+        options.change.agents.as_deref(),
+        environment,
+    )
+    .await?;
+    draft.choose_couchdb().await?;
+    let nowhere = tempfile::tempdir()?;
+    let keys = draft
+        .entry
+        .as_ref()
+        .map(|entry| Keys::read(&entry.directory))
+        .transpose()?;
+    let directory = draft
+        .entry
+        .as_ref()
+        .map_or(nowhere.path().to_owned(), |entry| entry.directory.clone());
+    let viewpoint = Viewpoint {
+        directory: &directory,
+        keys: keys.as_ref(),
+        change: &options.change,
+        environment,
+        reporter,
+        patience: PATIENCE_FOR_RUNNING,
+    };
+    let seen = look(&mut draft, &viewpoint).await?;
+    let settled = seen.is_settled();
+    if options.json {
+        let machines = seen
+            .clouds
+            .iter()
+            .flat_map(|look| &look.plan.steps)
+            .collect();
+        let (deployment, id) = (draft.topology.name.as_str(), draft.receipt.id.as_str());
+        let whole = Whole {
+            deployment,
+            id,
+            machines,
+            nodes: &seen.plan,
+        };
+        serde_json::to_writer_pretty(&mut *out, &whole)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{}", text(&seen))?;
+    }
+    seen.crew.close(true).await?;
+    Ok(if settled { 0 } else { 2 })
+}
+
+/// The whole plan in words.
+pub fn text(seen: &Look) -> String {
+    let mut text = String::new();
+    let steps: Vec<&CloudStep> = seen
+        .clouds
+        .iter()
+        .flat_map(|look| &look.plan.steps)
+        .collect();
+    if !steps.is_empty() {
+        text.push_str("machines\n");
+        for step in steps {
+            let node = step
+                .node
+                .as_ref()
+                .map(|node| format!("{node}: "))
+                .unwrap_or_default();
+            let loses = step
+                .loses
+                .as_ref()
+                .map(|loses| format!(" (loses {loses})"))
+                .unwrap_or_default();
+            let _ = writeln!(text, "  {node}{}{loses}", step.words);
+        }
+    }
+    text.push_str(&seen.plan.to_string());
+    text
+}

@@ -1,0 +1,85 @@
+//! `ssh`: a shell on a node, or one command there; by the system's own ssh with the deployment's configuration.
+
+use std::process::Stdio;
+
+use crate::cli::{Environment, Ssh};
+use crate::error::CommandError;
+use crate::host::Connector;
+use crate::host::ssh::Route;
+use crate::machine::Access;
+
+use super::deployment::Deployment;
+
+/// Runs ssh in the foreground and passes on its exit code.
+pub async fn run(options: &Ssh, environment: &Environment) -> Result<u8, CommandError> {
+    let deployment = Deployment::find(&options.target, environment)?;
+    let node = &deployment.node(&options.node)?.name;
+    let machine = deployment.machine(node)?;
+    let mut command = match &machine.access {
+        Access::Here => {
+            if options.command.is_empty() {
+                return Err(CommandError::usage(format!(
+                    "{node} is this machine: you are there already"
+                )));
+            }
+            program(&options.command[0], &options.command[1..])
+        }
+        Access::Ssh(_) => {
+            let connector = deployment.connector(environment)?;
+            let mut arguments = ssh_arguments(&connector, node)?;
+            // ssh joins its arguments and hands them to a shell there: each is quoted, so that it arrives as it was given.
+            arguments.extend(options.command.iter().map(|argument| quoted(argument)));
+            program("ssh", &arguments)
+        }
+    };
+    let status = command
+        .status()
+        .await
+        .map_err(|error| CommandError::failed(format!("cannot run ssh: {error}")))?;
+    Ok(u8::try_from(status.code().unwrap_or(255)).unwrap_or(255))
+}
+
+/// `-F … destination` for a node.
+pub fn ssh_arguments(connector: &Connector, node: &str) -> Result<Vec<String>, CommandError> {
+    let Route {
+        config,
+        destination,
+        ..
+    } = connector.route(node).ok_or_else(|| {
+        CommandError::usage(format!("{node} is this machine: no SSH leads to it"))
+    })?;
+    Ok(vec![
+        "-F".into(),
+        config.display().to_string(),
+        destination.clone(),
+    ])
+}
+
+/// A child of ours on the terminal.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the user's own interactive ssh, which must have the terminal"
+)]
+pub fn program(program: &str, arguments: &[String]) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(program);
+    command
+        .args(arguments)
+        .stdin(Stdio::inherit())
+        .stdout(Stdio::inherit())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true);
+    command
+}
+
+/// Quotes for a POSIX shell.
+fn quoted(argument: &str) -> String {
+    format!("'{}'", argument.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn quotes_survive() {
+        assert_eq!(super::quoted("it's"), r"'it'\''s'");
+    }
+}

@@ -1,0 +1,124 @@
+//! `status`: asks all nodes at the same time; a dead one costs three seconds at most.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::cli::{Environment, Status};
+use crate::cloud::aws::ttl;
+use crate::component::{consumer, producer};
+use crate::error::CommandError;
+use crate::facts::Query;
+use crate::machine::Access;
+use crate::report::Reporter;
+use crate::run::Executor as _;
+use crate::topology::{CloudName, Role};
+
+use super::crew::Crew;
+use super::deployment::Deployment;
+use super::status_report::{Heard, Report};
+
+/// How long a node may take to let us in.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long all answers may take together.
+const DEADLINE: Duration = Duration::from_millis(2_900);
+
+/// Prints the report. Exit code 0 only when all is well.
+pub async fn run(
+    options: &Status,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
+    let deployment = Deployment::find(&options.target, environment)?;
+    let report = look(&deployment, environment, reporter).await?;
+    if options.json {
+        serde_json::to_writer_pretty(&mut *out, &report)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{}", report.text())?;
+    }
+    Ok(u8::from(!report.healthy))
+}
+
+/// Asks everybody.
+pub async fn look(
+    deployment: &Deployment,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<Report, CommandError> {
+    let machines = deployment.machines();
+    let connector = deployment.connector(environment)?;
+    let answers = join_all(machines.values().map(|machine| {
+        let (connector, node) = (&connector, machine.node.clone());
+        async move {
+            let heard = tokio::time::timeout(DEADLINE, async {
+                let alone = [(node.clone(), machine.clone())].into();
+                let crew = Crew::connect(connector, &alone, PATIENCE, reporter).await;
+                if let Some(error) = crew.unreachable.get(&node) {
+                    return Heard::Nothing(error.to_string());
+                }
+                let answer = crew.hands().ask(&node, &question(deployment, &node)).await;
+                // A connection that cannot be kept is opened anew next time.
+                let _ = crew.close(true).await;
+                match answer {
+                    Ok(facts) => Heard::Facts(Box::new(facts)),
+                    Err(error) => Heard::Nothing(error.to_string()),
+                }
+            })
+            .await;
+            let late =
+                || Heard::Nothing(format!("no answer within {:.0} s", DEADLINE.as_secs_f64()));
+            (node, heard.unwrap_or_else(|_| late()))
+        }
+    }))
+    .await;
+    let heard: BTreeMap<String, Heard> = answers.into_iter().collect();
+    let addresses = machines.into_iter().map(|(node, machine)| {
+        let address = match machine.access {
+            Access::Here => "this machine".into(),
+            Access::Ssh(ssh) => ssh.address,
+        };
+        (node, address)
+    });
+    let (id, now) = (&deployment.receipt.id, jiff::Timestamp::now());
+    Ok(Report::new(
+        &deployment.topology,
+        id,
+        &heard,
+        &addresses.collect(),
+        now,
+    ))
+}
+
+/// What status wants to know of a node.
+fn question(deployment: &Deployment, node: &str) -> Query {
+    let topology = &deployment.topology;
+    let mut query = Query {
+        deployment: topology.name.clone(),
+        ..Query::default()
+    };
+    let Some(node) = topology.nodes.get(node) else {
+        return query;
+    };
+    query.units = node
+        .roles
+        .iter()
+        .map(|role| deployment.unit(*role))
+        .collect();
+    if node.has(Role::Producer) {
+        query.files.insert(producer::state_file(topology), true);
+    }
+    if node.cloud == CloudName::Aws {
+        query.files.insert(ttl::FILE.into(), true);
+    }
+    if topology
+        .pipeline_node()
+        .is_some_and(|answering| answering.name == node.name)
+    {
+        query.pipeline = consumer::tool(topology);
+    }
+    query
+}

@@ -1,0 +1,138 @@
+//! `teardown`: takes a deployment away, by its receipt or without one, and checks that nothing is left.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::cli::{Environment, Teardown};
+use crate::cloud::Cloud;
+use crate::error::CommandError;
+use crate::host::connector;
+use crate::receipt::Receipt;
+use crate::report::{Event, Reporter};
+use crate::run::journal::{Journal, Mode};
+use crate::run::runner::Stop;
+use crate::topology::CloudName;
+
+use super::consent::confirm;
+use super::doomed::{Doomed, find};
+use super::user_hosts::{Cleaned, clean, hosts_of_the_user};
+use super::{clouds, steps, target};
+
+/// Takes it away; exit code 1 with the list when something is left.
+pub async fn run(
+    options: &Teardown,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<u8, CommandError> {
+    let started = Instant::now();
+    let doomed = find(options, environment, reporter).await?;
+    let (name, id) = (doomed.receipt.name.clone(), doomed.receipt.id.clone());
+    let hosts = hosts_of_the_user(&doomed.receipt);
+    if options.keep_data && hosts.is_empty() {
+        return Err(CommandError::usage(format!(
+            "--keep-data: {name} has no host of yours, and machines of a cloud go with their disks"
+        )));
+    }
+    let what = if options.keep_data {
+        "its services, keeping data on your own hosts"
+    } else {
+        "its services and all its data"
+    };
+    confirm(
+        &format!("Take away {name} (id {id}) with {what}?"),
+        options.yes,
+    )?;
+
+    let state_dir = target::state_dir(&options.target, environment);
+    let mode = Mode::Salvage { id: id.clone() };
+    let journal = Journal::open(&state_dir, &name, &doomed.receipt.cloud, mode)?;
+    let stop = Stop::on_interrupt();
+    let mut cleaned = Cleaned::default();
+    if !hosts.is_empty() {
+        let directory = journal.directory();
+        cleaned = clean(
+            &hosts,
+            &doomed.receipt,
+            options.keep_data,
+            directory,
+            environment,
+            reporter,
+            &stop,
+        )
+        .await?;
+    }
+    let Cleaned { mut left, kept } = cleaned;
+    for (cloud_name, cloud) in opened(&doomed, options).await? {
+        let wanted = clouds::nothing(cloud_name, &doomed.receipt);
+        let plan = cloud.plan(&wanted).await?;
+        steps::apply(
+            cloud.as_ref(),
+            &wanted,
+            &plan.steps,
+            &clouds::Noted(&journal),
+            reporter,
+            &stop,
+            &|_| Ok(()),
+        )
+        .await?;
+        left.extend(cloud.leftovers(&id).await?);
+    }
+    if !left.is_empty() {
+        let list: String = left.iter().map(|item| format!("\n    {item}")).collect();
+        return Err(CommandError::failed(format!("still there:{list}"))
+            .hint("run the same teardown again; what stays then is held by another program"));
+    }
+    connector::forget(journal.directory(), environment.runtime_dir.as_deref()).await?;
+    let words = if kept.is_empty() {
+        journal.remove()?;
+        "is gone and nothing is left".to_owned()
+    } else {
+        journal.change(|receipt| keep(receipt, &doomed.receipt))?;
+        let nodes = kept.join(", ");
+        format!(
+            "is gone but for its data on {nodes}: `deployer up` takes it up again, `deployer teardown` removes it"
+        )
+    };
+    let took = started.elapsed().as_secs_f64();
+    reporter.event(&Event::Note(format!("{name} {words} ({took:.1} s)")));
+    Ok(0)
+}
+
+/// What stays known of a deployment whose data stays on hosts of the user: they, and what it is.
+fn keep(receipt: &mut Receipt, doomed: &Receipt) {
+    receipt.inventory.clone_from(&doomed.inventory);
+    receipt.machines.clone_from(&doomed.machines);
+    receipt
+        .machines
+        .retain(|_, record| record.cloud == CloudName::Existing.name());
+}
+
+/// Clouds with their names.
+type Opened = Vec<(CloudName, Box<dyn Cloud>)>;
+
+async fn opened(doomed: &Doomed, options: &Teardown) -> Result<Opened, CommandError> {
+    let recorded = doomed
+        .receipt
+        .machines
+        .values()
+        .map(|record| record.cloud.as_str());
+    let own = target::cloud_name(&doomed.receipt.cloud)?;
+    let mut names: Vec<CloudName> = CloudName::ALL
+        .into_iter()
+        .filter(|cloud| recorded.clone().any(|name| name == cloud.name()))
+        .collect();
+    if !names.contains(&own) {
+        names.push(own);
+    }
+    // The user's own hosts are cleaned by their manifests; there is no machine to give back.
+    names.retain(|name| *name != CloudName::Existing);
+    let mut opened = Vec::new();
+    for name in names {
+        let cloud = match &doomed.topology {
+            Some(topology) => clouds::open(name, topology, Path::new(""), Path::new("")).await?,
+            None => clouds::without_topology(name, &options.target).await?,
+        };
+        opened.push((name, cloud));
+    }
+    Ok(opened)
+}

@@ -1,0 +1,206 @@
+//! `up`: makes it so, and proves it.
+
+use std::io::Write;
+use std::time::Instant;
+
+use crate::cli::{Environment, Up};
+use crate::error::{CommandError, Kind};
+use crate::receipt::Receipt;
+use crate::report::{Event, Reporter};
+use crate::run::journal::{Journal, Mode};
+use crate::run::keys::Keys;
+use crate::run::runner::{Runner, Stop};
+
+use super::check::check_nodes;
+use super::consent::{consent, refusal};
+use super::crew::{PATIENCE_FOR_NEW, PATIENCE_FOR_RUNNING};
+use super::draft::Draft;
+use super::failure::failed;
+use super::fetch::fetch;
+use super::look::{Viewpoint, look};
+use super::machines::{make_machines, provide};
+use super::record::{hold, intend, remember};
+use super::{last_words, target, verify};
+
+/// Canaries that each producer sends when something changed.
+const CANARIES: u32 = 20;
+
+/// Where the time went, in the order of things.
+#[derive(Default)]
+struct Times(Vec<(String, f64)>);
+
+impl Times {
+    fn since(&mut self, what: &str, start: Instant) {
+        self.0.push((what.into(), start.elapsed().as_secs_f64()));
+    }
+
+    fn words(&self) -> String {
+        let parts: Vec<String> = self
+            .0
+            .iter()
+            .map(|(what, seconds)| format!("{what} {seconds:.1}"))
+            .collect();
+        parts.join(", ")
+    }
+}
+
+/// Brings the deployment to what the inventory says.
+pub async fn run(
+    options: &Up,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
+    let started = Instant::now();
+    let mut times = Times::default();
+
+    // Everything that can be refused without asking anybody is refused here, before anything is made.
+    let mut draft = Draft::new(
+        &options.target,
+        options.change.agents.as_deref(),
+        environment,
+    )
+    .await?;
+    provide(&draft, environment, reporter).await?;
+    draft.choose_couchdb().await?;
+
+    let state_dir = target::state_dir(&options.target, environment);
+    let (name, cloud) = (draft.topology.name.clone(), draft.topology.cloud);
+    let journal = Journal::open(&state_dir, &name, cloud.name(), Mode::Create)?;
+    let before = draft.adopt(&journal).await?;
+    let keys = Keys::ensure(journal.directory(), draft.topology.nodes.keys())?;
+    let mut viewpoint = Viewpoint {
+        directory: journal.directory(),
+        keys: Some(&keys),
+        change: &options.change,
+        environment,
+        reporter,
+        patience: PATIENCE_FOR_RUNNING,
+    };
+    times.since("begin", started);
+
+    let looking = Instant::now();
+    let mut seen = look(&mut draft, &viewpoint).await?;
+    times.since("look", looking);
+    if seen.is_settled() {
+        journal.change(|receipt| {
+            remember(receipt, &draft);
+            hold(receipt, &draft, &seen, true);
+        })?;
+        let facts = format!("{} nodes, nothing to do", draft.topology.nodes.len());
+        reporter.event(&Event::Note(format!(
+            "{facts} ({:.2} s)",
+            started.elapsed().as_secs_f64()
+        )));
+        last_words::say(
+            &draft,
+            &seen,
+            journal.directory(),
+            options,
+            None,
+            reporter,
+            out,
+        )
+        .await?;
+        seen.crew.close(true).await?;
+        return Ok(0);
+    }
+    // Hosts that are there already are looked at before any other is made for them.
+    check_nodes(&draft, &seen)?;
+    consent(&draft, &seen, before.as_ref(), options, reporter)?;
+
+    // Until here Ctrl-C ends the program as ever, questions included. From here on what was begun is finished first.
+    let stop = Stop::on_interrupt();
+    journal.change(|receipt| {
+        remember(receipt, &draft);
+        for look in &seen.clouds {
+            for node in look.wanted.machines.keys() {
+                intend(receipt, node, look.name);
+            }
+        }
+    })?;
+
+    // Machines are made while what will be sent to them is fetched.
+    let making = Instant::now();
+    let had_steps = seen.clouds.iter().any(|look| !look.plan.steps.is_empty());
+    let identities = draft.artifacts.clone();
+    let (made, fetched) = futures_util::join!(
+        make_machines(&seen, &journal, reporter, &stop),
+        stop.unless(fetch(&draft, &seen, reporter))
+    );
+    made?;
+    let (paths, source) = fetched.ok_or_else(interrupted)??;
+    if let Some(source) = source {
+        draft.receipt.choices.kafka_source = Some(source.name().into());
+        draft.refresh_artifacts().await?;
+        journal.change(|receipt| remember(receipt, &draft))?;
+    }
+    times.since("machines and downloads", making);
+    let Receipt {
+        machines,
+        cloud_notes,
+        ..
+    } = journal.receipt();
+    (draft.receipt.machines, draft.receipt.cloud_notes) = (machines, cloud_notes);
+    if had_steps || identities != draft.artifacts {
+        let asking = Instant::now();
+        seen.crew.close(true).await?;
+        viewpoint.patience = PATIENCE_FOR_NEW;
+        let looked = stop.unless(look(&mut draft, &viewpoint)).await;
+        seen = looked.ok_or_else(interrupted)??;
+        journal.change(|receipt| remember(receipt, &draft))?;
+        times.since("connect and ask", asking);
+    }
+    let refused = seen.refused();
+    if !refused.is_empty() {
+        return Err(refusal(&refused));
+    }
+    check_nodes(&draft, &seen)?;
+
+    seen.crew.set_artifacts(paths);
+    journal.change(|receipt| hold(receipt, &draft, &seen, false))?;
+    let runner = Runner::new(seen.crew.hands(), reporter, &stop);
+    let summary = tokio::select! {
+        summary = runner.run(&seen.plan, &|_| {}) => summary.map_err(|failures| failed(&failures))?,
+        () = stop.wished(2) => return Err(interrupted()),
+    };
+    if summary.left > 0 {
+        return Err(interrupted());
+    }
+    journal.change(|receipt| hold(receipt, &draft, &seen, true))?;
+    for (stage, took) in &summary.stages {
+        times.0.push((stage.clone(), took.as_secs_f64()));
+    }
+
+    let proving = Instant::now();
+    let proved = verify::prove(&seen.crew, &draft.topology, CANARIES, reporter);
+    let proof = stop.unless(proved).await.ok_or_else(interrupted)??;
+    times.since("proof", proving);
+    let seconds = started.elapsed().as_secs_f64();
+    reporter.event(&Event::Note(format!(
+        "{}: done in {seconds:.1} s ({})",
+        draft.topology.name,
+        times.words()
+    )));
+    let said = last_words::say(
+        &draft,
+        &seen,
+        journal.directory(),
+        options,
+        proof.as_ref(),
+        reporter,
+        out,
+    );
+    stop.unless(said).await.ok_or_else(interrupted)??;
+    seen.crew.close(true).await?;
+    Ok(0)
+}
+
+/// What Ctrl-C ends with: no step was left half done, unless it was pressed twice.
+fn interrupted() -> CommandError {
+    CommandError {
+        kind: Kind::Interrupted,
+        ..CommandError::failed("stopped before all was done")
+    }
+    .hint("deployer up goes on from here; deployer teardown takes all away")
+}

@@ -1,0 +1,143 @@
+//! Waiting for producers to finish, with progress.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::component::{consumer, producer};
+use crate::contract::ProducerState;
+use crate::error::CommandError;
+use crate::facts::Query;
+use crate::inspect::Inspect;
+use crate::report::{Event, Outcome, Reporter};
+use crate::run::Executor as _;
+use crate::topology::Topology;
+
+use super::crew::Crew;
+use super::status_report::producer_state;
+
+/// Without any progress for this long, waiting ends with an error.
+const STALL: Duration = Duration::from_mins(2);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Waits until these clients have sent all their events and the consumer has taken everything there was.
+pub async fn until_stored(
+    crew: &Crew,
+    topology: &Topology,
+    clients: &[&str],
+    reporter: &dyn Reporter,
+) -> Result<(), CommandError> {
+    let started = Instant::now();
+    let mut last = BTreeMap::new();
+    let mut moved = Instant::now();
+    loop {
+        let mut now = BTreeMap::new();
+        let mut open = Vec::new();
+        for client in clients {
+            let state = state(crew, topology, client).await?;
+            if state.count == 0 && state.produced > 0 {
+                continue; // for ever: nothing to wait for
+            }
+            if !state.finished {
+                open.push(format!("{client} {}/{}", state.acked, state.count));
+            }
+            let line = format!("{}/{}", state.acked, state.count);
+            reporter.event(&Event::StepOutput {
+                node: Some((*client).into()),
+                line,
+            });
+            now.insert(
+                (*client).to_owned(),
+                i64::try_from(state.acked).unwrap_or(i64::MAX),
+            );
+        }
+        if open.is_empty() {
+            let lag = lag(crew, topology).await?;
+            if lag.values().all(|lag| *lag == 0) {
+                let words = "all events are documents".into();
+                let (outcome, took) = (Outcome::Done, started.elapsed());
+                reporter.event(&Event::StepFinished {
+                    node: None,
+                    words,
+                    outcome,
+                    took,
+                });
+                return Ok(());
+            }
+            open.extend(
+                lag.iter()
+                    .filter(|(_, lag)| **lag != 0)
+                    .map(|(topic, lag)| format!("{topic}: {lag} not stored")),
+            );
+            now.extend(lag);
+        }
+        if now != last {
+            last = now;
+            moved = Instant::now();
+        } else if moved.elapsed() > STALL {
+            let seconds = STALL.as_secs();
+            return Err(CommandError::failed(format!(
+                "no progress for {seconds} s: {}",
+                open.join(", ")
+            ))
+            .hint("deployer status shows which part is not well"));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Topic → events that are not yet acknowledged by CouchDB.
+async fn lag(crew: &Crew, topology: &Topology) -> Result<BTreeMap<String, i64>, CommandError> {
+    let (Some(tool), Some(node)) = (consumer::tool(topology), topology.pipeline_node()) else {
+        return Ok(BTreeMap::new());
+    };
+    let query = Query {
+        pipeline: Some(tool),
+        deployment: topology.name.clone(),
+        ..Query::default()
+    };
+    let facts = crew.hands().ask(&node.name, &query).await?;
+    let Some(value) = facts.pipeline else {
+        return Ok([("pipeline".to_owned(), -1)].into());
+    };
+    let inspect: Inspect = serde_json::from_value(value)?;
+    Ok(inspect
+        .kafka
+        .topics
+        .into_iter()
+        .filter_map(|topic| topic.lag.map(|lag| (topic.name, lag)))
+        .collect())
+}
+
+/// How far each producer is, in words: `12/100`.
+pub async fn progress(
+    crew: &Crew,
+    topology: &Topology,
+    clients: &[&str],
+) -> Result<Vec<(String, String)>, CommandError> {
+    let mut lines = Vec::new();
+    for client in clients {
+        let state = state(crew, topology, client).await?;
+        let of = if state.count == 0 {
+            "∞".to_owned()
+        } else {
+            state.count.to_string()
+        };
+        lines.push(((*client).to_owned(), format!("{}/{of}", state.acked)));
+    }
+    Ok(lines)
+}
+
+async fn state(
+    crew: &Crew,
+    topology: &Topology,
+    client: &str,
+) -> Result<ProducerState, CommandError> {
+    let files = [(producer::state_file(topology), true)].into();
+    let query = Query {
+        files,
+        deployment: topology.name.clone(),
+        ..Query::default()
+    };
+    Ok(producer_state(&crew.hands().ask(client, &query).await?).unwrap_or_default())
+}

@@ -1,0 +1,80 @@
+//! Where things lie on a node, and what they are called. Every path and name that we make on a node is made here.
+
+use crate::topology::{Role, Topology};
+
+/// The directory of a deployment's configuration.
+pub fn configuration(topology: &Topology) -> String {
+    format!("/etc/deployer/{}", topology.name)
+}
+
+/// The directory of the deployment's software.
+pub fn software(topology: &Topology) -> String {
+    format!("/opt/deployer/{}", topology.name)
+}
+
+/// The directory of Kafka's and ZooKeeper's archive.
+pub fn kafka(topology: &Topology) -> String {
+    format!("{}/kafka", software(topology))
+}
+
+/// The path of one of our own binaries.
+pub fn program(topology: &Topology, name: &str) -> String {
+    format!("{}/bin/{name}", software(topology))
+}
+
+/// The places and names of one role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    deployment: String,
+    role: Role,
+}
+
+impl Place {
+    /// The places of a role.
+    pub fn new(topology: &Topology, role: Role) -> Self {
+        Self {
+            deployment: topology.name.clone(),
+            role,
+        }
+    }
+
+    /// The role.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The unit, with its suffix: `utilization-kafka.service`.
+    pub fn unit(&self) -> String {
+        format!("{}-{}.service", self.deployment, self.role)
+    }
+
+    /// The system user and its group: `utilization-kafka`.
+    pub fn user(&self) -> String {
+        format!("{}-{}", self.deployment, self.role)
+    }
+
+    /// The directory of its configuration.
+    pub fn directory(&self) -> String {
+        format!("/etc/deployer/{}/{}", self.deployment, self.role)
+    }
+
+    /// One of its configuration files.
+    pub fn file(&self, name: &str) -> String {
+        format!("{}/{name}", self.directory())
+    }
+
+    /// The directory of its data.
+    pub fn data(&self) -> String {
+        format!("/var/lib/deployer/{}/{}", self.deployment, self.role)
+    }
+}
+
+/// Where systemd looks for a unit of ours.
+pub fn unit_file(unit: &str) -> String {
+    format!("/etc/systemd/system/{unit}")
+}
+
+/// A drop-in of ours for a unit that a package brought.
+pub fn drop_in(unit: &str) -> String {
+    format!("/etc/systemd/system/{unit}.d/10-deployer.conf")
+}

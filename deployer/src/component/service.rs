@@ -1,0 +1,269 @@
+//! A service in the making: its user, directories and files, and at last the unit, which records at each start the
+//! checksums of exactly those files.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::place::{self, Place};
+use super::{Context, checksums, couchdb};
+use crate::step::{Access, Action, Content, loaded_record};
+use crate::template::{TemplateError, render};
+use crate::topology::{Node, Role, Topology};
+
+/// Seconds that a service has for opening its port: a busy machine starts a JVM many times slower than an idle one.
+const PORT_SECONDS: u64 = 120;
+
+/// What is gathered for one service of a node.
+pub(super) struct Service<'a> {
+    pub(super) place: Place,
+    context: &'a Context<'a>,
+    node: &'a Node,
+    user: String,
+    data: Option<String>,
+    actions: Vec<Action>,
+}
+
+/// What all units are rendered from, beside their own values.
+#[derive(Serialize)]
+struct Unit<'a, T> {
+    description: String,
+    after: Vec<String>,
+    user: &'a str,
+    data: Option<&'a str>,
+    reads: Vec<String>,
+    record: String,
+    #[serde(flatten)]
+    own: &'a T,
+}
+
+impl<'a> Service<'a> {
+    /// Begins a service with its user and the directory of its configuration.
+    pub(super) fn new(context: &'a Context<'a>, node: &'a Node, role: Role) -> Self {
+        let user = Place::new(context.topology, role).user();
+        Self::of_user(context, node, role, user)
+    }
+
+    /// As [`Service::new`], with a user whose name is not ours to choose.
+    pub(super) fn of_user(
+        context: &'a Context<'a>,
+        node: &'a Node,
+        role: Role,
+        user: String,
+    ) -> Self {
+        let place = Place::new(context.topology, role);
+        let actions = vec![
+            Action::CreateUser {
+                user: user.clone(),
+                home: place.data(),
+            },
+            configuration_directory(&place, &user),
+        ];
+        Self {
+            place,
+            context,
+            node,
+            user,
+            data: None,
+            actions,
+        }
+    }
+
+    /// Adds the directory of its data, the only one it may write to.
+    pub(super) fn data_directory(&mut self) {
+        self.actions.push(Action::CreateDirectory {
+            path: self.place.data(),
+            access: Access::user(&self.user, 0o750),
+            // A producer only remembers how far it came.
+            data: self.role().holds_data(),
+        });
+        self.data = Some(self.place.data());
+    }
+
+    /// Adds an action as it is.
+    pub(super) fn add(&mut self, action: Action) {
+        self.actions.push(action);
+    }
+
+    /// Adds actions as they are.
+    pub(super) fn extend(&mut self, actions: Vec<Action>) {
+        self.actions.extend(actions);
+    }
+
+    /// Adds a file of its configuration.
+    pub(super) fn file(&mut self, name: &str, content: Content) {
+        self.actions
+            .push(configuration_file(&self.place, &self.user, name, content));
+    }
+
+    /// Ends with the unit: all that was added is recorded at each start.
+    pub(super) fn unit(
+        self,
+        template: &str,
+        own: &impl Serialize,
+    ) -> Result<Vec<Action>, TemplateError> {
+        let unit = self.place.unit();
+        let path = place::unit_file(&unit);
+        self.end(template, own, &unit, path)
+    }
+
+    /// As [`Service::unit`], but as a drop-in for the unit that a package brings.
+    pub(super) fn drop_in(
+        self,
+        template: &str,
+        own: &impl Serialize,
+        unit: &str,
+    ) -> Result<Vec<Action>, TemplateError> {
+        let path = place::drop_in(unit);
+        self.end(template, own, unit, path)
+    }
+
+    /// Ends without a unit.
+    pub(super) fn without_unit(self) -> Vec<Action> {
+        self.actions
+    }
+
+    fn end(
+        mut self,
+        template: &str,
+        own: &impl Serialize,
+        unit: &str,
+        path: String,
+    ) -> Result<Vec<Action>, TemplateError> {
+        let mut reads: Vec<String> = checksums(&self.actions).into_keys().collect();
+        reads.push(path.clone());
+        let text = render(
+            template,
+            &Unit {
+                description: format!(
+                    "{} of the deployment {}",
+                    self.role(),
+                    self.context.topology.name
+                ),
+                after: earlier_units(self.context, self.node, self.role()),
+                user: &self.user,
+                data: self.data.as_deref(),
+                reads,
+                record: loaded_record(unit),
+                own,
+            },
+        )?;
+        self.actions.push(Action::WriteFile {
+            path,
+            content: Content::open(text),
+            access: Access::root("root", 0o644),
+        });
+        Ok(self.actions)
+    }
+
+    fn role(&self) -> Role {
+        self.place.role()
+    }
+}
+
+/// The directory of a role's configuration, readable by the group.
+pub(super) fn configuration_directory(place: &Place, group: &str) -> Action {
+    Action::CreateDirectory {
+        path: place.directory(),
+        access: Access::root(group, 0o750),
+        data: false,
+    }
+}
+
+/// A file of a role's configuration, readable by the group.
+pub(super) fn configuration_file(
+    place: &Place,
+    group: &str,
+    name: &str,
+    content: Content,
+) -> Action {
+    Action::WriteFile {
+        path: place.file(name),
+        content,
+        access: Access::root(group, 0o640),
+    }
+}
+
+/// Starts a unit and waits for its port.
+pub(super) fn start(unit: String, reads: &BTreeMap<String, String>, port: u16) -> Vec<Action> {
+    vec![
+        Action::StartUnit {
+            unit: unit.clone(),
+            reads: reads.clone(),
+            finishes: None,
+        },
+        Action::WaitForPort {
+            port,
+            unit,
+            seconds: PORT_SECONDS,
+        },
+    ]
+}
+
+/// The name of a role's unit on its node.
+pub(super) fn unit_name(context: &Context<'_>, role: Role) -> String {
+    match role {
+        Role::Couchdb => couchdb::unit(context.topology, context.choices),
+        Role::Zookeeper | Role::Kafka | Role::Consumer | Role::Producer => {
+            Place::new(context.topology, role).unit()
+        }
+    }
+}
+
+/// The units of a node that start before those of a role.
+fn earlier_units(context: &Context<'_>, node: &Node, role: Role) -> Vec<String> {
+    Role::ALL
+        .into_iter()
+        .take_while(|earlier| *earlier != role)
+        .filter(|earlier| node.has(*earlier))
+        .map(|earlier| unit_name(context, earlier))
+        .collect()
+}
+
+/// Uploads one of our own binaries.
+pub(super) fn upload(
+    context: &Context<'_>,
+    key: &str,
+    template: &str,
+) -> Result<Action, TemplateError> {
+    let sha256 = context
+        .artifact(key, template)?
+        .sha256
+        .clone()
+        .ok_or_else(|| TemplateError {
+            name: template.to_owned(),
+            source: tera::Error::message(format!(
+                "the checksum of the artifact `{key}` is not known"
+            )),
+        })?;
+    Ok(Action::UploadFile {
+        artifact: key.to_owned(),
+        sha256,
+        path: place::program(context.topology, key),
+        access: Access::root("root", 0o755),
+    })
+}
+
+/// Unpacks an archive.
+pub(super) fn unpack(
+    context: &Context<'_>,
+    key: &str,
+    path: String,
+    template: &str,
+) -> Result<Action, TemplateError> {
+    Ok(Action::UnpackArchive {
+        artifact: key.to_owned(),
+        identity: context.artifact(key, template)?.identity.clone(),
+        path,
+        access: Access::root("root", 0o755),
+    })
+}
+
+/// The group that reads a role's files on a node: the service's own, or root's where only the deployer uses them.
+pub(super) fn group(topology: &Topology, node: &Node, role: Role) -> String {
+    if node.has(role) {
+        Place::new(topology, role).user()
+    } else {
+        "root".to_owned()
+    }
+}

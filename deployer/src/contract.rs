@@ -1,0 +1,49 @@
+//! What the agents print and keep, as the deployer reads it: its half of the agents' contract. Plain data. The state of the
+//! pipeline as a whole is in [`crate::inspect`].
+
+use serde::{Deserialize, Serialize};
+
+/// A producer's state file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProducerState {
+    /// The run's id.
+    pub run: String,
+    /// Events made in this run.
+    pub produced: u64,
+    /// Events acknowledged in this run.
+    pub acked: u64,
+    /// Events wanted; 0: no end.
+    pub count: u64,
+    /// The run has come to its end.
+    pub finished: bool,
+}
+
+/// Answer of `producer canaries`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CanariesSent {
+    /// The client.
+    pub client: String,
+    /// The run's id.
+    pub run: String,
+    /// How many were sent.
+    pub sent: u64,
+    /// How many were acknowledged by all in-sync replicas.
+    pub acked: u64,
+}
+
+/// Answer of `consumer await-canaries`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CanariesFound {
+    /// How many were expected.
+    pub expected: u64,
+    /// How many are documents.
+    pub found: u64,
+    /// Those that are not.
+    pub missing: Vec<String>,
+    /// Canaries that are there more than once.
+    pub duplicates: u64,
+    /// Half of them were documents within this time of being made.
+    pub p50_ms: Option<f64>,
+    /// 99 of 100 were.
+    pub p99_ms: Option<f64>,
+}

@@ -1,0 +1,157 @@
+//! Connecting by SSH: taking up what an earlier command line left, else reaching the machine, with patience.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
+use tokio::time::{sleep, timeout};
+
+use super::ssh_error::{Failure, interpret};
+use super::{HostError, Line};
+
+/// How long an unused connection stays.
+pub(super) const KEPT: NonZeroUsize = NonZeroUsize::new(600).expect("not zero");
+/// How long a kept master, a process of this box, may take to answer.
+pub(super) const PROBE: Duration = Duration::from_millis(500);
+/// The directory of a connection attempt that is younger than this may still be at work.
+const ATTEMPT: Duration = Duration::from_mins(1);
+/// The crate's name for the directories that hold control sockets.
+const SOCKET_PREFIX: &str = ".ssh-connection";
+
+/// The way to a node.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The node.
+    pub node: String,
+    /// What ssh is asked to connect to.
+    pub destination: String,
+    /// The same with the port, for messages.
+    pub address: String,
+    /// Where to knock, cheaply, while a new machine boots; `None` when only ssh knows the way.
+    pub knock: Option<std::net::SocketAddr>,
+    /// The deployment's SSH configuration.
+    pub config: PathBuf,
+    /// The directory for this node's control sockets.
+    pub control: PathBuf,
+}
+
+/// The connection that an earlier command line left, if it still stands. What is left of dead ones is removed.
+pub(super) async fn resume(control: &Path) -> Option<Session> {
+    let entries = std::fs::read_dir(control).ok()?;
+    for entry in entries.filter_map(Result::ok) {
+        if !entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(SOCKET_PREFIX)
+        {
+            continue;
+        }
+        let socket = entry.path().join("master");
+        let session = Session::resume_mux(socket.into(), Some(entry.path().join("log").into()));
+        if matches!(timeout(PROBE, session.check()).await, Ok(Ok(()))) {
+            return Some(session);
+        }
+        let age = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .ok()
+            .and_then(|modified| SystemTime::now().duration_since(modified).ok());
+        if age.is_some_and(|age| age > ATTEMPT) {
+            // Litter in our own directory: when it cannot be removed it does no harm either.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    None
+}
+
+pub(super) async fn reach(
+    route: &Route,
+    patience: Duration,
+    progress: Line<'_>,
+) -> Result<Session, HostError> {
+    let deadline = Instant::now() + patience;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let mut attempt = 0_u32;
+    loop {
+        if !patience.is_zero() {
+            knock(route, left().min(Duration::from_secs(2))).await;
+        }
+        attempt += 1;
+        // Short at first, since a machine that boots answers late to the knock it missed, not at all to the one it lost.
+        let seconds = 2_u64
+            .saturating_mul(u64::from(attempt))
+            .min(left().as_secs())
+            .clamp(2, 10);
+        let Failure { error, passing } = match launch(route, seconds).await {
+            Ok(session) => return Ok(session),
+            Err(failure) => failure,
+        };
+        let pause = jitter(Duration::from_millis(100) * attempt.min(10));
+        if !passing || left() < pause + Duration::from_secs(1) {
+            return Err(error);
+        }
+        progress(&format!("attempt {attempt}: {error}"));
+        sleep(pause).await;
+    }
+}
+
+/// Waits until something listens, as far as that can be known without ssh: attempts of ssh cost far more than these.
+async fn knock(route: &Route, limit: Duration) {
+    let Some(address) = route.knock else {
+        return;
+    };
+    let listens = async {
+        loop {
+            let attempt = tokio::net::TcpStream::connect(address);
+            if let Ok(Ok(_)) = timeout(Duration::from_millis(200), attempt).await {
+                return;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    // Not to hear anything is no failure: ssh has the last word.
+    let _ = timeout(limit, listens).await;
+}
+
+async fn launch(route: &Route, seconds: u64) -> Result<Session, Failure> {
+    let failure = |words: &str| interpret(&route.node, &route.address, seconds, words);
+    std::fs::create_dir_all(&route.control)
+        .map_err(|error| failure(&format!("{}: {error}", route.control.display())))?;
+    let mut builder = SessionBuilder::default();
+    builder
+        .config_file(&route.config)
+        .known_hosts_check(KnownHosts::Strict)
+        .control_directory(&route.control)
+        .control_persist(ControlPersist::IdleFor(KEPT))
+        .connect_timeout(Duration::from_secs(seconds));
+    // ssh's own limit covers the way to the machine, not the handshake.
+    let limit = Duration::from_secs(seconds + 10);
+    match timeout(limit, builder.launch_master(&route.destination)).await {
+        Ok(Ok(directory)) => {
+            let directory = directory.keep();
+            Ok(Session::resume_mux(
+                directory.join("master").into(),
+                Some(directory.join("log").into()),
+            ))
+        }
+        Ok(Err(error)) => Err(failure(&chain(&error))),
+        Err(_) => Err(failure("the handshake timed out")),
+    }
+}
+
+/// An error with all its causes, in one line.
+pub(super) fn chain(error: &openssh::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
+}
+
+/// Between half and one and a half of it, so that machines that were dropped together do not come back together.
+pub(super) fn jitter(pause: Duration) -> Duration {
+    pause.mul_f64(rand::random_range(0.5..1.5))
+}

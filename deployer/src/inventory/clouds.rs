@@ -1,0 +1,97 @@
+//! What each cloud needs: the sections of `clouds:`. A new cloud is a section here and a name in [`super::CloudName`].
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::aws::AwsCloud;
+
+/// What each cloud needs. Only the sections of the clouds in use matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Clouds {
+    /// Machines booted on this box.
+    pub local: LocalCloud,
+    /// Hosts that you already have.
+    pub existing: ExistingCloud,
+    /// Machines of Amazon EC2.
+    pub aws: AwsCloud,
+    // `chameleon` comes here.
+}
+
+/// Machines booted on this box.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LocalCloud {
+    /// Memory of a machine in MiB.
+    #[schemars(range(min = 256, max = 1_048_576))]
+    pub memory_mib: u64,
+    /// The private range from which each deployment takes a /24.
+    #[schemars(extend("format" = "network"))]
+    pub network: String,
+    /// Another Debian or Ubuntu mirror than this box's own: a base address.
+    #[schemars(extend("format" = "web-address"))]
+    pub mirror: Option<String>,
+    /// Another release than this box's own, by its code name.
+    #[schemars(extend("format" = "release"))]
+    pub release: Option<String>,
+    /// JVM flags for a quick start instead of long-term speed.
+    pub quick_start: bool,
+}
+
+impl Default for LocalCloud {
+    fn default() -> Self {
+        Self {
+            memory_mib: 2048,
+            network: super::LOCAL_NETWORK.to_owned(),
+            mirror: None,
+            release: None,
+            quick_start: true,
+        }
+    }
+}
+
+/// Hosts that you already have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExistingCloud {
+    /// The hosts by the names of their nodes.
+    pub hosts: BTreeMap<String, Host>,
+}
+
+/// A host that you already have. What is not said here is left to your own `~/.ssh/config`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// An address, a name, an alias of `~/.ssh/config`, or `self` for this box without sshd.
+    #[schemars(extend("format" = "host-address"))]
+    pub address: String,
+    /// Login name; it needs passwordless sudo, unless it is root.
+    #[serde(default)]
+    #[schemars(extend("format" = "login"))]
+    pub user: Option<String>,
+    /// Port of sshd.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub port: Option<u16>,
+    /// Path of the private key on this box.
+    #[serde(default)]
+    #[schemars(extend("format" = "path"))]
+    pub key: Option<String>,
+    /// The host's public key (`ssh-ed25519 AAAA…`). Without it your `known_hosts` decides.
+    #[serde(default)]
+    #[schemars(extend("format" = "host-key"))]
+    pub host_key: Option<String>,
+    /// Another node to jump through.
+    #[serde(default)]
+    pub jump: Option<String>,
+    /// The address by which the other `existing` hosts reach it, when it is not `address`.
+    #[serde(default)]
+    #[schemars(extend("format" = "ip-address"))]
+    pub private_address: Option<String>,
+    /// The address by which machines elsewhere reach it, when it is not `address`.
+    #[serde(default)]
+    #[schemars(extend("format" = "ip-address"))]
+    pub public_address: Option<String>,
+}

@@ -1,0 +1,126 @@
+//! The closed lists of the inventory: roles, clouds, distributions, sources.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a node does.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The ZooKeeper server.
+    Zookeeper,
+    /// A Kafka broker.
+    Kafka,
+    /// The CouchDB server.
+    Couchdb,
+    /// Moves events from Kafka to CouchDB.
+    Consumer,
+    /// Produces events.
+    Producer,
+}
+
+impl Role {
+    /// All roles, in the order their services start.
+    pub const ALL: [Self; 5] = [
+        Self::Zookeeper,
+        Self::Kafka,
+        Self::Couchdb,
+        Self::Consumer,
+        Self::Producer,
+    ];
+
+    /// The name in inventories, units and paths.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zookeeper => "zookeeper",
+            Self::Kafka => "kafka",
+            Self::Couchdb => "couchdb",
+            Self::Consumer => "consumer",
+            Self::Producer => "producer",
+        }
+    }
+
+    /// Whether a node of this role holds data that is lost with it.
+    pub fn holds_data(self) -> bool {
+        matches!(self, Self::Zookeeper | Self::Kafka | Self::Couchdb)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// The clouds this build knows.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum CloudName {
+    /// Machines booted on this box.
+    Local,
+    /// Hosts the user already has.
+    Existing,
+    /// Amazon EC2.
+    Aws,
+    // `Chameleon` comes here, and its section into `Clouds`.
+}
+
+impl CloudName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Local, Self::Existing, Self::Aws];
+
+    /// The name on the command line and in inventories.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Existing => "existing",
+            Self::Aws => "aws",
+        }
+    }
+}
+
+impl fmt::Display for CloudName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// Which CouchDB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Distribution {
+    /// `apache`; on `local` the stand-in when Apache's repository does not answer. Decided once.
+    Auto,
+    /// Apache's own packages.
+    Apache,
+    /// A release folder as tar.gz.
+    Archive,
+    /// The npm package `pouchdb-server`: a stand-in for trying things out.
+    Pouchdb,
+}
+
+/// What a producer's events are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// A reading of the program `top` at each tick.
+    Top,
+    /// A line of the producer's standard input at each tick.
+    Stdin,
+}
+
+impl Source {
+    /// The name in inventories and in the producer's configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Top => "top",
+            Self::Stdin => "stdin",
+        }
+    }
+}

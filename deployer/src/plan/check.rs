@@ -1,0 +1,298 @@
+//! Whether an action has anything to do, from what the node says. The plan shows it, the runner skips by it: the same
+//! function, so they cannot disagree.
+
+use std::collections::BTreeSet;
+
+use similar::TextDiff;
+
+use crate::facts::{Facts, FileFact};
+use crate::inspect::Inspect;
+use crate::step::{self, Access, Action, Content, Manifest};
+use crate::{firewall, hosts_table};
+
+use super::query::alternatives;
+use super::unit::{self, Need};
+
+/// Whether an action has anything to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Check {
+    /// It is so already.
+    Satisfied,
+    /// It is not so.
+    Differs {
+        /// What is there instead, in words.
+        because: String,
+        /// The difference as a unified diff, for text that may be shown.
+        diff: Option<String>,
+    },
+}
+
+impl Check {
+    fn differs(because: impl Into<String>) -> Self {
+        Self::Differs {
+            because: because.into(),
+            diff: None,
+        }
+    }
+
+    /// Satisfied, unless there is something to say against it.
+    fn unless(because: Option<impl Into<String>>) -> Self {
+        because.map_or(Self::Satisfied, Self::differs)
+    }
+}
+
+/// Compares an action with the facts of its node, which must answer a query that has the action in it.
+#[deny(clippy::wildcard_enum_match_arm)]
+pub fn check(action: &Action, facts: &Facts) -> Check {
+    match action {
+        Action::WriteManifest { manifest } => manifest_differs(manifest, facts),
+        Action::InstallPackages { packages } => {
+            let missing: Vec<&str> = packages
+                .iter()
+                .filter(|entry| !alternatives(entry).any(|name| facts.packages.contains(name)))
+                .map(String::as_str)
+                .collect();
+            let because = format!("missing: {}", missing.join(", "));
+            Check::unless((!missing.is_empty()).then_some(because))
+        }
+        Action::InstallCouchdbPackage { .. } => {
+            let there = facts.packages.contains(step::COUCHDB_PACKAGE)
+                && facts.files.contains_key(step::COUCHDB_KEYRING)
+                && facts.files.contains_key(step::COUCHDB_SOURCES);
+            Check::unless((!there).then_some("missing"))
+        }
+        Action::CreateUser { user, .. } => {
+            Check::unless((!facts.users.contains(user)).then_some("missing"))
+        }
+        Action::CreateDirectory { path, access, .. } => match facts.files.get(path) {
+            None => Check::differs("missing"),
+            Some(file) if !file.directory => Check::differs("a file is there"),
+            Some(file) => Check::unless(access_differs(access, file)),
+        },
+        Action::WriteFile {
+            path,
+            content,
+            access,
+        } => file_differs(content, access, facts.files.get(path)),
+        Action::SeedFile { path, .. } => match facts.files.get(path) {
+            None => Check::differs("missing"),
+            Some(file) => Check::unless(file.directory.then_some("a directory is there")),
+        },
+        Action::UploadFile {
+            path,
+            sha256,
+            access,
+            ..
+        } => match facts.files.get(path) {
+            None => Check::differs("missing"),
+            Some(file) if file.directory => Check::differs("a directory is there"),
+            Some(file) if file.sha256 != *sha256 => Check::differs("content differs"),
+            Some(file) => Check::unless(access_differs(access, file)),
+        },
+        Action::UnpackArchive { path, identity, .. } => {
+            let mark = step::sha256(step::archive_mark(identity).as_bytes());
+            match facts.files.get(&step::archive_marker(path)) {
+                Some(marker) if marker.sha256 == mark => Check::Satisfied,
+                Some(_) => Check::differs("another one is there"),
+                None if facts.files.contains_key(path) => Check::differs("not whole"),
+                None => Check::differs("missing"),
+            }
+        }
+        Action::WriteHostsTable { entries, .. } => {
+            if let Some(unknown) = entries.iter().find(|(_, address)| address.is_none()) {
+                return Check::differs(format!("the address of {} is not known yet", unknown.0));
+            }
+            let wanted = hosts_table::block_text(entries);
+            text_differs(&wanted, facts.hosts_block.as_deref())
+        }
+        Action::WriteFirewall {
+            table,
+            ports,
+            members,
+        } => {
+            if let Some(unknown) = members.iter().find(|(_, address)| address.is_none()) {
+                return Check::differs(format!("the address of {} is not known yet", unknown.0));
+            }
+            let rules = facts.files.get(&firewall::rules_path(table));
+            let wanted = firewall::ruleset(table, ports, members);
+            let unit = facts.units.get(&firewall::unit(table));
+            match rules {
+                None => Check::differs("missing"),
+                Some(file) if file.sha256 != step::sha256(wanted.as_bytes()) => Check::Differs {
+                    because: "content differs".into(),
+                    diff: diff(file.text.as_deref(), &wanted),
+                },
+                Some(_) if !facts.tables.contains(table) => Check::differs("not loaded"),
+                Some(_) => Check::unless(
+                    (!unit.is_some_and(|unit| unit.enabled)).then_some("not loaded at boot"),
+                ),
+            }
+        }
+        Action::StartUnit {
+            unit,
+            reads,
+            finishes,
+        } => match unit::need(unit, reads, finishes.as_deref(), facts) {
+            Need::Nothing => Check::Satisfied,
+            Need::Enable => Check::differs("not enabled"),
+            Need::Start(because) => Check::differs(because),
+            Need::Restart(because) => Check::differs(format!("restart: {because}")),
+        },
+        Action::WaitForPort { port, .. } => {
+            Check::unless((!facts.ports.contains_key(port)).then_some("nothing listens"))
+        }
+        Action::PreparePipeline {
+            topics, databases, ..
+        } => Check::unless(unprepared(
+            topics.iter().map(|(name, count)| (name.as_str(), *count)),
+            databases,
+            facts,
+        )),
+        Action::WaitInSync { brokers, .. } => {
+            let in_sync = inspect(facts).is_some_and(|inspect| inspect.in_sync(*brokers));
+            Check::unless((!in_sync).then_some("not in sync"))
+        }
+        Action::StopUnit { unit } => {
+            let there = facts.units.get(unit);
+            let stopped = there.is_none_or(|unit| !unit.runs() && !unit.enabled);
+            Check::unless((!stopped).then_some("it runs"))
+        }
+        Action::RemoveFile { path }
+        | Action::RemoveDirectory { path, .. }
+        | Action::RemoveEmptyDirectory { path } => {
+            Check::unless(facts.files.contains_key(path).then_some("it is there"))
+        }
+        Action::RemoveUser { user } => {
+            Check::unless(facts.users.contains(user).then_some("it is there"))
+        }
+        Action::RemoveHostsTable { .. } => {
+            Check::unless(facts.hosts_block.is_some().then_some("it is there"))
+        }
+        Action::RemoveFirewall { table } => {
+            let there = facts.tables.contains(table)
+                || facts.files.contains_key(&firewall::rules_path(table));
+            Check::unless(there.then_some("it is there"))
+        }
+    }
+}
+
+fn manifest_differs(wanted: &Manifest, facts: &Facts) -> Check {
+    let Some(there) = &facts.manifest else {
+        return Check::differs("missing");
+    };
+    if there == wanted {
+        return Check::Satisfied;
+    }
+    let count = |here: &Manifest, there: &Manifest| {
+        let items = here.items.iter().filter(|item| !there.items.contains(item));
+        items.count() + here.packages.difference(&there.packages).count()
+    };
+    let (more, fewer) = (count(wanted, there), count(there, wanted));
+    Check::differs(format!("lists change: {more} added, {fewer} removed"))
+}
+
+fn file_differs(content: &Content, access: &Access, there: Option<&FileFact>) -> Check {
+    match there {
+        None => Check::differs("missing"),
+        Some(file) if file.directory => Check::differs("a directory is there"),
+        Some(file) if file.sha256 == content.sha256() => {
+            Check::unless(access_differs(access, file))
+        }
+        Some(_) if content.secret => Check::differs("content differs (secret)"),
+        Some(file) => Check::Differs {
+            because: "content differs".into(),
+            diff: diff(file.text.as_deref(), &content.text),
+        },
+    }
+}
+
+fn text_differs(wanted: &str, there: Option<&str>) -> Check {
+    match there {
+        None => Check::differs("missing"),
+        Some(there) if there == wanted => Check::Satisfied,
+        Some(there) => Check::Differs {
+            because: "content differs".into(),
+            diff: diff(Some(there), wanted),
+        },
+    }
+}
+
+/// What is there → what should be, as a unified diff.
+fn diff(there: Option<&str>, wanted: &str) -> Option<String> {
+    let diff = TextDiff::from_lines(there?, wanted);
+    Some(diff.unified_diff().context_radius(1).to_string())
+}
+
+fn access_differs(wanted: &Access, there: &FileFact) -> Option<String> {
+    if there.mode != wanted.mode {
+        return Some(format!(
+            "mode {:04o} instead of {:04o}",
+            there.mode, wanted.mode
+        ));
+    }
+    ((&there.owner, &there.group) != (&wanted.owner, &wanted.group)).then(|| {
+        format!(
+            "owned by {}:{} instead of {}:{}",
+            there.owner, there.group, wanted.owner, wanted.group
+        )
+    })
+}
+
+/// What the pipeline says of itself; `None`: nothing.
+pub(super) fn inspect(facts: &Facts) -> Option<Inspect> {
+    facts.pipeline.as_ref().and_then(Inspect::read)
+}
+
+/// What is missing in the pipeline, in words.
+fn unprepared<'a>(
+    topics: impl Iterator<Item = (&'a str, u32)>,
+    databases: &BTreeSet<String>,
+    facts: &Facts,
+) -> Option<String> {
+    let Some(Inspect { kafka, couchdb }) = inspect(facts) else {
+        return Some("the pipeline does not answer yet".into());
+    };
+    for (name, reachable, error) in [
+        ("Kafka", kafka.reachable, kafka.error),
+        (
+            "CouchDB",
+            couchdb.reachable || databases.is_empty(),
+            couchdb.error,
+        ),
+    ] {
+        if !reachable {
+            let error = error.map(|error| format!(": {error}")).unwrap_or_default();
+            return Some(format!("{name} does not answer{error}"));
+        }
+    }
+    let mut missing: Vec<String> = topics
+        .filter_map(|(name, wanted)| {
+            let topic = kafka.topics.iter().find(|topic| topic.name == name);
+            match topic.map_or(0, |topic| topic.partitions.len()) {
+                0 => Some(format!("topic {name}")),
+                count if u32::try_from(count).is_ok_and(|count| count < wanted) => {
+                    Some(format!("partitions of topic {name}"))
+                }
+                _ => None,
+            }
+        })
+        .collect();
+    missing.extend(
+        databases
+            .iter()
+            .filter(|name| {
+                !couchdb.databases.iter().any(|database| {
+                    let main = database.name == **name && database.documents.is_some();
+                    main || (dead_letters(&database.name) == **name
+                        && database.dead_letters.is_some())
+                })
+            })
+            .map(|name| format!("database {name}")),
+    );
+    (!missing.is_empty()).then(|| format!("missing: {}", missing.join(", ")))
+}
+
+/// The name of the database for what cannot be stored in `database`.
+fn dead_letters(database: &str) -> String {
+    format!("{database}-dead-letters")
+}

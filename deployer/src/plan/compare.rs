@@ -1,0 +1,296 @@
+//! What should be, compared with what is: the plan holds only what differs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::facts::Facts;
+use crate::receipt::Receipt;
+use crate::step::{Action, Item, Manifest};
+use crate::topology::Role;
+
+use super::check::{Check, check};
+use super::conflict::{Conflict, conflicts, our_manifest};
+use super::desired::{CONSUMER, Desired, KAFKA};
+use super::loss::{brokers_to_wipe, loss, losses};
+use super::query::alternatives;
+use super::stale::take_away;
+use super::unit::{self, Need};
+use super::{Change, Plan, Restart, restart};
+
+/// What is, and what the user allows.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// What the nodes say. A node that is missing has no machine yet, or one that is switched off.
+    pub facts: &'a BTreeMap<String, Facts>,
+    /// What is remembered: which nodes once held data.
+    pub receipt: &'a Receipt,
+    /// Nodes on the user's own hosts, where things may be that are not ours.
+    pub strict: &'a BTreeSet<String>,
+    /// Nodes whose machine is gone with its data.
+    pub lost: &'a BTreeSet<String>,
+    /// Nodes of this deployment that nobody wants any more.
+    pub orphans: &'a BTreeSet<String>,
+    /// Whether the orphans shall go.
+    pub prune: bool,
+    /// Nodes whose data the user gives up.
+    pub destroy_data: &'a BTreeSet<String>,
+}
+
+/// Makes the plan that brings what is to what should be, or names what stands in the way.
+///
+/// The plan must not run while [`Plan::refused`] has losses that the user did not allow.
+pub fn compare(desired: &Desired, situation: &Situation<'_>) -> Result<Plan, Vec<Conflict>> {
+    let conflicts = conflicts(desired, situation);
+    if !conflicts.is_empty() {
+        return Err(conflicts);
+    }
+    let mut plan = Plan {
+        losses: losses(desired, situation),
+        ..Plan::default()
+    };
+    if !situation.prune {
+        let orphans = situation.orphans.iter();
+        plan.notes
+            .extend(orphans.map(|node| {
+                format!("{node}: no longer wanted and left alone; --prune removes it")
+            }));
+    }
+    let kept = remove(&mut plan, desired, situation);
+    // From here on the facts are those that hold once the data is wiped.
+    let facts = wipe(&mut plan, desired, situation);
+    for stage in &desired.stages {
+        let mut lanes = BTreeMap::new();
+        for (node, actions) in &stage.lanes {
+            let kept = kept.get(node).map_or(&[] as &[Item], Vec::as_slice);
+            let lane = lane(
+                desired,
+                node,
+                actions,
+                facts.get(node),
+                kept,
+                absent(situation, node),
+            );
+            plan.restarts.extend(lane.restarts);
+            lanes.insert(node.clone(), lane.changes);
+        }
+        if stage.name == KAFKA {
+            restart::brokers(&mut plan, desired, &facts, lanes);
+        } else {
+            plan.push(&stage.name, lanes);
+        }
+    }
+    Ok(plan)
+}
+
+/// Appends the stage that takes away what is no longer wanted, and returns what stays all the same.
+fn remove(
+    plan: &mut Plan,
+    desired: &Desired,
+    situation: &Situation<'_>,
+) -> BTreeMap<String, Vec<Item>> {
+    let mut lanes = BTreeMap::new();
+    let mut all_kept = BTreeMap::new();
+    for node in desired.nodes() {
+        let Some(manifest) = situation
+            .facts
+            .get(node)
+            .and_then(|facts| our_manifest(desired, facts))
+        else {
+            continue;
+        };
+        let wanted = desired.items(node);
+        let stale: Vec<Item> = manifest
+            .items
+            .iter()
+            .filter(|item| !wanted.iter().any(|wanted| wanted.is(item)))
+            .cloned()
+            .collect();
+        let keep_data = !situation.destroy_data.contains(node);
+        let away = take_away(node, &stale, &wanted, keep_data, "no longer wanted");
+        for path in stale
+            .iter()
+            .filter(|item| item.holds_data())
+            .filter_map(Item::path)
+        {
+            if keep_data {
+                plan.notes.push(format!(
+                    "{node}: {path} is no longer wanted and stays with the data in it; --destroy-data {node} removes it"
+                ));
+            } else {
+                let words = format!("{path} is removed with the data in it");
+                plan.losses.push(loss(situation, node, words));
+            }
+        }
+        lanes.insert(node.to_owned(), away.changes);
+        all_kept.insert(node.to_owned(), away.kept);
+    }
+    plan.push("remove", lanes);
+    all_kept
+}
+
+/// Appends the stage that empties brokers which cannot go on with their data, and returns the facts as they are then.
+fn wipe(plan: &mut Plan, desired: &Desired, situation: &Situation<'_>) -> BTreeMap<String, Facts> {
+    let mut facts = situation.facts.clone();
+    let brokers = brokers_to_wipe(desired, situation);
+    if brokers.is_empty() {
+        return facts;
+    }
+    let because = "ZooKeeper starts anew";
+    let mut lanes: BTreeMap<String, Vec<Change>> = BTreeMap::new();
+    // Consumers too: they must not meet the new topics with what they know of the old ones.
+    for (stage, nodes) in [(CONSUMER, None), (KAFKA, Some(&brokers))] {
+        for (node, unit) in units(desired, stage) {
+            if nodes.is_some_and(|nodes| !nodes.contains(node)) {
+                continue;
+            }
+            let fact = facts
+                .get_mut(node)
+                .and_then(|facts| facts.units.get_mut(unit));
+            let Some(fact) = fact.filter(|fact| fact.loaded) else {
+                continue;
+            };
+            fact.active = "inactive".into();
+            fact.sub = "dead".into();
+            fact.enabled = false;
+            let stop = Action::StopUnit { unit: unit.into() };
+            let lane = lanes.entry(node.into()).or_default();
+            lane.push(Change::new(node, stop, because));
+        }
+    }
+    for node in brokers {
+        let roles = desired.data.get(&node);
+        let lane = lanes.entry(node.clone()).or_default();
+        for place in roles
+            .and_then(|roles| roles.get(&Role::Kafka))
+            .into_iter()
+            .flatten()
+        {
+            if let Action::CreateDirectory { path, data, .. } = place {
+                let (path, data) = (path.clone(), *data);
+                let empty = Action::RemoveDirectory { path, data };
+                lane.push(Change::new(&node, empty, because));
+                lane.push(Change::new(&node, place.clone(), because));
+            }
+        }
+    }
+    // No broker, no topic: what the pipeline said is no longer so.
+    for facts in facts.values_mut() {
+        facts.pipeline = None;
+    }
+    plan.push("wipe brokers", lanes);
+    facts
+}
+
+/// The units that start in a stage, with their nodes.
+fn units<'a>(desired: &'a Desired, stage: &str) -> Vec<(&'a str, &'a str)> {
+    let stages = desired.stages.iter().filter(|other| other.name == stage);
+    let lanes = stages.flat_map(|stage| &stage.lanes);
+    lanes
+        .flat_map(|(node, lane)| lane.iter().map(move |action| (node.as_str(), action)))
+        .filter_map(|(node, action)| match action {
+            Action::StartUnit { unit, .. } => Some((node, unit.as_str())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Why a node has no facts, in words.
+fn absent(situation: &Situation<'_>, node: &str) -> &'static str {
+    let record = situation.receipt.machines.get(node);
+    let has_machine = record.is_some_and(|record| record.machine.is_some());
+    if has_machine && !situation.lost.contains(node) {
+        "the machine does not run"
+    } else {
+        "new machine"
+    }
+}
+
+/// What differs of one lane.
+struct Lane {
+    changes: Vec<Change>,
+    restarts: Vec<Restart>,
+}
+
+fn lane(
+    desired: &Desired,
+    node: &str,
+    actions: &[Action],
+    facts: Option<&Facts>,
+    kept: &[Item],
+    absent: &str,
+) -> Lane {
+    let mut lane = Lane {
+        changes: Vec::new(),
+        restarts: Vec::new(),
+    };
+    let mut started: BTreeSet<&str> = BTreeSet::new();
+    for action in actions {
+        let whole = match action {
+            Action::WriteManifest { manifest } => Action::WriteManifest {
+                manifest: complete(desired, manifest, facts, kept),
+            },
+            other => other.clone(),
+        };
+        let Some(facts) = facts else {
+            lane.changes.push(Change::new(node, whole, absent));
+            continue;
+        };
+        match (check(&whole, facts), action) {
+            (Check::Differs { because, diff }, _) => {
+                lane.changes.push(Change {
+                    diff,
+                    ..Change::new(node, whole, because)
+                });
+            }
+            // It listens now, but it is about to be started again.
+            (Check::Satisfied, Action::WaitForPort { unit, .. })
+                if started.contains(unit.as_str()) =>
+            {
+                lane.changes
+                    .push(Change::new(node, whole, "after the start"));
+                continue;
+            }
+            (Check::Satisfied, _) => continue,
+        }
+        if let Action::StartUnit {
+            unit,
+            reads,
+            finishes,
+        } = action
+        {
+            started.insert(unit);
+            if let Need::Restart(because) = unit::need(unit, reads, finishes.as_deref(), facts) {
+                lane.restarts.push(Restart {
+                    node: node.into(),
+                    unit: unit.clone(),
+                    because,
+                });
+            }
+        }
+    }
+    lane
+}
+
+/// The manifest with what only the node can tell: packages that were not there before us, and old items that stay.
+fn complete(
+    desired: &Desired,
+    wanted: &Manifest,
+    facts: Option<&Facts>,
+    kept: &[Item],
+) -> Manifest {
+    let mut packages: BTreeSet<String> = facts
+        .and_then(|facts| our_manifest(desired, facts))
+        .map(|manifest| manifest.packages.clone())
+        .unwrap_or_default();
+    let there = |name: &str| facts.is_some_and(|facts| facts.packages.contains(name));
+    packages.extend(
+        desired
+            .packages(&wanted.node)
+            .into_iter()
+            .filter(|entry| !alternatives(entry).any(there)),
+    );
+    Manifest {
+        items: kept.iter().chain(&wanted.items).cloned().collect(),
+        packages,
+        ..wanted.clone()
+    }
+}

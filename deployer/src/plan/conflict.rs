@@ -1,0 +1,142 @@
+//! What stands in the way on hosts that are the user's own.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::facts::Facts;
+use crate::step::{Action, Item, Manifest, archive_marker};
+
+use super::{Desired, Situation};
+
+/// Something is there that is not ours: nothing is changed before the user has decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Conflict {
+    /// The node.
+    pub node: String,
+    /// What is there, in words.
+    pub what: String,
+    /// What the user can do.
+    pub hint: String,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.node, self.what)
+    }
+}
+
+/// All conflicts.
+pub(super) fn conflicts(desired: &Desired, situation: &Situation<'_>) -> Vec<Conflict> {
+    let mut conflicts = Vec::new();
+    for node in desired.nodes() {
+        let Some(facts) = situation.facts.get(node) else {
+            continue;
+        };
+        if let Some(conflict) = other_deployment(desired, node, facts) {
+            conflicts.push(conflict);
+        } else if situation.strict.contains(node) {
+            things(desired, node, facts, &mut conflicts);
+            ports(desired, node, facts, &mut conflicts);
+        }
+    }
+    conflicts
+}
+
+/// The manifest of this very deployment, if the node has it.
+pub(super) fn our_manifest<'a>(desired: &Desired, facts: &'a Facts) -> Option<&'a Manifest> {
+    facts
+        .manifest
+        .as_ref()
+        .filter(|manifest| manifest.id == desired.id)
+}
+
+fn other_deployment(desired: &Desired, node: &str, facts: &Facts) -> Option<Conflict> {
+    let manifest = facts.manifest.as_ref()?;
+    (manifest.id != desired.id).then(|| Conflict {
+        node: node.into(),
+        what: format!(
+            "another deployment named {} lies here (id {}, ours is {})",
+            desired.deployment, manifest.id, desired.id
+        ),
+        hint: "take that one away with `deployer teardown` (its receipt is lost? with `--inventory FILE`, too), or choose another --name".into(),
+    })
+}
+
+fn things(desired: &Desired, node: &str, facts: &Facts, conflicts: &mut Vec<Conflict>) {
+    let manifest = our_manifest(desired, facts);
+    let listed = |item: &Item| {
+        manifest.is_some_and(|manifest| manifest.items.iter().any(|listed| listed.is(item)))
+    };
+    for item in desired.items(node) {
+        if listed(&item) {
+            continue;
+        }
+        let there = match &item {
+            Item::File { path } => facts
+                .files
+                .contains_key(path)
+                .then(|| format!("file {path}")),
+            Item::Directory { path, .. } => (facts.files.contains_key(path)
+                || facts.files.contains_key(&archive_marker(path)))
+            .then(|| format!("directory {path}")),
+            // One that neither runs nor starts at boot is in nobody's way: a package brings CouchDB's, and stays after a
+            // teardown. One with a file where ours belongs is found by that file.
+            Item::Unit { unit } => facts
+                .units
+                .get(unit)
+                .filter(|unit| unit.runs() || unit.enabled)
+                .map(|_| format!("unit {unit}")),
+            Item::User { user } => facts.users.contains(user).then(|| format!("user {user}")),
+            Item::HostsTable { block } => facts
+                .hosts_block
+                .as_ref()
+                .map(|_| format!("block {block} of /etc/hosts")),
+            Item::Firewall { table } => facts
+                .tables
+                .contains(table)
+                .then(|| format!("firewall table {table}")),
+        };
+        conflicts.extend(there.map(|thing| Conflict {
+            node: node.into(),
+            what: format!("{thing} is there and not ours"),
+            hint: "move it away, or take another host".into(),
+        }));
+    }
+}
+
+fn ports(desired: &Desired, node: &str, facts: &Facts, conflicts: &mut Vec<Conflict>) {
+    let mut wanted = BTreeSet::new();
+    let mut ours = BTreeSet::new();
+    for action in desired.actions(node) {
+        match action {
+            Action::WaitForPort { port, .. } => {
+                wanted.insert(*port);
+            }
+            Action::WriteFirewall { ports, .. } => wanted.extend(ports),
+            Action::StartUnit { unit, .. } => {
+                ours.insert(unit.as_str());
+            }
+            _ => {}
+        }
+    }
+    if let Some(manifest) = our_manifest(desired, facts) {
+        ours.extend(manifest.items.iter().filter_map(|item| match item {
+            Item::Unit { unit } => Some(unit.as_str()),
+            _ => None,
+        }));
+    }
+    for port in wanted {
+        let owner = facts.ports.get(&port);
+        conflicts.extend(
+            owner
+                .filter(|owner| !ours.contains(owner.as_str()))
+                .map(|owner| Conflict {
+                    node: node.into(),
+                    what: format!("port {port} is taken by {owner}"),
+                    hint: "stop that, or choose another port in the inventory".into(),
+                }),
+        );
+    }
+}

@@ -1,0 +1,293 @@
+//! What should be on every node, in order, whatever is there now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::component::{self, Component, Context};
+use crate::facts::Facts;
+use crate::machine::Machine;
+use crate::step::{self, Action, Item, Manifest, Tool};
+use crate::template::TemplateError;
+use crate::topology::{CloudName, Node, Role};
+
+/// What should be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// The deployment's id.
+    pub id: String,
+    /// The deployment's name.
+    pub deployment: String,
+    /// The stages, in order.
+    pub stages: Vec<DesiredStage>,
+    /// The node that answers for the pipeline, and how it is asked there.
+    pub pipeline: Option<(String, Tool)>,
+    /// Node → kind of data it should hold → the [`Action::CreateDirectory`]s that make its place.
+    pub data: BTreeMap<String, BTreeMap<Role, Vec<Action>>>,
+    /// The brokers: node → the name it has in Kafka's metadata.
+    pub brokers: BTreeMap<String, String>,
+}
+
+/// A stage of what should be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DesiredStage {
+    /// Its name.
+    pub name: String,
+    /// Node → its actions, in order.
+    pub lanes: BTreeMap<String, Vec<Action>>,
+}
+
+/// What belongs to no role.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Common {
+    /// Node → Debian packages it needs whatever its roles.
+    pub packages: BTreeMap<String, Vec<String>>,
+    /// Node → what lies there whatever its roles, the deployer's own tools included.
+    pub install: BTreeMap<String, Vec<Action>>,
+    /// The [`Action::PreparePipeline`], and the node that does it and answers for the pipeline.
+    pub prepare: Option<(String, Action)>,
+}
+
+/// The stage in which everything is put in place, before anything runs.
+pub(super) const BASE: &str = "base";
+/// The stage in which brokers start. [`super::compare()`] splits it where brokers run already.
+pub(super) const KAFKA: &str = "kafka";
+/// The stage in which consumers start.
+pub(super) const CONSUMER: &str = "consumer";
+/// The stage in which topics and databases are made.
+pub(super) const PIPELINE: &str = "pipeline";
+
+/// The stages in which services start, and whose. ZooKeeper and CouchDB need nothing of each other, so they share one: a
+/// barrier less.
+const STARTS: [(&str, &[Role]); 4] = [
+    ("zookeeper, couchdb", &[Role::Zookeeper, Role::Couchdb]),
+    (KAFKA, &[Role::Kafka]),
+    // Consumer before producer, so that nothing is sent into the void.
+    (CONSUMER, &[Role::Consumer]),
+    ("producer", &[Role::Producer]),
+];
+
+impl Desired {
+    /// Whether all places for a role's data are on a node that should hold some.
+    pub fn has_places(&self, node: &str, role: Role, facts: &Facts) -> bool {
+        let places = self.data.get(node).and_then(|roles| roles.get(&role));
+        places.is_some_and(|places| {
+            places.iter().all(|place| match place {
+                Action::CreateDirectory { path, .. } => facts.files.contains_key(path),
+                _ => true,
+            })
+        })
+    }
+
+    /// All actions of a node, in order.
+    pub fn actions<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a Action> {
+        self.stages
+            .iter()
+            .filter_map(move |stage| stage.lanes.get(node))
+            .flatten()
+    }
+
+    /// The nodes.
+    pub fn nodes(&self) -> BTreeSet<&str> {
+        self.stages
+            .iter()
+            .flat_map(|stage| stage.lanes.keys())
+            .map(String::as_str)
+            .collect()
+    }
+
+    /// What lies on a node when all is as it should be, in the order it is made.
+    pub fn items(&self, node: &str) -> Vec<Item> {
+        let mut items: Vec<Item> = Vec::new();
+        for item in self.actions(node).flat_map(Action::leaves) {
+            if !items.contains(&item) {
+                items.push(item);
+            }
+        }
+        items
+    }
+
+    /// The Debian packages a node needs; alternatives are one entry, as in [`Action::InstallPackages`].
+    pub fn packages(&self, node: &str) -> BTreeSet<String> {
+        let mut packages = BTreeSet::new();
+        for action in self.actions(node) {
+            if let Action::InstallPackages { packages: wanted } = action {
+                packages.extend(wanted.iter().cloned());
+            }
+            if let Action::InstallCouchdbPackage { .. } = action {
+                packages.insert(step::COUCHDB_PACKAGE.to_owned());
+            }
+        }
+        packages
+    }
+}
+
+/// Says what should be, for all nodes. `machines` are those that exist.
+pub fn desired(
+    context: &Context<'_>,
+    machines: &BTreeMap<String, Machine>,
+    common: &Common,
+) -> Result<Desired, TemplateError> {
+    desired_with(component::of, context, machines, common)
+}
+
+/// [`desired()`] with other components, for tests.
+pub fn desired_with(
+    component_of: impl Fn(Role) -> &'static dyn Component,
+    context: &Context<'_>,
+    machines: &BTreeMap<String, Machine>,
+    common: &Common,
+) -> Result<Desired, TemplateError> {
+    let topology = context.topology;
+    let mut base = BTreeMap::new();
+    let mut starts: BTreeMap<(Role, &str), Vec<Action>> = BTreeMap::new();
+    let mut data: BTreeMap<String, BTreeMap<Role, Vec<Action>>> = BTreeMap::new();
+    for (name, node) in &topology.nodes {
+        let own = common.packages.get(name).into_iter().flatten();
+        let mut packages: BTreeSet<String> = own.cloned().collect();
+        let mut install = common.install.get(name).cloned().unwrap_or_default();
+        let mut ports = BTreeSet::new();
+        for role in Role::ALL.into_iter().filter(|role| node.has(*role)) {
+            let component = component_of(role);
+            packages.extend(component.packages(context));
+            ports.extend(component.ports(node, context));
+            let actions = component.install(node, context)?;
+            starts.insert(
+                (role, name),
+                component.start(node, context, &component::checksums(&actions)),
+            );
+            if role.holds_data() {
+                let places = actions.iter().filter(|action| makes_data_directory(action));
+                let places: Vec<Action> = places.cloned().collect();
+                data.entry(name.clone()).or_default().insert(role, places);
+            }
+            install.extend(actions);
+        }
+        let network = network(context, machines, node, ports, &mut packages);
+        let packages: Vec<String> = packages.into_iter().collect();
+        let mut lane = Vec::new();
+        if !packages.is_empty() {
+            lane.push(Action::InstallPackages { packages });
+        }
+        lane.extend(network);
+        // What is common first, then roles in their order, each role's actions in its own: only it knows what needs what.
+        for action in install {
+            if !lane.contains(&action) {
+                lane.push(action);
+            }
+        }
+        base.insert(name.clone(), lane);
+    }
+
+    let mut stages = vec![DesiredStage {
+        name: BASE.into(),
+        lanes: base,
+    }];
+    for (stage, roles) in STARTS {
+        let mut lanes: BTreeMap<String, Vec<Action>> = BTreeMap::new();
+        for role in roles {
+            for node in topology.nodes_with(*role) {
+                let start = starts
+                    .remove(&(*role, node.name.as_str()))
+                    .unwrap_or_default();
+                lanes.entry(node.name.clone()).or_default().extend(start);
+            }
+        }
+        stages.push(DesiredStage {
+            name: stage.into(),
+            lanes,
+        });
+        if stage == KAFKA {
+            stages.extend(common.prepare.iter().map(|(node, prepare)| DesiredStage {
+                name: PIPELINE.into(),
+                lanes: BTreeMap::from([(node.clone(), vec![prepare.clone()])]),
+            }));
+        }
+    }
+    stages.retain(|stage| stage.lanes.values().any(|lane| !lane.is_empty()));
+
+    let brokers = topology
+        .nodes_with(Role::Kafka)
+        .map(|node| (node.name.clone(), topology.host_name(&node.name)))
+        .collect();
+    let pipeline = common
+        .prepare
+        .as_ref()
+        .and_then(|(node, prepare)| match prepare {
+            Action::PreparePipeline { tool, .. } => Some((node.clone(), tool.clone())),
+            _ => None,
+        });
+    let mut desired = Desired {
+        id: context.receipt.id.clone(),
+        deployment: topology.name.clone(),
+        stages,
+        pipeline,
+        data,
+        brokers,
+    };
+    add_manifests(&mut desired);
+    Ok(desired)
+}
+
+/// Puts the list of all that will lie on a node in front of all that makes it. Which packages were there before only the
+/// node knows: [`super::compare()`] fills them in.
+fn add_manifests(desired: &mut Desired) {
+    let manifests: Vec<Manifest> = desired
+        .nodes()
+        .into_iter()
+        .map(|node| Manifest {
+            version: Manifest::VERSION,
+            id: desired.id.clone(),
+            deployment: desired.deployment.clone(),
+            node: node.into(),
+            items: desired.items(node),
+            packages: BTreeSet::new(),
+        })
+        .collect();
+    if let Some(base) = desired.stages.first_mut() {
+        for manifest in manifests {
+            if let Some(lane) = base.lanes.get_mut(&manifest.node) {
+                lane.insert(0, Action::WriteManifest { manifest });
+            }
+        }
+    }
+}
+
+/// Names and, on hosts that no cloud's own firewall guards, ours.
+fn network(
+    context: &Context<'_>,
+    machines: &BTreeMap<String, Machine>,
+    node: &Node,
+    ports: BTreeSet<u16>,
+    packages: &mut BTreeSet<String>,
+) -> Vec<Action> {
+    let topology = context.topology;
+    let seen = |other: &str| {
+        let (here, there) = (machines.get(&node.name)?, machines.get(other)?);
+        there.address_seen_from(here)
+    };
+    let mut actions = vec![Action::WriteHostsTable {
+        block: topology.name.clone(),
+        entries: topology
+            .nodes
+            .keys()
+            .map(|other| (topology.host_name(other), seen(other)))
+            .collect(),
+    }];
+    if node.cloud == CloudName::Existing && !ports.is_empty() {
+        packages.insert("nftables".into());
+        actions.push(Action::WriteFirewall {
+            table: format!("deployer-{}", topology.name),
+            ports,
+            members: topology
+                .nodes
+                .keys()
+                .filter(|other| **other != node.name)
+                .map(|other| (other.clone(), seen(other)))
+                .collect(),
+        });
+    }
+    actions
+}
+
+fn makes_data_directory(action: &Action) -> bool {
+    matches!(action, Action::CreateDirectory { data: true, .. })
+}

@@ -1,0 +1,176 @@
+//! Data that is lost, or gone already, in words. What is known of data: the receipt says which nodes held some once their
+//! services were started, the cloud says which machines are gone, the node says whether the directories are there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::topology::{Role, Topic};
+
+use super::check::inspect;
+use super::{Desired, Loss, Situation};
+
+/// What is known of the data of a role on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Data {
+    /// There never was any.
+    Never,
+    /// It is there.
+    There,
+    /// The node cannot say now, but its machine exists.
+    Unknown,
+    /// It was there and is gone.
+    Gone,
+}
+
+fn data(desired: &Desired, situation: &Situation<'_>, node: &str, role: Role) -> Data {
+    if !recorded(situation, node, role) {
+        return Data::Never;
+    }
+    if situation.lost.contains(node) {
+        return Data::Gone;
+    }
+    let Some(facts) = situation.facts.get(node) else {
+        return Data::Unknown;
+    };
+    let wanted = desired
+        .data
+        .get(node)
+        .is_some_and(|roles| roles.contains_key(&role));
+    if wanted && !desired.has_places(node, role, facts) {
+        Data::Gone
+    } else {
+        Data::There
+    }
+}
+
+/// Whether the receipt says that the node once held data of the role.
+fn recorded(situation: &Situation<'_>, node: &str, role: Role) -> bool {
+    let record = situation.receipt.machines.get(node);
+    record.is_some_and(|record| record.data.iter().any(|kind| kind == role.name()))
+}
+
+/// The nodes that should hold data of a role.
+fn holders(desired: &Desired, role: Role) -> impl Iterator<Item = &str> {
+    desired
+        .data
+        .iter()
+        .filter(move |(_, roles)| roles.contains_key(&role))
+        .map(|(node, _)| node.as_str())
+}
+
+/// Whether ZooKeeper starts with nothing, and so with a new cluster id.
+fn zookeeper_is_new(desired: &Desired, situation: &Situation<'_>) -> bool {
+    let mut nodes = holders(desired, Role::Zookeeper).peekable();
+    nodes.peek().is_some()
+        && nodes.all(|node| {
+            let data = data(desired, situation, node, Role::Zookeeper);
+            matches!(data, Data::Never | Data::Gone)
+        })
+}
+
+/// The brokers whose data must go because ZooKeeper is new: a broker refuses to start with another cluster's data.
+pub(super) fn brokers_to_wipe(desired: &Desired, situation: &Situation<'_>) -> BTreeSet<String> {
+    if !zookeeper_is_new(desired, situation) {
+        return BTreeSet::new();
+    }
+    holders(desired, Role::Kafka)
+        .filter(|node| {
+            let data = data(desired, situation, node, Role::Kafka);
+            matches!(data, Data::There | Data::Unknown)
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+/// All losses but those of directories that are no longer wanted.
+pub(super) fn losses(desired: &Desired, situation: &Situation<'_>) -> Vec<Loss> {
+    let mut losses = Vec::new();
+    for node in situation.receipt.machines.keys() {
+        let kinds = |wanted: &dyn Fn(Role) -> bool| {
+            let roles = Role::ALL.into_iter().filter(|role| {
+                role.holds_data() && recorded(situation, node, *role) && wanted(*role)
+            });
+            let names: Vec<&str> = roles.map(Role::name).collect();
+            (!names.is_empty()).then(|| names.join(" and "))
+        };
+        let words: Vec<String> = if situation.lost.contains(node) {
+            let gone = kinds(&|_| true);
+            gone.map(|kinds| format!("the data of {kinds} is gone with its machine"))
+                .into_iter()
+                .collect()
+        } else if situation.prune && situation.orphans.contains(node) {
+            let pruned = kinds(&|_| true);
+            pruned
+                .map(|kinds| format!("the data of {kinds} goes with its machine"))
+                .into_iter()
+                .collect()
+        } else {
+            let wanted = |role: Role| holders(desired, role).any(|holder| holder == node);
+            let gone =
+                kinds(&|role| wanted(role) && data(desired, situation, node, role) == Data::Gone);
+            let replaced = kinds(&|role| !wanted(role) && starts_empty(desired, situation, role));
+            gone.map(|kinds| format!("the data of {kinds} is no longer where it was"))
+                .into_iter()
+                .chain(replaced.map(|kinds| {
+                    format!("another node takes over {kinds} and starts empty; the data here is left behind")
+                }))
+                .collect()
+        };
+        losses.extend(words.into_iter().map(|words| loss(situation, node, words)));
+    }
+    losses.extend(brokers_to_wipe(desired, situation).into_iter().map(|node| {
+        let words = "the broker's data is removed: ZooKeeper starts anew, and with it Kafka";
+        loss(situation, &node, words.into())
+    }));
+    losses
+}
+
+/// Whether a node should hold data of the role and never did, so that it takes another one's place.
+fn starts_empty(desired: &Desired, situation: &Situation<'_>, role: Role) -> bool {
+    holders(desired, role).any(|node| data(desired, situation, node, role) == Data::Never)
+}
+
+pub(super) fn loss(situation: &Situation<'_>, node: &str, words: String) -> Loss {
+    Loss {
+        node: node.into(),
+        words,
+        allowed: situation.destroy_data.contains(node),
+    }
+}
+
+/// The topics of the receipt that will be made anew, or begin anew at offset 0: their epochs must be renewed before the plan is
+/// made, or the documents of old and new events could share their ids. Call it once for a run, with the same situation as
+/// [`super::compare()`].
+pub fn epochs_to_renew(
+    desired: &Desired,
+    topics: &BTreeMap<String, Topic>,
+    situation: &Situation<'_>,
+) -> BTreeSet<String> {
+    let had_data = |node: &str| recorded(situation, node, Role::Kafka);
+    let ever = situation.receipt.machines.keys().any(|node| had_data(node));
+    let all_anew = ever && zookeeper_is_new(desired, situation);
+    let emptied = holders(desired, Role::Kafka)
+        .filter(|node| data(desired, situation, node, Role::Kafka) == Data::Gone)
+        .count();
+    let kafka = desired
+        .pipeline
+        .as_ref()
+        .and_then(|(node, _)| situation.facts.get(node))
+        .and_then(inspect)
+        .map(|report| report.kafka)
+        .filter(|kafka| kafka.reachable);
+    topics
+        .iter()
+        .filter(|(name, _)| situation.receipt.epochs.contains_key(*name))
+        .filter(|(name, topic)| {
+            let missing = kafka.as_ref().is_some_and(|kafka| {
+                let mut there = kafka.topics.iter();
+                !there.any(|topic| topic.name == **name && !topic.partitions.is_empty())
+            });
+            // All copies may have been on brokers that are empty now.
+            let emptied = emptied > 0
+                && usize::try_from(topic.replication).is_ok_and(|copies| copies <= emptied);
+            all_anew || missing || emptied
+        })
+        .map(|(name, _)| name.clone())
+        .collect()
+}

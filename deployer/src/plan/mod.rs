@@ -1,0 +1,155 @@
+//! Plans: what should be ([`desired`]) compared ([`compare`]) with what is (facts). Pure and synchronous: nothing here can do
+//! anything, and the same [`check`] tells the plan what differs and the runner what is done already.
+//!
+//! The flow is [`desired()`] → [`queries`] → (ask the nodes) → [`epochs_to_renew`] → [`compare()`] → run; [`teardown()`] makes the
+//! plan that takes all away again from the manifests alone.
+//!
+//! # The plan as JSON
+//!
+//! [`Plan`] serialised is the answer of `plan --json`. It is stable: fields may be added, none is renamed or removed.
+//!
+//! ```json
+//! {"stages": [{"name": "base", "lanes": {"vm2": [
+//!     {"step": {"node": "vm2", "action": {"do": "write_file", "path": "…", "content": {"sha256": "…", "text": null}, "access": {…}}},
+//!      "because": "missing", "diff": null}]}}],
+//!  "restarts": [{"node": "vm2", "unit": "kafka.service", "because": "server.properties changed since it started"}],
+//!  "losses": [{"node": "vm2", "words": "…", "allowed": false}],
+//!  "notes": ["…"]}
+//! ```
+//!
+//! A secret's `text` is `null`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::step::{Action, Step};
+
+mod check;
+mod compare;
+mod conflict;
+mod desired;
+mod loss;
+mod query;
+mod restart;
+mod show;
+mod stale;
+mod teardown;
+mod unit;
+
+pub use check::{Check, check};
+pub use compare::{Situation, compare};
+pub use conflict::Conflict;
+pub use desired::{Common, Desired, DesiredStage, desired, desired_with};
+pub use loss::epochs_to_renew;
+pub use query::{queries, query};
+pub use teardown::teardown;
+
+/// Ordered stages: a stage begins when the one before has ended on all nodes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Plan {
+    /// The stages.
+    pub stages: Vec<Stage>,
+    /// Units that run and will be restarted.
+    pub restarts: Vec<Restart>,
+    /// Data that is lost by this plan, or is gone already.
+    pub losses: Vec<Loss>,
+    /// What else the user should know, in words: things that stay.
+    pub notes: Vec<String>,
+}
+
+/// Steps that may run at the same time on different nodes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stage {
+    /// Its name, a noun: `zookeeper`.
+    pub name: String,
+    /// Node → its steps, in order.
+    pub lanes: BTreeMap<String, Vec<Change>>,
+}
+
+/// A step that is to be done, and what is different now.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change {
+    /// What is to be done.
+    pub step: Step,
+    /// What is there now, in words: `missing`, `content differs`, `restart: server.properties changed since it started`.
+    pub because: String,
+    /// The difference as a unified diff, for files that may be shown.
+    pub diff: Option<String>,
+}
+
+/// A unit that runs and will be restarted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Restart {
+    /// The node.
+    pub node: String,
+    /// The unit.
+    pub unit: String,
+    /// Why, in words.
+    pub because: String,
+}
+
+/// Data that is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Loss {
+    /// The node whose data it is; the one to name in `--destroy-data`.
+    pub node: String,
+    /// What is lost and why, in words.
+    pub words: String,
+    /// Whether the user has allowed it.
+    pub allowed: bool,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.stages
+            .iter()
+            .all(|stage| stage.lanes.values().all(Vec::is_empty))
+    }
+
+    /// All actions, in order of stages and nodes.
+    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.changes().map(|change| &change.step.action)
+    }
+
+    /// All changes, in order of stages and nodes.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.stages
+            .iter()
+            .flat_map(|stage| stage.lanes.values())
+            .flatten()
+    }
+
+    /// The losses that the user has not allowed: the plan must not run while there are any.
+    pub fn refused(&self) -> impl Iterator<Item = &Loss> {
+        self.losses.iter().filter(|loss| !loss.allowed)
+    }
+
+    /// Appends a stage, unless nothing happens in it.
+    fn push(&mut self, name: &str, lanes: BTreeMap<String, Vec<Change>>) {
+        let lanes: BTreeMap<_, _> = lanes
+            .into_iter()
+            .filter(|(_, changes)| !changes.is_empty())
+            .collect();
+        if !lanes.is_empty() {
+            self.stages.push(Stage {
+                name: name.into(),
+                lanes,
+            });
+        }
+    }
+}
+
+impl Change {
+    fn new(node: &str, action: Action, because: impl Into<String>) -> Self {
+        Self {
+            step: Step {
+                node: node.into(),
+                action,
+            },
+            because: because.into(),
+            diff: None,
+        }
+    }
+}

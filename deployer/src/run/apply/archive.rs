@@ -1,0 +1,180 @@
+//! Archives: sent as they are, unpacked on the node.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
+use std::path::{Component, Path, PathBuf};
+
+use super::files::octal;
+use super::shell::{LONG, Script, Shell};
+use crate::host::{HostError, Input};
+use crate::run::StepError;
+use crate::step::{ARCHIVE_MARKER, Access};
+
+const SAME: Script = Script {
+    name: "compare archive",
+    text: "[ -f \"$1/$2\" ] && read -r there <\"$1/$2\" && [ \"$there\" = \"$3\" ]",
+};
+const UNPACK: Script = Script {
+    name: "unpack archive",
+    text: include_str!("archive.sh"),
+};
+const PLACE: Script = Script {
+    name: "place archive",
+    text: include_str!("archive_place.sh"),
+};
+
+pub(super) async fn unpack(
+    shell: &Shell<'_>,
+    local: &Path,
+    identity: &str,
+    path: &str,
+    access: &Access,
+) -> Result<(), StepError> {
+    let arguments = [path, ARCHIVE_MARKER, identity];
+    if shell
+        .script_output(&SAME, &arguments, Input::Nothing, LONG)
+        .await?
+        .status
+        == 0
+    {
+        return Ok(());
+    }
+    let file = local.to_owned();
+    let shape = tokio::task::spawn_blocking(move || Shape::of(&file)).await;
+    let shape = match shape {
+        Ok(Ok(shape)) => shape,
+        Ok(Err(source)) => return Err(unreadable(local, source)),
+        Err(panicked) => return Err(unreadable(local, std::io::Error::other(panicked))),
+    };
+    let strip = if shape.top_folder { "1" } else { "0" };
+    let compression = if shape.gzip { "-z" } else { "" };
+    let input = Input::File(local.into());
+    shell
+        .script(&UNPACK, &[path, strip, compression], input, LONG)
+        .await?;
+    // A question of its own: a connection that broke looks to tar like the end of the archive. That this one is asked proves
+    // that the first was answered, so all was read.
+    let mode = octal(access);
+    let arguments = [
+        path,
+        &access.owner,
+        &access.group,
+        mode.as_str(),
+        ARCHIVE_MARKER,
+        identity,
+    ];
+    shell
+        .script(&PLACE, &arguments, Input::Nothing, LONG)
+        .await?;
+    Ok(())
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> StepError {
+    StepError::Host(HostError::Local {
+        node: "this machine".into(),
+        path: path.into(),
+        source,
+    })
+}
+
+/// What an archive looks like from outside.
+#[derive(Debug, PartialEq, Eq)]
+struct Shape {
+    gzip: bool,
+    /// All is in one folder that is not wanted on the node. Only others' archives (compressed ones) have that: ours are plain and
+    /// begin with what should lie in the directory, even when that is a single folder.
+    top_folder: bool,
+}
+
+impl Shape {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let mut file = File::open(path)?;
+        let mut magic = [0; 2];
+        let gzip = file.read_exact(&mut magic).is_ok() && magic == [0x1f, 0x8b];
+        file.rewind()?;
+        let top_folder =
+            gzip && one_top_folder(tar::Archive::new(flate2::read::GzDecoder::new(file)))?;
+        Ok(Self { gzip, top_folder })
+    }
+}
+
+/// Whether all entries lie in one folder. The first few tell: an archive of a folder begins with it.
+fn one_top_folder(mut archive: tar::Archive<impl std::io::Read>) -> std::io::Result<bool> {
+    const FEW: usize = 64;
+    let mut top: Option<PathBuf> = None;
+    let mut inside = false;
+    for entry in archive.entries()?.take(FEW) {
+        let entry = entry?;
+        let path = entry.path()?.into_owned();
+        let mut parts = path.components().filter_map(|part| match part {
+            Component::Normal(part) => Some(PathBuf::from(part)),
+            _ => None,
+        });
+        let Some(first) = parts.next() else {
+            continue;
+        };
+        inside |= parts.next().is_some();
+        let folder = inside || entry.header().entry_type().is_dir();
+        match &top {
+            None if folder => top = Some(first),
+            Some(top) if *top == first => {}
+            _ => return Ok(false),
+        }
+    }
+    Ok(inside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Shape;
+
+    fn shape(names: &[&str], gzip: bool) -> Shape {
+        let mut builder = tar::Builder::new(Vec::new());
+        for name in names {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(0);
+            let kind = if name.ends_with('/') {
+                tar::EntryType::Directory
+            } else {
+                tar::EntryType::Regular
+            };
+            header.set_entry_type(kind);
+            builder
+                .append_data(&mut header, name, std::io::empty())
+                .expect("entry");
+        }
+        let bytes = builder.into_inner().expect("archive");
+        let file = tempfile::NamedTempFile::new().expect("file");
+        if gzip {
+            let mut encoder = flate2::write::GzEncoder::new(
+                file.reopen().expect("file"),
+                flate2::Compression::fast(),
+            );
+            std::io::Write::write_all(&mut encoder, &bytes).expect("written");
+            encoder.finish().expect("finished");
+        } else {
+            std::fs::write(file.path(), &bytes).expect("written");
+        }
+        Shape::of(file.path()).expect("readable")
+    }
+
+    #[test]
+    fn strips_the_one_folder_of_others() {
+        let top = |names, gzip| shape(names, gzip).top_folder;
+        assert!(top(
+            &["couchdb/", "couchdb/bin/couchdb", "couchdb/etc/local.ini"],
+            true
+        ));
+        assert!(top(
+            &["./couchdb/bin/couchdb", "./couchdb/etc/local.ini"],
+            true
+        ));
+        assert!(!top(&["bin/couchdb", "etc/local.ini"], true));
+        assert!(!top(&["README", "couchdb/bin/couchdb"], true));
+        assert!(
+            !top(&["libs/", "libs/kafka.jar"], false),
+            "ours are taken as they are"
+        );
+        assert!(!top(&["only"], true));
+    }
+}

@@ -1,0 +1,164 @@
+//! Files and directories.
+
+use std::path::Path;
+
+use super::shell::{LONG, QUICK, Script, Shell};
+use crate::host::Input;
+use crate::run::StepError;
+use crate::step::{Access, Manifest, sha256};
+
+/// Replaces a file whole; see the script for its arguments.
+pub(super) const WRITE: Script = Script {
+    name: "write file",
+    text: include_str!("write.sh"),
+};
+const SEED: Script = Script {
+    name: "write file where there is none",
+    text: concat!(
+        "if [ -e \"$5\" ]; then exit 0; fi\n",
+        include_str!("write.sh")
+    ),
+};
+const SAME: Script = Script {
+    name: "compare file",
+    text: "[ -f \"$2\" ] && printf '%s  %s\\n' \"$1\" \"$2\" | sha256sum -c --status",
+};
+const SET_ACCESS: Script = Script {
+    name: "set owner and mode",
+    text: "chown -- \"$1:$2\" \"$4\" && chmod -- \"$3\" \"$4\"",
+};
+const REMOVE: Script = Script {
+    name: "remove file",
+    text: "rm -f -- \"$1\" || exit; case $1 in /etc/systemd/system/*) systemctl daemon-reload ;; esac",
+};
+const REMOVE_EMPTY: Script = Script {
+    name: "remove directory where it is empty",
+    text: "if [ -d \"$1\" ]; then rmdir --ignore-fail-on-non-empty -- \"$1\"; fi",
+};
+
+pub(super) async fn write_manifest(
+    shell: &Shell<'_>,
+    manifest: &Manifest,
+) -> Result<(), StepError> {
+    let text = serde_json::to_string_pretty(manifest).map_err(|error| StepError::Failed {
+        command: "write the manifest as JSON".into(),
+        status: 1,
+        output: vec![error.to_string()],
+    })?;
+    let path = Manifest::path(&manifest.deployment);
+    write(
+        shell,
+        &path,
+        &format!("{text}\n"),
+        &Access::root("root", 0o644),
+    )
+    .await
+}
+
+pub(super) async fn write(
+    shell: &Shell<'_>,
+    path: &str,
+    text: &str,
+    access: &Access,
+) -> Result<(), StepError> {
+    put(shell, &WRITE, path, text, access).await
+}
+
+pub(super) async fn seed(
+    shell: &Shell<'_>,
+    path: &str,
+    text: &str,
+    access: &Access,
+) -> Result<(), StepError> {
+    put(shell, &SEED, path, text, access).await
+}
+
+async fn put(
+    shell: &Shell<'_>,
+    script: &Script,
+    path: &str,
+    text: &str,
+    access: &Access,
+) -> Result<(), StepError> {
+    let mode = octal(access);
+    let sum = sha256(text.as_bytes());
+    let arguments = [&access.owner, &access.group, mode.as_str(), &sum, path];
+    let input = Input::Bytes(text.as_bytes().to_vec());
+    shell.script(script, &arguments, input, QUICK).await?;
+    Ok(())
+}
+
+pub(super) async fn create_directory(
+    shell: &Shell<'_>,
+    path: &str,
+    access: &Access,
+) -> Result<(), StepError> {
+    let mode = octal(access);
+    let arguments = [
+        "-d",
+        "-o",
+        &access.owner,
+        "-g",
+        &access.group,
+        "-m",
+        &mode,
+        "--",
+        path,
+    ];
+    shell
+        .run("install", &arguments, Input::Nothing, QUICK)
+        .await?;
+    Ok(())
+}
+
+/// Sends a file, unless it is there: its content is compared on the node first.
+pub(super) async fn upload(
+    shell: &Shell<'_>,
+    local: &Path,
+    sum: &str,
+    path: &str,
+    access: &Access,
+) -> Result<(), StepError> {
+    let mode = octal(access);
+    let same = shell
+        .script_output(&SAME, &[sum, path], Input::Nothing, LONG)
+        .await?;
+    if same.status == 0 {
+        let arguments = [&access.owner, &access.group, mode.as_str(), path];
+        shell
+            .script(&SET_ACCESS, &arguments, Input::Nothing, QUICK)
+            .await?;
+        return Ok(());
+    }
+    let arguments = [&access.owner, &access.group, mode.as_str(), sum, path];
+    shell
+        .script(&WRITE, &arguments, Input::File(local.into()), LONG)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn remove(shell: &Shell<'_>, path: &str) -> Result<(), StepError> {
+    shell
+        .script(&REMOVE, &[path], Input::Nothing, QUICK)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn remove_directory(shell: &Shell<'_>, path: &str) -> Result<(), StepError> {
+    // Data of brokers is many files: this may take its time.
+    shell
+        .run("rm", &["-rf", "--", path], Input::Nothing, LONG)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn remove_empty_directory(shell: &Shell<'_>, path: &str) -> Result<(), StepError> {
+    shell
+        .script(&REMOVE_EMPTY, &[path], Input::Nothing, QUICK)
+        .await?;
+    Ok(())
+}
+
+pub(super) fn octal(access: &Access) -> String {
+    format!("{:04o}", access.mode)
+}

@@ -1,0 +1,7 @@
+# Removes an nftables table with all that loads it: table, unit, the unit's file, the rules' file.
+set -eu
+if [ -e "$3" ]; then systemctl disable --quiet "$2"; fi
+rm -f -- "$3" "$4"
+systemctl daemon-reload
+systemctl reset-failed "$2" 2>/dev/null || :
+if nft list table inet "$1" >/dev/null 2>&1; then nft delete table inet "$1"; fi

@@ -1,0 +1,154 @@
+//! Acting on nodes: one match arm per action, each with a function of its own in a file of its kind.
+//!
+//! What runs on a node is a fixed script of this folder, with arguments and an input; nothing is glued together.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+
+use super::{Executor, StepError, ask};
+use crate::facts::{Facts, Query};
+use crate::host::{Host, HostError, Line};
+use crate::step::Action;
+
+mod archive;
+mod files;
+mod network;
+mod packages;
+mod pipeline;
+mod shell;
+mod units;
+mod users;
+
+use shell::Shell;
+
+/// What acts on the nodes of a deployment: their open shells, and the files of this box that may be sent to them.
+#[derive(Default)]
+pub struct Hands {
+    hosts: BTreeMap<String, Box<dyn Host>>,
+    artifacts: BTreeMap<String, PathBuf>,
+    couchdb_repository: Option<String>,
+}
+
+impl Hands {
+    /// Hands on these hosts, by node.
+    pub fn new(hosts: BTreeMap<String, Box<dyn Host>>) -> Self {
+        Self {
+            hosts,
+            ..Self::default()
+        }
+    }
+
+    /// Says which files of this box the artifacts are, by their keys.
+    pub fn set_artifacts(&mut self, artifacts: BTreeMap<String, PathBuf>) {
+        self.artifacts = artifacts;
+    }
+
+    /// Takes CouchDB's packages from another repository than Apache's. Its key is its file `keys.asc`.
+    pub fn set_couchdb_repository(&mut self, repository: Option<String>) {
+        self.couchdb_repository = repository;
+    }
+
+    /// The open shell of a node.
+    pub fn host(&self, node: &str) -> Option<&dyn Host> {
+        self.hosts.get(node).map(|host| &**host)
+    }
+
+    /// Leaves all connections in the background for the next command line, or closes them. All are tried; the first failure is
+    /// returned.
+    pub async fn close(self, keep: bool) -> Result<(), HostError> {
+        let closing = self.hosts.into_values().map(|host| host.close(keep));
+        let results = futures_util::future::join_all(closing).await;
+        results.into_iter().collect()
+    }
+
+    fn open(&self, node: &str) -> Result<&dyn Host, HostError> {
+        self.host(node).ok_or_else(|| HostError::Connection {
+            node: node.into(),
+            detail: "no connection was opened".into(),
+        })
+    }
+
+    fn artifact(&self, key: &str) -> Result<&PathBuf, StepError> {
+        self.artifacts
+            .get(key)
+            .ok_or_else(|| StepError::NoArtifact(key.into()))
+    }
+}
+
+#[async_trait]
+impl Executor for Hands {
+    async fn ask(&self, node: &str, query: &Query) -> Result<Facts, HostError> {
+        ask::ask(self.open(node)?, node, query).await
+    }
+
+    #[deny(clippy::wildcard_enum_match_arm)]
+    async fn apply(&self, node: &str, action: &Action, line: Line<'_>) -> Result<(), StepError> {
+        let shell = &Shell::new(self.open(node)?, line);
+        match action {
+            Action::WriteManifest { manifest } => files::write_manifest(shell, manifest).await,
+            Action::InstallPackages { packages } => packages::install(shell, packages).await,
+            Action::InstallCouchdbPackage { answers } => {
+                packages::install_couchdb(shell, answers, self.couchdb_repository.as_deref()).await
+            }
+            Action::CreateUser { user, home } => users::create(shell, user, home).await,
+            Action::CreateDirectory { path, access, .. } => {
+                files::create_directory(shell, path, access).await
+            }
+            Action::WriteFile {
+                path,
+                content,
+                access,
+            } => files::write(shell, path, &content.text, access).await,
+            Action::SeedFile {
+                path,
+                content,
+                access,
+            } => files::seed(shell, path, &content.text, access).await,
+            Action::UploadFile {
+                artifact,
+                sha256,
+                path,
+                access,
+            } => files::upload(shell, self.artifact(artifact)?, sha256, path, access).await,
+            Action::UnpackArchive {
+                artifact,
+                identity,
+                path,
+                access,
+            } => archive::unpack(shell, self.artifact(artifact)?, identity, path, access).await,
+            Action::WriteHostsTable { block, entries } => {
+                network::write_hosts_table(shell, block, entries).await
+            }
+            Action::WriteFirewall {
+                table,
+                ports,
+                members,
+            } => network::write_firewall(shell, table, ports, members).await,
+            Action::StartUnit { unit, finishes, .. } => {
+                units::start(shell, unit, finishes.is_some()).await
+            }
+            Action::WaitForPort {
+                port,
+                unit,
+                seconds,
+            } => units::wait_for_port(shell, node, *port, unit, *seconds).await,
+            Action::PreparePipeline { tool, request, .. } => {
+                pipeline::prepare(shell, tool, request).await
+            }
+            Action::WaitInSync { tool, brokers } => {
+                pipeline::wait_in_sync(shell, tool, *brokers).await
+            }
+            Action::StopUnit { unit } => units::stop(shell, unit).await,
+            Action::RemoveFile { path } => files::remove(shell, path).await,
+            Action::RemoveDirectory { path, .. } => files::remove_directory(shell, path).await,
+            Action::RemoveEmptyDirectory { path } => {
+                files::remove_empty_directory(shell, path).await
+            }
+            Action::RemoveUser { user } => users::remove(shell, user).await,
+            Action::RemoveHostsTable { block } => network::remove_hosts_table(shell, block).await,
+            Action::RemoveFirewall { table } => network::remove_firewall(shell, table).await,
+        }
+    }
+}

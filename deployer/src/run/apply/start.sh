@@ -1,0 +1,27 @@
+# Makes a unit run with the files as they are now: unit, whether it may end by itself (`finishes`).
+set -u
+unit=$1 finishes=$2
+
+log() {
+    journalctl -u "$unit" -n 20 --no-pager -o cat 2>/dev/null
+}
+
+# Unmasks what was masked for the time of its package's installation; both reload systemd's view of the files.
+systemctl --runtime unmask --quiet "$unit" 2>/dev/null
+systemctl enable --quiet "$unit" || exit
+systemctl reset-failed "$unit" 2>/dev/null
+if ! systemctl restart "$unit"; then
+    log
+    exit 1
+fi
+# What cannot run at all (a wrong library, a bad setting) ends within this moment; what runs needs longer to be of use.
+sleep 0.2
+state=$(systemctl show -p ActiveState -p SubState -p Result -p NRestarts -- "$unit")
+case $state in
+    *ActiveState=failed* | *SubState=auto-restart*) ;;
+    *ActiveState=inactive*) if [ "$finishes" = finishes ]; then exit 0; fi ;;
+    *NRestarts=0* | *NRestarts=) exit 0 ;;
+esac
+printf '%s\n' "$state"
+log
+exit 1

@@ -1,0 +1,320 @@
+//! What a node answered, read. Pure.
+//!
+//! The answer is sections of lines, each begun by `@name`; then the texts of the shown files, end to end (their sizes were said
+//! before); last, the pipeline's own report.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::{Exchange, HOSTS, OS_RELEASE, alternatives, shown};
+use crate::facts::{Facts, FileFact, Query, System, UnitFact};
+use crate::run::hosts_block;
+use crate::step::{Manifest, sha256};
+
+/// Longer texts are not sent whole; see `head` in the script.
+const LONGEST_TEXT: u64 = 65_536;
+
+/// The facts, and whether they are whole: not, when a file changed while it was read.
+pub(super) fn parse(query: &Query, answer: &[u8], exchange: &Exchange) -> (Facts, bool) {
+    let Some((head, rest)) = split_at(answer, b"@texts\n") else {
+        return (Facts::default(), false);
+    };
+    let head = String::from_utf8_lossy(head);
+    let sections = Sections::new(&head);
+    let sizes = sections.files();
+    let (texts, whole, rest) = texts(query, &sizes, rest);
+    let text = |path: &str| texts.get(path).map_or("", String::as_str);
+
+    let mut files: BTreeMap<String, FileFact> = sizes
+        .into_iter()
+        .map(|(path, (fact, _))| (path, fact))
+        .collect();
+    files.retain(|path, _| query.files.contains_key(path));
+    for (path, fact) in &mut files {
+        if query.files.get(path) == Some(&true) {
+            fact.text = texts.get(path).cloned();
+        }
+    }
+    let pipeline = split_at(rest, b"@pipeline\n").map_or(rest, |(_, report)| report);
+    let facts = Facts {
+        system: sections.system(text(OS_RELEASE), exchange),
+        files,
+        units: sections.units(&query.units),
+        packages: sections.packages(&query.packages),
+        users: sections.users(),
+        tables: sections.tables(&query.tables),
+        ports: sections.ports(),
+        hosts_block: hosts_block::find(text(HOSTS), &query.deployment).map(str::to_owned),
+        manifest: serde_json::from_str(text(&Manifest::path(&query.deployment))).ok(),
+        pipeline: serde_json::from_slice(pipeline).ok(),
+    };
+    (facts, whole)
+}
+
+/// Cuts the texts apart by the sizes that were said, and believes only those whose checksum fits.
+fn texts<'a>(
+    query: &Query,
+    files: &BTreeMap<String, (FileFact, u64)>,
+    mut rest: &'a [u8],
+) -> (BTreeMap<String, String>, bool, &'a [u8]) {
+    let mut texts = BTreeMap::new();
+    let mut whole = true;
+    for path in shown(query) {
+        let Some((fact, size)) = files.get(&path).filter(|(fact, _)| !fact.directory) else {
+            continue;
+        };
+        let sent = usize::try_from((*size).min(LONGEST_TEXT)).unwrap_or(usize::MAX);
+        let Some((bytes, after)) = rest.split_at_checked(sent) else {
+            return (texts, false, rest);
+        };
+        rest = after;
+        if *size > LONGEST_TEXT {
+            continue;
+        }
+        if sha256(bytes) != fact.sha256 {
+            whole = false;
+        } else if let Ok(text) = std::str::from_utf8(bytes) {
+            texts.insert(path, text.to_owned());
+        }
+    }
+    let whole = whole && rest.starts_with(b"\n@pipeline\n");
+    (texts, whole, rest)
+}
+
+fn split_at<'a>(bytes: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let at = bytes
+        .windows(mark.len())
+        .position(|window| window == mark)?;
+    Some((&bytes[..at], &bytes[at + mark.len()..]))
+}
+
+/// The answer's sections of lines.
+struct Sections<'a>(BTreeMap<&'a str, Vec<&'a str>>);
+
+impl<'a> Sections<'a> {
+    fn new(text: &'a str) -> Self {
+        let mut sections: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut name = "";
+        for line in text.lines() {
+            if let Some(next) = line.strip_prefix('@') {
+                name = next;
+            } else {
+                sections.entry(name).or_default().push(line);
+            }
+        }
+        Self(sections)
+    }
+
+    fn lines(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.0.get(name).into_iter().flatten().copied()
+    }
+
+    fn line(&self, name: &str) -> &'a str {
+        self.lines(name).next().unwrap_or_default()
+    }
+
+    fn system(&self, os_release: &str, exchange: &Exchange) -> System {
+        let os = |key: &str| {
+            let value = os_release
+                .lines()
+                .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+                .unwrap_or_default();
+            value.trim_matches(['"', '\'']).to_owned()
+        };
+        let number = |word: Option<&str>| word.and_then(|word| word.parse::<u64>().ok());
+        let memory = number(self.line("memory").split_whitespace().nth(1)).unwrap_or(0);
+        let mut disk = self.line("disk").split(' ');
+        let blocks = number(disk.next()).unwrap_or(0);
+        let block_size = number(disk.next()).unwrap_or(0);
+        System {
+            os: os("ID"),
+            version: os("VERSION_ID"),
+            codename: os("VERSION_CODENAME"),
+            architecture: self.line("machine").to_owned(),
+            libc: self
+                .line("libc")
+                .split(' ')
+                .next_back()
+                .unwrap_or_default()
+                .to_owned(),
+            memory_mib: memory / 1024,
+            disk_free_mib: blocks.saturating_mul(block_size) >> 20,
+            clock_skew_ms: self.clock_skew_ms(exchange),
+        }
+    }
+
+    /// The node read its clock at the beginning of its work. What the exchange took beyond that work was spent on the way, half
+    /// of it before the clock was read.
+    fn clock_skew_ms(&self, exchange: &Exchange) -> i64 {
+        let Ok(nanoseconds) = self.line("clock").parse::<i128>() else {
+            return 0;
+        };
+        let mut uptimes = self
+            .line("uptime")
+            .split(' ')
+            .map(|word| word.parse::<f64>().unwrap_or(0.0));
+        let (begin, end) = (uptimes.next().unwrap_or(0.0), uptimes.next().unwrap_or(0.0));
+        let work = Duration::try_from_secs_f64(end - begin).unwrap_or_default();
+        let before = exchange.took.saturating_sub(work) / 2;
+        let here = (exchange.asked_at + before)
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let here = i128::try_from(here.as_nanos()).unwrap_or(i128::MAX);
+        i64::try_from((nanoseconds - here) / 1_000_000).unwrap_or(i64::MAX)
+    }
+
+    /// What lies at the paths, with sizes.
+    fn files(&self) -> BTreeMap<String, (FileFact, u64)> {
+        let mut files = BTreeMap::new();
+        for line in self.lines("files") {
+            let mut words = line.splitn(5, ' ');
+            let mut word = || words.next().unwrap_or_default();
+            let (mode, size, owner, group, path) = (word(), word(), word(), word(), word());
+            let (Ok(mode), Ok(size)) = (u32::from_str_radix(mode, 16), size.parse()) else {
+                continue;
+            };
+            let fact = FileFact {
+                directory: mode & 0o170_000 == 0o040_000,
+                owner: owner.into(),
+                group: group.into(),
+                mode: mode & 0o7777,
+                sha256: String::new(),
+                text: None,
+            };
+            files.insert(path.to_owned(), (fact, size));
+        }
+        for line in self.lines("sums") {
+            if let Some((sum, path)) = sum_line(line)
+                && let Some((fact, _)) = files.get_mut(path)
+            {
+                sum.clone_into(&mut fact.sha256);
+            }
+        }
+        files
+    }
+
+    fn units(&self, asked: &BTreeSet<String>) -> BTreeMap<String, UnitFact> {
+        let mut units = BTreeMap::new();
+        let lines: Vec<&str> = self.lines("units").collect();
+        for block in lines.split(|line| line.is_empty()) {
+            let value = |key: &str| {
+                let value = block
+                    .iter()
+                    .find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+                value.unwrap_or_default()
+            };
+            let number = |key: &str| value(key).parse::<u32>().unwrap_or(0);
+            for unit in value("Names")
+                .split(' ')
+                .filter(|name| asked.contains(*name))
+            {
+                let fact = UnitFact {
+                    loaded: value("LoadState") != "not-found",
+                    active: value("ActiveState").into(),
+                    sub: value("SubState").into(),
+                    enabled: value("UnitFileState") == "enabled",
+                    main_pid: number("MainPID"),
+                    restarts: number("NRestarts"),
+                    reads: self.reads(unit),
+                };
+                units.insert(unit.to_owned(), fact);
+            }
+        }
+        units
+    }
+
+    fn reads(&self, unit: &str) -> BTreeMap<String, String> {
+        self.lines("loaded")
+            .filter_map(|line| line.strip_prefix(unit)?.strip_prefix(' '))
+            .filter_map(sum_line)
+            .map(|(sum, path)| (path.to_owned(), sum.to_owned()))
+            .collect()
+    }
+
+    fn packages(&self, asked: &BTreeSet<String>) -> BTreeSet<String> {
+        let installed: BTreeSet<&str> = self
+            .lines("packages")
+            .filter_map(|line| line.strip_prefix("installed "))
+            .collect();
+        asked
+            .iter()
+            .filter(|entry| alternatives(entry).any(|name| installed.contains(name)))
+            .cloned()
+            .collect()
+    }
+
+    fn users(&self) -> BTreeSet<String> {
+        self.lines("users")
+            .filter_map(|line| line.split(':').next())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn tables(&self, asked: &BTreeSet<String>) -> BTreeSet<String> {
+        self.lines("tables")
+            .filter_map(|line| line.strip_prefix("table inet "))
+            .filter(|table| asked.contains(*table))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn ports(&self) -> BTreeMap<u16, String> {
+        let mut ports = BTreeMap::new();
+        for line in self.lines("ports") {
+            let port = line
+                .split_whitespace()
+                .nth(3)
+                .and_then(|local| local.rsplit(':').next());
+            let Some(port) = port.and_then(|port| port.parse().ok()) else {
+                continue;
+            };
+            let owner = self.owner(line);
+            let known = ports.entry(port).or_insert_with(String::new);
+            if known.is_empty() {
+                *known = owner;
+            }
+        }
+        // Without `ss`: the kernel's own table, `local_address` in hexadecimal, state 0A is LISTEN.
+        for line in self.lines("sockets") {
+            let mut words = line.split_whitespace().skip(1);
+            let (local, state) = (words.next().unwrap_or_default(), words.nth(1));
+            let port = local
+                .rsplit(':')
+                .next()
+                .map(|port| u16::from_str_radix(port, 16));
+            if let (Some(Ok(port)), Some("0A")) = (port, state) {
+                ports.entry(port).or_default();
+            }
+        }
+        ports
+    }
+
+    /// The unit of the process that listens, else the process's name.
+    fn owner(&self, line: &str) -> String {
+        let name = line.split('"').nth(1).unwrap_or_default();
+        let Some(pid) = line
+            .split("pid=")
+            .nth(1)
+            .and_then(|rest| rest.split(',').next())
+        else {
+            return name.to_owned();
+        };
+        self.lines("groups")
+            .filter_map(|line| line.strip_prefix(pid)?.strip_prefix(' '))
+            .flat_map(|group| group.split('/'))
+            .filter(|part| part.ends_with(".service"))
+            .last()
+            .unwrap_or(name)
+            .to_owned()
+    }
+}
+
+/// A line of `sha256sum`: sum, two signs, path.
+fn sum_line(line: &str) -> Option<(&str, &str)> {
+    let (sum, path) = line.split_at_checked(64)?;
+    Some((
+        sum,
+        path.strip_prefix("  ")
+            .or_else(|| path.strip_prefix(" *"))?,
+    ))
+}

@@ -1,0 +1,87 @@
+# Answers one question about this node in one go. Runs as root; changes nothing; what is not there is not mentioned.
+# Lists come one item a line: no name in them has a line break. Every process counts here (twenty nodes may share two
+# processors), so the shell does itself what it can.
+IFS='
+'
+set -f
+exec 2>/dev/null
+files=$1 shown=$2 units=$3 packages=$4 users=$5 tables=$6 program=$7 config=$8
+
+existing() {
+    for path in $1; do
+        if [ -f "$path" ]; then printf '%s\n' "$path"; fi
+    done
+}
+
+answer() {
+    read -r begin rest </proc/uptime
+    printf '@clock\n'
+    date +%s%N
+    printf '@machine\n'
+    uname -m
+    printf '@libc\n'
+    getconf GNU_LIBC_VERSION
+    printf '@memory\n'
+    read -r memory </proc/meminfo
+    printf '%s\n@disk\n' "$memory"
+    stat -f -c '%a %S' /var/lib
+
+    if [ -n "$units" ]; then
+        printf '@units\n'
+        systemctl show -p Names -p LoadState -p ActiveState -p SubState -p UnitFileState -p MainPID -p NRestarts -- $units
+        printf '@loaded\n'
+        for unit in $units; do
+            if [ -f "/run/deployer/$unit.loaded" ]; then
+                while read -r line; do printf '%s %s\n' "$unit" "$line"; done <"/run/deployer/$unit.loaded"
+            fi
+        done
+        if command -v ss >/dev/null; then
+            sockets=$(ss -Htlnp)
+            printf '@ports\n%s\n@groups\n' "$sockets"
+            for line in $sockets; do
+                case $line in *pid=*) ;; *) continue ;; esac
+                pid=${line#*pid=}
+                pid=${pid%%,*}
+                while read -r group; do
+                    case $group in 0::* | *:name=systemd:*) printf '%s %s\n' "$pid" "$group" ;; esac
+                done <"/proc/$pid/cgroup"
+            done
+        else
+            printf '@sockets\n'
+            cat /proc/net/tcp /proc/net/tcp6
+        fi
+    fi
+    if [ -n "$packages" ]; then
+        printf '@packages\n'
+        dpkg-query -W -f '${db:Status-Status} ${Package}\n' -- $packages
+    fi
+    if [ -n "$users" ]; then
+        printf '@users\n'
+        getent passwd -- $users
+    fi
+    if [ -n "$tables" ]; then
+        printf '@tables\n'
+        nft list tables
+    fi
+
+    printf '@files\n'
+    stat -L --printf '%f %s %U %G %n\n' -- $files
+    printf '@sums\n'
+    regular=$(existing "$files")
+    if [ -n "$regular" ]; then sha256sum -- $regular; fi
+    read -r end rest </proc/uptime
+    printf '@uptime\n%s %s\n@texts\n' "$begin" "$end"
+    regular=$(existing "$shown")
+    if [ -n "$regular" ]; then head -q -c 65536 -- $regular; fi
+    printf '\n@pipeline\n'
+}
+
+if [ -n "$program" ] && [ -x "$program" ]; then
+    # The pipeline is asked while the rest is answered; what it says waits in the pipe.
+    "$program" --config "$config" inspect </dev/null | {
+        answer
+        cat
+    }
+else
+    answer
+fi

@@ -1,0 +1,140 @@
+//! What an action does, in one line: verb and object, never a secret.
+
+use std::fmt::Display;
+
+use super::{Action, Manifest};
+
+impl Action {
+    /// Says in one line what the action does: verb and object. Holds no secret and no line break of its own making.
+    #[deny(clippy::wildcard_enum_match_arm)]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::WriteManifest { manifest } => {
+                format!(
+                    "write the manifest {}",
+                    Manifest::path(&manifest.deployment)
+                )
+            }
+            Self::InstallPackages { packages } => {
+                format!("install {}", counted(packages.len(), "package"))
+                    + &format!(": {}", listed(packages))
+            }
+            Self::InstallCouchdbPackage { .. } => {
+                "install CouchDB from its package repository".into()
+            }
+            Self::CreateUser { user, .. } => format!("create user {user}"),
+            Self::CreateDirectory { path, .. } => format!("create directory {path}"),
+            Self::WriteFile { path, .. } => format!("write {path}"),
+            Self::SeedFile { path, .. } => format!("write {path} where there is none"),
+            Self::UploadFile { artifact, path, .. } => format!("copy {artifact} to {path}"),
+            Self::UnpackArchive { artifact, path, .. } => format!("unpack {artifact} into {path}"),
+            Self::WriteHostsTable { block, .. } => format!("write block {block} of /etc/hosts"),
+            Self::WriteFirewall { table, ports, .. } => {
+                format!(
+                    "write firewall table {table} for {}: {}",
+                    plural(ports.len(), "port"),
+                    listed(ports)
+                )
+            }
+            Self::StartUnit { unit, .. } => format!("start {unit}"),
+            Self::WaitForPort { port, .. } => format!("wait for port {port}"),
+            Self::PreparePipeline {
+                topics, databases, ..
+            } => format!(
+                "prepare {} and {}",
+                counted(topics.len(), "topic"),
+                counted(databases.len(), "database")
+            ),
+            Self::WaitInSync { brokers, .. } => {
+                format!("wait until {} in sync", are(*brokers, "broker"))
+            }
+            Self::StopUnit { unit } => format!("stop {unit}"),
+            Self::RemoveFile { path } => format!("remove {path}"),
+            Self::RemoveDirectory { path, data: false } => format!("remove directory {path}"),
+            Self::RemoveDirectory { path, data: true } => {
+                format!("remove directory {path} and the data in it")
+            }
+            Self::RemoveEmptyDirectory { path } => {
+                format!("remove directory {path} where it is empty")
+            }
+            Self::RemoveUser { user } => format!("remove user {user}"),
+            Self::RemoveHostsTable { block } => format!("remove block {block} of /etc/hosts"),
+            Self::RemoveFirewall { table } => format!("remove firewall table {table}"),
+        }
+    }
+}
+
+fn listed<T: Display>(things: impl IntoIterator<Item = T>) -> String {
+    let words: Vec<String> = things.into_iter().map(|thing| thing.to_string()).collect();
+    words.join(", ")
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    if count == 1 {
+        noun.into()
+    } else {
+        format!("{noun}s")
+    }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {}", plural(count, noun))
+}
+
+fn are(count: usize, noun: &str) -> String {
+    let verb = if count == 1 { "is" } else { "are" };
+    format!("{} {verb}", counted(count, noun))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use crate::step::{Access, Action, Content, Tool};
+
+    #[test]
+    fn says_verb_and_object() {
+        let packages = Action::InstallPackages {
+            packages: vec!["procps".into(), "openjdk-17-jre-headless | java17".into()],
+        };
+        assert_eq!(
+            packages.describe(),
+            "install 2 packages: procps, openjdk-17-jre-headless | java17"
+        );
+        let wait = Action::WaitInSync {
+            tool: Tool {
+                program: "/opt/consumer".into(),
+                config: "/etc/consumer.toml".into(),
+            },
+            brokers: 1,
+        };
+        assert_eq!(wait.describe(), "wait until 1 broker is in sync");
+    }
+
+    #[test]
+    fn never_says_a_secret() {
+        let tool = Tool {
+            program: "/opt/consumer".into(),
+            config: "/etc/consumer.toml".into(),
+        };
+        let actions = [
+            Action::WriteFile {
+                path: "/etc/password".into(),
+                content: Content::secret("hunter2"),
+                access: Access::root("root", 0o600),
+            },
+            Action::InstallCouchdbPackage {
+                answers: Content::secret("hunter2"),
+            },
+            Action::PreparePipeline {
+                tool,
+                request: Content::secret("hunter2"),
+                topics: BTreeMap::from([("t".into(), 1)]),
+                databases: BTreeSet::new(),
+            },
+        ];
+        for action in actions {
+            assert!(!action.describe().contains("hunter2"), "{action:?}");
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! Steps: what may happen to a node. Plain data; behaviour is in `run/apply.rs`, one match arm each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+mod describe;
+mod manifest;
+
+pub use manifest::{Item, Manifest};
+
+/// One action on one node.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    /// The node it happens on.
+    pub node: String,
+    /// What happens.
+    pub action: Action,
+}
+
+/// Owner, group and mode of a file or directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// User name.
+    pub owner: String,
+    /// Group name.
+    pub group: String,
+    /// Permission bits, such as `0o640`.
+    pub mode: u32,
+}
+
+impl Access {
+    /// Access of `root`, group `group`.
+    pub fn root(group: &str, mode: u32) -> Self {
+        Self {
+            owner: "root".into(),
+            group: group.into(),
+            mode,
+        }
+    }
+
+    /// Access of a service's own user.
+    pub fn user(user: &str, mode: u32) -> Self {
+        Self {
+            owner: user.into(),
+            group: user.into(),
+            mode,
+        }
+    }
+}
+
+/// The text of a file, and whether anybody may see it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Content {
+    /// The text.
+    pub text: String,
+    /// Secret: shown and serialised as its hash only.
+    pub secret: bool,
+}
+
+impl Content {
+    /// A text that plans may show.
+    pub fn open(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            secret: false,
+        }
+    }
+
+    /// A text that is never shown.
+    pub fn secret(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            secret: true,
+        }
+    }
+
+    /// SHA-256 of the text, in hex.
+    pub fn sha256(&self) -> String {
+        sha256(self.text.as_bytes())
+    }
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.secret {
+            write!(formatter, "Secret({})", self.sha256())
+        } else {
+            write!(formatter, "Open({:?})", self.text)
+        }
+    }
+}
+
+impl Serialize for Content {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut content = serializer.serialize_struct("Content", 2)?;
+        content.serialize_field("sha256", &self.sha256())?;
+        content.serialize_field("text", &(!self.secret).then_some(&self.text))?;
+        content.end()
+    }
+}
+
+/// SHA-256 in lower-case hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// One action on a node. A new variant must say what it leaves behind ([`Action::leaves`]), how it is described, checked and
+/// applied; the compiler lists the places.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "do")]
+pub enum Action {
+    /// Writes the list of what lies on this node because of us, before anything of it is made.
+    WriteManifest {
+        /// The list.
+        manifest: Manifest,
+    },
+    /// Installs Debian packages.
+    InstallPackages {
+        /// Their names.
+        packages: Vec<String>,
+    },
+    /// Adds Apache's package repository for CouchDB and installs the package, with our settings in place before its
+    /// service first starts.
+    InstallCouchdbPackage {
+        /// debconf answers, secret because of the cookie.
+        answers: Content,
+    },
+    /// Creates a system user and group of the same name.
+    CreateUser {
+        /// Its name.
+        user: String,
+        /// Its home, which is not created.
+        home: String,
+    },
+    /// Creates a directory, its parents included.
+    CreateDirectory {
+        /// Where.
+        path: String,
+        /// Whose.
+        access: Access,
+        /// Holds data that is lost when it is removed.
+        data: bool,
+    },
+    /// Writes a file whole: temporary file, then rename.
+    WriteFile {
+        /// Where.
+        path: String,
+        /// What.
+        content: Content,
+        /// Whose.
+        access: Access,
+    },
+    /// Writes a file only where there is none, and leaves it to its reader from then on.
+    SeedFile {
+        /// Where.
+        path: String,
+        /// What.
+        content: Content,
+        /// Whose.
+        access: Access,
+    },
+    /// Copies a file from the operator's box.
+    UploadFile {
+        /// Which: a key of the run's artifacts.
+        artifact: String,
+        /// Its SHA-256, in hex.
+        sha256: String,
+        /// Where to.
+        path: String,
+        /// Whose.
+        access: Access,
+    },
+    /// Unpacks an archive from the operator's box into a directory of its own. The file [`ARCHIVE_MARKER`] in it, written
+    /// last, holds the identity.
+    UnpackArchive {
+        /// Which: a key of the run's artifacts.
+        artifact: String,
+        /// What it is: name, version, source and pinned checksum in one line.
+        identity: String,
+        /// The directory.
+        path: String,
+        /// Whose the unpacked files are.
+        access: Access,
+    },
+    /// Brings the deployment's block of `/etc/hosts` to these entries, and keeps cloud-init from rewriting the file.
+    WriteHostsTable {
+        /// Names the block: the deployment's name.
+        block: String,
+        /// Name → address as reachable from this node; `None` until the machine exists.
+        entries: BTreeMap<String, Option<IpAddr>>,
+    },
+    /// Admits only members (and this node itself) to our ports, by an nftables table of our own, now and after a reboot.
+    WriteFirewall {
+        /// The table's and its unit's name.
+        table: String,
+        /// Our TCP ports on this node.
+        ports: BTreeSet<u16>,
+        /// Node → address as seen by this node; `None` until the machine exists.
+        members: BTreeMap<String, Option<IpAddr>>,
+    },
+    /// Enables a unit and makes it run with the files as they are now: starts it, or restarts it when it runs with others.
+    StartUnit {
+        /// Unit name, with its suffix.
+        unit: String,
+        /// The files the process reads → their SHA-256. The unit records at start what it loaded, in [`loaded_record`].
+        reads: BTreeMap<String, String>,
+        /// A state file of a service that may end by itself: with `"finished": true` in it the service is healthy when
+        /// it is not running.
+        finishes: Option<String>,
+    },
+    /// Waits until a TCP port of this node listens.
+    WaitForPort {
+        /// The port.
+        port: u16,
+        /// The unit that should listen, for the message when it does not.
+        unit: String,
+        /// Deadline in seconds.
+        seconds: u64,
+    },
+    /// Makes databases, their users and the topics by one call of the consumer binary.
+    PreparePipeline {
+        /// The binary and its configuration.
+        tool: Tool,
+        /// The request, as the agents' contract has it; secret because of the passwords.
+        request: Content,
+        /// The topics that must exist, with partition counts.
+        topics: BTreeMap<String, u32>,
+        /// The databases that must exist.
+        databases: BTreeSet<String>,
+    },
+    /// Waits until all brokers are there and every partition has its full set of in-sync replicas.
+    WaitInSync {
+        /// The binary and its configuration.
+        tool: Tool,
+        /// How many brokers.
+        brokers: usize,
+    },
+    /// Stops and disables a unit.
+    StopUnit {
+        /// Unit name, with its suffix.
+        unit: String,
+    },
+    /// Removes a file.
+    RemoveFile {
+        /// Where.
+        path: String,
+    },
+    /// Removes a directory with all it holds.
+    RemoveDirectory {
+        /// Where.
+        path: String,
+        /// Data is lost by it.
+        data: bool,
+    },
+    /// Removes a directory of ours where nothing is left in it: parents that several deployments share.
+    RemoveEmptyDirectory {
+        /// Where.
+        path: String,
+    },
+    /// Removes a system user and its group.
+    RemoveUser {
+        /// Its name.
+        user: String,
+    },
+    /// Removes the deployment's block from `/etc/hosts`.
+    RemoveHostsTable {
+        /// Names the block.
+        block: String,
+    },
+    /// Removes an nftables table and the unit that loads it.
+    RemoveFirewall {
+        /// The table's name.
+        table: String,
+    },
+}
+
+/// The consumer binary on the node that answers for the pipeline, with its configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tool {
+    /// Path of the binary.
+    pub program: String,
+    /// Path of its configuration.
+    pub config: String,
+}
+
+/// The file that an unpacked archive's directory ends with.
+pub const ARCHIVE_MARKER: &str = ".deployer-artifact";
+
+/// The path of the marker of an archive that is unpacked in `directory`.
+pub fn archive_marker(directory: &str) -> String {
+    format!("{directory}/{ARCHIVE_MARKER}")
+}
+
+/// The text of an archive's marker.
+pub fn archive_mark(identity: &str) -> String {
+    format!("{identity}\n")
+}
+
+/// Where a unit records, at each start, `sha256sum` lines of the files it loaded. In `/run`: gone with the processes.
+pub fn loaded_record(unit: &str) -> String {
+    format!("/run/deployer/{unit}.loaded")
+}
+
+impl Action {
+    /// What this action leaves on the node, to be listed in the manifest before it is made.
+    #[deny(clippy::wildcard_enum_match_arm)]
+    pub fn leaves(&self) -> Vec<Item> {
+        match self {
+            Self::CreateUser { user, .. } => vec![Item::User { user: user.clone() }],
+            Self::CreateDirectory { path, data, .. } => vec![Item::Directory {
+                path: path.clone(),
+                data: *data,
+            }],
+            Self::WriteFile { path, .. }
+            | Self::SeedFile { path, .. }
+            | Self::UploadFile { path, .. } => {
+                vec![Item::File { path: path.clone() }]
+            }
+            Self::UnpackArchive { path, .. } => vec![Item::Directory {
+                path: path.clone(),
+                data: false,
+            }],
+            Self::WriteHostsTable { block, .. } => vec![Item::HostsTable {
+                block: block.clone(),
+            }],
+            Self::WriteFirewall { table, .. } => vec![Item::Firewall {
+                table: table.clone(),
+            }],
+            Self::StartUnit { unit, .. } => vec![Item::Unit { unit: unit.clone() }],
+            Self::InstallCouchdbPackage { .. } => vec![
+                Item::File {
+                    path: COUCHDB_KEYRING.into(),
+                },
+                Item::File {
+                    path: COUCHDB_SOURCES.into(),
+                },
+            ],
+            // Packages are listed by name in the manifest and stay.
+            Self::WriteManifest { .. }
+            | Self::InstallPackages { .. }
+            | Self::WaitForPort { .. }
+            | Self::PreparePipeline { .. }
+            | Self::WaitInSync { .. }
+            | Self::StopUnit { .. }
+            | Self::RemoveFile { .. }
+            | Self::RemoveDirectory { .. }
+            | Self::RemoveEmptyDirectory { .. }
+            | Self::RemoveUser { .. }
+            | Self::RemoveHostsTable { .. }
+            | Self::RemoveFirewall { .. } => Vec::new(),
+        }
+    }
+}
+
+/// The package that [`Action::InstallCouchdbPackage`] installs.
+pub const COUCHDB_PACKAGE: &str = "couchdb";
+/// Where the key of CouchDB's package repository is kept on a node.
+pub const COUCHDB_KEYRING: &str = "/usr/share/keyrings/deployer-couchdb.gpg";
+/// The apt source of CouchDB's package repository on a node.
+pub const COUCHDB_SOURCES: &str = "/etc/apt/sources.list.d/deployer-couchdb.list";

@@ -1,0 +1,157 @@
+//! From an inventory to a topology.
+
+use std::collections::BTreeMap;
+
+use super::findings::Findings;
+use super::members::{Member, members};
+use super::{
+    Consumer, Couchdb, Ids, Kafka, Local, Node, Producer, Topology, Zookeeper, check, hosts,
+    memory, settings, topics,
+};
+use crate::inventory::{
+    self, CloudName, Inventory, Problems, Role, Setting, check_deployment_name,
+};
+
+/// What the command line overrides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `--cloud`: the cloud of all nodes that name no other.
+    pub cloud: Option<CloudName>,
+    /// `--name`: the deployment's name.
+    pub name: Option<String>,
+}
+
+impl Topology {
+    /// Fills in defaults, names and ids. Those of `ids` (from the receipt) are kept; the returned ones are to be stored.
+    ///
+    /// # Errors
+    /// All that does not fit together.
+    pub fn new(
+        inventory: &Inventory,
+        options: &Options,
+        ids: &Ids,
+    ) -> Result<(Self, Ids), Problems> {
+        let mut findings = Findings::new(inventory);
+        if let Some(name) = &options.name
+            && let Err(reason) = check_deployment_name(name)
+        {
+            findings.option("--name", format!("`{name}` {reason}"));
+        }
+        let members = members(inventory, options, &mut findings);
+        let ids = ids.extended(&members);
+        check::check(inventory, &members, &mut findings);
+        memory::check(inventory, &members, &mut findings);
+        settings::check(inventory, &mut findings);
+        hosts::check(inventory, &members, &mut findings);
+        let topics = topics::topics(inventory, &members, &ids, &mut findings);
+        findings.check()?;
+        let nodes = members
+            .iter()
+            .map(|member| (member.name.clone(), node(inventory, member, &ids)))
+            .collect();
+        let topology = Self {
+            name: options
+                .name
+                .clone()
+                .unwrap_or_else(|| inventory.name.clone()),
+            cloud: options.cloud.unwrap_or(inventory.cloud),
+            nodes,
+            zookeeper: Zookeeper {
+                port: inventory.zookeeper.port,
+                heap_mib: inventory.zookeeper.heap_mib,
+            },
+            kafka: kafka(&inventory.kafka),
+            couchdb: couchdb(&inventory.couchdb),
+            consumer: Consumer {
+                batch_documents: inventory.consumer.batch_documents,
+                batch_bytes: inventory.consumer.batch_bytes,
+                batch_age_ms: inventory.consumer.batch_age.milliseconds(),
+            },
+            topics,
+            local: local(&inventory.clouds.local),
+            aws: inventory.clouds.aws.clone(),
+        };
+        Ok((topology, ids))
+    }
+}
+
+fn node(inventory: &Inventory, member: &Member<'_>, ids: &Ids) -> Node {
+    let host = (member.cloud == CloudName::Existing)
+        .then(|| inventory.clouds.existing.hosts.get(&member.name))
+        .flatten();
+    let address = |text: Option<&String>| text.and_then(|text| text.parse().ok());
+    Node {
+        name: member.name.clone(),
+        roles: member.entry.roles.clone(),
+        cloud: member.cloud,
+        memory_mib: memory::available(member, inventory).unwrap_or(0),
+        broker_id: member
+            .has(Role::Kafka)
+            .then(|| ids.broker_ids.get(&member.name).copied())
+            .flatten(),
+        producer: member
+            .has(Role::Producer)
+            .then(|| producer(inventory, member, ids))
+            .flatten(),
+        access: host.map(hosts::access),
+        private_address: address(host.and_then(|host| host.private_address.as_ref())),
+        public_address: address(host.and_then(|host| host.public_address.as_ref())),
+    }
+}
+
+fn producer(inventory: &Inventory, member: &Member<'_>, ids: &Ids) -> Option<Producer> {
+    let number = *ids.client_numbers.get(&member.name)?;
+    let all = &inventory.producer;
+    let own = &member.entry.producer;
+    Some(Producer {
+        number,
+        topic: topics::topic_of(inventory, member, number),
+        source: own.source.unwrap_or(all.source).name().to_owned(),
+        count: own.count.unwrap_or(all.count),
+        interval_ms: own.interval.unwrap_or(all.interval).milliseconds(),
+        raw: own.raw.unwrap_or(all.raw),
+    })
+}
+
+fn kafka(kafka: &inventory::Kafka) -> Kafka {
+    Kafka {
+        version: kafka.version.clone(),
+        port: kafka.port,
+        heap_mib: kafka.heap_mib,
+        replication: kafka.replication,
+        min_insync_replicas: kafka.min_insync_replicas,
+        mirror: kafka.mirror.clone(),
+        settings: texts(&kafka.settings),
+    }
+}
+
+fn couchdb(couchdb: &inventory::Couchdb) -> Couchdb {
+    Couchdb {
+        port: couchdb.port,
+        distribution: couchdb.distribution,
+        archive: couchdb.archive.clone(),
+        repository: couchdb.repository.clone(),
+        settings: couchdb
+            .settings
+            .iter()
+            .map(|(section, settings)| (section.clone(), texts(settings)))
+            .collect(),
+    }
+}
+
+fn local(local: &inventory::LocalCloud) -> Local {
+    Local {
+        network: local.network.clone(),
+        mirror: local.mirror.clone(),
+        release: local.release.clone(),
+        quick_start: local.quick_start,
+    }
+}
+
+/// Settings as the texts that are written into configuration files.
+pub(super) fn texts(settings: &BTreeMap<String, Setting>) -> BTreeMap<String, String> {
+    settings
+        .iter()
+        .map(|(name, value)| (name.clone(), value.0.clone()))
+        .collect()
+}

@@ -1,0 +1,165 @@
+//! Checks of roles across nodes: what needs what, and what there can be one of only.
+
+use super::findings::Findings;
+use super::members::Member;
+use crate::inventory::{CloudName, Inventory, Role};
+
+/// Nodes that fit into a deployment's /24 on this box, beside its bridge.
+const MAX_LOCAL_NODES: usize = 250;
+
+/// Checks the roles of all nodes.
+pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
+    one_of_a_kind(members, Role::Zookeeper, "ZooKeeper", findings);
+    one_of_a_kind(members, Role::Couchdb, "CouchDB", findings);
+    let needs = [
+        (Role::Kafka, Role::Zookeeper),
+        (Role::Consumer, Role::Kafka),
+        (Role::Consumer, Role::Couchdb),
+        (Role::Producer, Role::Kafka),
+    ];
+    for (role, needed) in needs {
+        needs_another(members, role, needed, findings);
+    }
+    check_replication(inventory, members, findings);
+    check_extra_topics(inventory, members, findings);
+    for member in members {
+        check_ports(inventory, member, findings);
+        check_producer(member, findings);
+    }
+    let local = members
+        .iter()
+        .filter(|member| member.cloud == CloudName::Local)
+        .count();
+    if local > MAX_LOCAL_NODES {
+        findings.add(
+            "nodes",
+            format!("{local} machines on this box; {MAX_LOCAL_NODES} at most"),
+            "lower a `count`",
+        );
+    }
+}
+
+fn one_of_a_kind(members: &[Member<'_>], role: Role, software: &str, findings: &mut Findings<'_>) {
+    let mut with = members.iter().filter(|member| member.has(role));
+    let Some(first) = with.next() else {
+        return;
+    };
+    for other in with {
+        findings.add(
+            other.roles_key(),
+            format!(
+                "`{}` is a second node with {software}, beside `{}`",
+                other.name, first.name
+            ),
+            format!("give `{role}` to one node"),
+        );
+    }
+}
+
+fn needs_another(members: &[Member<'_>], role: Role, needed: Role, findings: &mut Findings<'_>) {
+    if members.iter().any(|member| member.has(needed)) {
+        return;
+    }
+    if let Some(member) = members.iter().find(|member| member.has(role)) {
+        findings.add(
+            member.roles_key(),
+            format!("`{role}` needs `{needed}`, and no node has it"),
+            format!("give a node the role `{needed}`"),
+        );
+    }
+}
+
+fn check_replication(inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
+    let kafka = &inventory.kafka;
+    let brokers: Vec<&Member<'_>> = members
+        .iter()
+        .filter(|member| member.has(Role::Kafka))
+        .collect();
+    let Some(first) = brokers.first() else {
+        return;
+    };
+    let copies = usize::try_from(kafka.replication).unwrap_or(usize::MAX);
+    if copies > brokers.len() {
+        // Where the file does not say, the default is at fault: the broker's place helps more than the file's first line.
+        let key = if inventory.says("kafka.replication") {
+            "kafka.replication".to_owned()
+        } else {
+            first.roles_key()
+        };
+        let names: Vec<&str> = brokers.iter().map(|broker| broker.name.as_str()).collect();
+        let have = match brokers.len() {
+            1 => format!("{} is the only broker", names[0]),
+            several => format!("there are {several} brokers ({})", names.join(", ")),
+        };
+        findings.add(
+            key,
+            format!("{copies} copies of each partition need {copies} brokers, and {have}"),
+            format!(
+                "give the role `kafka` to more nodes, or set `kafka.replication: {}`",
+                brokers.len()
+            ),
+        );
+    }
+    if kafka.min_insync_replicas > kafka.replication {
+        findings.add(
+            "kafka.min_insync_replicas",
+            format!(
+                "{} copies in sync of only {}: nothing could ever be written",
+                kafka.min_insync_replicas, kafka.replication
+            ),
+            format!("set it to {} at most", kafka.replication),
+        );
+    }
+}
+
+fn check_extra_topics(inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
+    let brokers = members.iter().any(|member| member.has(Role::Kafka));
+    if !brokers && !inventory.topics.extra.is_empty() {
+        findings.add(
+            "topics.extra",
+            "topics need Kafka, and no node has it",
+            "give a node the role `kafka`",
+        );
+    }
+}
+
+fn check_ports(inventory: &Inventory, member: &Member<'_>, findings: &mut Findings<'_>) {
+    let ports = [
+        (Role::Zookeeper, inventory.zookeeper.port, "zookeeper.port"),
+        (Role::Kafka, inventory.kafka.port, "kafka.port"),
+        (Role::Couchdb, inventory.couchdb.port, "couchdb.port"),
+    ];
+    let open: Vec<_> = ports
+        .into_iter()
+        .filter(|(role, _, _)| member.has(*role))
+        .collect();
+    for (index, (_, port, key)) in open.iter().enumerate() {
+        if let Some((_, _, other)) = open[..index].iter().find(|(_, taken, _)| taken == port) {
+            // The one that the file says is the one to change.
+            let (key, other) = if inventory.says(key) {
+                (key, other)
+            } else {
+                (other, key)
+            };
+            findings.add(
+                *key,
+                format!(
+                    "{port} is `{other}` too, and `{}` has both roles",
+                    member.name
+                ),
+                "take another port",
+            );
+        }
+    }
+}
+
+fn check_producer(member: &Member<'_>, findings: &mut Findings<'_>) {
+    let says = member.entry.producer != crate::inventory::ProducerChange::default();
+    if says && !member.has(Role::Producer) {
+        findings.add(
+            format!("{}.producer", member.key),
+            "says what a producer does, and the node is none",
+            format!("add `producer` to `{}`", member.roles_key()),
+        );
+    }
+}

@@ -1,0 +1,241 @@
+//! The topology: the inventory after defaults, names and ids are filled in. Pure.
+//!
+//! [`Topology::new`] is in `build`; what must fit together across keys and nodes is checked beside it, each subject in a
+//! file of its own, and all that does not fit is reported at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+pub use self::build::Options;
+pub use self::ids::Ids;
+pub use crate::inventory::{
+    Architecture, AwsCloud, CloudName, Distribution, Image, OnTtl, Role, SHORTEST_TTL, Ttl,
+};
+use crate::machine::Access;
+
+mod build;
+mod check;
+mod findings;
+mod hosts;
+mod ids;
+mod members;
+mod memory;
+mod settings;
+mod topics;
+
+/// A deployment as it should be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Topology {
+    /// The deployment's name.
+    pub name: String,
+    /// The cloud of nodes that name no other.
+    pub cloud: CloudName,
+    /// Nodes by name.
+    pub nodes: BTreeMap<String, Node>,
+    /// ZooKeeper's settings.
+    pub zookeeper: Zookeeper,
+    /// Kafka's settings.
+    pub kafka: Kafka,
+    /// CouchDB's settings.
+    pub couchdb: Couchdb,
+    /// The consumer's settings.
+    pub consumer: Consumer,
+    /// Topics, the canaries' included, by name.
+    pub topics: BTreeMap<String, Topic>,
+    /// Settings of the local cloud.
+    pub local: Local,
+    /// Settings of AWS.
+    pub aws: AwsCloud,
+}
+
+/// A node as it should be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Node {
+    /// Its name: a host label.
+    pub name: String,
+    /// What it does.
+    pub roles: BTreeSet<Role>,
+    /// Where it lives.
+    pub cloud: CloudName,
+    /// Memory in MiB that the machine has (or gets, where the cloud asks). 0: a host of the user's, of which the
+    /// inventory does not say.
+    pub memory_mib: u64,
+    /// Broker id, for a Kafka node.
+    pub broker_id: Option<u32>,
+    /// What it produces, for a producer.
+    pub producer: Option<Producer>,
+    /// How it is reached, for a host the user has.
+    pub access: Option<Access>,
+    /// The addresses by which a user's host is seen: by other such hosts, and from elsewhere.
+    pub private_address: Option<std::net::IpAddr>,
+    /// See `private_address`.
+    pub public_address: Option<std::net::IpAddr>,
+}
+
+impl Node {
+    /// Whether the node has a role.
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+}
+
+/// ZooKeeper's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Zookeeper {
+    /// Client port.
+    pub port: u16,
+    /// Java heap in MiB.
+    pub heap_mib: u64,
+}
+
+/// Kafka's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kafka {
+    /// Version, such as `3.9.1`.
+    pub version: String,
+    /// Broker port.
+    pub port: u16,
+    /// Java heap in MiB.
+    pub heap_mib: u64,
+    /// Copies of each partition.
+    pub replication: u32,
+    /// Copies that must be in sync for an acknowledged write.
+    pub min_insync_replicas: u32,
+    /// Base address of another place to fetch Kafka from.
+    pub mirror: Option<String>,
+    /// More settings of the brokers, by their Kafka names.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// CouchDB's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Couchdb {
+    /// HTTP port.
+    pub port: u16,
+    /// Which CouchDB.
+    pub distribution: Distribution,
+    /// A relocatable release as tar.gz on the operator's box, for `archive`.
+    pub archive: Option<String>,
+    /// Base address of another package repository, for `apache`.
+    pub repository: Option<String>,
+    /// More settings: section → key → value.
+    pub settings: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// The consumer's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Consumer {
+    /// Documents in one request at most.
+    pub batch_documents: u32,
+    /// Bytes in one request at most.
+    pub batch_bytes: u64,
+    /// How long the first event of a batch waits for others, in milliseconds.
+    pub batch_age_ms: u64,
+}
+
+/// What a producer does.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Producer {
+    /// The client's number, from 1.
+    pub number: u32,
+    /// Its topic.
+    pub topic: String,
+    /// `top` or `stdin`.
+    pub source: String,
+    /// Events to send; 0: for ever.
+    pub count: u64,
+    /// Milliseconds between events.
+    pub interval_ms: u64,
+    /// Whether the text of `top` goes along.
+    pub raw: bool,
+}
+
+/// A topic and its database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Topic {
+    /// Its name.
+    pub name: String,
+    /// The database its events go to.
+    pub database: String,
+    /// Partitions.
+    pub partitions: u32,
+    /// Copies.
+    pub replication: u32,
+    /// Settings by their Kafka names.
+    pub config: BTreeMap<String, String>,
+    /// The canaries' own.
+    pub canary: bool,
+}
+
+/// Settings of the local cloud.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Local {
+    /// The range from which each deployment takes its /24.
+    pub network: String,
+    /// Another Debian or Ubuntu mirror than the box's own.
+    pub mirror: Option<String>,
+    /// Another release than the box's own.
+    pub release: Option<String>,
+    /// Quick-start JVM flags.
+    pub quick_start: bool,
+}
+
+/// The canaries' topic.
+pub const CANARY_TOPIC: &str = "deployer-canaries";
+
+impl Topology {
+    /// The nodes that have a role, in order of their names.
+    pub fn nodes_with(&self, role: Role) -> impl Iterator<Item = &Node> {
+        self.nodes.values().filter(move |node| node.has(role))
+    }
+
+    /// The name by which members know a node: `vm2.utilization.internal`.
+    pub fn host_name(&self, node: &str) -> String {
+        format!("{node}.{}.internal", self.name)
+    }
+
+    /// `host:port` of ZooKeeper.
+    pub fn zookeeper_connect(&self) -> Option<String> {
+        let node = self.nodes_with(Role::Zookeeper).next()?;
+        Some(format!(
+            "{}:{}",
+            self.host_name(&node.name),
+            self.zookeeper.port
+        ))
+    }
+
+    /// `host:port,…` of the brokers.
+    pub fn kafka_bootstrap(&self) -> String {
+        let brokers: Vec<String> = self
+            .nodes_with(Role::Kafka)
+            .map(|node| format!("{}:{}", self.host_name(&node.name), self.kafka.port))
+            .collect();
+        brokers.join(",")
+    }
+
+    /// The address of CouchDB.
+    pub fn couchdb_url(&self) -> Option<String> {
+        let node = self.nodes_with(Role::Couchdb).next()?;
+        Some(format!(
+            "http://{}:{}",
+            self.host_name(&node.name),
+            self.couchdb.port
+        ))
+    }
+
+    /// Memory in MiB that a node's roles need, the system included, by their heaps and what they use beside them.
+    pub fn memory_needed_mib(&self, node: &Node) -> u64 {
+        memory::needed(&node.roles, self.zookeeper.heap_mib, self.kafka.heap_mib)
+            .iter()
+            .map(|part| part.mib)
+            .sum()
+    }
+
+    /// The node that answers for the pipeline as a whole: the first consumer, else the first broker.
+    pub fn pipeline_node(&self) -> Option<&Node> {
+        self.nodes_with(Role::Consumer)
+            .next()
+            .or_else(|| self.nodes_with(Role::Kafka).next())
+    }
+}

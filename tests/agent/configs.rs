@@ -1,0 +1,274 @@
+//! Bad configurations: each is one clear line and exit 78, before anything is opened.
+
+use std::path::Path;
+use std::process::Command;
+
+const PRODUCER: &str = r#"client = "vm1-1"
+log = "text"
+[kafka]
+bootstrap = "a:9092,b:9092"
+topic = "utilizations1"
+[source]
+kind = "top"
+count = 100
+interval_ms = 1000
+raw = false
+[state]
+directory = "/nonexistent/state"
+"#;
+
+const CONSUMER: &str = r#"group = "utilization"
+log = "json"
+[kafka]
+bootstrap = "a:9092"
+[couchdb]
+url = "http://vm3.utilization.internal:5984"
+user = "consumer"
+password_file = "/nonexistent/password"
+[batch]
+documents = 500
+bytes = 4000000
+age_ms = 50
+[[topics]]
+name = "t1"
+database = "t1"
+epoch = "1a2b"
+[[topics]]
+name = "t2"
+database = "t2"
+epoch = "3c4d"
+canary = true
+"#;
+
+/// Checks a configuration and returns the exit code and what is on stderr.
+fn check(binary: &str, text: &[u8]) -> (i32, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("agent.toml");
+    std::fs::write(&path, text).unwrap();
+    checked(binary, &path)
+}
+
+fn checked(binary: &str, path: &Path) -> (i32, String) {
+    let output = Command::new(binary)
+        .arg("--config")
+        .arg(path)
+        .arg("--check")
+        .output()
+        .unwrap();
+    assert!(output.stdout.is_empty());
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+fn assert_refused(binary: &str, good: &str, cases: &[(&str, &str, &[&str])]) {
+    assert_eq!(check(binary, good.as_bytes()), (0, String::new()));
+    for (old, new, words) in cases {
+        assert!(good.contains(old), "{old:?} is not in the good one");
+        let (code, message) = check(binary, good.replacen(old, new, 1).as_bytes());
+        assert_eq!(code, 78, "{new:?}: {message}");
+        assert_eq!(message.lines().count(), 1, "{new:?}: {message}");
+        for word in *words {
+            assert!(
+                message.contains(word),
+                "{new:?}: {message:?} lacks {word:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_bad_producer_configuration_is_one_clear_line() {
+    let long = format!("topic = \"{}\"", "x".repeat(250));
+    assert_refused(
+        env!("CARGO_BIN_EXE_producer"),
+        PRODUCER,
+        &[
+            ("client = \"vm1-1\"\n", "", &["client"]),
+            ("\"vm1-1\"", "\"\"", &["client", "empty"]),
+            ("\"vm1-1\"", "\"vm 1\"", &["client", "' '"]),
+            ("\"vm1-1\"", "\"_vm\"", &["client", "'_'"]),
+            ("\"vm1-1\"", "7", &[":1", "string"]),
+            ("log = \"text\"", "log = \"xml\"", &[":2", "xml", "text"]),
+            (
+                "bootstrap = \"a:9092,b:9092\"",
+                "bootstrap = \"\"",
+                &["kafka.bootstrap", "empty"],
+            ),
+            (
+                "a:9092,b:9092",
+                "a:9092,b",
+                &["kafka.bootstrap", "\"b\"", "HOST:PORT"],
+            ),
+            ("a:9092,b:9092", "a:0", &["HOST:PORT"]),
+            ("a:9092,b:9092", "a:99999", &["HOST:PORT"]),
+            ("a:9092,b:9092", ":9092", &["HOST:PORT"]),
+            ("\"utilizations1\"", "\"\"", &["kafka.topic", "empty"]),
+            ("\"utilizations1\"", "\"a b\"", &["kafka.topic", "' '"]),
+            ("\"utilizations1\"", "\"..\"", &["kafka.topic"]),
+            ("topic = \"utilizations1\"", &long, &["kafka.topic", "249"]),
+            ("kind = \"top\"", "kind = \"vmstat\"", &["vmstat", "stdin"]),
+            ("count = 100", "count = -1", &[":8", "-1"]),
+            (
+                "interval_ms = 1000",
+                "interval_ms = 0",
+                &["source.interval_ms", "at least 1"],
+            ),
+            (
+                "interval_ms",
+                "intervall_ms",
+                &[":9", "intervall_ms", "interval_ms"],
+            ),
+            (
+                "/nonexistent/state",
+                "state",
+                &["state.directory", "absolute"],
+            ),
+            (
+                "[state]\ndirectory = \"/nonexistent/state\"\n",
+                "",
+                &["state"],
+            ),
+            ("[kafka]", "[kafka", &[":3"]),
+        ],
+    );
+}
+
+#[test]
+fn a_bad_consumer_configuration_is_one_clear_line() {
+    assert_refused(
+        env!("CARGO_BIN_EXE_consumer"),
+        CONSUMER,
+        &[
+            ("\"utilization\"", "\" \"", &["group", "empty"]),
+            (
+                "http://vm3.utilization.internal:5984",
+                "vm3:5984",
+                &["couchdb.url"],
+            ),
+            (
+                "http://vm3.utilization.internal:5984",
+                "ftp://vm3",
+                &["couchdb.url"],
+            ),
+            (
+                "http://vm3.utilization.internal:5984",
+                "http://vm3:5984/db",
+                &["couchdb.url", "port"],
+            ),
+            (
+                "http://vm3.utilization.internal:5984",
+                "http://u:geheim@vm3:5984",
+                &["couchdb.url", "password"],
+            ),
+            (
+                "user = \"consumer\"",
+                "user = \"a:b\"",
+                &["couchdb.user", "':'"],
+            ),
+            (
+                "user = \"consumer\"",
+                "user = \"consumer\"\npassword = \"geheim\"",
+                &["password", "password_file"],
+            ),
+            (
+                "/nonexistent/password",
+                "",
+                &["couchdb.password_file", "empty"],
+            ),
+            (
+                "documents = 500",
+                "documents = 0",
+                &["batch.documents", "between"],
+            ),
+            (
+                "documents = 500",
+                "documents = 20000",
+                &["batch.documents", "10000"],
+            ),
+            ("bytes = 4000000", "bytes = 1", &["batch.bytes", "between"]),
+            ("age_ms = 50", "age_ms = 60001", &["batch.age_ms"]),
+            (
+                "name = \"t2\"",
+                "name = \"t1\"",
+                &["topics[1].name", "twice"],
+            ),
+            (
+                "database = \"t2\"",
+                "database = \"t1\"",
+                &["topics[1].database", "twice"],
+            ),
+            (
+                "database = \"t2\"",
+                "database = \"t1-dead-letters\"",
+                &["topics[1].database", "twice"],
+            ),
+            (
+                "database = \"t2\"",
+                "database = \"T2\"",
+                &["topics[1].database", "a-z"],
+            ),
+            (
+                "database = \"t2\"",
+                "database = \"_users\"",
+                &["topics[1].database"],
+            ),
+            ("epoch = \"3c4d\"", "epoch = \"\"", &["topics[1].epoch"]),
+            ("epoch = \"3c4d\"", "epoch = \"3-4\"", &["topics[1].epoch"]),
+            (
+                "epoch = \"1a2b\"",
+                "epoch = \"1a2b\"\ncanary = true",
+                &["topics", "canaries"],
+            ),
+            ("epoch = \"3c4d\"\n", "", &["epoch"]),
+        ],
+    );
+    let none = CONSUMER.split("[[topics]]").next().unwrap();
+    let (code, message) = check(env!("CARGO_BIN_EXE_consumer"), none.as_bytes());
+    assert!(code == 78 && message.contains("topics"), "{message}");
+}
+
+#[test]
+fn no_secret_of_a_bad_configuration_is_shown() {
+    let (_, message) = check(
+        env!("CARGO_BIN_EXE_consumer"),
+        CONSUMER
+            .replace("http://vm3", "http://u:geheim@vm3")
+            .as_bytes(),
+    );
+    assert!(!message.contains("geheim"), "{message}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_one_clear_line() {
+    for binary in [
+        env!("CARGO_BIN_EXE_producer"),
+        env!("CARGO_BIN_EXE_consumer"),
+    ] {
+        let (code, message) = checked(binary, Path::new("/nonexistent/agent.toml"));
+        assert!(
+            code == 78
+                && message.lines().count() == 1
+                && message.contains("/nonexistent/agent.toml"),
+            "{message}"
+        );
+        let (code, message) = check(binary, b"client = \"\xff\"");
+        assert!(code == 78 && message.lines().count() == 1, "{message}");
+    }
+}
+
+#[test]
+fn a_missing_password_file_is_a_configuration_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("agent.toml");
+    std::fs::write(&path, CONSUMER).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_consumer"))
+        .arg("--config")
+        .arg(&path)
+        .output()
+        .unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(78), "{message}");
+    assert!(message.contains("/nonexistent/password"), "{message}");
+}

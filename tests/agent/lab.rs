@@ -1,0 +1,301 @@
+//! A Kafka cluster in this process, a double of `CouchDB` and the agents' real binaries between them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::Offset;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Message;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::double::Double;
+
+/// How long anything may take; mostly the mock's group, which waits for 3 s and for the dead.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+pub struct Lab {
+    pub directory: TempDir,
+    pub kafka: MockCluster<'static, DefaultProducerContext>,
+    pub double: Double,
+    topics: Vec<String>,
+}
+
+impl Lab {
+    /// Makes two brokers, topics of one partition each, and a database of the same name for each.
+    pub fn new(topics: &[&str]) -> Self {
+        let kafka = MockCluster::new(2).unwrap();
+        for topic in topics {
+            kafka.create_topic(topic, 1, 2).unwrap();
+        }
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("password"), "sesame\n").unwrap();
+        let topics = topics
+            .iter()
+            .map(|&topic| topic.to_owned())
+            .collect::<Vec<_>>();
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        Self {
+            directory,
+            kafka,
+            double: Double::with_databases(&names),
+            topics,
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes a producer's configuration; `source` is the body of its table.
+    pub fn producer_config(&self, client: &str, topic: &str, source: &str) -> PathBuf {
+        let state = self.path(&format!("state-{client}"));
+        let text = format!(
+            "client = {client:?}\n[kafka]\nbootstrap = {:?}\ntopic = {topic:?}\n[source]\n{source}\n[state]\ndirectory = \"{}\"\n",
+            self.kafka.bootstrap_servers(),
+            state.display()
+        );
+        self.write(&format!("producer-{client}.toml"), &text)
+    }
+
+    /// Writes a consumer's configuration; the last topic is the canaries' where it is called so.
+    pub fn consumer_config(&self, group: &str, batch: &str) -> PathBuf {
+        let mut text = format!(
+            "group = {group:?}\n[kafka]\nbootstrap = {:?}\n[couchdb]\nurl = {:?}\nuser = \"consumer\"\npassword_file = \"{}\"\n[batch]\n{batch}\n",
+            self.kafka.bootstrap_servers(),
+            self.double.url,
+            self.path("password").display()
+        );
+        for (index, topic) in self.topics.iter().enumerate() {
+            let canary = topic.contains("canaries");
+            write!(text,
+                "[[topics]]\nname = {topic:?}\ndatabase = {topic:?}\nepoch = \"e{index}\"\ncanary = {canary}\n").unwrap();
+        }
+        self.write(&format!("consumer-{group}.toml"), &text)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Sends values to a topic, in their order.
+    pub fn send(&self, topic: &str, values: &[&[u8]]) {
+        let producer: BaseProducer = self.client().create().unwrap();
+        for value in values {
+            producer
+                .send(BaseRecord::to(topic).key("k").payload(*value))
+                .map_err(|(error, _)| error)
+                .unwrap();
+        }
+        producer.flush(PATIENCE).unwrap();
+    }
+
+    /// Reads all values of a topic's only partition.
+    pub fn records(&self, topic: &str) -> Vec<Vec<u8>> {
+        let consumer: BaseConsumer = self.client().set("group.id", "reader").create().unwrap();
+        let (low, high) = consumer.fetch_watermarks(topic, 0, PATIENCE).unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, 0, Offset::Offset(low))
+            .unwrap();
+        consumer.assign(&list).unwrap();
+        let mut values = Vec::new();
+        let deadline = Instant::now() + PATIENCE;
+        while i64::try_from(values.len()).unwrap() < high - low {
+            assert!(
+                Instant::now() < deadline,
+                "only {} of {} records can be read",
+                values.len(),
+                high - low
+            );
+            if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
+                values.push(message.payload().unwrap().to_vec());
+            }
+        }
+        values
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.kafka.bootstrap_servers());
+        config
+    }
+
+    /// Takes all brokers away, or brings them back.
+    pub fn set_kafka(&self, up: bool) {
+        for broker in [1, 2] {
+            if up {
+                self.kafka.broker_up(broker)
+            } else {
+                self.kafka.broker_down(broker)
+            }
+            .unwrap();
+        }
+    }
+
+    /// Reads a producer's state.
+    pub fn state(&self, client: &str) -> Value {
+        let text = std::fs::read(self.path(&format!("state-{client}/state.json"))).unwrap();
+        serde_json::from_slice(&text).unwrap()
+    }
+
+    /// Reads the events a producer has pending, as they are sent.
+    pub fn pending(&self, client: &str) -> Vec<String> {
+        let text = std::fs::read_to_string(self.path(&format!("state-{client}/pending.jsonl")))
+            .unwrap_or_default();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let event = |line: &str| {
+            let start = line.find(r#""event":"#).unwrap() + r#""event":"#.len();
+            line[start..line.len() - 1].to_owned()
+        };
+        whole.lines().map(event).collect()
+    }
+}
+
+/// A running agent; it is killed when this is dropped.
+pub struct Agent {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Agent {
+    /// Starts `producer` or `consumer`.
+    pub fn start(name: &str, config: &Path, stdin: Stdio) -> Self {
+        let log = config.with_extension("log");
+        let output = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&log)
+            .unwrap();
+        let child = Command::new(binary(name))
+            .arg("--config")
+            .arg(config)
+            .stdin(stdin)
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        Self { child, log }
+    }
+
+    pub fn consumer(config: &Path) -> Self {
+        Self::start("consumer", config, Stdio::null())
+    }
+
+    /// Takes the standard input of an agent that was started with a pipe.
+    pub fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().unwrap()
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to end, as systemd does.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let asked = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(asked.success());
+        self.wait()
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "it does not end:\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("log of the agent:\n{}", self.log());
+        }
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn binary(name: &str) -> &'static str {
+    if name == "producer" {
+        env!("CARGO_BIN_EXE_producer")
+    } else {
+        env!("CARGO_BIN_EXE_consumer")
+    }
+}
+
+/// Runs an agent's command to its end.
+pub fn run(name: &str, config: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(binary(name));
+    command.arg("--config").arg(config).args(arguments);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that reads nothing may be gone already.
+    let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// Runs a command that must succeed, and returns the JSON lines it prints.
+pub fn json(name: &str, config: &Path, arguments: &[&str], input: &str) -> Vec<Value> {
+    let output = run(name, config, arguments, input);
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// Waits until a condition holds.
+pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Returns the sequences of a client's documents, in their order.
+pub fn sequences(documents: &BTreeMap<String, Value>) -> Vec<u64> {
+    documents
+        .values()
+        .map(|document| document["sequence"].as_u64().unwrap())
+        .collect()
+}

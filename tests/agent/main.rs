@@ -1,0 +1,17 @@
+//! Tests of the agents from the outside: the real binaries between a Kafka cluster in this process (librdkafka's mock)
+//! and a strict double of `CouchDB`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    missing_docs,
+    unreachable_pub,
+    reason = "in a test a panic is the message, and nothing here is an interface"
+)]
+
+mod configs;
+mod double;
+mod lab;
+mod losses;
+mod pipeline;
+mod setup;
+mod store;

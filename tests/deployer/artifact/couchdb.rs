@@ -1,0 +1,245 @@
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use deployer::artifact::cache::Cache;
+use deployer::artifact::couchdb::{
+    Choice, STAND_IN_PROGRAM, archive, choose, fetch_stand_in, repository_answers,
+    stand_in_identity,
+};
+use deployer::artifact::program::Program;
+use deployer::artifact::{ArtifactError, DownloadError};
+use deployer::step::sha256;
+use deployer::topology::Distribution;
+use tempfile::tempdir;
+
+use super::support::{fetcher, listed, quiet, runs, tar_gz, words, write};
+use crate::loopback::{Answer, Server, nobody};
+
+async fn decide(
+    distribution: Distribution,
+    on_local: bool,
+    recorded: Option<&str>,
+    answers: bool,
+) -> (Result<Choice, ArtifactError>, bool) {
+    let asked = AtomicBool::new(false);
+    let choice = choose(distribution, on_local, recorded, async {
+        asked.store(true, Ordering::Relaxed);
+        if answers {
+            return Ok(());
+        }
+        Err(DownloadError::Address {
+            address: "x".into(),
+        })
+    })
+    .await;
+    (choice, asked.into_inner())
+}
+
+#[tokio::test]
+async fn auto_takes_apache_if_it_answers_and_the_stand_in_on_local_only() {
+    for (on_local, answers, wanted) in [
+        (true, true, Some(Choice::Apache)),
+        (true, false, Some(Choice::Pouchdb)),
+        (false, true, Some(Choice::Apache)),
+        (false, false, None),
+    ] {
+        let (choice, asked) = decide(Distribution::Auto, on_local, None, answers).await;
+        assert!(asked);
+        match (choice, wanted) {
+            (Ok(choice), Some(wanted)) => assert_eq!(choice, wanted),
+            (Err(error), None) => {
+                assert!(matches!(error, ArtifactError::NoCouchdb { .. }), "{error}");
+                assert!(error.to_string().contains("archive: FILE"), "{error}");
+            }
+            (choice, wanted) => panic!("{choice:?} instead of {wanted:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_or_recorded_is_taken_unasked() {
+    for (distribution, wanted) in [
+        (Distribution::Apache, Choice::Apache),
+        (Distribution::Archive, Choice::Archive),
+        (Distribution::Pouchdb, Choice::Pouchdb),
+    ] {
+        let (choice, asked) = decide(distribution, false, None, false).await;
+        assert_eq!((choice.unwrap(), asked), (wanted, false));
+        for answers in [true, false] {
+            let (choice, asked) =
+                decide(Distribution::Auto, false, Some(wanted.name()), answers).await;
+            assert_eq!((choice.unwrap(), asked), (wanted, false));
+        }
+    }
+    let (choice, _) = decide(Distribution::Apache, true, Some("pouchdb"), true).await;
+    let error = choice.unwrap_err();
+    assert!(matches!(error, ArtifactError::Flipped { .. }), "{error}");
+    let (choice, _) = decide(Distribution::Auto, true, Some("mysql"), true).await;
+    let error = choice.unwrap_err();
+    assert!(matches!(error, ArtifactError::Choice { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn the_repository_is_asked_for_the_nodes_release() {
+    let server = Server::start([(
+        "/deb/dists/bookworm/InRelease",
+        Answer::Body(b"Origin".to_vec()),
+    )])
+    .await;
+    let repository = format!("{}/deb/", server.base);
+    repository_answers(Some(&repository), "bookworm")
+        .await
+        .unwrap();
+    let error = repository_answers(Some(&repository), "focal")
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("/deb/dists/focal/InRelease answered 404"),
+        "{error}"
+    );
+    repository_answers(Some(&nobody().await), "bookworm")
+        .await
+        .unwrap_err();
+}
+
+fn file(directory: &Path, bytes: &[u8]) -> PathBuf {
+    let path = directory.join("couchdb.tar.gz");
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[tokio::test]
+async fn an_archive_is_known_by_its_checksum() {
+    let directory = tempdir().unwrap();
+    for top in ["couchdb", "./couchdb"] {
+        let bytes = tar_gz(&[
+            (&format!("{top}/bin/couchdb"), "#!/bin/sh"),
+            (&format!("{top}/etc/default.ini"), "[couchdb]"),
+        ]);
+        let artifact = archive(file(directory.path(), &bytes)).await.unwrap();
+        assert_eq!(
+            artifact.identity,
+            format!("couchdb archive sha256:{}", sha256(&bytes))
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_archive_that_is_no_release_folder_is_refused_with_the_reason() {
+    let good = tar_gz(&[
+        ("couchdb/bin/couchdb", "#!/bin/sh"),
+        ("couchdb/LICENSE", "Apache"),
+    ]);
+    let program = ("couchdb/bin/couchdb", "x");
+    let directory = tempdir().unwrap();
+    for (bytes, why) in [
+        (&good[..good.len() - 4], "it cannot be read"),
+        (&good[..good.len() / 2], "it cannot be read"),
+        (&b"not an archive at all"[..], "it cannot be read"),
+        (&b""[..], "it cannot be read"),
+        (&tar_gz(&[("couchdb/bin/other", "x")]), "no bin/couchdb"),
+        (&tar_gz(&[("bin/couchdb", "x")]), "no bin/couchdb"),
+        (
+            &tar_gz(&[program, ("other/file", "x")]),
+            "more than one top folder",
+        ),
+        (
+            &tar_gz(&[program, ("couchdb/../../etc/passwd", "x")]),
+            "leads out of it",
+        ),
+        (&tar_gz(&[program, ("/etc/passwd", "x")]), "leads out of it"),
+    ] {
+        let error = archive(file(directory.path(), bytes)).await.unwrap_err();
+        let text = words(&error);
+        assert!(matches!(error, ArtifactError::NotUsable { .. }), "{text}");
+        assert!(
+            text.contains(why) && text.contains("couchdb.tar.gz"),
+            "{text}"
+        );
+    }
+    let error = archive(directory.path().join("absent")).await.unwrap_err();
+    assert!(matches!(error, ArtifactError::File { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn the_stand_in_is_fetched_once_and_slimmed() {
+    let directory = tempdir().unwrap();
+    let gives = directory.path().join("gives/node_modules");
+    let kept = [
+        "leveldown/LICENSE.md",
+        "leveldown/leveldown.js",
+        "leveldown/prebuilds/linux-arm64/node.napi.armv8.node",
+        "leveldown/prebuilds/linux-x64/node.napi.glibc.node",
+        "pouchdb-server/bin/pouchdb-server",
+        "@scope/package/lib/test/needed.js",
+    ];
+    let dropped = [
+        ".bin/pouchdb-server",
+        ".package-lock.json",
+        "leveldown/README.md",
+        "leveldown/deps/leveldb.cc",
+        "leveldown/prebuilds/win32-x64/node.napi.node",
+        "leveldown/test/all.js",
+        "@scope/package/test/all.js",
+        "sqlite3/deps/sqlite.tar.gz",
+    ];
+    for path in kept.iter().chain(&dropped) {
+        write(&gives.join(path), "text");
+    }
+    let npm = fetcher(directory.path());
+    let cache = Cache::new(directory.path().join("cache"));
+    let first = fetch_stand_in(&cache, &npm, &quiet).await.unwrap();
+    let second = fetch_stand_in(&cache, &npm, &quiet).await.unwrap();
+    assert_eq!((&first, runs(directory.path())), (&second, 1));
+    let mut files: Vec<String> = listed(&first)
+        .into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(path, _)| path.trim_start_matches("node_modules/").to_owned())
+        .collect();
+    files.sort();
+    let mut kept = kept.to_vec();
+    kept.sort_unstable();
+    assert_eq!(files, kept);
+
+    write(&directory.path().join("fails"), "npm error code E404");
+    let other = Cache::new(directory.path().join("other"));
+    let error = fetch_stand_in(&other, &npm, &quiet).await.unwrap_err();
+    assert!(words(&error).contains("npm error code E404"), "{error}");
+}
+
+#[test]
+fn the_lock_pins_every_package_and_names_no_registry() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/artifact/data/stand-in/");
+    let lock = std::fs::read_to_string(format!("{directory}package-lock.json")).unwrap();
+    assert!(!lock.contains("://") && !lock.contains("resolved"));
+    let lock: serde_json::Value = serde_json::from_str(&lock).unwrap();
+    let packages = lock["packages"].as_object().unwrap();
+    assert!(packages.len() > 300);
+    for (name, package) in packages.iter().filter(|(name, _)| !name.is_empty()) {
+        let integrity = package["integrity"].as_str().unwrap_or_default();
+        assert!(
+            integrity.starts_with("sha512-") || integrity.starts_with("sha1-"),
+            "{name}"
+        );
+    }
+    let version = packages["node_modules/pouchdb-server"]["version"]
+        .as_str()
+        .unwrap();
+    let identity = stand_in_identity().identity;
+    assert!(identity.starts_with(&format!("pouchdb-server {version} npm lock-sha256:")));
+}
+
+#[tokio::test]
+#[ignore = "asks an npm registry; the tests on machines do, too"]
+async fn npm_brings_the_stand_in() {
+    let directory = tempdir().unwrap();
+    let cache = Cache::new(directory.path());
+    let tar = fetch_stand_in(&cache, &Program::npm(), &quiet)
+        .await
+        .unwrap();
+    let mut archive = tar::Archive::new(std::fs::File::open(tar).unwrap());
+    let mut entries = archive.entries().unwrap();
+    assert!(entries.any(|entry| entry.unwrap().path().unwrap() == Path::new(STAND_IN_PROGRAM)));
+}

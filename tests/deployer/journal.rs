@@ -1,0 +1,253 @@
+//! The receipt on disk, as its owners and those who come after them see it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use deployer::run::journal::{self, Journal, JournalError, Mode};
+
+fn open(state: &Path, mode: Mode) -> Result<Journal, JournalError> {
+    Journal::open(state, "utilization", "local", mode)
+}
+
+fn receipt_path(state: &Path) -> std::path::PathBuf {
+    journal::directory(state, "utilization", "local").join("receipt.json")
+}
+
+#[test]
+fn remembers_and_forgets() {
+    let state = tempfile::tempdir().expect("directory");
+    let state = state.path();
+    assert!(matches!(
+        open(state, Mode::Existing),
+        Err(JournalError::Missing(_))
+    ));
+    assert_eq!(
+        journal::list(state).expect("list"),
+        [],
+        "looking made something"
+    );
+
+    let journal = open(state, Mode::Create).expect("begun");
+    let id = journal.receipt().id;
+    assert_eq!(
+        (id.len(), id.chars().all(|c| c.is_ascii_hexdigit())),
+        (12, true)
+    );
+    assert_eq!(
+        journal::list(state).expect("list"),
+        [],
+        "nothing is remembered before the first change"
+    );
+    journal
+        .change(|receipt| receipt.inventory = "name: utilization\n".into())
+        .expect("stored");
+    let secrets = journal.secrets().expect("generated");
+    drop(journal);
+
+    let journal = open(state, Mode::Create).expect("opened");
+    assert_eq!(journal.receipt().id, id);
+    assert_eq!(journal.receipt().inventory, "name: utilization\n");
+    let again = journal.secrets().expect("read");
+    assert_eq!(again.couchdb_admin_password, secrets.couchdb_admin_password);
+    assert_eq!(again.couchdb_admin_hash, secrets.couchdb_admin_hash);
+    assert_eq!(secrets.couchdb_admin_password.expose().len(), 32);
+    assert_ne!(
+        secrets.couchdb_admin_password,
+        secrets.couchdb_user_password
+    );
+
+    let entries = journal::list(state).expect("list");
+    assert_eq!(
+        (entries[0].name.as_str(), entries[0].cloud.as_str()),
+        ("utilization", "local")
+    );
+    assert_eq!(
+        journal::read_receipt(&entries[0].directory).expect("read"),
+        journal.receipt()
+    );
+    journal.remove().expect("removed");
+    assert_eq!(fs::read_dir(state).expect("directory").count(), 0);
+}
+
+#[test]
+fn nobody_else_can_read_it() {
+    let state = tempfile::tempdir().expect("directory");
+    let journal = open(state.path(), Mode::Create).expect("begun");
+    journal.change(|_| {}).expect("stored");
+    journal.secrets().expect("generated");
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode(journal.directory()), 0o700);
+    for file in ["receipt.json", journal::SECRETS_FILE] {
+        assert_eq!(mode(&journal.directory().join(file)), 0o600, "{file}");
+    }
+    let receipt = fs::read_to_string(receipt_path(state.path())).expect("receipt");
+    assert!(
+        !receipt.contains(
+            journal
+                .secrets()
+                .expect("secrets")
+                .couchdb_admin_password
+                .expose()
+        )
+    );
+}
+
+#[test]
+fn has_one_owner_at_a_time() {
+    let state = tempfile::tempdir().expect("directory");
+    let first = open(state.path(), Mode::Create).expect("begun");
+    first.change(|_| {}).expect("stored");
+    let error = open(state.path(), Mode::Existing).expect_err("locked");
+    let words = error.to_string();
+    assert!(matches!(error, JournalError::Locked { .. }), "{words}");
+    assert!(
+        words.contains(&format!("process {}", std::process::id())),
+        "{words}"
+    );
+    // Looking needs no lock; another deployment is another lock.
+    journal::read_receipt(first.directory()).expect("read");
+    Journal::open(state.path(), "other", "local", Mode::Create).expect("begun");
+    drop(first);
+    open(state.path(), Mode::Existing).expect("free again");
+}
+
+#[test]
+fn takes_over_from_a_dead_owner() {
+    let state = tempfile::tempdir().expect("directory");
+    open(state.path(), Mode::Create)
+        .expect("begun")
+        .change(|_| {})
+        .expect("stored");
+    let lock = journal::directory(state.path(), "utilization", "local").join("lock");
+    // Another process holds the lock, until it is killed.
+    let mut owner = crate::sshd::command(Path::new("flock"))
+        .args(["--exclusive", "--no-fork"])
+        .arg(&lock)
+        .args(["sh", "-c", "echo locked; exec sleep 60"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("flock");
+    let mut said = [0; 6];
+    std::io::Read::read_exact(owner.stdout.as_mut().expect("piped"), &mut said).expect("locked");
+    assert!(matches!(
+        open(state.path(), Mode::Existing),
+        Err(JournalError::Locked { .. })
+    ));
+    owner.kill().expect("killed");
+    owner.wait().expect("waited for");
+    open(state.path(), Mode::Existing).expect("taken over");
+}
+
+#[test]
+fn refuses_what_a_newer_deployer_wrote() {
+    let state = tempfile::tempdir().expect("directory");
+    open(state.path(), Mode::Create)
+        .expect("begun")
+        .change(|_| {})
+        .expect("stored");
+    fs::write(receipt_path(state.path()), r#"{"version":2,"more":[]}"#).expect("written");
+    for mode in [
+        Mode::Create,
+        Mode::Existing,
+        Mode::Salvage {
+            id: "1a2b3c4d5e6f".into(),
+        },
+    ] {
+        let error = open(state.path(), mode).expect_err("too new");
+        assert!(
+            matches!(
+                error,
+                JournalError::Newer {
+                    found: 2,
+                    known: 1,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn says_when_it_is_damaged_and_lets_a_teardown_go_on() {
+    let state = tempfile::tempdir().expect("directory");
+    let state = state.path();
+    open(state, Mode::Create)
+        .expect("begun")
+        .change(|_| {})
+        .expect("stored");
+    let whole = fs::read_to_string(receipt_path(state)).expect("receipt");
+    let cut = &whole[..whole.len() / 2];
+    let renamed = whole.replace("\"id\"", "\"identity\"");
+    for damaged in [
+        "",
+        "null",
+        "{}",
+        r#"{"version":0}"#,
+        r#"{"version":"1"}"#,
+        cut,
+        &renamed,
+    ] {
+        fs::write(receipt_path(state), damaged).expect("written");
+        for mode in [Mode::Create, Mode::Existing] {
+            let error = open(state, mode).expect_err("damaged");
+            assert!(
+                matches!(error, JournalError::Damaged { .. }),
+                "{damaged:?}: {error}"
+            );
+        }
+        let id = "1a2b3c4d5e6f";
+        let journal = open(state, Mode::Salvage { id: id.into() }).expect("salvaged");
+        assert_eq!(journal.receipt().id, id);
+        let kept = journal.directory().join("receipt.json.damaged");
+        assert_eq!(fs::read_to_string(kept).expect("kept"), damaged);
+    }
+}
+
+/// The format is a promise: a change of it needs a new version, a migration, and a second file beside this one.
+#[test]
+fn reads_format_1() {
+    let directory = tempfile::tempdir().expect("directory");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/receipts/v1.json");
+    fs::copy(&fixture, directory.path().join("receipt.json")).expect("copied");
+    let receipt = journal::read_receipt(directory.path()).expect("read");
+    assert_eq!(
+        (receipt.name.as_str(), receipt.machines.len()),
+        ("utilization", 2)
+    );
+    let mut written = serde_json::to_string_pretty(&receipt).expect("JSON");
+    written.push('\n');
+    assert_eq!(written, fs::read_to_string(fixture).expect("fixture"));
+}
+
+/// However often the process dies while it writes, the file is the old one or the new one.
+#[test]
+fn a_reader_never_sees_half_a_receipt() {
+    let state = tempfile::tempdir().expect("directory");
+    let journal = open(state.path(), Mode::Create).expect("begun");
+    journal.change(|_| {}).expect("stored");
+    let directory = journal.directory().to_owned();
+    let writer = std::thread::spawn(move || {
+        for round in 0..200_u32 {
+            let notes = (0..round % 50)
+                .map(|number| (format!("note{number}"), "x".repeat(100)))
+                .collect();
+            journal
+                .change(|receipt| receipt.cloud_notes = notes)
+                .expect("stored");
+        }
+    });
+    let mut reads = 0;
+    while !writer.is_finished() {
+        journal::read_receipt(&directory).expect("whole");
+        reads += 1;
+    }
+    writer.join().expect("written");
+    assert!(reads > 0);
+    let left: Vec<_> = fs::read_dir(&directory)
+        .expect("directory")
+        .map(|entry| entry.expect("entry").file_name())
+        .collect();
+    assert_eq!(left.len(), 2, "temporary files stay: {left:?}");
+}

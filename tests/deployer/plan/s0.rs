@@ -1,0 +1,336 @@
+//! The default pipeline: two clients, a node with ZooKeeper, a broker and the consumer, and a node with a broker and CouchDB.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use deployer::cloud::CloudPlan;
+use deployer::component::Context;
+use deployer::facts::Facts;
+use deployer::machine::{self, Machine};
+use deployer::plan::{self, Conflict, Desired, Plan, Situation};
+use deployer::receipt::{Choices, MachineRecord, Receipt, Secrets};
+use deployer::run::StepError;
+use deployer::run::fake::FakeWorld;
+use deployer::secret::Secret;
+use deployer::step::Manifest;
+use deployer::topology::{
+    CANARY_TOPIC, CloudName, Consumer, Couchdb, Distribution, Kafka, Local, Node, Producer, Role,
+    Topic, Topology, Zookeeper,
+};
+
+use super::by_hand::{SECRET, by_hand, common};
+
+/// A deployment, and the world it is in.
+pub(super) struct Deployment {
+    pub(super) topology: Topology,
+    pub(super) receipt: Receipt,
+    pub(super) world: FakeWorld,
+    /// What the cloud says of the deployment's machines.
+    pub(super) cloud: CloudPlan,
+    pub(super) prune: bool,
+    pub(super) destroy_data: BTreeSet<String>,
+    /// The checksum of the agents' binaries.
+    pub(super) agents: &'static str,
+}
+
+pub(super) fn node(name: &str, roles: &[Role]) -> Node {
+    Node {
+        name: name.into(),
+        roles: roles.iter().copied().collect(),
+        cloud: CloudName::Local,
+        memory_mib: 2048,
+        broker_id: None,
+        producer: None,
+        access: None,
+        private_address: None,
+        public_address: None,
+    }
+}
+
+fn client(number: u32) -> Node {
+    Node {
+        producer: Some(Producer {
+            number,
+            topic: format!("utilizations{number}"),
+            source: "top".into(),
+            count: 100,
+            interval_ms: 1000,
+            raw: false,
+        }),
+        ..node(&format!("vm1-{number}"), &[Role::Producer])
+    }
+}
+
+fn topic(name: &str) -> (String, Topic) {
+    let topic = Topic {
+        name: name.into(),
+        database: name.into(),
+        partitions: 1,
+        replication: 2,
+        config: BTreeMap::new(),
+        canary: name == CANARY_TOPIC,
+    };
+    (name.into(), topic)
+}
+
+fn topology() -> Topology {
+    let nodes = [
+        client(1),
+        client(2),
+        node("vm2", &[Role::Zookeeper, Role::Kafka, Role::Consumer]),
+        node("vm3", &[Role::Kafka, Role::Couchdb]),
+    ];
+    Topology {
+        name: "utilization".into(),
+        cloud: CloudName::Local,
+        nodes: nodes.map(|node| (node.name.clone(), node)).into(),
+        zookeeper: Zookeeper {
+            port: 2181,
+            heap_mib: 64,
+        },
+        kafka: Kafka {
+            version: "3.9.1".into(),
+            port: 9092,
+            heap_mib: 256,
+            replication: 2,
+            min_insync_replicas: 1,
+            mirror: None,
+            settings: BTreeMap::new(),
+        },
+        couchdb: Couchdb {
+            port: 5984,
+            distribution: Distribution::Archive,
+            archive: None,
+            repository: None,
+            settings: BTreeMap::new(),
+        },
+        consumer: Consumer {
+            batch_documents: 500,
+            batch_bytes: 4_000_000,
+            batch_age_ms: 50,
+        },
+        topics: [CANARY_TOPIC, "utilizations1", "utilizations2"]
+            .map(topic)
+            .into(),
+        local: Local {
+            network: "10.83.0.0/16".into(),
+            mirror: None,
+            release: None,
+            quick_start: true,
+        },
+    }
+}
+
+impl Deployment {
+    /// The default pipeline, on machines that are still empty.
+    pub(super) fn new() -> Self {
+        let topology = topology();
+        let receipt = Receipt {
+            version: Receipt::VERSION,
+            id: "0a1b2c3d4e5f".into(),
+            name: topology.name.clone(),
+            cloud: "local".into(),
+            created: "2026-11-21T08:34:00Z".into(),
+            inventory: String::new(),
+            machines: BTreeMap::new(),
+            broker_ids: BTreeMap::new(),
+            client_numbers: BTreeMap::new(),
+            epochs: topology
+                .topics
+                .keys()
+                .map(|topic| (topic.clone(), "first".into()))
+                .collect(),
+            choices: Choices::default(),
+            cloud_notes: BTreeMap::new(),
+        };
+        Self {
+            world: FakeWorld::new(topology.nodes.keys().map(String::as_str)),
+            topology,
+            receipt,
+            cloud: CloudPlan::default(),
+            prune: false,
+            destroy_data: BTreeSet::new(),
+            agents: "1",
+        }
+    }
+
+    /// The same on hosts that the user has.
+    pub(super) fn on_existing_hosts() -> Self {
+        let mut deployment = Self::new();
+        for node in deployment.topology.nodes.values_mut() {
+            node.cloud = CloudName::Existing;
+        }
+        deployment
+    }
+
+    /// The default pipeline after its first `up`.
+    pub(super) fn up() -> Self {
+        let mut deployment = Self::new();
+        deployment.converge();
+        deployment
+    }
+
+    fn machines(&self) -> BTreeMap<String, Machine> {
+        let nodes = ["vm1-1", "vm1-2", "vm2", "vm3", "vm4"];
+        let machine = |(number, node): (u8, &str)| {
+            let address = [10, 83, 0, number];
+            let machine = Machine {
+                node: node.into(),
+                id: node.into(),
+                access: machine::Access::Here,
+                networks: [("local".to_owned(), address.into())].into(),
+                public: None,
+            };
+            (node.to_owned(), machine)
+        };
+        (2..)
+            .zip(nodes)
+            .filter(|(_, node)| !self.world.facts(node).system.os.is_empty())
+            .map(machine)
+            .collect()
+    }
+
+    pub(super) fn desired(&self) -> Desired {
+        let artifact = |key: &str| {
+            let artifact = deployer::component::Artifact {
+                identity: key.into(),
+                sha256: Some(self.agents.into()),
+            };
+            (key.to_owned(), artifact)
+        };
+        let secrets = Secrets {
+            couchdb_admin_password: Secret::new(SECRET),
+            couchdb_admin_hash: Secret::new(SECRET),
+            couchdb_user_password: Secret::new(SECRET),
+            couchdb_cookie: Secret::new(SECRET),
+            couchdb_uuid: String::new(),
+        };
+        let context = Context {
+            topology: &self.topology,
+            receipt: &self.receipt,
+            secrets: &secrets,
+            choices: &self.receipt.choices,
+            artifacts: &["consumer", "producer"].map(artifact).into(),
+        };
+        let common = common(&self.topology);
+        plan::desired_with(by_hand, &context, &self.machines(), &common).expect("no template")
+    }
+
+    fn facts(&self) -> BTreeMap<String, Facts> {
+        self.world.ask_all(&plan::queries(&self.desired()))
+    }
+
+    fn with_situation<T>(&self, look: impl FnOnce(&Situation<'_>) -> T) -> T {
+        let strict = self.topology.nodes.values();
+        let strict = strict.filter(|node| node.cloud == CloudName::Existing);
+        look(&Situation {
+            facts: &self.facts(),
+            receipt: &self.receipt,
+            strict: &strict.map(|node| node.name.clone()).collect(),
+            lost: &self.cloud.lost,
+            orphans: &self.cloud.orphans,
+            prune: self.prune,
+            destroy_data: &self.destroy_data,
+        })
+    }
+
+    pub(super) fn compare(&self) -> Result<Plan, Vec<Conflict>> {
+        self.with_situation(|situation| plan::compare(&self.desired(), situation))
+    }
+
+    /// What `up` would do.
+    pub(super) fn plan(&self) -> Plan {
+        self.compare().expect("no conflicts")
+    }
+
+    pub(super) fn epochs_to_renew(&self) -> BTreeSet<String> {
+        self.with_situation(|situation| {
+            plan::epochs_to_renew(&self.desired(), &self.topology.topics, situation)
+        })
+    }
+
+    /// Runs a plan to its end, or to the end of the stage in which something fails.
+    pub(super) fn run(&mut self, plan: &Plan) -> Result<(), StepError> {
+        for stage in &plan.stages {
+            self.record_data(&stage.name);
+            let mut result = Ok(());
+            for lane in stage.lanes.values() {
+                let done = lane.iter().try_for_each(|change| {
+                    self.world.apply_now(&change.step.node, &change.step.action)
+                });
+                result = result.and(done);
+            }
+            result?;
+        }
+        Ok(())
+    }
+
+    /// Before services start, the receipt says that there will be data.
+    fn record_data(&mut self, stage: &str) {
+        for (name, node) in &self.topology.nodes {
+            for role in node
+                .roles
+                .iter()
+                .filter(|role| role.holds_data() && stage.contains(role.name()))
+            {
+                let machines = &mut self.receipt.machines;
+                let record = machines
+                    .entry(name.clone())
+                    .or_insert_with(|| MachineRecord {
+                        cloud: "local".into(),
+                        machine: None,
+                        data: Vec::new(),
+                    });
+                if !record.data.iter().any(|kind| kind == role.name()) {
+                    record.data.push(role.name().into());
+                }
+            }
+        }
+    }
+
+    /// Does all that is to be done, epochs included, and sees that nothing is left to do.
+    pub(super) fn converge(&mut self) {
+        self.renew_epochs();
+        let plan = self.plan();
+        assert_eq!(plan.refused().count(), 0, "{plan}");
+        self.run(&plan)
+            .unwrap_or_else(|error| panic!("{error}\n{plan}"));
+        // The cloud has put another machine in the place of each.
+        self.cloud.lost.clear();
+        let rest = self.plan();
+        assert!(
+            rest.is_empty(),
+            "something is left to do after\n{plan}\n---\n{rest}"
+        );
+        assert_eq!(self.world.violations(), Vec::<String>::new(), "{plan}");
+    }
+
+    pub(super) fn renew_epochs(&mut self) {
+        for topic in self.epochs_to_renew() {
+            self.receipt.epochs.insert(topic, "renewed".into());
+        }
+    }
+
+    /// The cloud makes a machine anew in the place of one that is gone.
+    pub(super) fn replace(&mut self, node: &str) {
+        self.world.lose(node);
+        self.world.add(node);
+        self.cloud.lost.insert(node.into());
+    }
+
+    pub(super) fn empty_manifest(&self, node: &str) -> Manifest {
+        Manifest {
+            version: Manifest::VERSION,
+            id: self.receipt.id.clone(),
+            deployment: self.topology.name.clone(),
+            node: node.into(),
+            ..Manifest::default()
+        }
+    }
+
+    pub(super) fn manifests(&self) -> BTreeMap<String, Manifest> {
+        let nodes = self.topology.nodes.keys();
+        nodes
+            .filter_map(|node| Some((node.clone(), self.world.facts(node).manifest?)))
+            .collect()
+    }
+}

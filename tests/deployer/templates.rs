@@ -1,0 +1,692 @@
+//! What components put on nodes: golden files of the utilization pipeline, and what must hold for all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use deployer::component::{
+    self, Artifact, Context, artifact_key, consumer, couchdb, kafka, producer,
+};
+use deployer::receipt::{Choices, Receipt, Secrets};
+use deployer::secret::Secret;
+use deployer::step::{Action, Content, loaded_record};
+use deployer::topology::{
+    CANARY_TOPIC, CloudName, Consumer, Couchdb, Distribution, Kafka, Local, Node, Producer, Role,
+    Topic, Topology, Zookeeper,
+};
+
+/// The utilization pipeline: two clients, one node with ZooKeeper, a broker and the consumer, one with the other broker
+/// and CouchDB.
+struct World {
+    topology: Topology,
+    receipt: Receipt,
+    secrets: Secrets,
+    choices: Choices,
+    artifacts: BTreeMap<String, Artifact>,
+}
+
+impl World {
+    fn new(distribution: &str) -> Self {
+        let topics = ["utilizations1", "utilizations2", CANARY_TOPIC];
+        Self {
+            topology: Topology {
+                name: "utilization".into(),
+                cloud: CloudName::Local,
+                nodes: [
+                    client("vm1-1", 1),
+                    client("vm1-2", 2),
+                    node(
+                        "vm2",
+                        &[Role::Zookeeper, Role::Kafka, Role::Consumer],
+                        Some(1),
+                    ),
+                    node("vm3", &[Role::Kafka, Role::Couchdb], Some(2)),
+                ]
+                .into_iter()
+                .map(|node| (node.name.clone(), node))
+                .collect(),
+                zookeeper: Zookeeper {
+                    port: 2181,
+                    heap_mib: 128,
+                },
+                kafka: Kafka {
+                    version: "3.9.1".into(),
+                    port: 9092,
+                    heap_mib: 512,
+                    replication: 2,
+                    min_insync_replicas: 1,
+                    mirror: None,
+                    settings: BTreeMap::from([("log.retention.hours".into(), "24".into())]),
+                },
+                couchdb: Couchdb {
+                    port: 5984,
+                    distribution: Distribution::Auto,
+                    archive: None,
+                    repository: None,
+                    settings: BTreeMap::from([(
+                        "couchdb".into(),
+                        BTreeMap::from([("max_document_size".into(), "4000000".into())]),
+                    )]),
+                },
+                consumer: Consumer {
+                    batch_documents: 500,
+                    batch_bytes: 4_000_000,
+                    batch_age_ms: 50,
+                },
+                topics: topics.map(|name| (name.to_owned(), topic(name))).into(),
+                local: Local {
+                    network: "10.66.0.0/16".into(),
+                    mirror: None,
+                    release: None,
+                    quick_start: true,
+                },
+            },
+            receipt: Receipt {
+                version: Receipt::VERSION,
+                id: "0123456789ab".into(),
+                name: "utilization".into(),
+                cloud: "local".into(),
+                created: "2026-11-21T08:34:00Z".into(),
+                inventory: String::new(),
+                machines: BTreeMap::new(),
+                broker_ids: BTreeMap::new(),
+                client_numbers: BTreeMap::new(),
+                epochs: topics
+                    .map(|name| (name.to_owned(), "1a2b3c4d".to_owned()))
+                    .into(),
+                choices: Choices::default(),
+                cloud_notes: BTreeMap::new(),
+            },
+            secrets: Secrets {
+                couchdb_admin_password: Secret::new("admin-password"),
+                couchdb_admin_hash: Secret::new("-pbkdf2:sha256-admin-hash,salt,10000"),
+                couchdb_user_password: Secret::new("user-password"),
+                couchdb_cookie: Secret::new("erlang-cookie"),
+                couchdb_uuid: "00112233445566778899aabbccddeeff".into(),
+            },
+            choices: Choices {
+                kafka_source: Some("maven".into()),
+                couchdb_distribution: Some(distribution.to_owned()),
+            },
+            artifacts: [
+                (artifact_key::KAFKA, None),
+                (artifact_key::COUCHDB, None),
+                (artifact_key::PRODUCER, Some("11".repeat(32))),
+                (artifact_key::CONSUMER, Some("22".repeat(32))),
+            ]
+            .map(|(key, sha256)| {
+                let identity = format!("{key} of the test");
+                (key.to_owned(), Artifact { identity, sha256 })
+            })
+            .into(),
+        }
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            topology: &self.topology,
+            receipt: &self.receipt,
+            secrets: &self.secrets,
+            choices: &self.choices,
+            artifacts: &self.artifacts,
+        }
+    }
+
+    fn node(&self, name: &str) -> &Node {
+        &self.topology.nodes[name]
+    }
+
+    fn install(&self, name: &str) -> Vec<Action> {
+        component::install(self.node(name), &self.context()).expect("installed")
+    }
+
+    /// All that nodes get, over all nodes.
+    fn all(&self) -> Vec<Action> {
+        self.topology
+            .nodes
+            .keys()
+            .flat_map(|name| self.install(name))
+            .collect()
+    }
+}
+
+fn node(name: &str, roles: &[Role], broker_id: Option<u32>) -> Node {
+    Node {
+        name: name.into(),
+        roles: roles.iter().copied().collect(),
+        cloud: CloudName::Local,
+        memory_mib: 2048,
+        broker_id,
+        producer: None,
+        access: None,
+        private_address: None,
+        public_address: None,
+    }
+}
+
+fn client(name: &str, number: u32) -> Node {
+    Node {
+        producer: Some(Producer {
+            number,
+            topic: format!("utilizations{number}"),
+            source: "top".into(),
+            count: 100,
+            interval_ms: 1000,
+            raw: false,
+        }),
+        ..node(name, &[Role::Producer], None)
+    }
+}
+
+fn topic(name: &str) -> Topic {
+    Topic {
+        name: name.into(),
+        database: name.into(),
+        partitions: 1,
+        replication: 2,
+        config: BTreeMap::from([("retention.ms".into(), "604800000".into())]),
+        canary: name == CANARY_TOPIC,
+    }
+}
+
+/// Actions as text, secrets included: they are made up.
+fn golden(actions: &[Action]) -> String {
+    let mut text = String::new();
+    for action in actions {
+        match action {
+            Action::WriteFile {
+                path,
+                content,
+                access,
+            }
+            | Action::SeedFile {
+                path,
+                content,
+                access,
+            } => {
+                let verb = if matches!(action, Action::SeedFile { .. }) {
+                    "seed"
+                } else {
+                    "write"
+                };
+                let secret = if content.secret { ", secret" } else { "" };
+                writeln!(
+                    text,
+                    "=== {verb} {path} ({}:{} {:04o}{secret})\n{}",
+                    access.owner, access.group, access.mode, content.text
+                )
+            }
+            Action::InstallCouchdbPackage { answers } => {
+                writeln!(
+                    text,
+                    "=== install CouchDB's package, answers:\n{}",
+                    answers.text
+                )
+            }
+            other => writeln!(text, "=== {other:?}\n"),
+        }
+        .expect("text");
+    }
+    text
+}
+
+/// The files among actions: path → content.
+fn files(actions: &[Action]) -> BTreeMap<&str, &Content> {
+    actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::WriteFile { path, content, .. } | Action::SeedFile { path, content, .. } => {
+                Some((path.as_str(), content))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// `key=value` lines, each key once.
+fn properties(text: &str) -> BTreeMap<&str, &str> {
+    let mut properties = BTreeMap::new();
+    for line in text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
+        let (key, value) = line
+            .split_once('=')
+            .unwrap_or_else(|| panic!("no `=` in {line:?}"));
+        assert_eq!(key.trim(), key);
+        assert!(
+            properties.insert(key, value).is_none(),
+            "{key} is there twice"
+        );
+    }
+    properties
+}
+
+const DISTRIBUTIONS: [&str; 3] = ["apache", "archive", "pouchdb"];
+
+#[test]
+fn golden_files_of_a_client() {
+    insta::assert_snapshot!(golden(&World::new("apache").install("vm1-1")));
+}
+
+#[test]
+fn golden_files_of_the_node_with_zookeeper_and_the_consumer() {
+    insta::assert_snapshot!(golden(&World::new("apache").install("vm2")));
+}
+
+#[test]
+fn golden_files_of_the_node_with_couchdb() {
+    for distribution in DISTRIBUTIONS {
+        let actions = World::new(distribution).install("vm3");
+        insta::assert_snapshot!(format!("couchdb_{distribution}"), golden(&actions));
+    }
+}
+
+/// The agents' own tests parse these two snapshots.
+#[test]
+fn golden_configurations_of_the_agents() {
+    let world = World::new("archive");
+    for (node, agent) in [("vm2", "consumer"), ("vm1-1", "producer")] {
+        let actions = world.install(node);
+        let path = format!("/etc/deployer/utilization/{agent}/{agent}.toml");
+        insta::assert_snapshot!(format!("{agent}_toml"), files(&actions)[path.as_str()].text);
+    }
+}
+
+#[test]
+fn golden_starts_packages_and_ports() {
+    let world = World::new("archive");
+    let context = world.context();
+    let mut text = String::new();
+    for (name, node) in &world.topology.nodes {
+        writeln!(
+            text,
+            "{name}: packages {:?}",
+            component::packages(node, &context)
+        )
+        .expect("text");
+        writeln!(text, "{name}: ports {:?}", component::ports(node, &context)).expect("text");
+        for software in component::of_node(node) {
+            let actions = component::start(software.role(), node, &context).expect("started");
+            writeln!(
+                text,
+                "{}",
+                serde_json::to_string_pretty(&actions).expect("json")
+            )
+            .expect("text");
+        }
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn properties_parse_and_hold_each_key_once() {
+    let world = World::new("archive");
+    let actions = world.install("vm2");
+    let files = files(&actions);
+    let zookeeper = properties(&files["/etc/deployer/utilization/zookeeper/zoo.cfg"].text);
+    assert_eq!(zookeeper["clientPort"], "2181");
+    let broker = properties(&files["/etc/deployer/utilization/kafka/server.properties"].text);
+    assert_eq!(broker["broker.id"], "1");
+    assert_eq!(
+        broker["advertised.listeners"],
+        "PLAINTEXT://vm2.utilization.internal:9092"
+    );
+    assert_eq!(broker["zookeeper.connect"], "vm2.utilization.internal:2181");
+    assert_eq!(broker["log.retention.hours"], "24");
+    let owned: BTreeSet<&str> = broker
+        .keys()
+        .copied()
+        .filter(|key| *key != "log.retention.hours")
+        .collect();
+    assert_eq!(owned, kafka::OWNED_SETTINGS.iter().copied().collect());
+}
+
+#[test]
+fn couchdbs_settings_are_those_that_an_inventory_must_not_name() {
+    let mut world = World::new("archive");
+    world.topology.couchdb.settings.clear();
+    let actions = world.install("vm3");
+    let text = &files(&actions)["/etc/deployer/utilization/couchdb/deployer.ini"].text;
+    let mut section = "";
+    let mut owned = BTreeSet::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+        } else if let Some((key, _)) = line.split_once(" = ")
+            && !matches!(section, "admins" | "log")
+        {
+            owned.insert(format!("{section}.{key}"));
+        }
+    }
+    assert_eq!(
+        owned,
+        couchdb::OWNED_SETTINGS
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    );
+}
+
+#[test]
+fn the_first_line_names_what_rendered_the_file() {
+    for distribution in DISTRIBUTIONS {
+        let actions = World::new(distribution).all();
+        for (path, content) in files(&actions) {
+            let first = content.text.lines().next().unwrap_or_default();
+            // A password file is the password.
+            if !path.ends_with("/couchdb-password") {
+                assert!(
+                    first.contains("deployer from templates/"),
+                    "{path}: {first:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn no_file_holds_an_address() {
+    for distribution in DISTRIBUTIONS {
+        let actions = World::new(distribution).all();
+        for (path, content) in files(&actions) {
+            for word in content
+                .text
+                .split(|c: char| !(c.is_ascii_digit() || c == '.'))
+            {
+                let address: Option<std::net::Ipv4Addr> = word.parse().ok();
+                assert!(
+                    address.is_none_or(|address| address.is_unspecified()),
+                    "{path} holds {word}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_unit_records_at_its_start_exactly_what_its_start_expects() {
+    for distribution in DISTRIBUTIONS {
+        let world = World::new(distribution);
+        for node in world.topology.nodes.values() {
+            for software in component::of_node(node) {
+                let actions = software.install(node, &world.context()).expect("installed");
+                let started =
+                    component::start(software.role(), node, &world.context()).expect("started");
+                let Some(Action::StartUnit { unit, reads, .. }) = started.first() else {
+                    panic!("{started:?}");
+                };
+                let unit_text = files(&actions)
+                    .into_iter()
+                    .find(|(path, _)| path.starts_with("/etc/systemd/system/"))
+                    .map(|(_, content)| &content.text)
+                    .expect("a unit");
+                let line = unit_text
+                    .lines()
+                    .find_map(|line| line.split_once("exec sha256sum "))
+                    .map(|(_, line)| line)
+                    .expect("a record");
+                let (recorded, record) = line.split_once(" > ").expect("redirected");
+                assert_eq!(record, format!("{}'", loaded_record(unit)));
+                let recorded: BTreeSet<&str> = recorded.split(' ').collect();
+                assert_eq!(recorded, reads.keys().map(String::as_str).collect());
+                // All files but the one that is CouchDB's own.
+                let written: BTreeSet<&str> = actions
+                    .iter()
+                    .filter_map(|action| match action {
+                        Action::WriteFile { path, .. } | Action::UploadFile { path, .. } => {
+                            Some(path.as_str())
+                        }
+                        _ => None,
+                    })
+                    .collect();
+                assert!(written.is_subset(&recorded), "{written:?} in {recorded:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_changed_identity_or_binary_is_another_read() {
+    let mut world = World::new("archive");
+    let reads = |world: &World, role, node: &str| {
+        let actions = component::start(role, world.node(node), &world.context()).expect("started");
+        let Some(Action::StartUnit { reads, .. }) = actions.first() else {
+            panic!("{actions:?}");
+        };
+        reads.clone()
+    };
+    let before = reads(&world, Role::Kafka, "vm2");
+    world
+        .artifacts
+        .get_mut(artifact_key::KAFKA)
+        .expect("known")
+        .identity = "newer".into();
+    let after = reads(&world, Role::Kafka, "vm2");
+    let changed: Vec<&String> = before
+        .keys()
+        .filter(|path| before[*path] != after[*path])
+        .collect();
+    assert_eq!(
+        changed,
+        ["/opt/deployer/utilization/kafka/.deployer-artifact"]
+    );
+}
+
+#[test]
+fn secrets_are_only_in_what_is_never_shown() {
+    for distribution in DISTRIBUTIONS {
+        let world = World::new(distribution);
+        let secrets = &world.secrets;
+        let mut actions = world.all();
+        actions.extend(consumer::pipeline(&world.context()));
+        for node in world.topology.nodes.values() {
+            for software in component::of_node(node) {
+                actions.extend(
+                    component::start(software.role(), node, &world.context()).expect("started"),
+                );
+            }
+        }
+        let shown = format!(
+            "{actions:?}{}",
+            serde_json::to_string(&actions).expect("json")
+        );
+        for secret in [
+            &secrets.couchdb_admin_password,
+            &secrets.couchdb_admin_hash,
+            &secrets.couchdb_user_password,
+            &secrets.couchdb_cookie,
+        ] {
+            assert!(
+                !shown.contains(secret.expose()),
+                "{} is shown",
+                secret.expose()
+            );
+        }
+        assert!(!shown.contains("-pbkdf2"), "a hash is shown");
+        let ours = files(&actions)
+            .into_iter()
+            .filter(|(_, content)| content.secret);
+        let paths: Vec<&str> = ours.map(|(path, _)| path).collect();
+        let expected = if distribution == "pouchdb" {
+            "config.json"
+        } else {
+            "deployer.ini"
+        };
+        assert_eq!(
+            paths,
+            [
+                "/etc/deployer/utilization/consumer/couchdb-password".to_owned(),
+                format!("/etc/deployer/utilization/couchdb/{expected}"),
+            ]
+        );
+    }
+}
+
+#[test]
+fn golden_request_that_prepares_the_pipeline() {
+    let world = World::new("archive");
+    let Some(Action::PreparePipeline {
+        tool,
+        request,
+        topics,
+        databases,
+    }) = consumer::pipeline(&world.context())
+    else {
+        panic!("no request");
+    };
+    let request: serde_json::Value = serde_json::from_str(&request.text).expect("json");
+    let request = serde_json::to_string_pretty(&request).expect("json");
+    insta::assert_snapshot!(format!("{tool:?}\n{request}\n{topics:?}\n{databases:?}"));
+}
+
+#[test]
+fn without_agents_the_first_broker_is_asked_and_starts_the_canaries() {
+    let mut world = World::new("archive");
+    world
+        .topology
+        .nodes
+        .retain(|_, node| node.producer.is_none());
+    world
+        .topology
+        .nodes
+        .get_mut("vm2")
+        .expect("vm2")
+        .roles
+        .remove(&Role::Consumer);
+    let actions = world.install("vm2");
+    let files = files(&actions);
+    let agents: Vec<(&&str, &str)> = files
+        .iter()
+        .filter(|(path, _)| path.contains("/consumer/") || path.contains("/producer/"))
+        .map(|(path, content)| (path, content.text.as_str()))
+        .collect();
+    insta::assert_snapshot!(
+        agents
+            .iter()
+            .map(|(path, text)| format!("=== {path}\n{text}\n"))
+            .collect::<String>()
+    );
+    let uploaded: Vec<&str> = actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::UploadFile { path, .. } => Some(path.as_str()),
+            _ => None,
+        })
+        .collect();
+    let tool = consumer::tool(&world.topology).expect("a tool");
+    let canaries = &producer::tools(&world.topology)["vm2"];
+    assert_eq!(uploaded, [tool.program.as_str(), canaries.program.as_str()]);
+    assert!(
+        files.contains_key(tool.config.as_str()) && files.contains_key(canaries.config.as_str())
+    );
+    // They are the deployer's own there: no service, no user.
+    assert!(!files.contains_key("/etc/systemd/system/utilization-consumer.service"));
+    assert!(!actions.iter().any(
+        |action| matches!(action, Action::CreateUser { user, .. } if user.ends_with("consumer"))
+    ));
+}
+
+#[test]
+fn without_couchdb_only_topics_are_prepared() {
+    let mut world = World::new("archive");
+    world
+        .topology
+        .nodes
+        .get_mut("vm3")
+        .expect("vm3")
+        .roles
+        .remove(&Role::Couchdb);
+    world
+        .topology
+        .nodes
+        .get_mut("vm2")
+        .expect("vm2")
+        .roles
+        .remove(&Role::Consumer);
+    let actions = world.install("vm2");
+    let files = files(&actions);
+    let config = &files["/etc/deployer/utilization/consumer/consumer.toml"].text;
+    assert!(!config.contains("[couchdb]"), "{config}");
+    assert!(!files.contains_key("/etc/deployer/utilization/consumer/couchdb-password"));
+    let Some(Action::PreparePipeline {
+        request,
+        topics,
+        databases,
+        ..
+    }) = consumer::pipeline(&world.context())
+    else {
+        panic!("no request");
+    };
+    assert!(
+        request.text.contains(r#""couchdb":null"#),
+        "{}",
+        request.text
+    );
+    assert_eq!((topics.len(), databases.len()), (3, 0));
+}
+
+#[test]
+fn lines_that_somebody_feeds_need_no_unit() {
+    let mut world = World::new("archive");
+    let client = world.topology.nodes.get_mut("vm1-1").expect("vm1-1");
+    client.producer.as_mut().expect("a producer").source = "stdin".into();
+    let actions = world.install("vm1-1");
+    let files = files(&actions);
+    assert!(
+        files["/etc/deployer/utilization/producer/producer.toml"]
+            .text
+            .contains("kind = \"stdin\"")
+    );
+    assert!(files.keys().all(|path| !path.ends_with(".service")));
+    let started =
+        component::start(Role::Producer, world.node("vm1-1"), &world.context()).expect("started");
+    assert_eq!(started, []);
+}
+
+#[test]
+fn a_quick_start_is_for_local_machines_only() {
+    let unit = |cloud, quick_start| {
+        let mut world = World::new("archive");
+        world.topology.local.quick_start = quick_start;
+        world.topology.nodes.get_mut("vm2").expect("vm2").cloud = cloud;
+        let actions = world.install("vm2");
+        files(&actions)["/etc/systemd/system/utilization-kafka.service"]
+            .text
+            .clone()
+    };
+    assert!(unit(CloudName::Local, true).contains("TieredStopAtLevel"));
+    assert!(!unit(CloudName::Local, false).contains("TieredStopAtLevel"));
+    assert!(!unit(CloudName::Existing, true).contains("TieredStopAtLevel"));
+}
+
+#[test]
+fn what_is_not_known_is_an_error_that_names_it() {
+    let error = |world: &World| {
+        let error = component::install(world.node("vm2"), &world.context()).expect_err("an error");
+        format!("{error}: {}", error.source)
+    };
+    let mut world = World::new("archive");
+    world.artifacts.remove(artifact_key::KAFKA);
+    assert!(
+        error(&world).contains("the artifact `kafka` is not known"),
+        "{}",
+        error(&world)
+    );
+    let mut world = World::new("archive");
+    world.receipt.epochs.clear();
+    assert!(error(&world).contains("epoch"), "{}", error(&world));
+    let mut world = World::new("archive");
+    world.topology.nodes.get_mut("vm2").expect("vm2").broker_id = None;
+    assert!(error(&world).contains("broker_id"), "{}", error(&world));
+    let mut world = World::new("archive");
+    world
+        .topology
+        .kafka
+        .settings
+        .insert("a".into(), "b\nbroker.id=9".into());
+    assert!(
+        error(&world).contains("control character"),
+        "{}",
+        error(&world)
+    );
+}

@@ -1,0 +1,196 @@
+//! From an inventory's text to a topology.
+
+use std::collections::BTreeMap;
+
+use deployer::inventory::{self, CloudName, Problems, Role};
+use deployer::machine::{Access, SshAccess};
+use deployer::topology::{CANARY_TOPIC, Ids, Options, Topology};
+
+fn topology(text: &str, options: &Options, ids: &Ids) -> Result<(Topology, Ids), Problems> {
+    let inventory = inventory::parse(text.as_bytes(), "inventory/test.yaml")?;
+    Topology::new(&inventory, options, ids)
+}
+
+fn simple(text: &str) -> (Topology, Ids) {
+    topology(text, &Options::default(), &Ids::default()).expect("a good inventory")
+}
+
+fn map(pairs: &[(&str, u32)]) -> BTreeMap<String, u32> {
+    pairs
+        .iter()
+        .map(|(name, id)| ((*name).to_owned(), *id))
+        .collect()
+}
+
+#[test]
+fn the_default_inventory_is_the_utilization_pipeline() {
+    let (topology, ids) = simple(inventory::DEFAULT);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&topology).expect("json"));
+    assert_eq!(ids.broker_ids, map(&[("vm2", 1), ("vm3", 2)]));
+    assert_eq!(ids.client_numbers, map(&[("vm1-1", 1), ("vm1-2", 2)]));
+    assert_eq!(
+        topology.zookeeper_connect().as_deref(),
+        Some("vm2.utilization.internal:2181")
+    );
+    assert_eq!(
+        topology.kafka_bootstrap(),
+        "vm2.utilization.internal:9092,vm3.utilization.internal:9092"
+    );
+    assert_eq!(
+        topology.couchdb_url().as_deref(),
+        Some("http://vm3.utilization.internal:5984")
+    );
+}
+
+#[test]
+fn options_override_name_and_cloud_but_not_a_nodes_own_cloud() {
+    let text = "
+name: mixed
+nodes:
+  laptop: { roles: [producer], cloud: existing }
+  vm: { roles: [zookeeper, kafka] }
+kafka: { replication: 1 }
+clouds:
+  existing:
+    hosts:
+      laptop: { address: self, private_address: 192.168.1.7, public_address: 198.51.100.7 }
+      vm: { address: 192.0.2.2, user: ubuntu, port: 2222, key: ~/.ssh/id, jump: gate }
+      gate: { address: gate.example.org }
+";
+    // The gate carries no node, so it must be named by the user's own configuration.
+    let problems = topology(text, &Options::default(), &Ids::default()).expect_err("no such node");
+    assert_eq!(
+        problems.to_string(),
+        "inventory/test.yaml:12:7: clouds.existing.hosts.gate: no node is called so; a node with a count is called `NAME-1`, `NAME-2` …"
+    );
+    let text = text.replace("      gate: { address: gate.example.org }\n", "");
+    let text = text.replace(", jump: gate", "");
+    let (topology, _) = simple(&text);
+    assert_eq!(topology.nodes["vm"].cloud, CloudName::Local);
+    assert_eq!(topology.nodes["vm"].access, None);
+    assert_eq!(topology.nodes["vm"].memory_mib, 2048);
+    let laptop = &topology.nodes["laptop"];
+    assert_eq!(laptop.cloud, CloudName::Existing);
+    assert_eq!(laptop.access, Some(Access::Here));
+    assert_eq!(laptop.memory_mib, 0);
+    assert_eq!(laptop.private_address, "192.168.1.7".parse().ok());
+    assert_eq!(laptop.public_address, "198.51.100.7".parse().ok());
+
+    let options = Options {
+        cloud: Some(CloudName::Existing),
+        name: Some("other".into()),
+    };
+    let (topology, _) = self::topology(&text, &options, &Ids::default()).expect("good");
+    assert_eq!(topology.name, "other");
+    assert_eq!(topology.cloud, CloudName::Existing);
+    assert_eq!(
+        topology.nodes["vm"].access,
+        Some(Access::Ssh(SshAccess {
+            address: "192.0.2.2".into(),
+            user: Some("ubuntu".into()),
+            port: Some(2222),
+            key: Some("~/.ssh/id".into()),
+            host_key: None,
+            jump: None,
+        }))
+    );
+}
+
+#[test]
+fn ids_are_given_in_natural_order_and_kept() {
+    let text = |count: u32| {
+        format!(
+            "{{name: t, nodes: {{a: {{count: {count}, roles: [producer]}}, b: {{roles: [zookeeper, kafka]}}}}, kafka: {{replication: 1}}}}"
+        )
+    };
+    let (_, ids) = simple(&text(11));
+    assert_eq!(ids.client_numbers["a-2"], 2);
+    assert_eq!(ids.client_numbers["a-10"], 10);
+    assert_eq!(ids.client_numbers["a-11"], 11);
+
+    let given = Ids {
+        broker_ids: map(&[("b", 7)]),
+        client_numbers: map(&[("a-2", 1), ("gone", 3)]),
+    };
+    let (topology, ids) = topology(&text(3), &Options::default(), &given).expect("good");
+    assert_eq!(ids.broker_ids, map(&[("b", 7)]));
+    // A node that is gone keeps its number: its topic is still there.
+    assert_eq!(
+        ids.client_numbers,
+        map(&[("a-1", 2), ("a-2", 1), ("a-3", 4), ("gone", 3)])
+    );
+    assert_eq!(topology.nodes["b"].broker_id, Some(7));
+    let producer = topology.nodes["a-3"].producer.as_ref().expect("a producer");
+    assert_eq!(
+        (producer.number, producer.topic.as_str()),
+        (4, "utilizations4")
+    );
+    let (again, same) = self::topology(&text(3), &Options::default(), &ids).expect("good");
+    assert_eq!((again, same), (topology, ids));
+}
+
+#[test]
+fn topics_come_from_producers_and_from_the_file() {
+    let (topology, _) = simple(
+        "
+name: t
+nodes:
+  a: { roles: [producer], producer: { topic: 'Load.{client}', source: stdin, count: 0, interval: 250ms, raw: true } }
+  b: { roles: [producer] }
+  k: { count: 2, roles: [kafka] }
+  z: { roles: [zookeeper] }
+topics:
+  partitions: 3
+  retention: 12h
+  settings: { max.message.bytes: 2000000, cleanup.policy: delete }
+  extra:
+    orders:
+    2024-totals: { partitions: 1, retention: 90d, settings: { cleanup.policy: compact } }
+",
+    );
+    let producer = topology.nodes["a"].producer.as_ref().expect("a producer");
+    assert_eq!(producer.source, "stdin");
+    assert_eq!(
+        (producer.count, producer.interval_ms, producer.raw),
+        (0, 250, true)
+    );
+    let shown: Vec<String> = topology
+        .topics
+        .values()
+        .map(|topic| {
+            format!(
+                "{} → {}: {} × {}, {:?}{}",
+                topic.name,
+                topic.database,
+                topic.partitions,
+                topic.replication,
+                topic.config,
+                if topic.canary { ", canaries" } else { "" }
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"));
+    assert!(topology.topics[CANARY_TOPIC].canary);
+}
+
+#[test]
+fn nodes_without_roles_and_pipelines_without_agents_are_fine() {
+    let (topology, _) = simple("{name: plain, nodes: {vm1: , vm2: {count: 1}}}");
+    assert_eq!(topology.nodes.keys().collect::<Vec<_>>(), ["vm1", "vm2-1"]);
+    assert!(topology.topics.is_empty());
+    let (topology, _) = simple(
+        "{name: bare, nodes: {vm1: {roles: [zookeeper, kafka, couchdb]}}, kafka: {replication: 1}}",
+    );
+    assert_eq!(topology.nodes_with(Role::Consumer).count(), 0);
+    assert_eq!(topology.topics.keys().collect::<Vec<_>>(), [CANARY_TOPIC]);
+}
+
+#[test]
+fn what_the_default_nodes_need_fits_a_small_machine() {
+    let (topology, _) = simple(inventory::DEFAULT);
+    let needs = |name: &str| topology.memory_needed_mib(&topology.nodes[name]);
+    assert_eq!(
+        (needs("vm1-1"), needs("vm2"), needs("vm3")),
+        (288, 1376, 1280)
+    );
+}

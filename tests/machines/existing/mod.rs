@@ -1,0 +1,48 @@
+//! The cloud `existing` on real hosts: machines of this box that the deployer finds as it would find any host of a user, with a
+//! login that is not root's.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests run the box's own programs, and are told of files by the environment"
+)]
+
+mod access;
+mod conflicts;
+mod hosts;
+mod life;
+mod neighbours;
+mod product;
+
+use hosts::Hosts;
+
+/// Where `CouchDB` comes from in these tests: a real release where one is named, else the stand-in.
+fn couchdb() -> String {
+    match std::env::var("DEPLOYER_TEST_COUCHDB") {
+        Ok(archive) if !archive.is_empty() => {
+            format!("distribution: archive, archive: {archive}")
+        }
+        _ => "distribution: pouchdb".into(),
+    }
+}
+
+/// The section of an inventory that says where hosts are: node → host.
+fn section(hosts: &Hosts, nodes: &[(&str, &str)]) -> String {
+    let entries = nodes
+        .iter()
+        .map(|(node, host)| format!("      {node}: {}\n", hosts.entry(host)));
+    format!(
+        "clouds:\n  existing:\n    hosts:\n{}",
+        entries.collect::<String>()
+    )
+}
+
+/// An inventory with one node `all` that does everything, by these ports: ZooKeeper, Kafka, `CouchDB`.
+fn all_in_one(name: &str, ports: [u16; 3], clouds: &str) -> String {
+    let [zookeeper, kafka, couch] = ports;
+    format!(
+        "name: {name}\ncloud: existing\nnodes:\n  all: {{ roles: [zookeeper, kafka, couchdb, consumer, producer] }}\n\
+         zookeeper: {{ port: {zookeeper}, heap_mib: 64 }}\nkafka: {{ port: {kafka}, heap_mib: 256, replication: 1 }}\n\
+         couchdb: {{ port: {couch}, {} }}\nproducer: {{ count: 10, interval: 100ms }}\n{clouds}",
+        couchdb()
+    )
+}

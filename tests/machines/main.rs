@@ -1,0 +1,19 @@
+//! Tests on real machines, booted on this box: they need Linux and root. Without, each says in one line why it did not run;
+//! with `CI=true` that is a failure.
+
+#![allow(
+    clippy::print_stdout,
+    reason = "tests say why they did not run, and what takes long"
+)]
+
+mod actions;
+mod couchdb;
+mod deployer_command;
+mod existing;
+mod interrupted;
+mod local;
+mod pipeline;
+mod receipts;
+mod sources;
+mod support;
+mod watch;
