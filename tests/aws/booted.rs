@@ -2,10 +2,8 @@
 //! was made before it.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 use std::time::{Duration, Instant};
 
 use deployer::cloud::Cloud as _;
@@ -16,75 +14,9 @@ use ssh_key::{Algorithm, LineEnding, PrivateKey, rand_core::OsRng};
 use super::bench::Bench;
 use super::moto::{self, Moto};
 use super::proxy::Proxy;
+use super::watcher::{Watcher, command, may_boot};
 
-const IMAGE: &str = "/var/cache/deployer-tests/cloud-init-bookworm";
 const REGION: &str = "us-east-1";
-
-#[expect(clippy::disallowed_methods, reason = "tests start their own programs")]
-fn command(program: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null());
-    command
-}
-
-/// Why machines cannot be booted here; `None`: they can.
-fn obstacle() -> Option<String> {
-    if !rustix::process::geteuid().is_root() {
-        return Some("needs root".into());
-    }
-    let missing = ["systemd-nspawn", "debootstrap", "nft", "unshare", "ssh"];
-    let missing: Vec<&str> = missing
-        .into_iter()
-        .filter(|name| command(name, &["--version"]).output().is_err())
-        .collect();
-    (!missing.is_empty()).then(|| format!("needs {}", missing.join(", ")))
-}
-
-/// Boots what moto reports. Ends with this process: its standard input closes.
-struct Watcher(Child);
-
-impl Watcher {
-    fn start(python: &Path, url: &str) -> Self {
-        let (python, script) = (
-            python.display().to_string(),
-            moto::clouds().join("machines.py").display().to_string(),
-        );
-        let made = command(&python, &[&script, "image", IMAGE])
-            .status()
-            .expect("image");
-        assert!(made.success(), "the image was not made");
-        let arguments = [
-            "--mount",
-            "--propagation",
-            "private",
-            &python,
-            &script,
-            "watch",
-            IMAGE,
-            url,
-            REGION,
-        ];
-        let mut child = command("unshare", &arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("watcher");
-        let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
-        let first = lines.next().expect("a line").expect("text");
-        assert_eq!(first, "watching");
-        std::thread::spawn(move || {
-            lines.for_each(|line| eprintln!("    {}", line.unwrap_or_default()));
-        });
-        Self(child)
-    }
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
-    }
-}
 
 /// A directory with the user's key and the known hosts, as the deployer keeps them.
 struct Keys {
@@ -194,15 +126,13 @@ async fn stopped(bench: &Bench, node: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn machines_are_trusted_at_first_contact_and_end_by_themselves() {
     let Some(moto) = Moto::start(&[]) else { return };
-    if let Some(why) = obstacle() {
-        let strict = std::env::vars().any(|(key, value)| key == "CI" && value == "true");
-        assert!(!strict, "{why}");
-        eprintln!("skipped: booting machines {why}");
+    if !may_boot() {
         return;
     }
     let _watcher = Watcher::start(
         moto::python().expect("python"),
         &format!("http://127.0.0.1:{}", moto.port),
+        REGION,
     );
     let proxy = Proxy::start(moto.port).await;
     let mut bench = Bench::new(&proxy.url, REGION, "300000000001", &["vm1", "vm2"]);

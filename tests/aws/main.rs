@@ -12,3 +12,5 @@ mod moto;
 mod plan;
 mod policy;
 mod proxy;
+mod watcher;
+mod whole;

@@ -132,9 +132,7 @@ impl Deployment {
                 machines: machines.collect(),
                 packages: stored.packages,
                 user_key: stored.user_key,
-                notes: BTreeMap::new(),
-                made: BTreeSet::new(),
-                remove: BTreeSet::new(),
+                ..Wanted::default()
             },
             files,
         }

@@ -1,0 +1,147 @@
+//! The whole way: `up --cloud aws` from an empty account to documents in CouchDB, on booted machines, by the binary as a user calls
+//! it; nothing is left after `teardown`.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use deployer::cloud::Cloud as _;
+
+use super::bench::Bench;
+use super::moto::{self, Moto};
+use super::watcher::{Watcher, command, may_boot};
+
+const REGION: &str = "us-east-2";
+const BINARY: &str = env!("CARGO_BIN_EXE_deployer");
+
+/// CouchDB is the stand-in: its packages are on no registry that every box reaches.
+fn inventory(url: &str) -> String {
+    format!(
+        "\
+name: whole
+cloud: aws
+nodes:
+  vm1: {{ count: 2, roles: [producer] }}
+  vm2: {{ roles: [zookeeper, kafka, consumer] }}
+  vm3: {{ roles: [kafka, couchdb] }}
+couchdb: {{ distribution: pouchdb }}
+producer: {{ count: 20, interval: 50ms }}
+clouds:
+  aws: {{ region: {REGION}, endpoint_url: '{url}', ssh_from: [10.126.255.254], ttl: 2h }}
+"
+    )
+}
+
+/// A user's box.
+struct Desk {
+    directory: tempfile::TempDir,
+}
+
+impl Desk {
+    fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
+    }
+
+    /// Runs a command line; fails unless it ends with this code. Returns what it said.
+    fn run(&self, code: i32, words: &[&str]) -> String {
+        let start = Instant::now();
+        let output = command(BINARY, words)
+            .args(["--state-dir", &self.path("state")])
+            .env("XDG_RUNTIME_DIR", self.directory.path())
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_CONFIG_FILE", self.path("none"))
+            .env("AWS_SHARED_CREDENTIALS_FILE", self.path("none"))
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .output()
+            .expect("the deployer starts");
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stderr),
+            String::from_utf8_lossy(&output.stdout)
+        );
+        eprintln!("    deployer {} after {:?}", words.join(" "), start.elapsed());
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+        said
+    }
+}
+
+/// The agents lie beside the binary; builds them where `cargo test` was called for this package only.
+fn agents() {
+    let beside = Path::new(BINARY).parent().expect("a directory");
+    if beside.join("producer").is_file() && beside.join("consumer").is_file() {
+        return;
+    }
+    let arguments: &[&str] = if beside.ends_with("release") {
+        &["build", "--package", "agent", "--bins", "--release"]
+    } else {
+        &["build", "--package", "agent", "--bins"]
+    };
+    let built = command(env!("CARGO"), arguments).status();
+    assert!(built.is_ok_and(|status| status.success()), "the agents were not built");
+}
+
+#[track_caller]
+fn says(said: &str, words: &[&str]) {
+    for words in words {
+        assert!(said.contains(words), "`{words}` is missing:\n{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_an_empty_account_to_documents_and_back() {
+    let Some(moto) = Moto::start(&[]) else { return };
+    if !may_boot() {
+        return;
+    }
+    agents();
+    let url = format!("http://127.0.0.1:{}", moto.port);
+    let _watcher = Watcher::start(moto::python().expect("python"), &url, REGION);
+    let desk = Desk {
+        directory: tempfile::tempdir().expect("a directory"),
+    };
+    let file = desk.path("inventory.yaml");
+    std::fs::write(&file, inventory(&url)).expect("an inventory");
+    let bench = Bench::new(&url, REGION, "none", &[]);
+    let nothing_there = async || {
+        let found = bench.aws().deployments().await.expect("deployments");
+        assert!(found.is_empty(), "{found:?}");
+    };
+
+    // Nothing that costs money happens without a word.
+    let said = desk.run(64, &["up", "--inventory", &file]);
+    says(&said, &["4 machines will run on AWS", "There is no terminal"]);
+    nothing_there().await;
+    desk.run(2, &["plan", "--inventory", &file]);
+    nothing_there().await;
+
+    let start = Instant::now();
+    let said = desk.run(0, &["up", "--inventory", &file, "--yes", "--wait"]);
+    eprintln!("{said}");
+    says(
+        &said,
+        &["40 canaries sent, 40 are documents, 0 twice", "vm1-1 20/20", "1 h 59 min left"],
+    );
+    assert!(start.elapsed() < Duration::from_mins(3), "{:?}", start.elapsed());
+    let said = desk.run(0, &["up", "--inventory", &file]);
+    says(&said, &["nothing to do"]);
+    let said = desk.run(0, &["status"]);
+    says(&said, &["all is well", "1 h 5", "`deployer extend` renews"]);
+
+    desk.run(0, &["extend", "6h"]);
+    says(&desk.run(0, &["status"]), &["5 h 5"]);
+    let said = desk.run(0, &["up", "--inventory", &file]);
+    says(&said, &["nothing to do", "5 h 5"]);
+    let said = desk.run(0, &["list", "--cloud", "aws", "--inventory", &file]);
+    says(&said, &["whole", "vm1-1, vm1-2, vm2, vm3"]);
+
+    // The receipt is lost: the id, which everybody can list, is enough.
+    let id = said
+        .lines()
+        .find_map(|line| line.split_whitespace().nth(2).filter(|id| id.len() == 12))
+        .expect("an id")
+        .to_owned();
+    std::fs::rename(desk.path("state"), desk.path("lost")).expect("a lost receipt");
+    let words = ["teardown", "--id", &id, "--cloud", "aws", "--inventory", &file, "--yes"];
+    says(&desk.run(0, &words), &["nothing is left"]);
+    nothing_there().await;
+}
