@@ -22,7 +22,10 @@ pub fn check(inventory: &Inventory, topology: &Topology) -> Result<(), Problems>
         let place = problem
             .strip_prefix('`')
             .and_then(|rest| rest.split_once("`: "))
-            .filter(|(key, _)| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+            .filter(|(key, _)| {
+                key.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            });
         match place {
             Some((key, message)) => inventory.problem(format!("{SECTION}.{key}"), message, None),
             None => inventory.problem(SECTION, problem, None),

@@ -91,7 +91,10 @@ pub fn consent(
 
 /// The question before machines run that somebody pays for: how many, and for how long.
 fn costs(seen: &Look) -> Option<String> {
-    let look = seen.clouds.iter().find(|look| look.name == CloudName::Aws)?;
+    let look = seen
+        .clouds
+        .iter()
+        .find(|look| look.name == CloudName::Aws)?;
     let runs = |step: &&CloudStep| {
         matches!(
             step.operation,

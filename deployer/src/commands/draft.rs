@@ -19,8 +19,8 @@ use crate::run::journal::{self, Entry, Journal};
 use crate::step::{Access, Action, Content};
 use crate::topology::{CloudName, Distribution, Ids, Options, Role, Topology};
 
-use super::{aws_section, login_keys};
 use super::target::{self, Source};
+use super::{aws_section, login_keys};
 
 /// Stands for what is made up at the first `up`: the id, a topic's epoch.
 const NOT_YET: &str = "new";

@@ -78,7 +78,11 @@ pub async fn say(
             secrets.display()
         )?;
     }
-    for look in seen.clouds.iter().filter(|look| look.name == CloudName::Aws) {
+    for look in seen
+        .clouds
+        .iter()
+        .filter(|look| look.name == CloudName::Aws)
+    {
         let left = ttl::left(look.plan.expires, jiff::Timestamp::now());
         writeln!(out, "machines:  {left}, then they power themselves off")?;
     }

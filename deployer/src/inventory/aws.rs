@@ -132,7 +132,9 @@ impl TryFrom<String> for Ttl {
         let duration: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
         let duration = Duration::try_from(duration).map_err(|_| wrong())?;
         if duration < SHORTEST_TTL {
-            return Err("is too short: machines live at least 30 minutes after each boot".to_owned());
+            return Err(
+                "is too short: machines live at least 30 minutes after each boot".to_owned(),
+            );
         }
         Ok(Self(Some(duration)))
     }

@@ -17,8 +17,8 @@ use std::path::Path;
 
 use super::process::Program;
 use super::{
-    Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Need, Notes, Operation as CloudOperation,
-    Progress, Wanted,
+    Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Need, Notes,
+    Operation as CloudOperation, Progress, Wanted,
 };
 use crate::topology;
 
