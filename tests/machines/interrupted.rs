@@ -44,7 +44,7 @@ fn what_is_killed_or_stopped_is_finished_by_the_next() {
         up.interrupt();
         up.finish()
             .code(130)
-            .says(&["deployer up goes on from here"]);
+            .says(&["the same command goes on from here"]);
         deployer.run(&["up"]).code(0);
         deployer.run(&["up"]).code(0).says(&["nothing to do"]);
         deployer.teardown();
