@@ -8,6 +8,7 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,7 +17,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -148,7 +149,8 @@ impl Deployer {
         command.args(own).arg("--state-dir").arg(&self.state_dir);
         match own[0] {
             "up" | "plan" | "check" => command.arg("--inventory").arg(self.inventory()),
-            _ if own.contains(&"--id") => &mut command,
+            // An id, or a name that is given on purpose, says which one is meant.
+            _ if own.contains(&"--id") || own.contains(&"--cloud") => &mut command,
             _ => command.args(["--name", &self.name]),
         };
         command
@@ -156,7 +158,8 @@ impl Deployer {
             .env("XDG_RUNTIME_DIR", self.directory.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .stderr(Stdio::piped())
+            .process_group(0);
         for (variable, value) in &self.variables {
             command.env(variable, value);
         }
@@ -191,7 +194,11 @@ impl Deployer {
                 .arg(master.join("master"))
                 .args(["-O", "exit", "any"])
                 .output();
-            assert!(ended.expect("ssh runs").status.success(), "{}", master.display());
+            assert!(
+                ended.expect("ssh runs").status.success(),
+                "{}",
+                master.display()
+            );
         }
     }
 
@@ -313,7 +320,7 @@ impl Running {
     }
 
     /// Waits until a line is said that fits. `false`: it ended before.
-    pub(crate) fn until(&mut self, fits: impl Fn(&str) -> bool) -> bool {
+    pub(crate) fn until(&mut self, mut fits: impl FnMut(&str) -> bool) -> bool {
         loop {
             let left = DEADLINE.saturating_sub(self.started.elapsed());
             match self.lines.recv_timeout(left) {
@@ -329,15 +336,19 @@ impl Running {
         }
     }
 
-    /// Sends a signal.
-    pub(crate) fn signal(&self, signal: Signal) {
+    /// Sends SIGINT to all that runs in front, as a terminal does at Ctrl-C.
+    pub(crate) fn interrupt(&self) {
+        kill_process_group(self.pid(), Signal::INT).expect("the deployer runs");
+    }
+
+    fn pid(&self) -> Pid {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.expect("a process id"), signal).expect("the deployer runs");
+        pid.expect("a process id")
     }
 
     /// Ends it without any warning, and gives what it had said.
     pub(crate) fn kill(self) -> Said {
-        self.signal(Signal::KILL);
+        kill_process(self.pid(), Signal::KILL).expect("the deployer runs");
         self.finish()
     }
 
@@ -388,7 +399,10 @@ pub(crate) fn subtest<T>(name: &str, body: impl FnOnce() -> T) -> T {
     let started = Instant::now();
     say(&format!("… {name}"));
     let result = body();
-    say(&format!("ok {name}: {:.1} s", started.elapsed().as_secs_f64()));
+    say(&format!(
+        "ok {name}: {:.1} s",
+        started.elapsed().as_secs_f64()
+    ));
     result
 }
 

@@ -6,8 +6,12 @@
     reason = "tests say why they did not run, and what takes long"
 )]
 
+mod couchdb;
 mod deployer_command;
+mod interrupted;
 mod local;
 mod pipeline;
+mod receipts;
+mod sources;
 mod support;
 mod watch;

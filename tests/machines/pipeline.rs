@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::deployer_command::{Deployer, subtest};
-use crate::support::may_run;
-use crate::watch::{Documents, Knocking, address, restarted, units, well, whole_runs};
+use crate::support::{eventually, may_run};
+use crate::watch::{Documents, Knocking, address, inside, off, restarted, units, well, whole_run};
 
 /// The utilization pipeline with `count` events of each client, `interval` apart, and more keys.
 fn inventory(clients: u32, count: u32, interval: &str, more: &str) -> String {
@@ -36,8 +36,52 @@ fn the_utilization_pipeline() {
     subtest("status has its documented shape", || {
         status_has_its_shape(&deployer);
     });
-    subtest("a changed key restarts its readers, brokers one by one", || {
-        a_changed_key_restarts_its_readers(&deployer);
+    subtest(
+        "a changed key restarts its readers, brokers one by one",
+        || {
+            a_changed_key_restarts_its_readers(&deployer);
+        },
+    );
+    subtest("an edit by hand is shown and undone", || {
+        an_edit_by_hand_is_undone(&deployer);
+    });
+    subtest("an up killed between write and restart is healed", || {
+        a_missed_restart_is_healed(&deployer);
+    });
+    subtest("changed settings of producers start a new run", || {
+        deployer.write(&inventory(2, EVENTS, "10ms", CHANGED));
+        deployer
+            .run(&["up", "--yes", "--wait"])
+            .code(0)
+            .says(&["vm1-2 80/80"]);
+        whole_newest_runs(&deployer, 2);
+    });
+    subtest("a broker killed under load loses nothing", || {
+        a_killed_broker_loses_nothing(&deployer);
+    });
+    subtest(
+        "a killed consumer and a CouchDB that is away lose nothing",
+        || {
+            a_killed_consumer_loses_nothing(&deployer);
+        },
+    );
+    subtest("a finished producer stays finished", || {
+        a_finished_producer_stays_finished(&deployer);
+    });
+    subtest("a dead node is named and repaired", || {
+        a_dead_node_is_repaired(&deployer)
+    });
+    subtest("a node without sshd is named, the others untouched", || {
+        a_node_without_sshd_is_named(&deployer);
+    });
+    subtest("other deployments live beside it", || {
+        others_live_beside(&deployer)
+    });
+    subtest("what is no longer wanted goes with --prune only", || {
+        orphans_are_pruned(&deployer);
+    });
+    subtest("lost data needs a word", || {
+        lost_data_needs_a_word(&deployer)
     });
     subtest("teardown leaves nothing", || deployer.teardown());
 }
@@ -54,15 +98,19 @@ fn up_makes_documents(deployer: &Deployer) {
         "next: ",
     ]);
     let documents = Documents::new(deployer, "vm3");
-    whole_runs(&documents, "utilizations1", "vm1-1", 100, 1);
-    whole_runs(&documents, "utilizations2", "vm1-2", 100, 1);
+    whole_run(&documents, "utilizations1", "vm1-1", 100, 1);
+    whole_run(&documents, "utilizations2", "vm1-2", 100, 1);
     let newest = deployer.run(&["docs", "-n", "2"]).code(0).out;
     let newest: Vec<serde_json::Value> = newest
         .lines()
         .map(|line| serde_json::from_str(line).expect("a document a line"))
         .collect();
     assert_eq!(newest.len(), 2);
-    assert!(newest[0]["processes"].as_array().is_some_and(|all| !all.is_empty()));
+    assert!(
+        newest[0]["processes"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty())
+    );
 }
 
 fn a_second_up_changes_nothing(deployer: &Deployer) {
@@ -70,7 +118,8 @@ fn a_second_up_changes_nothing(deployer: &Deployer) {
     assert_eq!(before.len(), 7, "{before:?}");
     // From here on sshd says each command that it runs.
     for node in ["vm1-1", "vm1-2", "vm2", "vm3"] {
-        let words = "echo LogLevel VERBOSE >/etc/ssh/sshd_config.d/loud.conf && systemctl reload ssh";
+        let words =
+            "echo LogLevel VERBOSE >/etc/ssh/sshd_config.d/loud.conf && systemctl reload ssh";
         deployer.on(node, &["sh", "-c", words]);
     }
     let commands = |node: &str| {
@@ -96,16 +145,35 @@ fn a_second_up_changes_nothing(deployer: &Deployer) {
 }
 
 fn status_has_its_shape(deployer: &Deployer) {
-    deployer.run(&["status"]).code(0).says(&["all is well", "vm1-1", "finished 100/100"]);
+    deployer
+        .run(&["status"])
+        .code(0)
+        .says(&["all is well", "vm1-1", "finished 100/100"]);
     let status = well(deployer);
     let keys = |value: &serde_json::Value| -> Vec<String> {
-        value.as_object().expect("an object").keys().cloned().collect()
+        value
+            .as_object()
+            .expect("an object")
+            .keys()
+            .cloned()
+            .collect()
     };
     let mut top = keys(&status);
     top.sort();
     assert_eq!(
         top,
-        ["brokers", "cloud", "couchdb", "deployment", "format", "healthy", "id", "nodes", "problems", "topics"]
+        [
+            "brokers",
+            "cloud",
+            "couchdb",
+            "deployment",
+            "format",
+            "healthy",
+            "id",
+            "nodes",
+            "problems",
+            "topics"
+        ]
     );
     assert_eq!(keys(&status["nodes"]), ["vm1-1", "vm1-2", "vm2", "vm3"]);
     for node in ["vm1-1", "vm2"] {
@@ -140,7 +208,10 @@ const CLEANERS: &str = "kafka: { settings: { log.cleaner.threads: 2 } }";
 fn a_changed_key_restarts_its_readers(deployer: &Deployer) {
     let before = units(deployer);
     deployer.write(&inventory(2, 100, "20ms", CLEANERS));
-    let planned = deployer.run(&["plan"]).code(2).says(&["+log.cleaner.threads=2"]);
+    let planned = deployer
+        .run(&["plan"])
+        .code(2)
+        .says(&["+log.cleaner.threads=2"]);
     let restarts: Vec<&str> = planned
         .out
         .lines()
@@ -150,11 +221,17 @@ fn a_changed_key_restarts_its_readers(deployer: &Deployer) {
         .collect();
     assert_eq!(restarts.len(), 2, "{}", planned.out);
     for (line, node) in restarts.iter().zip(["vm2", "vm3"]) {
-        let unit = format!("  {node}: {}-kafka.service, server.properties changed", deployer.name);
+        let unit = format!(
+            "  {node}: {}-kafka.service, server.properties changed",
+            deployer.name
+        );
         assert!(line.starts_with(&unit), "{line}");
     }
     // Another inventory is a question, and there is nobody to ask.
-    deployer.run(&["up"]).code(64).says(&["is another than at the last up", "--yes"]);
+    deployer
+        .run(&["up"])
+        .code(64)
+        .says(&["is another than at the last up", "--yes"]);
     assert_eq!(units(deployer), before);
 
     let knocking = Knocking::at([address(deployer, "vm2"), address(deployer, "vm3")]);
@@ -176,9 +253,248 @@ fn a_changed_key_restarts_its_readers(deployer: &Deployer) {
         .filter_map(|line| line.split_once("] "))
         .map(|(_, words)| words)
         .filter(|words| words.contains("kafka.service … done") || words.contains("in sync … done"))
-        .map(|words| if words.contains("sync") { "in sync" } else { &words[..3] })
+        .map(|words| {
+            if words.contains("sync") {
+                "in sync"
+            } else {
+                &words[..3]
+            }
+        })
         .collect();
-    assert_eq!(order, ["in sync", "vm2", "in sync", "vm3", "in sync"], "{}", said.err);
+    assert_eq!(
+        order,
+        ["in sync", "vm2", "in sync", "vm3", "in sync"],
+        "{}",
+        said.err
+    );
     deployer.run(&["up"]).code(0).says(&["nothing to do"]);
-    std::thread::sleep(Duration::from_millis(1));
+}
+
+/// Other settings than at first, which stay from here on.
+const CHANGED: &str = "\
+kafka: { settings: { log.cleaner.threads: 2 } }
+consumer: { batch_age: 60ms }";
+
+/// Events of each later run: enough for something to happen in the middle.
+const EVENTS: u32 = 80;
+
+fn whole_newest_runs(deployer: &Deployer, runs: usize) {
+    let documents = Documents::new(deployer, "vm3");
+    whole_run(&documents, "utilizations1", "vm1-1", EVENTS, runs);
+    whole_run(&documents, "utilizations2", "vm1-2", EVENTS, runs);
+}
+
+fn an_edit_by_hand_is_undone(deployer: &Deployer) {
+    let before = units(deployer);
+    let file = format!("/etc/deployer/{}/consumer/consumer.toml", deployer.name);
+    let text = deployer.on("vm2", &["cat", &file]);
+    deployer.on("vm2", &["sh", "-c", &format!("echo '# by hand' >>{file}")]);
+    deployer
+        .run(&["plan"])
+        .code(2)
+        .says(&["consumer.toml (content differs)", "-# by hand"]);
+    deployer
+        .run(&["up"])
+        .code(0)
+        .says(&["-# by hand", "proven"]);
+    assert_eq!(deployer.on("vm2", &["cat", &file]), text);
+    // The consumer never read the edit.
+    assert_eq!(units(deployer), before);
+    deployer.run(&["plan"]).code(0);
+}
+
+fn a_missed_restart_is_healed(deployer: &Deployer) {
+    let before = units(deployer);
+    deployer.write(&inventory(2, 100, "20ms", CHANGED));
+    let mut up = deployer.start(&["up", "--yes"]);
+    assert!(up.until(|line| line.contains("consumer.toml … done")));
+    let said = up.kill();
+    assert_eq!(
+        units(deployer),
+        before,
+        "the kill came too late: {}",
+        said.err
+    );
+    deployer
+        .run(&["plan"])
+        .code(2)
+        .says(&["consumer.toml changed since it started"])
+        .never_says(&["batch_age"]);
+    deployer.run(&["up"]).code(0).says(&["proven"]);
+    let after = units(deployer);
+    assert_eq!(
+        restarted(&before, &after),
+        BTreeSet::from(["vm2 consumer".to_owned()])
+    );
+    deployer.run(&["up"]).code(0).says(&["nothing to do"]);
+}
+
+/// Starts a new run, and waits until events flow.
+fn produce(deployer: &Deployer) {
+    deployer.run(&["produce"]).code(0);
+    let status = deployer.run(&["status", "--json"]).json();
+    for client in ["vm1-1", "vm1-2"] {
+        let node = &status["nodes"][client];
+        assert!(
+            node["produced"][0].as_u64() < Some(u64::from(EVENTS) / 2),
+            "{node}"
+        );
+    }
+}
+
+fn unit(deployer: &Deployer, role: &str) -> String {
+    format!("{}-{role}.service", deployer.name)
+}
+
+fn a_killed_broker_loses_nothing(deployer: &Deployer) {
+    let before = units(deployer);
+    produce(deployer);
+    let broker = unit(deployer, "kafka");
+    deployer.on("vm2", &["systemctl", "kill", "--signal=KILL", &broker]);
+    whole_newest_runs(deployer, 3);
+    let status = well(deployer);
+    for topic in ["utilizations1", "utilizations2"] {
+        // In Kafka, too, each event is there once: 100, 80 and 80.
+        assert_eq!(status["topics"][topic]["events"], 260, "{topic}");
+        assert_eq!(status["topics"][topic]["dead_letters"], 0, "{topic}");
+    }
+    let restarted = restarted(&before, &units(deployer));
+    assert_eq!(restarted, BTreeSet::from(["vm2 kafka".to_owned()]));
+}
+
+fn a_killed_consumer_loses_nothing(deployer: &Deployer) {
+    let before = units(deployer);
+    produce(deployer);
+    deployer.on(
+        "vm2",
+        &[
+            "systemctl",
+            "kill",
+            "--signal=KILL",
+            &unit(deployer, "consumer"),
+        ],
+    );
+    let couchdb = unit(deployer, "couchdb");
+    deployer.on("vm3", &["systemctl", "stop", &couchdb]);
+    std::thread::sleep(Duration::from_secs(5));
+    deployer.on("vm3", &["systemctl", "start", &couchdb]);
+    eventually("CouchDB listens", || {
+        let address = std::net::SocketAddr::new(address(deployer, "vm3"), 5984);
+        std::net::TcpStream::connect(address).map_err(|error| error.to_string())
+    });
+    whole_newest_runs(deployer, 4);
+    let status = well(deployer);
+    assert_eq!(status["topics"]["utilizations1"]["dead_letters"], 0);
+    let restarted = restarted(&before, &units(deployer));
+    let expected = ["vm2 consumer".to_owned(), "vm3 couchdb".to_owned()];
+    assert_eq!(restarted, BTreeSet::from(expected));
+}
+
+fn a_finished_producer_stays_finished(deployer: &Deployer) {
+    let boot = |node| inside(deployer, node, &["cat", "/proc/sys/kernel/random/boot_id"]);
+    let pid = |node| inside(deployer, node, &["cut", "-d ", "-f22", "/proc/1/stat"]);
+    let (_, before) = (boot("vm1-1"), pid("vm1-1"));
+    inside(deployer, "vm1-1", &["systemctl", "--no-block", "reboot"]);
+    off(deployer, "vm1-1");
+    eventually("vm1-1 boots again", || {
+        let said = deployer.run(&["status", "--json"]).json();
+        let reachable = said["nodes"]["vm1-1"]["reachable"] == true;
+        reachable.then_some(()).ok_or(said.to_string())
+    });
+    assert_ne!(pid("vm1-1"), before);
+    let status = well(deployer);
+    let states = &status["nodes"]["vm1-1"]["units"];
+    assert_eq!(states[unit(deployer, "producer")], "finished");
+    deployer.run(&["up"]).code(0).says(&["nothing to do"]);
+    whole_newest_runs(deployer, 4);
+}
+
+fn a_dead_node_is_repaired(deployer: &Deployer) {
+    inside(deployer, "vm3", &["systemctl", "--no-block", "poweroff"]);
+    off(deployer, "vm3");
+    let status = deployer.run(&["status"]).code(1).says(&["problem: vm3"]);
+    assert!(
+        status.took < Duration::from_millis(3500),
+        "{:?}",
+        status.took
+    );
+    let status = deployer.run(&["status", "--json"]).code(1).json();
+    let reachable =
+        ["vm1-1", "vm1-2", "vm2", "vm3"].map(|node| &status["nodes"][node]["reachable"]);
+    assert_eq!(reachable, [true, true, true, false]);
+    deployer
+        .run(&["plan"])
+        .code(2)
+        .says(&["start vm3 (it is off; its disk is kept)"]);
+    deployer.run(&["up"]).code(0).says(&["proven"]);
+    well(deployer);
+    whole_newest_runs(deployer, 4);
+}
+
+fn a_node_without_sshd_is_named(deployer: &Deployer) {
+    let before = units(deployer);
+    inside(deployer, "vm2", &["systemctl", "stop", "ssh"]);
+    inside(deployer, "vm2", &["pkill", "-x", "sshd"]);
+    let said = deployer
+        .run(&["up"])
+        .code(1)
+        .says(&["vm2", "is its sshd running?"]);
+    assert!(said.took < Duration::from_secs(15), "{:?}", said.took);
+    said.never_says(&["start ", "write ", "vm3:"]);
+    inside(deployer, "vm2", &["systemctl", "start", "ssh"]);
+    deployer.run(&["up"]).code(0).says(&["nothing to do"]);
+    assert_eq!(units(deployer), before);
+}
+
+fn others_live_beside(deployer: &Deployer) {
+    let before = units(deployer);
+    let plain = "nodes: { vm2: {} }\n";
+    let (other, namesake) = (deployer.beside(false, plain), deployer.beside(true, plain));
+    for other in [&other, &namesake] {
+        other.run(&["up"]).code(0);
+        assert_ne!(other.id(), deployer.id());
+        assert_eq!(other.on("vm2", &["hostname"]), "vm2\n");
+    }
+    deployer
+        .run(&["status", "--cloud", "local"])
+        .code(64)
+        .says(&["several deployments fit", &deployer.name, &other.name]);
+    other.teardown();
+    namesake.teardown();
+    assert_eq!(units(deployer), before);
+    deployer.run(&["up"]).code(0).says(&["nothing to do"]);
+}
+
+fn orphans_are_pruned(deployer: &Deployer) {
+    let orphan = deployer.place().join("machines/vm1-2");
+    deployer.write(&inventory(1, EVENTS, "10ms", CHANGED));
+    let words = "vm1-2: no longer wanted and left alone; --prune removes it";
+    deployer.run(&["plan"]).code(2).says(&[words]);
+    deployer.run(&["up", "--yes"]).code(0).says(&[words]);
+    assert!(orphan.exists());
+    deployer
+        .run(&["up", "--yes", "--prune"])
+        .code(0)
+        .says(&["delete vm1-2 and its disk"]);
+    assert!(!orphan.exists());
+    deployer.run(&["up"]).code(0).says(&["nothing to do"]);
+    well(deployer);
+}
+
+fn lost_data_needs_a_word(deployer: &Deployer) {
+    inside(deployer, "vm3", &["systemctl", "--no-block", "poweroff"]);
+    off(deployer, "vm3");
+    std::fs::remove_dir_all(deployer.place().join("machines/vm3")).expect("vm3 is there");
+    deployer.run(&["up", "--yes"]).code(64).says(&[
+        "vm3: the data of kafka and couchdb is gone",
+        "--destroy-data vm3",
+    ]);
+    assert!(!deployer.place().join("machines/vm3").exists());
+    deployer
+        .run(&["up", "--yes", "--destroy-data", "vm3"])
+        .code(0)
+        .says(&["proven"]);
+    deployer.run(&["verify"]).code(0);
+    well(deployer);
+    deployer.run(&["up"]).code(0).says(&["nothing to do"]);
 }

@@ -343,12 +343,21 @@ pub(crate) fn succeed(program: &str, arguments: &[&str]) -> String {
 }
 
 /// Tries until it succeeds, for at most 30 s.
-pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Result<T, String>) -> T {
+pub(crate) fn eventually<T>(what: &str, attempt: impl FnMut() -> Result<T, String>) -> T {
+    within(Duration::from_secs(30), what, attempt)
+}
+
+/// Tries until it succeeds.
+pub(crate) fn within<T>(
+    limit: Duration,
+    what: &str,
+    mut attempt: impl FnMut() -> Result<T, String>,
+) -> T {
     let started = Instant::now();
     loop {
         match attempt() {
             Ok(value) => return value,
-            Err(why) if started.elapsed() > Duration::from_secs(30) => panic!("{what}: {why}"),
+            Err(why) if started.elapsed() > limit => panic!("{what}: {why}"),
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::deployer_command::Deployer;
+use crate::support::{eventually, processes, succeed, within};
 
 /// What systemd says of a unit; times are of the box's monotonic clock, which all machines share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +66,9 @@ pub(crate) fn restarted(
     after: &BTreeMap<String, Unit>,
 ) -> BTreeSet<String> {
     assert!(before.keys().eq(after.keys()), "{before:?} {after:?}");
-    let other = before.iter().filter(|(name, unit)| after[*name].pid != unit.pid);
+    let other = before
+        .iter()
+        .filter(|(name, unit)| after[*name].pid != unit.pid);
     other.map(|(name, _)| name.clone()).collect()
 }
 
@@ -87,6 +90,7 @@ pub(crate) fn address(deployer: &Deployer, node: &str) -> IpAddr {
 pub(crate) struct Documents {
     base: String,
     password: String,
+    agents_password: String,
     client: reqwest::Client,
     runtime: tokio::runtime::Runtime,
 }
@@ -99,10 +103,11 @@ impl Documents {
         let secrets = deployer.receipt_path().with_file_name("secrets.json");
         let secrets: Value =
             serde_json::from_slice(&std::fs::read(secrets).expect("secrets")).expect("JSON");
-        let password = secrets["couchdb_admin_password"].as_str();
+        let password = |key: &str| secrets[key].as_str().expect("a password").to_owned();
         Self {
             base: format!("http://{}:5984", address(deployer, node)),
-            password: password.expect("a password").to_owned(),
+            password: password("couchdb_admin_password"),
+            agents_password: password("couchdb_user_password"),
             client: reqwest::Client::builder()
                 .timeout(Duration::from_secs(10))
                 .build()
@@ -114,11 +119,16 @@ impl Documents {
         }
     }
 
-    /// The status and the JSON of a GET; `user`: as the admin, or as nobody.
-    pub(crate) fn get(&self, path: &str, as_admin: bool) -> (u16, Value) {
+    /// The status and the JSON of a GET, by a user or by nobody.
+    pub(crate) fn get(&self, path: &str, user: Option<&str>) -> (u16, Value) {
         let mut request = self.client.get(format!("{}/{path}", self.base));
-        if as_admin {
-            request = request.basic_auth("admin", Some(&self.password));
+        if let Some(user) = user {
+            let password = if user == "admin" {
+                &self.password
+            } else {
+                &self.agents_password
+            };
+            request = request.basic_auth(user, Some(password));
         }
         self.runtime.block_on(async {
             let answer = request.send().await.expect("CouchDB answers");
@@ -130,7 +140,7 @@ impl Documents {
 
     /// The runs of a client, by the ids of its documents. An id can be there only once.
     pub(crate) fn runs(&self, database: &str, client: &str) -> Runs {
-        let (status, answer) = self.get(&format!("{database}/_all_docs"), true);
+        let (status, answer) = self.get(&format!("{database}/_all_docs"), Some("admin"));
         assert_eq!(status, 200, "{answer}");
         let mut runs = Runs::new();
         for row in answer["rows"].as_array().expect("rows") {
@@ -141,30 +151,76 @@ impl Documents {
             let sequence = sequence.parse().expect("a sequence number");
             runs.entry(run.into()).or_default().push(sequence);
         }
-        runs.values_mut().for_each(|sequences| sequences.sort_unstable());
+        runs.values_mut()
+            .for_each(|sequences| sequences.sort_unstable());
         runs
     }
 }
 
-/// Waits until all runs of a client have the numbers 1 to `count` and no other, and there are so many runs.
+/// Waits until a client has so many runs, and the newest one has the numbers 1 to `count`, each once.
 #[track_caller]
-pub(crate) fn whole_runs(
+pub(crate) fn whole_run(
     documents: &Documents,
     database: &str,
     client: &str,
     count: u32,
     runs: usize,
 ) {
-    let wanted: Vec<u32> = (1..=count).collect();
-    crate::support::eventually(&format!("{runs} runs of {count} in {database}"), || {
+    let what = format!("run {runs} with {count} events in {database}");
+    // `top` itself takes most of a fifth of a second.
+    within(Duration::from_secs(90), &what, || {
         let found = documents.runs(database, client);
-        let mut whole = found.values().filter(|numbers| **numbers == wanted);
-        if found.len() == runs && whole.by_ref().count() == runs {
+        let newest = found.last_key_value().map(|(_, numbers)| numbers);
+        if found.len() == runs && newest.is_some_and(|newest| newest.iter().copied().eq(1..=count))
+        {
             return Ok(());
         }
-        let lengths: BTreeMap<&String, usize> = found.iter().map(|(run, n)| (run, n.len())).collect();
+        let lengths: BTreeMap<&String, usize> = found
+            .iter()
+            .map(|(run, numbers)| (run, numbers.len()))
+            .collect();
         Err(format!("{lengths:?}"))
     });
+}
+
+/// Runs a command in a machine without its sshd: from this box, in the machine's namespaces.
+pub(crate) fn inside(deployer: &Deployer, node: &str, command: &[&str]) -> String {
+    let leader = processes(&deployer.id())
+        .into_iter()
+        .find(|process| is_first_of(*process, node))
+        .unwrap_or_else(|| panic!("{node} does not run"));
+    let target = leader.to_string();
+    let mut words = vec!["--target", &target, "--all"];
+    words.extend(command);
+    succeed("nsenter", &words)
+}
+
+/// Whether a process is process 1 of the machine of a node.
+fn is_first_of(process: i32, node: &str) -> bool {
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/{process}/{file}"));
+    let first = read("status").is_ok_and(|status| {
+        let mut numbers = status.lines().filter(|line| line.starts_with("NSpid:"));
+        numbers.next().is_some_and(|line| {
+            let numbers: Vec<&str> = line.split_whitespace().skip(1).collect();
+            numbers.len() > 1 && numbers.last() == Some(&"1")
+        })
+    });
+    let name = std::fs::read_to_string(format!("/proc/{process}/root/etc/hostname"));
+    first && name.is_ok_and(|name| name.trim() == node)
+}
+
+/// Waits until a machine is off.
+pub(crate) fn off(deployer: &Deployer, node: &str) {
+    let id = deployer.id();
+    eventually(&format!("{node} goes off"), || {
+        let mut all = processes(&id).into_iter();
+        match all.find(|process| is_first_of(*process, node)) {
+            Some(process) => Err(format!("process {process} runs")),
+            None => Ok(()),
+        }
+    });
+    // The keeper of the machine notices a moment later.
+    std::thread::sleep(Duration::from_millis(300));
 }
 
 /// Knocks at two brokers' ports all the time.

@@ -8,9 +8,9 @@ use futures_util::future::join_all;
 
 use crate::cli::{Environment, Teardown};
 use crate::cloud::{Cloud, Found};
-use crate::error::{CommandError, Kind};
+use crate::error::CommandError;
 use crate::facts::Query;
-use crate::host::Connector;
+use crate::host::{Connector, connector};
 use crate::machine::Machine;
 use crate::plan;
 use crate::receipt::{MachineRecord, Receipt};
@@ -93,10 +93,7 @@ pub async fn run(
         return Err(CommandError::failed(format!("still there:{list}"))
             .hint("run the same teardown again; what stays then is held by another program"));
     }
-    let machines = deployment::machines(&doomed.receipt);
-    connector(&machines, journal.directory(), environment)?
-        .forget()
-        .await?;
+    connector::forget(journal.directory(), environment.runtime_dir.as_deref()).await?;
     journal.remove()?;
     let took = started.elapsed().as_secs_f64();
     reporter.event(&Event::Note(format!(
@@ -293,26 +290,18 @@ fn hosts_of_the_user(receipt: &Receipt) -> BTreeMap<String, Machine> {
     machines
 }
 
-fn connector(
-    machines: &BTreeMap<String, Machine>,
-    directory: &Path,
-    environment: &Environment,
-) -> Result<Connector, CommandError> {
-    Ok(Connector::new(
-        machines,
-        directory,
-        environment.runtime_dir.as_deref(),
-        &environment.home,
-    )?)
-}
-
 async fn connect(
     hosts: &BTreeMap<String, Machine>,
     directory: &Path,
     environment: &Environment,
     reporter: &dyn Reporter,
 ) -> Result<Crew, CommandError> {
-    let connector = connector(hosts, directory, environment)?;
+    let connector = Connector::new(
+        hosts,
+        directory,
+        environment.runtime_dir.as_deref(),
+        &environment.home,
+    )?;
     Ok(Crew::connect(&connector, hosts, PATIENCE_FOR_RUNNING, reporter).await)
 }
 
@@ -364,16 +353,13 @@ async fn clean(
             format!("{node}: these Debian packages stay: {}", names.join(" "))
         })
         .collect();
-    let summary = Runner::new(crew.hands(), reporter, stop)
-        .run(&plan, &|_| {})
-        .await
+    let runner = Runner::new(crew.hands(), reporter, stop);
+    let ran = stop.unless(2, runner.run(&plan, &|_| {})).await;
+    let summary = ran
+        .ok_or_else(interrupted)?
         .map_err(|failures| failed(&failures))?;
     if summary.left > 0 {
-        return Err(CommandError {
-            kind: Kind::Interrupted,
-            ..CommandError::failed("stopped before all was taken away")
-        }
-        .hint("deployer teardown goes on from here"));
+        return Err(interrupted());
     }
     for line in packages {
         reporter.event(&Event::Note(line));
@@ -387,4 +373,9 @@ async fn clean(
     left.extend(crew.unreachable.values().map(ToString::to_string));
     crew.close(false).await?;
     Ok(left)
+}
+
+fn interrupted() -> CommandError {
+    CommandError::interrupted("stopped before all was taken away")
+        .hint("deployer teardown goes on from here")
 }

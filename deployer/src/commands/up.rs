@@ -8,7 +8,7 @@ use crate::artifact::program::Program;
 use crate::artifact::{couchdb, kafka};
 use crate::cli::{Environment, Up};
 use crate::component::artifact_key;
-use crate::error::{CommandError, Kind};
+use crate::error::CommandError;
 use crate::preflight::{self, AgentNeeds};
 use crate::receipt::{MachineRecord, Receipt};
 use crate::report::{Event, Reporter};
@@ -16,7 +16,7 @@ use crate::run::Failures;
 use crate::run::journal::{Journal, Mode};
 use crate::run::runner::{Runner, Stop};
 use crate::step::Action;
-use crate::topology::{CloudName, Distribution};
+use crate::topology::{CloudName, Distribution, Role};
 
 use super::confirm::confirm;
 use super::crew::{PATIENCE_FOR_NEW, PATIENCE_FOR_RUNNING};
@@ -58,7 +58,6 @@ pub async fn run(
 ) -> Result<u8, CommandError> {
     let started = Instant::now();
     let mut times = Times::default();
-    let stop = Stop::on_interrupt();
 
     // Everything that can be refused without asking anybody is refused here, before anything is made.
     let mut draft = Draft::new(
@@ -89,7 +88,10 @@ pub async fn run(
     let mut seen = look(&mut draft, &viewpoint).await?;
     times.since("look", looking);
     if seen.is_settled() {
-        journal.change(|receipt| remember(receipt, &draft))?;
+        journal.change(|receipt| {
+            remember(receipt, &draft);
+            hold(receipt, &draft, &seen, true);
+        })?;
         let facts = format!("{} nodes, nothing to do", draft.topology.nodes.len());
         reporter.event(&Event::Note(format!(
             "{facts} ({:.2} s)",
@@ -109,6 +111,9 @@ pub async fn run(
         return Ok(0);
     }
     consent(&draft, &seen, before.as_ref(), options, reporter)?;
+
+    // Until here Ctrl-C ends the program as ever, questions included. From here on what was begun is finished first.
+    let stop = Stop::on_interrupt();
     journal.change(|receipt| {
         remember(receipt, &draft);
         for look in &seen.clouds {
@@ -124,10 +129,10 @@ pub async fn run(
     let identities = draft.artifacts.clone();
     let (made, fetched) = futures_util::join!(
         make_machines(&seen, &journal, reporter, &stop),
-        fetch(&draft, &seen, reporter)
+        stop.unless(1, fetch(&draft, &seen, reporter))
     );
     made?;
-    let (paths, source) = fetched?;
+    let (paths, source) = fetched.ok_or_else(interrupted)??;
     if let Some(source) = source {
         draft.receipt.choices.kafka_source = Some(source.name().into());
         draft.refresh_artifacts().await?;
@@ -138,7 +143,8 @@ pub async fn run(
         let asking = Instant::now();
         seen.crew.close(true).await?;
         viewpoint.patience = PATIENCE_FOR_NEW;
-        seen = look(&mut draft, &viewpoint).await?;
+        let looked = stop.unless(1, look(&mut draft, &viewpoint)).await;
+        seen = looked.ok_or_else(interrupted)??;
         journal.change(|receipt| remember(receipt, &draft))?;
         times.since("connect and ask", asking);
     }
@@ -149,26 +155,23 @@ pub async fn run(
     check_nodes(&draft, &seen)?;
 
     seen.crew.set_artifacts(paths);
-    journal.change(|receipt| hold(receipt, &draft, &seen))?;
+    journal.change(|receipt| hold(receipt, &draft, &seen, false))?;
     let runner = Runner::new(seen.crew.hands(), reporter, &stop);
-    let summary = runner
-        .run(&seen.plan, &|_| {})
-        .await
+    let ran = stop.unless(2, runner.run(&seen.plan, &|_| {})).await;
+    let summary = ran
+        .ok_or_else(interrupted)?
         .map_err(|failures| failed(&failures))?;
     if summary.left > 0 {
-        let words = format!("stopped with {} steps left", summary.left);
-        return Err(CommandError {
-            kind: Kind::Interrupted,
-            ..CommandError::failed(words)
-        }
-        .hint("deployer up goes on from here; deployer teardown takes all away"));
+        return Err(interrupted());
     }
+    journal.change(|receipt| hold(receipt, &draft, &seen, true))?;
     for (stage, took) in &summary.stages {
         times.0.push((stage.clone(), took.as_secs_f64()));
     }
 
     let proving = Instant::now();
-    let proof = verify::prove(&seen.crew, &draft.topology, CANARIES, reporter).await?;
+    let proved = verify::prove(&seen.crew, &draft.topology, CANARIES, reporter);
+    let proof = stop.unless(1, proved).await.ok_or_else(interrupted)??;
     times.since("proof", proving);
     let seconds = started.elapsed().as_secs_f64();
     reporter.event(&Event::Note(format!(
@@ -176,7 +179,7 @@ pub async fn run(
         draft.topology.name,
         times.words()
     )));
-    last_words::say(
+    let said = last_words::say(
         &draft,
         &seen,
         journal.directory(),
@@ -184,10 +187,16 @@ pub async fn run(
         proof.as_ref(),
         reporter,
         out,
-    )
-    .await?;
+    );
+    stop.unless(1, said).await.ok_or_else(interrupted)??;
     seen.crew.close(true).await?;
     Ok(0)
+}
+
+/// What Ctrl-C ends with: no step was left half done, unless it was pressed twice.
+fn interrupted() -> CommandError {
+    CommandError::interrupted("stopped before all was done")
+        .hint("deployer up goes on from here; deployer teardown takes all away")
 }
 
 /// Gets what the box lacks, after saying so.
@@ -319,15 +328,28 @@ fn intend(receipt: &mut Receipt, node: &str, cloud: CloudName) {
         });
 }
 
-/// Records the machines, and the kinds of data that nodes hold from now on.
-fn hold(receipt: &mut Receipt, draft: &Draft, seen: &Look) {
+/// Records the machines, and the kinds of data that nodes hold. While a run is not done that is what they held before and what is
+/// there already: were it more, a run that is killed early would leave a receipt that misses data which never was.
+fn hold(receipt: &mut Receipt, draft: &Draft, seen: &Look, done: bool) {
     for node in draft.topology.nodes.values() {
         intend(receipt, &node.name, node.cloud);
-        if let Some(record) = receipt.machines.get_mut(&node.name) {
-            record.machine = seen.machines.get(&node.name).cloned();
-            let data = node.roles.iter().filter(|role| role.holds_data());
-            record.data = data.map(|role| role.name().into()).collect();
-        }
+        let Some(record) = receipt.machines.get_mut(&node.name) else {
+            continue;
+        };
+        record.machine = seen.machines.get(&node.name).cloned();
+        let facts = seen.facts.get(&node.name);
+        let holds = |role: Role| {
+            let held = record.data.iter().any(|kind| kind == role.name());
+            let there = facts.is_some_and(|facts| seen.desired.has_places(&node.name, role, facts));
+            let holder = role.holds_data() && node.has(role);
+            if done {
+                holder
+            } else {
+                held || (holder && there)
+            }
+        };
+        let roles = Role::ALL.into_iter().filter(|role| holds(*role));
+        record.data = roles.map(|role| role.name().into()).collect();
     }
 }
 

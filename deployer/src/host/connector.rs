@@ -7,7 +7,6 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use sha2::{Digest as _, Sha256};
 
 use super::here::HereHost;
@@ -39,6 +38,9 @@ pub enum ConnectorError {
         #[source]
         source: std::io::Error,
     },
+    /// A connection of an earlier command line.
+    #[error("cannot end a kept connection: {0}")]
+    Kept(String),
     /// The directory for control sockets could be entered by others.
     #[error("{0} must be a directory of yours that nobody else can enter (mode 0700)")]
     Open(PathBuf),
@@ -75,13 +77,8 @@ impl Connector {
         for (node, access) in &nodes {
             // A kept connection is taken up only for the same node of the same deployment, reached in the same way.
             let block = ssh_config::block(node, &nodes, &known_hosts)?;
-            let way = format!(
-                "{}\n{node}\n{block}{:?}",
-                directory.display(),
-                access.host_key
-            );
-            let mut control = hex::encode(Sha256::digest(way));
-            control.truncate(16);
+            let way = format!("{node}\n{block}{:?}", access.host_key);
+            let control = format!("{}{}", mark(directory), short(&way));
             routes.insert(
                 node.clone(),
                 Route {
@@ -123,16 +120,41 @@ impl Connector {
         }
     }
 
-    /// Ends all connections that earlier command lines left open, and removes their places.
-    pub async fn forget(&self) -> Result<(), HostError> {
-        let ended = join_all(self.routes.values().map(ssh::forget)).await;
-        ended.into_iter().collect()
-    }
-
     /// The way to a node by SSH; `None` for this machine itself.
     pub fn route(&self, node: &str) -> Option<&Route> {
         self.routes.get(node)
     }
+}
+
+/// Ends all connections that earlier command lines left open for the deployment in `directory`, and removes their places. Needs
+/// no machines: it works when their receipt is lost.
+pub async fn forget(directory: &Path, runtime_dir: Option<&Path>) -> Result<(), ConnectorError> {
+    let base = control_directory(runtime_dir)?;
+    let failed = |source| ConnectorError::File {
+        path: base.clone(),
+        source,
+    };
+    let mark = mark(directory);
+    for entry in std::fs::read_dir(&base).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.file_name().to_string_lossy().starts_with(&mark) {
+            let forgotten = ssh::forget(&entry.path()).await;
+            forgotten.map_err(ConnectorError::Kept)?;
+        }
+    }
+    Ok(())
+}
+
+/// What the names of all control sockets of the deployment in `directory` begin with.
+fn mark(directory: &Path) -> String {
+    short(&directory.display().to_string())
+}
+
+/// Eight hex digits that stand for a text.
+fn short(text: &str) -> String {
+    let mut digits = hex::encode(Sha256::digest(text));
+    digits.truncate(8);
+    digits
 }
 
 /// Only where our own cloud gave the machine (its host key is known) do we know that no proxy stands between.

@@ -201,38 +201,35 @@ impl Host for SshHost {
                 detail: "closed while a command runs".into(),
             });
         };
-        end(session, &self.route).await
+        let closed = end(session)
+            .await
+            .and_then(|()| remove(&self.route.control));
+        closed.map_err(|detail| HostError::Connection { node, detail })
     }
 }
 
-/// Ends the connection that earlier command lines left open to a node, if there is one, and removes what is left of dead ones.
-pub async fn forget(route: &Route) -> Result<(), HostError> {
-    match resume(&route.control).await {
-        Some(session) => end(session, route).await,
-        None => remove_control(route),
+/// Ends the connection that earlier command lines left open in a directory for control sockets, if there is one, and removes
+/// the directory. Fails with the reason in words.
+pub(super) async fn forget(control: &Path) -> Result<(), String> {
+    if let Some(session) = resume(control).await {
+        end(session).await?;
+    }
+    remove(control)
+}
+
+async fn end(session: Session) -> Result<(), String> {
+    match timeout(PROBE, session.close()).await {
+        // Gone already is closed, too.
+        Ok(Ok(()) | Err(openssh::Error::Disconnected)) | Err(_) => Ok(()),
+        Ok(Err(error)) => Err(chain(&error)),
     }
 }
 
-async fn end(session: Session, route: &Route) -> Result<(), HostError> {
-    let closed = timeout(PROBE, session.close()).await;
-    // Gone already is closed, too.
-    if let Ok(Err(error)) = &closed
-        && !matches!(error, openssh::Error::Disconnected)
-    {
-        return Err(HostError::Connection {
-            node: route.node.clone(),
-            detail: chain(error),
-        });
-    }
-    remove_control(route)
-}
-
-fn remove_control(route: &Route) -> Result<(), HostError> {
-    match std::fs::remove_dir_all(&route.control) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(HostError::Connection {
-            node: route.node.clone(),
-            detail: format!("cannot remove {}: {error}", route.control.display()),
-        }),
+fn remove(control: &Path) -> Result<(), String> {
+    match std::fs::remove_dir_all(control) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("cannot remove {}: {error}", control.display()))
+        }
         _ => Ok(()),
     }
 }

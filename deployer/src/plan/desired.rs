@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::component::{self, Component, Context};
+use crate::facts::Facts;
 use crate::machine::Machine;
 use crate::step::{self, Action, Item, Manifest, Tool};
 use crate::template::TemplateError;
@@ -65,6 +66,17 @@ const STARTS: [(&str, &[Role]); 4] = [
 ];
 
 impl Desired {
+    /// Whether all places for a role's data are on a node that should hold some.
+    pub fn has_places(&self, node: &str, role: Role, facts: &Facts) -> bool {
+        let places = self.data.get(node).and_then(|roles| roles.get(&role));
+        places.is_some_and(|places| {
+            places.iter().all(|place| match place {
+                Action::CreateDirectory { path, .. } => facts.files.contains_key(path),
+                _ => true,
+            })
+        })
+    }
+
     /// All actions of a node, in order.
     pub fn actions<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a Action> {
         self.stages

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::step::Action;
 use crate::topology::{Role, Topic};
 
 use super::check::inspect;
@@ -32,12 +31,15 @@ fn data(desired: &Desired, situation: &Situation<'_>, node: &str, role: Role) ->
     let Some(facts) = situation.facts.get(node) else {
         return Data::Unknown;
     };
-    let places = desired.data.get(node).and_then(|roles| roles.get(&role));
-    let missing = places.into_iter().flatten().any(|place| match place {
-        Action::CreateDirectory { path, .. } => !facts.files.contains_key(path),
-        _ => false,
-    });
-    if missing { Data::Gone } else { Data::There }
+    let wanted = desired
+        .data
+        .get(node)
+        .is_some_and(|roles| roles.contains_key(&role));
+    if wanted && !desired.has_places(node, role, facts) {
+        Data::Gone
+    } else {
+        Data::There
+    }
 }
 
 /// Whether the receipt says that the node once held data of the role.

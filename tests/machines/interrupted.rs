@@ -1,0 +1,155 @@
+//! Command lines that are killed or stopped in the middle, on one machine that does it all.
+
+use std::time::Duration;
+
+use crate::deployer_command::{Deployer, subtest};
+use crate::support::may_run;
+use crate::watch::{Documents, restarted, units, whole_run};
+
+/// All roles on one machine, with `count` events and more keys.
+fn inventory(count: u32, more: &str) -> String {
+    format!(
+        "\
+nodes:
+  vm1: {{ roles: [zookeeper, kafka, couchdb, consumer, producer] }}
+kafka: {{ replication: 1{more} }}
+producer: {{ count: {count}, interval: 20ms }}
+"
+    )
+}
+
+#[test]
+fn what_is_killed_or_stopped_is_finished_by_the_next() {
+    if !may_run("what_is_killed_or_stopped_is_finished_by_the_next") {
+        return;
+    }
+    let deployer = Deployer::new(&inventory(50, ""));
+    subtest("up killed at many points of the first run", || {
+        a_first_up_killed_again_and_again(&deployer);
+    });
+    subtest("Ctrl-C between steps", || ctrl_c_between_steps(&deployer));
+    subtest("Ctrl-C while up waits for events", || {
+        ctrl_c_while_waiting(&deployer)
+    });
+    subtest("a second deployer at the same time is refused", || {
+        two_at_the_same_time(&deployer);
+    });
+    subtest("teardown killed and repeated", || {
+        a_killed_teardown(&deployer)
+    });
+    subtest("Ctrl-C while machines are made", || {
+        deployer.write("nodes: { vm1: {} }\n");
+        let mut up = deployer.start(&["up"]);
+        assert!(up.until(|line| line.contains("make the network")));
+        up.interrupt();
+        up.finish()
+            .code(130)
+            .says(&["the same command goes on from here"]);
+        deployer.run(&["up"]).code(0);
+        deployer.run(&["up"]).code(0).says(&["nothing to do"]);
+        deployer.teardown();
+    });
+}
+
+/// Each run goes on where the one before was killed; the kills fall on machines, files, archives, services and topics.
+fn a_first_up_killed_again_and_again(deployer: &Deployer) {
+    let mut kills = 0;
+    for (lines, milliseconds) in [
+        (1, 5),
+        (3, 40),
+        (5, 0),
+        (9, 150),
+        (12, 30),
+        (9, 200),
+        (7, 0),
+        (5, 400),
+    ] {
+        let mut up = deployer.start(&["up"]);
+        let mut seen = 0;
+        let reached = up.until(|_| {
+            seen += 1;
+            seen == lines
+        });
+        if !reached {
+            up.finish().code(0);
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        let said = up.kill();
+        kills += usize::from(said.code.is_none());
+    }
+    assert!(kills >= 5, "only {kills} kills");
+    deployer.run(&["up"]).code(0);
+    deployer
+        .run(&["verify"])
+        .code(0)
+        .says(&["20 canaries sent, 20 are documents, 0 twice"]);
+    whole_run(
+        &Documents::new(deployer, "vm1"),
+        "utilizations1",
+        "vm1",
+        50,
+        1,
+    );
+    deployer.run(&["up"]).code(0).says(&["nothing to do"]);
+    deployer.run(&["status"]).code(0);
+}
+
+fn ctrl_c_between_steps(deployer: &Deployer) {
+    let before = units(deployer);
+    deployer.write(&inventory(50, ", settings: { log.cleaner.threads: 2 }"));
+    let mut up = deployer.start(&["up", "--yes"]);
+    assert!(up.until(|line| line.contains("server.properties … done")));
+    up.interrupt();
+    up.finish()
+        .code(130)
+        .says(&["stopped", "deployer up goes on from here"]);
+    assert_eq!(units(deployer), before);
+    deployer.run(&["up"]).code(0).says(&["proven"]);
+    let restarted = restarted(&before, &units(deployer));
+    assert_eq!(restarted.into_iter().collect::<Vec<_>>(), ["vm1 kafka"]);
+    deployer.run(&["plan"]).code(0);
+}
+
+fn ctrl_c_while_waiting(deployer: &Deployer) {
+    deployer.write(&inventory(
+        100_000,
+        ", settings: { log.cleaner.threads: 2 }",
+    ));
+    let mut up = deployer.start(&["up", "--yes", "--wait"]);
+    assert!(up.until(|line| line.contains("/100000")));
+    up.interrupt();
+    let waited = std::time::Instant::now();
+    up.finish().code(130);
+    assert!(
+        waited.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        waited.elapsed()
+    );
+    deployer.run(&["up"]).code(0).says(&["nothing to do"]);
+}
+
+fn two_at_the_same_time(deployer: &Deployer) {
+    deployer.write(&inventory(50, ", settings: { log.cleaner.threads: 1 }"));
+    let mut one = deployer.start(&["up", "--yes"]);
+    assert!(one.until(|line| line.contains("server.properties … done")));
+    deployer
+        .run(&["up", "--yes"])
+        .code(1)
+        .says(&["is in use by process"]);
+    deployer
+        .run(&["teardown", "--yes"])
+        .code(1)
+        .says(&["is in use by process"]);
+    one.finish().code(0);
+}
+
+fn a_killed_teardown(deployer: &Deployer) {
+    deployer.id();
+    for milliseconds in [10, 60, 200] {
+        let teardown = deployer.start(&["teardown", "--yes"]);
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        assert_eq!(teardown.kill().code, None, "the kill came too late");
+    }
+    deployer.teardown();
+}

@@ -1,0 +1,59 @@
+//! Receipts that are lost, damaged or of another time.
+
+use crate::deployer_command::{Deployer, subtest};
+use crate::support::may_run;
+
+const PLAIN: &str = "nodes: { vm1: {} }\n";
+
+#[test]
+fn receipts_that_cannot_be_used() {
+    if !may_run("receipts_that_cannot_be_used") {
+        return;
+    }
+    let deployer = Deployer::new(PLAIN);
+    deployer.run(&["up"]).code(0);
+    let machine = deployer.place().join("machines/vm1");
+    let (path, id) = (deployer.receipt_path(), deployer.id());
+    let whole = std::fs::read_to_string(&path).expect("a receipt");
+
+    subtest("a receipt of a newer version is refused", || {
+        std::fs::write(&path, whole.replace("\"version\": 1", "\"version\": 99")).expect("a file");
+        for words in [&["up"][..], &["plan"], &["status"], &["teardown", "--yes"]] {
+            deployer
+                .run(words)
+                .code(1)
+                .says(&["has format 99", "knows formats up to"]);
+        }
+        assert!(machine.exists());
+    });
+    subtest("a damaged receipt is no base for up", || {
+        std::fs::write(&path, &whole[..whole.len() / 2]).expect("a file");
+        for words in [&["up"][..], &["plan"], &["status"]] {
+            deployer.run(words).code(1).says(&["is damaged"]);
+        }
+        assert!(machine.exists());
+    });
+    subtest("teardown with a damaged receipt", || {
+        deployer
+            .teardown()
+            .says(&["is damaged; going by what is there"]);
+    });
+    subtest("teardown with the receipt lost", || {
+        deployer.run(&["up"]).code(0);
+        assert_ne!(deployer.id(), id, "an id is used once");
+        let id = deployer.id();
+        std::fs::remove_dir_all(path.parent().expect("a directory")).expect("it is there");
+        deployer.run(&["teardown", "--yes"]).code(1).says(&[
+            "there is no deployment",
+            &format!("{} --id {id}", deployer.name),
+        ]);
+        deployer
+            .run(&["teardown", "--yes", "--id", "0123456789ab"])
+            .code(64);
+        deployer
+            .run(&["teardown", "--yes", "--id", &id])
+            .code(0)
+            .says(&["nothing is left"]);
+        deployer.assert_gone();
+    });
+}
