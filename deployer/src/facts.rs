@@ -63,6 +63,9 @@ pub struct System {
     pub architecture: String,
     /// glibc's version, such as `2.36`.
     pub libc: String,
+    /// Something else than systemd runs the machine.
+    #[serde(default)]
+    pub foreign_init: bool,
     /// Memory in MiB.
     pub memory_mib: u64,
     /// Free space of the file system that holds `/var/lib`, in MiB.

@@ -137,5 +137,6 @@ pub fn obstacles(draft: &Draft, seen: &Look) -> Vec<preflight::Obstacle> {
         .flat_map(|(node, facts)| {
             preflight::obstacles(node, &facts.system, &agents, draft.couchdb())
         })
+        .chain(preflight::lost_ways(&draft.topology, &seen.machines))
         .collect()
 }

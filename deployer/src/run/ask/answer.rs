@@ -138,6 +138,7 @@ impl<'a> Sections<'a> {
                 .unwrap_or_default()
                 .to_owned(),
             memory_mib: memory / 1024,
+            foreign_init: self.line("foreign-init") == "yes",
             disk_free_mib: blocks.saturating_mul(block_size) >> 20,
             clock_skew_ms: self.clock_skew_ms(exchange),
         }
