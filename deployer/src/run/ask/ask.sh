@@ -7,9 +7,11 @@ set -f
 exec 2>/dev/null
 files=$1 shown=$2 units=$3 packages=$4 users=$5 tables=$6 program=$7 config=$8
 
+# Puts those of some paths that are files into `regular`, a line each.
 existing() {
+    regular=
     for path in $1; do
-        if [ -f "$path" ]; then printf '%s\n' "$path"; fi
+        if [ -f "$path" ]; then regular="$regular$path$IFS"; fi
     done
 }
 
@@ -69,11 +71,11 @@ answer() {
     printf '@files\n'
     stat -L --printf '%f %s %U %G %n\n' -- $files
     printf '@sums\n'
-    regular=$(existing "$files")
+    existing "$files"
     if [ -n "$regular" ]; then sha256sum -- $regular; fi
     read -r end rest </proc/uptime
     printf '@uptime\n%s %s\n@texts\n' "$begin" "$end"
-    regular=$(existing "$shown")
+    existing "$shown"
     if [ -n "$regular" ]; then head -q -c 65536 -- $regular; fi
     printf '\n@pipeline\n'
 }
