@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use crate::support::{gone, processes};
 
 /// No command line of these tests may take longer.
-const DEADLINE: Duration = Duration::from_secs(240);
+const DEADLINE: Duration = Duration::from_mins(4);
 
 /// The binary under test.
 const BINARY: &str = env!("CARGO_BIN_EXE_deployer");
@@ -273,7 +273,7 @@ impl Drop for Deployer {
             }
             let said = self
                 .start(&["teardown", "--yes", "--id", &id])
-                .wait(Duration::from_secs(60));
+                .wait(Duration::from_mins(1));
             if said.code != Some(0) {
                 say(&format!("teardown of {id} by force: {}", said.all()));
                 crate::support::remove_by_force(&id);

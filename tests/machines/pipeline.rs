@@ -69,19 +69,19 @@ fn the_utilization_pipeline() {
         a_finished_producer_stays_finished(&deployer);
     });
     subtest("a dead node is named and repaired", || {
-        a_dead_node_is_repaired(&deployer)
+        a_dead_node_is_repaired(&deployer);
     });
     subtest("a node without sshd is named, the others untouched", || {
         a_node_without_sshd_is_named(&deployer);
     });
     subtest("other deployments live beside it", || {
-        others_live_beside(&deployer)
+        others_live_beside(&deployer);
     });
     subtest("what is no longer wanted goes with --prune only", || {
         orphans_are_pruned(&deployer);
     });
     subtest("lost data needs a word", || {
-        lost_data_needs_a_word(&deployer)
+        lost_data_needs_a_word(&deployer);
     });
     subtest("teardown leaves nothing", || deployer.teardown());
 }
