@@ -176,11 +176,12 @@ pub fn lost_ways(topology: &Topology, machines: &BTreeMap<String, Machine>) -> V
 
 /// Whether a node has an address of another and, where a firewall of ours asks for it, the other way round.
 fn knows(node: &Node, other: &Node, machines: &BTreeMap<String, Machine>) -> bool {
-    if let (Some(here), Some(there)) = (machines.get(&node.name), machines.get(&other.name)) {
-        let back = other.cloud != CloudName::Existing || here.address_seen_from(there).is_some();
-        return back && there.address_seen_from(here).is_some();
+    let there = (machines.get(&node.name), machines.get(&other.name));
+    if let (Some(from), Some(to)) = there {
+        let back = other.cloud != CloudName::Existing || from.address_seen_from(to).is_some();
+        return back && to.address_seen_from(from).is_some();
     }
-    // A machine in the making: its network is inside this box.
+    // One is still to be made: if by this box, then in a network inside it.
     let elsewhere = |node: &Node| matches!(node.access, Some(Access::Ssh(_)));
     let inside = |node: &Node| node.cloud == CloudName::Local;
     !(elsewhere(node) && inside(other) || inside(node) && elsewhere(other))
