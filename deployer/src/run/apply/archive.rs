@@ -12,7 +12,7 @@ use crate::step::{ARCHIVE_MARKER, Access};
 
 const SAME: Script = Script {
     name: "compare archive",
-    text: "read -r there <\"$1/$2\" && [ \"$there\" = \"$3\" ]",
+    text: "[ -f \"$1/$2\" ] && read -r there <\"$1/$2\" && [ \"$there\" = \"$3\" ]",
 };
 const UNPACK: Script = Script {
     name: "unpack archive",

@@ -21,7 +21,7 @@ const SEED: Script = Script {
 };
 const SAME: Script = Script {
     name: "compare file",
-    text: "printf '%s  %s\\n' \"$1\" \"$2\" | sha256sum -c --status",
+    text: "[ -f \"$2\" ] && printf '%s  %s\\n' \"$1\" \"$2\" | sha256sum -c --status",
 };
 const SET_ACCESS: Script = Script {
     name: "set owner and mode",
