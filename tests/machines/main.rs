@@ -6,6 +6,8 @@
     reason = "tests say why they did not run, and what takes long"
 )]
 
+mod accidents;
+mod command_line;
 mod couchdb;
 mod deployer_command;
 mod interrupted;
