@@ -121,20 +121,23 @@ impl Documents {
 
     /// The status and the JSON of a GET, by a user or by nobody.
     pub(crate) fn get(&self, path: &str, user: Option<&str>) -> (u16, Value) {
-        let mut request = self.client.get(format!("{}/{path}", self.base));
-        if let Some(user) = user {
-            let password = if user == "admin" {
-                &self.password
-            } else {
-                &self.agents_password
-            };
-            request = request.basic_auth(user, Some(password));
-        }
-        self.runtime.block_on(async {
-            let answer = request.send().await.expect("CouchDB answers");
-            let status = answer.status().as_u16();
-            let text = answer.bytes().await.expect("a body");
-            (status, serde_json::from_slice(&text).unwrap_or_default())
+        let url = format!("{}/{path}", self.base);
+        let password = user.map(|user| match user {
+            "admin" => &self.password,
+            _ => &self.agents_password,
+        });
+        // It may have been restarted a moment ago.
+        within(Duration::from_secs(15), &url, || {
+            let mut request = self.client.get(&url);
+            if let Some(user) = user {
+                request = request.basic_auth(user, password);
+            }
+            self.runtime.block_on(async {
+                let answer = request.send().await.map_err(|error| error.to_string())?;
+                let status = answer.status().as_u16();
+                let text = answer.bytes().await.map_err(|error| error.to_string())?;
+                Ok((status, serde_json::from_slice(&text).unwrap_or_default()))
+            })
         })
     }
 

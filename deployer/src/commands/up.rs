@@ -87,7 +87,10 @@ pub async fn run(
             remember(receipt, &draft);
             hold(receipt, &draft, &seen, true);
         })?;
-        let facts = format!("{} nodes, nothing to do", draft.topology.nodes.len());
+        let facts = match draft.topology.nodes.len() {
+            1 => "1 node, nothing to do".to_owned(),
+            nodes => format!("{nodes} nodes, nothing to do"),
+        };
         reporter.event(&Event::Note(format!(
             "{facts} ({:.2} s)",
             started.elapsed().as_secs_f64()
