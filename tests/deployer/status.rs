@@ -111,9 +111,12 @@ fn json_keeps_its_shape() {
     insta::assert_snapshot!(serde_json::to_string_pretty(&value).expect("text"));
 }
 
+/// Makes one thing wrong.
+type Trouble = fn(&mut BTreeMap<String, Heard>);
+
 #[test]
 fn each_trouble_has_its_words() {
-    let cases: [(&str, fn(&mut BTreeMap<String, Heard>), &str); 8] = [
+    let cases: [(&str, Trouble, &str); 8] = [
         (
             "dead node",
             |heard| {
@@ -128,7 +131,7 @@ fn each_trouble_has_its_words() {
                     facts_of(heard, "vm3"),
                     "utilization-couchdb.service",
                     "failed",
-                )
+                );
             },
             "vm3: utilization-couchdb.service is failed; see `deployer logs vm3`",
         ),
@@ -139,7 +142,7 @@ fn each_trouble_has_its_words() {
                     facts_of(heard, "vm1-1"),
                     "utilization-producer.service",
                     "inactive",
-                )
+                );
             },
             "vm1-1: utilization-producer.service is stopped; see `deployer logs vm1-1`",
         ),
