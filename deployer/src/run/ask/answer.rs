@@ -37,7 +37,11 @@ pub(super) fn parse(query: &Query, answer: &[u8], exchange: &Exchange) -> (Facts
     }
     let pipeline = split_at(rest, b"@pipeline\n").map_or(rest, |(_, report)| report);
     let facts = Facts {
-        system: sections.system(text(OS_RELEASE), exchange),
+        system: if query.system {
+            sections.system(text(OS_RELEASE), exchange)
+        } else {
+            System::default()
+        },
         files,
         units: sections.units(&query.units),
         packages: sections.packages(&query.packages),

@@ -49,6 +49,7 @@ fn answer(sections: &str, hosts: &str) -> Vec<u8> {
 fn facts(query: Query, sections: &str) -> Facts {
     let query = Query {
         deployment: "test".into(),
+        system: true,
         ..query
     };
     let (facts, whole) = parse(&query, &answer(sections, HOSTS), &exchange());
@@ -157,6 +158,7 @@ LISTEN 0      50                 *:5000            *:*
 fn an_answer_that_does_not_fit_together_is_not_whole() {
     let query = Query {
         deployment: "test".into(),
+        system: true,
         ..Query::default()
     };
     let changed = HOSTS.replace("10.0.0.2", "10.0.0.3");
