@@ -237,10 +237,14 @@ impl<'a> Sections<'a> {
     }
 
     fn packages(&self, asked: &BTreeSet<String>) -> BTreeSet<String> {
-        let installed: BTreeSet<&str> = self
-            .lines("packages")
-            .filter_map(|line| line.strip_prefix("installed "))
-            .collect();
+        let (mut installed, mut package) = (BTreeSet::new(), "");
+        for line in self.lines("packages") {
+            if let Some(name) = line.strip_prefix("Package: ") {
+                package = name;
+            } else if line.starts_with("Status: ") && line.ends_with(" installed") {
+                installed.insert(package);
+            }
+        }
         asked
             .iter()
             .filter(|entry| alternatives(entry).any(|name| installed.contains(name)))

@@ -60,7 +60,10 @@ answer() {
     fi
     if [ -n "$packages" ]; then
         printf '@packages\n'
-        dpkg-query -W -f '${db:Status-Status} ${Package}\n' -- $packages
+        # dpkg's own list: to read all of it takes dpkg-query three times as long. A package's name, at most two marks, its state.
+        wanted=
+        for package in $packages; do wanted="${wanted}Package: $package$IFS"; done
+        grep -A 3 -Fx -e "${wanted%"$IFS"}" /var/lib/dpkg/status
     fi
     if [ -n "$users" ]; then
         printf '@users\n'

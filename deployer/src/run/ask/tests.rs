@@ -118,6 +118,43 @@ fn units_with_what_they_read() {
 }
 
 #[test]
+fn packages_that_are_installed() {
+    let wanted = ["bash", "gone", "kept", "none", "none | procps"].map(str::to_owned);
+    let query = Query {
+        packages: wanted.into(),
+        ..Query::default()
+    };
+    let sections = "\
+@packages
+Package: bash
+Essential: yes
+Status: install ok installed
+Priority: required
+--
+Package: gone
+Status: deinstall ok config-files
+Priority: optional
+Section: web
+--
+Package: kept
+Status: hold ok installed
+Priority: optional
+Section: web
+--
+Package: procps
+Status: install ok half-installed
+Priority: optional
+--
+Package: procps
+Status: install ok installed
+";
+    assert_eq!(
+        facts(query, sections).packages,
+        ["bash", "kept", "none | procps"].map(str::to_owned).into()
+    );
+}
+
+#[test]
 fn ports_with_their_units() {
     let query = || Query {
         units: ["kafka.service".to_owned()].into(),
