@@ -23,12 +23,15 @@ pub struct Query {
     pub deployment: String,
     /// The pipeline's state, from the node that answers for it.
     pub pipeline: Option<Tool>,
+    /// The machine and its operating system. To ask for them takes about as long as all else of a plain node, and they matter
+    /// only before something is put on it.
+    pub system: bool,
 }
 
 /// What a node answered.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
-    /// The system.
+    /// The system; the default where it was not asked for.
     pub system: System,
     /// What lies at the paths asked for; absent: nothing.
     pub files: BTreeMap<String, FileFact>,

@@ -126,9 +126,6 @@ impl Figures {
         };
         let (mut ours, mut ansible) = (Samples::default(), Samples::default());
         lab.up()?;
-        if let Some(play) = &play {
-            play.run(lab)?;
-        }
         for _ in 0..self.repetitions {
             for _ in 0..QUICK {
                 ours.push(unchanged(lab)?);

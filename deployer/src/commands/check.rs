@@ -70,7 +70,8 @@ pub async fn run(
         patience: PATIENCE_FOR_RUNNING,
     };
     match look(&mut draft, &viewpoint).await {
-        Ok(seen) => {
+        Ok(mut seen) => {
+            seen.learn_systems().await?;
             for (node, facts) in &seen.facts {
                 let system = &facts.system;
                 let found: Vec<_> = obstacles(&draft, &seen)
@@ -105,7 +106,8 @@ pub async fn run(
 }
 
 /// Refuses nodes that cannot carry their roles, before anything is changed on any of them.
-pub fn check_nodes(draft: &Draft, seen: &Look) -> Result<(), CommandError> {
+pub async fn check_nodes(draft: &Draft, seen: &mut Look) -> Result<(), CommandError> {
+    seen.learn_systems().await?;
     let obstacles: Vec<String> = obstacles(draft, seen)
         .iter()
         .map(ToString::to_string)

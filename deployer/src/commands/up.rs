@@ -109,7 +109,7 @@ pub async fn run(
         return Ok(0);
     }
     // Hosts that are there already are looked at before any other is made for them.
-    check_nodes(&draft, &seen)?;
+    check_nodes(&draft, &mut seen).await?;
     consent(&draft, &seen, before.as_ref(), options, reporter)?;
 
     // Until here Ctrl-C ends the program as ever, questions included. From here on what was begun is finished first.
@@ -158,7 +158,7 @@ pub async fn run(
     if !refused.is_empty() {
         return Err(refusal(&refused));
     }
-    check_nodes(&draft, &seen)?;
+    check_nodes(&draft, &mut seen).await?;
 
     seen.crew.set_artifacts(paths);
     journal.change(|receipt| hold(receipt, &draft, &seen, false))?;
