@@ -44,6 +44,15 @@ impl CommandError {
         }
     }
 
+    /// The end that the user wished.
+    pub fn interrupted(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            kind: Kind::Interrupted,
+            cause: cause.into(),
+            hints: Vec::new(),
+        }
+    }
+
     /// Adds what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -23,12 +23,15 @@ pub struct Query {
     pub deployment: String,
     /// The pipeline's state, from the node that answers for it.
     pub pipeline: Option<Tool>,
+    /// The machine and its operating system. To ask for them takes about as long as all else of a plain node, and they matter
+    /// only before something is put on it.
+    pub system: bool,
 }
 
 /// What a node answered.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
-    /// The system.
+    /// The system; the default where it was not asked for.
     pub system: System,
     /// What lies at the paths asked for; absent: nothing.
     pub files: BTreeMap<String, FileFact>,
@@ -63,6 +66,9 @@ pub struct System {
     pub architecture: String,
     /// glibc's version, such as `2.36`.
     pub libc: String,
+    /// Something else than systemd runs the machine.
+    #[serde(default)]
+    pub foreign_init: bool,
     /// Memory in MiB.
     pub memory_mib: u64,
     /// Free space of the file system that holds `/var/lib`, in MiB.

@@ -1,9 +1,11 @@
 //! Preflight: whether a node can carry its roles at all. Pure; asked before the first change.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::facts::System;
-use crate::topology::{Distribution, Node, Role};
+use crate::machine::{Access, Machine};
+use crate::topology::{CloudName, Distribution, Node, Role, Topology};
 
 /// What the agent binaries ask of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +95,12 @@ pub fn obstacles(
             "build the agents on the oldest release you deploy to and pass their directory with --agents",
         );
     }
+    if system.foreign_init {
+        obstacle(
+            "is not run by systemd: process 1 is another".into(),
+            "use a machine on which systemd runs services",
+        );
+    }
     // A machine sold as 2 GB shows some less: firmware and kernel take their part.
     if system.memory_mib * 100 < node.memory_mib * 85 {
         obstacle(
@@ -128,6 +136,57 @@ pub fn obstacles(
     found
 }
 
+/// The roles that a role opens connections to.
+fn talks_to(role: Role) -> &'static [Role] {
+    match role {
+        Role::Kafka => &[Role::Zookeeper, Role::Kafka],
+        Role::Consumer => &[Role::Kafka, Role::Couchdb],
+        Role::Producer => &[Role::Kafka],
+        Role::Zookeeper | Role::Couchdb => &[],
+    }
+}
+
+/// All nodes that have no way to another one that they need. `machines` are those that are there already.
+pub fn lost_ways(topology: &Topology, machines: &BTreeMap<String, Machine>) -> Vec<Obstacle> {
+    let mut found = Vec::new();
+    for node in topology.nodes.values() {
+        let needed: BTreeSet<Role> = node
+            .roles
+            .iter()
+            .flat_map(|role| talks_to(*role))
+            .copied()
+            .collect();
+        let others = topology.nodes.values().filter(|other| {
+            other.name != node.name && other.roles.intersection(&needed).next().is_some()
+        });
+        for other in others.filter(|other| !knows(node, other, machines)) {
+            found.push(Obstacle {
+                node: node.name.clone(),
+                what: format!("has no way to {}", other.name),
+                hint: format!(
+                    "give {} a `private_address` or a `public_address`; machines of the cloud `local` are reached from \
+                     this box alone, which is `address: self`",
+                    other.name
+                ),
+            });
+        }
+    }
+    found
+}
+
+/// Whether a node has an address of another and, where a firewall of ours asks for it, the other way round.
+fn knows(node: &Node, other: &Node, machines: &BTreeMap<String, Machine>) -> bool {
+    let there = (machines.get(&node.name), machines.get(&other.name));
+    if let (Some(from), Some(to)) = there {
+        let back = other.cloud != CloudName::Existing || from.address_seen_from(to).is_some();
+        return back && to.address_seen_from(from).is_some();
+    }
+    // One is still to be made: if by this box, then in a network inside it.
+    let elsewhere = |node: &Node| matches!(node.access, Some(Access::Ssh(_)));
+    let inside = |node: &Node| node.cloud == CloudName::Local;
+    !(elsewhere(node) && inside(other) || inside(node) && elsewhere(other))
+}
+
 fn supported(os: &str, release: &str) -> bool {
     matches!(
         (os, release),
@@ -144,9 +203,13 @@ fn version(text: &str) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AgentNeeds, obstacles};
+    use std::net::IpAddr;
+
+    use super::{AgentNeeds, lost_ways, obstacles};
     use crate::facts::System;
-    use crate::topology::{CloudName, Distribution, Node, Role};
+    use crate::inventory;
+    use crate::machine::{Access, Machine};
+    use crate::topology::{CloudName, Distribution, Ids, Node, Options, Role, Topology};
 
     fn node(roles: &[Role]) -> Node {
         Node {
@@ -169,10 +232,45 @@ mod tests {
             codename: "bookworm".into(),
             architecture: "x86_64".into(),
             libc: "2.36".into(),
+            foreign_init: false,
             memory_mib: 1_960,
             disk_free_mib: 10_000,
             clock_skew_ms: 12,
         }
+    }
+
+    #[test]
+    fn nodes_without_a_way_to_each_other_are_found() {
+        let text = "name: t\nnodes:\n  vm1: { roles: [producer], cloud: existing }\n  vm2: { roles: [zookeeper, kafka] }\n\
+                    kafka: { replication: 1 }\nclouds: { existing: { hosts: { vm1: { address: ADDRESS } } } }\n";
+        let ways = |address: &str, machines: &[Machine]| {
+            let text = text.replace("ADDRESS", address);
+            let inventory = inventory::parse(text.as_bytes(), "t.yaml").expect("an inventory");
+            let topology = Topology::new(&inventory, &Options::default(), &Ids::default());
+            let machines = machines.iter().map(|m| (m.node.clone(), m.clone()));
+            lost_ways(&topology.expect("a topology").0, &machines.collect()).len()
+        };
+        let machine = |node: &str, network: &str, public: Option<IpAddr>| Machine {
+            node: node.into(),
+            id: node.into(),
+            access: Access::Here,
+            networks: [(network.to_owned(), [10, 0, 0, 1].into())].into(),
+            public,
+        };
+        let public = Some([192, 0, 2, 1].into());
+        let vm1 = machine("vm1", "theirs", public);
+        assert_eq!(ways("192.0.2.1", &[]), 1);
+        assert_eq!(ways("192.0.2.1", std::slice::from_ref(&vm1)), 1);
+        assert_eq!(ways("self", &[]), 0);
+        assert_eq!(
+            ways("192.0.2.1", &[vm1.clone(), machine("vm2", "ours", None)]),
+            1
+        );
+        assert_eq!(
+            ways("192.0.2.1", &[vm1.clone(), machine("vm2", "ours", public)]),
+            0
+        );
+        assert_eq!(ways("self", &[vm1, machine("vm2", "theirs", None)]), 0);
     }
 
     fn found(change: impl FnOnce(&mut System)) -> String {
@@ -214,6 +312,10 @@ mod tests {
             (
                 |s| s.architecture = "aarch64".into(),
                 "is aarch64, the agent binaries are for x86_64",
+            ),
+            (
+                |s| s.foreign_init = true,
+                "is not run by systemd: process 1 is another",
             ),
             (
                 |s| s.memory_mib = 900,

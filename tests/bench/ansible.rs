@@ -49,6 +49,8 @@ impl Play {
             tasks: count,
             hosts: addresses.len(),
         };
+        // The first run makes the connections.
+        play.run(lab)?;
         Ok(play)
     }
 
@@ -170,7 +172,7 @@ fn file(lab: &Lab, address: &str, local: &Path, path: &str) -> Result<Value, Str
     }
     write(&copy, lab.on(address, &["cat", path])?)?;
     let mut file = access(lab, address, path)?;
-    file["copy"] = json!(copy);
+    file["source"] = json!(copy);
     Ok(file)
 }
 
@@ -209,7 +211,7 @@ fn tasks() -> Vec<Value> {
             "loop": "{{ directories }}",
         }),
         json!({
-            "copy": access(json!({"src": "{{ item.copy }}", "dest": "{{ item.path }}"})),
+            "copy": access(json!({"src": "{{ item.source }}", "dest": "{{ item.path }}"})),
             "loop": "{{ files }}",
         }),
         json!({

@@ -1,5 +1,6 @@
 //! The figures: what runs in which order, and what is printed of it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::ansible::Play;
@@ -30,13 +31,14 @@ const QUICK: usize = 3;
 
 /// The bench's progress.
 pub(crate) struct Figures {
+    deployer: PathBuf,
     repetitions: usize,
     met: bool,
 }
 
 impl Figures {
     /// Says what box this is.
-    pub(crate) fn begin(repetitions: usize) -> Result<Self, String> {
+    pub(crate) fn begin(deployer: &str, repetitions: usize) -> Result<Self, String> {
         let read =
             |path: &str| std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
         let cpu = read("/proc/cpuinfo")?;
@@ -59,7 +61,11 @@ impl Figures {
             load.split(' ').next().unwrap_or_default()
         );
         println!("{repetitions} repetitions; least, middle and most");
+        let deployer =
+            std::fs::canonicalize(deployer).map_err(|error| format!("{deployer}: {error}"))?;
+        println!("{}", deployer.display());
         Ok(Self {
+            deployer,
             repetitions,
             met: true,
         })
@@ -74,7 +80,7 @@ impl Figures {
     /// stands.
     pub(crate) fn four_machines(&mut self, wanted: &[&str]) -> Result<(), String> {
         let wants = |name: &str| wanted.contains(&name);
-        let lab = Lab::new("figures", FOUR)?;
+        let lab = Lab::new(&self.deployer, "figures", FOUR)?;
         // Whatever a box lacks, the image and the archives are made by the first run, which does not count.
         lab.up()?;
         lab.teardown()?;
@@ -120,9 +126,6 @@ impl Figures {
         };
         let (mut ours, mut ansible) = (Samples::default(), Samples::default());
         lab.up()?;
-        if let Some(play) = &play {
-            play.run(lab)?;
-        }
         for _ in 0..self.repetitions {
             for _ in 0..QUICK {
                 ours.push(unchanged(lab)?);
@@ -145,7 +148,7 @@ impl Figures {
 
     /// `twenty`: the deployer against ssh itself.
     pub(crate) fn twenty_machines(&mut self) -> Result<(), String> {
-        let lab = Lab::new("figures20", TWENTY)?;
+        let lab = Lab::new(&self.deployer, "figures20", TWENTY)?;
         lab.up()?;
         let addresses: Vec<String> = lab.addresses()?.into_values().collect();
         let control = format!("ControlPath={}", lab.path("run/%C").display());

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 pub(crate) struct Lab {
     directory: TempDir,
     name: &'static str,
+    deployer: PathBuf,
 }
 
 /// What a program said, and how long it took.
@@ -27,13 +28,21 @@ pub(crate) struct Timed {
 
 impl Lab {
     /// Writes the inventory; nothing is made yet.
-    pub(crate) fn new(name: &'static str, inventory: &str) -> Result<Self, String> {
+    pub(crate) fn new(
+        deployer: &Path,
+        name: &'static str,
+        inventory: &str,
+    ) -> Result<Self, String> {
         // Not where TMPDIR says: sockets need a short path.
         let directory = tempfile::Builder::new()
             .prefix("bench-")
             .tempdir_in("/tmp")
             .map_err(|error| format!("/tmp: {error}"))?;
-        let lab = Self { directory, name };
+        let lab = Self {
+            directory,
+            name,
+            deployer: deployer.to_owned(),
+        };
         write(&lab.path("inventory.yaml"), inventory)?;
         let run = lab.path("run");
         std::fs::create_dir(&run).map_err(|error| format!("{}: {error}", run.display()))?;
@@ -47,7 +56,7 @@ impl Lab {
 
     /// Runs a verb of the deployer; it must succeed.
     pub(crate) fn deployer(&self, verb: &str, more: &[&str]) -> Result<Timed, String> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_deployer"));
+        let mut command = Command::new(&self.deployer);
         command
             .arg(verb)
             .arg("--state-dir")

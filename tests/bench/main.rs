@@ -4,7 +4,11 @@
 //! cargo bench -p deployer                          # all figures, as root, on Linux; about ten minutes
 //! cargo bench -p deployer -- unchanged teardown    # some of them
 //! cargo bench -p deployer -- --repetitions 5       # more often than three times
+//! cargo bench -p deployer -- --deployer PROGRAM    # another build of it, to compare the two
 //! ```
+//!
+//! The agents lie beside the deployer: `cargo build --release` comes first. (`cargo bench --workspace --bench figures` takes over
+//! more of what that built.)
 //!
 //! | figure      | what is measured                                               | beside                                 |
 //! |-------------|----------------------------------------------------------------|----------------------------------------|
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
 /// Measures; whether all targets are met.
 fn run(arguments: &[String]) -> Result<bool, String> {
     let mut repetitions = 3;
+    let mut deployer = env!("CARGO_BIN_EXE_deployer");
     let mut wanted: Vec<&str> = Vec::new();
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
@@ -74,6 +79,7 @@ fn run(arguments: &[String]) -> Result<bool, String> {
                     .filter(|number| *number > 0)
                     .ok_or("--repetitions: how many?")?;
             }
+            "--deployer" => deployer = words.next().ok_or("--deployer: which?")?,
             name if NAMES.contains(&name) => wanted.push(name),
             other => {
                 return Err(format!(
@@ -89,7 +95,7 @@ fn run(arguments: &[String]) -> Result<bool, String> {
     if !rustix::process::geteuid().is_root() {
         return Err("nothing was measured: the machines of this box need root".into());
     }
-    let mut figures = Figures::begin(repetitions)?;
+    let mut figures = Figures::begin(deployer, repetitions)?;
     let four: Vec<&str> = wanted
         .iter()
         .filter(|name| **name != "twenty")

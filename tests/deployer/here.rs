@@ -55,6 +55,7 @@ async fn asks_this_machine() {
             ("/with\nline break".into(), true),
         ]
         .into(),
+        system: true,
         units: ["deployer-test-nowhere.service".to_owned()].into(),
         packages: [
             "dpkg".into(),
@@ -148,6 +149,7 @@ async fn asks_the_pipeline_in_the_same_breath() {
     };
     let query = Query {
         pipeline: Some(tool),
+        system: true,
         ..Query::default()
     };
     let facts = hands.ask("here", &query).await.expect("answer");

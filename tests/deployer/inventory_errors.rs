@@ -222,5 +222,5 @@ fn deep_and_large_texts_are_refused_in_time() {
     ] {
         assert_ne!(told(text.as_bytes()), "nothing is wrong");
     }
-    assert!(began.elapsed().as_secs() < 20, "took {:?}", began.elapsed());
+    assert!(began.elapsed().as_secs() < 60, "took {:?}", began.elapsed());
 }

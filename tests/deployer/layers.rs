@@ -40,7 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "topology",
         ],
     ),
-    ("preflight", &["facts", "topology"]),
+    ("preflight", &["facts", "machine", "topology"]),
     // effects: making it so
     ("report", &[]),
     ("cloud", &["machine", "secret", "step", "topology"]),

@@ -1,6 +1,7 @@
 //! Tests of the deployer that need no machine.
 
 mod artifact;
+mod cli;
 mod here;
 mod host;
 mod inventory_errors;
@@ -13,5 +14,6 @@ mod plan;
 mod run;
 mod ssh_config;
 mod sshd;
+mod status;
 mod templates;
 mod topology;

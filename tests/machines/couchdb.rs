@@ -42,7 +42,7 @@ producer: {{ count: 50, interval: 20ms }}
         );
         let status = well(&deployer);
         let vendor = status["couchdb"].as_str().expect("a vendor");
-        assert!(vendor.contains("Apache"), "{vendor}");
+        assert!(vendor.starts_with("CouchDB 3."), "{vendor}");
     });
     let documents = Documents::new(&deployer, "vm1");
     subtest(

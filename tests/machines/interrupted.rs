@@ -29,22 +29,20 @@ fn what_is_killed_or_stopped_is_finished_by_the_next() {
     });
     subtest("Ctrl-C between steps", || ctrl_c_between_steps(&deployer));
     subtest("Ctrl-C while up waits for events", || {
-        ctrl_c_while_waiting(&deployer)
+        ctrl_c_while_waiting(&deployer);
     });
     subtest("a second deployer at the same time is refused", || {
         two_at_the_same_time(&deployer);
     });
     subtest("teardown killed and repeated", || {
-        a_killed_teardown(&deployer)
+        a_killed_teardown(&deployer);
     });
     subtest("Ctrl-C while machines are made", || {
         deployer.write("nodes: { vm1: {} }\n");
         let mut up = deployer.start(&["up"]);
         assert!(up.until(|line| line.contains("make the network")));
         up.interrupt();
-        up.finish()
-            .code(130)
-            .says(&["deployer up goes on from here"]);
+        up.finish().code(130).says(&["goes on from here"]);
         deployer.run(&["up"]).code(0);
         deployer.run(&["up"]).code(0).says(&["nothing to do"]);
         deployer.teardown();

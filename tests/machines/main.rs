@@ -6,7 +6,9 @@
     reason = "tests say why they did not run, and what takes long"
 )]
 
+mod accidents;
 mod actions;
+mod command_line;
 mod couchdb;
 mod deployer_command;
 mod existing;

@@ -1,11 +1,11 @@
 //! One deployment of the utilization pipeline, from nothing to nothing, with what happens to it in between.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
+use crate::accidents;
 use crate::deployer_command::{Deployer, subtest};
-use crate::support::{eventually, may_run};
-use crate::watch::{Documents, Knocking, address, inside, off, restarted, units, well, whole_run};
+use crate::support::may_run;
+use crate::watch::{Documents, Knocking, address, restarted, units, well, whole_run};
 
 /// The utilization pipeline with `count` events of each client, `interval` apart, and more keys.
 fn inventory(clients: u32, count: u32, interval: &str, more: &str) -> String {
@@ -57,31 +57,31 @@ fn the_utilization_pipeline() {
         whole_newest_runs(&deployer, 2);
     });
     subtest("a broker killed under load loses nothing", || {
-        a_killed_broker_loses_nothing(&deployer);
+        accidents::a_killed_broker_loses_nothing(&deployer);
     });
     subtest(
         "a killed consumer and a CouchDB that is away lose nothing",
         || {
-            a_killed_consumer_loses_nothing(&deployer);
+            accidents::a_killed_consumer_loses_nothing(&deployer);
         },
     );
     subtest("a finished producer stays finished", || {
-        a_finished_producer_stays_finished(&deployer);
+        accidents::a_finished_producer_stays_finished(&deployer);
     });
     subtest("a dead node is named and repaired", || {
-        a_dead_node_is_repaired(&deployer)
+        accidents::a_dead_node_is_repaired(&deployer);
     });
     subtest("a node without sshd is named, the others untouched", || {
-        a_node_without_sshd_is_named(&deployer);
+        accidents::a_node_without_sshd_is_named(&deployer);
     });
     subtest("other deployments live beside it", || {
-        others_live_beside(&deployer)
+        others_live_beside(&deployer);
     });
     subtest("what is no longer wanted goes with --prune only", || {
         orphans_are_pruned(&deployer);
     });
     subtest("lost data needs a word", || {
-        lost_data_needs_a_word(&deployer)
+        accidents::lost_data_needs_a_word(&deployer);
     });
     subtest("teardown leaves nothing", || deployer.teardown());
 }
@@ -276,9 +276,10 @@ kafka: { settings: { log.cleaner.threads: 2 } }
 consumer: { batch_age: 60ms }";
 
 /// Events of each later run: enough for something to happen in the middle.
-const EVENTS: u32 = 80;
+pub(crate) const EVENTS: u32 = 80;
 
-fn whole_newest_runs(deployer: &Deployer, runs: usize) {
+/// Waits until the newest run of each client, the one with this number, is whole.
+pub(crate) fn whole_newest_runs(deployer: &Deployer, runs: usize) {
     let documents = Documents::new(deployer, "vm3");
     whole_run(&documents, "utilizations1", "vm1-1", EVENTS, runs);
     whole_run(&documents, "utilizations2", "vm1-2", EVENTS, runs);
@@ -329,123 +330,6 @@ fn a_missed_restart_is_healed(deployer: &Deployer) {
     deployer.run(&["up"]).code(0).says(&["nothing to do"]);
 }
 
-/// Starts a new run, and waits until events flow.
-fn produce(deployer: &Deployer) {
-    deployer.run(&["produce"]).code(0);
-    let status = deployer.run(&["status", "--json"]).json();
-    for client in ["vm1-1", "vm1-2"] {
-        let node = &status["nodes"][client];
-        assert!(
-            node["produced"][0].as_u64() < Some(u64::from(EVENTS) / 2),
-            "{node}"
-        );
-    }
-}
-
-fn unit(deployer: &Deployer, role: &str) -> String {
-    format!("{}-{role}.service", deployer.name)
-}
-
-fn a_killed_broker_loses_nothing(deployer: &Deployer) {
-    let before = units(deployer);
-    produce(deployer);
-    let broker = unit(deployer, "kafka");
-    deployer.on("vm2", &["systemctl", "kill", "--signal=KILL", &broker]);
-    whole_newest_runs(deployer, 3);
-    let status = well(deployer);
-    for topic in ["utilizations1", "utilizations2"] {
-        // In Kafka, too, each event is there once: 100, 80 and 80.
-        assert_eq!(status["topics"][topic]["events"], 260, "{topic}");
-        assert_eq!(status["topics"][topic]["dead_letters"], 0, "{topic}");
-    }
-    let restarted = restarted(&before, &units(deployer));
-    assert_eq!(restarted, BTreeSet::from(["vm2 kafka".to_owned()]));
-}
-
-fn a_killed_consumer_loses_nothing(deployer: &Deployer) {
-    let before = units(deployer);
-    produce(deployer);
-    deployer.on(
-        "vm2",
-        &[
-            "systemctl",
-            "kill",
-            "--signal=KILL",
-            &unit(deployer, "consumer"),
-        ],
-    );
-    let couchdb = unit(deployer, "couchdb");
-    deployer.on("vm3", &["systemctl", "stop", &couchdb]);
-    std::thread::sleep(Duration::from_secs(5));
-    deployer.on("vm3", &["systemctl", "start", &couchdb]);
-    eventually("CouchDB listens", || {
-        let address = std::net::SocketAddr::new(address(deployer, "vm3"), 5984);
-        std::net::TcpStream::connect(address).map_err(|error| error.to_string())
-    });
-    whole_newest_runs(deployer, 4);
-    let status = well(deployer);
-    assert_eq!(status["topics"]["utilizations1"]["dead_letters"], 0);
-    let restarted = restarted(&before, &units(deployer));
-    let expected = ["vm2 consumer".to_owned(), "vm3 couchdb".to_owned()];
-    assert_eq!(restarted, BTreeSet::from(expected));
-}
-
-fn a_finished_producer_stays_finished(deployer: &Deployer) {
-    let boot = |node| inside(deployer, node, &["cat", "/proc/sys/kernel/random/boot_id"]);
-    let pid = |node| inside(deployer, node, &["cut", "-d ", "-f22", "/proc/1/stat"]);
-    let (_, before) = (boot("vm1-1"), pid("vm1-1"));
-    inside(deployer, "vm1-1", &["systemctl", "--no-block", "reboot"]);
-    off(deployer, "vm1-1");
-    eventually("vm1-1 boots again", || {
-        let said = deployer.run(&["status", "--json"]).json();
-        let reachable = said["nodes"]["vm1-1"]["reachable"] == true;
-        reachable.then_some(()).ok_or(said.to_string())
-    });
-    assert_ne!(pid("vm1-1"), before);
-    let status = well(deployer);
-    let states = &status["nodes"]["vm1-1"]["units"];
-    assert_eq!(states[unit(deployer, "producer")], "finished");
-    deployer.run(&["up"]).code(0).says(&["nothing to do"]);
-    whole_newest_runs(deployer, 4);
-}
-
-fn a_dead_node_is_repaired(deployer: &Deployer) {
-    inside(deployer, "vm3", &["systemctl", "--no-block", "poweroff"]);
-    off(deployer, "vm3");
-    let status = deployer.run(&["status"]).code(1).says(&["problem: vm3"]);
-    assert!(
-        status.took < Duration::from_millis(3500),
-        "{:?}",
-        status.took
-    );
-    let status = deployer.run(&["status", "--json"]).code(1).json();
-    let reachable =
-        ["vm1-1", "vm1-2", "vm2", "vm3"].map(|node| &status["nodes"][node]["reachable"]);
-    assert_eq!(reachable, [true, true, true, false]);
-    deployer
-        .run(&["plan"])
-        .code(2)
-        .says(&["start vm3 (it is off; its disk is kept)"]);
-    deployer.run(&["up"]).code(0).says(&["proven"]);
-    well(deployer);
-    whole_newest_runs(deployer, 4);
-}
-
-fn a_node_without_sshd_is_named(deployer: &Deployer) {
-    let before = units(deployer);
-    inside(deployer, "vm2", &["systemctl", "stop", "ssh"]);
-    inside(deployer, "vm2", &["pkill", "-x", "sshd"]);
-    let said = deployer
-        .run(&["up"])
-        .code(1)
-        .says(&["vm2", "is its sshd running?"]);
-    assert!(said.took < Duration::from_secs(15), "{:?}", said.took);
-    said.never_says(&["start ", "write ", "vm3:"]);
-    inside(deployer, "vm2", &["systemctl", "start", "ssh"]);
-    deployer.run(&["up"]).code(0).says(&["nothing to do"]);
-    assert_eq!(units(deployer), before);
-}
-
 fn others_live_beside(deployer: &Deployer) {
     let before = units(deployer);
     let plain = "nodes: { vm2: {} }\n";
@@ -479,22 +363,4 @@ fn orphans_are_pruned(deployer: &Deployer) {
     assert!(!orphan.exists());
     deployer.run(&["up"]).code(0).says(&["nothing to do"]);
     well(deployer);
-}
-
-fn lost_data_needs_a_word(deployer: &Deployer) {
-    inside(deployer, "vm3", &["systemctl", "--no-block", "poweroff"]);
-    off(deployer, "vm3");
-    std::fs::remove_dir_all(deployer.place().join("machines/vm3")).expect("vm3 is there");
-    deployer.run(&["up", "--yes"]).code(64).says(&[
-        "vm3: the data of kafka and couchdb is gone",
-        "--destroy-data vm3",
-    ]);
-    assert!(!deployer.place().join("machines/vm3").exists());
-    deployer
-        .run(&["up", "--yes", "--destroy-data", "vm3"])
-        .code(0)
-        .says(&["proven"]);
-    deployer.run(&["verify"]).code(0);
-    well(deployer);
-    deployer.run(&["up"]).code(0).says(&["nothing to do"]);
 }

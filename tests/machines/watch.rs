@@ -121,20 +121,23 @@ impl Documents {
 
     /// The status and the JSON of a GET, by a user or by nobody.
     pub(crate) fn get(&self, path: &str, user: Option<&str>) -> (u16, Value) {
-        let mut request = self.client.get(format!("{}/{path}", self.base));
-        if let Some(user) = user {
-            let password = if user == "admin" {
-                &self.password
-            } else {
-                &self.agents_password
-            };
-            request = request.basic_auth(user, Some(password));
-        }
-        self.runtime.block_on(async {
-            let answer = request.send().await.expect("CouchDB answers");
-            let status = answer.status().as_u16();
-            let text = answer.bytes().await.expect("a body");
-            (status, serde_json::from_slice(&text).unwrap_or_default())
+        let url = format!("{}/{path}", self.base);
+        let password = user.map(|user| match user {
+            "admin" => &self.password,
+            _ => &self.agents_password,
+        });
+        // It may have been restarted a moment ago.
+        within(Duration::from_secs(15), &url, || {
+            let mut request = self.client.get(&url);
+            if let Some(user) = user {
+                request = request.basic_auth(user, password);
+            }
+            self.runtime.block_on(async {
+                let answer = request.send().await.map_err(|error| error.to_string())?;
+                let status = answer.status().as_u16();
+                let text = answer.bytes().await.map_err(|error| error.to_string())?;
+                Ok((status, serde_json::from_slice(&text).unwrap_or_default()))
+            })
         })
     }
 
@@ -151,8 +154,9 @@ impl Documents {
             let sequence = sequence.parse().expect("a sequence number");
             runs.entry(run.into()).or_default().push(sequence);
         }
-        runs.values_mut()
-            .for_each(|sequences| sequences.sort_unstable());
+        for sequences in runs.values_mut() {
+            sequences.sort_unstable();
+        }
         runs
     }
 }
@@ -266,7 +270,7 @@ pub(crate) fn well(deployer: &Deployer) -> Value {
         if said.code == Some(0) {
             return said.json();
         }
-        assert!(started.elapsed() < Duration::from_secs(60), "{said:?}");
+        assert!(started.elapsed() < Duration::from_mins(1), "{said:?}");
         std::thread::sleep(Duration::from_millis(200));
     }
 }

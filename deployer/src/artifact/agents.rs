@@ -2,16 +2,18 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use object::Endianness;
 use object::elf::{EM_AARCH64, EM_X86_64, FileHeader64, VER_FLG_WEAK};
+use object::read::ReadCache;
 use object::read::elf::FileHeader;
 
+use super::cache::sha256_of;
 use super::{ArtifactError, file_error};
 use crate::component::Artifact;
-use crate::step::sha256;
 
 /// Both agents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,9 +92,20 @@ pub fn find(directory: Option<&Path>, executable: &Path) -> Result<Agents, Artif
             "build the agents with `cargo build{flag} -p agent`, or name their directory by --agents"
         )
     };
+    // Both at the same time: their checksums are the longest of what an unchanged `up` computes.
+    let cure = cure.as_str();
+    let (producer, consumer) = std::thread::scope(|scope| {
+        let producer = scope.spawn(|| agent("producer", place, cure));
+        let consumer = agent("consumer", place, cure);
+        let producer = producer.join();
+        (
+            producer.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            consumer,
+        )
+    });
     Ok(Agents {
-        producer: agent("producer", place, &cure)?,
-        consumer: agent("consumer", place, &cure)?,
+        producer: producer?,
+        consumer: consumer?,
     })
 }
 
@@ -105,18 +118,18 @@ fn agent(name: &'static str, directory: &Path, cure: &str) -> Result<Agent, Arti
             cure: cure.into(),
         });
     }
-    let bytes = std::fs::read(&path).map_err(file_error("read", &path))?;
+    let file = File::open(&path).map_err(file_error("read", &path))?;
     let unusable = |why| ArtifactError::NotUsable {
         path: path.clone(),
         wanted: "a Linux program for x86_64 or aarch64",
         why,
     };
-    let (machine, libc) = needs(&bytes)
+    let (machine, libc) = needs(&ReadCache::new(file))
         .map_err(|error| unusable(error.to_string()))?
         .ok_or_else(|| unusable("it is for another machine".into()))?;
     Ok(Agent {
         name,
-        sha256: sha256(&bytes),
+        sha256: sha256_of(&path)?,
         machine,
         libc,
         path,
@@ -124,7 +137,7 @@ fn agent(name: &'static str, directory: &Path, cure: &str) -> Result<Agent, Arti
 }
 
 /// The machine a program is for and the glibc it needs; `None` for machines that are not supported.
-fn needs(bytes: &[u8]) -> object::Result<Option<(&'static str, Option<LibcVersion>)>> {
+fn needs(bytes: &ReadCache<File>) -> object::Result<Option<(&'static str, Option<LibcVersion>)>> {
     let header = FileHeader64::<Endianness>::parse(bytes)?;
     let endian = header.endian()?;
     let machine = match header.e_machine(endian) {

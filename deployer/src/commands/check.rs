@@ -78,7 +78,8 @@ pub async fn run(
         patience: PATIENCE_FOR_RUNNING,
     };
     match look(&mut draft, &viewpoint).await {
-        Ok(seen) => {
+        Ok(mut seen) => {
+            seen.learn_systems().await?;
             for (node, facts) in &seen.facts {
                 let system = &facts.system;
                 let found: Vec<_> = obstacles(&draft, &seen)
@@ -142,7 +143,8 @@ async fn check_aws(
 }
 
 /// Refuses nodes that cannot carry their roles, before anything is changed on any of them.
-pub fn check_nodes(draft: &Draft, seen: &Look) -> Result<(), CommandError> {
+pub async fn check_nodes(draft: &Draft, seen: &mut Look) -> Result<(), CommandError> {
+    seen.learn_systems().await?;
     let obstacles: Vec<String> = obstacles(draft, seen)
         .iter()
         .map(ToString::to_string)
@@ -174,5 +176,6 @@ pub fn obstacles(draft: &Draft, seen: &Look) -> Vec<preflight::Obstacle> {
         .flat_map(|(node, facts)| {
             preflight::obstacles(node, &facts.system, &agents, draft.couchdb())
         })
+        .chain(preflight::lost_ways(&draft.topology, &seen.machines))
         .collect()
 }

@@ -32,10 +32,7 @@ pub fn confirm(question: &str, yes: bool) -> Result<(), CommandError> {
     if matches!(answer.trim(), "y" | "Y" | "yes") {
         Ok(())
     } else {
-        Err(CommandError {
-            kind: crate::error::Kind::Interrupted,
-            ..CommandError::failed("nothing was done")
-        })
+        Err(CommandError::interrupted("nothing was done"))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::cli::{Change, Environment};
 use crate::cloud::{Cloud, CloudPlan, Wanted};
 use crate::component;
 use crate::error::CommandError;
-use crate::facts::Facts;
+use crate::facts::{Facts, Query, System};
 use crate::host::{Connector, HostError};
 use crate::machine::Machine;
 use crate::plan::{self, Desired, Plan, Situation};
@@ -272,6 +272,25 @@ fn strict(draft: &Draft) -> BTreeSet<String> {
 }
 
 impl Look {
+    /// Asks the nodes what machines and systems they are, unless they said so already. Not a part of the one question: it takes
+    /// about as long, and nothing hangs on the answer where nothing is to be done.
+    pub async fn learn_systems(&mut self) -> Result<(), CommandError> {
+        let query = Query {
+            system: true,
+            ..Query::default()
+        };
+        let (query, hands) = (&query, self.crew.hands());
+        let unknown = self
+            .facts
+            .iter_mut()
+            .filter(|(_, facts)| facts.system == System::default());
+        let answers = join_all(unknown.map(|(node, facts)| async move {
+            facts.system = hands.ask(node, query).await?.system;
+            Ok::<_, CommandError>(())
+        }));
+        answers.await.into_iter().collect()
+    }
+
     /// Whether there is nothing to do at all.
     pub fn is_settled(&self) -> bool {
         self.plan.is_empty() && self.clouds.iter().all(|look| look.plan.steps.is_empty())

@@ -11,6 +11,9 @@ use crate::facts::Facts;
 use crate::inspect::{Database, Inspect};
 use crate::topology::{Role, Topology};
 
+/// A producer that reads `top` has one event on its way at most times; more than this many wait for brokers that are away.
+const MAX_WAITING: u64 = 5;
+
 /// The state of a deployment. Fields are only ever added; a change of meaning changes `format`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
@@ -291,7 +294,16 @@ fn judge_units(
         .get(node)
         .is_some_and(|node| node.has(Role::Producer))
     {
-        report.produced = producer_state(facts).map(|state| (state.acked, state.count));
+        let state = producer_state(facts);
+        let waiting = state
+            .as_ref()
+            .map_or(0, |state| state.produced.saturating_sub(state.acked));
+        if waiting > MAX_WAITING {
+            problems.push(format!(
+                "{node}: {waiting} events of its producer wait for an acknowledgement by Kafka"
+            ));
+        }
+        report.produced = state.map(|state| (state.acked, state.count));
     }
 }
 

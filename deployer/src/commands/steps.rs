@@ -5,7 +5,7 @@ use std::time::Instant;
 use futures_util::future::join_all;
 
 use crate::cloud::{Applied, Cloud, CloudStep, Notes, Wanted};
-use crate::error::{CommandError, Kind};
+use crate::error::CommandError;
 use crate::report::{Event, Outcome, Reporter};
 use crate::run::runner::Stop;
 
@@ -23,10 +23,7 @@ pub async fn apply(
 ) -> Result<(), CommandError> {
     for stage in steps.chunk_by(|one, next| one.stage == next.stage) {
         if stop.is_set() {
-            return Err(CommandError {
-                kind: Kind::Interrupted,
-                ..CommandError::failed("stopped before the machines were done")
-            });
+            return Err(interrupted());
         }
         let started = Instant::now();
         let name = stage
@@ -38,12 +35,10 @@ pub async fn apply(
             stage: name.clone(),
             nodes,
         });
-        let results = join_all(
-            stage
-                .iter()
-                .map(|step| one(cloud, wanted, step, notes, reporter, record)),
-        )
-        .await;
+        let steps = stage.iter();
+        let steps = steps.map(|step| one(cloud, wanted, step, notes, reporter, record));
+        let done = stop.unless(2, join_all(steps)).await;
+        let results = done.ok_or_else(interrupted)?;
         reporter.event(&Event::StageFinished {
             stage: name,
             took: started.elapsed(),
@@ -61,6 +56,11 @@ pub async fn apply(
         }
     }
     Ok(())
+}
+
+fn interrupted() -> CommandError {
+    CommandError::interrupted("stopped before the machines were done")
+        .hint("the same command goes on from here")
 }
 
 async fn one(

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use crate::cli::{Environment, Up};
-use crate::error::{CommandError, Kind};
+use crate::error::CommandError;
 use crate::receipt::Receipt;
 use crate::report::{Event, Reporter};
 use crate::run::journal::{Journal, Mode};
@@ -87,7 +87,10 @@ pub async fn run(
             remember(receipt, &draft);
             hold(receipt, &draft, &seen, true);
         })?;
-        let facts = format!("{} nodes, nothing to do", draft.topology.nodes.len());
+        let facts = match draft.topology.nodes.len() {
+            1 => "1 node, nothing to do".to_owned(),
+            nodes => format!("{nodes} nodes, nothing to do"),
+        };
         reporter.event(&Event::Note(format!(
             "{facts} ({:.2} s)",
             started.elapsed().as_secs_f64()
@@ -106,7 +109,7 @@ pub async fn run(
         return Ok(0);
     }
     // Hosts that are there already are looked at before any other is made for them.
-    check_nodes(&draft, &seen)?;
+    check_nodes(&draft, &mut seen).await?;
     consent(&draft, &seen, before.as_ref(), options, reporter)?;
 
     // Until here Ctrl-C ends the program as ever, questions included. From here on what was begun is finished first.
@@ -126,7 +129,7 @@ pub async fn run(
     let identities = draft.artifacts.clone();
     let (made, fetched) = futures_util::join!(
         make_machines(&seen, &journal, reporter, &stop),
-        stop.unless(fetch(&draft, &seen, reporter))
+        stop.unless(1, fetch(&draft, &seen, reporter))
     );
     made?;
     let (paths, source) = fetched.ok_or_else(interrupted)??;
@@ -146,7 +149,7 @@ pub async fn run(
         let asking = Instant::now();
         seen.crew.close(true).await?;
         viewpoint.patience = PATIENCE_FOR_NEW;
-        let looked = stop.unless(look(&mut draft, &viewpoint)).await;
+        let looked = stop.unless(1, look(&mut draft, &viewpoint)).await;
         seen = looked.ok_or_else(interrupted)??;
         journal.change(|receipt| remember(receipt, &draft))?;
         times.since("connect and ask", asking);
@@ -155,15 +158,15 @@ pub async fn run(
     if !refused.is_empty() {
         return Err(refusal(&refused));
     }
-    check_nodes(&draft, &seen)?;
+    check_nodes(&draft, &mut seen).await?;
 
     seen.crew.set_artifacts(paths);
     journal.change(|receipt| hold(receipt, &draft, &seen, false))?;
     let runner = Runner::new(seen.crew.hands(), reporter, &stop);
-    let summary = tokio::select! {
-        summary = runner.run(&seen.plan, &|_| {}) => summary.map_err(|failures| failed(&failures))?,
-        () = stop.wished(2) => return Err(interrupted()),
-    };
+    let ran = stop.unless(2, runner.run(&seen.plan, &|_| {})).await;
+    let summary = ran
+        .ok_or_else(interrupted)?
+        .map_err(|failures| failed(&failures))?;
     if summary.left > 0 {
         return Err(interrupted());
     }
@@ -174,7 +177,7 @@ pub async fn run(
 
     let proving = Instant::now();
     let proved = verify::prove(&seen.crew, &draft.topology, CANARIES, reporter);
-    let proof = stop.unless(proved).await.ok_or_else(interrupted)??;
+    let proof = stop.unless(1, proved).await.ok_or_else(interrupted)??;
     times.since("proof", proving);
     let seconds = started.elapsed().as_secs_f64();
     reporter.event(&Event::Note(format!(
@@ -191,16 +194,13 @@ pub async fn run(
         reporter,
         out,
     );
-    stop.unless(said).await.ok_or_else(interrupted)??;
+    stop.unless(1, said).await.ok_or_else(interrupted)??;
     seen.crew.close(true).await?;
     Ok(0)
 }
 
 /// What Ctrl-C ends with: no step was left half done, unless it was pressed twice.
 fn interrupted() -> CommandError {
-    CommandError {
-        kind: Kind::Interrupted,
-        ..CommandError::failed("stopped before all was done")
-    }
-    .hint("deployer up goes on from here; deployer teardown takes all away")
+    CommandError::interrupted("stopped before all was done")
+        .hint("deployer up goes on from here; deployer teardown takes all away")
 }

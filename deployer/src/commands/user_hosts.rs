@@ -6,7 +6,7 @@ use std::path::Path;
 use futures_util::future::join_all;
 
 use crate::cli::Environment;
-use crate::error::{CommandError, Kind};
+use crate::error::CommandError;
 use crate::facts::Query;
 use crate::host::Connector;
 use crate::machine::Machine;
@@ -107,16 +107,13 @@ pub async fn clean(
             _ => None,
         })
         .collect();
-    let summary = Runner::new(crew.hands(), reporter, stop)
-        .run(&plan, &|_| {})
-        .await
+    let runner = Runner::new(crew.hands(), reporter, stop);
+    let ran = stop.unless(2, runner.run(&plan, &|_| {})).await;
+    let summary = ran
+        .ok_or_else(interrupted)?
         .map_err(|failures| failed(&failures))?;
     if summary.left > 0 {
-        return Err(CommandError {
-            kind: Kind::Interrupted,
-            ..CommandError::failed("stopped before all was taken away")
-        }
-        .hint("deployer teardown goes on from here"));
+        return Err(interrupted());
     }
     let mut left: Vec<String> = manifests(&crew, &receipt.name)
         .await?
@@ -129,4 +126,9 @@ pub async fn clean(
     let kept = kept.into_keys().map(String::from).collect();
     crew.close(false).await?;
     Ok(Cleaned { left, kept })
+}
+
+fn interrupted() -> CommandError {
+    CommandError::interrupted("stopped before all was taken away")
+        .hint("deployer teardown goes on from here")
 }

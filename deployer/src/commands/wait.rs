@@ -41,15 +41,14 @@ pub async fn until_stored(
             if !state.finished {
                 open.push(format!("{client} {}/{}", state.acked, state.count));
             }
-            let line = format!("{}/{}", state.acked, state.count);
-            reporter.event(&Event::StepOutput {
-                node: Some((*client).into()),
-                line,
-            });
-            now.insert(
-                (*client).to_owned(),
-                i64::try_from(state.acked).unwrap_or(i64::MAX),
-            );
+            let acked = i64::try_from(state.acked).unwrap_or(i64::MAX);
+            if last.get(*client) != Some(&acked) {
+                reporter.event(&Event::StepOutput {
+                    node: Some((*client).into()),
+                    line: format!("{}/{}", state.acked, state.count),
+                });
+            }
+            now.insert((*client).to_owned(), acked);
         }
         if open.is_empty() {
             let lag = lag(crew, topology).await?;

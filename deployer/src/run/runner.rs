@@ -60,19 +60,16 @@ impl Stop {
         *self.0.borrow() > 0
     }
 
-    /// Does what changes nothing and so may be left in the middle. `None`: the wish came first.
-    pub async fn unless<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    /// Does some work unless the wish is expressed so many times meanwhile, or was already: then `None`, and the work is left in
+    /// the middle. Once is enough for what changes nothing; who wishes twice means it.
+    pub async fn unless<T>(&self, times: u32, work: impl Future<Output = T>) -> Option<T> {
+        let mut wishes = self.0.subscribe();
         tokio::select! {
             biased;
-            () = self.wished(1) => None,
+            // The sender is ours, so the channel cannot be closed.
+            _ = wishes.wait_for(|wishes| *wishes >= times) => None,
             done = work => Some(done),
         }
-    }
-
-    /// Waits until the wish was expressed so many times: a second Ctrl-C means it.
-    pub async fn wished(&self, times: u32) {
-        // The sender is ours, so the channel cannot be closed.
-        let _ = self.0.subscribe().wait_for(|wishes| *wishes >= times).await;
     }
 }
 

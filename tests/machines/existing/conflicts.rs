@@ -75,7 +75,7 @@ async fn nothing_of_others_is_touched() {
     hosts.root("other", "test -e /root/theirs && rm -r /etc/deployer");
 
     full_disk(&hosts, &user);
-    without_systemd_or_sudo(&hosts, &user);
+    hosts_that_will_not_do(&hosts, &user);
     untouched();
 }
 
@@ -89,17 +89,38 @@ fn full_disk(hosts: &Hosts, user: &Product) {
     hosts.root("host", "umount /var/lib");
 }
 
-/// Hosts that cannot be worked with.
-fn without_systemd_or_sudo(hosts: &Hosts, user: &Product) {
-    hosts.root("other", "mv /usr/bin/sudo /usr/bin/not-sudo");
-    user.expect(1, &["up", "--yes"])
-        .says(&["spare: no root rights by `sudo -n`", "sudo: not found"]);
-    hosts.root("other", "mv /usr/bin/not-sudo /usr/bin/sudo");
-    hosts.root(
-        "other",
-        "mv /etc/os-release /etc/not-os-release; echo 'ID=fedora\nVERSION_ID=40' >/etc/os-release",
-    );
-    user.expect(1, &["up", "--yes"])
-        .says(&["spare: runs fedora 40", "nothing was changed"]);
-    hosts.root("other", "mv /etc/not-os-release /etc/os-release");
+/// Hosts that cannot carry a node. Clock and libc are the box's own: programs in front of the real ones lie about them.
+fn hosts_that_will_not_do(hosts: &Hosts, user: &Product) {
+    let lies = |program: &str, line: &str| {
+        format!(
+            "printf '#!/bin/sh\\n{line}\\n' >/usr/local/bin/{program}; chmod 755 /usr/local/bin/{program}"
+        )
+    };
+    let cases = [
+        (
+            "mv /usr/bin/sudo /usr/bin/not-sudo".to_owned(),
+            ["no root rights by `sudo -n`", "sudo: not found"],
+            "mv /usr/bin/not-sudo /usr/bin/sudo",
+        ),
+        (
+            "cp -P /etc/os-release /root/ && rm /etc/os-release && printf 'ID=fedora\\nVERSION_ID=40\\n' >/etc/os-release".to_owned(),
+            ["all: runs fedora 40; use Debian", "nothing was changed"],
+            "cp -P --remove-destination /root/os-release /etc/",
+        ),
+        (
+            lies("date", "exec /bin/date -d \"+10 seconds\" \"$@\""),
+            ["s ahead of this box", "nothing was changed"],
+            "rm /usr/local/bin/date",
+        ),
+        (
+            lies("getconf", "echo glibc 2.31"),
+            ["all: has glibc 2.31, the agent binaries need", "nothing was changed"],
+            "rm /usr/local/bin/getconf",
+        ),
+    ];
+    for (make, words, unmake) in cases {
+        hosts.root("host", &make);
+        user.expect(1, &["up", "--yes"]).says(&words);
+        hosts.root("host", unmake);
+    }
 }

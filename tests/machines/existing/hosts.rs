@@ -137,7 +137,7 @@ impl Hosts {
             "find /etc /opt /var/lib /var/log /run /usr/local -xdev \\( -path '*deployer/{deployment}*' -o -name '*{deployment}-*' \\) 2>/dev/null; \
              grep -nw '{deployment}' /etc/hosts /etc/passwd /etc/group; \
              if command -v nft >/dev/null; then nft list tables | grep -w 'deployer-{deployment}'; fi; \
-             systemctl list-units --all --plain --no-legend '{deployment}-*'; true"
+             systemctl list-units --all --plain --no-legend '{deployment}-*' 'deployer-{deployment}-*'; true"
         );
         self.root(name, &script)
     }

@@ -36,13 +36,13 @@ fn section(hosts: &Hosts, nodes: &[(&str, &str)]) -> String {
     )
 }
 
-/// An inventory with one node `all` that does everything, by these ports: ZooKeeper, Kafka, `CouchDB`.
+/// An inventory with one node `all` that does everything, by these ports: ZooKeeper, Kafka, `CouchDB`. Several such share a host,
+/// where a release of `CouchDB` could be only one's (it lies in /opt/couchdb), so it is always the stand-in.
 fn all_in_one(name: &str, ports: [u16; 3], clouds: &str) -> String {
     let [zookeeper, kafka, couch] = ports;
     format!(
         "name: {name}\ncloud: existing\nnodes:\n  all: {{ roles: [zookeeper, kafka, couchdb, consumer, producer] }}\n\
          zookeeper: {{ port: {zookeeper}, heap_mib: 64 }}\nkafka: {{ port: {kafka}, heap_mib: 256, replication: 1 }}\n\
-         couchdb: {{ port: {couch}, {} }}\nproducer: {{ count: 10, interval: 100ms }}\n{clouds}",
-        couchdb()
+         couchdb: {{ port: {couch}, distribution: pouchdb }}\nproducer: {{ count: 10, interval: 100ms }}\n{clouds}"
     )
 }

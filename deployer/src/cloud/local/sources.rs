@@ -184,7 +184,7 @@ mod tests {
     fn lines(name: &str, text: &str, release: &str) -> Vec<String> {
         let follow = |path: &str| {
             (path == "/etc/apt/mirrors/debian.list")
-                .then(|| "# ours\nhttps://deb.debian.org/debian\thint\n".to_owned())
+                .then(|| "# ours\nhttps://mirror.example/debian\thint\n".to_owned())
         };
         own_sources(&[(name.into(), text.into())], release, &follow)
             .iter()
@@ -195,13 +195,13 @@ mod tests {
     #[test]
     fn takes_the_distributions_own_one_line_entries() {
         let text = "\
-# deb http://deb.debian.org/debian bookworm main
-deb-src http://deb.debian.org/debian bookworm main
+# deb http://mirror.example/debian bookworm main
+deb-src http://mirror.example/debian bookworm main
 deb [arch=amd64 signed-by=/x.gpg] http://security.debian.org/debian-security bookworm-security main contrib
 deb http://ftp.example.org/debian/ bookworm main # ours
 deb https://apt.releases.example.com bookworm main
 deb https://download.example.com/linux/debian bookworm stable
-deb http://deb.debian.org/debian bullseye main
+deb http://mirror.example/debian bullseye main
 deb cdrom:[Debian]/debian bookworm main
 deb";
         let expected = [
@@ -223,7 +223,7 @@ Components: main
 
 Enabled: no
 Types: deb
-URIs: http://deb.debian.org/debian
+URIs: http://mirror.example/debian
 Suites: bookworm-security
 Components: main
 
@@ -233,8 +233,8 @@ Suites: nodistro
 Components: main
 ";
         let expected = [
-            "deb https://deb.debian.org/debian bookworm main",
-            "deb https://deb.debian.org/debian bookworm-updates main",
+            "deb https://mirror.example/debian bookworm main",
+            "deb https://mirror.example/debian bookworm-updates main",
         ];
         assert_eq!(lines("debian.sources", text, "bookworm"), expected);
     }
@@ -252,7 +252,7 @@ Components: main
         let dump = "\
 APT::Architecture \"amd64\";
 Acquire::http::Proxy \"http://proxy:3128\";
-Acquire::http::Proxy::deb.debian.org \"DIRECT\";
+Acquire::http::Proxy::mirror.example \"DIRECT\";
 Acquire::https::Proxy \"DIRECT\";
 Acquire::http::Proxy-Auto-Detect \"/usr/bin/x\";
 Acquire::Check-Valid-Until \"false\";

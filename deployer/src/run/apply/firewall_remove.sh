@@ -1,6 +1,8 @@
 # Removes an nftables table with all that loads it: table, unit, the unit's file, the rules' file.
 set -eu
 if [ -e "$3" ]; then systemctl disable --quiet "$2"; fi
+# After a boot it is active, and would stay so without its file. Where it is not loaded there is nothing to stop.
+systemctl stop "$2" 2>/dev/null || :
 rm -f -- "$3" "$4"
 systemctl daemon-reload
 systemctl reset-failed "$2" 2>/dev/null || :

@@ -37,7 +37,11 @@ pub(super) fn parse(query: &Query, answer: &[u8], exchange: &Exchange) -> (Facts
     }
     let pipeline = split_at(rest, b"@pipeline\n").map_or(rest, |(_, report)| report);
     let facts = Facts {
-        system: sections.system(text(OS_RELEASE), exchange),
+        system: if query.system {
+            sections.system(text(OS_RELEASE), exchange)
+        } else {
+            System::default()
+        },
         files,
         units: sections.units(&query.units),
         packages: sections.packages(&query.packages),
@@ -138,6 +142,7 @@ impl<'a> Sections<'a> {
                 .unwrap_or_default()
                 .to_owned(),
             memory_mib: memory / 1024,
+            foreign_init: self.line("foreign-init") == "yes",
             disk_free_mib: blocks.saturating_mul(block_size) >> 20,
             clock_skew_ms: self.clock_skew_ms(exchange),
         }
@@ -232,10 +237,14 @@ impl<'a> Sections<'a> {
     }
 
     fn packages(&self, asked: &BTreeSet<String>) -> BTreeSet<String> {
-        let installed: BTreeSet<&str> = self
-            .lines("packages")
-            .filter_map(|line| line.strip_prefix("installed "))
-            .collect();
+        let (mut installed, mut package) = (BTreeSet::new(), "");
+        for line in self.lines("packages") {
+            if let Some(name) = line.strip_prefix("Package: ") {
+                package = name;
+            } else if line.starts_with("Status: ") && line.ends_with(" installed") {
+                installed.insert(package);
+            }
+        }
         asked
             .iter()
             .filter(|entry| alternatives(entry).any(|name| installed.contains(name)))

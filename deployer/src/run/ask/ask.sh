@@ -5,27 +5,34 @@ IFS='
 '
 set -f
 exec 2>/dev/null
-files=$1 shown=$2 units=$3 packages=$4 users=$5 tables=$6 program=$7 config=$8
+files=$1 shown=$2 units=$3 packages=$4 users=$5 tables=$6 program=$7 config=$8 system=$9
+# What is said here is bytes; looking for a locale takes each program a tenth of its time.
+LC_ALL=C
 
+# Puts those of some paths that are files into `regular`, a line each.
 existing() {
+    regular=
     for path in $1; do
-        if [ -f "$path" ]; then printf '%s\n' "$path"; fi
+        if [ -f "$path" ]; then regular="$regular$path$IFS"; fi
     done
 }
 
 answer() {
     read -r begin rest </proc/uptime
-    printf '@clock\n'
-    date +%s%N
-    printf '@machine\n'
-    uname -m
-    printf '@libc\n'
-    getconf GNU_LIBC_VERSION
-    printf '@memory\n'
-    read -r memory </proc/meminfo
-    printf '%s\n@disk\n' "$memory"
-    stat -f -c '%a %S' /var/lib
-
+    if [ -n "$system" ]; then
+        # As systemd itself tells whether it runs the machine.
+        if [ ! -d /run/systemd/system ]; then printf '@foreign-init\nyes\n'; fi
+        printf '@clock\n'
+        date +%s%N
+        printf '@machine\n'
+        uname -m
+        printf '@libc\n'
+        getconf GNU_LIBC_VERSION
+        printf '@memory\n'
+        read -r memory </proc/meminfo
+        printf '%s\n@disk\n' "$memory"
+        stat -f -c '%a %S' /var/lib
+    fi
     if [ -n "$units" ]; then
         printf '@units\n'
         systemctl show -p Names -p LoadState -p ActiveState -p SubState -p UnitFileState -p MainPID -p NRestarts -- $units
@@ -53,7 +60,10 @@ answer() {
     fi
     if [ -n "$packages" ]; then
         printf '@packages\n'
-        dpkg-query -W -f '${db:Status-Status} ${Package}\n' -- $packages
+        # dpkg's own list: to read all of it takes dpkg-query three times as long. A package's name, at most two marks, its state.
+        wanted=
+        for package in $packages; do wanted="${wanted}Package: $package$IFS"; done
+        grep -A 3 -Fx -e "${wanted%"$IFS"}" /var/lib/dpkg/status
     fi
     if [ -n "$users" ]; then
         printf '@users\n'
@@ -67,11 +77,11 @@ answer() {
     printf '@files\n'
     stat -L --printf '%f %s %U %G %n\n' -- $files
     printf '@sums\n'
-    regular=$(existing "$files")
+    existing "$files"
     if [ -n "$regular" ]; then sha256sum -- $regular; fi
     read -r end rest </proc/uptime
     printf '@uptime\n%s %s\n@texts\n' "$begin" "$end"
-    regular=$(existing "$shown")
+    existing "$shown"
     if [ -n "$regular" ]; then head -q -c 65536 -- $regular; fi
     printf '\n@pipeline\n'
 }

@@ -69,6 +69,7 @@ fn command(query: &Query) -> Command {
         lines(query.tables.iter().map(String::as_str)),
         program.to_owned(),
         config.to_owned(),
+        if query.system { "system" } else { "" }.to_owned(),
     ];
     let mut arguments: Vec<String> = vec!["-c".into(), SCRIPT.into(), "ask".into()];
     arguments.extend(lists);
@@ -96,7 +97,10 @@ fn shown(query: &Query) -> BTreeSet<String> {
         .filter(|(_, shown)| **shown)
         .map(|(path, _)| path.clone())
         .collect();
-    shown.extend([OS_RELEASE.to_owned(), HOSTS.to_owned()]);
+    shown.insert(HOSTS.to_owned());
+    if query.system {
+        shown.insert(OS_RELEASE.to_owned());
+    }
     if !query.deployment.is_empty() {
         shown.insert(Manifest::path(&query.deployment));
     }

@@ -49,6 +49,7 @@ fn answer(sections: &str, hosts: &str) -> Vec<u8> {
 fn facts(query: Query, sections: &str) -> Facts {
     let query = Query {
         deployment: "test".into(),
+        system: true,
         ..query
     };
     let (facts, whole) = parse(&query, &answer(sections, HOSTS), &exchange());
@@ -117,6 +118,43 @@ fn units_with_what_they_read() {
 }
 
 #[test]
+fn packages_that_are_installed() {
+    let wanted = ["bash", "gone", "kept", "none", "none | procps"].map(str::to_owned);
+    let query = Query {
+        packages: wanted.into(),
+        ..Query::default()
+    };
+    let sections = "\
+@packages
+Package: bash
+Essential: yes
+Status: install ok installed
+Priority: required
+--
+Package: gone
+Status: deinstall ok config-files
+Priority: optional
+Section: web
+--
+Package: kept
+Status: hold ok installed
+Priority: optional
+Section: web
+--
+Package: procps
+Status: install ok half-installed
+Priority: optional
+--
+Package: procps
+Status: install ok installed
+";
+    assert_eq!(
+        facts(query, sections).packages,
+        ["bash", "kept", "none | procps"].map(str::to_owned).into()
+    );
+}
+
+#[test]
 fn ports_with_their_units() {
     let query = || Query {
         units: ["kafka.service".to_owned()].into(),
@@ -157,6 +195,7 @@ LISTEN 0      50                 *:5000            *:*
 fn an_answer_that_does_not_fit_together_is_not_whole() {
     let query = Query {
         deployment: "test".into(),
+        system: true,
         ..Query::default()
     };
     let changed = HOSTS.replace("10.0.0.2", "10.0.0.3");

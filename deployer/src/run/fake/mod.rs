@@ -44,6 +44,7 @@ impl FakeWorld {
             codename: "bookworm".into(),
             architecture: "x86_64".into(),
             libc: "2.36".into(),
+            foreign_init: false,
             memory_mib: 2048,
             disk_free_mib: 20_000,
             clock_skew_ms: 0,

@@ -296,8 +296,10 @@ fn store(path: &Path, content: &impl serde::Serialize) -> Result<(), JournalErro
     file.as_file()
         .set_permissions(Permissions::from_mode(0o600))
         .map_err(failed)?;
-    serde_json::to_writer_pretty(&mut file, content).map_err(|error| failed(error.into()))?;
-    file.write_all(b"\n").map_err(failed)?;
+    // In one go: the serialiser itself would write each word on its own.
+    let mut text = serde_json::to_vec_pretty(content).map_err(|error| failed(error.into()))?;
+    text.push(b'\n');
+    file.write_all(&text).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     File::open(directory)
