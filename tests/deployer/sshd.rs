@@ -161,7 +161,11 @@ impl Sshd {
             let id = i32::try_from(id)
                 .ok()
                 .and_then(rustix::process::Pid::from_raw);
-            rustix::process::kill_process(id.expect("an id"), signal).expect("signalled");
+            match rustix::process::kill_process(id.expect("an id"), signal) {
+                // A connection may end by itself as soon as the server goes on.
+                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+                Err(error) => panic!("process {id:?}: {error}"),
+            }
         }
     }
 

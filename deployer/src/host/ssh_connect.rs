@@ -73,8 +73,10 @@ pub(super) async fn reach(
     let deadline = Instant::now() + patience;
     let left = || deadline.saturating_duration_since(Instant::now());
     let mut attempt = 0_u32;
+    let mut listens = patience.is_zero();
     loop {
-        if !patience.is_zero() {
+        // Where something listens a knock is one more newcomer that its sshd counts, and drops others for.
+        if !listens {
             knock(route, left().min(Duration::from_secs(2))).await;
         }
         attempt += 1;
@@ -92,6 +94,7 @@ pub(super) async fn reach(
             return Err(error);
         }
         progress(&format!("attempt {attempt}: {error}"));
+        listens = matches!(error, HostError::Connection { .. });
         sleep(pause).await;
     }
 }

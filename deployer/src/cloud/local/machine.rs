@@ -74,10 +74,10 @@ pub(super) async fn remove(
     cgroups.end(names, node, elevate).await?;
     let (part, target) = (names.part(node), names.machine(node));
     if Path::new(&target).exists() {
-        // From here on it is no machine any more, even if we are stopped half-way.
+        // From here on it is no machine any more, even if we are stopped half-way. What a killed run began may do the same beside us.
         let words = [
             "-c",
-            "rm -rf -- \"$2\" && mv -T -- \"$1\" \"$2\"",
+            "rm -rf -- \"$2\" && { mv -T -- \"$1\" \"$2\" || ! test -e \"$1\"; }",
             "remove",
             &target,
             &part,
