@@ -1,6 +1,6 @@
 //! What the local cloud would do, from what it sees: the pure planner alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use deployer::cloud::local::NETWORK_NOTE;
@@ -32,9 +32,7 @@ fn wanted(nodes: &[&str]) -> Wanted {
         machines: nodes.iter().map(|n| ((*n).into(), machine(n))).collect(),
         packages: BTreeSet::from(["nftables".into()]),
         user_key: "ssh-ed25519 user".into(),
-        notes: BTreeMap::new(),
-        made: BTreeSet::new(),
-        remove: BTreeSet::new(),
+        ..Wanted::default()
     }
 }
 

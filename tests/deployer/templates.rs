@@ -10,8 +10,8 @@ use deployer::receipt::{Choices, Receipt, Secrets};
 use deployer::secret::Secret;
 use deployer::step::{Action, Content, loaded_record};
 use deployer::topology::{
-    CANARY_TOPIC, CloudName, Consumer, Couchdb, Distribution, Kafka, Local, Node, Producer, Role,
-    Topic, Topology, Zookeeper,
+    AwsCloud, CANARY_TOPIC, CloudName, Consumer, Couchdb, Distribution, Kafka, Local, Node,
+    Producer, Role, Topic, Topology, Zookeeper,
 };
 
 /// The utilization pipeline: two clients, one node with ZooKeeper, a broker and the consumer, one with the other broker
@@ -31,6 +31,7 @@ impl World {
             topology: Topology {
                 name: "utilization".into(),
                 cloud: CloudName::Local,
+                aws: AwsCloud::default(),
                 nodes: [
                     client("vm1-1", 1),
                     client("vm1-2", 2),

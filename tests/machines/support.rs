@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 use deployer::cloud::local::Local;
 use deployer::cloud::local::observe::{Observed, ObservedImage};
 use deployer::cloud::local::plan::plan;
-use deployer::cloud::{Applied, Cloud, CloudPlan, Progress, Wanted, WantedMachine};
+use deployer::cloud::{
+    Applied, Cloud, CloudError, CloudPlan, Notes, Progress, Wanted, WantedMachine,
+};
 use deployer::machine::{Access, Machine, SshAccess};
 use deployer::secret::Secret;
 use deployer::topology;
@@ -151,7 +153,7 @@ impl Deployment {
     pub(crate) async fn image(&self) {
         for step in self.plan().await.steps {
             if step.stage == "image" {
-                let made = self.local.apply(&self.wanted, &step, &Loud).await;
+                let made = self.local.apply(&self.wanted, &step, &NoNotes, &Loud).await;
                 made.expect("a base image");
             }
         }
@@ -205,7 +207,7 @@ impl Deployment {
         for stage in plan.steps.chunk_by(|a, b| a.stage == b.stage) {
             let steps = stage
                 .iter()
-                .map(|step| self.local.apply(wanted, step, &Quiet));
+                .map(|step| self.local.apply(wanted, step, &NoNotes, &Quiet));
             for applied in futures_util::future::join_all(steps).await {
                 all.push(applied.expect("a step"));
             }
@@ -381,6 +383,19 @@ struct Loud;
 impl Progress for Loud {
     fn line(&self, _node: Option<&str>, line: &str) {
         println!("{line}");
+    }
+}
+
+/// The local cloud has nothing to note.
+struct NoNotes;
+
+impl Notes for NoNotes {
+    fn get(&self, _key: &str) -> Option<String> {
+        None
+    }
+
+    fn record(&self, key: &str, _value: &str) -> Result<(), CloudError> {
+        panic!("nobody asks for {key}")
     }
 }
 

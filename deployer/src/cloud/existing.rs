@@ -201,7 +201,7 @@ impl Cloud for Existing {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
     use std::path::Path;
 
     use super::{Existing, ExistingHost};
@@ -220,11 +220,7 @@ mod tests {
             id: "0123456789ab".into(),
             deployment: "test".into(),
             machines: nodes.iter().map(|n| ((*n).into(), machine(n))).collect(),
-            packages: BTreeSet::new(),
-            user_key: String::new(),
-            notes: BTreeMap::new(),
-            made: BTreeSet::new(),
-            remove: BTreeSet::new(),
+            ..Wanted::default()
         }
     }
 

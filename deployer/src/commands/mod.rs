@@ -61,7 +61,7 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
         Verb::Plan(options) => plan::run(options, environment, reporter, out).await,
         Verb::Status(options) => status::run(options, environment, reporter, out).await,
         Verb::Verify(options) => verify::run(options, environment, reporter, out).await,
-        Verb::Teardown(options) => teardown::run(options, environment, reporter).await,
+        Verb::Teardown(options) => Box::pin(teardown::run(options, environment, reporter)).await,
         Verb::Render(options) => render::run(options, environment, out).await,
         Verb::Check(options) => check::run(options, environment, reporter, out).await,
         Verb::Ssh(options) => ssh::run(options, environment).await,

@@ -13,8 +13,8 @@ use deployer::run::fake::FakeWorld;
 use deployer::secret::Secret;
 use deployer::step::Manifest;
 use deployer::topology::{
-    CANARY_TOPIC, CloudName, Consumer, Couchdb, Distribution, Kafka, Local, Node, Producer, Role,
-    Topic, Topology, Zookeeper,
+    AwsCloud, CANARY_TOPIC, CloudName, Consumer, Couchdb, Distribution, Kafka, Local, Node,
+    Producer, Role, Topic, Topology, Zookeeper,
 };
 
 use super::by_hand::{SECRET, by_hand, common};
@@ -82,6 +82,7 @@ fn topology() -> Topology {
     Topology {
         name: "utilization".into(),
         cloud: CloudName::Local,
+        aws: AwsCloud::default(),
         nodes: nodes.map(|node| (node.name.clone(), node)).into(),
         zookeeper: Zookeeper {
             port: 2181,

@@ -72,7 +72,8 @@ pub struct Aws {
 impl Aws {
     /// Finds credentials and region, and connects.
     pub async fn connect(settings: Settings) -> Result<Self, CloudError> {
-        let config = client::load(&settings).await?;
+        // It reads all of the SDK's sources of credentials: a large future.
+        let config = Box::pin(client::load(&settings)).await?;
         Ok(Self::new(&config, settings, Pace::default()))
     }
 
