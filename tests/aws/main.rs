@@ -6,11 +6,14 @@
 mod account;
 mod bench;
 mod booted;
+mod census;
+mod desk;
 mod faults;
 mod kills;
 mod moto;
 mod plan;
 mod policy;
 mod proxy;
+mod stage;
 mod watcher;
 mod whole;

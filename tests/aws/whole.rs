@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use deployer::cloud::Cloud as _;
 
 use super::bench::Bench;
+use super::desk::{BINARY, Desk, says};
 use super::moto::{self, Moto};
 use super::watcher::{Watcher, command, may_boot};
 
 const REGION: &str = "us-east-2";
-const BINARY: &str = env!("CARGO_BIN_EXE_deployer");
 
 /// CouchDB is the stand-in: its packages are on no registry that every box reaches.
 fn inventory(url: &str) -> String {
@@ -29,44 +29,6 @@ clouds:
   aws: {{ region: {REGION}, endpoint_url: '{url}', ssh_from: [10.126.255.254], ttl: 2h }}
 "
     )
-}
-
-/// A user's box.
-struct Desk {
-    directory: tempfile::TempDir,
-}
-
-impl Desk {
-    fn path(&self, name: &str) -> String {
-        self.directory.path().join(name).display().to_string()
-    }
-
-    /// Runs a command line; fails unless it ends with this code. Returns what it said.
-    fn run(&self, code: i32, words: &[&str]) -> String {
-        let start = Instant::now();
-        let output = command(BINARY, words)
-            .args(["--state-dir", &self.path("state")])
-            .env("XDG_RUNTIME_DIR", self.directory.path())
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_CONFIG_FILE", self.path("none"))
-            .env("AWS_SHARED_CREDENTIALS_FILE", self.path("none"))
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .output()
-            .expect("the deployer starts");
-        let said = format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stderr),
-            String::from_utf8_lossy(&output.stdout)
-        );
-        eprintln!(
-            "    deployer {} after {:?}",
-            words.join(" "),
-            start.elapsed()
-        );
-        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
-        said
-    }
 }
 
 /// The agents lie beside the binary; builds them where `cargo test` was called for this package only.
@@ -87,13 +49,6 @@ fn agents() {
     );
 }
 
-#[track_caller]
-fn says(said: &str, words: &[&str]) {
-    for words in words {
-        assert!(said.contains(words), "`{words}` is missing:\n{said}");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn from_an_empty_account_to_documents_and_back() {
     let Some(moto) = Moto::start(&[]) else { return };
@@ -103,11 +58,8 @@ async fn from_an_empty_account_to_documents_and_back() {
     agents();
     let url = format!("http://127.0.0.1:{}", moto.port);
     let _watcher = Watcher::start(moto::python().expect("python"), &url, REGION);
-    let desk = Desk {
-        directory: tempfile::tempdir().expect("a directory"),
-    };
-    let file = desk.path("inventory.yaml");
-    std::fs::write(&file, inventory(&url)).expect("an inventory");
+    let desk = Desk::new();
+    let file = desk.write("inventory.yaml", &inventory(&url));
     let bench = Bench::new(&url, REGION, "none", &[]);
     let nothing_there = async || {
         let found = bench.aws().deployments().await.expect("deployments");
