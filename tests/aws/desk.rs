@@ -1,11 +1,13 @@
 //! A user's box: a directory with inventory and state, and the deployer's binary called there as a user calls it.
 
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::watcher::command;
 
-pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_deployer");
+const BINARY: &str = env!("CARGO_BIN_EXE_deployer");
 
 /// What of the caller's environment would lead to an account of somebody.
 const NOT_OURS: [&str; 8] = [
@@ -28,6 +30,7 @@ pub(crate) struct Desk {
 impl Desk {
     /// One with credentials for moto.
     pub(crate) fn new() -> Self {
+        agents();
         let mut desk = Self {
             directory: tempfile::tempdir().expect("a directory"),
             variables: Vec::new(),
@@ -79,6 +82,23 @@ impl Desk {
     /// Runs a command line; fails unless it ends with this code. Returns what it said.
     #[track_caller]
     pub(crate) fn run(&self, code: i32, words: &[&str]) -> String {
+        let (output, said) = self.output(words);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+        said
+    }
+
+    /// Runs a command line; fails if it does not. Returns what it said.
+    #[track_caller]
+    pub(crate) fn fails(&self, words: &[&str]) -> String {
+        let (output, said) = self.output(words);
+        assert!(
+            matches!(output.status.code(), Some(1 | 64)),
+            "{words:?}: {said}"
+        );
+        said
+    }
+
+    fn output(&self, words: &[&str]) -> (Output, String) {
         let start = Instant::now();
         let output = self.command(words).output().expect("the deployer starts");
         let said = format!(
@@ -86,13 +106,9 @@ impl Desk {
             String::from_utf8_lossy(&output.stderr),
             String::from_utf8_lossy(&output.stdout)
         );
-        eprintln!(
-            "    deployer {} after {:.1?}",
-            words.join(" "),
-            start.elapsed()
-        );
-        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
-        said
+        let took = start.elapsed();
+        eprintln!("    deployer {} after {took:.1?}", words.join(" "));
+        (output, said)
     }
 
     /// The id of the only deployment that has a receipt here.
@@ -110,6 +126,26 @@ impl Desk {
         };
         id.clone()
     }
+}
+
+/// The agents lie beside the binary; builds them where `cargo test` was called for this package only.
+fn agents() {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let beside = Path::new(BINARY).parent().expect("a directory");
+    if beside.join("producer").is_file() && beside.join("consumer").is_file() {
+        return;
+    }
+    let arguments: &[&str] = if beside.ends_with("release") {
+        &["build", "--package", "agent", "--bins", "--release"]
+    } else {
+        &["build", "--package", "agent", "--bins"]
+    };
+    let built = command(env!("CARGO"), arguments).status();
+    assert!(
+        built.is_ok_and(|status| status.success()),
+        "the agents were not built"
+    );
 }
 
 /// Fails unless all of these words were said.

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "tests say what they skip and why")]
 
 mod account;
+mod bad_input;
 mod bench;
 mod booted;
 mod census;
@@ -14,6 +15,7 @@ mod moto;
 mod plan;
 mod policy;
 mod proxy;
+mod side_by_side;
 mod stage;
 mod watcher;
 mod whole;

@@ -110,6 +110,11 @@ impl Proxy {
         state.kill = Some((moment, before));
     }
 
+    /// Nothing fails any more.
+    pub(crate) fn spare_all(&self) {
+        self.state.lock().expect("state").faults.clear();
+    }
+
     /// Nobody dies any more.
     pub(crate) fn spare(&self) {
         self.state.lock().expect("state").kill = None;

@@ -1,15 +1,14 @@
 //! The whole way: `up --cloud aws` from an empty account to documents in CouchDB, on booted machines, by the binary as a user calls
 //! it; nothing is left after `teardown`.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use deployer::cloud::Cloud as _;
 
 use super::bench::Bench;
-use super::desk::{BINARY, Desk, says};
+use super::desk::{Desk, says};
 use super::moto::{self, Moto};
-use super::watcher::{Watcher, command, may_boot};
+use super::watcher::{Watcher, may_boot};
 
 const REGION: &str = "us-east-2";
 
@@ -31,31 +30,12 @@ clouds:
     )
 }
 
-/// The agents lie beside the binary; builds them where `cargo test` was called for this package only.
-fn agents() {
-    let beside = Path::new(BINARY).parent().expect("a directory");
-    if beside.join("producer").is_file() && beside.join("consumer").is_file() {
-        return;
-    }
-    let arguments: &[&str] = if beside.ends_with("release") {
-        &["build", "--package", "agent", "--bins", "--release"]
-    } else {
-        &["build", "--package", "agent", "--bins"]
-    };
-    let built = command(env!("CARGO"), arguments).status();
-    assert!(
-        built.is_ok_and(|status| status.success()),
-        "the agents were not built"
-    );
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn from_an_empty_account_to_documents_and_back() {
     let Some(moto) = Moto::start(&[]) else { return };
     if !may_boot() {
         return;
     }
-    agents();
     let url = format!("http://127.0.0.1:{}", moto.port);
     let _watcher = Watcher::start(moto::python().expect("python"), &url, REGION);
     let desk = Desk::new();

@@ -139,6 +139,7 @@ pub(super) async fn groups(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Group>,
                 tags: read(group.tags()),
                 vpc: group.vpc_id().unwrap_or_default().into(),
                 rules: Rule::read(group.ip_permissions(), id),
+                out: Rule::read(group.ip_permissions_egress(), id),
             })
         })
         .collect())
