@@ -21,7 +21,7 @@ pub(crate) async fn census(ec2: &Client) -> BTreeSet<String> {
     for instance in instances
         .reservations()
         .iter()
-        .flat_map(|reservation| reservation.instances())
+        .flat_map(aws_sdk_ec2::types::Reservation::instances)
     {
         let gone = instance
             .state()

@@ -64,8 +64,14 @@ impl Desk {
 
     /// A command line.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = command(BINARY, words);
+        let mut command = self.bare(words);
         command.args(["--state-dir", &self.path("state")]);
+        command
+    }
+
+    /// A command line that says itself where the state is.
+    pub(crate) fn bare(&self, words: &[&str]) -> Command {
+        let mut command = command(BINARY, words);
         for name in NOT_OURS {
             command.env_remove(name);
         }
@@ -111,20 +117,21 @@ impl Desk {
         (output, said)
     }
 
+    /// The only receipt here.
+    pub(crate) fn receipt(&self) -> serde_json::Value {
+        let state = std::fs::read_dir(self.path("state")).expect("state");
+        let mut receipts: Vec<Vec<u8>> = state
+            .filter_map(|entry| {
+                std::fs::read(entry.expect("an entry").path().join("receipt.json")).ok()
+            })
+            .collect();
+        assert_eq!(receipts.len(), 1);
+        serde_json::from_slice(&receipts.remove(0)).expect("JSON")
+    }
+
     /// The id of the only deployment that has a receipt here.
     pub(crate) fn id(&self) -> String {
-        let state = std::fs::read_dir(self.path("state")).expect("state");
-        let receipts = state.filter_map(|entry| {
-            std::fs::read(entry.expect("an entry").path().join("receipt.json")).ok()
-        });
-        let ids: Vec<String> = receipts
-            .map(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).expect("JSON"))
-            .map(|receipt| receipt["id"].as_str().expect("an id").to_owned())
-            .collect();
-        let [id] = ids.as_slice() else {
-            panic!("{ids:?}")
-        };
-        id.clone()
+        self.receipt()["id"].as_str().expect("an id").to_owned()
     }
 }
 

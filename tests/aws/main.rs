@@ -11,6 +11,7 @@ mod census;
 mod desk;
 mod faults;
 mod kills;
+mod laptop;
 mod moto;
 mod plan;
 mod policy;

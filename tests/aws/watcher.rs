@@ -10,6 +10,9 @@ use super::moto;
 /// The system of all machines.
 pub(crate) const IMAGE: &str = "/var/cache/deployer-tests/cloud-init-bookworm-2";
 
+/// This box, as its machines see it.
+pub(crate) const THIS_BOX: &str = "10.126.255.254";
+
 #[expect(clippy::disallowed_methods, reason = "tests start their own programs")]
 pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
