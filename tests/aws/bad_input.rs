@@ -167,10 +167,11 @@ async fn default_vpc(ec2: &aws_sdk_ec2::Client) -> String {
 async fn credentials_that_will_not_do_are_named() {
     let Some(moto) = Moto::shared() else { return };
     let proxy = Proxy::start(moto.port).await;
-    let ec2 = client(&format!("http://127.0.0.1:{}", moto.port), REGION);
+    let region = "ap-south-2";
+    let ec2 = client(&format!("http://127.0.0.1:{}", moto.port), region);
     let there = census(&ec2).await;
     let mut desk = Desk::new();
-    let more = format!(", region: {REGION}");
+    let more = format!(", region: {region}");
     let file = desk.write("inventory.yaml", &inventory(&proxy.url, 1, &more));
     let up = ["up", "--yes", "--inventory", &file];
     for (code, words) in [
@@ -185,6 +186,22 @@ async fn credentials_that_will_not_do_are_named() {
         proxy.refuse("DescribeInstances", 1, 400, code);
         says(&desk.fails(&up), &[words]);
     }
+    let counts = proxy.take_counts();
+    assert!(
+        counts.keys().all(|call| call.starts_with("Describe")),
+        "{counts:?}"
+    );
+    // A region that is not there has no service; here nobody listens.
+    let text = inventory("http://127.0.0.1:1", 1, ", region: eu-nowhere-1");
+    let lost = desk.write("lost.yaml", &text);
+    says(
+        &desk.fails(&["plan", "--inventory", &lost]),
+        &[
+            "the service does not answer: ",
+            "Connection refused",
+            "is the region's name right",
+        ],
+    );
     for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
         desk.set(name, "");
     }
@@ -194,11 +211,6 @@ async fn credentials_that_will_not_do_are_named() {
             "there are no AWS credentials",
             "log in with `aws sso login` or `aws configure`",
         ],
-    );
-    let counts = proxy.take_counts();
-    assert!(
-        counts.keys().all(|call| call.starts_with("Describe")),
-        "{counts:?}"
     );
     // Without a section there is no region either.
     let text = "name: bad\ncloud: aws\nnodes: { vm1: { roles: [] } }\n";

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use super::desk::Desk;
 use super::moto::Moto;
-use super::watcher::{IMAGE, make_image, may_boot};
+use super::watcher::{IMAGE, command, make_image, may_boot};
 
 /// The public addresses of machines on the stage: of loopback, so that nobody else is knocked at.
 const ADDRESSES: std::ops::Range<u8> = 10..42;
@@ -18,6 +18,7 @@ const ADDRESSES: std::ops::Range<u8> = 10..42;
 /// The way of ssh to a machine: sshd without a network. The host key is the one that the deployment gave the node.
 const WAY: &str = r#"#!/bin/sh
 here=$1
+if [ -e "$here/silent" ]; then exec sleep 60; fi
 for config in "$here"/state/*/ssh_config; do
     node=$(awk -v address="$2" '$1 == "Host" { here = $2 == address } here && $1 == "HostKeyAlias" { print $2 }' "$config")
     [ -n "$node" ] || continue
@@ -82,6 +83,26 @@ pub(crate) fn desk() -> Desk {
     desk.write(".ssh/config", &config);
     desk.set("HOME", here);
     desk
+}
+
+/// From now on nothing answers: connections end, and no new one comes about.
+pub(crate) fn silence(desk: &Desk) {
+    desk.write("silent", "");
+    let nodes = std::fs::read_dir(desk.path("deployer")).expect("connections");
+    for node in nodes {
+        let ways = std::fs::read_dir(node.expect("a node").path()).expect("connections");
+        for way in ways {
+            let socket = way.expect("a connection").path().join("master");
+            let socket = socket.display().to_string();
+            let ended = command("ssh", &["-S", &socket, "-O", "exit", "-q", "nobody"]).status();
+            assert!(ended.is_ok_and(|status| status.success()), "{socket}");
+        }
+    }
+}
+
+/// All answers again.
+pub(crate) fn speak(desk: &Desk) {
+    std::fs::remove_file(desk.path("silent")).expect("the file goes");
 }
 
 /// Two machines without roles.
