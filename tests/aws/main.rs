@@ -6,6 +6,7 @@
 mod account;
 mod address;
 mod bad_input;
+mod bastion;
 mod bench;
 mod booted;
 mod census;

@@ -283,7 +283,7 @@ class Watch:
 
     def until(self, stop):
         with open(LOCK, "w") as lock:
-            alone(lock)
+            alone(lock, stop)
             self.watch(stop)
 
     def watch(self, stop):
@@ -305,17 +305,18 @@ class Watch:
             shutil.rmtree(RUN)
 
 
-def alone(lock):
+def alone(lock, stop):
     """Waits until no other watcher is on this box: the bridge and its addresses are one for all. The kernel ends the lock with us."""
     end = time.monotonic() + PATIENCE
-    while True:
+    while not stop.is_set():
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
             if time.monotonic() > end:
                 sys.exit(f"{LOCK}: another watcher of this box has not ended within {PATIENCE} s")
-            time.sleep(0.2)
+            stop.wait(0.2)
+    sys.exit("asked to end before it began")
 
 
 def unplug():
