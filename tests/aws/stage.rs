@@ -5,7 +5,7 @@
 use std::fs::Permissions;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::desk::Desk;
@@ -88,15 +88,19 @@ pub(crate) fn desk() -> Desk {
 /// From now on nothing answers: connections end, and no new one comes about.
 pub(crate) fn silence(desk: &Desk) {
     desk.write("silent", "");
-    let nodes = std::fs::read_dir(desk.path("deployer")).expect("connections");
-    for node in nodes {
-        let ways = std::fs::read_dir(node.expect("a node").path()).expect("connections");
-        for way in ways {
-            let socket = way.expect("a connection").path().join("master");
-            let socket = socket.display().to_string();
-            let ended = command("ssh", &["-S", &socket, "-O", "exit", "-q", "nobody"]).status();
-            assert!(ended.is_ok_and(|status| status.success()), "{socket}");
-        }
+    let within = |path: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(path).expect("connections");
+        entries
+            .map(|entry| entry.expect("an entry").path())
+            .collect()
+    };
+    let nodes = within(Path::new(&desk.path("deployer")));
+    let sockets = nodes.iter().flat_map(|node| within(node));
+    let sockets = sockets.map(|way| way.join("master"));
+    for socket in sockets.filter(|socket| socket.exists()) {
+        let socket = socket.display().to_string();
+        let ended = command("ssh", &["-S", &socket, "-O", "exit", "-q", "nobody"]).status();
+        assert!(ended.is_ok_and(|status| status.success()), "{socket}");
     }
 }
 

@@ -92,7 +92,7 @@ impl Account {
 
     /// How many commands ran as root on a node until now.
     fn commands(&self, node: &str) -> usize {
-        let count = "sudo sh -c 'journalctl --sync; journalctl --quiet --output=cat _COMM=sudo' | grep -c COMMAND=";
+        let count = "sudo sh -c 'journalctl --sync; journalctl --quiet --output=cat --identifier=sudo' | grep -c COMMAND=";
         self.on(node, count).parse().expect("a number")
     }
 
