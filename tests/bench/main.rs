@@ -7,8 +7,8 @@
 //! cargo bench -p deployer -- --deployer PROGRAM    # another build of it, to compare the two
 //! ```
 //!
-//! The agents lie beside the deployer: `cargo build --release` comes first. (`cargo bench --workspace --bench figures` takes over
-//! more of what that built.)
+//! The agents lie beside the deployer: `cargo build --release` comes first. `cargo bench --workspace --bench figures` takes over
+//! what that built; with `-p deployer` alone cargo builds many dependencies once more, with fewer features.
 //!
 //! | figure      | what is measured                                               | beside                                 |
 //! |-------------|----------------------------------------------------------------|----------------------------------------|
