@@ -167,6 +167,7 @@ fn status_has_its_shape(deployer: &Deployer) {
             "cloud",
             "couchdb",
             "deployment",
+            "expires",
             "format",
             "healthy",
             "id",
