@@ -93,7 +93,7 @@ pub(crate) fn a_dead_node_is_repaired(deployer: &Deployer) {
     off(deployer, "vm3");
     let status = deployer.run(&["status"]).code(1).says(&["problem: vm3"]);
     assert!(
-        status.took < Duration::from_millis(3500),
+        status.took < Duration::from_secs(8),
         "{:?}",
         status.took
     );
