@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "tests say what they skip and why")]
 
 mod account;
+mod advice;
 mod bench;
 mod booted;
 mod faults;

@@ -204,7 +204,15 @@ fn the_readme_has_the_policy() {
         .iter()
         .map(|one| &one["Sid"])
         .collect();
-    assert_eq!(sids, ["LookAndMake", "TagWhatIsMade", "ChangeOnlyOurs"]);
+    assert_eq!(
+        sids,
+        [
+            "LookAndMake",
+            "TagWhatIsMade",
+            "ChangeOnlyOurs",
+            "AskForQuotaAndPrices"
+        ]
+    );
     let change = &policy["Statement"][2];
     assert_eq!(
         change["Condition"]["Null"]["aws:ResourceTag/deployer:id"],
