@@ -219,4 +219,9 @@ fn the_readme_has_the_policy() {
         "false"
     );
     insta::assert_snapshot!(serde_json::to_string_pretty(&policy).expect("json"));
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("```json\n").expect("the README has JSON");
+    let (text, _) = rest.split_once("```").expect("its end");
+    let shown: Value = serde_json::from_str(text).expect("JSON");
+    assert_eq!(shown, policy, "the README has another policy");
 }
