@@ -31,9 +31,14 @@ pub struct Lab {
 impl Lab {
     /// Makes two brokers, topics of one partition each, and a database of the same name for each.
     pub fn new(topics: &[&str]) -> Self {
+        Self::with_partitions(topics, 1)
+    }
+
+    /// As [`Self::new`], with more partitions.
+    pub fn with_partitions(topics: &[&str], partitions: i32) -> Self {
         let kafka = MockCluster::new(2).unwrap();
         for topic in topics {
-            kafka.create_topic(topic, 1, 2).unwrap();
+            kafka.create_topic(topic, partitions, 2).unwrap();
         }
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("password"), "sesame\n").unwrap();
@@ -87,14 +92,28 @@ impl Lab {
         path
     }
 
-    /// Sends values to a topic, in their order.
+    /// Sends values to a topic's first partition, in their order.
     pub fn send(&self, topic: &str, values: &[&[u8]]) {
-        let producer: BaseProducer = self.client().create().unwrap();
-        for value in values {
-            producer
-                .send(BaseRecord::to(topic).key("k").payload(*value))
-                .map_err(|(error, _)| error)
-                .unwrap();
+        self.send_to(topic, 0, values);
+    }
+
+    /// Sends values to a partition, in their order.
+    pub fn send_to(&self, topic: &str, partition: i32, values: &[&[u8]]) {
+        let records = values
+            .iter()
+            .map(|value| record(topic, value).partition(partition));
+        self.send_records(records);
+    }
+
+    /// Sends records of up to 16 MB, in their order.
+    pub fn send_records<'a>(&self, records: impl IntoIterator<Item = Sent<'a>>) {
+        let producer: BaseProducer = self
+            .client()
+            .set("message.max.bytes", "16000000")
+            .create()
+            .unwrap();
+        for record in records {
+            producer.send(record).map_err(|(error, _)| error).unwrap();
         }
         producer.flush(PATIENCE).unwrap();
     }
@@ -158,6 +177,14 @@ impl Lab {
         };
         whole.lines().map(event).collect()
     }
+}
+
+/// A record to be sent.
+pub type Sent<'a> = BaseRecord<'a, str, [u8]>;
+
+/// Returns a record with the key `k` for a topic's first partition.
+pub fn record<'a>(topic: &'a str, value: &'a [u8]) -> Sent<'a> {
+    BaseRecord::to(topic).partition(0).key("k").payload(value)
 }
 
 /// A running agent; it is killed when this is dropped.

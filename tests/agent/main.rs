@@ -8,8 +8,10 @@
     reason = "in a test a panic is the message, and nothing here is an interface"
 )]
 
+mod bad_events;
 mod configs;
 mod double;
+mod group;
 mod lab;
 mod losses;
 mod pipeline;

@@ -10,6 +10,7 @@ pub mod document;
 mod lane;
 mod patience;
 mod reader;
+mod underway;
 pub mod writer;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::store::Store;
 use crate::store::couchdb::{AddressError, Couchdb};
 use lane::{Lanes, Load, Partition};
 use reader::Client;
+use underway::Underway;
 use writer::{Writer, Written};
 
 /// How long writes on their way are waited for at the end.
@@ -73,7 +75,8 @@ pub async fn run_with<S: Store>(
     store: S,
     mut shutdown: Shutdown,
 ) -> Result<(), ConsumerError> {
-    let (client, revoked) = reader::open(config)?;
+    let underway = Arc::new(Underway::default());
+    let (client, revoked) = reader::open(config, Arc::clone(&underway))?;
     tracing::info!(
         group = config.group,
         topics = config.topics.len(),
@@ -83,6 +86,7 @@ pub async fn run_with<S: Store>(
         config: Arc::new(config.clone()),
         client: &client,
         revoked,
+        underway,
         lanes: Lanes::new(config.batch.clone()),
         writer: Writer::new(store),
         writes: JoinSet::new(),
@@ -130,6 +134,7 @@ struct Consumption<'a, S> {
     config: Arc<ConsumerConfig>,
     client: &'a Client,
     revoked: mpsc::UnboundedReceiver<Vec<Partition>>,
+    underway: Arc<Underway>,
     lanes: Lanes,
     writer: Writer<S>,
     writes: JoinSet<Done>,
@@ -195,8 +200,11 @@ impl<S: Store> Consumption<'_, S> {
                 continue;
             };
             let (writer, config) = (self.writer.clone(), Arc::clone(&self.config));
+            let underway = Arc::clone(&self.underway);
+            underway.begin(&partition, lane, last);
             self.writes.spawn(async move {
                 let written = writer.write(&config.topics[topic], &records).await;
+                underway.end(&partition, lane);
                 Done {
                     partition,
                     lane,
@@ -248,5 +256,6 @@ impl<S: Store> Consumption<'_, S> {
             );
         }
         self.writes.abort_all();
+        self.underway.clear();
     }
 }
