@@ -166,17 +166,52 @@ impl Lab {
         serde_json::from_slice(&text).unwrap()
     }
 
-    /// Reads the events a producer has pending, as they are sent.
-    pub fn pending(&self, client: &str) -> Vec<String> {
-        let text = std::fs::read_to_string(self.path(&format!("state-{client}/pending.jsonl")))
-            .unwrap_or_default();
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let event = |line: &str| {
-            let start = line.find(r#""event":"#).unwrap() + r#""event":"#.len();
-            line[start..line.len() - 1].to_owned()
-        };
-        whole.lines().map(event).collect()
+    /// Reads all events in a producer's spool, as they are sent.
+    pub fn spooled(&self, client: &str) -> Vec<String> {
+        let mut paths: Vec<PathBuf> =
+            std::fs::read_dir(self.path(&format!("state-{client}/spool")))
+                .into_iter()
+                .flatten()
+                .map(|entry| entry.unwrap().path())
+                .collect();
+        paths.sort();
+        let mut events = Vec::new();
+        for path in paths {
+            // A segment may go away at any moment.
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            events.extend(events_of(&bytes));
+        }
+        events
     }
+
+    /// Returns how many events in a producer's spool its state does not know as confirmed.
+    pub fn unconfirmed(&self, client: &str) -> u64 {
+        let directory = self.path(&format!("state-{client}/spool"));
+        let entries = std::fs::read_dir(directory).unwrap();
+        let name = |entry: std::io::Result<std::fs::DirEntry>| {
+            let path = entry.unwrap().path();
+            path.file_stem().unwrap().to_str().unwrap().parse().unwrap()
+        };
+        let first: u64 = entries.map(name).min().unwrap();
+        first + self.spooled(client).len() as u64 - self.state(client)["ticket"].as_u64().unwrap()
+    }
+}
+
+/// Returns the events of a segment: each record is a length, a checksum, 32 bytes of numbers, the lengths of two names,
+/// the names and the event.
+fn events_of(mut bytes: &[u8]) -> Vec<String> {
+    let short = |bytes: &[u8]| usize::from(u16::from_le_bytes(*bytes.first_chunk().unwrap()));
+    let mut events = Vec::new();
+    while let Some(length) = bytes.first_chunk() {
+        let end = 8 + u32::from_le_bytes(*length) as usize;
+        let Some(record) = bytes.get(8..end) else {
+            break;
+        };
+        let names = short(&record[32..]) + short(&record[34..]);
+        events.push(String::from_utf8(record[36 + names..].to_vec()).unwrap());
+        bytes = &bytes[end..];
+    }
+    events
 }
 
 /// A record to be sent.
@@ -196,13 +231,24 @@ pub struct Agent {
 impl Agent {
     /// Starts `producer` or `consumer`.
     pub fn start(name: &str, config: &Path, stdin: Stdio) -> Self {
+        Self::spawn(Command::new(binary(name)), config, stdin)
+    }
+
+    /// Starts an agent that tells this socket what it would tell systemd.
+    pub fn watched(name: &str, config: &Path, socket: &Path) -> Self {
+        let mut command = Command::new(binary(name));
+        command.env("NOTIFY_SOCKET", socket);
+        Self::spawn(command, config, Stdio::piped())
+    }
+
+    fn spawn(mut command: Command, config: &Path, stdin: Stdio) -> Self {
         let log = config.with_extension("log");
         let output = std::fs::OpenOptions::new()
             .append(true)
             .create(true)
             .open(&log)
             .unwrap();
-        let child = Command::new(binary(name))
+        let child = command
             .arg("--config")
             .arg(config)
             .stdin(stdin)

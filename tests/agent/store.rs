@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use agent::config::Topic;
+use agent::consumer::Metrics;
 use agent::consumer::document::Record;
 use agent::consumer::writer::{Writer, Written};
 use agent::store::couchdb::Couchdb;
@@ -44,7 +45,7 @@ fn event(sequence: u64, more: &Value) -> Value {
 }
 
 async fn write(double: &Double, values: &[Value]) -> Written {
-    let writer = Writer::new(client(double));
+    let writer = Writer::new(client(double), Metrics::default());
     tokio::time::timeout(
         Duration::from_secs(30),
         writer.write(&topic(), &records(values)),
@@ -226,7 +227,7 @@ async fn a_dead_letter_waits_for_its_database_and_is_there_once() {
         key: None,
         value: Some(b"{".to_vec()),
     };
-    let writer = Writer::new(client(&double));
+    let writer = Writer::new(client(&double), Metrics::default());
     let result = tokio::time::timeout(Duration::from_secs(30), writer.write(&topic(), &[broken]))
         .await
         .expect("it settles");
@@ -241,7 +242,7 @@ async fn a_dead_letter_waits_for_its_database_and_is_there_once() {
 async fn a_deleted_database_is_never_taken_for_done() {
     let double = Double::with_databases(&["t1"]);
     double.state().databases.remove("t1");
-    let writer = Writer::new(client(&double));
+    let writer = Writer::new(client(&double), Metrics::default());
     let records = records(&[event(1, &json!(0))]);
     let topic = topic();
     let waiting = writer.write(&topic, &records);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, LogFormat, check_bootstrap, check_topic, not_empty};
+use super::{Checked, LogFormat, MetricsSettings, check_bootstrap, check_topic, not_empty};
 
 /// All settings of a producer.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,6 +23,12 @@ pub struct ProducerConfig {
     pub source: SourceSettings,
     /// Where the producer remembers how far it came.
     pub state: StateSettings,
+    /// How events are kept until Kafka has them.
+    #[serde(default)]
+    pub spool: SpoolSettings,
+    /// Where the producer tells about itself.
+    #[serde(default)]
+    pub metrics: MetricsSettings,
 }
 
 /// Where the events go.
@@ -86,6 +92,36 @@ pub struct StateSettings {
     pub directory: PathBuf,
 }
 
+/// When events are safe on the disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SpoolSync {
+    /// Before they are sent: neither a crash nor a power cut loses one.
+    #[default]
+    Always,
+    /// When the system writes them: a crash loses none, a power cut the last seconds. A new boot begins a new run.
+    Os,
+}
+
+/// How events are kept in the state directory until Kafka has confirmed them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpoolSettings {
+    /// The size at which the source is not read any more.
+    pub bytes: u64,
+    /// When events are safe.
+    pub sync: SpoolSync,
+}
+
+impl Default for SpoolSettings {
+    fn default() -> Self {
+        Self {
+            bytes: 512 << 20,
+            sync: SpoolSync::Always,
+        }
+    }
+}
+
 impl Checked for ProducerConfig {
     fn check(&self) -> Result<(), (String, String)> {
         not_empty("client", &self.client)?;
@@ -115,6 +151,17 @@ impl Checked for ProducerConfig {
             return Err((
                 "source.interval_ms".to_owned(),
                 "must be at least 1 and at most a day".to_owned(),
+            ));
+        }
+        self.metrics.check()?;
+        // Less does not hold a few segments; more takes long to read at a start.
+        if !(1 << 20..=64 << 30).contains(&self.spool.bytes) {
+            return Err((
+                "spool.bytes".to_owned(),
+                format!(
+                    "{} is not between 1048576 (1 MiB) and 68719476736 (64 GiB)",
+                    self.spool.bytes
+                ),
             ));
         }
         if !self.state.directory.is_absolute() {

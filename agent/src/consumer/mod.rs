@@ -8,6 +8,7 @@
 mod dead_letters;
 pub mod document;
 mod lane;
+mod metrics;
 mod patience;
 mod reader;
 mod underway;
@@ -25,10 +26,12 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::config::{ConfigError, ConsumerConfig};
+use crate::observe::{self, Service};
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::store::couchdb::{AddressError, Couchdb};
 use lane::{Lanes, Load, Partition};
+pub use metrics::Metrics;
 use reader::Client;
 use underway::Underway;
 use writer::{Writer, Written};
@@ -76,7 +79,14 @@ pub async fn run_with<S: Store>(
     mut shutdown: Shutdown,
 ) -> Result<(), ConsumerError> {
     let underway = Arc::new(Underway::default());
-    let (client, revoked) = reader::open(config, Arc::clone(&underway))?;
+    let metrics = Metrics::default();
+    let (client, revoked) = reader::open(config, Arc::clone(&underway), metrics.clone())?;
+    observe::serve(
+        config.metrics.listen,
+        metrics.registry(),
+        metrics.health.clone(),
+    );
+    let mut service = Service::ready();
     tracing::info!(
         group = config.group,
         topics = config.topics.len(),
@@ -88,8 +98,9 @@ pub async fn run_with<S: Store>(
         revoked,
         underway,
         lanes: Lanes::new(config.batch.clone()),
-        writer: Writer::new(store),
+        writer: Writer::new(store, metrics.clone()),
         writes: JoinSet::new(),
+        metrics,
     };
     let mut messages = client.stream();
     let result = loop {
@@ -99,6 +110,10 @@ pub async fn run_with<S: Store>(
         let step = tokio::select! {
             biased;
             () = shutdown.requested() => break Ok(()),
+            () = service.turn() => {
+                consumer.metrics.queued.set(consumer.lanes.waiting());
+                Ok(())
+            }
             Some(partitions) = consumer.revoked.recv() => {
                 consumer.forget(&partitions);
                 Ok(())
@@ -114,6 +129,7 @@ pub async fn run_with<S: Store>(
             break Err(error);
         }
     };
+    Service::stopping();
     drop(messages);
     consumer.drain().await;
     drop(consumer);
@@ -138,6 +154,7 @@ struct Consumption<'a, S> {
     lanes: Lanes,
     writer: Writer<S>,
     writes: JoinSet<Done>,
+    metrics: Metrics,
 }
 
 impl<S: Store> Consumption<'_, S> {
@@ -157,6 +174,8 @@ impl<S: Store> Consumption<'_, S> {
             match message {
                 Ok(message) => {
                     let (partition, record) = reader::take(&message);
+                    self.metrics.read.inc();
+                    self.metrics.read_bytes.inc_by(record.bytes() as u64);
                     self.lanes.push(partition, record);
                 }
                 Err(error @ KafkaError::MessageConsumptionFatal(_)) => {

@@ -6,14 +6,16 @@ use std::time::Duration;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance, StreamConsumer};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::statistics::{Broker, Statistics};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use tokio::sync::mpsc;
 
 use super::ConsumerError;
 use super::document::Record;
 use super::lane::Partition;
+use super::metrics::Metrics;
 use super::underway::Underway;
 use crate::config::ConsumerConfig;
 use crate::kafka;
@@ -21,12 +23,16 @@ use crate::kafka;
 /// How long a broker may take to answer the last commit, and the client to leave its group.
 const LEAVE: Duration = Duration::from_secs(5);
 
+/// The alarm that no broker is there.
+const KAFKA: &str = "kafka";
+
 /// How long writes of partitions that are taken away are waited for; the group waits meanwhile.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// Tells which partitions were taken away, after their writes have ended.
 pub(super) struct Reporter {
     underway: Arc<Underway>,
+    metrics: Metrics,
     revoked: mpsc::UnboundedSender<Vec<Partition>>,
 }
 
@@ -37,6 +43,17 @@ impl ClientContext for Reporter {
 
     fn error(&self, error: KafkaError, reason: &str) {
         kafka::log_error(&error, reason);
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.metrics.health.raise(KAFKA, reason);
+        }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let is_up = |broker: &Broker| broker.nodeid >= 0 && broker.state == "UP";
+        if statistics.brokers.values().any(is_up) {
+            self.metrics.health.clear(KAFKA);
+        }
+        self.metrics.lags(&statistics);
     }
 }
 
@@ -79,6 +96,7 @@ pub(super) type Client = StreamConsumer<Reporter>;
 pub(super) fn open(
     config: &ConsumerConfig,
     underway: Arc<Underway>,
+    metrics: Metrics,
 ) -> Result<(Client, mpsc::UnboundedReceiver<Vec<Partition>>), ConsumerError> {
     let (revoked, receiver) = mpsc::unbounded_channel();
     let client: Client = kafka::client(&config.kafka.bootstrap, "consumer")
@@ -98,7 +116,12 @@ pub(super) fn open(
         .set("fetch.queue.backoff.ms", "50")
         .set("fetch.error.backoff.ms", "100")
         .set("queued.max.messages.kbytes", "16384")
-        .create_with_context(Reporter { underway, revoked })
+        .set("statistics.interval.ms", "1000")
+        .create_with_context(Reporter {
+            underway,
+            metrics,
+            revoked,
+        })
         .map_err(ConsumerError::Client)?;
     let topics: Vec<&str> = config
         .topics
@@ -149,7 +172,7 @@ pub(super) fn set_paused(client: &Client, partitions: &[Partition], paused: bool
 pub(super) async fn close(client: Client) {
     let leave = tokio::task::spawn_blocking(move || {
         if let Err(error) = client.commit_consumer_state(rdkafka::consumer::CommitMode::Sync)
-            && error.rdkafka_error_code() != Some(rdkafka::error::RDKafkaErrorCode::NoOffset)
+            && error.rdkafka_error_code() != Some(RDKafkaErrorCode::NoOffset)
         {
             tracing::warn!(%error, "the last offsets are not committed; their events are read again");
         }
