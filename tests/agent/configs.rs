@@ -116,6 +116,13 @@ fn a_bad_producer_configuration_is_one_clear_line() {
             ("\"utilizations1\"", "\"..\"", &["kafka.topic"]),
             ("topic = \"utilizations1\"", &long, &["kafka.topic", "249"]),
             ("kind = \"top\"", "kind = \"vmstat\"", &["vmstat", "stdin"]),
+            ("kind = \"top\"", "kind = \"file\"", &["source.path"]),
+            (
+                "kind = \"top\"",
+                "kind = \"file\"\npath = \"log\"",
+                &["source.path", "absolute"],
+            ),
+            ("raw = false", "path = \"/log\"", &["source.path"]),
             ("count = 100", "count = -1", &[":8", "-1"]),
             (
                 "interval_ms = 1000",

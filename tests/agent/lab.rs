@@ -275,12 +275,13 @@ impl Agent {
 
     /// Asks it to end, as systemd does.
     pub fn terminate(&mut self) -> ExitStatus {
-        let asked = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(asked.success());
+        signal(self.child.id(), "TERM");
         self.wait()
+    }
+
+    /// Stops it where it is, or lets it go on.
+    pub fn freeze(&self, frozen: bool) {
+        signal(self.child.id(), if frozen { "STOP" } else { "CONT" });
     }
 
     pub fn wait(&mut self) -> ExitStatus {
@@ -316,6 +317,15 @@ impl Drop for Agent {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal to a process of ours.
+pub fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &process.to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success(), "{name} to {process}");
 }
 
 fn binary(name: &str) -> &'static str {

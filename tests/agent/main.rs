@@ -11,6 +11,7 @@
 mod bad_events;
 mod configs;
 mod double;
+mod faults;
 mod group;
 mod interleavings;
 mod lab;

@@ -50,6 +50,8 @@ pub enum SourceKind {
     Top,
     /// The lines of the standard input.
     Stdin,
+    /// The lines of a file that grows, from its beginning on, through rotation.
+    File,
 }
 
 /// What is produced, how often and how many times.
@@ -64,6 +66,8 @@ pub struct SourceSettings {
     pub interval_ms: u64,
     /// Whether the text of `top` is sent along.
     pub raw: bool,
+    /// The file, where the source is one.
+    pub path: PathBuf,
 }
 
 impl Default for SourceSettings {
@@ -73,6 +77,7 @@ impl Default for SourceSettings {
             count: 100,
             interval_ms: 1000,
             raw: false,
+            path: PathBuf::new(),
         }
     }
 }
@@ -151,6 +156,15 @@ impl Checked for ProducerConfig {
             return Err((
                 "source.interval_ms".to_owned(),
                 "must be at least 1 and at most a day".to_owned(),
+            ));
+        }
+        let is_file = self.source.kind == SourceKind::File;
+        if is_file && !self.source.path.is_absolute()
+            || !is_file && !self.source.path.as_os_str().is_empty()
+        {
+            return Err((
+                "source.path".to_owned(),
+                "must be an absolute path where the kind is file, and nothing elsewhere".to_owned(),
             ));
         }
         self.metrics.check()?;

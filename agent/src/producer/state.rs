@@ -123,10 +123,12 @@ pub(super) fn settings_hash(config: &ProducerConfig) -> String {
         count,
         interval_ms,
         raw,
-    } = config.source;
+        path,
+    } = &config.source;
     let text = format!(
-        "{}\n{kind:?} {count} {interval_ms} {raw}",
-        config.kafka.topic
+        "{}\n{kind:?} {count} {interval_ms} {raw}{}",
+        config.kafka.topic,
+        path.display()
     );
     let hash = format!("{:x}", Sha256::digest(text.as_bytes()));
     hash[..16].to_owned()
