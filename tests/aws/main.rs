@@ -5,6 +5,7 @@
 
 mod account;
 mod address;
+mod advice;
 mod bad_input;
 mod bastion;
 mod bench;

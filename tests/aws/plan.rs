@@ -31,6 +31,7 @@ fn catalog() -> Catalog {
             ("t3.small".to_owned(), zones()),
             ("t3.micro".to_owned(), zones()),
         ]),
+        ..Catalog::default()
     }
 }
 

@@ -228,11 +228,24 @@ fn the_readme_has_the_policy() {
         .iter()
         .map(|one| &one["Sid"])
         .collect();
-    assert_eq!(sids, ["LookAndMake", "TagWhatIsMade", "ChangeOnlyOurs"]);
+    assert_eq!(
+        sids,
+        [
+            "LookAndMake",
+            "TagWhatIsMade",
+            "ChangeOnlyOurs",
+            "AskForQuotaAndPrices"
+        ]
+    );
     let change = &policy["Statement"][2];
     assert_eq!(
         change["Condition"]["Null"]["aws:ResourceTag/deployer:id"],
         "false"
     );
     insta::assert_snapshot!(serde_json::to_string_pretty(&policy).expect("json"));
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("```json\n").expect("the README has JSON");
+    let (text, _) = rest.split_once("```").expect("its end");
+    let shown: Value = serde_json::from_str(text).expect("JSON");
+    assert_eq!(shown, policy, "the README has another policy");
 }

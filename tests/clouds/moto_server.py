@@ -49,6 +49,14 @@ def respect_dry_runs():
     RouteTables.create_route_table = respectful(RouteTables.create_route_table)
 
 
+def unknown_service(environ, start_response):
+    """moto breaks off at services that it does not have, such as the price list; AWS answers."""
+    environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    body = b'{"__type": "UnknownOperationException", "message": "moto has no such service"}'
+    start_response("400 Bad Request", [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
 def main():
     os.environ["MOTO_AMIS_PATH"] = images()
     os.environ.setdefault("MOTO_ENABLE_AMI_VALIDATION", "true")
@@ -68,11 +76,16 @@ def main():
             return f"127.126.0.{10 + number % 32}"
         return f"10.126.{number >> 8 & 255}.{number & 255}"
 
+    def application(service):
+        return create_backend_app(service) if service else unknown_service
+
     respect_dry_runs()
     elastic_ip_addresses.random_ip = elastic_network_interfaces.random_public_ip = address
-    server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
+    server = make_server("127.0.0.1", 0, DomainDispatcherApplication(application), threaded=True)
     threading.Thread(target=end_with_standard_input, daemon=True).start()
     print(server.port, flush=True)
+    # Nobody reads on, and what moto says later would break off the call it is about.
+    sys.stdout = sys.stderr
     server.serve_forever()
 
 

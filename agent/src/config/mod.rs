@@ -3,13 +3,17 @@
 mod consumer;
 mod producer;
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub use consumer::{Batch, ConsumerConfig, Couchdb, Topic};
-pub use producer::{ProducerConfig, ProducerKafka, SourceKind, SourceSettings, StateSettings};
+pub use producer::{
+    ProducerConfig, ProducerKafka, SourceKind, SourceSettings, SpoolSettings, SpoolSync,
+    StateSettings,
+};
 
 /// Says what is wrong with a configuration file, in one line.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +57,33 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// Where an agent tells about itself.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsSettings {
+    /// The address of `/metrics` and `/healthz`, on loopback or a private network; none where nobody asks.
+    pub listen: Option<SocketAddr>,
+}
+
+impl MetricsSettings {
+    /// Refuses an address that strangers may reach.
+    fn check(&self) -> Result<(), (String, String)> {
+        let is_near = |listen: &SocketAddr| match listen.ip() {
+            IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+            IpAddr::V6(ip) => {
+                ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
+            }
+        };
+        match self.listen.filter(|listen| !is_near(listen)) {
+            Some(listen) => Err((
+                "metrics.listen".to_owned(),
+                format!("{listen} is neither loopback nor a private address"),
+            )),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A configuration that can check its own values.

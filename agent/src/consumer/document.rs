@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 use crate::event::SCHEMA;
 use crate::store::Document;
 
-/// The most bytes of a value that a dead letter keeps.
-pub const KEPT_BYTES: usize = 1 << 20;
+/// The most bytes of a value that a dead letter keeps: as base64 they fit into what `CouchDB` takes by default
+/// (`max_document_size`, 8 MB).
+pub const KEPT_BYTES: usize = 5 << 20;
 
 /// A Kafka record, taken out of the client's memory.
 #[derive(Debug, Clone)]

@@ -85,6 +85,8 @@ pub struct CloudPlan {
     pub lost: BTreeSet<String>,
     /// When the machines power themselves off, as it will be once the steps are done; `None`: never.
     pub expires: Option<jiff::Timestamp>,
+    /// What the user should know before the steps are done: what they cost, what could not be looked at.
+    pub remarks: Vec<String>,
 }
 
 /// One thing a cloud would do.

@@ -112,8 +112,14 @@ async fn check_aws(
     let mut wanted = clouds::wanted(name, &draft.topology, &draft.receipt, None, environment)?;
     wanted.architecture = Some(draft.agents.consumer.machine.into());
     let mut well = true;
-    for Finding { what, problem } in aws.check(&wanted).await? {
+    for finding in aws.check(&wanted).await? {
+        let Finding {
+            what,
+            problem,
+            unknown,
+        } = finding;
         match problem {
+            None if unknown => writeln!(out, "? cloud {name}: {what}")?,
             None => writeln!(out, "✓ cloud {name}: {what}")?,
             Some(problem) => {
                 well = false;

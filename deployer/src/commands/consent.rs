@@ -8,7 +8,7 @@ use crate::cloud::{CloudStep, Operation};
 use crate::error::CommandError;
 use crate::receipt::Receipt;
 use crate::report::{Event, Reporter};
-use crate::topology::CloudName;
+use crate::topology::{CloudName, OnTtl};
 
 use super::draft::Draft;
 use super::look::Look;
@@ -70,7 +70,7 @@ pub fn consent(
         let list: String = losses.iter().map(|loss| format!("\n    {loss}")).collect();
         return confirm(&format!("This data is lost:{list}\nGo on?"), options.yes);
     }
-    if let Some(question) = costs(seen) {
+    if let Some(question) = costs(draft, seen) {
         return confirm(&question, options.yes);
     }
     let other = before.is_some_and(|before| {
@@ -87,7 +87,7 @@ pub fn consent(
 }
 
 /// The question before machines run that somebody pays for: how many, and for how long.
-fn costs(seen: &Look) -> Option<String> {
+fn costs(draft: &Draft, seen: &Look) -> Option<String> {
     let look = seen
         .clouds
         .iter()
@@ -102,14 +102,26 @@ fn costs(seen: &Look) -> Option<String> {
     if count == 0 {
         return None;
     }
+    let machines = if count == 1 { "machine" } else { "machines" };
     let end = match look.plan.expires {
-        Some(end) => format!(
-            "They power themselves off at {end}; until `deployer teardown` their disks cost on."
-        ),
-        None => "They run, and cost, until `deployer teardown`.".into(),
+        Some(end) => match (draft.topology.aws.on_ttl, draft.topology.aws.ttl) {
+            (OnTtl::Stop, ttl) => format!(
+                "They power themselves off at {end} (`ttl`: {ttl}); then their disks cost on until `deployer teardown`."
+            ),
+            (OnTtl::Terminate, ttl) => format!(
+                "They are deleted with all data at {end} (`ttl`: {ttl}, `on_ttl: terminate`)."
+            ),
+        },
+        None => "They run, and cost, until `deployer teardown` (`ttl: never`).".into(),
     };
+    let remarks: String = look
+        .plan
+        .remarks
+        .iter()
+        .map(|remark| format!("    {remark}\n"))
+        .collect();
     Some(format!(
-        "{count} machines will run on AWS, which charges your account. {end} Go on?"
+        "{count} {machines} will run on AWS, which charges your account. {end}\n{remarks}Go on?"
     ))
 }
 

@@ -299,8 +299,18 @@ async fn explain_silence(clouds: &[CloudLook], crew: &Crew, reporter: &dyn Repor
         let silent = crew.unreachable.iter().any(|(node, error)| {
             look.wanted.machines.contains_key(node) && matches!(error, HostError::Timeout { .. })
         });
-        if silent && let Ok(Some(why)) = look.cloud.why_no_ssh(&look.wanted.id).await {
-            reporter.event(&Event::Warning(why));
+        if !silent {
+            continue;
+        }
+        let warning = match look.cloud.why_no_ssh(&look.wanted.id).await {
+            Ok(why) => why,
+            Err(error) => Some(format!(
+                "whether the rules of {} let this box in is not known: {error}",
+                look.name
+            )),
+        };
+        if let Some(warning) = warning {
+            reporter.event(&Event::Warning(warning));
         }
     }
 }

@@ -22,6 +22,8 @@ struct Whole<'a> {
     id: &'a str,
     /// What the clouds would do.
     machines: Vec<&'a CloudStep>,
+    /// What clouds remark on that: what it costs, what could not be looked at.
+    remarks: Vec<&'a String>,
     /// What would happen on nodes, with restarts, losses and notes.
     nodes: &'a crate::plan::Plan,
 }
@@ -50,11 +52,13 @@ pub async fn run(
             .iter()
             .flat_map(|look| &look.plan.steps)
             .collect();
+        let remarks = remarks(&seen);
         let (deployment, id) = (draft.topology.name.as_str(), draft.receipt.id.as_str());
         let whole = Whole {
             deployment,
             id,
             machines,
+            remarks,
             nodes: &seen.plan,
         };
         serde_json::to_writer_pretty(&mut *out, &whole)?;
@@ -90,6 +94,14 @@ pub fn text(seen: &Look) -> String {
             let _ = writeln!(text, "  {node}{}{loses}", step.words);
         }
     }
+    for remark in remarks(seen) {
+        let _ = writeln!(text, "  note: {remark}");
+    }
     text.push_str(&seen.plan.to_string());
     text
+}
+
+fn remarks(seen: &Look) -> Vec<&String> {
+    let remarks = seen.clouds.iter().map(|look| &look.plan.remarks);
+    remarks.flatten().collect()
 }

@@ -36,6 +36,9 @@ pub async fn answer(request: &Request, state: &Arc<Mutex<State>>) -> Reply {
     {
         wait_for_news(request, state).await;
     }
+    while state.lock().unwrap().hangs {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let mut state = state.lock().unwrap();
     let who = match &request.user {
         None => Who::Stranger,
@@ -123,7 +126,7 @@ fn in_database(
     let (max_document, shuffled) = (state.max_document, state.shuffled);
     let is_write = rest == "_bulk_docs";
     let fault = if is_write {
-        state.faults.pop_front()
+        state.faults.pop_front().or(state.lasting)
     } else {
         None
     };

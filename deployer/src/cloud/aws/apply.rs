@@ -41,7 +41,7 @@ impl Hands<'_> {
     }
 
     pub(super) fn public(&self, node: &str) -> bool {
-        self.settings().public_ip || self.settings().bastion.as_deref() == Some(node)
+        self.settings().is_public(node)
     }
 
     /// One note, as a map.

@@ -7,6 +7,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Image, InstanceType, LocationType};
 
 use super::failure::{api, not_found};
+use super::kinds;
 use super::notes::note;
 use super::observed::Observed;
 use super::plan::Catalog;
@@ -51,12 +52,22 @@ pub async fn choose(
         .map(|machine| settings.type_for(machine.memory_mib))
         .collect::<Result<BTreeSet<_>, _>>();
     let types = types.map_err(CloudError::Refused)?;
-    let (image, offers) =
-        futures_util::future::try_join(image(ec2, wanted, settings), offers(ec2, &types)).await?;
+    let (image, offers, kinds) = futures_util::try_join!(
+        image(ec2, wanted, settings),
+        offers(ec2, &types),
+        kinds::of(ec2, &types)
+    )?;
+    let misfit = missing
+        .iter()
+        .find_map(|machine| kinds::misfit(machine, settings, &kinds));
+    if let Some(misfit) = misfit {
+        return Err(CloudError::Refused(misfit));
+    }
     Ok(Catalog {
         image: image.0,
         root_device: image.1,
         offers,
+        kinds,
     })
 }
 

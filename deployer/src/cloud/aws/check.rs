@@ -1,4 +1,4 @@
-//! Looking whether a deployment could be made, before anything is: credentials, permissions, image, types.
+//! Looking whether a deployment could be made, before anything is: credentials, permissions, image, types, quota.
 
 use aws_sdk_ec2::primitives::Blob;
 use aws_sdk_ec2::types::{InstanceType, ResourceType};
@@ -6,9 +6,10 @@ use futures_util::future::join_all;
 
 use super::failure::{api, code};
 use super::observed::Observed;
-use super::permissions;
-use super::{Aws, catalog, network, tags};
-use crate::cloud::{CloudError, Wanted};
+use super::order::Order;
+use super::plan::Catalog;
+use super::{Aws, catalog, network, permissions, quota, tags};
+use crate::cloud::{CloudError, Wanted, WantedMachine};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -17,6 +18,8 @@ pub struct Finding {
     pub what: String,
     /// What is wrong with it, and what to do.
     pub problem: Option<String>,
+    /// It could not be looked at, which stops nothing.
+    pub unknown: bool,
 }
 
 impl Finding {
@@ -24,6 +27,14 @@ impl Finding {
         Self {
             what: what.into(),
             problem: None,
+            unknown: false,
+        }
+    }
+
+    fn unknown(what: impl Into<String>) -> Self {
+        Self {
+            unknown: true,
+            ..Self::good(what)
         }
     }
 
@@ -31,6 +42,7 @@ impl Finding {
         Self {
             what: what.into(),
             problem: Some(problem.to_string()),
+            unknown: false,
         }
     }
 }
@@ -69,6 +81,7 @@ impl Aws {
         let chosen = catalog::choose(&self.ec2, wanted, &self.settings, &nothing).await;
         let image = match chosen {
             Ok(catalog) => {
+                findings.extend(Box::pin(self.advice(wanted, &catalog)).await);
                 findings.push(Finding::good(format!("image {}", catalog.image)));
                 for (instance_type, zones) in &catalog.offers {
                     let wanted_zones = |zone: &&String| {
@@ -100,6 +113,33 @@ impl Aws {
         };
         findings.extend(self.permissions(wanted, &image).await);
         Ok(findings)
+    }
+
+    /// Quota and prices, as far as they can be asked.
+    async fn advice(&self, wanted: &Wanted, catalog: &Catalog) -> [Finding; 2] {
+        let all = Order::of_machines(wanted.machines.values(), &self.settings);
+        let there = |machine: &&WantedMachine| !wanted.made.contains(&machine.node);
+        let new = Order::of_machines(wanted.machines.values().filter(there), &self.settings);
+        let (quota, costs) = futures_util::join!(self.quota(), self.costs(&all));
+        let more = quota::more(&new, &catalog.kinds);
+        let quota = match quota {
+            Ok(quota) => {
+                let what = format!(
+                    "vCPU quota {}: {} in use, {more} more wanted",
+                    quota.limit, quota.used
+                );
+                match quota.refusal(more, &self.region) {
+                    Some(refusal) => Finding::bad(what, &refusal),
+                    None => Finding::good(what),
+                }
+            }
+            Err(error) => Finding::unknown(format!("vCPU quota not known: {error}")),
+        };
+        let costs = match costs {
+            Ok(words) => Finding::good(words),
+            Err(error) => Finding::unknown(format!("prices not known: {error}")),
+        };
+        [quota, costs]
     }
 
     /// Tries the calls that make things, without making them.

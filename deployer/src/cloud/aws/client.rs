@@ -80,6 +80,27 @@ pub fn identity(config: &SdkConfig, settings: &Settings) -> aws_sdk_sts::Client 
     aws_sdk_sts::Client::from_conf(builder.build())
 }
 
+/// The clients that say how much may run, and what it costs. They are not needed: one try each.
+pub fn advisers(
+    config: &SdkConfig,
+    settings: &Settings,
+) -> (aws_sdk_servicequotas::Client, aws_sdk_pricing::Client) {
+    let endpoint = settings
+        .endpoint_url
+        .clone()
+        .or_else(|| config.endpoint_url().map(Into::into));
+    let mut quotas = aws_sdk_servicequotas::config::Builder::from(config);
+    quotas.set_endpoint_url(endpoint.clone());
+    let mut prices = aws_sdk_pricing::config::Builder::from(config)
+        .region(Region::from_static(super::prices::HOME));
+    prices.set_endpoint_url(endpoint);
+    let once = RetryConfig::disabled();
+    (
+        aws_sdk_servicequotas::Client::from_conf(quotas.retry_config(once.clone()).build()),
+        aws_sdk_pricing::Client::from_conf(prices.retry_config(once).build()),
+    )
+}
+
 /// Forbids the SDK to repeat a call that may have been done already.
 #[derive(Debug)]
 struct NoAnswerIsFinal;

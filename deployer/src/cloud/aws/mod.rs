@@ -26,6 +26,7 @@ pub mod failure;
 mod found;
 mod group;
 mod holding;
+pub mod kinds;
 pub mod launch;
 mod look;
 mod make;
@@ -35,10 +36,14 @@ pub mod notes;
 pub mod observe;
 pub mod observed;
 pub mod operation;
+pub mod order;
 pub mod permissions;
 mod places;
 pub mod plan;
+pub mod prices;
 mod problems;
+pub mod quota;
+mod remarks;
 mod remove;
 mod renewal;
 pub mod rules;
@@ -61,6 +66,8 @@ pub struct Aws {
     /// For calls that make a second thing when they are repeated.
     once: Client,
     sts: aws_sdk_sts::Client,
+    quotas: aws_sdk_servicequotas::Client,
+    price_list: aws_sdk_pricing::Client,
     region: String,
     settings: Settings,
     pace: Pace,
@@ -80,10 +87,13 @@ impl Aws {
     /// Connects with a configuration that is already there.
     pub fn new(config: &SdkConfig, settings: Settings, pace: Pace) -> Self {
         let (ec2, once) = client::clients(config, &settings);
+        let (quotas, price_list) = client::advisers(config, &settings);
         Self {
             ec2,
             once,
             sts: client::identity(config, &settings),
+            quotas,
+            price_list,
             region: config.region().map(ToString::to_string).unwrap_or_default(),
             settings,
             pace,
@@ -135,7 +145,9 @@ impl Cloud for Aws {
             catalog: &catalog,
             now: Timestamp::now(),
         };
-        plan::plan(&view)
+        let mut plan = plan::plan(&view)?;
+        plan.remarks = Box::pin(self.remarks(&plan.steps, &catalog)).await?;
+        Ok(plan)
     }
 
     async fn apply(

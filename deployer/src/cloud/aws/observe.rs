@@ -61,22 +61,23 @@ pub(super) async fn beyond(
 
 /// Machines.
 pub async fn instances(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Instance>, CloudError> {
-    let call = "DescribeInstances";
-    let pages = ec2
-        .describe_instances()
-        .filters(scope.filter())
-        .into_paginator()
-        .send();
+    let described = described(ec2, scope.filter()).await?;
+    Ok(described.iter().filter_map(instance).collect())
+}
+
+/// Machines that pass a filter, as AWS describes them.
+pub(super) async fn described(
+    ec2: &Client,
+    by: types::Filter,
+) -> Result<Vec<types::Instance>, CloudError> {
+    let pages = ec2.describe_instances().filters(by).into_paginator().send();
     let pages: Vec<_> = pages
         .try_collect()
         .await
-        .map_err(|error| api(call, &error))?;
-    Ok(pages
-        .iter()
-        .flat_map(aws_sdk_ec2::operation::describe_instances::DescribeInstancesOutput::reservations)
-        .flat_map(aws_sdk_ec2::types::Reservation::instances)
-        .filter_map(instance)
-        .collect())
+        .map_err(|error| api("DescribeInstances", &error))?;
+    let reservations = pages.into_iter().filter_map(|page| page.reservations);
+    let instances = reservations.flatten().filter_map(|one| one.instances);
+    Ok(instances.flatten().collect())
 }
 
 /// Machines by their ids; fails when one is not known.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::tags;
 
 /// Looking, and making things: AWS cannot bind these to things that do not exist yet.
-pub const LOOK_AND_MAKE: [&str; 18] = [
+pub const LOOK_AND_MAKE: [&str; 19] = [
     "ec2:CreateInternetGateway",
     "ec2:CreateRouteTable",
     "ec2:CreateSecurityGroup",
@@ -13,6 +13,7 @@ pub const LOOK_AND_MAKE: [&str; 18] = [
     "ec2:CreateVpc",
     "ec2:DescribeImages",
     "ec2:DescribeInstanceTypeOfferings",
+    "ec2:DescribeInstanceTypes",
     "ec2:DescribeInstances",
     "ec2:DescribeInternetGateways",
     "ec2:DescribeKeyPairs",
@@ -63,15 +64,20 @@ pub const CHANGE: [&str; 22] = [
     "ec2:TerminateInstances",
 ];
 
+/// Advice before machines are made: without these, quota and prices are not known, and nothing else is different.
+pub const ADVICE: [&str; 2] = ["pricing:GetProducts", "servicequotas:GetServiceQuota"];
+
 /// The name IAM has for a call.
 pub fn action(call: &str) -> String {
     match call {
         "GetCallerIdentity" => "sts:GetCallerIdentity".into(),
+        "GetProducts" => "pricing:GetProducts".into(),
+        "GetServiceQuota" => "servicequotas:GetServiceQuota".into(),
         call => format!("ec2:{call}"),
     }
 }
 
-/// All actions.
+/// All actions that are needed.
 pub fn actions() -> impl Iterator<Item = &'static str> {
     LOOK_AND_MAKE.into_iter().chain(CHANGE)
 }
@@ -96,7 +102,8 @@ pub fn policy() -> Value {
                 "Action": CHANGE,
                 "Resource": "*",
                 "Condition": {"Null": {(format!("aws:ResourceTag/{}", tags::ID)): "false"}}
-            }
+            },
+            {"Sid": "AskForQuotaAndPrices", "Effect": "Allow", "Action": ADVICE, "Resource": "*"}
         ]
     })
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 
+use super::kinds::Kind;
 use super::network;
 use super::notes::{Attempt, note};
 use super::observed::{Instance, Observed, State};
@@ -25,6 +26,8 @@ pub struct Catalog {
     pub root_device: String,
     /// Instance type → zones that offer it, in order.
     pub offers: BTreeMap<String, Vec<String>>,
+    /// Instance type → what it has.
+    pub kinds: BTreeMap<String, Kind>,
 }
 
 /// All that a plan depends on.
@@ -94,8 +97,7 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
             };
             let launch = Launch {
                 node: node.clone(),
-                public_ip: view.settings.public_ip
-                    || view.settings.bastion.as_deref() == Some(node),
+                public_ip: view.settings.is_public(node),
                 image: view.catalog.image.clone(),
                 root_device: view.catalog.root_device.clone(),
                 group: net.group.clone(),

@@ -66,6 +66,11 @@ impl Settings {
             })
     }
 
+    /// Whether a node's machine has a public address.
+    pub fn is_public(&self, node: &str) -> bool {
+        self.public_ip || self.bastion.as_deref() == Some(node)
+    }
+
     /// The range of our own VPC.
     pub fn range(&self) -> Result<Ipv4Net, String> {
         let range: Ipv4Net = self.cidr.parse().map_err(|_| {

@@ -1,0 +1,380 @@
+//! What the user is told before money is spent: the quota of virtual processors, prices, types that do not fit. moto has neither
+//! quotas of EC2 nor a price list: both are answered here, as AWS documents them.
+
+use std::collections::BTreeMap;
+
+use deployer::cloud::Cloud as _;
+use deployer::cloud::aws::check::Finding;
+use deployer::cloud::aws::order::Order;
+use deployer::cloud::aws::prices::{self, Prices};
+use deployer::cloud::aws::quota::{self, Quota};
+use deployer::cloud::aws::settings::Architecture;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::bench::Bench;
+use super::moto::Moto;
+
+/// What the account may run and what runs in it.
+#[derive(Clone, Copy)]
+struct Account {
+    /// vCPUs; `None`: the credentials may not ask.
+    limit: Option<u32>,
+    /// Whether the price list answers.
+    prices: bool,
+}
+
+/// A front of moto that answers quotas and prices itself.
+async fn front(moto: u16, account: Account) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("address"));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, moto, account));
+        }
+    });
+    url
+}
+
+/// One request for each connection: what is not ours goes to moto as it is.
+async fn serve(mut stream: TcpStream, moto: u16, account: Account) {
+    let mut bytes = Vec::new();
+    let (end, length) = loop {
+        let mut part = [0; 4096];
+        match stream.read(&mut part).await {
+            Ok(0) | Err(_) => return,
+            Ok(n) => bytes.extend_from_slice(&part[..n]),
+        }
+        let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
+            continue;
+        };
+        let length = header(&bytes[..end], "content-length").map_or(0, |text| {
+            text.parse::<usize>().expect("content-length is a number")
+        });
+        if bytes.len() >= end + 4 + length {
+            break (end, length);
+        }
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let body = bytes[end + 4..end + 4 + length].to_vec();
+    let target = header(head.as_bytes(), "x-amz-target");
+    let (status, kind, answer) = match target.as_deref().and_then(|name| name.split('.').nth(1)) {
+        Some("GetServiceQuota") => {
+            let (status, answer) = quota_answer(&body, account);
+            (status, JSON, answer)
+        }
+        Some("GetProducts") => {
+            let (status, answer) = products_answer(&body, account);
+            (status, JSON, answer)
+        }
+        _ => {
+            let client = reqwest::Client::builder().no_proxy().build();
+            let mut request = client
+                .expect("client")
+                .post(format!("http://127.0.0.1:{moto}/"))
+                .body(body);
+            for (key, value) in head.lines().filter_map(|line| line.split_once(": ")) {
+                if !["content-length", "connection", "host"].contains(&key.to_lowercase().as_str())
+                {
+                    request = request.header(key, value);
+                }
+            }
+            let answer = request.send().await.expect("moto answers");
+            let status = answer.status().as_u16();
+            let text = answer.text().await.expect("moto's answer");
+            (status, "text/xml", running(&text))
+        }
+    };
+    let head = format!(
+        "HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        answer.len()
+    );
+    let _ = stream
+        .write_all(&[head.as_bytes(), answer.as_bytes()].concat())
+        .await;
+}
+
+const JSON: &str = "application/x-amz-json-1.1";
+
+fn header(head: &[u8], name: &str) -> Option<String> {
+    let head = String::from_utf8_lossy(head).into_owned();
+    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+    lines
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.to_owned())
+}
+
+/// moto does not say how many processors a machine has; AWS does.
+fn running(text: &str) -> String {
+    let options =
+        "<cpuOptions><coreCount>1</coreCount><threadsPerCore>2</threadsPerCore></cpuOptions>";
+    text.replace("<instanceType>", &format!("{options}<instanceType>"))
+}
+
+fn refusal(kind: &str) -> (u16, String) {
+    let answer = json!({"__type": kind, "Message": "not for you"});
+    (400, answer.to_string())
+}
+
+fn quota_answer(body: &[u8], account: Account) -> (u16, String) {
+    let asked: Value = serde_json::from_slice(body).expect("json");
+    assert_eq!(
+        asked,
+        json!({"ServiceCode": "ec2", "QuotaCode": "L-1216C47A"})
+    );
+    let Some(limit) = account.limit else {
+        return refusal("AccessDeniedException");
+    };
+    let answer = json!({"Quota": {"QuotaCode": "L-1216C47A", "ServiceCode": "ec2", "Value": f64::from(limit), "Unit": "None"}});
+    (200, answer.to_string())
+}
+
+fn products_answer(body: &[u8], account: Account) -> (u16, String) {
+    if !account.prices {
+        return refusal("AccessDeniedException");
+    }
+    let asked: Value = serde_json::from_slice(body).expect("json");
+    let field = |name: &str| {
+        let filters = asked["Filters"].as_array().expect("filters");
+        let found = filters.iter().find(|filter| filter["Field"] == name);
+        found.map(|filter| filter["Value"].as_str().expect("value").to_owned())
+    };
+    assert_eq!(field("regionCode").as_deref(), Some("ca-central-1"));
+    let products = match (
+        field("instanceType"),
+        field("volumeApiName"),
+        field("group"),
+    ) {
+        (Some(name), None, None) if name == "t3.small" => {
+            vec![product("CAN1-BoxUsage:t3.small", &["0.0232000000"])]
+        }
+        (None, Some(volume), None) if volume == "gp3" => {
+            vec![product("CAN1-EBS:VolumeUsage.gp3", &["0.0880000000"])]
+        }
+        (None, None, Some(group)) if group == "VPCPublicIPv4Address" => vec![
+            product("CAN1-PublicIPv4:IdleAddress", &["0.0060000000"]),
+            product("CAN1-PublicIPv4:InUseAddress", &["0.0050000000"]),
+        ],
+        other => panic!("{other:?}"),
+    };
+    let answer = json!({"FormatVersion": "aws_v1", "PriceList": products});
+    (200, answer.to_string())
+}
+
+fn product(usage: &str, prices: &[&str]) -> String {
+    let steps: serde_json::Map<String, Value> = prices
+        .iter()
+        .enumerate()
+        .map(|(n, price)| {
+            (
+                format!("SKU.TERM.{n}"),
+                json!({"unit": "Hrs", "pricePerUnit": {"USD": price}}),
+            )
+        })
+        .collect();
+    json!({
+        "product": {"attributes": {"usagetype": usage}},
+        "terms": {
+            "OnDemand": {"SKU.TERM": {"priceDimensions": steps}},
+            "Reserved": {"SKU.OTHER": {"priceDimensions": {"x": {"pricePerUnit": {"USD": "0.01"}}}}}
+        }
+    })
+    .to_string()
+}
+
+async fn bench(moto: &Moto, account: Account, id: &str, nodes: &[&str]) -> Bench {
+    let url = front(moto.port, account).await;
+    Bench::new(&url, "ca-central-1", id, nodes)
+}
+
+/// What `check` says of quota and prices.
+async fn told(bench: &Bench) -> Vec<Finding> {
+    let findings = bench.aws().check(&bench.wanted).await.expect("check");
+    let about =
+        |finding: &Finding| finding.what.contains("quota") || finding.what.contains("price");
+    findings.into_iter().filter(about).collect()
+}
+
+#[tokio::test]
+async fn too_many_processors_are_refused_before_anything_is_made() {
+    let Some(moto) = Moto::start(&[]) else { return };
+    let account = Account {
+        limit: Some(5),
+        prices: true,
+    };
+    let first = bench(&moto, account, "300000000000", &["vm1", "vm2"]).await;
+    let plan = first.plan(&first.aws()).await.expect("four of five");
+    insta::assert_snapshot!(plan.remarks.join("\n"), @"by AWS's price list: 2 × t3.small 0.0232 USD/h, 2 × public address 0.0050 USD/h, together 0.056 USD/h; 32 GiB of disk 2.82 USD/month, also while they are off; traffic and taxes come on top");
+    let findings = told(&first).await;
+    assert_eq!(findings[0].what, "vCPU quota 5: 0 in use, 4 more wanted");
+    assert!(
+        findings
+            .iter()
+            .all(|finding| finding.problem.is_none() && !finding.unknown),
+        "{findings:#?}"
+    );
+    first.up().await.expect("up");
+
+    // What runs counts, whoever made it; nothing of the second is made.
+    let second = bench(&moto, account, "300000000001", &["vm1"]).await;
+    let error = second.up().await.expect_err("six of five").to_string();
+    insta::assert_snapshot!(error, @r#"the account may run 5 vCPUs of standard instances in ca-central-1, 4 run and 2 more are wanted: ask for a higher quota of "Running On-Demand Standard instances" in Service Quotas, end other machines, or take a smaller `instance_type`"#);
+    assert_eq!(
+        second.aws().leftovers("300000000001").await.expect("look"),
+        Vec::<String>::new()
+    );
+    let findings = told(&second).await;
+    assert_eq!(findings[0].what, "vCPU quota 5: 4 in use, 2 more wanted");
+    assert_eq!(findings[0].problem.as_ref(), Some(&error));
+
+    // Machines that are there already are not asked for again.
+    let again = first.plan(&first.aws()).await.expect("nothing to do");
+    assert!(
+        again.steps.is_empty() && again.remarks.is_empty(),
+        "{again:?}"
+    );
+    let mut made = first;
+    made.wanted.made = ["vm1".to_owned(), "vm2".to_owned()].into();
+    assert_eq!(
+        told(&made).await[0].what,
+        "vCPU quota 5: 4 in use, 0 more wanted"
+    );
+}
+
+#[tokio::test]
+async fn who_may_not_ask_is_told_so_and_not_stopped() {
+    let Some(moto) = Moto::start(&[]) else { return };
+    let account = Account {
+        limit: None,
+        prices: false,
+    };
+    let bench = bench(&moto, account, "300000000002", &["vm1"]).await;
+    let plan = bench.plan(&bench.aws()).await.expect("plan");
+    insta::assert_snapshot!(plan.remarks.join("\n"), @r#"
+    the vCPU quota is not known: GetServiceQuota: not for you; the policy of these credentials must allow `servicequotas:GetServiceQuota` (AccessDeniedException)
+    prices are not known: GetProducts: not for you; the policy of these credentials must allow `pricing:GetProducts` (AccessDeniedException)
+    "#);
+    let findings = told(&bench).await;
+    assert!(
+        findings.len() == 2
+            && findings
+                .iter()
+                .all(|finding| finding.unknown && finding.problem.is_none()),
+        "{findings:#?}"
+    );
+    bench.up().await.expect("up");
+
+    // moto itself knows neither: that is no answer, and stops nothing.
+    let direct = Bench::new(
+        &format!("http://127.0.0.1:{}", moto.port),
+        "ca-central-1",
+        "300000000003",
+        &["vm1"],
+    );
+    let plan = direct.plan(&direct.aws()).await.expect("plan");
+    assert!(
+        plan.remarks[0].starts_with("the vCPU quota is not known: GetServiceQuota: ")
+            && plan.remarks[1].starts_with("prices are not known: GetProducts: "),
+        "{:?}",
+        plan.remarks
+    );
+}
+
+#[tokio::test]
+async fn types_that_do_not_fit_are_refused_before_anything_is_made() {
+    let Some(moto) = Moto::shared() else { return };
+    let url = format!("http://127.0.0.1:{}", moto.port);
+    let mut bench = Bench::new(&url, "ca-west-1", "300000000004", &["vm1"]);
+    let mut refusal = async |instance_type: &str, architecture| {
+        bench.settings.instance_type = Some(instance_type.into());
+        bench.settings.architecture = architecture;
+        bench.up().await.expect_err("does not fit").to_string()
+    };
+    assert_eq!(
+        refusal("t4g.small", Architecture::X86).await,
+        "`instance_type`: t4g.small is for arm64, `architecture` says x86_64"
+    );
+    assert_eq!(
+        refusal("t3.nano", Architecture::X86).await,
+        "`instance_type`: t3.nano has 512 MiB of memory, vm1 needs 2048 for its roles"
+    );
+    assert_eq!(
+        refusal("t3.gigantic", Architecture::X86).await,
+        "t3.gigantic is not offered in any usable zone, in no zone of this region: choose another `instance_type` or other `zones`"
+    );
+    assert_eq!(
+        bench.aws().leftovers("300000000004").await.expect("look"),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn only_what_a_quota_is_about_counts() {
+    for counted in [
+        "t3.small",
+        "t4g.large",
+        "m7i-flex.large",
+        "c6gd.xlarge",
+        "im4gn.large",
+        "z1d.large",
+    ] {
+        assert!(quota::counts(counted), "{counted}");
+    }
+    for other in [
+        "g5.xlarge",
+        "p4d.24xlarge",
+        "inf2.xlarge",
+        "trn1.2xlarge",
+        "mac2.metal",
+        "dl1.24xlarge",
+        "x2gd.large",
+        "u-6tb1.metal",
+        "hpc7g.4xlarge",
+    ] {
+        assert!(!quota::counts(other), "{other}");
+    }
+    let quota = Quota {
+        limit: 8.0,
+        used: 4,
+    };
+    assert_eq!(quota.refusal(4, "here"), None);
+    assert!(quota.refusal(5, "here").is_some());
+    // An account that is over its quota already may still have what it has.
+    assert_eq!(
+        Quota {
+            limit: 1.0,
+            used: 4
+        }
+        .refusal(0, "here"),
+        None
+    );
+}
+
+#[test]
+fn no_price_is_guessed() {
+    let one = [product("EU-BoxUsage:t3.small", &["0.0240000000"])];
+    assert_eq!(prices::price(&one, ""), Some(0.024));
+    assert_eq!(prices::price(&one, "InUseAddress"), None);
+    assert_eq!(prices::price(&[], ""), None);
+    let graded = [product(
+        "EU-BoxUsage:t3.small",
+        &["0.0240000000", "0.0200000000"],
+    )];
+    assert_eq!(prices::price(&graded, ""), None);
+    let yuan = [r#"{"terms": {"OnDemand": {"a": {"priceDimensions": {"b": {"pricePerUnit": {"CNY": "1.0"}}}}}}}"#.to_owned()];
+    assert_eq!(prices::price(&yuan, ""), None);
+    assert_eq!(prices::price(&["not JSON".to_owned()], ""), None);
+
+    let order = Order {
+        types: BTreeMap::from([("t3.micro".to_owned(), 2), ("t3.small".to_owned(), 1)]),
+        addresses: 0,
+    };
+    let known = Prices {
+        machines: BTreeMap::from([("t3.micro".to_owned(), 0.012)]),
+        ..Prices::default()
+    };
+    // Without one of the prices there is no sum.
+    insta::assert_snapshot!(prices::words(&order, 16, &known).expect("words"), @r#"by AWS's price list: 2 × t3.micro 0.0120 USD/h, 1 × t3.small not in the list; 48 GiB of disk not in the list; traffic and taxes come on top"#);
+    assert_eq!(prices::words(&order, 16, &Prices::default()), None);
+}
