@@ -155,6 +155,7 @@ async fn serve(
         let action = parameters
             .get("Action")
             .cloned()
+            .or_else(|| target(&head))
             .unwrap_or_else(|| "?".into());
         let call = Call {
             action: action.clone(),
@@ -299,6 +300,12 @@ impl Upstream<'_> {
         let body = answer.bytes().await.expect("moto's answer");
         (status, body.to_vec())
     }
+}
+
+/// The name of a call whose body is JSON.
+fn target(head: &[(String, String)]) -> Option<String> {
+    let (_, target) = head.iter().find(|(key, _)| key == "x-amz-target")?;
+    target.rsplit('.').next().map(String::from)
 }
 
 /// Reads one request: its headers and its body.

@@ -269,7 +269,7 @@ mod tests {
     use super::FORMATS;
 
     /// Format, good texts, bad texts.
-    const CASES: [(&str, &[&str], &[&str]); 16] = [
+    const CASES: [(&str, &[&str], &[&str]); 17] = [
         (
             "deployment-name",
             &["a", "utilization", "sixteen-letters1"],
