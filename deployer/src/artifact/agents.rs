@@ -45,6 +45,7 @@ impl Agent {
         Artifact {
             identity: format!("{} sha256:{}", self.name, self.sha256),
             sha256: Some(self.sha256.clone()),
+            download: None,
         }
     }
 }

@@ -133,10 +133,7 @@ impl Draft {
                 artifact_key::CONSUMER.to_owned(),
                 self.agents.consumer.artifact(),
             ),
-            (
-                artifact_key::KAFKA.to_owned(),
-                kafka::identity(&settings.release, source),
-            ),
+            (artifact_key::KAFKA.to_owned(), settings.artifact(source)),
         ]
         .into();
         match self.couchdb() {
