@@ -7,6 +7,7 @@ mod account;
 mod advice;
 mod bench;
 mod booted;
+mod choices;
 mod faults;
 mod kills;
 mod moto;
