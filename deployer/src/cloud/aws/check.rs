@@ -8,32 +8,8 @@ use super::failure::{api, code};
 use super::observed::Observed;
 use super::permissions;
 use super::{Aws, catalog, network, tags};
+pub use crate::cloud::finding::Finding;
 use crate::cloud::{CloudError, Wanted};
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Finding {
-    /// What was looked at, with what was found.
-    pub what: String,
-    /// What is wrong with it, and what to do.
-    pub problem: Option<String>,
-}
-
-impl Finding {
-    fn good(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            problem: None,
-        }
-    }
-
-    fn bad(what: impl Into<String>, problem: &impl ToString) -> Self {
-        Self {
-            what: what.into(),
-            problem: Some(problem.to_string()),
-        }
-    }
-}
 
 /// Stands for things that are not there yet: AWS looks at permissions before it looks for them.
 const NO_VPC: &str = "vpc-00000000000000000";

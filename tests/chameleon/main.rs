@@ -1,0 +1,8 @@
+//! Tests of Chameleon: its calls against a real OpenStack with Blazar on loopback.
+
+#![expect(clippy::print_stderr, reason = "tests say what they skip and why")]
+
+#[path = "../clouds/bench.rs"]
+mod bench;
+mod openstack;
+mod project;
