@@ -6,3 +6,5 @@
 mod bench;
 mod openstack;
 mod project;
+mod watcher;
+mod whole;

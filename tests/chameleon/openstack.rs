@@ -15,6 +15,8 @@ use deployer::secret::Secret;
 pub(crate) struct OpenStack {
     /// Its credentials.
     pub clouds: PathBuf,
+    /// Where its programs are.
+    pub home: PathBuf,
     _process: Option<Child>,
 }
 
@@ -49,14 +51,14 @@ impl OpenStack {
     }
 
     fn start() -> Result<Self, String> {
-        if let Some((_, line)) = std::env::vars().find(|(key, _)| key == RUNNING) {
-            return Ok(Self::read(&line, None));
-        }
         let home = if rustix::process::geteuid().is_root() {
             PathBuf::from("/var/cache/deployer-tests/openstack")
         } else {
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("openstack")
         };
+        if let Some((_, line)) = std::env::vars().find(|(key, _)| key == RUNNING) {
+            return Ok(Self::read(&line, home, None));
+        }
         let python = Path::new("python3");
         let installed = command(python)
             .arg(script())
@@ -82,13 +84,14 @@ impl OpenStack {
             .read_line(&mut line)
             .expect("OpenStack says where it is");
         assert!(!line.is_empty(), "OpenStack did not start");
-        Ok(Self::read(&line, Some(process)))
+        Ok(Self::read(&line, home, Some(process)))
     }
 
-    fn read(line: &str, process: Option<Child>) -> Self {
+    fn read(line: &str, home: PathBuf, process: Option<Child>) -> Self {
         let line: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
         Self {
             clouds: line["clouds"].as_str().expect("a path").into(),
+            home,
             _process: process,
         }
     }

@@ -61,7 +61,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // the edge
-    ("cli", &["topology"]),
+    ("cli", &["secret", "topology"]),
     ("error", &[]),
     ("commands", &["*"]),
     ("main", &["*"]),

@@ -4,7 +4,8 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use crate::cli::Up;
 use crate::cloud::aws::operation as aws;
-use crate::cloud::{CloudStep, Operation};
+use crate::cloud::chameleon::operation as chameleon;
+use crate::cloud::{CloudPlan, CloudStep, Operation};
 use crate::error::CommandError;
 use crate::receipt::Receipt;
 use crate::report::{Event, Reporter};
@@ -88,29 +89,41 @@ pub fn consent(
 
 /// The question before machines run that somebody pays for: how many, and for how long.
 fn costs(seen: &Look) -> Option<String> {
-    let look = seen
-        .clouds
+    seen.clouds
         .iter()
-        .find(|look| look.name == CloudName::Aws)?;
+        .find_map(|look| cost(look.name, &look.plan))
+}
+
+fn cost(name: CloudName, plan: &CloudPlan) -> Option<String> {
     let runs = |step: &&CloudStep| {
         matches!(
             step.operation,
             Operation::Aws(aws::Operation::Launch(_) | aws::Operation::Start { .. })
+                | Operation::Chameleon(chameleon::Operation::Launch(_))
         )
     };
-    let count = look.plan.steps.iter().filter(runs).count();
+    let count = plan.steps.iter().filter(runs).count();
     if count == 0 {
         return None;
     }
-    let end = match look.plan.expires {
-        Some(end) => format!(
-            "They power themselves off at {end}; until `deployer teardown` their disks cost on."
+    Some(match (name, plan.expires) {
+        (CloudName::Chameleon, Some(end)) => {
+            let now = jiff::Timestamp::now();
+            let end = super::lease_end::words(end, now);
+            format!(
+                "{count} machines will run on Chameleon, which charges your project: {end}. Go on?"
+            )
+        }
+        (CloudName::Chameleon, None) => format!(
+            "{count} machines will run on Chameleon, and be charged to your project, until `deployer teardown`. Go on?"
         ),
-        None => "They run, and cost, until `deployer teardown`.".into(),
-    };
-    Some(format!(
-        "{count} machines will run on AWS, which charges your account. {end} Go on?"
-    ))
+        (_, Some(end)) => format!(
+            "{count} machines will run on AWS, which charges your account. They power themselves off at {end}; until `deployer teardown` their disks cost on. Go on?"
+        ),
+        (_, None) => format!(
+            "{count} machines will run on AWS, which charges your account. They run, and cost, until `deployer teardown`. Go on?"
+        ),
+    })
 }
 
 /// The error that names what would be lost, and the words that allow it.

@@ -18,7 +18,7 @@ use crate::topology::{CloudName, Distribution, Role, Topology};
 use super::draft::Draft;
 use super::look::Look;
 use super::verify::Proof;
-use super::{docs, wait};
+use super::{docs, lease_end, wait};
 
 /// Says them. `proof` is there when something changed; then the first documents are shown, too.
 pub async fn say(
@@ -85,6 +85,14 @@ pub async fn say(
     {
         let left = ttl::left(look.plan.expires, jiff::Timestamp::now());
         writeln!(out, "machines:  {left}, then they power themselves off")?;
+    }
+    let leased = seen
+        .clouds
+        .iter()
+        .filter(|look| look.name == CloudName::Chameleon);
+    if let Some(end) = leased.filter_map(|look| look.plan.expires).min() {
+        let words = lease_end::words(end, jiff::Timestamp::now());
+        writeln!(out, "machines:  {words}")?;
     }
     let stored = topology.nodes_with(Role::Consumer).next().is_some();
     let docs = if stored { "deployer docs · " } else { "" };

@@ -6,6 +6,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::values::duration;
+
 /// Settings of Chameleon. Credentials are never among them: they come from `clouds.yaml` or `OS_*` variables.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -111,15 +113,6 @@ impl TryFrom<String> for LeaseTime {
         }
         Ok(Self(Some(duration)))
     }
-}
-
-/// A duration such as `7d` or `36h`; a day has 24 hours.
-pub(super) fn duration(text: &str) -> Option<Duration> {
-    let span: jiff::Span = text.parse().ok()?;
-    let duration = span
-        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
-        .ok()?;
-    Duration::try_from(duration).ok()
 }
 
 impl From<LeaseTime> for String {

@@ -68,12 +68,13 @@ pub enum CloudName {
     Existing,
     /// Amazon EC2.
     Aws,
-    // `Chameleon` comes here, and its section into `Clouds`.
+    /// Chameleon's virtual machines.
+    Chameleon,
 }
 
 impl CloudName {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Local, Self::Existing, Self::Aws];
+    pub const ALL: [Self; 4] = [Self::Local, Self::Existing, Self::Aws, Self::Chameleon];
 
     /// The name on the command line and in inventories.
     pub fn name(self) -> &'static str {
@@ -81,6 +82,7 @@ impl CloudName {
             Self::Local => "local",
             Self::Existing => "existing",
             Self::Aws => "aws",
+            Self::Chameleon => "chameleon",
         }
     }
 }

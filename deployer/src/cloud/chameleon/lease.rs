@@ -37,6 +37,7 @@ pub(super) async fn machines(
         .collect();
     let id = make(hands, Purpose::Machines, name, end, reservations).await?;
     let lease = active(hands, &id).await?;
+    hands.notes.record(note::END, &lease.end.to_string())?;
     // In the order they were asked for, as far as the sizes do not tell.
     let sizes = super::catalog::flavors(hands.session()).await?;
     for (flavor, amount) in flavors {
@@ -152,5 +153,5 @@ pub(super) async fn extend(
             )));
         }
     }
-    Ok(())
+    hands.notes.record(note::END, &end.to_string())
 }

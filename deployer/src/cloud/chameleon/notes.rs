@@ -11,6 +11,9 @@ pub mod note {
     /// The floating IP.
     pub const ADDRESS: &str = "chameleon address";
 
+    /// When the lease ends (RFC 3339): known without asking the site.
+    pub const END: &str = "chameleon lease ends";
+
     /// The last lease that was asked for: its name, before the call.
     pub fn lease(purpose: super::super::marks::Purpose) -> String {
         format!("chameleon lease for {}", purpose.word())
