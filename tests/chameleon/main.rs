@@ -4,7 +4,9 @@
 
 #[path = "../clouds/bench.rs"]
 mod bench;
+mod kills;
 mod openstack;
 mod project;
+mod proxy;
 mod watcher;
 mod whole;
