@@ -4,6 +4,7 @@
 
 #[path = "../clouds/bench.rs"]
 mod bench;
+mod faults;
 mod kills;
 mod openstack;
 mod project;

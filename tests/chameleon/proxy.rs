@@ -16,14 +16,12 @@ pub(crate) enum Fault {
     Refuse(u16, &'static str),
     /// It is done, and the answer gets lost.
     LoseAnswer,
-    /// It is done, and in the answer one text replaces another.
-    Replace(&'static str, &'static str),
 }
 
 #[derive(Default)]
 struct State {
     calls: Vec<String>,
-    faults: Vec<(&'static str, u32, Fault)>,
+    faults: Vec<(&'static str, &'static str, u32, Fault)>,
     /// The call at which the caller dies, and whether before it is done.
     kill: Option<(usize, bool)>,
 }
@@ -68,10 +66,10 @@ impl Proxy {
         through(url, self.port)
     }
 
-    /// Does something to the next `times` calls whose method and path contain this.
-    pub(crate) fn fault(&self, call: &'static str, times: u32, fault: Fault) {
+    /// Does something to the next `times` calls of this method whose path ends so.
+    pub(crate) fn fault(&self, method: &'static str, path: &'static str, times: u32, fault: Fault) {
         let mut state = self.state.lock().expect("state");
-        state.faults.push((call, times, fault));
+        state.faults.push((method, path, times, fault));
     }
 
     /// The caller dies at its `n`-th call from now, before or after it is done.
@@ -120,8 +118,11 @@ async fn serve(
             let made = state.calls.len();
             let dies = state.kill.filter(|(n, _)| made == n + 1);
             let mut faults = state.faults.iter_mut();
-            let found = faults.find(|(part, times, _)| *times > 0 && call.contains(part));
-            let fault = found.map(|(_, times, fault)| {
+            let path = request.path.split('?').next().unwrap_or_default();
+            let found = faults.find(|(method, end, times, _)| {
+                *times > 0 && request.method == *method && path.ends_with(end)
+            });
+            let fault = found.map(|(_, _, times, fault)| {
                 *times -= 1;
                 fault.clone()
             });
@@ -141,10 +142,8 @@ async fn serve(
             killed.notify_one();
             return std::future::pending().await;
         }
-        match fault {
-            Some(Fault::LoseAnswer) => return,
-            Some(Fault::Replace(this, that)) => body = body.replace(this, that),
-            _ => {}
+        if matches!(fault, Some(Fault::LoseAnswer)) {
+            return;
         }
         if request.path.contains("/auth/tokens") {
             body = through(&body, port);
