@@ -1,9 +1,11 @@
 //! The command line: types only, and the few environment variables that count.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::secret::Secret;
 use crate::topology::{CloudName, Ttl};
 
 /// From nothing to a running Kafka → CouchDB pipeline with one command, and back with another.
@@ -62,6 +64,30 @@ pub enum Verb {
     Completions(Completions),
 }
 
+impl Verb {
+    /// The options that say which deployment it is about.
+    pub fn target(&self) -> Option<&Target> {
+        Some(match self {
+            Self::Up(options) => &options.target,
+            Self::Plan(options) => &options.target,
+            Self::Status(options) => &options.target,
+            Self::Verify(options) => &options.target,
+            Self::Teardown(options) => &options.target,
+            Self::Render(options) => &options.target,
+            Self::Check(options) => &options.target,
+            Self::Ssh(options) => &options.target,
+            Self::Logs(options) => &options.target,
+            Self::Docs(options) => &options.target,
+            Self::Open(options) => &options.target,
+            Self::Produce(options) => &options.target,
+            Self::List(options) => &options.target,
+            Self::Allow(options) => &options.target,
+            Self::Extend(options) => &options.target,
+            Self::Init(_) | Self::Schema | Self::Completions(_) => return None,
+        })
+    }
+}
+
 /// Which deployment, and where we keep what we know of it.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Target {
@@ -74,6 +100,9 @@ pub struct Target {
     /// The cloud [default: the inventory's]
     #[arg(long, value_name = "CLOUD", value_parser = parse_cloud)]
     pub cloud: Option<CloudName>,
+    /// The entry of clouds.yaml for Chameleon [default: the inventory's, else `$OS_CLOUD`, else the only one]
+    #[arg(long, value_name = "NAME")]
+    pub os_cloud: Option<String>,
     /// Where receipts, keys and secrets are kept [default: `$XDG_STATE_HOME/deployer`, else `~/.local/state/deployer`]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
@@ -286,7 +315,7 @@ pub struct Allow {
 /// Options of `extend`.
 #[derive(Debug, Args)]
 pub struct Extend {
-    /// From now on, such as `6h`; or `never`.
+    /// From now on, such as `6h` or `2d`; on AWS also `never`.
     #[arg(value_name = "DURATION", value_parser = parse_ttl)]
     pub time: Ttl,
     /// Which deployment.
@@ -338,6 +367,8 @@ pub struct Environment {
     pub home: PathBuf,
     /// Who calls: `$USER`, else `$LOGNAME`.
     pub user: String,
+    /// What OpenStack's own tools read: the variables that begin with `OS_`. Some are secrets.
+    pub openstack: BTreeMap<String, Secret>,
 }
 
 impl Environment {
@@ -362,6 +393,13 @@ impl Environment {
             state_dir: below("XDG_STATE_HOME", ".local/state"),
             cache_dir: below("XDG_CACHE_HOME", ".cache"),
             runtime_dir: path("XDG_RUNTIME_DIR"),
+            openstack: std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
+                .filter(|(name, _)| name.starts_with("OS_"))
+                .map(|(name, value)| (name, Secret::new(value)))
+                .collect(),
             user: std::env::var("USER")
                 .or_else(|_| std::env::var("LOGNAME"))
                 .unwrap_or_else(|_| "unknown".into()),

@@ -468,7 +468,7 @@ fn user_data_names_host_user_and_end() {
         .to_string();
     assert!(
         error.starts_with("vm1: its user data has ")
-            && error.ends_with(" bytes, AWS takes 16384: name fewer `ssh_keys`"),
+            && error.ends_with(" bytes, the cloud takes 16384: name fewer `ssh_keys`"),
         "{error}"
     );
 }

@@ -32,6 +32,7 @@ impl World {
                 name: "utilization".into(),
                 cloud: CloudName::Local,
                 aws: AwsCloud::default(),
+                chameleon: deployer::topology::ChameleonCloud::default(),
                 nodes: [
                     client("vm1-1", 1),
                     client("vm1-2", 2),

@@ -11,9 +11,15 @@ use crate::machine::Machine;
 use crate::secret::Secret;
 
 pub mod aws;
+pub mod caller;
+pub mod chameleon;
 pub mod existing;
+pub mod finding;
 pub mod local;
 mod process;
+pub mod rules;
+pub mod user_data;
+pub mod wait;
 
 /// What a deployment wants of one cloud. Wanting no machines is a teardown.
 #[derive(Debug, Clone, Default)]
@@ -110,6 +116,8 @@ pub struct CloudStep {
 pub enum Operation {
     /// Of AWS.
     Aws(aws::operation::Operation),
+    /// Of Chameleon.
+    Chameleon(chameleon::operation::Operation),
     /// Of the local cloud.
     Local(local::Operation),
 }

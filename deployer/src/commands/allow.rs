@@ -1,10 +1,13 @@
 //! `allow`: lets the address that this box is seen by today use SSH.
 
+use std::net::Ipv4Addr;
+
 use crate::cli::{Allow, Environment};
 use crate::cloud::aws::Aws;
 use crate::cloud::aws::operation as aws;
 use crate::cloud::aws::rules::Way;
-use crate::cloud::{Cloud as _, Operation};
+use crate::cloud::chameleon::operation as chameleon;
+use crate::cloud::{Cloud, Operation};
 use crate::error::CommandError;
 use crate::report::{Event, Reporter};
 use crate::run::journal::{Journal, Mode};
@@ -22,40 +25,66 @@ pub async fn run(
     reporter: &dyn Reporter,
 ) -> Result<u8, CommandError> {
     let deployment = Deployment::find(&options.target, environment)?;
-    require_aws(&deployment)?;
+    require_sold(&deployment)?;
     let state_dir = target::state_dir(&options.target, environment);
     let (name, cloud) = (&deployment.entry.name, &deployment.entry.cloud);
     let journal = Journal::open(&state_dir, name, cloud, Mode::Existing)?;
     let keys = Keys::read(journal.directory())?;
-    let aws = Aws::connect(deployment.topology.aws.clone()).await?;
-    let notes = clouds::Noted(&journal);
-    let address = aws.allow(&notes).await?;
-    let receipt = journal.receipt();
     let topology = &deployment.topology;
-    let wanted = clouds::wanted(CloudName::Aws, topology, &receipt, Some(&keys), environment)?;
-    let mut plan = aws.plan(&wanted).await?;
-    let lets_in = |operation: &Operation| {
-        let Operation::Aws(aws::Operation::Allow { way, .. }) = operation else {
-            return false;
+    let notes = clouds::Noted(&journal);
+    for name in [CloudName::Aws, CloudName::Chameleon] {
+        if !has(&deployment, name) {
+            continue;
+        }
+        let (cloud, address): (Box<dyn Cloud>, Ipv4Addr) = if name == CloudName::Aws {
+            let aws = Aws::connect(topology.aws.clone()).await?;
+            let address = aws.allow(&notes).await?;
+            (Box::new(aws), address)
+        } else {
+            let chameleon = clouds::chameleon(&topology.chameleon, environment)?;
+            let address = chameleon.allow(&notes).await?;
+            (Box::new(chameleon), address)
         };
-        *way == Way::In
-    };
-    plan.steps.retain(|step| lets_in(&step.operation));
-    let stop = Stop::on_interrupt();
-    let record = |_| Ok(());
-    steps::apply(&aws, &wanted, &plan.steps, &notes, reporter, &stop, &record).await?;
-    reporter.event(&Event::Note(format!("{address} may use SSH")));
+        let receipt = journal.receipt();
+        let wanted = clouds::wanted(name, topology, &receipt, Some(&keys), environment)?;
+        let mut plan = cloud.plan(&wanted).await?;
+        plan.steps.retain(|step| {
+            matches!(
+                step.operation,
+                Operation::Aws(aws::Operation::Allow { way: Way::In, .. })
+                    | Operation::Chameleon(chameleon::Operation::Allow { .. })
+            )
+        });
+        let (stop, record) = (Stop::on_interrupt(), |_| Ok(()));
+        let cloud = cloud.as_ref();
+        steps::apply(
+            cloud,
+            &wanted,
+            &plan.steps,
+            &notes,
+            reporter,
+            &stop,
+            &record,
+        )
+        .await?;
+        reporter.event(&Event::Note(format!("{address} may use SSH")));
+    }
     Ok(0)
 }
 
-/// Refuses deployments that have no machine on AWS.
-pub fn require_aws(deployment: &Deployment) -> Result<(), CommandError> {
+/// Whether a deployment has a machine on a cloud.
+pub fn has(deployment: &Deployment, cloud: CloudName) -> bool {
     let mut nodes = deployment.topology.nodes.values();
-    if nodes.any(|node| node.cloud == CloudName::Aws) {
+    nodes.any(|node| node.cloud == cloud)
+}
+
+/// Refuses deployments that have no machine on AWS or Chameleon.
+pub fn require_sold(deployment: &Deployment) -> Result<(), CommandError> {
+    if has(deployment, CloudName::Aws) || has(deployment, CloudName::Chameleon) {
         return Ok(());
     }
     Err(CommandError::usage(format!(
-        "{} has no machine on AWS: only there SSH is let in by address, and machines power themselves off",
+        "{} has no machine on AWS or Chameleon: only there SSH is let in by address, and machines end by themselves",
         deployment.entry.name
     )))
 }

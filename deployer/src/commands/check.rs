@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::cli::{Change, Check, Environment};
 use crate::cloud::aws::Aws;
-use crate::cloud::aws::check::Finding;
+use crate::cloud::finding::Finding;
 use crate::error::CommandError;
 use crate::preflight::{self, AgentNeeds};
 use crate::report::Reporter;
@@ -34,11 +34,11 @@ pub async fn run(
     writeln!(out, "✓ agents for {}, glibc {libc} or newer", agent.machine)?;
     let mut well = true;
     for name in clouds::names(&draft.topology, &draft.receipt) {
-        if name == CloudName::Aws {
-            well &= check_aws(&draft, environment, out).await?;
+        if matches!(name, CloudName::Aws | CloudName::Chameleon) {
+            well &= check_account(name, &draft, environment, out).await?;
             continue;
         }
-        let needs = clouds::open(name, &draft.topology, Path::new(""), &environment.home)
+        let needs = clouds::open(name, &draft.topology, Path::new(""), environment)
             .await?
             .missing()
             .await?;
@@ -95,24 +95,33 @@ pub async fn run(
     Ok(u8::from(!well))
 }
 
-/// Looks whether the account, its permissions, the image and the types will do.
-async fn check_aws(
+/// Looks whether the account, its permissions or quotas, the image and the types will do.
+async fn check_account(
+    name: CloudName,
     draft: &Draft,
     environment: &Environment,
     out: &mut dyn Write,
 ) -> Result<bool, CommandError> {
-    let name = CloudName::Aws;
-    let aws = match Aws::connect(draft.topology.aws.clone()).await {
-        Ok(aws) => aws,
+    let mut wanted = clouds::wanted(name, &draft.topology, &draft.receipt, None, environment)?;
+    wanted.architecture = Some(draft.agents.consumer.machine.into());
+    let look = async {
+        if name == CloudName::Aws {
+            let aws = Aws::connect(draft.topology.aws.clone()).await?;
+            aws.check(&wanted).await
+        } else {
+            let chameleon = clouds::chameleon(&draft.topology.chameleon, environment)?;
+            chameleon.check(&wanted).await
+        }
+    };
+    let findings = match look.await {
+        Ok(findings) => findings,
         Err(error) => {
             writeln!(out, "✗ cloud {name}: {error}")?;
             return Ok(false);
         }
     };
-    let mut wanted = clouds::wanted(name, &draft.topology, &draft.receipt, None, environment)?;
-    wanted.architecture = Some(draft.agents.consumer.machine.into());
     let mut well = true;
-    for finding in aws.check(&wanted).await? {
+    for finding in findings {
         let Finding {
             what,
             problem,

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use crate::cli::{Environment, Target};
 use crate::cloud::aws::Aws;
+use crate::cloud::chameleon::Chameleon;
+use crate::cloud::chameleon::credentials::Places;
 use crate::cloud::existing::Existing;
 use crate::cloud::local::Local;
 use crate::cloud::{Cloud, CloudError, Notes, Progress, Wanted, WantedMachine};
@@ -17,32 +19,43 @@ use crate::report::{Event, Reporter};
 use crate::run::journal::Journal;
 use crate::run::keys::{self, Keys};
 use crate::secret::Secret;
-use crate::topology::{self, CloudName, Node, Role, Topology};
+use crate::topology::{self, ChameleonCloud, CloudName, Node, Role, Topology};
 
 use super::target;
 
-/// A cloud's implementation. `directory` is the deployment's, where its keys are or will be; `home` is the calling user's.
+/// A cloud's implementation. `directory` is the deployment's, where its keys are or will be.
 pub async fn open(
     name: CloudName,
     topology: &Topology,
     directory: &Path,
-    home: &Path,
+    environment: &Environment,
 ) -> Result<Box<dyn Cloud>, CommandError> {
     Ok(match name {
         CloudName::Local => {
             let key = keys::user_path(directory).display().to_string();
             Box::new(Local::new(&topology.local, &key))
         }
-        CloudName::Existing => Box::new(Existing::new(topology, home)),
+        CloudName::Existing => Box::new(Existing::new(topology, &environment.home)),
         CloudName::Aws => Box::new(Aws::connect(topology.aws.clone()).await?),
+        CloudName::Chameleon => Box::new(chameleon(&topology.chameleon, environment)?),
     })
 }
 
-/// A cloud as far as it can do without a topology: what is there is listed and taken away by its id alone. How AWS is reached is
-/// in the inventory that the options mean.
+/// Chameleon, with the credentials that are found on this box.
+pub fn chameleon(
+    settings: &ChameleonCloud,
+    environment: &Environment,
+) -> Result<Chameleon, CloudError> {
+    let places = Places::usual(environment.openstack.clone(), &environment.home);
+    Chameleon::connect(settings.clone(), &places)
+}
+
+/// A cloud as far as it can do without a topology: what is there is listed and taken away by its id alone. How AWS and
+/// Chameleon are reached is in the inventory that the options mean.
 pub async fn without_topology(
     name: CloudName,
     target: &Target,
+    environment: &Environment,
 ) -> Result<Box<dyn Cloud>, CommandError> {
     Ok(match name {
         CloudName::Local => {
@@ -63,6 +76,10 @@ pub async fn without_topology(
         CloudName::Aws => {
             let source = target::read_inventory(target)?;
             Box::new(Aws::connect(source.inventory.clouds.aws).await?)
+        }
+        CloudName::Chameleon => {
+            let source = target::read_inventory(target)?;
+            Box::new(chameleon(&source.inventory.clouds.chameleon, environment)?)
         }
     })
 }

@@ -2,15 +2,19 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
+use jiff::Timestamp;
+
 use crate::cli::Up;
 use crate::cloud::aws::operation as aws;
-use crate::cloud::{CloudStep, Operation};
+use crate::cloud::chameleon::operation as chameleon;
+use crate::cloud::{CloudPlan, CloudStep, Operation};
 use crate::error::CommandError;
 use crate::receipt::Receipt;
 use crate::report::{Event, Reporter};
 use crate::topology::{CloudName, OnTtl};
 
 use super::draft::Draft;
+use super::lease_end;
 use super::look::Look;
 use super::plan::text;
 
@@ -88,41 +92,62 @@ pub fn consent(
 
 /// The question before machines run that somebody pays for: how many, and for how long.
 fn costs(draft: &Draft, seen: &Look) -> Option<String> {
-    let look = seen
-        .clouds
+    seen.clouds
         .iter()
-        .find(|look| look.name == CloudName::Aws)?;
+        .find_map(|look| cost(draft, look.name, &look.plan))
+}
+
+fn cost(draft: &Draft, name: CloudName, plan: &CloudPlan) -> Option<String> {
     let runs = |step: &&CloudStep| {
         matches!(
             step.operation,
             Operation::Aws(aws::Operation::Launch(_) | aws::Operation::Start { .. })
+                | Operation::Chameleon(chameleon::Operation::Launch(_))
         )
     };
-    let count = look.plan.steps.iter().filter(runs).count();
+    let count = plan.steps.iter().filter(runs).count();
     if count == 0 {
         return None;
     }
     let machines = if count == 1 { "machine" } else { "machines" };
-    let end = match look.plan.expires {
-        Some(end) => match (draft.topology.aws.on_ttl, draft.topology.aws.ttl) {
-            (OnTtl::Stop, ttl) => format!(
-                "They power themselves off at {end} (`ttl`: {ttl}); then their disks cost on until `deployer teardown`."
-            ),
-            (OnTtl::Terminate, ttl) => format!(
-                "They are deleted with all data at {end} (`ttl`: {ttl}, `on_ttl: terminate`)."
-            ),
-        },
-        None => "They run, and cost, until `deployer teardown` (`ttl: never`).".into(),
-    };
-    let remarks: String = look
-        .plan
+    let remarks: String = plan
         .remarks
         .iter()
         .map(|remark| format!("    {remark}\n"))
         .collect();
+    let words = match name {
+        CloudName::Chameleon => on_chameleon(plan.expires),
+        _ => on_aws(draft, plan.expires),
+    };
     Some(format!(
-        "{count} {machines} will run on AWS, which charges your account. {end}\n{remarks}Go on?"
+        "{count} {machines} will run on {words}\n{remarks}Go on?"
     ))
+}
+
+fn on_aws(draft: &Draft, end: Option<Timestamp>) -> String {
+    let aws = &draft.topology.aws;
+    let end = match (end, aws.on_ttl) {
+        (Some(end), OnTtl::Stop) => format!(
+            "They power themselves off at {end} (`ttl`: {}); then their disks cost on until `deployer teardown`.",
+            aws.ttl
+        ),
+        (Some(end), OnTtl::Terminate) => format!(
+            "They are deleted with all data at {end} (`ttl`: {}, `on_ttl: terminate`).",
+            aws.ttl
+        ),
+        (None, _) => "They run, and cost, until `deployer teardown` (`ttl: never`).".into(),
+    };
+    format!("AWS, which charges your account. {end}")
+}
+
+fn on_chameleon(end: Option<Timestamp>) -> String {
+    match end {
+        Some(end) => format!(
+            "Chameleon, which charges your project: {}.",
+            lease_end::words(end, Timestamp::now())
+        ),
+        None => "Chameleon, and be charged to your project, until `deployer teardown`.".into(),
+    }
 }
 
 /// The error that names what would be lost, and the words that allow it.

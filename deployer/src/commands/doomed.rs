@@ -34,7 +34,10 @@ pub async fn find(
     let entry = match target::existing(&options.target, environment) {
         Ok(entry) => entry,
         Err(error) if options.target.inventory.is_none() => {
-            let found = found_in(options.target.cloud.unwrap_or(CloudName::Local), options).await?;
+            let found = {
+                let cloud = options.target.cloud.unwrap_or(CloudName::Local);
+                found_in(cloud, options, environment).await?
+            };
             let list = found
                 .iter()
                 .map(|found| format!("{} --id {}", found.deployment, found.id));
@@ -52,11 +55,12 @@ pub async fn find(
         Err(error @ JournalError::Damaged { .. }) => {
             reporter.event(&Event::Warning(format!("{error}; going by what is there")));
             let cloud = target::cloud_name(&entry.cloud)?;
-            let hosts = cloud != CloudName::Aws && options.target.inventory.is_some();
+            let by_id = matches!(cloud, CloudName::Aws | CloudName::Chameleon);
+            let hosts = !by_id && options.target.inventory.is_some();
             if cloud == CloudName::Existing || hosts {
                 return by_manifests(options, environment, reporter).await;
             }
-            let found = found_in(cloud, options).await?;
+            let found = found_in(cloud, options, environment).await?;
             let mut same = found
                 .into_iter()
                 .filter(|found| found.deployment == entry.name);
@@ -91,7 +95,7 @@ async fn by_id(
         }
     }
     let cloud = options.target.cloud.unwrap_or(CloudName::Local);
-    let found = found_in(cloud, options).await?;
+    let found = found_in(cloud, options, environment).await?;
     match found.iter().find(|found| found.id == id) {
         Some(found) => Ok(bare(found, cloud)),
         None => Err(CommandError::usage(format!("nothing on the cloud `{cloud}` has the id {id}"))
@@ -99,8 +103,12 @@ async fn by_id(
     }
 }
 
-async fn found_in(cloud: CloudName, options: &Teardown) -> Result<Vec<Found>, CommandError> {
-    let cloud = clouds::without_topology(cloud, &options.target).await?;
+async fn found_in(
+    cloud: CloudName,
+    options: &Teardown,
+    environment: &Environment,
+) -> Result<Vec<Found>, CommandError> {
+    let cloud = clouds::without_topology(cloud, &options.target, environment).await?;
     Ok(cloud.deployments().await?)
 }
 
@@ -126,13 +134,7 @@ async fn by_manifests(
         Topology::new(&source.inventory, &choice, &Ids::default()).map_err(CommandError::usage)?;
     let mut receipt = Receipt::bare("-", &topology.name, topology.cloud.name());
     receipt.inventory.clone_from(&source.text);
-    let cloud = clouds::open(
-        CloudName::Existing,
-        &topology,
-        Path::new(""),
-        &environment.home,
-    )
-    .await?;
+    let cloud = clouds::open(CloudName::Existing, &topology, Path::new(""), environment).await?;
     let mut wanted = clouds::nothing(CloudName::Existing, &receipt);
     wanted.machines = clouds::bare_machines(&topology, CloudName::Existing);
     for machine in cloud.plan(&wanted).await?.machines {

@@ -20,7 +20,7 @@ use crate::step::{Access, Action, Content};
 use crate::topology::{CloudName, Distribution, Ids, Options, Role, Topology};
 
 use super::target::{self, Source};
-use super::{aws_section, login_keys};
+use super::{cloud_sections, login_keys};
 
 /// Stands for what is made up at the first `up`: the id, a topic's epoch.
 const NOT_YET: &str = "new";
@@ -72,7 +72,7 @@ impl Draft {
         // Problems of the inventory come first, with no receipt in the way.
         let (topology, ids) = Topology::new(&source.inventory, &options, &Ids::default())
             .map_err(CommandError::usage)?;
-        aws_section::check(&source.inventory, &topology).map_err(CommandError::usage)?;
+        cloud_sections::check(&source.inventory, &topology).map_err(CommandError::usage)?;
         login_keys::check(&source.inventory, &topology, &environment.home)
             .map_err(CommandError::usage)?;
         let state_dir = target::state_dir(target, environment);
@@ -125,8 +125,7 @@ impl Draft {
             self.receipt.choices.kafka_source.as_deref(),
         )?;
         let mut artifacts: BTreeMap<String, Artifact> =
-            [(artifact_key::KAFKA.to_owned(), settings.artifact(source))]
-        .into();
+            [(artifact_key::KAFKA.to_owned(), settings.artifact(source))].into();
         // The agents' binaries stay what they are while this program runs; plain machines get none.
         if self
             .topology

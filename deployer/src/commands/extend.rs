@@ -1,7 +1,10 @@
-//! `extend`: lets machines live longer that would power themselves off.
+//! `extend`: lets machines live longer that would power themselves off, and leases that would end.
+
+use jiff::Timestamp;
 
 use crate::cli::{Environment, Extend};
 use crate::cloud::aws::{Aws, ttl};
+use crate::cloud::{Cloud, CloudStep};
 use crate::error::CommandError;
 use crate::report::{Event, Reporter};
 use crate::run::Executor as _;
@@ -9,31 +12,63 @@ use crate::run::journal::{Journal, Mode};
 use crate::run::runner::Stop;
 use crate::topology::CloudName;
 
-use super::allow::require_aws;
+use super::allow::{has, require_sold};
 use super::crew::PATIENCE_FOR_RUNNING;
 use super::deployment::Deployment;
 use super::draft::end_file;
-use super::{clouds, steps, target};
+use super::{clouds, lease_end, steps, target};
 
-/// Tells the machines first, for their own file counts, then everybody else.
+/// Tells machines of AWS first, for their own file counts, then everybody else; prolongs the lease of those on Chameleon.
 pub async fn run(
     options: &Extend,
     environment: &Environment,
     reporter: &dyn Reporter,
 ) -> Result<u8, CommandError> {
     let deployment = Deployment::find(&options.target, environment)?;
-    require_aws(&deployment)?;
+    require_sold(&deployment)?;
     let state_dir = target::state_dir(&options.target, environment);
     let (name, cloud) = (&deployment.entry.name, &deployment.entry.cloud);
     let journal = Journal::open(&state_dir, name, cloud, Mode::Existing)?;
-    let now = jiff::Timestamp::now();
+    let now = Timestamp::now();
     let end = match options.time.0 {
         Some(time) => {
             let end = now.checked_add(time)?.as_second();
-            Some(jiff::Timestamp::from_second(end - end % 60)?)
+            Some(Timestamp::from_second(end - end % 60)?)
         }
         None => None,
     };
+    if has(&deployment, CloudName::Chameleon) {
+        let end = end.ok_or_else(|| CommandError::usage("a lease cannot last for ever"))?;
+        let old = lease_end::of(&journal.receipt());
+        if let Some(old) = old.filter(|old| *old > end) {
+            let words = lease_end::words(old, now);
+            return Err(CommandError::usage(format!(
+                "{name}: nothing to prolong: {words}"
+            )));
+        }
+        let chameleon = clouds::chameleon(&deployment.topology.chameleon, environment)?;
+        let step = chameleon.extend(&journal.receipt().id, end).await?;
+        carry_out(&chameleon, CloudName::Chameleon, step, &journal, reporter).await?;
+        let words = lease_end::words(end, now);
+        reporter.event(&Event::Note(format!("{name}: {words}")));
+    }
+    if has(&deployment, CloudName::Aws) {
+        tell_machines(&deployment, end, environment, reporter).await?;
+        let aws = Aws::connect(deployment.topology.aws.clone()).await?;
+        let step = aws.extend(&journal.receipt().id, end).await?;
+        carry_out(&aws, CloudName::Aws, step, &journal, reporter).await?;
+        reporter.event(&Event::Note(format!("{name}: {}", ttl::left(end, now))));
+    }
+    Ok(0)
+}
+
+/// Writes the end into the file on each machine of AWS.
+async fn tell_machines(
+    deployment: &Deployment,
+    end: Option<Timestamp>,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<(), CommandError> {
     let nodes = deployment.topology.nodes.values();
     let nodes: Vec<&str> = nodes
         .filter(|node| node.cloud == CloudName::Aws)
@@ -49,12 +84,26 @@ pub async fn run(
         crew.hands().apply(node, &action, &|_| {}).await?;
     }
     crew.close(true).await?;
-    let aws = Aws::connect(deployment.topology.aws.clone()).await?;
-    let receipt = journal.receipt();
-    let step = aws.extend(&receipt.id, end).await?;
-    let wanted = clouds::nothing(CloudName::Aws, &receipt);
-    let (notes, stop) = (clouds::Noted(&journal), Stop::on_interrupt());
-    steps::apply(&aws, &wanted, &[step], &notes, reporter, &stop, &|_| Ok(())).await?;
-    reporter.event(&Event::Note(format!("{name}: {}", ttl::left(end, now))));
-    Ok(0)
+    Ok(())
+}
+
+async fn carry_out(
+    cloud: &dyn Cloud,
+    name: CloudName,
+    step: CloudStep,
+    journal: &Journal,
+    reporter: &dyn Reporter,
+) -> Result<(), CommandError> {
+    let wanted = clouds::nothing(name, &journal.receipt());
+    let (notes, stop) = (clouds::Noted(journal), Stop::on_interrupt());
+    steps::apply(
+        cloud,
+        &wanted,
+        &[step],
+        &notes,
+        reporter,
+        &stop,
+        &|_| Ok(()),
+    )
+    .await
 }

@@ -18,7 +18,7 @@ use crate::topology::{CloudName, Distribution, OnTtl, Role, Topology};
 use super::draft::Draft;
 use super::look::Look;
 use super::verify::Proof;
-use super::{docs, wait};
+use super::{docs, lease_end, wait};
 
 /// Says them. `proof` is there when something changed; then the first documents are shown, too.
 pub async fn say(
@@ -90,6 +90,14 @@ pub async fn say(
             (_, OnTtl::Terminate) => "then they delete themselves with all their data",
         };
         writeln!(out, "machines:  {left}, {then}")?;
+    }
+    let leased = seen
+        .clouds
+        .iter()
+        .filter(|look| look.name == CloudName::Chameleon);
+    if let Some(end) = leased.filter_map(|look| look.plan.expires).min() {
+        let words = lease_end::words(end, jiff::Timestamp::now());
+        writeln!(out, "machines:  {words}")?;
     }
     let stored = topology.nodes_with(Role::Consumer).next().is_some();
     let docs = if stored { "deployer docs · " } else { "" };

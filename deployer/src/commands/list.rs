@@ -32,7 +32,7 @@ pub async fn run(
         "cloud", "name", "id", "owner", "age"
     )?;
     for name in names {
-        let cloud = clouds::without_topology(name, &options.target).await?;
+        let cloud = clouds::without_topology(name, &options.target, environment).await?;
         for found in cloud.deployments().await? {
             let age = found.created.map_or("-".into(), |created| {
                 let minutes = now.duration_since(created).as_secs() / 60;

@@ -211,7 +211,7 @@ async fn look_at_clouds(
             name,
             &draft.topology,
             viewpoint.directory,
-            &viewpoint.environment.home,
+            viewpoint.environment,
         )
         .await?;
         let nodes = draft

@@ -21,7 +21,7 @@ pub async fn provide(
     reporter: &dyn Reporter,
 ) -> Result<(), CommandError> {
     for name in clouds::names(&draft.topology, &draft.receipt) {
-        let cloud = clouds::open(name, &draft.topology, Path::new(""), &environment.home).await?;
+        let cloud = clouds::open(name, &draft.topology, Path::new(""), environment).await?;
         let needs = cloud.missing().await?;
         let (by_apt, by_user): (Vec<_>, Vec<_>) =
             needs.into_iter().partition(|need| need.package.is_some());

@@ -10,10 +10,11 @@ use crate::inventory;
 use crate::report::Reporter;
 use crate::report::bars::Bars;
 use crate::report::plain::Plain;
+use crate::secret::Secret;
 
 pub mod allow;
-pub mod aws_section;
 pub mod check;
+pub mod cloud_sections;
 pub mod clouds;
 pub mod consent;
 pub mod crew;
@@ -26,6 +27,7 @@ pub mod failure;
 pub mod fetch;
 pub mod init;
 pub mod last_words;
+pub mod lease_end;
 pub mod list;
 pub mod login_keys;
 pub mod logs;
@@ -56,6 +58,15 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
     };
     let reporter = reporter.as_ref();
     let out = &mut std::io::stdout();
+    let mut environment = environment.clone();
+    if let Some(target) = cli.verb.target() {
+        if let Some(name) = &target.os_cloud {
+            let name = Secret::new(name.as_str());
+            environment.openstack.insert("OS_CLOUD".into(), name);
+        }
+        lease_end::warn(target, &environment, reporter);
+    }
+    let environment = &environment;
     match &cli.verb {
         Verb::Up(options) => up::run(options, environment, reporter, out).await,
         Verb::Plan(options) => plan::run(options, environment, reporter, out).await,

@@ -18,6 +18,7 @@ use crate::topology::{CloudName, Role};
 
 use super::crew::Crew;
 use super::deployment::Deployment;
+use super::lease_end;
 use super::status_report::{Heard, Report};
 
 /// How long a node may take to let us in.
@@ -84,13 +85,11 @@ pub async fn look(
         (node, address)
     });
     let (id, now) = (&deployment.receipt.id, jiff::Timestamp::now());
-    Ok(Report::new(
-        &deployment.topology,
-        id,
-        &heard,
-        &addresses.collect(),
-        now,
-    ))
+    let mut report = Report::new(&deployment.topology, id, &heard, &addresses.collect(), now);
+    if let Some(end) = lease_end::of(&deployment.receipt) {
+        report.set_lease_end(end, now);
+    }
+    Ok(report)
 }
 
 /// What status wants to know of a node.

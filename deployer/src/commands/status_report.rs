@@ -37,11 +37,14 @@ pub struct Report {
     pub couchdb: Option<String>,
     /// Topics by name, the canaries' included.
     pub topics: BTreeMap<String, TopicReport>,
-    /// When the first of its machines powers itself off; `None`: none does.
+    /// When the first of its machines powers itself off, or its lease ends; `None`: none does.
     pub expires: Option<jiff::Timestamp>,
     /// The time until then, in words.
     #[serde(skip)]
     pub left: Option<String>,
+    /// What the end of the lease means, in words.
+    #[serde(skip)]
+    pub lease: Option<String>,
 }
 
 /// A node.
@@ -164,8 +167,20 @@ impl Report {
             couchdb,
             topics,
             expires,
+            lease: None,
             left: expires.map(|end| ttl::left(Some(end), now)),
         }
+    }
+
+    /// Adds when the lease ends, and that it has ended.
+    pub fn set_lease_end(&mut self, end: jiff::Timestamp, now: jiff::Timestamp) {
+        let words = super::lease_end::words(end, now);
+        self.expires = Some(end);
+        if end <= now {
+            self.problems.insert(0, words.clone());
+            self.healthy = false;
+        }
+        self.lease = Some(words);
     }
 
     /// The report as text.
@@ -204,6 +219,9 @@ impl Report {
         }
         if let Some(left) = &self.left {
             let _ = write!(text, "\nmachines   {left}; `deployer extend` renews");
+        }
+        if let Some(lease) = &self.lease {
+            let _ = write!(text, "\nmachines   {lease}");
         }
         if let Some(couchdb) = &self.couchdb {
             let _ = write!(text, "\ndocuments  in {couchdb}");

@@ -62,7 +62,7 @@ pub async fn run(
         .await?;
     }
     let Cleaned { mut left, kept } = cleaned;
-    for (cloud_name, cloud) in opened(&doomed, options).await? {
+    for (cloud_name, cloud) in opened(&doomed, options, environment).await? {
         let wanted = clouds::nothing(cloud_name, &doomed.receipt);
         let plan = cloud.plan(&wanted).await?;
         steps::apply(
@@ -110,7 +110,11 @@ fn keep(receipt: &mut Receipt, doomed: &Receipt) {
 /// Clouds with their names.
 type Opened = Vec<(CloudName, Box<dyn Cloud>)>;
 
-async fn opened(doomed: &Doomed, options: &Teardown) -> Result<Opened, CommandError> {
+async fn opened(
+    doomed: &Doomed,
+    options: &Teardown,
+    environment: &Environment,
+) -> Result<Opened, CommandError> {
     let recorded = doomed
         .receipt
         .machines
@@ -129,8 +133,8 @@ async fn opened(doomed: &Doomed, options: &Teardown) -> Result<Opened, CommandEr
     let mut opened = Vec::new();
     for name in names {
         let cloud = match &doomed.topology {
-            Some(topology) => clouds::open(name, topology, Path::new(""), Path::new("")).await?,
-            None => clouds::without_topology(name, &options.target).await?,
+            Some(topology) => clouds::open(name, topology, Path::new(""), environment).await?,
+            None => clouds::without_topology(name, &options.target, environment).await?,
         };
         opened.push((name, cloud));
     }

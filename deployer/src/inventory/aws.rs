@@ -7,6 +7,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::values::duration;
+
 /// Settings of AWS. Credentials are never among them: they come from where AWS's own tools find them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -129,8 +131,7 @@ impl TryFrom<String> for Ttl {
             return Ok(Self(None));
         }
         let wrong = || "is neither a duration such as `12h` nor `never`".to_owned();
-        let duration: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-        let duration = Duration::try_from(duration).map_err(|_| wrong())?;
+        let duration = duration(&text).ok_or_else(wrong)?;
         if duration < SHORTEST_TTL {
             return Err(
                 "is too short: machines live at least 30 minutes after each boot".to_owned(),

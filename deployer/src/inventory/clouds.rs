@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::aws::AwsCloud;
+use super::chameleon::ChameleonCloud;
 
 /// What each cloud needs. Only the sections of the clouds in use matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -17,7 +18,8 @@ pub struct Clouds {
     pub existing: ExistingCloud,
     /// Machines of Amazon EC2.
     pub aws: AwsCloud,
-    // `chameleon` comes here.
+    /// Machines of Chameleon.
+    pub chameleon: ChameleonCloud,
 }
 
 /// Machines booted on this box.

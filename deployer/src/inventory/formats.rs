@@ -4,18 +4,20 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::KAFKA_VERSION;
 use super::aws::Ttl;
+use super::chameleon::LeaseTime;
 use super::values::TimeSpan;
 
 /// Says what is wrong with a text, in words that go after it: `` `text` is … ``.
 pub(super) type Check = fn(&str) -> Result<(), String>;
 
 /// The formats of the schema by name.
-pub(super) const FORMATS: [(&str, Check); 17] = [
+pub(super) const FORMATS: [(&str, Check); 18] = [
     ("deployment-name", check_deployment_name),
     ("host-address", check_host_address),
     ("host-key", check_host_key),
     ("ip-address", check_ip_address),
     ("kafka-version", check_kafka_version),
+    ("lease", check_lease),
     ("login", check_login),
     ("network", check_network),
     ("node-name", check_node_name),
@@ -44,6 +46,10 @@ pub fn check_deployment_name(name: &str) -> Result<(), String> {
         return Err("must begin with a lower-case letter".to_owned());
     }
     Ok(())
+}
+
+fn check_lease(text: &str) -> Result<(), String> {
+    LeaseTime::try_from(text.to_owned()).map(|_| ())
 }
 
 fn check_ttl(text: &str) -> Result<(), String> {
@@ -269,7 +275,7 @@ mod tests {
     use super::FORMATS;
 
     /// Format, good texts, bad texts.
-    const CASES: [(&str, &[&str], &[&str]); 17] = [
+    const CASES: [(&str, &[&str], &[&str]); 18] = [
         (
             "deployment-name",
             &["a", "utilization", "sixteen-letters1"],
@@ -317,6 +323,11 @@ mod tests {
             &["", "192.0.2", "host", "192.0.2.1/24"],
         ),
         ("kafka-version", &["3.9.1"], &["", "3.9", "4.0.0"]),
+        (
+            "lease",
+            &["7d", "36h", "2m", "1w", "none"],
+            &["", "1m", "d", "-7d", "never", "7"],
+        ),
         (
             "login",
             &["root", "dom\u{e4}ne.user"],

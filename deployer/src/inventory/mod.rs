@@ -6,6 +6,7 @@
 //! [`crate::topology::Topology::new`], with the same kind of [`Problem`].
 
 mod aws;
+mod chameleon;
 mod clouds;
 mod explain;
 mod formats;
@@ -19,6 +20,7 @@ mod values;
 mod words;
 
 pub use aws::{Architecture, AwsCloud, Image, OnTtl, SHORTEST_TTL, Ttl};
+pub use chameleon::{ChameleonCloud, LeaseTime, Site};
 pub use clouds::{Clouds, ExistingCloud, Host, LocalCloud};
 pub(crate) use explain::suggestion;
 pub use formats::{check_deployment_name, check_topic_name};

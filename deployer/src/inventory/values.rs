@@ -141,6 +141,15 @@ impl JsonSchema for Setting {
     }
 }
 
+/// A duration such as `7d` or `36h`; a day has 24 hours.
+pub(super) fn duration(text: &str) -> Option<std::time::Duration> {
+    let span: jiff::Span = text.parse().ok()?;
+    let duration = span
+        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+        .ok()?;
+    std::time::Duration::try_from(duration).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::TimeSpan;

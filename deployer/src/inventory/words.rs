@@ -68,18 +68,19 @@ pub enum CloudName {
     Existing,
     /// Amazon EC2.
     Aws,
-    // `Chameleon` comes here, and its section into `Clouds`.
+    /// Chameleon's virtual machines.
+    Chameleon,
 }
 
 impl CloudName {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Local, Self::Existing, Self::Aws];
+    pub const ALL: [Self; 4] = [Self::Local, Self::Existing, Self::Aws, Self::Chameleon];
 
     /// Whether its machines are nearer to the world's servers than to the operator's box, which may be behind a home's uplink.
     /// Hosts that are there already may be in the next room, and know no way out.
     pub fn is_far(self) -> bool {
         match self {
-            Self::Aws => true,
+            Self::Aws | Self::Chameleon => true,
             Self::Existing | Self::Local => false,
         }
     }
@@ -90,6 +91,7 @@ impl CloudName {
             Self::Local => "local",
             Self::Existing => "existing",
             Self::Aws => "aws",
+            Self::Chameleon => "chameleon",
         }
     }
 }

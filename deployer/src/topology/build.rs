@@ -70,6 +70,7 @@ impl Topology {
             topics,
             local: local(&inventory.clouds.local),
             aws: inventory.clouds.aws.clone(),
+            chameleon: inventory.clouds.chameleon.clone(),
         };
         Ok((topology, ids))
     }

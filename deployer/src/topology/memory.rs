@@ -9,8 +9,8 @@ use crate::inventory::{CloudName, Inventory, Role};
 /// The system itself, with systemd, sshd and the page cache it cannot do without.
 const SYSTEM_MIB: u64 = 256;
 
-/// What a machine of AWS has at least unless the inventory says otherwise.
-const AWS_MIB: u64 = 2048;
+/// What a machine that a cloud sells has at least unless the inventory says otherwise.
+const SOLD_MIB: u64 = 2048;
 
 /// A part of what a node needs.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(super) fn available(member: &Member<'_>, inventory: &Inventory) -> Option<u6
         CloudName::Local => Some(inventory.clouds.local.memory_mib),
         CloudName::Existing => None,
         // Of what a cloud sells, the smallest that fits; below 2 GB little does.
-        CloudName::Aws => Some(AWS_MIB.max(sum(member, inventory))),
+        CloudName::Aws | CloudName::Chameleon => Some(SOLD_MIB.max(sum(member, inventory))),
     })
 }
 

@@ -10,7 +10,8 @@ use serde::Serialize;
 pub use self::build::Options;
 pub use self::ids::Ids;
 pub use crate::inventory::{
-    Architecture, AwsCloud, CloudName, Distribution, Image, OnTtl, Role, SHORTEST_TTL, Ttl,
+    Architecture, AwsCloud, ChameleonCloud, CloudName, Distribution, Image, LeaseTime, OnTtl, Role,
+    SHORTEST_TTL, Site, Ttl,
 };
 use crate::machine::Access;
 
@@ -47,6 +48,8 @@ pub struct Topology {
     pub local: Local,
     /// Settings of AWS.
     pub aws: AwsCloud,
+    /// Settings of Chameleon.
+    pub chameleon: ChameleonCloud,
 }
 
 /// A node as it should be.

@@ -83,6 +83,7 @@ fn topology() -> Topology {
         name: "utilization".into(),
         cloud: CloudName::Local,
         aws: AwsCloud::default(),
+        chameleon: deployer::topology::ChameleonCloud::default(),
         nodes: nodes.map(|node| (node.name.clone(), node)).into(),
         zookeeper: Zookeeper {
             port: 2181,

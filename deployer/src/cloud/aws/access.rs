@@ -2,59 +2,26 @@
 //! renew machines.
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
-use ipnet::Ipv4Net;
 use jiff::Timestamp;
 
-use super::notes::note;
 use super::operation::Operation;
 use super::plan::{stage, step};
 use super::rules;
 use super::tags::Scope;
 use super::{Aws, observe};
-use crate::cloud::{CloudError, CloudStep, Notes};
+use crate::cloud::{CloudError, CloudStep, Notes, caller};
 
 impl Aws {
     /// The address that this box is seen by.
     pub async fn own_address(&self) -> Result<Ipv4Addr, CloudError> {
-        let url = &self.settings.address_url;
-        let ask = async {
-            let client = reqwest::Client::builder()
-                .timeout(Duration::from_secs(10))
-                .build()?;
-            client
-                .get(url)
-                .send()
-                .await?
-                .error_for_status()?
-                .text()
-                .await
-        };
-        let answer = ask.await.map_err(|error| error.to_string());
-        answer
-            .and_then(|text| {
-                text.trim()
-                    .parse()
-                    .map_err(|_| "the answer is no IPv4 address".into())
-            })
-            .map_err(|why: String| {
-                CloudError::Refused(format!(
-                    "{url} does not say by which address this box is seen ({why}): set `ssh_from`"
-                ))
-            })
+        caller::own_address(&self.settings.address_url).await
     }
 
     /// Notes that the address this box is seen by now may use SSH; the next plan lets it in.
     pub async fn allow(&self, notes: &dyn Notes) -> Result<Ipv4Addr, CloudError> {
         let address = self.own_address().await?;
-        let mut ranges = notes.get(note::SSH_FROM).unwrap_or_default();
-        let range = Ipv4Net::from(address).to_string();
-        if !ranges.split_whitespace().any(|one| one == range) {
-            ranges.push_str(if ranges.is_empty() { "" } else { " " });
-            ranges.push_str(&range);
-            notes.record(note::SSH_FROM, &ranges)?;
-        }
+        caller::allow(notes, address)?;
         Ok(address)
     }
 

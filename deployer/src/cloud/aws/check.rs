@@ -9,43 +9,8 @@ use super::observed::Observed;
 use super::order::Order;
 use super::plan::Catalog;
 use super::{Aws, catalog, network, permissions, quota, tags};
+pub use crate::cloud::finding::Finding;
 use crate::cloud::{CloudError, Wanted, WantedMachine};
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Finding {
-    /// What was looked at, with what was found.
-    pub what: String,
-    /// What is wrong with it, and what to do.
-    pub problem: Option<String>,
-    /// It could not be looked at, which stops nothing.
-    pub unknown: bool,
-}
-
-impl Finding {
-    fn good(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            problem: None,
-            unknown: false,
-        }
-    }
-
-    fn unknown(what: impl Into<String>) -> Self {
-        Self {
-            unknown: true,
-            ..Self::good(what)
-        }
-    }
-
-    fn bad(what: impl Into<String>, problem: &impl ToString) -> Self {
-        Self {
-            what: what.into(),
-            problem: Some(problem.to_string()),
-            unknown: false,
-        }
-    }
-}
 
 /// Stands for things that are not there yet: AWS looks at permissions before it looks for them.
 const NO_VPC: &str = "vpc-00000000000000000";

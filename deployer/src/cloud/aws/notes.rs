@@ -20,8 +20,7 @@ pub mod note {
     pub const ROUTE_TABLE: &str = "route table";
     /// The security group.
     pub const GROUP: &str = "group";
-    /// Addresses that were let in besides the settings' own, separated by spaces.
-    pub const SSH_FROM: &str = "ssh from";
+    pub use crate::cloud::caller::SSH_FROM;
 
     /// The subnet of a zone.
     pub fn subnet(zone: &str) -> String {

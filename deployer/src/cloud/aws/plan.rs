@@ -8,13 +8,12 @@ use jiff::Timestamp;
 
 use super::kinds::Kind;
 use super::network;
-use super::notes::{Attempt, note};
+use super::notes::Attempt;
 use super::observed::{Instance, Observed, State};
 use super::operation::{Launch, Operation};
-use super::problems::range_of;
 use super::settings::Settings;
 use super::{places, renewal, user_data};
-use crate::cloud::{self, CloudError, CloudPlan, CloudStep, Wanted};
+use crate::cloud::{self, CloudError, CloudPlan, CloudStep, Wanted, caller};
 use crate::machine::{Access, Machine, SshAccess};
 
 /// What was chosen among AWS's offers. Asked for only when a machine is to be made.
@@ -270,16 +269,5 @@ pub fn machine_of(
 
 /// The ranges that may use SSH: the user's, and those added with `allow`.
 pub fn ssh_from(wanted: &Wanted, settings: &Settings) -> Result<BTreeSet<Ipv4Net>, CloudError> {
-    let noted = wanted
-        .notes
-        .get(note::SSH_FROM)
-        .map(String::as_str)
-        .unwrap_or_default();
-    settings
-        .ssh_from
-        .iter()
-        .map(String::as_str)
-        .chain(noted.split_whitespace())
-        .map(|source| range_of(source).map_err(CloudError::Refused))
-        .collect()
+    caller::ssh_from(&settings.ssh_from, &wanted.notes)
 }

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use ipnet::Ipv4Net;
-
 use super::settings::Settings;
 use super::tags;
+use crate::cloud::caller::range_of;
 
 impl Settings {
     /// All that is wrong with these settings for these nodes, in words.
@@ -71,17 +70,6 @@ impl Settings {
         }
         problems
     }
-}
-
-/// A range, or an address as the range that holds only it.
-pub(super) fn range_of(text: &str) -> Result<Ipv4Net, String> {
-    text.parse::<Ipv4Net>()
-        .map(|range| range.trunc())
-        .or_else(|_| {
-            text.parse()
-                .map(|address: std::net::Ipv4Addr| Ipv4Net::from(address))
-        })
-        .map_err(|_| format!("`{text}` is not an IPv4 address or range"))
 }
 
 fn looks_like_region(text: &str) -> bool {

@@ -1,0 +1,121 @@
+//! Failures of calls: the service's words kept, what to do added.
+
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use crate::cloud::CloudError;
+
+/// The code of a call that got no answer: nobody knows whether it was done.
+pub const NO_ANSWER: &str = "no answer";
+
+/// A call that got no answer.
+pub fn unreached(call: &str, error: &reqwest::Error) -> CloudError {
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        message = error.to_string();
+        cause = error.source();
+    }
+    CloudError::Api {
+        call: call.into(),
+        code: NO_ANSWER.into(),
+        message: format!("{message}; is the site up? Its state is on Chameleon's page of outages"),
+    }
+}
+
+/// A call that was refused or failed. The code is the HTTP status.
+pub fn refused(call: &str, status: StatusCode, body: &str) -> CloudError {
+    let message = words(body).unwrap_or_else(|| {
+        status
+            .canonical_reason()
+            .unwrap_or("no reason given")
+            .to_owned()
+    });
+    let message = match advice(call, status.as_u16(), &message) {
+        Some(advice) => format!("{message}; {advice}"),
+        None => message,
+    };
+    CloudError::Api {
+        call: call.into(),
+        code: status.as_u16().to_string(),
+        message,
+    }
+}
+
+/// The message in an answer: each service wraps it differently.
+fn words(body: &str) -> Option<String> {
+    let value: Value = serde_json::from_str(body).ok()?;
+    let direct = value.get("error_message").and_then(Value::as_str);
+    let wrapped = || {
+        let inner = value.as_object()?.values().next()?;
+        inner.get("message").and_then(Value::as_str)
+    };
+    let text = direct.or_else(wrapped)?;
+    let text = text.split(" (HTTP ").next().unwrap_or(text);
+    Some(text.trim().trim_end_matches('.').to_owned())
+}
+
+/// What to do about a failure.
+fn advice(call: &str, status: u16, message: &str) -> Option<&'static str> {
+    let about = |word: &str| message.contains(word);
+    let service = call.split(' ').next().unwrap_or_default();
+    Some(match (service, status) {
+        ("identity", 401) => "the credential's secret is wrong, or it has expired: make a new one",
+        ("identity", 404) => {
+            "there is no such credential at this site: each site has its own, see that auth_url is the site's"
+        }
+        ("reservation", 500) if about("Not enough hosts") => {
+            "the site has too few free machines of this flavor for that time: try a smaller `flavor`, fewer nodes, or later"
+        }
+        ("reservation", 500) if about("Internal") => {
+            "most often the credential is not unrestricted: make one with `Unrestricted` checked"
+        }
+        ("reservation", 400 | 403) if about("duration") || about("lease length") => {
+            "set a shorter `lease`"
+        }
+        (_, 403) if about("uota") => {
+            "the project has no more: delete what is not needed, take a smaller `flavor`, or ask the site for more"
+        }
+        (_, 401) => "the credential was taken back or has expired: make a new one",
+        (_, 403) => {
+            "the credential lacks a role: make one with the roles `reader` and `member`, and `Unrestricted` checked"
+        }
+        _ => return None,
+    })
+}
+
+/// The code of a failed call.
+pub fn code(error: &CloudError) -> &str {
+    match error {
+        CloudError::Api { code, .. } => code,
+        _ => "",
+    }
+}
+
+/// The words of a failed call.
+pub fn says(error: &CloudError, words: &str) -> bool {
+    matches!(error, CloudError::Api { message, .. } if message.contains(words))
+}
+
+/// Whether nobody knows if the call was done.
+pub fn unanswered(error: &CloudError) -> bool {
+    matches!(code(error), NO_ANSWER | "502" | "503" | "504")
+        || code(error) == "500" && !refusal_as_500(error)
+}
+
+/// Blazar answers 500 where it says no.
+fn refusal_as_500(error: &CloudError) -> bool {
+    ["Not enough", "is not supported", "Invalid lease status"]
+        .iter()
+        .any(|words| says(error, words))
+}
+
+/// Whether the thing is not there.
+pub fn not_found(error: &CloudError) -> bool {
+    code(error) == "404"
+}
+
+/// Whether something still uses the thing.
+pub fn held(error: &CloudError) -> bool {
+    code(error) == "409" || says(error, "Invalid lease status")
+}

@@ -1,0 +1,198 @@
+//! Chameleon: OpenStack with leases. A lease first, then one server for each node under its reservation, and one floating IP on the
+//! bastion, through which SSH reaches the others.
+//!
+//! * Everything is known by its marks, which are in the call that makes it ([`marks`]). What lacks our id is never touched: a project
+//!   is shared by a class.
+//! * What is there ([`observe`]) is compared with what is wanted ([`plan`], pure), and the difference is done (`apply`).
+//! * The lease's end deletes the servers, with all that is on them: it is [`CloudPlan::expires`].
+//! * There is no key pair: those belong to one user, whom nobody else can clean up after. The user's key goes by user data, which
+//!   brings the host key anyway.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep};
+
+use crate::cloud::{
+    Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Need, Notes, Operation, Progress,
+    Wanted, caller,
+};
+
+mod access;
+mod address;
+mod apply;
+pub mod catalog;
+pub mod check;
+pub mod credentials;
+pub mod failure;
+mod found;
+mod lease;
+pub mod marks;
+pub mod notes;
+pub mod observe;
+pub mod observed;
+pub mod operation;
+pub mod plan;
+mod remove;
+mod reserve;
+mod servers;
+pub mod session;
+pub mod settings;
+pub mod teardown;
+mod user;
+
+pub use settings::Settings;
+
+use super::wait::Pace;
+use notes::note;
+use observed::Observed;
+use session::Session;
+
+/// One project at one site.
+pub struct Chameleon {
+    session: Session,
+    settings: Settings,
+    pace: Pace,
+}
+
+impl Chameleon {
+    /// Finds the credentials. Asks nobody yet.
+    pub fn connect(settings: Settings, places: &credentials::Places) -> Result<Self, CloudError> {
+        let login = credentials::find(places, &settings)?;
+        Self::new(login, settings, Pace::default())
+    }
+
+    /// With credentials that are already there.
+    pub fn new(
+        login: credentials::Login,
+        settings: Settings,
+        pace: Pace,
+    ) -> Result<Self, CloudError> {
+        Ok(Self {
+            session: Session::new(login, pace.poll / 4)?,
+            settings,
+            pace,
+        })
+    }
+
+    async fn observe(&self, id: &str) -> Result<Observed, CloudError> {
+        Ok(observe::everything(&self.session).await?.of(id))
+    }
+
+    /// Where nothing is found of a deployment that once had machines, the credentials may be of another project: then all would
+    /// seem lost.
+    async fn same_project(&self, wanted: &Wanted, observed: &Observed) -> Result<(), CloudError> {
+        let Some(noted) = wanted.notes.get(note::PROJECT) else {
+            return Ok(());
+        };
+        let token = self.session.token().await?;
+        if observed.things().next().is_some() || token.project == *noted {
+            return Ok(());
+        }
+        Err(CloudError::Refused(format!(
+            "the deployment is in the project {noted}, the credentials ({}) are of {} ({}): use those of its project",
+            self.session.login().origin,
+            token.project,
+            token.project_name
+        )))
+    }
+}
+
+#[async_trait]
+impl Cloud for Chameleon {
+    async fn plan(&self, wanted: &Wanted) -> Result<CloudPlan, CloudError> {
+        let mut wanted = wanted.clone();
+        if !wanted.machines.is_empty() {
+            let problems = self
+                .settings
+                .problems(&wanted.machines.keys().cloned().collect());
+            if !problems.is_empty() {
+                return Err(CloudError::Refused(problems.join("; ")));
+            }
+            let unknown =
+                self.settings.ssh_from.is_empty() && !wanted.notes.contains_key(caller::SSH_FROM);
+            if unknown {
+                let address = caller::own_address(&self.settings.address_url).await?;
+                let range = format!("{address}/32");
+                wanted.notes.insert(caller::SSH_FROM.into(), range);
+            }
+        }
+        let wanted = &wanted;
+        let observed = self.observe(&wanted.id).await?;
+        self.same_project(wanted, &observed).await?;
+        let mut catalog = None;
+        if !wanted.machines.is_empty() && plan::needs_offers(wanted, &self.settings, &observed) {
+            // New machines get the image of those that are there.
+            let noted = wanted.notes.get(note::IMAGE).map(String::as_str);
+            let kept = noted
+                .and_then(|noted| noted.split_once(' '))
+                .filter(|(_, name)| *name == self.settings.image && !observed.servers.is_empty())
+                .map(|(id, _)| id);
+            let chosen = catalog::choose(&self.session, wanted, &self.settings, kept).await?;
+            catalog = Some(chosen);
+        }
+        let view = plan::View {
+            wanted,
+            settings: &self.settings,
+            observed: &observed,
+            catalog: catalog.as_ref(),
+            now: Timestamp::now(),
+        };
+        plan::plan(&view)
+    }
+
+    async fn apply(
+        &self,
+        wanted: &Wanted,
+        step: &CloudStep,
+        notes: &dyn Notes,
+        progress: &dyn Progress,
+    ) -> Result<Applied, CloudError> {
+        let Operation::Chameleon(operation) = &step.operation else {
+            return Err(CloudError::Refused(format!(
+                "`{}` is not a step for Chameleon",
+                step.words
+            )));
+        };
+        if !wanted.notes.contains_key(note::PROJECT) && !wanted.machines.is_empty() {
+            let token = self.session.token().await?;
+            notes.record(note::PROJECT, &token.project)?;
+        }
+        let hands = apply::Hands {
+            cloud: self,
+            wanted,
+            notes,
+            progress,
+        };
+        apply::apply(&hands, operation).await
+    }
+
+    async fn leftovers(&self, id: &str) -> Result<Vec<String>, CloudError> {
+        // Things are shown for a moment after they are gone.
+        let start = Instant::now();
+        loop {
+            let observed = self.observe(id).await?;
+            let left: Vec<String> = observed.things().map(|(_, _, words, _)| words).collect();
+            if left.is_empty() || start.elapsed() > self.pace.settle {
+                return Ok(left);
+            }
+            sleep(self.pace.poll).await;
+        }
+    }
+
+    async fn deployments(&self) -> Result<Vec<Found>, CloudError> {
+        let observed = observe::everything(&self.session).await?;
+        Ok(found::found(&observed))
+    }
+
+    async fn why_no_ssh(&self, id: &str) -> Result<Option<String>, CloudError> {
+        Chameleon::why_no_ssh(self, id).await
+    }
+
+    async fn missing(&self) -> Result<Vec<Need>, CloudError> {
+        Ok(Vec::new())
+    }
+
+    async fn provide(&self, _needs: &[Need], _progress: &dyn Progress) -> Result<(), CloudError> {
+        Ok(())
+    }
+}

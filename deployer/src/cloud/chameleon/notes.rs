@@ -1,0 +1,31 @@
+//! What is noted: ids of what was made, and what is about to be asked for.
+
+/// Keys of notes.
+pub mod note {
+    /// The project, so that other credentials are noticed.
+    pub const PROJECT: &str = "chameleon project";
+    /// The image that was chosen, with the name it was chosen by.
+    pub const IMAGE: &str = "chameleon image";
+    /// The security group.
+    pub const GROUP: &str = "chameleon group";
+    /// The floating IP.
+    pub const ADDRESS: &str = "chameleon address";
+
+    /// When the lease ends (RFC 3339): known without asking the site.
+    pub const END: &str = "chameleon lease ends";
+
+    /// The last lease that was asked for: its name, before the call.
+    pub fn lease(purpose: super::super::marks::Purpose) -> String {
+        format!("chameleon lease for {}", purpose.word())
+    }
+
+    /// The reservation of a flavor in the newest lease.
+    pub fn reservation(flavor: &str) -> String {
+        format!("chameleon reservation of {flavor}")
+    }
+
+    /// The server of a node.
+    pub fn server(node: &str) -> String {
+        format!("chameleon server {node}")
+    }
+}

@@ -1,0 +1,246 @@
+//! Looking: what is in the project. Changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use futures_util::future::try_join4;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::marks;
+use super::observed::{Address, Group, Lease, Observed, Reservation, Server, Size};
+use super::session::{Service, Session};
+use crate::cloud::CloudError;
+use crate::cloud::rules::{Rule, Source};
+
+/// Looks at all that any deployment has: four calls at the same time.
+pub async fn everything(session: &Session) -> Result<Observed, CloudError> {
+    let (leases, servers, groups, addresses) = try_join4(
+        leases(session),
+        servers(session),
+        groups(session),
+        floating(session),
+    )
+    .await?;
+    let addresses = addresses
+        .iter()
+        .filter_map(|seen| address(seen, &leases))
+        .collect();
+    Ok(Observed {
+        leases,
+        servers,
+        groups,
+        addresses,
+    })
+}
+
+fn list<'a>(answer: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    answer[key].as_array().into_iter().flatten()
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(Into::into)
+}
+
+/// Leases of ours; none where the site has none.
+pub async fn leases(session: &Session) -> Result<Vec<Lease>, CloudError> {
+    if !session.has(Service::Reservation).await? {
+        return Ok(Vec::new());
+    }
+    let answer = session.get(Service::Reservation, "/leases").await?;
+    Ok(list(&answer, "leases").filter_map(lease).collect())
+}
+
+/// One lease.
+pub async fn lease_by_id(session: &Session, id: &str) -> Result<Option<Lease>, CloudError> {
+    let answer = session
+        .get(Service::Reservation, &format!("/leases/{id}"))
+        .await?;
+    Ok(lease(&answer["lease"]))
+}
+
+/// A lease in an answer, if it is of ours.
+pub(super) fn lease(seen: &Value) -> Option<Lease> {
+    let name = text(&seen["name"])?;
+    let (marks, purpose) = marks::read_lease_name(&name)?;
+    let reservations = list(seen, "reservations").filter_map(|one| {
+        let number = |key: &str| one[key].as_u64().unwrap_or_default();
+        Some(Reservation {
+            id: text(&one["id"])?,
+            amount: number("amount"),
+            size: Size {
+                processors: number("vcpus"),
+                memory_mib: number("memory_mb"),
+                disk_gib: number("disk_gb"),
+            },
+        })
+    });
+    Some(Lease {
+        id: text(&seen["id"])?,
+        marks,
+        purpose,
+        status: text(&seen["status"])?,
+        end: time(seen["end_date"].as_str()?)?,
+        reservations: reservations.collect(),
+        name,
+    })
+}
+
+/// Blazar's times are in UTC and do not say so.
+fn time(text: &str) -> Option<Timestamp> {
+    let time: jiff::civil::DateTime = text.trim_end_matches('Z').parse().ok()?;
+    Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+}
+
+/// Servers of ours.
+pub async fn servers(session: &Session) -> Result<Vec<Server>, CloudError> {
+    let mut found = Vec::new();
+    let mut marker = String::new();
+    loop {
+        let path = format!("/servers/detail?limit=500{marker}");
+        let answer = session.get(Service::Compute, &path).await?;
+        found.extend(
+            list(&answer, "servers")
+                .filter_map(server)
+                .filter(|server| server.marks.contains_key(marks::ID)),
+        );
+        let last = list(&answer, "servers")
+            .filter_map(|one| one["id"].as_str())
+            .last();
+        let more = list(&answer, "servers_links").any(|link| link["rel"] == "next");
+        let (true, Some(last)) = (more, last) else {
+            return Ok(found);
+        };
+        marker = format!("&marker={last}");
+    }
+}
+
+/// One server.
+pub async fn server_by_id(session: &Session, id: &str) -> Result<Option<Server>, CloudError> {
+    let answer = session
+        .get(Service::Compute, &format!("/servers/{id}"))
+        .await?;
+    Ok(server(&answer["server"]))
+}
+
+fn server(seen: &Value) -> Option<Server> {
+    let marks = seen["metadata"].as_object()?;
+    let fixed = seen["addresses"].as_object()?;
+    let fixed = fixed.iter().filter_map(|(network, all)| {
+        let own = all.as_array()?.iter().find(|one| {
+            one["version"] == 4 && one["OS-EXT-IPS:type"].as_str().unwrap_or("fixed") == "fixed"
+        })?;
+        Some((network.clone(), own["addr"].as_str()?.parse().ok()?))
+    });
+    Some(Server {
+        id: text(&seen["id"])?,
+        marks: marks
+            .iter()
+            .filter_map(|(key, value)| Some((key.clone(), text(value)?)))
+            .collect(),
+        status: text(&seen["status"])?,
+        fault: text(&seen["fault"]["message"]),
+        fixed: fixed.collect(),
+        flavor: text(&seen["flavor"]["original_name"]).unwrap_or_default(),
+        created: seen["created"].as_str().and_then(|time| time.parse().ok()),
+    })
+}
+
+/// Security groups of ours.
+pub async fn groups(session: &Session) -> Result<Vec<Group>, CloudError> {
+    let answer = session.get(Service::Network, "/security-groups").await?;
+    Ok(list(&answer, "security_groups")
+        .filter_map(|seen| {
+            let id = text(&seen["id"])?;
+            let marks = marks::read(seen["description"].as_str()?);
+            let own = marks.get(marks::ID).map(|id| marks::resource_name(id))?;
+            (seen["name"] == own).then(|| Group {
+                rules: list(seen, "security_group_rules")
+                    .filter_map(|one| rule(one, &id))
+                    .collect(),
+                id,
+                marks,
+            })
+        })
+        .collect())
+}
+
+/// A rule that lets something in, with its id.
+fn rule(seen: &Value, own: &str) -> Option<(Rule, String)> {
+    if seen["direction"] != "ingress" {
+        return None;
+    }
+    let port = |key: &str| seen[key].as_i64().and_then(|port| i32::try_from(port).ok());
+    let six = seen["ethertype"] == "IPv6";
+    let source = match (
+        seen["remote_group_id"].as_str(),
+        seen["remote_ip_prefix"].as_str(),
+    ) {
+        (Some(group), _) => Source::Group((group != own).then(|| group.to_owned())),
+        (None, Some(range)) if six => Source::Range6(range.into()),
+        (None, Some(range)) => Source::Range(range.into()),
+        (None, None) if six => Source::Range6("::/0".into()),
+        (None, None) => Source::Range("0.0.0.0/0".into()),
+    };
+    let rule = Rule {
+        protocol: text(&seen["protocol"]).unwrap_or_else(|| "-1".into()),
+        ports: port("port_range_min").zip(port("port_range_max")),
+        source,
+    };
+    Some((rule, text(&seen["id"])?))
+}
+
+async fn floating(session: &Session) -> Result<Vec<Value>, CloudError> {
+    let answer = session.get(Service::Network, "/floatingips").await?;
+    Ok(list(&answer, "floatingips").cloned().collect())
+}
+
+/// A floating IP, if it is of ours.
+fn address(seen: &Value, leases: &[Lease]) -> Option<Address> {
+    let tags: BTreeSet<&str> = list(seen, "tags").filter_map(Value::as_str).collect();
+    let given = leases.iter().find(|lease| {
+        let mut reservations = lease.reservations.iter();
+        reservations.any(|one| tags.contains(format!("reservation:{}", one.id).as_str()))
+    });
+    let marks = match given {
+        Some(lease) => lease.marks.clone(),
+        None => marks::read(seen["description"].as_str().unwrap_or_default()),
+    };
+    marks.contains_key(marks::ID).then_some(())?;
+    Some(Address {
+        id: text(&seen["id"])?,
+        address: seen["floating_ip_address"].as_str()?.parse().ok()?,
+        marks,
+        leased: given.is_some(),
+        to: seen["fixed_ip_address"]
+            .as_str()
+            .and_then(|address| address.parse::<Ipv4Addr>().ok()),
+    })
+}
+
+/// Floating IPs of ours, by leases and by themselves.
+pub async fn addresses(session: &Session) -> Result<Vec<Address>, CloudError> {
+    let leases = leases(session).await?;
+    let seen = floating(session).await?;
+    Ok(seen
+        .iter()
+        .filter_map(|one| address(one, &leases))
+        .collect())
+}
+
+/// The port of a server through which a floating IP leads to it: address → port.
+pub async fn ports(
+    session: &Session,
+    server: &str,
+) -> Result<BTreeMap<Ipv4Addr, String>, CloudError> {
+    let path = format!("/ports?device_id={server}");
+    let answer = session.get(Service::Network, &path).await?;
+    Ok(list(&answer, "ports")
+        .flat_map(|port| {
+            list(port, "fixed_ips").filter_map(|one| {
+                let address = one["ip_address"].as_str()?.parse().ok()?;
+                Some((address, text(&port["id"])?))
+            })
+        })
+        .collect())
+}

@@ -1,0 +1,187 @@
+//! What is in the project of our deployments: plain data.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use jiff::Timestamp;
+
+use super::marks::{self, Marks, Purpose};
+use super::operation::Kind;
+use crate::cloud::rules::Rule;
+
+/// All that carries an id of ours.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Observed {
+    /// Leases, the ended ones that the site still shows included.
+    pub leases: Vec<Lease>,
+    /// Servers.
+    pub servers: Vec<Server>,
+    /// Security groups.
+    pub groups: Vec<Group>,
+    /// Floating IPs.
+    pub addresses: Vec<Address>,
+}
+
+/// A lease.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lease {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The marks in its name.
+    pub marks: Marks,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// How it is, in the site's word.
+    pub status: String,
+    /// When it ends, and with it all that it gave.
+    pub end: Timestamp,
+    /// What it gives.
+    pub reservations: Vec<Reservation>,
+}
+
+impl Lease {
+    /// Whether what it gives can be used now.
+    pub fn active(&self) -> bool {
+        matches!(self.status.as_str(), "ACTIVE" | "UPDATING")
+    }
+
+    /// Whether it is or will be active.
+    pub fn lives(&self) -> bool {
+        self.active() || matches!(self.status.as_str(), "PENDING" | "STARTING")
+    }
+}
+
+/// A reservation of a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// Its id: the flavor under which its servers are made.
+    pub id: String,
+    /// How many servers.
+    pub amount: u64,
+    /// The size of each.
+    pub size: Size,
+}
+
+/// The size of a server.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+pub struct Size {
+    /// Processors.
+    pub processors: u64,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// Disk in GiB.
+    pub disk_gib: u64,
+}
+
+/// A server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    /// Its id.
+    pub id: String,
+    /// Its metadata.
+    pub marks: Marks,
+    /// How it is, in Nova's word.
+    pub status: String,
+    /// Why it failed.
+    pub fault: Option<String>,
+    /// Its addresses by network: those that it has of its own.
+    pub fixed: BTreeMap<String, Ipv4Addr>,
+    /// The name of its flavor.
+    pub flavor: String,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+}
+
+impl Server {
+    /// The node it carries.
+    pub fn node(&self) -> Option<&str> {
+        self.marks.get(marks::NODE).map(String::as_str)
+    }
+
+    /// Whether it has not gone for good.
+    pub fn lives(&self) -> bool {
+        !matches!(self.status.as_str(), "DELETED" | "SOFT_DELETED")
+    }
+
+    /// Its address and the network it is in.
+    pub fn address(&self) -> Option<(&str, Ipv4Addr)> {
+        self.fixed
+            .iter()
+            .next()
+            .map(|(network, address)| (network.as_str(), *address))
+    }
+}
+
+/// A security group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Group {
+    /// Its id.
+    pub id: String,
+    /// The marks in its description.
+    pub marks: Marks,
+    /// What it lets in, each rule with its id.
+    pub rules: BTreeMap<Rule, String>,
+}
+
+/// A floating IP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Its id.
+    pub id: String,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The marks in its description, or of the lease that gives it.
+    pub marks: Marks,
+    /// Whether a lease gives it: then it goes with the lease.
+    pub leased: bool,
+    /// The server's own address that it leads to.
+    pub to: Option<Ipv4Addr>,
+}
+
+impl Observed {
+    /// Everything of these that carries the id.
+    #[must_use]
+    pub fn of(mut self, id: &str) -> Self {
+        let ours = |marks: &Marks| marks.get(marks::ID).is_some_and(|one| one == id);
+        self.leases.retain(|lease| ours(&lease.marks));
+        self.servers.retain(|server| ours(&server.marks));
+        self.groups.retain(|group| ours(&group.marks));
+        self.addresses.retain(|address| ours(&address.marks));
+        self
+    }
+
+    /// Everything, as its kind, its id, how it is called here, and its marks.
+    pub fn things(&self) -> impl Iterator<Item = (Kind, &str, String, &Marks)> {
+        let servers = self.servers.iter().filter(|server| server.lives());
+        let servers = servers.map(|server| {
+            let words = format!("machine {}, {}", server.id, server.status);
+            (Kind::Server, server.id.as_str(), words, &server.marks)
+        });
+        let addresses = self.addresses.iter().map(|address| {
+            let words = format!("floating IP {}", address.address);
+            (Kind::Address, address.id.as_str(), words, &address.marks)
+        });
+        let groups = self.groups.iter().map(|group| {
+            let words = format!("security group {}", group.id);
+            (Kind::Group, group.id.as_str(), words, &group.marks)
+        });
+        let leases = self.leases.iter().map(|lease| {
+            let words = format!("lease {}, {}", lease.id, lease.status);
+            (Kind::Lease, lease.id.as_str(), words, &lease.marks)
+        });
+        servers.chain(addresses).chain(groups).chain(leases)
+    }
+}

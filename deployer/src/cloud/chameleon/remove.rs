@@ -1,0 +1,79 @@
+//! Taking away. What is gone already is gone; what holds on is waited for, until a deadline.
+
+use std::collections::BTreeSet;
+
+use tokio::time::{Instant, sleep};
+
+use super::apply::Hands;
+use super::failure::held;
+use super::observe;
+use super::observed::Server;
+use super::operation::Kind;
+use super::session::Service;
+use crate::cloud::{CloudError, wait};
+
+/// Deletes servers and waits until they are gone.
+pub(super) async fn terminate(
+    hands: &Hands<'_>,
+    servers: &BTreeSet<String>,
+) -> Result<(), CloudError> {
+    for id in servers {
+        let path = format!("/servers/{id}");
+        hands.session().delete(Service::Compute, &path).await?;
+    }
+    let (start, pace) = (Instant::now(), hands.pace());
+    loop {
+        let seen = observe::servers(hands.session()).await?;
+        let rest: Vec<&Server> = seen
+            .iter()
+            .filter(|server| servers.contains(&server.id) && server.lives())
+            .collect();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        if start.elapsed() > pace.gone {
+            let lines: Vec<String> = rest
+                .iter()
+                .map(|server| format!("{} is {}", server.id, server.status))
+                .collect();
+            return Err(CloudError::Deadline {
+                what: format!("deleting {} machines", rest.len()),
+                seconds: pace.gone.as_secs(),
+                output: lines.join("\n"),
+            });
+        }
+        sleep(pace.poll).await;
+    }
+}
+
+/// Deletes one thing.
+pub(super) async fn delete(hands: &Hands<'_>, kind: Kind, id: &str) -> Result<(), CloudError> {
+    let path = match kind {
+        Kind::Server => return terminate(hands, &[id.to_owned()].into()).await,
+        Kind::Lease => return lease(hands, id).await,
+        Kind::Address => format!("/floatingips/{id}"),
+        Kind::Group => format!("/security-groups/{id}"),
+    };
+    let pace = hands.pace();
+    let delete = || async { hands.session().delete(Service::Network, &path).await };
+    wait::while_failing(pace, pace.gone, held, delete)
+        .await
+        .map_err(|error| {
+            if held(&error) {
+                CloudError::Refused(format!(
+                    "the {} {id} is still in use, by something that is not of this deployment: {error}",
+                    kind.words()
+                ))
+            } else {
+                error
+            }
+        })
+}
+
+/// Deletes a lease. One that is just starting cannot be deleted yet.
+pub(super) async fn lease(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
+    let pace = hands.pace();
+    let path = format!("/leases/{id}");
+    let delete = || async { hands.session().delete(Service::Reservation, &path).await };
+    wait::while_failing(pace, pace.gone, held, delete).await
+}

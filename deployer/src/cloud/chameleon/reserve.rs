@@ -1,0 +1,144 @@
+//! Leases and the floating IP in the plan. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::marks::{self, Purpose};
+use super::observed::{Lease, Size};
+use super::operation::{Flavor, Kind, Operation};
+use super::plan::{View, offers, stage, step};
+use crate::cloud::{CloudError, CloudStep};
+
+/// What the leases are to become.
+#[derive(Debug, Default)]
+pub(super) struct Reserved {
+    /// What is to be done.
+    pub(super) steps: Vec<CloudStep>,
+    /// Missing node → the flavor it is made under. None where there are no leases.
+    pub(super) flavors: BTreeMap<String, Flavor>,
+    /// When the first of the leases ends, as it will be.
+    pub(super) end: Option<Timestamp>,
+}
+
+/// Plans leases for the missing nodes, and the floating IP.
+pub(super) fn plan(view: &View<'_>, missing: &BTreeSet<&str>) -> Result<Reserved, CloudError> {
+    let mut reserved = Reserved::default();
+    let living = |purpose| {
+        let leases = view.observed.leases.iter();
+        leases.filter(move |lease| lease.lives() && lease.purpose == purpose)
+    };
+    let end = end(view, living(Purpose::Machines));
+    for lease in &view.observed.leases {
+        // It gives nothing and still may hold hosts.
+        if lease.status == "ERROR" {
+            let words = format!("delete the lease {}, which failed", lease.id);
+            let (kind, id) = (Kind::Lease, lease.id.clone());
+            let delete = Operation::Delete { kind, id };
+            reserved.steps.push(step(stage::FAILED, words, delete));
+        }
+        if lease.lives() && !lease.active() {
+            let words = format!("wait for the lease {}, which is {}", lease.id, lease.status);
+            let (id, purpose) = (lease.id.clone(), lease.purpose);
+            let wait = Operation::AwaitLease { id, purpose };
+            reserved.steps.push(step(stage::LEASE, words, wait));
+        }
+    }
+    if let Some(end) = end {
+        let new = fill(view, missing, living(Purpose::Machines), &mut reserved)?;
+        if !new.is_empty() {
+            let catalog = offers(view)?;
+            let counts: Vec<String> = new
+                .iter()
+                .map(|(flavor, count)| {
+                    let mut offers = catalog.flavors.values();
+                    let name = offers
+                        .find(|offer| offer.id == *flavor)
+                        .map_or(flavor.as_str(), |offer| &offer.name);
+                    format!("{count} {name}")
+                })
+                .collect();
+            let words = format!("lease {} until {end}", counts.join(" and "));
+            let name = marks::lease_name(view.wanted, Purpose::Machines, view.now);
+            let operation = Operation::Lease {
+                name,
+                end,
+                flavors: new,
+            };
+            reserved.steps.push(step(stage::LEASE, words, operation));
+        }
+    }
+    let coming = living(Purpose::Address).any(|lease| !lease.active());
+    if view.observed.addresses.is_empty() && !coming {
+        let lease = end.map(|end| {
+            (
+                marks::lease_name(view.wanted, Purpose::Address, view.now),
+                end,
+            )
+        });
+        let network = offers(view)?.external.clone();
+        reserved.steps.push(step(
+            stage::LEASE,
+            "get a floating IP".into(),
+            Operation::Address { network, lease },
+        ));
+    }
+    let ends = living(Purpose::Machines).map(|lease| lease.end);
+    let new = end.filter(|_| {
+        let made = |flavor: &Flavor| matches!(flavor, Flavor::New(_));
+        reserved.flavors.values().any(made)
+    });
+    reserved.end = ends.chain(new).min();
+    Ok(reserved)
+}
+
+/// When new leases end: with those that are there, so that all goes at once. `None`: without leases.
+fn end<'a>(view: &View<'_>, living: impl Iterator<Item = &'a Lease>) -> Option<Timestamp> {
+    let time = view.settings.lease.0?;
+    if let Some(end) = living.map(|lease| lease.end).min() {
+        return Some(end);
+    }
+    let end = view.now.checked_add(time).ok()?.as_second();
+    // Leases are counted in whole minutes.
+    Timestamp::from_second(end - end.rem_euclid(60) + 60).ok()
+}
+
+/// Gives missing nodes what is free in the leases that are there; what must be leased anew.
+fn fill<'a>(
+    view: &View<'_>,
+    missing: &BTreeSet<&str>,
+    living: impl Iterator<Item = &'a Lease>,
+    reserved: &mut Reserved,
+) -> Result<BTreeMap<String, u64>, CloudError> {
+    let mut free: Vec<(Size, &str, u64)> = living
+        .flat_map(|lease| &lease.reservations)
+        .map(|one| {
+            let name = format!("reservation:{}", one.id);
+            let servers = view.observed.servers.iter();
+            let used = servers
+                // One that failed is deleted first.
+                .filter(|server| {
+                    server.flavor == name && server.lives() && server.status != "ERROR"
+                })
+                .count();
+            let used = u64::try_from(used).unwrap_or(u64::MAX);
+            (one.size, one.id.as_str(), one.amount.saturating_sub(used))
+        })
+        .collect();
+    let mut new: BTreeMap<String, u64> = BTreeMap::new();
+    for node in missing {
+        let offer = &offers(view)?.flavors[*node];
+        let slot = free
+            .iter_mut()
+            .find(|(size, _, left)| *size == offer.size && *left > 0);
+        let flavor = if let Some((_, id, left)) = slot {
+            *left -= 1;
+            Flavor::Reserved((*id).into())
+        } else {
+            *new.entry(offer.id.clone()).or_default() += 1;
+            Flavor::New(offer.id.clone())
+        };
+        reserved.flavors.insert((*node).to_owned(), flavor);
+    }
+    Ok(new)
+}

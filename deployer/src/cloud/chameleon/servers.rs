@@ -1,0 +1,152 @@
+//! Servers: making, starting and waiting for them.
+
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::apply::{Hands, KINDS, id};
+use super::failure::{code, not_found};
+use super::notes::note;
+use super::observed::Server;
+use super::operation::{Flavor, Launch};
+use super::session::Service;
+use super::{address, marks, observe, remove};
+use crate::cloud::user_data::{self, Extra};
+use crate::cloud::{CloudError, wait};
+use crate::machine::Machine;
+
+/// What Nova takes as user data, in bytes: 64 KiB once it is encoded.
+const LIMIT: usize = 48 * 1024 - 1;
+
+/// Makes a node's server and waits until it runs; leads the floating IP there if it is the bastion.
+pub(super) async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine, CloudError> {
+    let node = launch.node.as_str();
+    let flavor = match &launch.flavor {
+        Flavor::Public(id) | Flavor::Reserved(id) => id.clone(),
+        Flavor::New(flavor) => hands.made(&note::reservation(flavor))?,
+    };
+    let group = match &launch.group {
+        Some(group) => group.clone(),
+        None => hands.made(note::GROUP)?,
+    };
+    let machine = hands.wanted.machines.get(node).ok_or_else(|| {
+        CloudError::Refused(format!("{node}: is not wanted, and still to be made"))
+    })?;
+    let text = user_data::render(
+        machine,
+        &hands.wanted.user_key,
+        &hands.settings().ssh_keys,
+        Extra::default(),
+        LIMIT,
+    )?;
+    let marks = marks::of(hands.wanted, Some(node));
+    let body = json!({"server": {
+        "name": format!("{}-{node}", hands.wanted.deployment),
+        "imageRef": launch.image,
+        "flavorRef": flavor,
+        "networks": [{"uuid": launch.network}],
+        "security_groups": [{"name": group}],
+        "metadata": marks,
+        "user_data": user_data::encode(&text),
+    }});
+    let image = format!("{} {}", launch.image, hands.settings().image);
+    hands.notes.record(note::IMAGE, &image)?;
+    let make = || async {
+        let answer = hands.session().post(Service::Compute, "/servers", &body);
+        id(&answer.await?["server"], "server")
+    };
+    let find = || async {
+        let seen = observe::servers(hands.session()).await?;
+        let mut same = seen
+            .into_iter()
+            .filter(|one| hands.ours(&one.marks) && one.lives() && one.node() == Some(node));
+        Ok(same.next().map(|server| server.id))
+    };
+    let server = wait::make_once(hands.pace(), KINDS, make, find).await?;
+    hands.notes.record(&note::server(node), &server)?;
+    let seen = until_active(hands, node, &server).await?;
+    if launch.bastion {
+        address::attach(hands, &seen, None).await?;
+    }
+    hands.machine(node, &seen).await
+}
+
+/// Waits until a server runs, and leads the floating IP there if it is the bastion.
+pub(super) async fn running(
+    hands: &Hands<'_>,
+    node: &str,
+    id: &str,
+) -> Result<Machine, CloudError> {
+    let seen = until_active(hands, node, id).await?;
+    if hands.settings().bastion(hands.wanted.machines.keys()) == Some(node) {
+        address::attach(hands, &seen, None).await?;
+    }
+    hands.machine(node, &seen).await
+}
+
+/// Waits until a server runs and has its address. One that failed is deleted, so that the next try finds its place free.
+async fn until_active(hands: &Hands<'_>, node: &str, id: &str) -> Result<Server, CloudError> {
+    let (start, pace) = (Instant::now(), hands.pace());
+    let mut said = String::new();
+    loop {
+        let seen = match observe::server_by_id(hands.session(), id).await {
+            Err(error) if not_found(&error) => None,
+            result => result?,
+        };
+        let seen = seen.filter(Server::lives).ok_or_else(|| {
+            CloudError::Refused(format!(
+                "{node}: {id} is gone: somebody deleted it, or the lease ended"
+            ))
+        })?;
+        if seen.status != said {
+            said.clone_from(&seen.status);
+            hands.progress.line(Some(node), &format!("{id} is {said}"));
+        }
+        if said == "ACTIVE" && seen.address().is_some() {
+            return Ok(seen);
+        }
+        if said == "ERROR" {
+            let fault = seen
+                .fault
+                .unwrap_or_else(|| "the site gives no reason".into());
+            if !hands.wanted.made.contains(node) {
+                remove::terminate(hands, &[id.to_owned()].into()).await?;
+            }
+            return Err(CloudError::Refused(format!(
+                "{node}: {id} failed: {fault}{}",
+                advice(&fault)
+            )));
+        }
+        if start.elapsed() > pace.boot {
+            return Err(CloudError::Deadline {
+                what: format!("{node}: {id} running"),
+                seconds: pace.boot.as_secs(),
+                output: format!("it is {said}"),
+            });
+        }
+        sleep(pace.poll).await;
+    }
+}
+
+fn advice(fault: &str) -> &'static str {
+    if fault.contains("No valid host") {
+        " The site has no room for it now: `up` again later, or take another `flavor`. Sites that want a lease say the same \
+         without one (`lease`)."
+    } else {
+        ""
+    }
+}
+
+/// Starts a server that is off.
+pub(super) async fn start(hands: &Hands<'_>, node: &str, id: &str) -> Result<Machine, CloudError> {
+    let path = format!("/servers/{id}/action");
+    let body = json!({"os-start": null});
+    match hands.session().post(Service::Compute, &path, &body).await {
+        // It was started already.
+        Err(error) if code(&error) == "409" => {}
+        result => {
+            result?;
+        }
+    }
+    // It says SHUTOFF for a moment longer.
+    running(hands, node, id).await
+}

@@ -1,0 +1,377 @@
+//! The connection to OpenStack: a token, the catalog of services, and calls.
+//!
+//! A thin client of our own on reqwest, which the product has anyway: some 25 calls are needed, a lease is not among what
+//! `openstack_sdk` knows, and that crate would bring 196 more, a second TLS library, and three workarounds that were needed to log
+//! in at all (0.22.8: no plug-in for authentication is linked from the registry).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Client, Method};
+use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::time::sleep;
+
+use super::credentials::Login;
+use super::failure::{self, code, refused, unanswered, unreached};
+use crate::cloud::CloudError;
+use crate::secret::Secret;
+
+/// A service that is called. The names are those of OpenStack's catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Nova: servers, flavors.
+    Compute,
+    /// Neutron: networks, security groups, floating IPs.
+    Network,
+    /// Glance.
+    Image,
+    /// Blazar: leases.
+    Reservation,
+}
+
+impl Service {
+    /// Its name in the catalog.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Compute => "compute",
+            Self::Network => "network",
+            Self::Image => "image",
+            Self::Reservation => "reservation",
+        }
+    }
+
+    /// The address of its calls: some catalogs have it with the version, some without.
+    fn base(self, url: &str) -> String {
+        let url = url.trim_end_matches('/');
+        let version = match self {
+            Self::Network => "/v2.0",
+            Self::Image => "/v2",
+            Self::Compute | Self::Reservation => return url.into(),
+        };
+        format!("{}{version}", url.strip_suffix(version).unwrap_or(url))
+    }
+}
+
+/// Python's library for Chameleon uses it, too.
+const COMPUTE_VERSION: &str = "compute 2.61";
+
+/// How often a call is made that may be repeated.
+const ATTEMPTS: u32 = 4;
+
+/// What a login gave.
+#[derive(Debug)]
+pub struct Token {
+    value: Secret,
+    /// The project's id.
+    pub project: String,
+    /// The project's name.
+    pub project_name: String,
+    /// The user's name.
+    pub user: String,
+    /// Whether it is an application credential that may not make leases; `None`: it is none, or the site does not say.
+    pub restricted: Option<bool>,
+    /// Service → region → address.
+    pub catalog: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Token {
+    /// All regions.
+    pub fn regions(&self) -> Vec<&str> {
+        let mut all: Vec<&str> = self
+            .catalog
+            .values()
+            .flat_map(|regions| regions.keys().map(String::as_str))
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// The region to use: the one that was asked for, or the only one. A `clouds.yaml` with a wrong one is common.
+    pub fn region(&self, wanted: Option<&str>) -> Result<&str, CloudError> {
+        let all = self.regions();
+        let found = wanted.and_then(|wanted| all.iter().find(|region| **region == wanted));
+        match (found, all.as_slice()) {
+            (Some(region), _) => Ok(region),
+            (None, [only]) => Ok(only),
+            (None, _) => Err(CloudError::Refused(format!(
+                "the region {} is not in the site's catalog: set OS_REGION_NAME or `region_name` to one of {}",
+                wanted.unwrap_or("(none named)"),
+                all.join(", ")
+            ))),
+        }
+    }
+}
+
+/// A session: one login, used for all calls.
+pub struct Session {
+    http: Client,
+    login: Login,
+    token: Mutex<Option<Arc<Token>>>,
+    pause: Duration,
+}
+
+impl Session {
+    /// Prepares one. `pause` is the first pause before a call is repeated.
+    pub fn new(login: Login, pause: Duration) -> Result<Self, CloudError> {
+        let http = Client::builder()
+            .connect_timeout(Duration::from_secs(15))
+            .timeout(Duration::from_secs(90))
+            .build()
+            .map_err(|error| unreached("client", &error))?;
+        Ok(Self {
+            http,
+            login,
+            token: Mutex::default(),
+            pause,
+        })
+    }
+
+    /// The credentials in use.
+    pub fn login(&self) -> &Login {
+        &self.login
+    }
+
+    /// The token, from the first login.
+    pub async fn token(&self) -> Result<Arc<Token>, CloudError> {
+        let mut held = self.token.lock().await;
+        if let Some(token) = held.as_ref() {
+            return Ok(token.clone());
+        }
+        let mut attempt = 1;
+        let token = loop {
+            match self.log_in().await {
+                Err(error) if unanswered(&error) && attempt < ATTEMPTS => {
+                    sleep(self.pause * 2_u32.pow(attempt)).await;
+                    attempt += 1;
+                }
+                result => break Arc::new(result?),
+            }
+        };
+        *held = Some(token.clone());
+        Ok(token)
+    }
+
+    async fn log_in(&self) -> Result<Token, CloudError> {
+        let call = "identity POST /auth/tokens";
+        let answer = self
+            .http
+            .post(format!("{}/auth/tokens", self.login.auth_url))
+            .header("content-type", "application/json")
+            .body(self.login.request.expose().to_owned())
+            .send()
+            .await
+            .map_err(|error| unreached(call, &error.without_url()))?;
+        let status = answer.status();
+        let value = answer
+            .headers()
+            .get("x-subject-token")
+            .and_then(|value| value.to_str().ok())
+            .map(Secret::new);
+        let text = answer
+            .text()
+            .await
+            .map_err(|error| unreached(call, &error.without_url()))?;
+        if !status.is_success() {
+            return Err(refused(call, status, &text));
+        }
+        let body: Value = serde_json::from_str(&text).unwrap_or_default();
+        let token = &body["token"];
+        let (Some(value), Some(project)) = (value, token["project"]["id"].as_str()) else {
+            return Err(CloudError::Refused(format!(
+                "{} at {} gave no token for a project: name the project",
+                self.login.origin, self.login.auth_url
+            )));
+        };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Ok(Token {
+            value,
+            project: project.into(),
+            project_name: text(&token["project"]["name"]),
+            user: text(&token["user"]["name"]),
+            restricted: token["application_credential"]["restricted"].as_bool(),
+            catalog: catalog(token),
+        })
+    }
+
+    /// Whether the site has a service.
+    pub async fn has(&self, service: Service) -> Result<bool, CloudError> {
+        let token = self.token().await?;
+        let region = token.region(self.login.region.as_deref())?;
+        let regions = token.catalog.get(service.name());
+        Ok(regions.is_some_and(|regions| regions.contains_key(region)))
+    }
+
+    /// A service's address.
+    pub async fn address(&self, service: Service) -> Result<String, CloudError> {
+        let token = self.token().await?;
+        let region = token.region(self.login.region.as_deref())?;
+        let regions = token.catalog.get(service.name());
+        let url = regions
+            .and_then(|regions| regions.get(region))
+            .ok_or_else(|| {
+                CloudError::Refused(format!(
+                    "the site {region} has no service `{}`{}",
+                    service.name(),
+                    if service == Service::Reservation {
+                        ": set `lease: none`"
+                    } else {
+                        ""
+                    }
+                ))
+            })?;
+        Ok(service.base(url))
+    }
+
+    /// A call whose answer is wanted and that may be repeated.
+    pub async fn get(&self, service: Service, path: &str) -> Result<Value, CloudError> {
+        self.repeated(service, Method::GET, path, None).await
+    }
+
+    /// A call that changes a thing to what it says; may be repeated.
+    pub async fn put(
+        &self,
+        service: Service,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, CloudError> {
+        self.repeated(service, Method::PUT, path, Some(body)).await
+    }
+
+    /// A call that makes a thing: made once.
+    pub async fn post(
+        &self,
+        service: Service,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, CloudError> {
+        self.call(service, &Method::POST, path, Some(body)).await
+    }
+
+    /// Deletes a thing; one that is gone is no failure.
+    pub async fn delete(&self, service: Service, path: &str) -> Result<(), CloudError> {
+        match self.repeated(service, Method::DELETE, path, None).await {
+            Err(error) if failure::not_found(&error) => Ok(()),
+            result => result.map(|_| ()),
+        }
+    }
+
+    async fn repeated(
+        &self,
+        service: Service,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, CloudError> {
+        let mut attempt = 1;
+        loop {
+            match self.call(service, &method, path, body).await {
+                Err(error) if unanswered(&error) && attempt < ATTEMPTS => {
+                    sleep(self.pause * 2_u32.pow(attempt)).await;
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn call(
+        &self,
+        service: Service,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, CloudError> {
+        let token = self.token().await?;
+        match self.ask(service, method, path, body, &token).await {
+            // It has expired: a refused call was not done.
+            Err(error) if code(&error) == "401" => {
+                let mut held = self.token.lock().await;
+                if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, &token)) {
+                    *held = None;
+                }
+                drop(held);
+                let token = self.token().await?;
+                self.ask(service, method, path, body, &token).await
+            }
+            result => result,
+        }
+    }
+
+    async fn ask(
+        &self,
+        service: Service,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+        token: &Token,
+    ) -> Result<Value, CloudError> {
+        // Without the ids in it: it is for people.
+        let call = format!("{} {method} {}", service.name(), shape(path));
+        let url = format!("{}{path}", self.address(service).await?);
+        let mut request = self
+            .http
+            .request(method.clone(), url)
+            .header("x-auth-token", token.value.expose())
+            .header("accept", "application/json");
+        if service == Service::Compute {
+            request = request.header("openstack-api-version", COMPUTE_VERSION);
+        }
+        if let Some(body) = body {
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
+        }
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| unreached(&call, &error.without_url()))?;
+        let status = answer.status();
+        let text = answer
+            .text()
+            .await
+            .map_err(|error| unreached(&call, &error.without_url()))?;
+        if !status.is_success() {
+            return Err(refused(&call, status, &text));
+        }
+        if text.trim().is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&text).map_err(|error| CloudError::Api {
+            call,
+            code: "no JSON".into(),
+            message: format!("the answer cannot be read: {error}"),
+        })
+    }
+}
+
+/// A path without its question.
+fn shape(path: &str) -> &str {
+    path.split('?').next().unwrap_or(path)
+}
+
+fn catalog(token: &Value) -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut catalog: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for service in token["catalog"].as_array().into_iter().flatten() {
+        let Some(name) = service["type"].as_str() else {
+            continue;
+        };
+        for endpoint in service["endpoints"].as_array().into_iter().flatten() {
+            if let (Some("public"), Some(url)) =
+                (endpoint["interface"].as_str(), endpoint["url"].as_str())
+            {
+                let region = endpoint["region_id"]
+                    .as_str()
+                    .or(endpoint["region"].as_str())
+                    .unwrap_or_default();
+                catalog
+                    .entry(name.into())
+                    .or_default()
+                    .insert(region.into(), url.into());
+            }
+        }
+    }
+    catalog
+}

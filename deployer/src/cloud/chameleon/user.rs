@@ -1,0 +1,55 @@
+//! What users do besides `up` and `teardown`: let the address they are seen by in, find out why SSH does not get through, and
+//! prolong the lease.
+
+use std::net::Ipv4Addr;
+
+use jiff::Timestamp;
+
+use super::Chameleon;
+use super::operation::Operation;
+use super::plan::{stage, step};
+use crate::cloud::{CloudError, CloudStep, Notes, caller, rules};
+
+impl Chameleon {
+    /// Notes that the address this box is seen by now may use SSH; the next plan lets it in.
+    pub async fn allow(&self, notes: &dyn Notes) -> Result<Ipv4Addr, CloudError> {
+        let address = caller::own_address(&self.settings.address_url).await?;
+        caller::allow(notes, address)?;
+        Ok(address)
+    }
+
+    /// Why SSH to machines of a deployment gets no answer, if its rules are the reason.
+    pub async fn why_no_ssh(&self, id: &str) -> Result<Option<String>, CloudError> {
+        let groups = self.observe(id).await?.groups;
+        let address = caller::own_address(&self.settings.address_url).await?;
+        let lets_in = groups
+            .iter()
+            .any(|group| rules::lets_in(&group.rules.keys().cloned().collect(), address));
+        if groups.is_empty() || lets_in {
+            return Ok(None);
+        }
+        Ok(Some(format!(
+            "this box is now seen as {address}, and the security group does not let that in: `deployer allow` adds it"
+        )))
+    }
+
+    /// The step that lets all leases of a deployment end at another time.
+    pub async fn extend(&self, id: &str, end: Timestamp) -> Result<CloudStep, CloudError> {
+        let observed = self.observe(id).await?;
+        let leases = observed.leases.iter().filter(|lease| lease.lives());
+        let leases: std::collections::BTreeSet<String> =
+            leases.map(|lease| lease.id.clone()).collect();
+        if leases.is_empty() {
+            return Err(CloudError::Refused(
+                "there is no lease that could be prolonged: it has ended, and its machines went with it; `deployer up` says what is lost"
+                    .into(),
+            ));
+        }
+        let words = format!("let the lease end at {end}");
+        Ok(step(
+            stage::EXTEND,
+            words,
+            Operation::Extend { leases, end },
+        ))
+    }
+}

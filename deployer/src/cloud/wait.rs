@@ -1,0 +1,85 @@
+//! Waiting, always with a deadline. The same on all clouds with an API.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::CloudError;
+
+/// How often is looked, and when waiting ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Between two looks.
+    pub poll: Duration,
+    /// Until all of the cloud knows of a thing that was just made, or no more of one that was deleted.
+    pub settle: Duration,
+    /// Until a machine runs.
+    pub boot: Duration,
+    /// Until a machine is gone, and until what it used lets go.
+    pub gone: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            poll: Duration::from_secs(2),
+            settle: Duration::from_mins(1),
+            boot: Duration::from_mins(5),
+            gone: Duration::from_mins(10),
+        }
+    }
+}
+
+/// Repeats a call as long as its failure is one that passes, until a deadline.
+pub async fn while_failing<T, F: Future<Output = Result<T, CloudError>>>(
+    pace: &Pace,
+    deadline: Duration,
+    passes: impl Fn(&CloudError) -> bool,
+    call: impl Fn() -> F,
+) -> Result<T, CloudError> {
+    let end = Instant::now() + deadline;
+    loop {
+        match call().await {
+            Err(error) if passes(&error) && Instant::now() < end => sleep(pace.poll).await,
+            result => return result,
+        }
+    }
+}
+
+/// Which failures are which: each cloud has its own words for them.
+#[derive(Clone, Copy)]
+pub struct Kinds {
+    /// A thing the call refers to is not there: it may have been made a moment ago.
+    pub not_found: fn(&CloudError) -> bool,
+    /// Nobody knows whether the call was done.
+    pub unanswered: fn(&CloudError) -> bool,
+}
+
+/// Makes a thing by a call that makes a second one when it is repeated: where no answer came, the thing is looked for before the
+/// call is made again.
+pub async fn make_once<F, G>(
+    pace: &Pace,
+    kinds: Kinds,
+    make: impl Fn() -> F,
+    find: impl Fn() -> G,
+) -> Result<String, CloudError>
+where
+    F: Future<Output = Result<String, CloudError>>,
+    G: Future<Output = Result<Option<String>, CloudError>>,
+{
+    const ATTEMPTS: u32 = 3;
+    let mut attempt = 1;
+    loop {
+        match while_failing(pace, pace.settle, kinds.not_found, &make).await {
+            Err(error) if (kinds.unanswered)(&error) && attempt < ATTEMPTS => {
+                sleep(pace.poll).await;
+                if let Some(id) = find().await? {
+                    return Ok(id);
+                }
+                attempt += 1;
+            }
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What the user may say about Chameleon: the section `clouds.chameleon`.
+
+use std::fmt;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::values::duration;
+
+/// Settings of Chameleon. Credentials are never among them: they come from `clouds.yaml` or `OS_*` variables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChameleonCloud {
+    /// Which site. Default: the one of your credentials, else `KVM@TACC`.
+    pub site: Option<Site>,
+    /// Entry of your `clouds.yaml`. Default: `$OS_CLOUD`, else its only entry.
+    pub cloud: Option<String>,
+    /// Operating system image, by name or id. The id is kept once machines are there.
+    pub image: String,
+    /// Its login name.
+    #[schemars(extend("format" = "login"))]
+    pub user: String,
+    /// Flavor of all machines. Default: the smallest one that has the node's memory.
+    pub flavor: Option<String>,
+    /// Network the machines are put into, by name or id.
+    pub network: String,
+    /// The node that gets the floating IP, through which SSH reaches the others. Default: the first one.
+    pub bastion: Option<String>,
+    /// How long the lease is, such as `7d`. Its end deletes the machines with their data. `none`: at sites without leases.
+    #[schemars(extend("format" = "lease"))]
+    pub lease: LeaseTime,
+    /// Addresses or ranges that may use SSH. Default: the address this box is seen by at the first `up`.
+    pub ssh_from: Vec<String>,
+    /// Public keys of other people who may log in (`ssh-ed25519 AAAA… name`).
+    pub ssh_keys: Vec<String>,
+    /// Where this box asks for the address it is seen by.
+    pub address_url: String,
+}
+
+impl Default for ChameleonCloud {
+    fn default() -> Self {
+        Self {
+            site: None,
+            cloud: None,
+            image: "CC-Ubuntu24.04".into(),
+            user: "cc".into(),
+            flavor: None,
+            network: "sharednet1".into(),
+            bastion: None,
+            lease: LeaseTime(Some(Duration::from_hours(7 * 24))),
+            ssh_from: Vec::new(),
+            ssh_keys: Vec::new(),
+            address_url: "https://checkip.amazonaws.com".into(),
+        }
+    }
+}
+
+/// A site of Chameleon. Each has its own accounts' credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Site {
+    /// Virtual machines, at TACC.
+    #[serde(rename = "KVM@TACC")]
+    KvmTacc,
+    /// Bare metal, at TACC.
+    #[serde(rename = "CHI@TACC")]
+    ChiTacc,
+    /// Bare metal, at the University of Chicago.
+    #[serde(rename = "CHI@UC")]
+    ChiUc,
+}
+
+impl Site {
+    /// Its name, which is its region's name too.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::KvmTacc => "KVM@TACC",
+            Self::ChiTacc => "CHI@TACC",
+            Self::ChiUc => "CHI@UC",
+        }
+    }
+
+    /// Where its identity service is.
+    pub fn auth_url(self) -> &'static str {
+        match self {
+            Self::KvmTacc => "https://kvm.tacc.chameleoncloud.org:5000/v3",
+            Self::ChiTacc => "https://chi.tacc.chameleoncloud.org:5000/v3",
+            Self::ChiUc => "https://chi.uc.chameleoncloud.org:5000/v3",
+        }
+    }
+}
+
+/// How long a lease is; `None`: no lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct LeaseTime(pub Option<Duration>);
+
+/// Leases are counted in minutes.
+const SHORTEST_LEASE: Duration = Duration::from_mins(2);
+
+impl TryFrom<String> for LeaseTime {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        let duration = duration(&text)
+            .ok_or_else(|| "is neither a duration such as `7d` nor `none`".to_owned())?;
+        if duration < SHORTEST_LEASE {
+            return Err("is too short: a lease has at least 2 minutes".to_owned());
+        }
+        Ok(Self(Some(duration)))
+    }
+}
+
+impl From<LeaseTime> for String {
+    fn from(time: LeaseTime) -> Self {
+        time.to_string()
+    }
+}
+
+impl fmt::Display for LeaseTime {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self
+            .0
+            .and_then(|time| jiff::SignedDuration::try_from(time).ok())
+        {
+            None => formatter.write_str("none"),
+            Some(time) if time.as_secs() % 86_400 == 0 => {
+                write!(formatter, "{}d", time.as_secs() / 86_400)
+            }
+            Some(time) => write!(formatter, "{time:#}"),
+        }
+    }
+}

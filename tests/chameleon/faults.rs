@@ -1,0 +1,213 @@
+//! What goes wrong at a site, in words that say what to do; and nothing is left after a teardown.
+
+use std::time::Duration;
+
+use deployer::cloud::chameleon::{Chameleon, Settings};
+use deployer::cloud::wait::Pace;
+use deployer::cloud::{Cloud as _, CloudError};
+use deployer::secret::Secret;
+
+use super::bench::{Deployment, words};
+use super::kills::behind;
+use super::openstack::{OpenStack, pace, settings};
+use super::proxy::{Fault, Proxy};
+
+#[track_caller]
+fn says(error: &CloudError, words: &[&str]) {
+    let said = error.to_string();
+    for words in words {
+        assert!(said.contains(words), "`{words}` is missing: {said}");
+    }
+}
+
+async fn nothing_is_left(demo: &Deployment, cloud: &Chameleon) {
+    let left = demo.teardown(cloud).await.expect("teardown");
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_site_that_refuses_says_why_and_what_to_do() {
+    let Some(openstack) = OpenStack::shared() else {
+        return;
+    };
+    let demo = Deployment::new("c00000000001", &["vm1"]);
+    for (status, words, advice) in [
+        (500, "Not enough hosts available", "try a smaller `flavor`"),
+        (500, "Internal Server Error", "`Unrestricted` checked"),
+        (403, "Quota exceeded", "the project has no more"),
+        (400, "Lease duration is too long", "a shorter `lease`"),
+    ] {
+        let proxy = Proxy::start().await;
+        proxy.fault("POST", "/leases", 20, Fault::Refuse(status, words));
+        let error = demo.up(&behind(openstack, &proxy)).await;
+        says(&error.expect_err("no lease"), &[words, advice]);
+    }
+    nothing_is_left(&demo, &openstack.cloud("alice")).await;
+
+    let proxy = Proxy::start().await;
+    let empty = "No more IP addresses available on network";
+    proxy.fault("POST", "/floatingips", 20, Fault::Refuse(409, empty));
+    let none = "Not enough floating IPs available";
+    proxy.fault("POST", "/leases", 20, Fault::Refuse(400, none));
+    let error = demo.up(&behind(openstack, &proxy)).await;
+    let error = error.expect_err("neither lease nor address");
+    assert!(error.to_string().contains(none), "{error}");
+    nothing_is_left(&demo, &openstack.cloud("alice")).await;
+}
+
+#[tokio::test]
+async fn lost_answers_and_an_expired_token_change_nothing() {
+    let Some(openstack) = OpenStack::shared() else {
+        return;
+    };
+    let demo = Deployment::new("c00000000002", &["vm1", "vm2"]);
+    let proxy = Proxy::start().await;
+    proxy.fault("POST", "/leases", 2, Fault::LoseAnswer);
+    proxy.fault("POST", "/security-groups", 1, Fault::LoseAnswer);
+    proxy.fault("POST", "/servers", 2, Fault::LoseAnswer);
+    proxy.fault("POST", "/security-group-rules", 1, Fault::LoseAnswer);
+    proxy.fault("GET", "/floatingips", 1, Fault::Refuse(401, "expired"));
+    let machines = demo.up(&behind(openstack, &proxy)).await.expect("up");
+    assert_eq!(machines.len(), 2);
+    let plan = demo.plan(&openstack.cloud("alice")).await.expect("plan");
+    assert!(
+        plan.steps.is_empty() && plan.orphans.is_empty(),
+        "{}",
+        words(&plan)
+    );
+    let found = openstack.cloud("bob").deployments().await.expect("list");
+    let ours = found.iter().find(|found| found.id == "c00000000002");
+    let things = &ours.expect("it is listed").things;
+    let count = |kind: &str| {
+        things
+            .iter()
+            .filter(|thing| thing.starts_with(kind))
+            .count()
+    };
+    assert_eq!(
+        (
+            count("machine"),
+            count("lease"),
+            count("security group"),
+            count("floating IP")
+        ),
+        (2, 2, 1, 1),
+        "{things:?}"
+    );
+    nothing_is_left(&demo, &openstack.cloud("alice")).await;
+}
+
+#[tokio::test]
+async fn a_project_with_hardly_any_quota() {
+    let Some(openstack) = OpenStack::shared() else {
+        return;
+    };
+    let demo = Deployment::new("c00000000003", &["vm1", "vm2"]);
+    let tight = openstack.cloud("tight");
+    let findings = tight.check(&demo.want(false)).await.expect("check");
+    let bad: Vec<_> = findings
+        .iter()
+        .filter(|one| one.problem.is_some())
+        .collect();
+    assert_eq!(bad.len(), 1, "{findings:?}");
+    assert_eq!(bad[0].what, "quota of machines: 1 of 1 left");
+    let error = demo.up(&tight).await.expect_err("no quota");
+    says(&error, &["uota exceeded", "the project has no more"]);
+    nothing_is_left(&demo, &openstack.cloud("tight")).await;
+}
+
+#[tokio::test]
+async fn check_names_what_is_wrong() {
+    let Some(openstack) = OpenStack::shared() else {
+        return;
+    };
+    let demo = Deployment::new("c00000000004", &["vm1"]);
+    let wanted = demo.want(false);
+    let problems = async |cloud: &Chameleon| -> Vec<String> {
+        let findings = cloud.check(&wanted).await.expect("check");
+        let bad = findings.into_iter().filter_map(|one| {
+            let problem = one.problem?;
+            Some(format!("{}: {problem}", one.what))
+        });
+        bad.collect()
+    };
+    for user in ["alice", "bob", "password"] {
+        let found = problems(&openstack.cloud(user)).await;
+        assert_eq!(found, Vec::<String>::new(), "{user}");
+    }
+    let found = problems(&openstack.cloud("restricted")).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("may make leases: the application credential is restricted"));
+
+    let wrong = Settings {
+        image: "CC-Ubuntu2404".into(),
+        network: "sharednet".into(),
+        flavor: Some("m1.smal".into()),
+        ..settings()
+    };
+    let found = problems(&openstack.cloud_with("alice", wrong.clone())).await;
+    for (problem, near) in found
+        .iter()
+        .zip(["CC-Ubuntu24.04", "m1.small", "sharednet1"])
+    {
+        assert!(
+            problem.contains(&format!("the nearest are {near}")),
+            "{problem}"
+        );
+    }
+    assert_eq!(found.len(), 3, "{found:?}");
+    let error = demo.up(&openstack.cloud_with("alice", wrong)).await;
+    says(
+        &error.expect_err("nothing to make it of"),
+        &["the nearest are"],
+    );
+    let small = Settings {
+        flavor: Some("m1.tiny".into()),
+        ..settings()
+    };
+    let error = demo.up(&openstack.cloud_with("alice", small)).await;
+    says(
+        &error.expect_err("too small"),
+        &["m1.tiny has 512 MiB", "2048 MiB"],
+    );
+    let left = openstack.cloud("alice").leftovers(&demo.wanted.id).await;
+    assert_eq!(left.expect("leftovers"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn credentials_that_are_wrong_and_a_site_that_is_down() {
+    let Some(openstack) = OpenStack::shared() else {
+        return;
+    };
+    let failure = async |change: &dyn Fn(&str) -> String, url: Option<&str>| -> CloudError {
+        let mut login = openstack.login("alice");
+        login.request = Secret::new(change(login.request.expose()));
+        login.auth_url = url.map_or(login.auth_url, Into::into);
+        let quick = Pace {
+            poll: Duration::from_millis(40),
+            ..pace()
+        };
+        let cloud = Chameleon::new(login, settings(), quick).expect("a client");
+        cloud.deployments().await.expect_err("no token")
+    };
+    let same = |text: &str| text.to_owned();
+    let other = |key: &'static str| {
+        move |text: &str| {
+            let mut request: serde_json::Value = serde_json::from_str(text).expect("JSON");
+            request["auth"]["identity"]["application_credential"][key] = "wrong".into();
+            request.to_string()
+        }
+    };
+    let error = failure(&other("secret"), None).await;
+    says(
+        &error,
+        &[
+            "(401)",
+            "the credential's secret is wrong, or it has expired",
+        ],
+    );
+    let error = failure(&other("id"), None).await;
+    says(&error, &["(404)", "each site has its own"]);
+    let error = failure(&same, Some("http://127.0.0.1:1/v3")).await;
+    says(&error, &["is the site up?"]);
+}

@@ -1,0 +1,113 @@
+//! `up` and `teardown` die at every call, before it is done and after it is done with its answer lost. Each time the next `up` ends
+//! with one machine for each node, and a teardown with nothing.
+
+use std::fmt::Write as _;
+
+use deployer::cloud::Cloud as _;
+use deployer::cloud::chameleon::Chameleon;
+
+use super::bench::{Deployment, words};
+use super::openstack::{OpenStack, pace, settings};
+use super::proxy::Proxy;
+
+const NODES: [&str; 2] = ["vm1", "vm2"];
+
+/// Alice's project, seen through the proxy; a new process each time.
+pub(crate) fn behind(openstack: &OpenStack, proxy: &Proxy) -> Chameleon {
+    let mut login = openstack.login("alice");
+    login.auth_url = proxy.before(&login.auth_url);
+    Chameleon::new(login, settings(), pace()).expect("a client")
+}
+
+/// Runs something until it ends or dies; whether it died.
+async fn dies(proxy: &Proxy, run: impl Future<Output = ()>) -> bool {
+    tokio::select! {
+        () = proxy.killed() => true,
+        () = run => false,
+    }
+}
+
+/// Kills at call after call, from `first` on; the table of what happened.
+async fn enumerate(openstack: &OpenStack, teardown: bool, step: usize) -> String {
+    let mut table = String::new();
+    let verb = if teardown { "teardown" } else { "up" };
+    for before in [true, false] {
+        for n in (usize::from(before)..).step_by(step) {
+            let proxy = Proxy::start().await;
+            let cloud = || behind(openstack, &proxy);
+            let id = format!(
+                "{:08x}{n:04x}",
+                0xb0 + u32::from(before) + 2 * u32::from(teardown)
+            );
+            let demo = Deployment::new(&id, &NODES);
+            if teardown {
+                demo.up(&cloud()).await.expect("up");
+            }
+            proxy.kill_at(n, before);
+            let first = cloud();
+            let died = dies(&proxy, async {
+                if teardown {
+                    demo.teardown(&first).await.expect("teardown");
+                } else {
+                    demo.up(&first).await.expect("up");
+                }
+            })
+            .await;
+            let call = proxy.take_calls().get(n).cloned().unwrap_or_default();
+            proxy.spare();
+            let at = format!("{verb} died at call {n} {call}");
+            if !teardown {
+                if died {
+                    demo.up(&cloud())
+                        .await
+                        .unwrap_or_else(|error| panic!("up after {at}: {error}"));
+                }
+                let plan = demo.plan(&cloud()).await.expect("plan");
+                assert!(plan.steps.is_empty(), "{at}: {}", words(&plan));
+                assert!(plan.orphans.is_empty(), "{at}: {}", words(&plan));
+                assert_eq!(plan.machines.len(), NODES.len(), "{at}");
+            }
+            let left = demo.teardown(&cloud()).await;
+            let left = left.unwrap_or_else(|error| panic!("teardown after {at}: {error}"));
+            assert_eq!(left, Vec::<String>::new(), "{at}");
+            // Nobody else's look finds anything, either.
+            let found = openstack.cloud("bob").deployments().await.expect("list");
+            assert!(found.iter().all(|found| found.id != id), "{at}: {found:?}");
+            if !died {
+                break;
+            }
+            let when = if before { "before" } else { "after" };
+            let _ = writeln!(table, "{verb:8} dies {when:6} call {n:2} {call:60} left: 0");
+        }
+    }
+    table
+}
+
+fn step() -> usize {
+    // The whole matrix is for `.ci/run full`.
+    if std::env::vars().any(|(key, _)| key == "DEPLOYER_TEST_FULL") {
+        1
+    } else {
+        12
+    }
+}
+
+#[tokio::test]
+async fn up_dies_at_every_call() {
+    let Some(openstack) = OpenStack::shared() else {
+        return;
+    };
+    let table = enumerate(openstack, false, step()).await;
+    eprintln!("{table}");
+    assert!(table.lines().count() >= 40 / step(), "{table}");
+}
+
+#[tokio::test]
+async fn teardown_dies_at_every_call() {
+    let Some(openstack) = OpenStack::shared() else {
+        return;
+    };
+    let table = enumerate(openstack, true, step()).await;
+    eprintln!("{table}");
+    assert!(table.lines().count() >= 20 / step(), "{table}");
+}

@@ -1,0 +1,13 @@
+//! Tests of Chameleon: its calls against a real OpenStack with Blazar on loopback.
+
+#![expect(clippy::print_stderr, reason = "tests say what they skip and why")]
+
+#[path = "../clouds/bench.rs"]
+mod bench;
+mod faults;
+mod kills;
+mod openstack;
+mod project;
+mod proxy;
+mod watcher;
+mod whole;

@@ -1,0 +1,143 @@
+//! A real OpenStack for the tests of one process: the test's side of `tests/clouds/openstack_cloud.py`.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use deployer::cloud::chameleon::credentials::{Login, Places, find};
+use deployer::cloud::chameleon::{Chameleon, Settings};
+use deployer::cloud::wait::Pace;
+use deployer::secret::Secret;
+
+/// A running cloud. It ends with this process: its standard input closes.
+pub(crate) struct OpenStack {
+    /// Its credentials.
+    pub clouds: PathBuf,
+    /// Where its programs are.
+    pub home: PathBuf,
+    _process: Option<Child>,
+}
+
+/// The line that a running one has printed: it is used instead of starting another one, which takes a minute.
+const RUNNING: &str = "DEPLOYER_TEST_OPENSTACK";
+
+#[expect(clippy::disallowed_methods, reason = "tests start their own servers")]
+fn command(program: &Path) -> Command {
+    Command::new(program)
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clouds/openstack_cloud.py")
+}
+
+impl OpenStack {
+    /// The one that tests of this process share. `None`, with one line why, where it cannot be brought here; never so in CI.
+    pub(crate) fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<OpenStack>> = OnceLock::new();
+        SHARED
+            .get_or_init(|| match Self::start() {
+                Ok(cloud) => Some(cloud),
+                Err(why) => {
+                    let strict =
+                        std::env::vars().any(|(key, value)| key == "CI" && value == "true");
+                    assert!(!strict, "tests against OpenStack: {why}");
+                    eprintln!("skipped: tests against OpenStack ({why})");
+                    None
+                }
+            })
+            .as_ref()
+    }
+
+    fn start() -> Result<Self, String> {
+        let home = if rustix::process::geteuid().is_root() {
+            PathBuf::from("/var/cache/deployer-tests/openstack")
+        } else {
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("openstack")
+        };
+        if let Some((_, line)) = std::env::vars().find(|(key, _)| key == RUNNING) {
+            return Ok(Self::read(&line, home, None));
+        }
+        let python = Path::new("python3");
+        let installed = command(python)
+            .arg(script())
+            .arg("install")
+            .arg(&home)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| format!("python3: {error}"))?;
+        if !installed.status.success() {
+            let said = String::from_utf8_lossy(&installed.stderr);
+            return Err(said.lines().last().unwrap_or_default().to_owned());
+        }
+        let mut process = command(python)
+            .arg(script())
+            .arg("serve")
+            .arg(&home)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("OpenStack starts");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().expect("stdout"))
+            .read_line(&mut line)
+            .expect("OpenStack says where it is");
+        assert!(!line.is_empty(), "OpenStack did not start");
+        Ok(Self::read(&line, home, Some(process)))
+    }
+
+    fn read(line: &str, home: PathBuf, process: Option<Child>) -> Self {
+        let line: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
+        Self {
+            clouds: line["clouds"].as_str().expect("a path").into(),
+            home,
+            _process: process,
+        }
+    }
+
+    /// Where the credentials of one of its clouds are.
+    pub(crate) fn places(&self, cloud: &str) -> Places {
+        let file = self.clouds.display().to_string();
+        let variables = [
+            ("OS_CLIENT_CONFIG_FILE", file.as_str()),
+            ("OS_CLOUD", cloud),
+        ];
+        Places {
+            variables: variables
+                .map(|(name, value)| (name.to_owned(), Secret::new(value)))
+                .into(),
+            directories: Vec::new(),
+        }
+    }
+
+    pub(crate) fn login(&self, cloud: &str) -> Login {
+        find(&self.places(cloud), &settings()).expect("credentials")
+    }
+
+    /// A new process of this user: nothing is known.
+    pub(crate) fn cloud(&self, user: &str) -> Chameleon {
+        self.cloud_with(user, settings())
+    }
+
+    pub(crate) fn cloud_with(&self, user: &str, settings: Settings) -> Chameleon {
+        Chameleon::new(self.login(user), settings, pace()).expect("a client")
+    }
+}
+
+/// The waits of a test: its services answer at once, but the box may be busy.
+pub(crate) fn pace() -> Pace {
+    Pace {
+        poll: Duration::from_millis(400),
+        settle: Duration::from_secs(30),
+        boot: Duration::from_mins(2),
+        gone: Duration::from_mins(2),
+    }
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        ssh_from: vec!["192.0.2.1".into()],
+        ..Settings::default()
+    }
+}

@@ -1,0 +1,223 @@
+//! A small HTTP proxy in front of all services of OpenStack. It counts calls, fails them as asked, and lets the caller die at any.
+//!
+//! The identity service is asked through it, and the catalog in its answer is made to lead through it, too: the first part of each
+//! path is the port of the service behind.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+/// What is done to a call.
+#[derive(Debug, Clone)]
+pub(crate) enum Fault {
+    /// The service refuses it.
+    Refuse(u16, &'static str),
+    /// It is done, and the answer gets lost.
+    LoseAnswer,
+}
+
+#[derive(Default)]
+struct State {
+    calls: Vec<String>,
+    faults: Vec<(&'static str, &'static str, u32, Fault)>,
+    /// The call at which the caller dies, and whether before it is done.
+    kill: Option<(usize, bool)>,
+}
+
+/// The proxy. It ends with its runtime.
+pub(crate) struct Proxy {
+    port: u16,
+    state: Arc<Mutex<State>>,
+    killed: Arc<Notify>,
+}
+
+impl Proxy {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("address").port();
+        let (state, killed) = (
+            Arc::new(Mutex::new(State::default())),
+            Arc::new(Notify::new()),
+        );
+        let proxy = Self {
+            port,
+            state: state.clone(),
+            killed: killed.clone(),
+        };
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("client");
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (client, state, killed) = (client.clone(), state.clone(), killed.clone());
+                tokio::spawn(async move {
+                    serve(stream, port, &client, &state, &killed).await;
+                });
+            }
+        });
+        proxy
+    }
+
+    /// The address through which a service on this box is reached.
+    pub(crate) fn before(&self, url: &str) -> String {
+        through(url, self.port)
+    }
+
+    /// Does something to the next `times` calls of this method whose path ends so.
+    pub(crate) fn fault(&self, method: &'static str, path: &'static str, times: u32, fault: Fault) {
+        let mut state = self.state.lock().expect("state");
+        state.faults.push((method, path, times, fault));
+    }
+
+    /// The caller dies at its `n`-th call from now, before or after it is done.
+    pub(crate) fn kill_at(&self, n: usize, before: bool) {
+        let mut state = self.state.lock().expect("state");
+        state.calls.clear();
+        state.kill = Some((n, before));
+    }
+
+    /// Nobody dies any more.
+    pub(crate) fn spare(&self) {
+        self.state.lock().expect("state").kill = None;
+    }
+
+    /// Comes back when the caller is to die.
+    pub(crate) async fn killed(&self) {
+        self.killed.notified().await;
+    }
+
+    /// Calls since the last time.
+    pub(crate) fn take_calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().expect("state").calls)
+    }
+}
+
+/// Makes addresses of this box lead through the proxy.
+fn through(text: &str, port: u16) -> String {
+    let own = format!("http://127.0.0.1:{port}/");
+    let led = text.replace("http://127.0.0.1:", &own);
+    // What led through it already.
+    led.replace(&format!("{own}{port}/"), &own)
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    port: u16,
+    client: &reqwest::Client,
+    state: &Mutex<State>,
+    killed: &Notify,
+) {
+    while let Some(request) = read(&mut stream).await {
+        let call = format!("{} {}", request.method, request.path);
+        let (fault, dies) = {
+            let mut state = state.lock().expect("state");
+            state.calls.push(call.clone());
+            let made = state.calls.len();
+            let dies = state.kill.filter(|(n, _)| made == n + 1);
+            let mut faults = state.faults.iter_mut();
+            let path = request.path.split('?').next().unwrap_or_default();
+            let found = faults.find(|(method, end, times, _)| {
+                *times > 0 && request.method == *method && path.ends_with(end)
+            });
+            let fault = found.map(|(_, _, times, fault)| {
+                *times -= 1;
+                fault.clone()
+            });
+            (fault, dies.map(|(_, before)| before))
+        };
+        if dies == Some(true) {
+            killed.notify_one();
+            return std::future::pending().await;
+        }
+        let (status, token, mut body) = if let Some(Fault::Refuse(status, words)) = fault {
+            let body = serde_json::json!({"error_code": status, "error_message": words});
+            (status, None, body.to_string())
+        } else {
+            ask(client, &request).await
+        };
+        if dies == Some(false) {
+            killed.notify_one();
+            return std::future::pending().await;
+        }
+        if matches!(fault, Some(Fault::LoseAnswer)) {
+            return;
+        }
+        if request.path.contains("/auth/tokens") {
+            body = through(&body, port);
+        }
+        let token = token.map_or(String::new(), |token| {
+            format!("x-subject-token: {token}\r\n")
+        });
+        let length = body.len();
+        let answer =
+            format!("HTTP/1.1 {status} -\r\n{token}content-length: {length}\r\n\r\n{body}");
+        if stream.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+struct Request {
+    method: String,
+    path: String,
+    head: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+async fn ask(client: &reqwest::Client, request: &Request) -> (u16, Option<String>, String) {
+    let method = request.method.parse().expect("a method");
+    let url = format!("http://127.0.0.1:{}", request.path.trim_start_matches('/'));
+    let mut call = client.request(method, url).body(request.body.clone());
+    for (key, value) in &request.head {
+        if !matches!(key.as_str(), "content-length" | "connection" | "host") {
+            call = call.header(key, value);
+        }
+    }
+    let answer = call.send().await.expect("OpenStack answers");
+    let status = answer.status().as_u16();
+    let token = answer.headers().get("x-subject-token");
+    let token = token.map(|token| token.to_str().expect("a token").to_owned());
+    (status, token, answer.text().await.expect("an answer"))
+}
+
+/// Reads one request.
+async fn read(stream: &mut TcpStream) -> Option<Request> {
+    let mut bytes = Vec::new();
+    let end = loop {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end;
+        }
+        let mut part = [0; 4096];
+        match stream.read(&mut part).await {
+            Ok(0) | Err(_) => return None,
+            Ok(n) => bytes.extend_from_slice(&part[..n]),
+        }
+    };
+    let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let mut lines = text.lines();
+    let mut first = lines.next()?.split(' ');
+    let (method, path) = (first.next()?.to_owned(), first.next()?.to_owned());
+    let head: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(key, value)| (key.to_lowercase(), value.to_owned()))
+        .collect();
+    let length = head
+        .iter()
+        .find(|(key, _)| key == "content-length")
+        .map_or(0, |(_, value)| value.parse().expect("length"));
+    let mut body = bytes.split_off(end + 4);
+    while body.len() < length {
+        let mut part = vec![0; length - body.len()];
+        let n = stream.read(&mut part).await.ok().filter(|n| *n > 0)?;
+        body.extend_from_slice(&part[..n]);
+    }
+    Some(Request {
+        method,
+        path,
+        head,
+        body,
+    })
+}
