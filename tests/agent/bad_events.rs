@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::lab::{Agent, Lab, Sent, record, wait_until};
+use crate::lab::{Agent, Lab, Sent, json, record, wait_until};
 
 /// What becomes of a value.
 enum End {
@@ -128,4 +128,57 @@ fn every_bad_event_ends_as_a_document_or_a_dead_letter() {
         253_402_300_799_000_i64
     );
     assert_eq!(documents[&last(1)]["kafka"]["key"], Value::Null);
+}
+
+#[test]
+fn dead_letters_are_shown_and_become_documents_when_their_cause_is_gone() {
+    let lab = Lab::new(&["t1", "t2"]);
+    let values: Vec<String> = (0..25)
+        .map(|number| match number {
+            7 => "no JSON".to_owned(),
+            _ => format!(
+                r#"{{"schema":1,"client":"c","run":"r","sequence":{number},"forbidden":true}}"#
+            ),
+        })
+        .collect();
+    lab.send(
+        "t1",
+        &values.iter().map(String::as_bytes).collect::<Vec<_>>(),
+    );
+    let config = lab.consumer_config("g", "");
+    let mut consumer = Agent::consumer(&config);
+    wait_until("all are dead letters", || {
+        lab.double.count("t1-dead-letters") == 25
+    });
+    assert!(consumer.terminate().success());
+    let shown = json("consumer", &config, &["dead-letters"], "");
+    assert_eq!(shown.len(), 25);
+    assert_eq!(
+        (
+            &shown[7]["offset"],
+            &shown[7]["topic"],
+            &shown[7]["value_bytes"]
+        ),
+        (&json!(7), &json!("t1"), &json!(7))
+    );
+    assert!(shown[7]["reason"].as_str().unwrap().contains("JSON"));
+    let of_another = ["dead-letters", "--retry", "--topic", "t2"];
+    assert!(json("consumer", &config, &of_another, "").is_empty());
+    let retry = || {
+        let tried = json("consumer", &config, &["dead-letters", "--retry"], "");
+        let dead = tried.iter().filter(|letter| letter["outcome"] == "dead");
+        (dead.count(), tried.len())
+    };
+    assert_eq!(retry(), (25, 25));
+    assert_eq!(lab.double.count("t1-dead-letters"), 25);
+    let mut state = lab.double.state();
+    state.databases.get_mut("t1").unwrap().lenient = true;
+    drop(state);
+    assert_eq!(retry(), (1, 25));
+    assert_eq!(retry(), (1, 1));
+    assert_eq!(lab.double.count("t1"), 24);
+    assert_eq!(
+        lab.double.documents("t1")["c-r-000000000024"]["sequence"],
+        24
+    );
 }

@@ -44,7 +44,7 @@ database = "t2"
 epoch = "3c4d"
 canary = true
 [metrics]
-listen = "[::1]:9442"
+listen = "localhost:9442"
 "#;
 
 /// Checks a configuration and returns the exit code and what is on stderr.
@@ -152,7 +152,7 @@ fn a_bad_producer_configuration_is_one_clear_line() {
                 "0.0.0.0:9441",
                 &["metrics.listen", "private"],
             ),
-            ("127.0.0.1:9441", "localhost", &[":17", "address"]),
+            ("127.0.0.1:9441", "localhost", &["metrics.listen", "port"]),
         ],
     );
 }

@@ -9,6 +9,7 @@
 )]
 
 mod bad_events;
+mod cluster;
 mod configs;
 mod double;
 mod faults;

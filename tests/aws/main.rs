@@ -11,6 +11,7 @@ mod bastion;
 mod bench;
 mod booted;
 mod census;
+mod choices;
 mod desk;
 mod faults;
 mod kills;

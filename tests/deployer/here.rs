@@ -13,7 +13,7 @@ use deployer::run::{Executor, StepError};
 use deployer::step::{Access, Action, Content, sha256};
 
 /// Hands on this machine, as root or with sudo; `None`, after one line, where neither is given.
-async fn hands() -> Option<Hands> {
+pub(crate) async fn hands() -> Option<Hands> {
     let hosts: BTreeMap<String, Box<dyn Host>> = [(
         "here".to_owned(),
         Box::new(HereHost::new("here")) as Box<dyn Host>,
@@ -320,6 +320,7 @@ async fn archives_are_whole_or_not_there() {
         identity: identity.into(),
         path: path("opt/kafka"),
         access: Access::root("root", 0o755),
+        download: None,
     };
 
     let failed = hands

@@ -10,6 +10,7 @@ mod journal;
 mod layers;
 mod local_plan;
 mod loopback;
+mod nodes_fetch;
 mod plan;
 mod run;
 mod ssh_config;

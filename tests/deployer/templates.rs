@@ -116,7 +116,14 @@ impl World {
             ]
             .map(|(key, sha256)| {
                 let identity = format!("{key} of the test");
-                (key.to_owned(), Artifact { identity, sha256 })
+                (
+                    key.to_owned(),
+                    Artifact {
+                        identity,
+                        sha256,
+                        download: None,
+                    },
+                )
             })
             .into(),
         }
@@ -658,6 +665,37 @@ fn a_quick_start_is_for_local_machines_only() {
     assert!(unit(CloudName::Local, true).contains("TieredStopAtLevel"));
     assert!(!unit(CloudName::Local, false).contains("TieredStopAtLevel"));
     assert!(!unit(CloudName::Existing, true).contains("TieredStopAtLevel"));
+}
+
+#[test]
+fn only_machines_far_away_fetch_archives_themselves() {
+    let mut world = World::new("pouchdb");
+    let download = deployer::step::Download {
+        addresses: vec!["https://mirror.example/kafka.tgz".into()],
+        sha512: "33".repeat(64),
+        wanted: "*/libs/*.jar".into(),
+        left_out: Vec::new(),
+    };
+    let kafka = world.artifacts.get_mut(artifact_key::KAFKA);
+    kafka.expect("kafka").download = Some(download.clone());
+    for (cloud, expected) in [
+        (CloudName::Local, None),
+        (CloudName::Existing, None),
+        (CloudName::Aws, Some(&download)),
+    ] {
+        for node in world.topology.nodes.values_mut() {
+            node.cloud = cloud;
+        }
+        for action in world.all() {
+            if let Action::UnpackArchive {
+                artifact, download, ..
+            } = action
+            {
+                let expected = expected.filter(|_| artifact == artifact_key::KAFKA);
+                assert_eq!(download.as_ref(), expected, "{cloud} {artifact}");
+            }
+        }
+    }
 }
 
 #[test]

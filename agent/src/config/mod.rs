@@ -63,26 +63,32 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MetricsSettings {
-    /// The address of `/metrics` and `/healthz`, on loopback or a private network; none where nobody asks.
-    pub listen: Option<SocketAddr>,
+    /// The address and port of `/metrics` and `/healthz`, on loopback (`localhost:PORT`) or a private network; none where
+    /// nobody asks.
+    pub listen: Option<String>,
 }
 
 impl MetricsSettings {
     /// Refuses an address that strangers may reach.
     fn check(&self) -> Result<(), (String, String)> {
-        let is_near = |listen: &SocketAddr| match listen.ip() {
-            IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-            IpAddr::V6(ip) => {
+        let Some(listen) = &self.listen else {
+            return Ok(());
+        };
+        let numbers = listen.replacen("localhost:", "127.0.0.1:", 1);
+        let is_near = match numbers.parse().map(|listen: SocketAddr| listen.ip()) {
+            Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+            Ok(IpAddr::V6(ip)) => {
                 ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
             }
+            Err(_) => false,
         };
-        match self.listen.filter(|listen| !is_near(listen)) {
-            Some(listen) => Err((
-                "metrics.listen".to_owned(),
-                format!("{listen} is neither loopback nor a private address"),
-            )),
-            None => Ok(()),
+        if is_near {
+            return Ok(());
         }
+        Err((
+            "metrics.listen".to_owned(),
+            format!("{listen:?} is not localhost or a private address with a port"),
+        ))
     }
 }
 

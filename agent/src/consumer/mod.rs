@@ -82,7 +82,7 @@ pub async fn run_with<S: Store>(
     let metrics = Metrics::default();
     let (client, revoked) = reader::open(config, Arc::clone(&underway), metrics.clone())?;
     observe::serve(
-        config.metrics.listen,
+        config.metrics.listen.clone(),
         metrics.registry(),
         metrics.health.clone(),
     );

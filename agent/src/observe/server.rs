@@ -1,6 +1,5 @@
 //! `/metrics` and `/healthz` over HTTP: a request at a time per connection, small, bounded in time and size.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,13 +20,13 @@ const CONNECTIONS: usize = 16;
 
 /// Answers requests until the program ends. An address that is taken is said in the log, and the agent goes on: events
 /// count more than figures.
-pub fn serve(listen: Option<SocketAddr>, registry: Registry, health: Health) {
+pub fn serve(listen: Option<String>, registry: Registry, health: Health) {
     let Some(listen) = listen else { return };
     tokio::spawn(async move {
-        match TcpListener::bind(listen).await {
+        match TcpListener::bind(&listen).await {
             Ok(listener) => accept(listener, Arc::new(registry), health).await,
             Err(error) => {
-                tracing::error!(%listen, %error, "there are no figures: the address cannot be used");
+                tracing::error!(listen, %error, "there are no figures: the address cannot be used");
             }
         }
     });
@@ -120,6 +119,8 @@ fn reply(
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
     use prometheus_client::metrics::counter::Counter;
 

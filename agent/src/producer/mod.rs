@@ -100,7 +100,7 @@ pub async fn run(config: ProducerConfig, shutdown: Shutdown) -> Result<(), Produ
     let (metrics, registry) = Metrics::new();
     let health = Health::default();
     let (mut producer, deliveries) = Producer::open(&config, metrics, health.clone())?;
-    observe::serve(config.metrics.listen, registry, health);
+    observe::serve(config.metrics.listen.clone(), registry, health);
     let service = Service::ready();
     if producer.state.finished && producer.is_idle() {
         tracing::info!(run = %producer.state.run, produced = producer.state.produced, "the run is finished");

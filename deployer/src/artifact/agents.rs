@@ -65,6 +65,7 @@ impl Agent {
         Ok(Artifact {
             identity: format!("{} sha256:{sha256}", self.name),
             sha256: Some(sha256),
+            download: None,
         })
     }
 }

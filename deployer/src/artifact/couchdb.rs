@@ -127,6 +127,7 @@ pub async fn archive(file: PathBuf) -> Result<Artifact, ArtifactError> {
         Ok(Artifact {
             identity: format!("couchdb archive sha256:{}", sha256_of(&file)?),
             sha256: None,
+            download: None,
         })
     })
     .await
@@ -174,6 +175,7 @@ pub fn stand_in_identity() -> Artifact {
     Artifact {
         identity: format!("{STAND_IN} npm lock-sha256:{}", sha256(LOCK.as_bytes())),
         sha256: None,
+        download: None,
     }
 }
 

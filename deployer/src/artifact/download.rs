@@ -276,6 +276,11 @@ fn parse(address: &str) -> Result<(Url, String), DownloadError> {
     Ok((url, open.into()))
 }
 
+/// Whether an address holds no login, so that others may see it.
+pub(super) fn is_open(address: &str) -> bool {
+    Url::parse(address).is_ok_and(|url| url.username().is_empty() && url.password().is_none())
+}
+
 fn how_far(name: &str, bytes: u64, length: Option<u64>) -> String {
     let mib = bytes >> 20;
     match length.filter(|length| *length > 0) {

@@ -12,9 +12,11 @@ use std::str::FromStr;
 use super::cache::{Cache, Claim};
 use super::download::{Deadlines, Downloader};
 use super::program::Program;
-use super::{ArtifactError, Attempt, DownloadError, Progress, file_error, maven, off_thread, pack};
+use super::{
+    ArtifactError, Attempt, DownloadError, Progress, download, file_error, maven, off_thread, pack,
+};
 use crate::component::Artifact;
-use crate::step::sha256;
+use crate::step::{Download, sha256};
 use crate::topology;
 
 /// Where Apache publishes: its content network, which has the supported versions, and its archive, which has all.
@@ -134,6 +136,30 @@ impl Settings {
         })
     }
 
+    /// What nodes are to have from a kind of source. Apache's tarball they can fetch by themselves; Maven's jars are too many.
+    pub fn artifact(&self, source: Source) -> Artifact {
+        let download = (source == Source::Apache).then(|| Download {
+            addresses: self
+                .servers()
+                .map(|(base, _)| self.address(base))
+                .filter(|address| download::is_open(address))
+                .collect(),
+            sha512: self.release.tarball_sha512.to_ascii_lowercase(),
+            wanted: "*/libs/*.jar".into(),
+            left_out: LEFT_OUT.map(|jars| format!("*/libs/{jars}*")).into(),
+        });
+        Artifact {
+            download,
+            ..identity(&self.release, source)
+        }
+    }
+
+    /// The tarball's address at a server.
+    fn address(&self, base: &str) -> String {
+        let (base, version) = (base.trim_end_matches('/'), &self.release.version);
+        format!("{base}/kafka/{version}/kafka_2.13-{version}.tgz")
+    }
+
     /// All servers of the tarball, each with whether the user configured it.
     fn servers(&self) -> impl Iterator<Item = (&str, bool)> {
         let mirror = self.mirror.iter().map(|base| (base.as_str(), true));
@@ -167,6 +193,7 @@ pub fn identity(release: &Release, source: Source) -> Artifact {
     Artifact {
         identity: format!("kafka {} {source} sha512:{sum}", release.version),
         sha256: None,
+        download: None,
     }
 }
 
@@ -247,12 +274,10 @@ async fn from_servers(
     tried: &mut Vec<Attempt>,
     progress: Progress<'_>,
 ) -> Result<bool, ArtifactError> {
-    let version = &settings.release.version;
     let downloader = Downloader::new(settings.deadlines)?;
     let tarball = work.join("kafka.tgz");
     for (base, configured) in settings.servers() {
-        let base = base.trim_end_matches('/');
-        let address = format!("{base}/kafka/{version}/kafka_2.13-{version}.tgz");
+        let address = settings.address(base);
         let fetched = downloader
             .fetch(
                 &address,

@@ -171,6 +171,7 @@ fn archive(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateEr
     let mut service = Service::new(context, node, Role::Couchdb);
     service.add(service::unpack(
         context,
+        node,
         artifact_key::COUCHDB,
         RELEASE.to_owned(),
         UNIT,
@@ -228,6 +229,7 @@ fn stand_in(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateE
     service.data_directory();
     service.add(service::unpack(
         context,
+        node,
         artifact_key::COUCHDB,
         software.clone(),
         UNIT,

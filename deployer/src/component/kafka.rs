@@ -80,6 +80,7 @@ impl Component for Kafka {
         service.data_directory();
         service.add(service::unpack(
             context,
+            node,
             artifact_key::KAFKA,
             software.clone(),
             UNIT,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::receipt::{Choices, Receipt, Secrets};
-use crate::step::{ARCHIVE_MARKER, Action, archive_mark, sha256};
+use crate::step::{ARCHIVE_MARKER, Action, Download, archive_mark, sha256};
 use crate::template::TemplateError;
 use crate::topology::{Node, Role, Topology};
 
@@ -50,6 +50,8 @@ pub struct Artifact {
     pub identity: String,
     /// SHA-256 of a single file (an agent binary); for archives the identity is enough.
     pub sha256: Option<String>,
+    /// Where nodes get an archive by themselves, if from anywhere.
+    pub download: Option<Download>,
 }
 
 /// The artifacts' keys.

@@ -244,18 +244,22 @@ pub(super) fn upload(
     })
 }
 
-/// Unpacks an archive.
+/// Unpacks an archive. On clouds whose machines are nearer to its source than to the operator they fetch it themselves.
 pub(super) fn unpack(
     context: &Context<'_>,
+    node: &Node,
     key: &str,
     path: String,
     template: &str,
 ) -> Result<Action, TemplateError> {
+    let artifact = context.artifact(key, template)?;
+    let download = artifact.download.as_ref();
     Ok(Action::UnpackArchive {
         artifact: key.to_owned(),
-        identity: context.artifact(key, template)?.identity.clone(),
+        identity: artifact.identity.clone(),
         path,
         access: Access::root("root", 0o755),
+        download: download.filter(|_| node.cloud.is_far()).cloned(),
     })
 }
 

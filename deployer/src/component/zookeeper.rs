@@ -50,6 +50,7 @@ impl Component for Zookeeper {
         service.data_directory();
         service.add(service::unpack(
             context,
+            node,
             artifact_key::KAFKA,
             software.clone(),
             UNIT,

@@ -75,6 +75,15 @@ impl CloudName {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Local, Self::Existing, Self::Aws];
 
+    /// Whether its machines are nearer to the world's servers than to the operator's box, which may be behind a home's uplink.
+    /// Hosts that are there already may be in the next room, and know no way out.
+    pub fn is_far(self) -> bool {
+        match self {
+            Self::Aws => true,
+            Self::Existing | Self::Local => false,
+        }
+    }
+
     /// The name on the command line and in inventories.
     pub fn name(self) -> &'static str {
         match self {

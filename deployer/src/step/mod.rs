@@ -185,6 +185,10 @@ pub enum Action {
         path: String,
         /// Whose the unpacked files are.
         access: Access,
+        /// Where the node gets the same content without the operator's box, which is faster from most clouds. Where that
+        /// fails, it is sent after all.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        download: Option<Download>,
     },
     /// Brings the deployment's block of `/etc/hosts` to these entries, and keeps cloud-init from rewriting the file.
     WriteHostsTable {
@@ -285,6 +289,19 @@ pub struct Tool {
     pub program: String,
     /// Path of its configuration.
     pub config: String,
+}
+
+/// A pinned tar.gz of somebody else's, and the part of it that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Download {
+    /// Addresses of the same file, in the order they are tried.
+    pub addresses: Vec<String>,
+    /// Its SHA-512, in hex.
+    pub sha512: String,
+    /// What is unpacked, without its top folder: a pattern as tar has them.
+    pub wanted: String,
+    /// What of that is left out: patterns.
+    pub left_out: Vec<String>,
 }
 
 /// The file that an unpacked archive's directory ends with.

@@ -173,6 +173,16 @@ fn in_database(
         ("POST", "_bulk_docs") => write(database, request, fault, max_document, shuffled),
         ("POST" | "GET", "_all_docs") => all_documents(database, request),
         ("GET", "_changes") => changes(database, request),
+        ("DELETE", id) => match database.get(id) {
+            None => error(404, "not_found", "missing"),
+            Some(document) if document["_rev"] != request.query["rev"].as_str() => {
+                error(409, "conflict", "Document update conflict.")
+            }
+            Some(_) => {
+                database.delete(id);
+                Answer(200, json!({"ok": true, "id": id}))
+            }
+        },
         _ => error(405, "method_not_allowed", "Only some."),
     }
 }
@@ -282,6 +292,12 @@ fn all_documents(database: &Database, request: &Request) -> Reply {
         let live = database.live();
         live.keys()
             .filter(|id| **id >= start && **id <= end)
+            .take(
+                request
+                    .query
+                    .get("limit")
+                    .map_or(usize::MAX, |limit| limit.parse().unwrap()),
+            )
             .map(|id| row(id))
             .collect()
     };

@@ -100,6 +100,7 @@ impl Component for ByHand {
                 identity: format!("kafka {}", context.topology.kafka.version),
                 path: "/opt/deployer/utilization/kafka".into(),
                 access: Access::root("root", 0o755),
+                download: None,
             },
             Role::Couchdb => Action::SeedFile {
                 path: "/var/lib/deployer/utilization/couchdb/own.ini".into(),

@@ -195,6 +195,7 @@ impl Deployment {
             let artifact = deployer::component::Artifact {
                 identity: key.into(),
                 sha256: Some(self.agents.into()),
+                download: None,
             };
             (key.to_owned(), artifact)
         };

@@ -3,12 +3,16 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use super::files::octal;
 use super::shell::{LONG, Script, Shell};
-use crate::host::{HostError, Input};
+use crate::host::{HostError, Input, Line};
 use crate::run::StepError;
-use crate::step::{ARCHIVE_MARKER, Access};
+use crate::step::{ARCHIVE_MARKER, Access, Download};
+
+/// The script gives each address seven minutes.
+const FETCHING: Duration = Duration::from_mins(25);
 
 const SAME: Script = Script {
     name: "compare archive",
@@ -23,13 +27,36 @@ const PLACE: Script = Script {
     text: include_str!("archive_place.sh"),
 };
 
+const FETCH: Script = Script {
+    name: "fetch archive",
+    text: include_str!("archive_fetch.sh"),
+};
+
+/// An archive, and what becomes of it on the node.
+pub(super) struct Archive<'a> {
+    /// The file on the operator's box.
+    pub(super) local: &'a Path,
+    /// What it is.
+    pub(super) identity: &'a str,
+    /// Where it is unpacked.
+    pub(super) path: &'a str,
+    /// Whose it is then.
+    pub(super) access: &'a Access,
+}
+
+/// Unpacks an archive: fetched by the node where it can, else sent.
 pub(super) async fn unpack(
     shell: &Shell<'_>,
-    local: &Path,
-    identity: &str,
-    path: &str,
-    access: &Access,
+    archive: &Archive<'_>,
+    download: Option<&Download>,
+    line: Line<'_>,
 ) -> Result<(), StepError> {
+    let Archive {
+        local,
+        identity,
+        path,
+        access,
+    } = *archive;
     let arguments = [path, ARCHIVE_MARKER, identity];
     if shell
         .script_output(&SAME, &arguments, Input::Nothing, LONG)
@@ -39,19 +66,13 @@ pub(super) async fn unpack(
     {
         return Ok(());
     }
-    let file = local.to_owned();
-    let shape = tokio::task::spawn_blocking(move || Shape::of(&file)).await;
-    let shape = match shape {
-        Ok(Ok(shape)) => shape,
-        Ok(Err(source)) => return Err(unreadable(local, source)),
-        Err(panicked) => return Err(unreadable(local, std::io::Error::other(panicked))),
+    let fetched = match download {
+        Some(download) => fetched(shell, download, path, line).await?,
+        None => false,
     };
-    let strip = if shape.top_folder { "1" } else { "0" };
-    let compression = if shape.gzip { "-z" } else { "" };
-    let input = Input::File(local.into());
-    shell
-        .script(&UNPACK, &[path, strip, compression], input, LONG)
-        .await?;
+    if !fetched {
+        send(shell, local, path).await?;
+    }
     // A question of its own: a connection that broke looks to tar like the end of the archive. That this one is asked proves
     // that the first was answered, so all was read.
     let mode = octal(access);
@@ -65,6 +86,44 @@ pub(super) async fn unpack(
     ];
     shell
         .script(&PLACE, &arguments, Input::Nothing, LONG)
+        .await?;
+    Ok(())
+}
+
+/// Whether the node got it by itself. If not, its last words say why.
+async fn fetched(
+    shell: &Shell<'_>,
+    download: &Download,
+    path: &str,
+    line: Line<'_>,
+) -> Result<bool, StepError> {
+    let head = [path, &download.sha512, &download.wanted];
+    let addresses = download.addresses.iter().map(String::as_str);
+    let left_out = download.left_out.iter().map(String::as_str);
+    let all = head.into_iter().chain(addresses).chain(["--"]);
+    let arguments: Vec<&str> = all.chain(left_out).collect();
+    let output = shell
+        .script_output(&FETCH, &arguments, Input::Nothing, FETCHING)
+        .await?;
+    if output.status != 0 {
+        line("the node cannot fetch it itself, so it is sent");
+    }
+    Ok(output.status == 0)
+}
+
+async fn send(shell: &Shell<'_>, local: &Path, path: &str) -> Result<(), StepError> {
+    let file = local.to_owned();
+    let shape = tokio::task::spawn_blocking(move || Shape::of(&file)).await;
+    let shape = match shape {
+        Ok(Ok(shape)) => shape,
+        Ok(Err(source)) => return Err(unreadable(local, source)),
+        Err(panicked) => return Err(unreadable(local, std::io::Error::other(panicked))),
+    };
+    let strip = if shape.top_folder { "1" } else { "0" };
+    let compression = if shape.gzip { "-z" } else { "" };
+    let input = Input::File(local.into());
+    shell
+        .script(&UNPACK, &[path, strip, compression], input, LONG)
         .await?;
     Ok(())
 }

@@ -117,7 +117,16 @@ impl Executor for Hands {
                 identity,
                 path,
                 access,
-            } => archive::unpack(shell, self.artifact(artifact)?, identity, path, access).await,
+                download,
+            } => {
+                let archive = archive::Archive {
+                    local: self.artifact(artifact)?,
+                    identity,
+                    path,
+                    access,
+                };
+                archive::unpack(shell, &archive, download.as_ref(), line).await
+            }
             Action::WriteHostsTable { block, entries } => {
                 network::write_hosts_table(shell, block, entries).await
             }

@@ -1,5 +1,7 @@
 //! A real ZooKeeper and two real brokers as processes of this machine, on loopback, each broker behind a gate.
 
+mod gate;
+
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -12,7 +14,8 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use super::gate::Gate;
+pub use gate::Gate;
+
 use crate::lab::{signal, wait_until};
 
 const VERSION: &str = "3.9.1";
@@ -184,7 +187,8 @@ impl Cluster {
             .join(",")
     }
 
-    fn make(&self, topic: &str, partitions: i32) {
+    /// Makes a topic with two copies of each partition.
+    pub fn make(&self, topic: &str, partitions: i32) {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", self.bootstrap());
         let asks: BaseConsumer = config.create().unwrap();
@@ -230,7 +234,7 @@ pub fn free() -> SocketAddr {
 }
 
 /// Returns a command of Kafka's jars, quick to start and small.
-fn java(class: &str) -> Command {
+pub fn java(class: &str) -> Command {
     let mut command = Command::new("java");
     command
         .args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])

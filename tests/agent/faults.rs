@@ -3,9 +3,6 @@
 //!
 //! The order is all in the seed: `DEPLOYER_TEST_SEED=N` repeats it, `DEPLOYER_TEST_FULL=1` makes the course longer.
 
-mod cluster;
-mod gate;
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -22,10 +19,9 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
 
+use crate::cluster::{Cluster, Gate};
 use crate::double::{Double, Fault};
 use crate::lab::{Agent, json, wait_until};
-use cluster::Cluster;
-use gate::Gate;
 
 const TOPIC: &str = "t1";
 const CLIENTS: [&str; 2] = ["c1", "c2"];
@@ -340,18 +336,19 @@ impl Configs {
         let password = write("password".into(), "sesame\n".into());
         let producers = CLIENTS.map(|client| {
             let text = format!(
-                "client = {client:?}\n[kafka]\nbootstrap = {bootstrap:?}\ntopic = {TOPIC:?}\n[source]\nkind = \"file\"\npath = {:?}\ncount = 0\n\
-                 [state]\ndirectory = {:?}\n[spool]\nbytes = 4194304\n",
-                directory.join(format!("{client}.log")),
-                directory.join(format!("disk-{client}/state"))
+                "client = {client:?}\n[kafka]\nbootstrap = {bootstrap:?}\ntopic = {TOPIC:?}\n[source]\nkind = \"file\"\npath = \"{}\"\ncount = 0\n\
+                 [state]\ndirectory = \"{}\"\n[spool]\nbytes = 4194304\n",
+                directory.join(format!("{client}.log")).display(),
+                directory.join(format!("disk-{client}/state")).display()
             );
             write(format!("producer-{client}.toml"), text)
         });
         let consumers = [1, 2].map(|number| {
             let text = format!(
                 "group = \"g\"\n[kafka]\nbootstrap = {bootstrap:?}\n[couchdb]\nurl = \"http://{}\"\nuser = \"consumer\"\n\
-                 password_file = {password:?}\n[[topics]]\nname = {TOPIC:?}\ndatabase = {TOPIC:?}\nepoch = \"e0\"\n",
-                couchdb.address
+                 password_file = \"{}\"\n[[topics]]\nname = {TOPIC:?}\ndatabase = {TOPIC:?}\nepoch = \"e0\"\n",
+                couchdb.address,
+                password.display()
             );
             write(format!("consumer-{number}.toml"), text)
         });
