@@ -333,7 +333,7 @@ async fn what_holds_on_is_waited_for_and_named() {
     let error = bench.teardown().await.expect_err("held").to_string();
     assert!(
         error.starts_with("deleting the subnet subnet-")
-            && error.contains("was not done within 2 s"),
+            && error.contains("was not done within 5 s"),
         "{error}"
     );
     let left = bench
