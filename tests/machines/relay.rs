@@ -21,7 +21,7 @@ async fn connect(deployment: &Deployment, machines: &BTreeMap<String, Machine>) 
     let connector = Connector::new(machines, directory, None, directory).expect("prepared");
     let mut hosts: BTreeMap<String, Box<dyn Host>> = BTreeMap::new();
     for machine in machines.values() {
-        let host = connector.connect(machine, Duration::from_secs(60), &|_| {});
+        let host = connector.connect(machine, Duration::from_mins(1), &|_| {});
         hosts.insert(machine.node.clone(), host.await.expect("connected"));
     }
     let addresses = machines.values().map(|machine| {
