@@ -46,6 +46,8 @@ pub struct Taken {
     pub at: Timestamp,
     /// What was taken.
     pub payload: Payload,
+    /// Where the source is after it; only the source knows what that means.
+    pub mark: [u64; 2],
 }
 
 impl Taken {
@@ -54,6 +56,7 @@ impl Taken {
         Self {
             at: Timestamp::now(),
             payload,
+            mark: [0; 2],
         }
     }
 }
@@ -93,6 +96,7 @@ impl Origin {
             let smaller = Taken {
                 at: taken.at,
                 payload: Payload::Top(snapshot.clone()),
+                mark: taken.mark,
             };
             let text = self.render_whole(sequence, &smaller)?;
             if text.len() <= MAX_BYTES || snapshot.processes.is_empty() {
@@ -156,6 +160,7 @@ mod tests {
             payload: Payload::Line {
                 line: "ö\"\u{0}".into(),
             },
+            mark: [0; 2],
         };
         let (text, cut) = origin().render(12, &taken).expect("renders");
         assert!(!cut);

@@ -14,6 +14,7 @@ pub mod config;
 pub mod consumer;
 pub mod event;
 pub mod kafka;
+pub mod observe;
 pub mod producer;
 pub mod proxy;
 pub mod shutdown;

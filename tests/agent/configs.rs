@@ -15,6 +15,11 @@ interval_ms = 1000
 raw = false
 [state]
 directory = "/nonexistent/state"
+[spool]
+bytes = 1048576
+sync = "always"
+[metrics]
+listen = "127.0.0.1:9441"
 "#;
 
 const CONSUMER: &str = r#"group = "utilization"
@@ -38,6 +43,8 @@ name = "t2"
 database = "t2"
 epoch = "3c4d"
 canary = true
+[metrics]
+listen = "localhost:9442"
 "#;
 
 /// Checks a configuration and returns the exit code and what is on stderr.
@@ -109,6 +116,13 @@ fn a_bad_producer_configuration_is_one_clear_line() {
             ("\"utilizations1\"", "\"..\"", &["kafka.topic"]),
             ("topic = \"utilizations1\"", &long, &["kafka.topic", "249"]),
             ("kind = \"top\"", "kind = \"vmstat\"", &["vmstat", "stdin"]),
+            ("kind = \"top\"", "kind = \"file\"", &["source.path"]),
+            (
+                "kind = \"top\"",
+                "kind = \"file\"\npath = \"log\"",
+                &["source.path", "absolute"],
+            ),
+            ("raw = false", "path = \"/log\"", &["source.path"]),
             ("count = 100", "count = -1", &[":8", "-1"]),
             (
                 "interval_ms = 1000",
@@ -131,6 +145,14 @@ fn a_bad_producer_configuration_is_one_clear_line() {
                 &["state"],
             ),
             ("[kafka]", "[kafka", &[":3"]),
+            ("1048576", "1000", &["spool.bytes", "1048576"]),
+            ("\"always\"", "\"never\"", &["never", "always", "os"]),
+            (
+                "127.0.0.1:9441",
+                "0.0.0.0:9441",
+                &["metrics.listen", "private"],
+            ),
+            ("127.0.0.1:9441", "localhost", &["metrics.listen", "port"]),
         ],
     );
 }

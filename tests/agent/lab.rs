@@ -31,9 +31,14 @@ pub struct Lab {
 impl Lab {
     /// Makes two brokers, topics of one partition each, and a database of the same name for each.
     pub fn new(topics: &[&str]) -> Self {
+        Self::with_partitions(topics, 1)
+    }
+
+    /// As [`Self::new`], with more partitions.
+    pub fn with_partitions(topics: &[&str], partitions: i32) -> Self {
         let kafka = MockCluster::new(2).unwrap();
         for topic in topics {
-            kafka.create_topic(topic, 1, 2).unwrap();
+            kafka.create_topic(topic, partitions, 2).unwrap();
         }
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("password"), "sesame\n").unwrap();
@@ -87,14 +92,28 @@ impl Lab {
         path
     }
 
-    /// Sends values to a topic, in their order.
+    /// Sends values to a topic's first partition, in their order.
     pub fn send(&self, topic: &str, values: &[&[u8]]) {
-        let producer: BaseProducer = self.client().create().unwrap();
-        for value in values {
-            producer
-                .send(BaseRecord::to(topic).key("k").payload(*value))
-                .map_err(|(error, _)| error)
-                .unwrap();
+        self.send_to(topic, 0, values);
+    }
+
+    /// Sends values to a partition, in their order.
+    pub fn send_to(&self, topic: &str, partition: i32, values: &[&[u8]]) {
+        let records = values
+            .iter()
+            .map(|value| record(topic, value).partition(partition));
+        self.send_records(records);
+    }
+
+    /// Sends records of up to 16 MB, in their order.
+    pub fn send_records<'a>(&self, records: impl IntoIterator<Item = Sent<'a>>) {
+        let producer: BaseProducer = self
+            .client()
+            .set("message.max.bytes", "16000000")
+            .create()
+            .unwrap();
+        for record in records {
+            producer.send(record).map_err(|(error, _)| error).unwrap();
         }
         producer.flush(PATIENCE).unwrap();
     }
@@ -147,17 +166,60 @@ impl Lab {
         serde_json::from_slice(&text).unwrap()
     }
 
-    /// Reads the events a producer has pending, as they are sent.
-    pub fn pending(&self, client: &str) -> Vec<String> {
-        let text = std::fs::read_to_string(self.path(&format!("state-{client}/pending.jsonl")))
-            .unwrap_or_default();
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let event = |line: &str| {
-            let start = line.find(r#""event":"#).unwrap() + r#""event":"#.len();
-            line[start..line.len() - 1].to_owned()
-        };
-        whole.lines().map(event).collect()
+    /// Reads all events in a producer's spool, as they are sent.
+    pub fn spooled(&self, client: &str) -> Vec<String> {
+        let mut paths: Vec<PathBuf> =
+            std::fs::read_dir(self.path(&format!("state-{client}/spool")))
+                .into_iter()
+                .flatten()
+                .map(|entry| entry.unwrap().path())
+                .collect();
+        paths.sort();
+        let mut events = Vec::new();
+        for path in paths {
+            // A segment may go away at any moment.
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            events.extend(events_of(&bytes));
+        }
+        events
     }
+
+    /// Returns how many events in a producer's spool its state does not know as confirmed.
+    pub fn unconfirmed(&self, client: &str) -> u64 {
+        let directory = self.path(&format!("state-{client}/spool"));
+        let entries = std::fs::read_dir(directory).unwrap();
+        let name = |entry: std::io::Result<std::fs::DirEntry>| {
+            let path = entry.unwrap().path();
+            path.file_stem().unwrap().to_str().unwrap().parse().unwrap()
+        };
+        let first: u64 = entries.map(name).min().unwrap();
+        first + self.spooled(client).len() as u64 - self.state(client)["ticket"].as_u64().unwrap()
+    }
+}
+
+/// Returns the events of a segment: each record is a length, a checksum, 32 bytes of numbers, the lengths of two names,
+/// the names and the event.
+fn events_of(mut bytes: &[u8]) -> Vec<String> {
+    let short = |bytes: &[u8]| usize::from(u16::from_le_bytes(*bytes.first_chunk().unwrap()));
+    let mut events = Vec::new();
+    while let Some(length) = bytes.first_chunk() {
+        let end = 8 + u32::from_le_bytes(*length) as usize;
+        let Some(record) = bytes.get(8..end) else {
+            break;
+        };
+        let names = short(&record[32..]) + short(&record[34..]);
+        events.push(String::from_utf8(record[36 + names..].to_vec()).unwrap());
+        bytes = &bytes[end..];
+    }
+    events
+}
+
+/// A record to be sent.
+pub type Sent<'a> = BaseRecord<'a, str, [u8]>;
+
+/// Returns a record with the key `k` for a topic's first partition.
+pub fn record<'a>(topic: &'a str, value: &'a [u8]) -> Sent<'a> {
+    BaseRecord::to(topic).partition(0).key("k").payload(value)
 }
 
 /// A running agent; it is killed when this is dropped.
@@ -169,13 +231,24 @@ pub struct Agent {
 impl Agent {
     /// Starts `producer` or `consumer`.
     pub fn start(name: &str, config: &Path, stdin: Stdio) -> Self {
+        Self::spawn(Command::new(binary(name)), config, stdin)
+    }
+
+    /// Starts an agent that tells this socket what it would tell systemd.
+    pub fn watched(name: &str, config: &Path, socket: &Path) -> Self {
+        let mut command = Command::new(binary(name));
+        command.env("NOTIFY_SOCKET", socket);
+        Self::spawn(command, config, Stdio::piped())
+    }
+
+    fn spawn(mut command: Command, config: &Path, stdin: Stdio) -> Self {
         let log = config.with_extension("log");
         let output = std::fs::OpenOptions::new()
             .append(true)
             .create(true)
             .open(&log)
             .unwrap();
-        let child = Command::new(binary(name))
+        let child = command
             .arg("--config")
             .arg(config)
             .stdin(stdin)
@@ -202,12 +275,13 @@ impl Agent {
 
     /// Asks it to end, as systemd does.
     pub fn terminate(&mut self) -> ExitStatus {
-        let asked = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(asked.success());
+        signal(self.child.id(), "TERM");
         self.wait()
+    }
+
+    /// Stops it where it is, or lets it go on.
+    pub fn freeze(&self, frozen: bool) {
+        signal(self.child.id(), if frozen { "STOP" } else { "CONT" });
     }
 
     pub fn wait(&mut self) -> ExitStatus {
@@ -243,6 +317,15 @@ impl Drop for Agent {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal to a process of ours.
+pub fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &process.to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success(), "{name} to {process}");
 }
 
 fn binary(name: &str) -> &'static str {

@@ -52,7 +52,7 @@ fn a_consumer_killed_in_the_middle_of_batches_loses_nothing() {
 }
 
 #[test]
-fn a_producer_killed_while_kafka_is_away_sends_its_pending_events_byte_for_byte() {
+fn a_producer_killed_while_kafka_is_away_sends_its_events_byte_for_byte() {
     let lab = Lab::new(&["t1"]);
     let config = lab.producer_config("c1", "t1", STDIN);
     lab.set_kafka(false);
@@ -61,9 +61,9 @@ fn a_producer_killed_while_kafka_is_away_sends_its_pending_events_byte_for_byte(
     for line in 1..=20 {
         writeln!(stdin, "{line} \u{1f980} \t").unwrap();
     }
-    wait_until("20 events are pending", || lab.pending("c1").len() == 20);
+    wait_until("20 events are kept", || lab.spooled("c1").len() == 20);
     producer.kill();
-    let pending = lab.pending("c1");
+    let pending = lab.spooled("c1");
     lab.set_kafka(true);
     let mut producer = Agent::start("producer", &config, Stdio::piped());
     writeln!(producer.stdin(), "one more").unwrap();
@@ -78,7 +78,7 @@ fn a_producer_killed_while_kafka_is_away_sends_its_pending_events_byte_for_byte(
         .map(|event| std::str::from_utf8(event).unwrap())
         .collect();
     assert_eq!(sent[..20], pending);
-    assert!(lab.pending("c1").is_empty());
+    assert_eq!(lab.unconfirmed("c1"), 0);
     assert_eq!(lab.state("c1")["acked"], 21);
 }
 
@@ -99,7 +99,7 @@ fn a_producer_killed_again_and_again_uses_no_number_twice() {
             std::thread::sleep(Duration::from_millis(1));
         }
         producer.kill();
-        given_out.extend(lab.pending("c1"));
+        given_out.extend(lab.spooled("c1"));
     }
     let mut producer = Agent::start("producer", &config, Stdio::null());
     assert!(producer.wait().success());
@@ -130,7 +130,7 @@ fn a_producer_asked_to_end_while_kafka_is_away_keeps_what_it_has() {
     let mut producer = Agent::start("producer", &config, Stdio::piped());
     let mut stdin = producer.stdin();
     writeln!(stdin, "kept").unwrap();
-    wait_until("it is pending", || lab.pending("c1").len() == 1);
+    wait_until("it is kept", || lab.spooled("c1").len() == 1);
     let second = run("producer", &config, &[], "");
     assert!(
         !second.status.success()
@@ -143,7 +143,7 @@ fn a_producer_asked_to_end_while_kafka_is_away_keeps_what_it_has() {
         "{:?}",
         start.elapsed()
     );
-    assert_eq!(lab.pending("c1").len(), 1);
+    assert_eq!(lab.unconfirmed("c1"), 1);
     lab.set_kafka(true);
     assert!(
         Agent::start("producer", &config, Stdio::null())
@@ -154,7 +154,7 @@ fn a_producer_asked_to_end_while_kafka_is_away_keeps_what_it_has() {
 }
 
 #[test]
-fn pending_events_of_an_older_run_are_sent_before_a_new_one() {
+fn events_of_an_older_run_are_sent_before_a_new_one() {
     let lab = Lab::new(&["t1", "t2"]);
     lab.set_kafka(false);
     let mut producer = Agent::start(
@@ -164,7 +164,7 @@ fn pending_events_of_an_older_run_are_sent_before_a_new_one() {
     );
     let mut stdin = producer.stdin();
     writeln!(stdin, "old").unwrap();
-    wait_until("it is pending", || lab.pending("c1").len() == 1);
+    wait_until("it is kept", || lab.spooled("c1").len() == 1);
     producer.kill();
     let old = lab.state("c1")["run"].clone();
     lab.set_kafka(true);
@@ -186,4 +186,37 @@ fn pending_events_of_an_older_run_are_sent_before_a_new_one() {
         (&lab.state("c1")["run"], &Value::from("new"))
     );
     assert_ne!(of("t2")["run"], old);
+}
+
+/// A megabyte holds some two thousand of these lines.
+#[test]
+fn a_full_spool_stops_the_source_and_loses_nothing() {
+    let lab = Lab::new(&["t1"]);
+    let config = lab.producer_config("c1", "t1", &format!("{STDIN}\n[spool]\nbytes = 1048576"));
+    lab.set_kafka(false);
+    let mut producer = Agent::start("producer", &config, Stdio::piped());
+    let mut stdin = producer.stdin();
+    let lines = std::thread::spawn(move || {
+        for line in 1..=10_000 {
+            writeln!(stdin, "{line} {}", "x".repeat(400)).unwrap();
+        }
+    });
+    wait_until("the spool is full", || {
+        producer.log().contains("the spool is full")
+    });
+    assert!(!lines.is_finished() && lab.spooled("c1").len() < 5000);
+    // Neither a crash nor the end of the outage changes that.
+    producer.kill();
+    assert!(lines.join().is_err(), "nobody reads the lines any more");
+    let kept = lab.spooled("c1");
+    lab.set_kafka(true);
+    let mut producer = Agent::start("producer", &config, Stdio::null());
+    assert!(producer.wait().success());
+    let events = events(&lab, "t1");
+    let expected: Vec<&[u8]> = kept.iter().map(String::as_bytes).collect();
+    assert_eq!(events.values().collect::<Vec<_>>(), expected);
+    assert!(
+        lab.spooled("c1").len() < kept.len(),
+        "confirmed segments are gone"
+    );
 }

@@ -8,10 +8,16 @@
     reason = "in a test a panic is the message, and nothing here is an interface"
 )]
 
+mod bad_events;
+mod cluster;
 mod configs;
 mod double;
+mod faults;
+mod group;
+mod interleavings;
 mod lab;
 mod losses;
+mod observed;
 mod pipeline;
 mod setup;
 mod store;

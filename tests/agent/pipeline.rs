@@ -49,7 +49,7 @@ fn every_line_is_exactly_one_document_through_resets_and_failures() {
         (&state["produced"], &state["acked"], &state["finished"]),
         (&json!(1000), &json!(1000), &json!(true))
     );
-    assert!(lab.pending("c1").is_empty());
+    assert_eq!(lab.unconfirmed("c1"), 0);
     assert_eq!(lab.double.count("t1-dead-letters"), 0);
     assert!(lab.double.state().faults.is_empty(), "every fault was met");
 }
@@ -210,11 +210,12 @@ fn what_is_not_our_event_is_kept_and_what_is_no_document_is_a_dead_letter() {
             .decode(letter["value_base64"].as_str().unwrap())
             .unwrap();
         // The double finds the letter of the large one too large as well, and gets less of it.
-        let kept = if offset == 4 {
-            1024
+        let kept = value.len();
+        assert!(if offset == 4 {
+            (100..3000).contains(&kept)
         } else {
-            values[offset].len()
-        };
+            kept == values[offset].len()
+        });
         assert_eq!(value, values[offset][..kept]);
         assert_eq!(letter["value_bytes"], values[offset].len());
     }

@@ -208,7 +208,7 @@ fn inspect_costs_its_timeout_when_everything_is_away() {
     let start = Instant::now();
     let seen = &json("consumer", &config, &["inspect", "--timeout", "1"], "")[0];
     assert!(
-        start.elapsed() < Duration::from_secs(3),
+        start.elapsed() < Duration::from_secs(8),
         "{:?}",
         start.elapsed()
     );

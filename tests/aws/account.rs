@@ -1,6 +1,7 @@
 //! An account from empty to full and back, against moto through the honest proxy.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use deployer::cloud::Cloud as _;
 use deployer::machine::Access;
@@ -428,15 +429,22 @@ async fn the_address_of_this_box_is_let_in_and_can_change() {
 
 /// A service that answers every call with this text.
 async fn says(text: &'static str) -> String {
+    telling(&Arc::new(Mutex::new(text))).await
+}
+
+/// A service that answers every call with the text as it is then.
+pub(crate) async fn telling(text: &Arc<Mutex<&'static str>>) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
     let url = format!("http://{}/", listener.local_addr().expect("address"));
+    let text = text.clone();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut question = [0; 1024];
             let _ = stream.read(&mut question).await;
+            let text = *text.lock().expect("text");
             let answer = format!(
                 "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
                 text.len()

@@ -84,7 +84,7 @@ async fn a_repeated_token_with_other_settings_is_the_machine_as_it_was() {
     proxy.fault("RunInstances", 6, Fault::LoseAnswer);
     bench.up().await.expect_err("no answer");
     bench.settings.disk_gib = 32;
-    // It is not listed yet, so it is asked for again; that call is refused, and by then it is listed.
+    // It is not listed yet, so it is asked for again; that call is refused, and a moment later it is listed.
     proxy.fault("DescribeInstances", 2, Fault::Edit(Arc::new(hide)));
     proxy.take_calls();
     bench.up().await.expect("up");

@@ -4,15 +4,23 @@
 #![expect(clippy::print_stderr, reason = "tests say what they skip and why")]
 
 mod account;
+mod address;
 mod advice;
+mod bad_input;
+mod bastion;
 mod bench;
 mod booted;
+mod census;
 mod choices;
+mod desk;
 mod faults;
 mod kills;
+mod laptop;
 mod moto;
 mod plan;
 mod policy;
 mod proxy;
+mod side_by_side;
+mod stage;
 mod watcher;
 mod whole;

@@ -81,6 +81,7 @@ fn network() -> Observed {
                 Rule::tcp(22, "192.0.2.1/32".parse().expect("range")),
             ]
             .into(),
+            out: [Rule::everywhere()].into(),
         }],
         route_tables: vec![RouteTable {
             id: "rtb-1".into(),
@@ -196,6 +197,11 @@ fn a_network_changed_by_hand() {
     observed.route_tables[0].subnets.clear();
     observed.gateways[0].vpc = None;
     observed.groups[0].rules = [Rule::tcp(5984, "0.0.0.0/0".parse().expect("range"))].into();
+    let ways_out = [
+        Rule::tcp(443, "198.51.100.0/24".parse().expect("range")),
+        Rule::everywhere6(),
+    ];
+    observed.groups[0].out = ways_out.into();
     insta::assert_snapshot!(words(&planned(
         &wanted(ID, &["vm1"]),
         &settings(),

@@ -109,6 +109,7 @@ async fn life(
         .send()
         .await
         .expect("stop");
+    ways_out_by_hand(&by_hand, id).await;
     bench.settings.ssh_from = vec!["198.51.100.1".into()];
     bench.settings.ttl = "48h".to_owned().try_into().expect("ttl");
     let aws = bench.aws_as(key, secret);
@@ -117,6 +118,29 @@ async fn life(
     bench.run(&aws, &plan.steps, true).await.map_err(text)?;
     assert_eq!(aws.leftovers(id).await.map_err(text)?, Vec::<String>::new());
     Ok(())
+}
+
+/// Exchanges the way out for another.
+async fn ways_out_by_hand(ec2: &aws_sdk_ec2::Client, id: &str) {
+    let ours = deployer::cloud::aws::tags::filter("tag:deployer:id", id);
+    let groups = ec2.describe_security_groups().filters(ours).send().await;
+    let groups = groups.expect("groups");
+    let group = groups.security_groups()[0].group_id().expect("id");
+    let revoked = ec2.revoke_security_group_egress().group_id(group);
+    let everything = deployer::cloud::aws::rules::Rule::everywhere().permission(group);
+    revoked
+        .ip_permissions(everything)
+        .send()
+        .await
+        .expect("revoke");
+    let web =
+        deployer::cloud::aws::rules::Rule::tcp(443, "198.51.100.0/24".parse().expect("range"));
+    let added = ec2.authorize_security_group_egress().group_id(group);
+    added
+        .ip_permissions(web.permission(group))
+        .send()
+        .await
+        .expect("authorize");
 }
 
 #[tokio::test]

@@ -31,13 +31,22 @@ pub(crate) enum Fault {
     Edit(Edit),
 }
 
+/// The call at which a caller dies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Moment {
+    /// Counted from now, beginning with 0.
+    Number(usize),
+    /// The first of this name.
+    Named(&'static str),
+}
+
 #[derive(Default)]
 struct State {
     calls: Vec<Call>,
     faults: Vec<(String, u32, Fault)>,
     tokens: HashMap<String, (BTreeMap<String, String>, Vec<u8>)>,
     /// The call at which the caller dies, and whether before it is done.
-    kill: Option<(usize, bool)>,
+    kill: Option<(Moment, bool)>,
 }
 
 /// The proxy. It ends with its runtime.
@@ -94,11 +103,16 @@ impl Proxy {
         self.fault(action, times, Fault::Refuse { status, code });
     }
 
-    /// The caller dies at its `n`-th call from now, before or after it is done.
-    pub(crate) fn kill_at(&self, n: usize, before: bool) {
+    /// The caller dies at a call, before or after it is done.
+    pub(crate) fn kill_at(&self, moment: Moment, before: bool) {
         let mut state = self.state.lock().expect("state");
         state.calls.clear();
-        state.kill = Some((n, before));
+        state.kill = Some((moment, before));
+    }
+
+    /// Nothing fails any more.
+    pub(crate) fn spare_all(&self) {
+        self.state.lock().expect("state").faults.clear();
     }
 
     /// Nobody dies any more.
@@ -141,6 +155,7 @@ async fn serve(
         let action = parameters
             .get("Action")
             .cloned()
+            .or_else(|| target(&head))
             .unwrap_or_else(|| "?".into());
         let call = Call {
             action: action.clone(),
@@ -151,7 +166,10 @@ async fn serve(
             state.calls.push(call.clone());
             let dies = state
                 .kill
-                .filter(|(n, _)| state.calls.len() == n + 1)
+                .filter(|(moment, _)| match moment {
+                    Moment::Number(number) => state.calls.len() == number + 1,
+                    Moment::Named(name) => action == *name,
+                })
                 .map(|(_, before)| before);
             let found = state
                 .faults
@@ -282,6 +300,12 @@ impl Upstream<'_> {
         let body = answer.bytes().await.expect("moto's answer");
         (status, body.to_vec())
     }
+}
+
+/// The name of a call whose body is JSON.
+fn target(head: &[(String, String)]) -> Option<String> {
+    let (_, target) = head.iter().find(|(key, _)| key == "x-amz-target")?;
+    target.rsplit('.').next().map(String::from)
 }
 
 /// Reads one request: its headers and its body.

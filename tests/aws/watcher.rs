@@ -3,11 +3,15 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use super::moto;
 
-const IMAGE: &str = "/var/cache/deployer-tests/cloud-init-bookworm-2";
+/// The system of all machines.
+pub(crate) const IMAGE: &str = "/var/cache/deployer-tests/cloud-init-bookworm-2";
+
+/// This box, as its machines see it.
+pub(crate) const THIS_BOX: &str = "10.126.255.254";
 
 #[expect(clippy::disallowed_methods, reason = "tests start their own programs")]
 pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
@@ -38,6 +42,19 @@ fn obstacle() -> Option<String> {
     (!missing.is_empty()).then(|| format!("needs {}", missing.join(", ")))
 }
 
+/// Makes the image, unless it is there.
+pub(crate) fn make_image() {
+    static MADE: Once = Once::new();
+    MADE.call_once(|| {
+        let python = moto::python().expect("python").display().to_string();
+        let script = moto::clouds().join("machines.py").display().to_string();
+        let made = command(&python, &[&script, "image", IMAGE])
+            .status()
+            .expect("image");
+        assert!(made.success(), "the image was not made");
+    });
+}
+
 /// The bridge is one for all.
 static BRIDGE: Mutex<()> = Mutex::new(());
 
@@ -55,10 +72,7 @@ impl Watcher {
             python.display().to_string(),
             moto::clouds().join("machines.py").display().to_string(),
         );
-        let made = command(&python, &[&script, "image", IMAGE])
-            .status()
-            .expect("image");
-        assert!(made.success(), "the image was not made");
+        make_image();
         let arguments = [
             "--mount",
             "--propagation",

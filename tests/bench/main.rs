@@ -1,14 +1,14 @@
 //! The figures of the README, measured: how long `up` and `teardown` take, each beside something named that does the same.
 //!
 //! ```text
-//! cargo bench -p deployer                          # all figures, as root, on Linux; about ten minutes
+//! cargo bench -p deployer                          # all figures, as root, on Linux; some five minutes, the build not counted
 //! cargo bench -p deployer -- unchanged teardown    # some of them
 //! cargo bench -p deployer -- --repetitions 5       # more often than three times
 //! cargo bench -p deployer -- --deployer PROGRAM    # another build of it, to compare the two
 //! ```
 //!
-//! The agents lie beside the deployer: `cargo build --release` comes first. (`cargo bench --workspace --bench figures` takes over
-//! more of what that built.)
+//! The agents lie beside the deployer: `cargo build --release` comes first. With `-p deployer` cargo then builds many dependencies
+//! once more, with fewer features; `--workspace --bench figures` in its place spares some of that.
 //!
 //! | figure      | what is measured                                               | beside                                 |
 //! |-------------|----------------------------------------------------------------|----------------------------------------|

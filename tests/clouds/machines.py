@@ -14,6 +14,7 @@ with it. The bridge stays then; the next start clears it away.
 """
 import base64
 import ctypes
+import fcntl
 import ipaddress
 import json
 import os
@@ -28,6 +29,8 @@ from pathlib import Path
 NETS = [ipaddress.ip_network("10.77.0.0/16"), ipaddress.ip_network("10.126.0.0/16")]
 BRIDGE = "deployer-aws"
 RUN = Path("/run/deployer-tests/aws")
+LOCK = Path("/run/lock/deployer-tests-aws")
+PATIENCE = 15 * 60  # seconds for another watcher on this box
 USER = "ubuntu"  # of the image that the instances believe they have
 PACKAGES = ("systemd,systemd-sysv,dbus,openssh-server,sudo,iproute2,ca-certificates,curl,python3-minimal,python3-cffi-backend,"
             "cloud-init,procps,nftables,"
@@ -279,6 +282,11 @@ class Watch:
         return machine.plug(addresses(instance))
 
     def until(self, stop):
+        with open(LOCK, "w") as lock:
+            alone(lock, stop)
+            self.watch(stop)
+
+    def watch(self, stop):
         shutil.rmtree(RUN, ignore_errors=True)
         RUN.mkdir(parents=True)
         unplug()
@@ -295,6 +303,20 @@ class Watch:
                 machine.remove()
             unplug()
             shutil.rmtree(RUN)
+
+
+def alone(lock, stop):
+    """Waits until no other watcher is on this box: the bridge and its addresses are one for all. The kernel ends the lock with us."""
+    end = time.monotonic() + PATIENCE
+    while not stop.is_set():
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > end:
+                sys.exit(f"{LOCK}: another watcher of this box has not ended within {PATIENCE} s")
+            stop.wait(0.2)
+    sys.exit("asked to end before it began")
 
 
 def unplug():

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """moto's AWS on a free port of loopback, for tests. Prints the port; ends when its standard input is closed.
 
-Public addresses come from 10.126.0.0/16, which machines.py gives to its machines: moto's own are other people's.
+Public addresses come from 10.126.0.0/16, which machines.py gives to its machines: moto's own are other people's. With ON_LOOPBACK
+in the environment they are 127.126.0.10 to 127.126.0.41, again and again: for machines that nobody boots.
 """
 import itertools
 import json
@@ -71,6 +72,8 @@ def main():
     def address():
         with lock:
             number = next(numbers)
+        if "ON_LOOPBACK" in os.environ:
+            return f"127.126.0.{10 + number % 32}"
         return f"10.126.{number >> 8 & 255}.{number & 255}"
 
     def application(service):

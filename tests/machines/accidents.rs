@@ -92,11 +92,7 @@ pub(crate) fn a_dead_node_is_repaired(deployer: &Deployer) {
     inside(deployer, "vm3", &["systemctl", "--no-block", "poweroff"]);
     off(deployer, "vm3");
     let status = deployer.run(&["status"]).code(1).says(&["problem: vm3"]);
-    assert!(
-        status.took < Duration::from_millis(3500),
-        "{:?}",
-        status.took
-    );
+    assert!(status.took < Duration::from_secs(8), "{:?}", status.took);
     let status = deployer.run(&["status", "--json"]).code(1).json();
     let reachable =
         ["vm1-1", "vm1-2", "vm2", "vm3"].map(|node| &status["nodes"][node]["reachable"]);

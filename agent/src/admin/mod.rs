@@ -2,6 +2,7 @@
 
 pub mod await_canaries;
 pub mod couchdb_setup;
+pub mod dead_letters;
 pub mod in_sync;
 pub mod inspect;
 pub mod metadata;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use super::{CommandError, Outcome, seconds};
-use crate::admin::{await_canaries, in_sync, inspect, newest, prepare};
+use crate::admin::{await_canaries, dead_letters, in_sync, inspect, newest, prepare};
 use crate::config::{self, ConsumerConfig};
 use crate::consumer;
 use crate::shutdown::Shutdown;
@@ -44,6 +44,15 @@ enum Command {
         /// Of which topic; of all but the canaries' where none is given.
         #[arg(long)]
         topic: Option<String>,
+    },
+    /// Show what could never be a document, with the reason.
+    DeadLetters {
+        /// Of which topic; of all where none is given.
+        #[arg(long)]
+        topic: Option<String>,
+        /// Try each again; one that becomes a document is no dead letter any more.
+        #[arg(long)]
+        retry: bool,
     },
     /// Wait for the documents of canaries.
     AwaitCanaries {
@@ -105,6 +114,16 @@ async fn run(arguments: Arguments, config: ConsumerConfig) -> Result<Outcome, Co
                 output,
                 &newest::newest(&config, n.into(), topic.as_deref()).await?,
             )?;
+        }
+        Some(Command::DeadLetters { topic, retry }) => {
+            let mut printed = Ok(());
+            dead_letters::walk(&config, topic.as_deref(), retry, |letter| {
+                if printed.is_ok() {
+                    printed = super::print(output, &[letter]);
+                }
+            })
+            .await?;
+            printed?;
         }
         Some(Command::AwaitCanaries {
             run,

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Checked, ConfigError, LogFormat, check_bootstrap, check_topic, not_empty};
+use super::{
+    Checked, ConfigError, LogFormat, MetricsSettings, check_bootstrap, check_topic, not_empty,
+};
 
 /// All settings of a consumer.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,6 +28,9 @@ pub struct ConsumerConfig {
     pub batch: Batch,
     /// The topics read, each with its database.
     pub topics: Vec<Topic>,
+    /// Where the consumer tells about itself.
+    #[serde(default)]
+    pub metrics: MetricsSettings,
 }
 
 /// Where the events come from.
@@ -138,6 +143,7 @@ impl Checked for ConsumerConfig {
         not_empty("group", &self.group)?;
         check_bootstrap(&self.kafka.bootstrap)?;
         check_url(&self.couchdb.url)?;
+        self.metrics.check()?;
         not_empty("couchdb.user", &self.couchdb.user)?;
         if self.couchdb.user.contains(':') {
             return Err((

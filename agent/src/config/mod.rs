@@ -3,13 +3,17 @@
 mod consumer;
 mod producer;
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub use consumer::{Batch, ConsumerConfig, Couchdb, Topic};
-pub use producer::{ProducerConfig, ProducerKafka, SourceKind, SourceSettings, StateSettings};
+pub use producer::{
+    ProducerConfig, ProducerKafka, SourceKind, SourceSettings, SpoolSettings, SpoolSync,
+    StateSettings,
+};
 
 /// Says what is wrong with a configuration file, in one line.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +57,39 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// Where an agent tells about itself.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsSettings {
+    /// The address and port of `/metrics` and `/healthz`, on loopback (`localhost:PORT`) or a private network; none where
+    /// nobody asks.
+    pub listen: Option<String>,
+}
+
+impl MetricsSettings {
+    /// Refuses an address that strangers may reach.
+    fn check(&self) -> Result<(), (String, String)> {
+        let Some(listen) = &self.listen else {
+            return Ok(());
+        };
+        let numbers = listen.replacen("localhost:", "127.0.0.1:", 1);
+        let is_near = match numbers.parse().map(|listen: SocketAddr| listen.ip()) {
+            Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+            Ok(IpAddr::V6(ip)) => {
+                ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
+            }
+            Err(_) => false,
+        };
+        if is_near {
+            return Ok(());
+        }
+        Err((
+            "metrics.listen".to_owned(),
+            format!("{listen:?} is not localhost or a private address with a port"),
+        ))
+    }
 }
 
 /// A configuration that can check its own values.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, LogFormat, check_bootstrap, check_topic, not_empty};
+use super::{Checked, LogFormat, MetricsSettings, check_bootstrap, check_topic, not_empty};
 
 /// All settings of a producer.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,6 +23,12 @@ pub struct ProducerConfig {
     pub source: SourceSettings,
     /// Where the producer remembers how far it came.
     pub state: StateSettings,
+    /// How events are kept until Kafka has them.
+    #[serde(default)]
+    pub spool: SpoolSettings,
+    /// Where the producer tells about itself.
+    #[serde(default)]
+    pub metrics: MetricsSettings,
 }
 
 /// Where the events go.
@@ -44,6 +50,8 @@ pub enum SourceKind {
     Top,
     /// The lines of the standard input.
     Stdin,
+    /// The lines of a file that grows, from its beginning on, through rotation.
+    File,
 }
 
 /// What is produced, how often and how many times.
@@ -58,6 +66,8 @@ pub struct SourceSettings {
     pub interval_ms: u64,
     /// Whether the text of `top` is sent along.
     pub raw: bool,
+    /// The file, where the source is one.
+    pub path: PathBuf,
 }
 
 impl Default for SourceSettings {
@@ -67,6 +77,7 @@ impl Default for SourceSettings {
             count: 100,
             interval_ms: 1000,
             raw: false,
+            path: PathBuf::new(),
         }
     }
 }
@@ -84,6 +95,36 @@ impl SourceSettings {
 pub struct StateSettings {
     /// A directory of its own, made at the first start.
     pub directory: PathBuf,
+}
+
+/// When events are safe on the disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SpoolSync {
+    /// Before they are sent: neither a crash nor a power cut loses one.
+    #[default]
+    Always,
+    /// When the system writes them: a crash loses none, a power cut the last seconds. A new boot begins a new run.
+    Os,
+}
+
+/// How events are kept in the state directory until Kafka has confirmed them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpoolSettings {
+    /// The size at which the source is not read any more.
+    pub bytes: u64,
+    /// When events are safe.
+    pub sync: SpoolSync,
+}
+
+impl Default for SpoolSettings {
+    fn default() -> Self {
+        Self {
+            bytes: 512 << 20,
+            sync: SpoolSync::Always,
+        }
+    }
 }
 
 impl Checked for ProducerConfig {
@@ -115,6 +156,26 @@ impl Checked for ProducerConfig {
             return Err((
                 "source.interval_ms".to_owned(),
                 "must be at least 1 and at most a day".to_owned(),
+            ));
+        }
+        let is_file = self.source.kind == SourceKind::File;
+        if is_file && !self.source.path.is_absolute()
+            || !is_file && !self.source.path.as_os_str().is_empty()
+        {
+            return Err((
+                "source.path".to_owned(),
+                "must be an absolute path where the kind is file, and nothing elsewhere".to_owned(),
+            ));
+        }
+        self.metrics.check()?;
+        // Less does not hold a few segments; more takes long to read at a start.
+        if !(1 << 20..=64 << 30).contains(&self.spool.bytes) {
+            return Err((
+                "spool.bytes".to_owned(),
+                format!(
+                    "{} is not between 1048576 (1 MiB) and 68719476736 (64 GiB)",
+                    self.spool.bytes
+                ),
             ));
         }
         if !self.state.directory.is_absolute() {

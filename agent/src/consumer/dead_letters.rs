@@ -1,6 +1,7 @@
 //! Dead letters: what can never be a document is kept in a database of its own, with the reason.
 
 use super::document::{KEPT_BYTES, Record, dead_letter};
+use super::metrics::Metrics;
 use super::patience::Patience;
 use crate::config::Topic;
 use crate::store::{Document, Row, Store, Trouble};
@@ -13,7 +14,7 @@ pub(super) struct Dead<'a> {
 
 /// Writes the dead letters of one batch. There is no other place for them, so a database that is away or closed is waited
 /// for; one that finds them too large gets less of their values.
-pub(super) async fn bury<S: Store>(store: &S, topic: &Topic, dead: &[Dead<'_>]) {
+pub(super) async fn bury<S: Store>(store: &S, topic: &Topic, dead: &[Dead<'_>], metrics: &Metrics) {
     let Some(first) = dead.first() else { return };
     tracing::error!(
         topic = topic.name,
@@ -24,7 +25,7 @@ pub(super) async fn bury<S: Store>(store: &S, topic: &Topic, dead: &[Dead<'_>]) 
         "records can never be stored and become dead letters"
     );
     let database = topic.dead_letters();
-    let mut patience = Patience::new(&database);
+    let mut patience = Patience::new(&database, metrics);
     let mut left: Vec<&Dead<'_>> = dead.iter().collect();
     let mut kept = KEPT_BYTES;
     while !left.is_empty() {

@@ -76,6 +76,16 @@ impl Lanes {
         }
     }
 
+    /// Returns how many records wait.
+    pub(super) fn waiting(&self) -> i64 {
+        let waiting: usize = self
+            .by_partition
+            .values()
+            .map(|lane| lane.waiting.len())
+            .sum();
+        i64::try_from(waiting).unwrap_or(i64::MAX)
+    }
+
     /// Forgets a partition that was taken away; what waited is read by its next owner. Returns whether it was paused.
     pub(super) fn remove(&mut self, partition: &Partition) -> bool {
         self.by_partition

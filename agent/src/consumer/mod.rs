@@ -8,8 +8,10 @@
 mod dead_letters;
 pub mod document;
 mod lane;
+mod metrics;
 mod patience;
 mod reader;
+mod underway;
 pub mod writer;
 
 use std::sync::Arc;
@@ -24,11 +26,14 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::config::{ConfigError, ConsumerConfig};
+use crate::observe::{self, Service};
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::store::couchdb::{AddressError, Couchdb};
 use lane::{Lanes, Load, Partition};
+pub use metrics::Metrics;
 use reader::Client;
+use underway::Underway;
 use writer::{Writer, Written};
 
 /// How long writes on their way are waited for at the end.
@@ -73,7 +78,15 @@ pub async fn run_with<S: Store>(
     store: S,
     mut shutdown: Shutdown,
 ) -> Result<(), ConsumerError> {
-    let (client, revoked) = reader::open(config)?;
+    let underway = Arc::new(Underway::default());
+    let metrics = Metrics::default();
+    let (client, revoked) = reader::open(config, Arc::clone(&underway), metrics.clone())?;
+    observe::serve(
+        config.metrics.listen.clone(),
+        metrics.registry(),
+        metrics.health.clone(),
+    );
+    let mut service = Service::ready();
     tracing::info!(
         group = config.group,
         topics = config.topics.len(),
@@ -83,9 +96,11 @@ pub async fn run_with<S: Store>(
         config: Arc::new(config.clone()),
         client: &client,
         revoked,
+        underway,
         lanes: Lanes::new(config.batch.clone()),
-        writer: Writer::new(store),
+        writer: Writer::new(store, metrics.clone()),
         writes: JoinSet::new(),
+        metrics,
     };
     let mut messages = client.stream();
     let result = loop {
@@ -95,6 +110,10 @@ pub async fn run_with<S: Store>(
         let step = tokio::select! {
             biased;
             () = shutdown.requested() => break Ok(()),
+            () = service.turn() => {
+                consumer.metrics.queued.set(consumer.lanes.waiting());
+                Ok(())
+            }
             Some(partitions) = consumer.revoked.recv() => {
                 consumer.forget(&partitions);
                 Ok(())
@@ -110,6 +129,7 @@ pub async fn run_with<S: Store>(
             break Err(error);
         }
     };
+    Service::stopping();
     drop(messages);
     consumer.drain().await;
     drop(consumer);
@@ -130,9 +150,11 @@ struct Consumption<'a, S> {
     config: Arc<ConsumerConfig>,
     client: &'a Client,
     revoked: mpsc::UnboundedReceiver<Vec<Partition>>,
+    underway: Arc<Underway>,
     lanes: Lanes,
     writer: Writer<S>,
     writes: JoinSet<Done>,
+    metrics: Metrics,
 }
 
 impl<S: Store> Consumption<'_, S> {
@@ -152,6 +174,8 @@ impl<S: Store> Consumption<'_, S> {
             match message {
                 Ok(message) => {
                     let (partition, record) = reader::take(&message);
+                    self.metrics.read.inc();
+                    self.metrics.read_bytes.inc_by(record.bytes() as u64);
                     self.lanes.push(partition, record);
                 }
                 Err(error @ KafkaError::MessageConsumptionFatal(_)) => {
@@ -195,8 +219,11 @@ impl<S: Store> Consumption<'_, S> {
                 continue;
             };
             let (writer, config) = (self.writer.clone(), Arc::clone(&self.config));
+            let underway = Arc::clone(&self.underway);
+            underway.begin(&partition, lane, last);
             self.writes.spawn(async move {
                 let written = writer.write(&config.topics[topic], &records).await;
+                underway.end(&partition, lane);
                 Done {
                     partition,
                     lane,
@@ -248,5 +275,6 @@ impl<S: Store> Consumption<'_, S> {
             );
         }
         self.writes.abort_all();
+        self.underway.clear();
     }
 }

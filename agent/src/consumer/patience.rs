@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::metrics::Metrics;
 use crate::backoff::Backoff;
 use crate::store::Trouble;
 
@@ -10,24 +11,30 @@ const AWAY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_se
 /// The first and the longest wait while the store does not let us in.
 const DENIED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 
+/// How many attempts may fail, within some seconds, before a store that is away is an alarm.
+const ATTEMPTS: u32 = 8;
+
 /// Waits between attempts and says so in the log, the first time and then ever more seldom.
 pub(super) struct Patience<'a> {
     database: &'a str,
+    metrics: &'a Metrics,
     away: Backoff,
     denied: Backoff,
 }
 
 impl<'a> Patience<'a> {
-    pub(super) fn new(database: &'a str) -> Self {
+    pub(super) fn new(database: &'a str, metrics: &'a Metrics) -> Self {
         Self {
             database,
+            metrics,
             away: Backoff::new(AWAY.0, AWAY.1),
             denied: Backoff::new(DENIED.0, DENIED.1),
         }
     }
 
     pub(super) async fn wait(&mut self, trouble: &Trouble) {
-        let Self { database, .. } = self;
+        let Self { database, .. } = *self;
+        self.metrics.retries.inc();
         let wait = match trouble {
             Trouble::Away(reason) => {
                 let wait = self.away.next_wait();
@@ -39,10 +46,14 @@ impl<'a> Patience<'a> {
                         "CouchDB does not take documents; trying again"
                     );
                 }
+                if self.away.attempt() >= ATTEMPTS {
+                    self.metrics.health.raise(database, reason.as_str());
+                }
                 wait
             }
             Trouble::Denied(reason) | Trouble::Rejected(reason) => {
                 let wait = self.denied.next_wait();
+                self.metrics.health.raise(database, reason.as_str());
                 tracing::error!(
                     database,
                     reason,
@@ -57,7 +68,14 @@ impl<'a> Patience<'a> {
     pub(super) fn relax(&mut self) {
         if self.away.attempt() + self.denied.attempt() > 0 {
             tracing::info!(database = self.database, "CouchDB takes documents again");
-            *self = Self::new(self.database);
+            *self = Self::new(self.database, self.metrics);
         }
+    }
+}
+
+impl Drop for Patience<'_> {
+    /// Ends the alarm with the wait; another write that still waits raises it again.
+    fn drop(&mut self) {
+        self.metrics.health.clear(self.database);
     }
 }

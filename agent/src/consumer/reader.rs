@@ -1,26 +1,40 @@
 //! The Kafka client of the consumer and what it tells about its partitions.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance, StreamConsumer};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::statistics::{Broker, Statistics};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use tokio::sync::mpsc;
 
 use super::ConsumerError;
 use super::document::Record;
 use super::lane::Partition;
+use super::metrics::Metrics;
+use super::underway::Underway;
 use crate::config::ConsumerConfig;
 use crate::kafka;
 
 /// How long a broker may take to answer the last commit, and the client to leave its group.
 const LEAVE: Duration = Duration::from_secs(5);
 
-/// Tells which partitions were taken away.
-pub(super) struct Reporter(mpsc::UnboundedSender<Vec<Partition>>);
+/// The alarm that no broker is there.
+const KAFKA: &str = "kafka";
+
+/// How long writes of partitions that are taken away are waited for; the group waits meanwhile.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Tells which partitions were taken away, after their writes have ended.
+pub(super) struct Reporter {
+    underway: Arc<Underway>,
+    metrics: Metrics,
+    revoked: mpsc::UnboundedSender<Vec<Partition>>,
+}
 
 impl ClientContext for Reporter {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -29,19 +43,38 @@ impl ClientContext for Reporter {
 
     fn error(&self, error: KafkaError, reason: &str) {
         kafka::log_error(&error, reason);
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.metrics.health.raise(KAFKA, reason);
+        }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let is_up = |broker: &Broker| broker.nodeid >= 0 && broker.state == "UP";
+        if statistics.brokers.values().any(is_up) {
+            self.metrics.health.clear(KAFKA);
+        }
+        self.metrics.lags(&statistics);
     }
 }
 
 impl ConsumerContext for Reporter {
-    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+    fn pre_rebalance(&self, client: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
             Rebalance::Assign(list) => {
                 tracing::info!(partitions = list.count(), "partitions are assigned");
             }
             Rebalance::Revoke(list) => {
-                tracing::info!(partitions = list.count(), "partitions are taken away");
+                let taken = partitions(list);
+                tracing::info!(partitions = taken.len(), "partitions are taken away");
+                let settled = tokio::task::block_in_place(|| self.underway.take(&taken, DRAIN));
+                for (Partition { topic, number }, last) in settled {
+                    // Refused where the group has given the partition to another already; it reads these events again.
+                    if let Err(error) = client.store_offset(&topic, number, last) {
+                        tracing::debug!(topic, partition = number, %error, "the last offset is not kept");
+                    }
+                }
                 // Nobody listens while the consumer ends.
-                let _ = self.0.send(partitions(list));
+                let _ = self.revoked.send(taken);
             }
             Rebalance::Error(error) => {
                 tracing::error!(%error, "the group cannot share its partitions");
@@ -62,8 +95,10 @@ pub(super) type Client = StreamConsumer<Reporter>;
 /// Makes the client and subscribes to all topics.
 pub(super) fn open(
     config: &ConsumerConfig,
+    underway: Arc<Underway>,
+    metrics: Metrics,
 ) -> Result<(Client, mpsc::UnboundedReceiver<Vec<Partition>>), ConsumerError> {
-    let (sender, receiver) = mpsc::unbounded_channel();
+    let (revoked, receiver) = mpsc::unbounded_channel();
     let client: Client = kafka::client(&config.kafka.bootstrap, "consumer")
         .set("group.id", &config.group)
         .set("auto.offset.reset", "earliest")
@@ -71,8 +106,8 @@ pub(super) fn open(
         .set("enable.auto.offset.store", "false")
         .set("enable.auto.commit", "true")
         .set("auto.commit.interval.ms", "1000")
-        // One consumer is the rule: cooperative strategies gain nothing and have known trouble with commits.
-        .set("partition.assignment.strategy", "range")
+        // A second consumer takes its share without stopping the first. Never mixed with "range" in one group.
+        .set("partition.assignment.strategy", "cooperative-sticky")
         // The partitions of a consumer that was killed come back after this time.
         .set("session.timeout.ms", "10000")
         .set("heartbeat.interval.ms", "1000")
@@ -81,7 +116,12 @@ pub(super) fn open(
         .set("fetch.queue.backoff.ms", "50")
         .set("fetch.error.backoff.ms", "100")
         .set("queued.max.messages.kbytes", "16384")
-        .create_with_context(Reporter(sender))
+        .set("statistics.interval.ms", "1000")
+        .create_with_context(Reporter {
+            underway,
+            metrics,
+            revoked,
+        })
         .map_err(ConsumerError::Client)?;
     let topics: Vec<&str> = config
         .topics
@@ -132,7 +172,7 @@ pub(super) fn set_paused(client: &Client, partitions: &[Partition], paused: bool
 pub(super) async fn close(client: Client) {
     let leave = tokio::task::spawn_blocking(move || {
         if let Err(error) = client.commit_consumer_state(rdkafka::consumer::CommitMode::Sync)
-            && error.rdkafka_error_code() != Some(rdkafka::error::RDKafkaErrorCode::NoOffset)
+            && error.rdkafka_error_code() != Some(RDKafkaErrorCode::NoOffset)
         {
             tracing::warn!(%error, "the last offsets are not committed; their events are read again");
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::dead_letters::{Dead, bury};
 use super::document::{Record, document, is_same};
+use super::metrics::Metrics;
 use super::patience::Patience;
 use crate::config::Topic;
 use crate::store::{Document, Row, Store, Trouble};
@@ -24,12 +25,14 @@ pub struct Written {
 #[derive(Debug)]
 pub struct Writer<S> {
     store: Arc<S>,
+    metrics: Metrics,
 }
 
 impl<S> Clone for Writer<S> {
     fn clone(&self) -> Self {
         Self {
             store: Arc::clone(&self.store),
+            metrics: self.metrics.clone(),
         }
     }
 }
@@ -41,10 +44,11 @@ struct Entry<'a> {
 }
 
 impl<S: Store> Writer<S> {
-    /// Writes to this store.
-    pub fn new(store: S) -> Self {
+    /// Writes to this store and counts here.
+    pub fn new(store: S, metrics: Metrics) -> Self {
         Self {
             store: Arc::new(store),
+            metrics,
         }
     }
 
@@ -65,7 +69,8 @@ impl<S: Store> Writer<S> {
                 .await;
         }
         written.dead = dead.len();
-        bury(&*self.store, topic, &dead).await;
+        bury(&*self.store, topic, &dead, &self.metrics).await;
+        self.metrics.settled(records, written);
         written
     }
 
@@ -76,7 +81,7 @@ impl<S: Store> Writer<S> {
         written: &mut Written,
         dead: &mut Vec<Dead<'a>>,
     ) {
-        let mut patience = Patience::new(database);
+        let mut patience = Patience::new(database, &self.metrics);
         let mut work = vec![round];
         while let Some(batch) = work.pop() {
             if batch.is_empty() {

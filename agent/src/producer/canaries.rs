@@ -6,8 +6,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::ProducerError;
-use super::delivery::{Client, Guarantee};
-use super::pending::PendingEvent;
+use super::delivery::{Client, Guarantee, QUEUE_WAIT};
 use crate::config::ProducerConfig;
 use crate::event::{Origin, Payload, Taken, host_name};
 
@@ -51,17 +50,12 @@ pub async fn send(
         run: run.to_owned(),
     };
     for sequence in 1..=count {
-        let rendered = origin.render(sequence, &Taken::now(Payload::Canary));
+        let taken = Taken::now(Payload::Canary);
+        let rendered = origin.render(sequence, &taken);
         let (event, _) = rendered.map_err(|source| ProducerError::Render { sequence, source })?;
-        client
-            .send(
-                sequence,
-                &PendingEvent {
-                    topic: topic.to_owned(),
-                    event,
-                },
-            )
-            .await;
+        while !client.send(sequence, topic, taken.at.as_millisecond(), &event) {
+            tokio::time::sleep(QUEUE_WAIT).await;
+        }
     }
     let (mut acked, mut reported) = (0, 0);
     while reported < count {
@@ -70,7 +64,7 @@ pub async fn send(
         };
         reported += 1;
         match report.result {
-            Ok(()) => acked += 1,
+            Ok(_) => acked += 1,
             Err(error) => {
                 tracing::error!(sequence = report.ticket, %error, "a canary was not confirmed");
             }

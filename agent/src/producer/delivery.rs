@@ -5,16 +5,15 @@ use std::time::Duration;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
+use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use tokio::sync::mpsc;
 
 use super::ProducerError;
-use super::pending::PendingEvent;
 use crate::kafka;
 
-/// How long the client waits for its own queue to have room before it is asked again.
-const QUEUE_WAIT: Duration = Duration::from_millis(20);
+/// How long to wait before a client whose queue was full is asked again.
+pub(super) const QUEUE_WAIT: Duration = Duration::from_millis(20);
 
 /// What became of one event.
 #[derive(Debug)]
@@ -23,8 +22,8 @@ pub(super) struct Delivery {
     pub(super) generation: u64,
     /// The number the event was given out under.
     pub(super) ticket: u64,
-    /// Whether Kafka confirmed it.
-    pub(super) result: Result<(), KafkaError>,
+    /// The event's time in milliseconds, if it has one, where Kafka confirmed it.
+    pub(super) result: Result<Option<i64>, KafkaError>,
 }
 
 /// Where deliveries are reported to.
@@ -50,7 +49,7 @@ impl ProducerContext for Reporter {
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<u64>) {
         let result = result
             .as_ref()
-            .map(|_| ())
+            .map(|message| message.timestamp().to_millis())
             .map_err(|(error, _)| error.clone());
         // Nobody listens any more once the producer has given up waiting; the event then stays pending.
         let _ = self.deliveries.send(Delivery {
@@ -132,8 +131,9 @@ impl Client {
             .set("partitioner", "murmur2_random")
             .set("compression.type", "lz4")
             .set("linger.ms", "2")
-            .set("queue.buffering.max.messages", "20000")
-            .set("queue.buffering.max.kbytes", "131072")
+            // More than is ever on its way.
+            .set("queue.buffering.max.messages", "100000")
+            .set("queue.buffering.max.kbytes", "65536")
             .create_with_context(reporter)
             .map_err(ProducerError::Client)?;
         self.producer = Some(producer);
@@ -159,30 +159,27 @@ impl Client {
         }
     }
 
-    /// Gives an event to the client, waiting while its queue is full. A refusal is reported as a delivery.
-    pub(super) async fn send(&self, ticket: u64, pending: &PendingEvent) {
-        let mut record = BaseRecord::with_opaque_to(&pending.topic, Box::new(ticket))
+    /// Gives an event to the client; a refusal is reported as a delivery. Returns whether there was room for it.
+    pub(super) fn send(&self, ticket: u64, topic: &str, timestamp: i64, event: &str) -> bool {
+        let Some(producer) = &self.producer else {
+            return false;
+        };
+        let record = BaseRecord::with_opaque_to(topic, Box::new(ticket))
             .key(&self.key)
-            .payload(&pending.event);
-        loop {
-            let Some(producer) = &self.producer else {
-                return;
-            };
-            match producer.send(record) {
-                Ok(()) => return,
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
-                    record = refused;
-                    tokio::time::sleep(QUEUE_WAIT).await;
-                }
-                Err((error, refused)) => {
-                    let report = Delivery {
-                        generation: self.generation,
-                        ticket: *refused.delivery_opaque,
-                        result: Err(error),
-                    };
-                    let _ = self.deliveries.send(report);
-                    return;
-                }
+            .timestamp(timestamp)
+            .payload(event);
+        match producer.send(record) {
+            Ok(()) => true,
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => false,
+            Err((error, refused)) => {
+                let report = Delivery {
+                    generation: self.generation,
+                    ticket: *refused.delivery_opaque,
+                    result: Err(error),
+                };
+                // The receiver lives as long as the client.
+                let _ = self.deliveries.send(report);
+                true
             }
         }
     }

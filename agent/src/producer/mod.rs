@@ -1,43 +1,47 @@
 //! The producer: takes events from a source and gives them to Kafka until the run is complete.
 //!
-//! An event is numbered and written to `pending.jsonl` before it is sent, and leaves that file only after Kafka has
-//! confirmed it and the number is in `state.json`. So a crash at any moment loses nothing that was given out, and a
-//! number is never used for two different events.
+//! An event is numbered and written to the spool before it is sent, and is counted as sent when Kafka has confirmed it.
+//! So a crash at any moment loses nothing that was given out, and a number is never used for two different events. While
+//! Kafka is away the spool fills; when it is full the source is not read.
 
 pub mod canaries;
 mod delivery;
-mod pending;
+mod metrics;
+mod spool;
 mod state;
+mod window;
 
-use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
-use crate::config::ProducerConfig;
+use crate::config::{ProducerConfig, SpoolSync};
 use crate::event::{Origin, Taken, host_name};
+use crate::observe::{self, Health, Service};
 use crate::shutdown::Shutdown;
 use crate::source;
-use delivery::{Client, Delivery, Guarantee};
-use pending::{Pending, PendingEvent};
+use delivery::{Client, Delivery, Guarantee, QUEUE_WAIT};
+use metrics::Metrics;
+pub use spool::SpoolError;
+use spool::{Record, Spool};
 pub use state::{State, StateDirectory, StateError};
+use window::Window;
 
-/// The most events on their way at once; above it the source waits.
-const MAX_IN_FLIGHT: usize = 2000;
-/// The most events taken from the source at once.
-const MAX_TAKEN: usize = 64;
-/// The size of the pending file above which everything must be confirmed first, so that it can be emptied.
-const MAX_PENDING_BYTES: u64 = 16 << 20;
+/// The most confirmations taken at once.
+const MAX_REPORTS: usize = 4096;
+/// The most batches of the source written at once.
+const MAX_BATCHES: usize = 16;
 /// How long the events on their way are waited for at the end.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How often the state is written while events never stop being on their way.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// How long Kafka may confirm nothing of what is on its way before that is an alarm.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// Says why a producer ended early.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +49,9 @@ pub enum ProducerError {
     /// The state directory cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The spool cannot be used.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
     /// The Kafka client cannot be made.
     #[error("the Kafka client cannot be made")]
     Client(#[source] KafkaError),
@@ -56,20 +63,6 @@ pub enum ProducerError {
         /// Why.
         source: serde_json::Error,
     },
-}
-
-/// An event that is on its way.
-struct InFlight {
-    /// The event's number in the present run; none when it is left from an older one.
-    sequence: Option<u64>,
-    pending: PendingEvent,
-}
-
-/// What an event left from before says about itself.
-#[derive(Deserialize)]
-struct Numbered {
-    run: String,
-    sequence: u64,
 }
 
 /// What `new-run` prints.
@@ -85,7 +78,13 @@ pub struct NewRun {
 /// When the producer is running, or the state cannot be written.
 pub fn new_run(config: &ProducerConfig) -> Result<NewRun, ProducerError> {
     let directory = StateDirectory::open(&config.state.directory)?;
-    let state = State::new(config);
+    // Without a state that can be read, all of the spool is sent again: what is there already stays as it is.
+    let ticket = directory
+        .load()
+        .ok()
+        .flatten()
+        .map_or(0, |state| state.ticket);
+    let state = State::new(config, ticket);
     directory.save(&state)?;
     Ok(NewRun {
         client: config.client.clone(),
@@ -96,15 +95,19 @@ pub fn new_run(config: &ProducerConfig) -> Result<NewRun, ProducerError> {
 /// Runs until the run is complete, the source ends or the end is asked for.
 ///
 /// # Errors
-/// When the state cannot be read or written, or the Kafka client cannot be made.
+/// When the state or the spool cannot be read, or the Kafka client cannot be made.
 pub async fn run(config: ProducerConfig, shutdown: Shutdown) -> Result<(), ProducerError> {
-    let (mut producer, deliveries) = Producer::open(&config).await?;
-    if producer.state.finished && producer.in_flight.is_empty() {
+    let (metrics, registry) = Metrics::new();
+    let health = Health::default();
+    let (mut producer, deliveries) = Producer::open(&config, metrics, health.clone())?;
+    observe::serve(config.metrics.listen.clone(), registry, health);
+    let service = Service::ready();
+    if producer.state.finished && producer.is_idle() {
         tracing::info!(run = %producer.state.run, produced = producer.state.produced, "the run is finished");
         return Ok(());
     }
-    let source = source::start(&config.source);
-    producer.run(source, deliveries, shutdown).await
+    let source = source::start(&config.source, producer.state.mark);
+    producer.run(source, deliveries, shutdown, service).await
 }
 
 struct Producer {
@@ -112,45 +115,61 @@ struct Producer {
     topic: String,
     directory: StateDirectory,
     state: State,
-    pending: Pending,
+    /// Whether the state has changed since it was written.
+    is_unsaved: bool,
+    saved_at: Instant,
+    spool: Spool,
+    window: Window,
+    /// Events taken from the source that the disk had no room for.
+    held: Vec<Taken>,
+    /// When they are tried again.
+    write_at: Option<Instant>,
     client: Client,
-    in_flight: BTreeMap<u64, InFlight>,
-    next_ticket: u64,
     backoff: Backoff,
     /// When the client is replaced, after it reported an error.
     renew_at: Option<Instant>,
-    saved_at: Instant,
+    /// When Kafka last confirmed something, or had nothing to confirm.
+    heard_at: Instant,
+    metrics: Metrics,
+    health: Health,
 }
 
 impl Producer {
-    /// Reads what an earlier process left and sends what was not confirmed.
-    async fn open(
+    /// Reads what an earlier process left.
+    fn open(
         config: &ProducerConfig,
+        metrics: Metrics,
+        health: Health,
     ) -> Result<(Self, mpsc::UnboundedReceiver<Delivery>), ProducerError> {
         let directory = StateDirectory::open(&config.state.directory)?;
-        let mut state = match directory.load()? {
-            Some(state) if state.settings == state::settings_hash(config) => state,
-            _ => State::new(config),
+        let found = directory.load()?;
+        let ticket = found.as_ref().map_or(0, |state| state.ticket);
+        // What a power cut took from a spool that the system writes when it likes may have been sent.
+        let is_sure =
+            |state: &State| config.spool.sync == SpoolSync::Always || state.boot == state::boot();
+        let mut state = match found {
+            Some(state) if state.settings == state::settings_hash(config) && is_sure(&state) => {
+                state
+            }
+            _ => State::new(config, ticket),
         };
-        let (pending, left) = Pending::open(&directory.file("pending.jsonl"))?;
-        let mut in_flight = BTreeMap::new();
-        for (ticket, pending) in (0..).zip(left) {
-            let numbered: Numbered =
-                serde_json::from_str(&pending.event).map_err(|source| StateError::Damaged {
-                    path: directory.file("pending.jsonl"),
-                    source,
-                })?;
-            let sequence = Some(numbered.sequence).filter(|_| numbered.run == state.run);
-            state.produced = state.produced.max(sequence.unwrap_or(0));
-            in_flight.insert(ticket, InFlight { sequence, pending });
+        let spool = Spool::open(&directory.file("spool"), &config.spool, ticket, |record| {
+            if record.run == state.run && record.sequence > state.produced {
+                (state.produced, state.mark) = (record.sequence, record.mark);
+            }
+        })?;
+        if spool.is_damaged() {
+            // Numbers of events that were lost may have been sent: they must not be used again.
+            state = State::new(config, ticket);
         }
-        // Kept before the first event, or a crash would leave pending events of a run nobody knows.
+        // Kept before the first event, or a crash would leave events of a run nobody knows.
         directory.save(&state)?;
         let (client, deliveries) = Client::new(
             &config.kafka.bootstrap,
             &config.client,
             Guarantee::Idempotent,
         )?;
+        metrics.spool_limit.set(config.spool.bytes.cast_signed());
         let producer = Self {
             origin: Origin {
                 client: config.client.clone(),
@@ -160,23 +179,28 @@ impl Producer {
             topic: config.kafka.topic.clone(),
             directory,
             state,
-            pending,
-            client,
-            next_ticket: in_flight.len() as u64,
-            in_flight,
-            backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(30)),
-            renew_at: None,
+            is_unsaved: false,
             saved_at: Instant::now(),
+            spool,
+            window: Window::default(),
+            held: Vec::new(),
+            write_at: None,
+            client,
+            backoff: backoff(),
+            renew_at: None,
+            heard_at: Instant::now(),
+            metrics,
+            health,
         };
-        producer.send_all().await;
         Ok((producer, deliveries))
     }
 
     async fn run(
         &mut self,
-        mut source: mpsc::Receiver<Taken>,
+        mut source: mpsc::Receiver<Vec<Taken>>,
         mut deliveries: mpsc::UnboundedReceiver<Delivery>,
         mut shutdown: Shutdown,
+        mut service: Service,
     ) -> Result<(), ProducerError> {
         let State {
             run,
@@ -184,33 +208,43 @@ impl Producer {
             count,
             ..
         } = &self.state;
-        tracing::info!(%run, produced, count, left = self.in_flight.len(), "started");
+        let left = self.spool.end() - self.state.ticket;
+        tracing::info!(%run, produced, count, left, "started");
         let mut open = !self.state.finished;
         loop {
+            self.send().await?;
             self.settle()?;
             open = open && self.wanted() > 0;
-            if !open && self.in_flight.is_empty() {
+            if !open && self.held.is_empty() && self.is_idle() {
                 break;
             }
-            let room = self.room();
-            let renew = self.renew_at;
+            let takes = open && self.held.is_empty() && self.has_room();
+            let (renew, write) = (self.renew_at, self.write_at);
             let (mut taken, mut reports) = (Vec::new(), Vec::new());
             tokio::select! {
                 biased;
                 () = shutdown.requested() => {
                     drop(source);
-                    self.drain(&mut deliveries).await?;
-                    return Ok(());
+                    Service::stopping();
+                    return self.drain(&mut deliveries).await;
                 }
-                _ = deliveries.recv_many(&mut reports, MAX_IN_FLIGHT) => self.confirm(reports)?,
+                () = service.turn() => self.look(),
+                _ = deliveries.recv_many(&mut reports, MAX_REPORTS) => self.confirm(reports)?,
                 () = tokio::time::sleep_until(renew.unwrap_or_else(Instant::now)), if renew.is_some() => {
                     self.renew_at = None;
                     self.client.renew()?;
-                    self.send_all().await;
+                    self.spool.rewind(self.state.ticket)?;
                 }
-                received = source.recv_many(&mut taken, room), if open && room > 0 => {
+                () = tokio::time::sleep_until(write.unwrap_or_else(Instant::now)), if write.is_some() => {
+                    self.write_at = None;
+                    self.give_out()?;
+                }
+                received = source.recv_many(&mut taken, MAX_BATCHES), if takes => {
                     open = received > 0;
-                    self.give_out(&taken).await?;
+                    self.held = taken.into_iter().flatten().collect();
+                    // What is beyond the run's end was read in vain.
+                    self.held.truncate(self.wanted());
+                    self.give_out()?;
                 }
             }
         }
@@ -219,6 +253,11 @@ impl Producer {
         self.client.close();
         tracing::info!(run = %self.state.run, produced = self.state.produced, "the run is finished");
         Ok(())
+    }
+
+    /// Returns whether Kafka has confirmed all that was given out.
+    fn is_idle(&self) -> bool {
+        self.window.is_empty() && self.spool.position() == self.spool.end()
     }
 
     /// Returns how many events the run still wants.
@@ -231,23 +270,30 @@ impl Producer {
         }
     }
 
-    /// Returns how many events may be taken now.
-    fn room(&self) -> usize {
-        if self.renew_at.is_some() || self.pending.bytes() > MAX_PENDING_BYTES {
-            return 0;
+    /// Returns whether the spool takes more, and says so where that changes.
+    fn has_room(&self) -> bool {
+        if !self.spool.is_full() {
+            if self.health.clear("spool") {
+                tracing::info!("the spool has room again; the source is read");
+            }
+            return true;
         }
-        MAX_IN_FLIGHT
-            .saturating_sub(self.in_flight.len())
-            .min(self.wanted())
-            .min(MAX_TAKEN)
+        if self
+            .health
+            .raise("spool", "is full; the source is not read")
+        {
+            tracing::error!(
+                bytes = self.spool.bytes(),
+                "the spool is full: the source is not read until Kafka has confirmed events"
+            );
+        }
+        false
     }
 
-    /// Numbers events, keeps them on the disk, then sends them.
-    async fn give_out(&mut self, taken: &[Taken]) -> Result<(), ProducerError> {
-        let first = self.next_ticket;
-        let mut events = Vec::with_capacity(taken.len());
-        for taken in taken {
-            let sequence = self.state.produced + 1 + events.len() as u64;
+    /// Numbers the events at hand and keeps them on the disk. Where that is full they are held, and tried again.
+    fn give_out(&mut self) -> Result<(), ProducerError> {
+        let mut events = Vec::with_capacity(self.held.len());
+        for (sequence, taken) in (self.state.produced + 1..).zip(&self.held) {
             let rendered = self.origin.render(sequence, taken);
             let (event, cut) =
                 rendered.map_err(|source| ProducerError::Render { sequence, source })?;
@@ -257,45 +303,90 @@ impl Producer {
                     "the snapshot is too large for one event and was shortened"
                 );
             }
-            events.push(PendingEvent {
-                topic: self.topic.clone(),
-                event,
-            });
+            events.push(event);
         }
-        self.pending.append(&events)?;
-        for pending in events {
-            self.state.produced += 1;
-            self.in_flight.insert(
-                self.next_ticket,
-                InFlight {
-                    sequence: Some(self.state.produced),
-                    pending,
-                },
-            );
-            self.next_ticket += 1;
+        let (run, topic) = (&self.origin.run, &self.topic);
+        let numbered = (self.state.produced + 1..).zip(self.held.iter().zip(&events));
+        let records = numbered.map(|(sequence, (taken, event))| Record {
+            timestamp: taken.at.as_millisecond(),
+            sequence,
+            mark: taken.mark,
+            run,
+            topic,
+            event,
+        });
+        if let Err(error) = self.spool.append(records) {
+            let wait = self.backoff.next_wait();
+            let reason = crate::command::chain(&error);
+            if self.health.raise("disk", reason.clone()) {
+                tracing::error!(
+                    error = reason,
+                    held = events.len(),
+                    "events cannot be kept; they are tried again, and the source is not read"
+                );
+            }
+            self.write_at = Some(Instant::now() + wait);
+            return Ok(());
         }
-        for (ticket, in_flight) in self.in_flight.range(first..) {
-            self.client.send(*ticket, &in_flight.pending).await;
+        if self.health.clear("disk") {
+            tracing::info!("events can be kept again");
         }
+        if let Some(last) = self.held.last() {
+            self.state.mark = last.mark;
+        }
+        self.state.produced += events.len() as u64;
+        self.is_unsaved = true;
+        self.metrics.produced.inc_by(events.len() as u64);
+        let bytes: usize = events.iter().map(String::len).sum();
+        self.metrics.produced_bytes.inc_by(bytes as u64);
+        self.held.clear();
         Ok(())
     }
 
-    /// Sends everything that is not confirmed, in its order.
-    async fn send_all(&self) {
-        for (ticket, in_flight) in &self.in_flight {
-            self.client.send(*ticket, &in_flight.pending).await;
+    /// Gives the Kafka client what is next in the spool, as much as may be on its way.
+    async fn send(&mut self) -> Result<(), ProducerError> {
+        if self.window.is_empty() {
+            self.heard_at = Instant::now();
         }
+        while self.renew_at.is_none() && self.window.room() > 0 {
+            let (window, client, state) = (&mut self.window, &self.client, &self.state);
+            let mut refused = None;
+            let seen = self.spool.next(window.room(), |ticket, record| {
+                let sequence = Some(record.sequence).filter(|_| record.run == state.run);
+                if refused.is_none()
+                    && window.admit(ticket, sequence, record.event.len())
+                    && !client.send(ticket, record.topic, record.timestamp, record.event)
+                {
+                    refused = Some(ticket);
+                }
+            })?;
+            if let Some(ticket) = refused {
+                self.spool.rewind(ticket)?;
+                tokio::time::sleep(QUEUE_WAIT).await;
+                break;
+            }
+            if seen == 0 {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn confirm(&mut self, reports: Vec<Delivery>) -> Result<(), ProducerError> {
         for report in reports {
             match report.result {
-                Ok(()) => {
-                    self.in_flight.remove(&report.ticket);
-                    self.backoff =
-                        Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+                Ok(timestamp) => {
+                    self.window.confirm(report.ticket);
+                    self.metrics.confirmed.inc();
+                    if let Some(timestamp) = timestamp {
+                        self.metrics
+                            .latency
+                            .observe(observe::seconds_since(timestamp));
+                    }
+                    self.heard_at = Instant::now();
+                    self.backoff = backoff();
                 }
-                // What an old client reports at its end was sent again by the new one.
+                // What an old client reports at its end is sent again by the new one.
                 Err(_) if report.generation != self.client.generation() => {}
                 Err(error)
                     if error.rdkafka_error_code()
@@ -304,53 +395,100 @@ impl Producer {
                     self.refuse(report.ticket, &error)?;
                 }
                 Err(error) => {
+                    self.metrics.errors.inc();
                     if self.renew_at.is_none() {
                         let wait = self.backoff.next_wait();
                         tracing::error!(%error, wait_ms = wait.as_millis(), "Kafka did not take an event; it is sent again");
+                        self.health.raise("kafka", error.to_string());
                         self.renew_at = Some(Instant::now() + wait);
                     }
                 }
             }
         }
-        self.state.acked = match self.in_flight.values().find_map(|event| event.sequence) {
-            Some(first) => first - 1,
-            None => self.state.produced,
-        };
         Ok(())
     }
 
     /// Puts an event that Kafka will never take aside, so that it is neither lost nor in the way.
     fn refuse(&mut self, ticket: u64, error: &KafkaError) -> Result<(), ProducerError> {
-        let Some(event) = self.in_flight.remove(&ticket) else {
-            return Ok(());
-        };
-        let path: PathBuf = self.directory.file("refused.jsonl");
+        let path = self.directory.file("refused.jsonl");
         let mut file = std::fs::OpenOptions::new()
             .append(true)
             .create(true)
             .open(&path)
             .map_err(StateError::file(&path, "opened"))?;
-        writeln!(file, "{}", event.pending.event)
+        let position = self.spool.position();
+        let mut event = String::new();
+        self.spool.rewind(ticket)?;
+        self.spool
+            .next(1, |_, record| event.push_str(record.event))?;
+        self.spool.rewind(position)?;
+        writeln!(file, "{event}")
             .and_then(|()| file.sync_data())
             .map_err(StateError::file(&path, "written"))?;
-        tracing::error!(%error, sequence = event.sequence, file = %path.display(), "Kafka refuses an event for good; it is kept in the file");
+        self.window.confirm(ticket);
+        self.metrics.refused.inc();
+        tracing::error!(%error, file = %path.display(), "Kafka refuses an event for good; it is kept in the file");
         Ok(())
     }
 
-    /// Writes the state where it is time to, and empties the pending file where nothing is on its way.
+    /// Notes what is confirmed, writes the state where it is time to, and lets go of the spool's confirmed segments.
     fn settle(&mut self) -> Result<(), ProducerError> {
-        if self.pending.bytes() == 0 {
+        if let Some(sequence) = self.window.settle() {
+            self.state.acked = sequence;
+        }
+        let ticket = self.window.first().unwrap_or_else(|| self.spool.position());
+        // While the client is replaced, or reads again, the position is behind.
+        if ticket > self.state.ticket {
+            self.state.ticket = ticket;
+            self.is_unsaved = true;
+        }
+        let can_release = self.spool.has_confirmed(self.state.ticket);
+        if !self.is_unsaved
+            || !(can_release || self.is_idle() || self.saved_at.elapsed() >= SAVE_EVERY)
+        {
             return Ok(());
         }
-        let idle = self.in_flight.is_empty();
-        if idle || self.saved_at.elapsed() >= SAVE_EVERY {
-            self.directory.save(&self.state)?;
-            self.saved_at = Instant::now();
+        self.saved_at = Instant::now();
+        match self.directory.save(&self.state) {
+            Ok(()) => {
+                self.is_unsaved = false;
+                self.health.clear("state");
+            }
+            // On a full disk this waits; the spool itself tells all but the last second, and what is confirmed there is
+            // what makes room.
+            Err(error) => {
+                let reason = crate::command::chain(&error);
+                if self.health.raise("state", reason.clone()) {
+                    tracing::error!(
+                        error = reason,
+                        "the state cannot be written; it is tried again"
+                    );
+                }
+                if self.spool.ends_empty() {
+                    return Ok(());
+                }
+            }
         }
-        if idle {
-            self.pending.clear()?;
+        Ok(self.spool.release(self.state.ticket)?)
+    }
+
+    /// Shows how things stand, once a second.
+    fn look(&mut self) {
+        self.metrics
+            .in_flight
+            .set(self.window.len().cast_signed() as i64);
+        let left = self.spool.end() - self.state.ticket;
+        self.metrics.spool_events.set(left.cast_signed());
+        self.metrics
+            .spool_bytes
+            .set(self.spool.bytes().cast_signed());
+        if self.heard_at.elapsed() < SILENCE {
+            if self.renew_at.is_none() {
+                self.health.clear("kafka");
+            }
+        } else if self.health.raise("kafka", "confirms nothing") {
+            tracing::warn!(left, "Kafka confirms nothing; events are kept in the spool");
         }
-        Ok(())
     }
 
     /// Waits for what is on its way, but not for ever; the rest is sent by the next start.
@@ -358,21 +496,30 @@ impl Producer {
         &mut self,
         deliveries: &mut mpsc::UnboundedReceiver<Delivery>,
     ) -> Result<(), ProducerError> {
+        if !self.held.is_empty() {
+            self.give_out()?;
+            if !self.held.is_empty() {
+                tracing::error!(
+                    events = self.held.len(),
+                    "events taken from the source could not be kept and are lost"
+                );
+            }
+        }
         let deadline = Instant::now() + DRAIN;
-        while !self.in_flight.is_empty() {
+        while !self.window.is_empty() {
             let mut reports = Vec::new();
-            if tokio::time::timeout_at(deadline, deliveries.recv_many(&mut reports, MAX_IN_FLIGHT))
+            if tokio::time::timeout_at(deadline, deliveries.recv_many(&mut reports, MAX_REPORTS))
                 .await
                 .is_err()
             {
                 break;
             }
             self.confirm(reports)?;
+            self.settle()?;
         }
-        self.settle()?;
         self.directory.save(&self.state)?;
         self.client.close();
-        match self.in_flight.len() {
+        match self.spool.end() - self.state.ticket {
             0 => tracing::info!(produced = self.state.produced, "stopped"),
             left => tracing::warn!(
                 left,
@@ -381,4 +528,8 @@ impl Producer {
         }
         Ok(())
     }
+}
+
+fn backoff() -> Backoff {
+    Backoff::new(Duration::from_millis(500), Duration::from_secs(30))
 }

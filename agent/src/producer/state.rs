@@ -75,11 +75,20 @@ pub struct State {
     pub count: u64,
     /// Whether all events of the run are confirmed.
     pub finished: bool,
+    /// The first record of the spool that is not confirmed.
+    #[serde(default)]
+    pub ticket: u64,
+    /// Where the source was after the last event.
+    #[serde(default)]
+    pub mark: [u64; 2],
+    /// The machine's boot in which the run was last at work.
+    #[serde(default)]
+    pub boot: String,
 }
 
 impl State {
-    /// Returns a run of these settings that has not begun.
-    pub fn new(config: &ProducerConfig) -> Self {
+    /// Returns a run of these settings that has not begun; the spool's record `ticket` is the first one not confirmed.
+    pub fn new(config: &ProducerConfig, ticket: u64) -> Self {
         Self {
             version: VERSION,
             run: new_run(),
@@ -88,8 +97,17 @@ impl State {
             acked: 0,
             count: config.source.count,
             finished: false,
+            ticket,
+            mark: [0; 2],
+            boot: boot(),
         }
     }
+}
+
+/// Returns the id of the machine's boot; empty where the system tells none.
+pub(super) fn boot() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
 }
 
 /// Returns a new run's id: the time in UTC and a random part.
@@ -105,10 +123,12 @@ pub(super) fn settings_hash(config: &ProducerConfig) -> String {
         count,
         interval_ms,
         raw,
-    } = config.source;
+        path,
+    } = &config.source;
     let text = format!(
-        "{}\n{kind:?} {count} {interval_ms} {raw}",
-        config.kafka.topic
+        "{}\n{kind:?} {count} {interval_ms} {raw}{}",
+        config.kafka.topic,
+        path.display()
     );
     let hash = format!("{:x}", Sha256::digest(text.as_bytes()));
     hash[..16].to_owned()

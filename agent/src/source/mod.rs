@@ -1,5 +1,7 @@
 //! Where events come from: each source fills a channel with payloads until nobody takes them any more.
 
+pub mod file;
+mod lines;
 pub mod snapshot;
 pub mod stdin;
 mod table;
@@ -10,11 +12,11 @@ use tokio::sync::mpsc;
 use crate::config::{SourceKind, SourceSettings};
 use crate::event::Taken;
 
-/// How many payloads wait between a source and the producer.
-const WAITING: usize = 64;
+/// How many batches of lines wait between a source and the producer.
+const WAITING: usize = 4;
 
-/// Starts a source; the channel closes when the source has no more to give.
-pub fn start(settings: &SourceSettings) -> mpsc::Receiver<Taken> {
+/// Starts a source where it was at this mark; the channel closes when the source has no more to give.
+pub fn start(settings: &SourceSettings, mark: [u64; 2]) -> mpsc::Receiver<Vec<Taken>> {
     match settings.kind {
         SourceKind::Top => {
             // One at a time: a snapshot that waits gets old, a missed one is logged.
@@ -25,6 +27,11 @@ pub fn start(settings: &SourceSettings) -> mpsc::Receiver<Taken> {
         SourceKind::Stdin => {
             let (sender, receiver) = mpsc::channel(WAITING);
             tokio::spawn(stdin::run(tokio::io::stdin(), sender));
+            receiver
+        }
+        SourceKind::File => {
+            let (sender, receiver) = mpsc::channel(WAITING);
+            tokio::spawn(file::run(settings.path.clone(), mark, sender));
             receiver
         }
     }

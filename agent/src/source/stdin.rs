@@ -1,45 +1,29 @@
 //! The lines of the standard input, one event each.
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tokio::io::{AsyncRead, BufReader};
 use tokio::sync::mpsc;
 
+use super::lines::{self, Line};
 use crate::event::{Payload, Taken};
 
-/// The most bytes of one line. Even when each of them needs six in JSON, the event fits into a record.
-const MAX_LINE: u64 = 128 * 1024;
+/// How many bytes are read at once.
+const BUFFER: usize = 256 * 1024;
 
 /// Sends every line until the input ends or nobody listens. A line of more than 128 KiB becomes several.
-pub async fn run(input: impl AsyncRead + Unpin, lines: mpsc::Sender<Taken>) {
-    let mut input = BufReader::new(input);
-    let mut bytes = Vec::new();
+pub async fn run(input: impl AsyncRead + Unpin, batches: mpsc::Sender<Vec<Taken>>) {
+    let mut input = BufReader::with_capacity(BUFFER, input);
     loop {
-        bytes.clear();
-        match (&mut input)
-            .take(MAX_LINE)
-            .read_until(b'\n', &mut bytes)
-            .await
-        {
-            Ok(0) => return,
-            Ok(_) => {}
+        let lines = match lines::read(&mut input).await {
+            Ok(lines) if lines.is_empty() => return,
+            Ok(lines) => lines,
             Err(error) => {
                 tracing::error!(%error, "the standard input cannot be read any more");
                 return;
             }
-        }
-        if bytes.last() == Some(&b'\n') {
-            bytes.pop();
-            if bytes.last() == Some(&b'\r') {
-                bytes.pop();
-            }
-        } else if bytes.len() as u64 == MAX_LINE {
-            tracing::warn!(
-                bytes = MAX_LINE,
-                "a line is too long for one event and is split"
-            );
-        }
-        let line = String::from_utf8_lossy(&bytes).into_owned();
-        if lines
-            .send(Taken::now(Payload::Line { line }))
+        };
+        let taken = |Line { text: line, .. }| Taken::now(Payload::Line { line });
+        if batches
+            .send(lines.into_iter().map(taken).collect())
             .await
             .is_err()
         {
@@ -56,11 +40,13 @@ mod tests {
         let (sender, mut receiver) = mpsc::channel(100);
         run(input, sender).await;
         let mut lines = Vec::new();
-        while let Some(taken) = receiver.recv().await {
-            let Payload::Line { line } = taken.payload else {
-                panic!("not a line")
-            };
-            lines.push(line);
+        while let Some(batch) = receiver.recv().await {
+            for taken in batch {
+                let Payload::Line { line } = taken.payload else {
+                    panic!("not a line")
+                };
+                lines.push(line);
+            }
         }
         lines
     }

@@ -41,7 +41,7 @@ pub enum TopError {
 
 /// Sends a snapshot at every point of a fixed grid of time until nobody listens. A tick that comes while the last
 /// snapshot is still being taken or waits for its place is missed and logged.
-pub async fn run(settings: SourceSettings, snapshots: mpsc::Sender<Taken>) {
+pub async fn run(settings: SourceSettings, snapshots: mpsc::Sender<Vec<Taken>>) {
     let start = Instant::now();
     let mut tick = start;
     let (mut untold, mut told) = (0, None::<Instant>);
@@ -50,7 +50,7 @@ pub async fn run(settings: SourceSettings, snapshots: mpsc::Sender<Taken>) {
         match take(settings.raw).await {
             Ok(snapshot) => {
                 if snapshots
-                    .send(Taken::now(Payload::Top(Box::new(snapshot))))
+                    .send(vec![Taken::now(Payload::Top(Box::new(snapshot)))])
                     .await
                     .is_err()
                 {

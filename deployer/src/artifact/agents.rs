@@ -1,5 +1,6 @@
 //! The agents' binaries: found beside the deployer, and what a node must be to run them.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
@@ -13,7 +14,7 @@ use object::read::elf::FileHeader;
 
 use super::cache::sha256_of;
 use super::{ArtifactError, file_error};
-use crate::component::Artifact;
+use crate::component::{Artifact, artifact_key};
 
 /// Both agents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,26 @@ pub struct Agents {
     pub consumer: Agent,
 }
 
+impl Agents {
+    /// What both are, by their keys. Reads all of them: some ten milliseconds, the longest of what an unchanged `up` computes.
+    pub fn artifacts(&self) -> Result<BTreeMap<String, Artifact>, ArtifactError> {
+        let (producer, consumer) = std::thread::scope(|scope| {
+            let producer = scope.spawn(|| self.producer.artifact());
+            let consumer = self.consumer.artifact();
+            let producer = producer.join();
+            (
+                producer.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                consumer,
+            )
+        });
+        Ok([
+            (artifact_key::PRODUCER.to_owned(), producer?),
+            (artifact_key::CONSUMER.to_owned(), consumer?),
+        ]
+        .into())
+    }
+}
+
 /// An agent's binary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agent {
@@ -31,8 +52,6 @@ pub struct Agent {
     pub name: &'static str,
     /// The file.
     pub path: PathBuf,
-    /// Its SHA-256, in hex.
-    pub sha256: String,
     /// The machine it is for, as `uname -m` says it: `x86_64`, `aarch64`.
     pub machine: &'static str,
     /// The oldest glibc it runs with; `None`: it needs none.
@@ -40,13 +59,14 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// What it is.
-    pub fn artifact(&self) -> Artifact {
-        Artifact {
-            identity: format!("{} sha256:{}", self.name, self.sha256),
-            sha256: Some(self.sha256.clone()),
+    /// What it is. Reads all of it.
+    fn artifact(&self) -> Result<Artifact, ArtifactError> {
+        let sha256 = sha256_of(&self.path)?;
+        Ok(Artifact {
+            identity: format!("{} sha256:{sha256}", self.name),
+            sha256: Some(sha256),
             download: None,
-        }
+        })
     }
 }
 
@@ -93,20 +113,9 @@ pub fn find(directory: Option<&Path>, executable: &Path) -> Result<Agents, Artif
             "build the agents with `cargo build{flag} -p agent`, or name their directory by --agents"
         )
     };
-    // Both at the same time: their checksums are the longest of what an unchanged `up` computes.
-    let cure = cure.as_str();
-    let (producer, consumer) = std::thread::scope(|scope| {
-        let producer = scope.spawn(|| agent("producer", place, cure));
-        let consumer = agent("consumer", place, cure);
-        let producer = producer.join();
-        (
-            producer.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            consumer,
-        )
-    });
     Ok(Agents {
-        producer: producer?,
-        consumer: consumer?,
+        producer: agent("producer", place, &cure)?,
+        consumer: agent("consumer", place, &cure)?,
     })
 }
 
@@ -130,10 +139,9 @@ fn agent(name: &'static str, directory: &Path, cure: &str) -> Result<Agent, Arti
         .ok_or_else(|| unusable("it is for another machine".into()))?;
     Ok(Agent {
         name,
-        sha256: sha256_of(&path)?,
+        path,
         machine,
         libc,
-        path,
     })
 }
 

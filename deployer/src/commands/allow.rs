@@ -3,6 +3,7 @@
 use crate::cli::{Allow, Environment};
 use crate::cloud::aws::Aws;
 use crate::cloud::aws::operation as aws;
+use crate::cloud::aws::rules::Way;
 use crate::cloud::{Cloud as _, Operation};
 use crate::error::CommandError;
 use crate::report::{Event, Reporter};
@@ -33,8 +34,13 @@ pub async fn run(
     let topology = &deployment.topology;
     let wanted = clouds::wanted(CloudName::Aws, topology, &receipt, Some(&keys), environment)?;
     let mut plan = aws.plan(&wanted).await?;
-    plan.steps
-        .retain(|step| matches!(step.operation, Operation::Aws(aws::Operation::Allow { .. })));
+    let lets_in = |operation: &Operation| {
+        let Operation::Aws(aws::Operation::Allow { way, .. }) = operation else {
+            return false;
+        };
+        *way == Way::In
+    };
+    plan.steps.retain(|step| lets_in(&step.operation));
     let stop = Stop::on_interrupt();
     let record = |_| Ok(());
     steps::apply(&aws, &wanted, &plan.steps, &notes, reporter, &stop, &record).await?;

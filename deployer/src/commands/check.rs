@@ -12,10 +12,8 @@ use crate::report::Reporter;
 use crate::topology::CloudName;
 
 use super::clouds;
-use super::crew::PATIENCE_FOR_RUNNING;
 use super::draft::Draft;
-use super::look::{Look, Viewpoint, look};
-use crate::run::keys::Keys;
+use super::look::{Look, Lookout, look};
 
 /// Prints a line for each thing checked. Exit code 0 only when all is well.
 pub async fn run(
@@ -58,25 +56,9 @@ pub async fn run(
         }
     }
     draft.choose_couchdb().await?;
-    let nowhere = tempfile::tempdir()?;
-    let keys = draft
-        .entry
-        .as_ref()
-        .map(|entry| Keys::read(&entry.directory))
-        .transpose()?;
-    let directory = draft
-        .entry
-        .as_ref()
-        .map_or(nowhere.path().to_owned(), |entry| entry.directory.clone());
+    let lookout = Lookout::of(&draft)?;
     let change = Change::default();
-    let viewpoint = Viewpoint {
-        directory: &directory,
-        keys: keys.as_ref(),
-        change: &change,
-        environment,
-        reporter,
-        patience: PATIENCE_FOR_RUNNING,
-    };
+    let viewpoint = lookout.viewpoint(&change, environment, reporter);
     match look(&mut draft, &viewpoint).await {
         Ok(mut seen) => {
             seen.learn_systems().await?;

@@ -124,18 +124,24 @@ impl Draft {
             &settings,
             self.receipt.choices.kafka_source.as_deref(),
         )?;
-        let mut artifacts: BTreeMap<String, Artifact> = [
-            (
-                artifact_key::PRODUCER.to_owned(),
-                self.agents.producer.artifact(),
-            ),
-            (
-                artifact_key::CONSUMER.to_owned(),
-                self.agents.consumer.artifact(),
-            ),
-            (artifact_key::KAFKA.to_owned(), settings.artifact(source)),
-        ]
+        let mut artifacts: BTreeMap<String, Artifact> =
+            [(artifact_key::KAFKA.to_owned(), settings.artifact(source))]
         .into();
+        // The agents' binaries stay what they are while this program runs; plain machines get none.
+        if self
+            .topology
+            .nodes
+            .values()
+            .any(|node| !node.roles.is_empty())
+        {
+            for key in [artifact_key::PRODUCER, artifact_key::CONSUMER] {
+                let known = self.artifacts.remove_entry(key);
+                artifacts.extend(known);
+            }
+            if !artifacts.contains_key(artifact_key::CONSUMER) {
+                artifacts.extend(self.agents.artifacts()?);
+            }
+        }
         match self.couchdb() {
             Distribution::Pouchdb => {
                 artifacts.insert(artifact_key::COUCHDB.into(), couchdb::stand_in_identity());

@@ -13,7 +13,7 @@ use crate::error::CommandError;
 use crate::machine::Access;
 use crate::report::Reporter;
 use crate::run::journal;
-use crate::topology::{CloudName, Distribution, Role, Topology};
+use crate::topology::{CloudName, Distribution, OnTtl, Role, Topology};
 
 use super::draft::Draft;
 use super::look::Look;
@@ -84,7 +84,12 @@ pub async fn say(
         .filter(|look| look.name == CloudName::Aws)
     {
         let left = ttl::left(look.plan.expires, jiff::Timestamp::now());
-        writeln!(out, "machines:  {left}, then they power themselves off")?;
+        let then = match (look.plan.expires, topology.aws.on_ttl) {
+            (None, _) => "they run, and cost, until `deployer teardown`",
+            (_, OnTtl::Stop) => "then they power themselves off",
+            (_, OnTtl::Terminate) => "then they delete themselves with all their data",
+        };
+        writeln!(out, "machines:  {left}, {then}")?;
     }
     let stored = topology.nodes_with(Role::Consumer).next().is_some();
     let docs = if stored { "deployer docs · " } else { "" };

@@ -1,10 +1,11 @@
 //! A look at a deployment: what its clouds have, what its nodes say, and so what is to be done. Changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tempfile::TempDir;
 
 use crate::cli::{Change, Environment};
 use crate::cloud::{Cloud, CloudPlan, Wanted};
@@ -19,7 +20,7 @@ use crate::run::Executor as _;
 use crate::topology::CloudName;
 
 use super::clouds;
-use super::crew::{Crew, require_none};
+use super::crew::{Crew, PATIENCE_FOR_RUNNING, require_none};
 use super::draft::{Draft, Ends};
 use crate::run::keys::{self, Keys};
 
@@ -65,6 +66,48 @@ pub struct Viewpoint<'a> {
     pub reporter: &'a dyn Reporter,
     /// How long a machine may take to answer.
     pub patience: Duration,
+}
+
+/// Where to look from without a journal: the deployment's directory and keys, or before the first `up` an empty one and none.
+pub struct Lookout {
+    directory: PathBuf,
+    keys: Option<Keys>,
+    /// Keeps the empty directory for as long.
+    _nowhere: TempDir,
+}
+
+impl Lookout {
+    /// Finds the deployment of a draft.
+    pub fn of(draft: &Draft) -> Result<Self, CommandError> {
+        let nowhere = tempfile::tempdir()?;
+        let entry = draft.entry.as_ref();
+        let keys = entry
+            .map(|entry| Keys::read(&entry.directory))
+            .transpose()?;
+        let directory = entry.map_or(nowhere.path().into(), |entry| entry.directory.clone());
+        Ok(Self {
+            directory,
+            keys,
+            _nowhere: nowhere,
+        })
+    }
+
+    /// What a look at machines that should run needs.
+    pub fn viewpoint<'a>(
+        &'a self,
+        change: &'a Change,
+        environment: &'a Environment,
+        reporter: &'a dyn Reporter,
+    ) -> Viewpoint<'a> {
+        Viewpoint {
+            directory: &self.directory,
+            keys: self.keys.as_ref(),
+            change,
+            environment,
+            reporter,
+            patience: PATIENCE_FOR_RUNNING,
+        }
+    }
 }
 
 /// Looks. Renews in the draft's receipt the epochs of topics that will be made anew.

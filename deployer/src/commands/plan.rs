@@ -10,10 +10,8 @@ use crate::cloud::CloudStep;
 use crate::error::CommandError;
 use crate::report::Reporter;
 
-use super::crew::PATIENCE_FOR_RUNNING;
 use super::draft::Draft;
-use super::look::{Look, Viewpoint, look};
-use crate::run::keys::Keys;
+use super::look::{Look, Lookout, look};
 
 /// The whole plan as JSON: machines first, then what happens on nodes.
 #[derive(Serialize)]
@@ -44,24 +42,8 @@ pub async fn run(
     )
     .await?;
     draft.choose_couchdb().await?;
-    let nowhere = tempfile::tempdir()?;
-    let keys = draft
-        .entry
-        .as_ref()
-        .map(|entry| Keys::read(&entry.directory))
-        .transpose()?;
-    let directory = draft
-        .entry
-        .as_ref()
-        .map_or(nowhere.path().to_owned(), |entry| entry.directory.clone());
-    let viewpoint = Viewpoint {
-        directory: &directory,
-        keys: keys.as_ref(),
-        change: &options.change,
-        environment,
-        reporter,
-        patience: PATIENCE_FOR_RUNNING,
-    };
+    let lookout = Lookout::of(&draft)?;
+    let viewpoint = lookout.viewpoint(&options.change, environment, reporter);
     let seen = look(&mut draft, &viewpoint).await?;
     let settled = seen.is_settled();
     if options.json {

@@ -34,13 +34,15 @@ impl Times {
         self.0.push((what.into(), start.elapsed().as_secs_f64()));
     }
 
+    /// In words, without what took next to nothing. Names of stages have commas, so the parts have points between them.
     fn words(&self) -> String {
         let parts: Vec<String> = self
             .0
             .iter()
+            .filter(|(_, seconds)| *seconds >= 0.05)
             .map(|(what, seconds)| format!("{what} {seconds:.1}"))
             .collect();
-        parts.join(", ")
+        parts.join(" · ")
     }
 }
 
@@ -182,7 +184,7 @@ pub async fn run(
     times.since("proof", proving);
     let seconds = started.elapsed().as_secs_f64();
     reporter.event(&Event::Note(format!(
-        "{}: done in {seconds:.1} s ({})",
+        "{}: done in {seconds:.1} s: {}",
         draft.topology.name,
         times.words()
     )));

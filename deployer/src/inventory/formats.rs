@@ -269,7 +269,7 @@ mod tests {
     use super::FORMATS;
 
     /// Format, good texts, bad texts.
-    const CASES: [(&str, &[&str], &[&str]); 16] = [
+    const CASES: [(&str, &[&str], &[&str]); 17] = [
         (
             "deployment-name",
             &["a", "utilization", "sixteen-letters1"],
@@ -395,6 +395,11 @@ mod tests {
             &["", "{", "{x}", "a{number", "__{client}", "a b"],
         ),
         (
+            "ttl",
+            &["never", "30m", "12h", "1h 30m"],
+            &["", "12", "h", "29m", "-12h", "Never"],
+        ),
+        (
             "web-address",
             &["https://a", "http://127.0.0.1:8080/kafka/"],
             &[
@@ -412,6 +417,7 @@ mod tests {
 
     #[test]
     fn each_format_takes_the_good_and_refuses_the_bad() {
+        assert_eq!(FORMATS.len(), CASES.len());
         for ((name, check), (case, good, bad)) in FORMATS.into_iter().zip(CASES) {
             assert_eq!(name, case);
             for text in good {

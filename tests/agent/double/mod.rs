@@ -39,6 +39,10 @@ pub struct State {
     pub admin: (String, String),
     /// Faults of the next requests that write, in their order.
     pub faults: VecDeque<Fault>,
+    /// What goes wrong with every write until this is taken away.
+    pub lasting: Option<Fault>,
+    /// Whether requests wait for their answer.
+    pub hangs: bool,
     /// Whether rows are answered in another order than asked.
     pub shuffled: bool,
     /// The largest document, in bytes.
@@ -62,6 +66,8 @@ impl Double {
             users: HashMap::new(),
             admin: ("admin".into(), "adminpw".into()),
             faults: VecDeque::new(),
+            lasting: None,
+            hangs: false,
             shuffled: true,
             max_document: 8_000_000,
             log: Vec::new(),

@@ -36,6 +36,9 @@ pub async fn answer(request: &Request, state: &Arc<Mutex<State>>) -> Reply {
     {
         wait_for_news(request, state).await;
     }
+    while state.lock().unwrap().hangs {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let mut state = state.lock().unwrap();
     let who = match &request.user {
         None => Who::Stranger,
@@ -123,7 +126,7 @@ fn in_database(
     let (max_document, shuffled) = (state.max_document, state.shuffled);
     let is_write = rest == "_bulk_docs";
     let fault = if is_write {
-        state.faults.pop_front()
+        state.faults.pop_front().or(state.lasting)
     } else {
         None
     };
@@ -170,6 +173,16 @@ fn in_database(
         ("POST", "_bulk_docs") => write(database, request, fault, max_document, shuffled),
         ("POST" | "GET", "_all_docs") => all_documents(database, request),
         ("GET", "_changes") => changes(database, request),
+        ("DELETE", id) => match database.get(id) {
+            None => error(404, "not_found", "missing"),
+            Some(document) if document["_rev"] != request.query["rev"].as_str() => {
+                error(409, "conflict", "Document update conflict.")
+            }
+            Some(_) => {
+                database.delete(id);
+                Answer(200, json!({"ok": true, "id": id}))
+            }
+        },
         _ => error(405, "method_not_allowed", "Only some."),
     }
 }
@@ -279,6 +292,12 @@ fn all_documents(database: &Database, request: &Request) -> Reply {
         let live = database.live();
         live.keys()
             .filter(|id| **id >= start && **id <= end)
+            .take(
+                request
+                    .query
+                    .get("limit")
+                    .map_or(usize::MAX, |limit| limit.parse().unwrap()),
+            )
             .map(|id| row(id))
             .collect()
     };

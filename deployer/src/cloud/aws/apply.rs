@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use aws_sdk_ec2::Client;
 
-use super::failure::{api, code, not_found};
+use super::failure::api;
 use super::notes::note;
 use super::observed::Instance;
 use super::operation::{Operation, Place, Ref};
-use super::rules::Rule;
 use super::settings::Settings;
 use super::tags::{self, Scope};
-use super::wait::{self, Pace};
+use super::wait::Pace;
 use super::{Aws, launch, make, make_access, remove, running};
 use crate::cloud::{Applied, CloudError, Notes, Progress, Wanted};
 
@@ -112,15 +111,18 @@ pub async fn apply(hands: &Hands<'_>, operation: &Operation) -> Result<Applied, 
         Operation::CreateGroup { vpc } => make_access::group(hands, vpc).await?,
         Operation::Allow {
             group,
+            way,
             rules,
             ssh_from,
         } => {
             if let Some(ssh_from) = ssh_from {
                 hands.notes.record(note::SSH_FROM, ssh_from)?;
             }
-            allow(hands, &hands.id(group)?, rules).await?;
+            make_access::allow(hands, &hands.id(group)?, *way, rules).await?;
         }
-        Operation::Revoke { group, rules } => revoke(hands, group, rules).await?,
+        Operation::Revoke { group, way, rules } => {
+            make_access::revoke(hands, group, *way, rules).await?;
+        }
         Operation::ImportKey => make_access::key(hands).await?,
         Operation::Launch(launch) => machine = Some(launch::launch(hands, launch).await?),
         Operation::Start { node, instance } => {
@@ -144,59 +146,6 @@ pub async fn apply(hands: &Hands<'_>, operation: &Operation) -> Result<Applied, 
         machine,
         ..Applied::default()
     })
-}
-
-async fn allow(hands: &Hands<'_>, group: &str, rules: &BTreeSet<Rule>) -> Result<(), CloudError> {
-    let authorize = async |rules: Vec<&Rule>| {
-        let permissions = rules.iter().map(|rule| rule.permission(group)).collect();
-        let call = hands
-            .ec2()
-            .authorize_security_group_ingress()
-            .group_id(group)
-            .set_ip_permissions(Some(permissions));
-        let call = || async {
-            let answer = call.clone().send().await;
-            answer
-                .map(|_| ())
-                .map_err(|error| api("AuthorizeSecurityGroupIngress", &error))
-        };
-        wait::while_failing(hands.pace(), hands.pace().settle, not_found, call).await
-    };
-    match authorize(rules.iter().collect()).await {
-        // One that is there already fails them all: one by one then.
-        Err(error) if code(&error) == "InvalidPermission.Duplicate" => {
-            for rule in rules {
-                match authorize(vec![rule]).await {
-                    Err(error) if code(&error) == "InvalidPermission.Duplicate" => {}
-                    result => result?,
-                }
-            }
-            Ok(())
-        }
-        result => result,
-    }
-}
-
-pub(super) async fn revoke(
-    hands: &Hands<'_>,
-    group: &str,
-    rules: &BTreeSet<Rule>,
-) -> Result<(), CloudError> {
-    let permissions = rules.iter().map(|rule| rule.permission(group)).collect();
-    let call = hands
-        .ec2()
-        .revoke_security_group_ingress()
-        .group_id(group)
-        .set_ip_permissions(Some(permissions));
-    match call
-        .send()
-        .await
-        .map(|_| ())
-        .map_err(|error| api("RevokeSecurityGroupIngress", &error))
-    {
-        Err(error) if not_found(&error) => Ok(()),
-        result => result,
-    }
 }
 
 async fn renew(

@@ -29,6 +29,13 @@ where
             }
         }
         SdkError::ConstructionFailure(_) => ("request".to_owned(), chain(error)),
+        SdkError::DispatchFailure(failure) if failure.is_io() => {
+            let words = format!(
+                "the service does not answer: {}; is the region's name right, and is this box online?",
+                root(error)
+            );
+            (NO_ANSWER.to_owned(), words)
+        }
         _ => (NO_ANSWER.to_owned(), chain(error)),
     };
     let message = match advice(&code, call) {
@@ -46,6 +53,15 @@ where
 fn chain<E: std::error::Error>(error: &E) -> String {
     let text = DisplayErrorContext(error).to_string();
     text.split(" (").next().unwrap_or(&text).to_owned()
+}
+
+/// The first cause of an error: what the box itself said.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
 }
 
 /// Refusals carry an encoded text of a kilobyte that only AWS can read.

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::network::{Network, pick, resource_name};
 use super::notes::note;
+use super::observed::Group;
 use super::operation::{Operation, Ref};
 use super::plan::{View, ssh_from, stage, step};
-use super::rules;
+use super::rules::{self, Rule, Way};
 use crate::cloud::{CloudError, CloudStep};
 
 /// The security group, and its rules where they differ.
@@ -25,11 +26,7 @@ pub(super) fn plan(
         note::GROUP,
         here.clone().map(|group| group.id.as_str()),
     );
-    let seen = here
-        .clone()
-        .find(|group| Some(group.id.as_str()) == id)
-        .map(|group| group.rules.clone())
-        .unwrap_or_default();
+    let seen = here.clone().find(|group| Some(group.id.as_str()) == id);
     net.group = Ref::to(id, note::GROUP);
     if id.is_none() {
         let operation = Operation::CreateGroup {
@@ -43,42 +40,76 @@ pub(super) fn plan(
         ));
     }
     let wanted = rules::wanted(view.wanted, &ssh_from(view.wanted, view.settings)?);
-    let missing: BTreeSet<rules::Rule> = wanted.difference(&seen).cloned().collect();
-    if !missing.is_empty() {
-        let words = format!("let in {}", listed(&missing));
+    let none = BTreeSet::new();
+    let inwards = seen.map_or(&none, |group| &group.rules);
+    if let Some(rules) = beyond(&wanted, inwards) {
+        let words = format!("let in {}", listed(&rules));
         let operation = Operation::Allow {
             group: net.group.clone(),
-            rules: missing,
+            way: Way::In,
+            rules,
             ssh_from: view.wanted.notes.get(note::SSH_FROM).cloned(),
         };
-        steps.push(step(
-            stage::ROUTES,
-            words,
-            "AuthorizeSecurityGroupIngress",
-            operation,
-        ));
+        let call = "AuthorizeSecurityGroupIngress";
+        steps.push(step(stage::ROUTES, words, call, operation));
     }
-    let foreign: BTreeSet<rules::Rule> = seen.difference(&wanted).cloned().collect();
-    if let (Some(group), false) = (id, foreign.is_empty()) {
+    let Some(group) = seen else {
+        // A new one lets everything out.
+        return Ok(());
+    };
+    if let Some(rules) = beyond(&group.rules, &wanted) {
         let words = format!(
             "let in no more {}, which the inventory does not have",
-            listed(&foreign)
+            listed(&rules)
         );
         let operation = Operation::Revoke {
-            group: group.into(),
-            rules: foreign,
+            group: group.id.clone(),
+            way: Way::In,
+            rules,
         };
-        steps.push(step(
-            stage::ROUTES,
-            words,
-            "RevokeSecurityGroupIngress",
-            operation,
-        ));
+        let call = "RevokeSecurityGroupIngress";
+        steps.push(step(stage::ROUTES, words, call, operation));
     }
+    ways_out(group, net, steps);
     Ok(())
 }
 
-fn listed(rules: &BTreeSet<rules::Rule>) -> String {
+/// Machines may reach everything: a rule that was taken away by hand is given back, one that was added is taken away.
+fn ways_out(group: &Group, net: &Network, steps: &mut Vec<CloudStep>) {
+    if let Some(rules) = beyond(&BTreeSet::from([Rule::everywhere()]), &group.out) {
+        let operation = Operation::Allow {
+            group: net.group.clone(),
+            way: Way::Out,
+            rules,
+            ssh_from: None,
+        };
+        let words = "let everything out".into();
+        let call = "AuthorizeSecurityGroupEgress";
+        steps.push(step(stage::ROUTES, words, call, operation));
+    }
+    let usual = BTreeSet::from([Rule::everywhere(), Rule::everywhere6()]);
+    if let Some(rules) = beyond(&group.out, &usual) {
+        let words = format!(
+            "take away the ways out {}, which the inventory does not have",
+            listed(&rules).replace(" from ", " to ")
+        );
+        let operation = Operation::Revoke {
+            group: group.id.clone(),
+            way: Way::Out,
+            rules,
+        };
+        let call = "RevokeSecurityGroupEgress";
+        steps.push(step(stage::ROUTES, words, call, operation));
+    }
+}
+
+/// The rules that only the first has; `None`: there is none.
+fn beyond(one: &BTreeSet<Rule>, other: &BTreeSet<Rule>) -> Option<BTreeSet<Rule>> {
+    let rules: BTreeSet<Rule> = one.difference(other).cloned().collect();
+    (!rules.is_empty()).then_some(rules)
+}
+
+fn listed(rules: &BTreeSet<Rule>) -> String {
     rules
         .iter()
         .map(ToString::to_string)

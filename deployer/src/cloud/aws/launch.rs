@@ -6,6 +6,7 @@ use aws_sdk_ec2::types::{
     ResourceType, ShutdownBehavior, VolumeType,
 };
 use jiff::Timestamp;
+use tokio::time::{Instant, sleep};
 
 use super::apply::Hands;
 use super::failure::{api, code, no_capacity, not_found};
@@ -192,13 +193,24 @@ async fn run(
     match result {
         // The same attempt with other settings: the machine is there as it was first asked for.
         Err(error) if code(&error) == "IdempotentParameterMismatch" => {
-            let seen = observe::instances(hands.ec2(), hands.scope()).await?;
-            let made = seen
-                .into_iter()
-                .find(|instance| instance.node() == Some(node) && instance.lives());
-            made.map(|instance| instance.id).ok_or(error)
+            made_before(hands, node).await?.ok_or(error)
         }
         result => result,
+    }
+}
+
+/// The machine that an earlier call made. It may not be listed yet.
+async fn made_before(hands: &Hands<'_>, node: &str) -> Result<Option<String>, CloudError> {
+    let start = Instant::now();
+    loop {
+        let seen = observe::instances(hands.ec2(), hands.scope()).await?;
+        let made = seen
+            .into_iter()
+            .find(|instance| instance.node() == Some(node) && instance.lives());
+        if made.is_some() || start.elapsed() > hands.pace().settle {
+            return Ok(made.map(|instance| instance.id));
+        }
+        sleep(hands.pace().poll).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! Looking at one deployment: as little as will do, and again where the answer would be alarming.
 
+use futures_util::future::ready;
 use tokio::time::{Instant, sleep};
 
 use super::observed::{Gateway, Observed, Thing};
@@ -11,10 +12,16 @@ impl Aws {
     /// Looks at a deployment: four calls when all is as it should be, more when something is missing.
     pub(super) async fn observe(&self, wanted: &Wanted) -> Result<Observed, CloudError> {
         let scope = Scope::Deployment(&wanted.id);
-        let mut observed = observe::glance(&self.ec2, scope).await?;
-        if wanted.machines.is_empty() || !complete(&mut observed, wanted, &self.settings) {
-            observed = observe::everything(&self.ec2, scope).await?;
-        }
+        let mut observed = if wanted.machines.is_empty() {
+            observe::everything(&self.ec2, scope).await?
+        } else {
+            let mut seen = observe::glance(&self.ec2, scope).await?;
+            if complete(&mut seen, wanted, &self.settings) {
+                seen
+            } else {
+                observe::beyond(&self.ec2, scope, ready(Ok(seen))).await?
+            }
+        };
         self.look_again(&mut observed, wanted).await?;
         let named = match (&self.settings.subnet, &self.settings.vpc) {
             (Some(subnet), _) => Some(tags::filter("subnet-id", subnet)),

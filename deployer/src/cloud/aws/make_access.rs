@@ -1,16 +1,19 @@
-//! Making what lets people and members in: the security group and the key pair.
+//! Making what lets people and members in: the security group with its rules, and the key pair.
+
+use std::collections::BTreeSet;
 
 use aws_sdk_ec2::primitives::Blob;
 use aws_sdk_ec2::types::ResourceType;
 
 use super::apply::Hands;
-use super::failure::{api, code};
+use super::failure::{api, code, not_found};
 use super::make::{no_id, tagged};
 use super::network::resource_name;
 use super::notes::note;
 use super::observe;
 use super::operation::Ref;
-use super::wait::make_once;
+use super::rules::{Rule, Way};
+use super::wait::{make_once, while_failing};
 use crate::cloud::CloudError;
 
 pub(super) async fn group(hands: &Hands<'_>, vpc: &Ref) -> Result<(), CloudError> {
@@ -75,6 +78,78 @@ pub(super) async fn key(hands: &Hands<'_>) -> Result<(), CloudError> {
                 Err(taken("key pair", &name))
             }
         }
+        result => result,
+    }
+}
+
+/// Lets more in or out.
+pub(super) async fn allow(
+    hands: &Hands<'_>,
+    group: &str,
+    way: Way,
+    rules: &BTreeSet<Rule>,
+) -> Result<(), CloudError> {
+    let authorize = async |rules: Vec<&Rule>| {
+        let permissions: Vec<_> = rules.iter().map(|rule| rule.permission(group)).collect();
+        let call = || async {
+            let permissions = Some(permissions.clone());
+            match way {
+                Way::In => {
+                    let call = hands.ec2().authorize_security_group_ingress();
+                    let call = call.group_id(group).set_ip_permissions(permissions);
+                    let answer = call.send().await.map(|_| ());
+                    answer.map_err(|error| api("AuthorizeSecurityGroupIngress", &error))
+                }
+                Way::Out => {
+                    let call = hands.ec2().authorize_security_group_egress();
+                    let call = call.group_id(group).set_ip_permissions(permissions);
+                    let answer = call.send().await.map(|_| ());
+                    answer.map_err(|error| api("AuthorizeSecurityGroupEgress", &error))
+                }
+            }
+        };
+        while_failing(hands.pace(), hands.pace().settle, not_found, call).await
+    };
+    match authorize(rules.iter().collect()).await {
+        // One that is there already fails them all: one by one then.
+        Err(error) if code(&error) == "InvalidPermission.Duplicate" => {
+            for rule in rules {
+                match authorize(vec![rule]).await {
+                    Err(error) if code(&error) == "InvalidPermission.Duplicate" => {}
+                    result => result?,
+                }
+            }
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+/// Lets less in or out.
+pub(super) async fn revoke(
+    hands: &Hands<'_>,
+    group: &str,
+    way: Way,
+    rules: &BTreeSet<Rule>,
+) -> Result<(), CloudError> {
+    let permissions = rules.iter().map(|rule| rule.permission(group)).collect();
+    let permissions = Some(permissions);
+    let result = match way {
+        Way::In => {
+            let call = hands.ec2().revoke_security_group_ingress();
+            let call = call.group_id(group).set_ip_permissions(permissions);
+            let answer = call.send().await.map(|_| ());
+            answer.map_err(|error| api("RevokeSecurityGroupIngress", &error))
+        }
+        Way::Out => {
+            let call = hands.ec2().revoke_security_group_egress();
+            let call = call.group_id(group).set_ip_permissions(permissions);
+            let answer = call.send().await.map(|_| ());
+            answer.map_err(|error| api("RevokeSecurityGroupEgress", &error))
+        }
+    };
+    match result {
+        Err(error) if not_found(&error) => Ok(()),
         result => result,
     }
 }

@@ -32,13 +32,22 @@ pub async fn glance(ec2: &Client, scope: Scope<'_>) -> Result<Observed, CloudErr
 
 /// Looks at all kinds of things.
 pub async fn everything(ec2: &Client, scope: Scope<'_>) -> Result<Observed, CloudError> {
+    beyond(ec2, scope, glance(ec2, scope)).await
+}
+
+/// Looks at all that a glance leaves out.
+pub(super) async fn beyond(
+    ec2: &Client,
+    scope: Scope<'_>,
+    glance: impl Future<Output = Result<Observed, CloudError>>,
+) -> Result<Observed, CloudError> {
     let rest = try_join4(
         vpcs(ec2, scope),
         gateways(ec2, scope),
         keys(ec2, scope),
         holding::attached(ec2, scope),
     );
-    let (seen, (vpcs, gateways, keys, attached)) = try_join(glance(ec2, scope), rest).await?;
+    let (seen, (vpcs, gateways, keys, attached)) = try_join(glance, rest).await?;
     let (interfaces, volumes) = attached.outliving(&seen.instances);
     Ok(Observed {
         vpcs,
@@ -140,6 +149,7 @@ pub(super) async fn groups(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Group>,
                 tags: read(group.tags()),
                 vpc: group.vpc_id().unwrap_or_default().into(),
                 rules: Rule::read(group.ip_permissions(), id),
+                out: Rule::read(group.ip_permissions_egress(), id),
             })
         })
         .collect())

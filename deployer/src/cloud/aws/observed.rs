@@ -125,6 +125,8 @@ pub struct Group {
     pub vpc: String,
     /// What it lets in.
     pub rules: BTreeSet<Rule>,
+    /// What it lets out.
+    pub out: BTreeSet<Rule>,
 }
 
 /// A route table.

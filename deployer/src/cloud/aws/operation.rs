@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::rules::Rule;
+use super::rules::{Rule, Way};
 
 /// One operation. Its words name the calls it makes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,19 +64,23 @@ pub enum Operation {
         /// Where.
         vpc: Ref,
     },
-    /// Lets more in.
+    /// Lets more in or out.
     Allow {
         /// The group.
         group: Ref,
+        /// Which of the two.
+        way: Way,
         /// What.
         rules: BTreeSet<Rule>,
         /// Addresses that are noted, so that the next plan wants them, too.
         ssh_from: Option<String>,
     },
-    /// Lets less in.
+    /// Lets less in or out.
     Revoke {
         /// The group.
         group: String,
+        /// Which of the two.
+        way: Way,
         /// What no more.
         rules: BTreeSet<Rule>,
     },

@@ -39,9 +39,10 @@ pub const TAGGING: [&str; 7] = [
 ];
 
 /// Changing and deleting: only what carries our tag.
-pub const CHANGE: [&str; 20] = [
+pub const CHANGE: [&str; 22] = [
     "ec2:AssociateRouteTable",
     "ec2:AttachInternetGateway",
+    "ec2:AuthorizeSecurityGroupEgress",
     "ec2:AuthorizeSecurityGroupIngress",
     "ec2:CreateRoute",
     "ec2:CreateTags",
@@ -57,6 +58,7 @@ pub const CHANGE: [&str; 20] = [
     "ec2:DetachNetworkInterface",
     "ec2:DisassociateRouteTable",
     "ec2:ReplaceRoute",
+    "ec2:RevokeSecurityGroupEgress",
     "ec2:RevokeSecurityGroupIngress",
     "ec2:StartInstances",
     "ec2:TerminateInstances",

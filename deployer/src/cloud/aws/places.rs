@@ -5,6 +5,7 @@ use super::notes::note;
 use super::observed::Subnet;
 use super::operation::{Place, Ref};
 use super::plan::View;
+use super::settings::Settings;
 use crate::cloud::CloudError;
 
 /// Zones that offer all types wanted: the user's in their order, else all.
@@ -47,6 +48,30 @@ pub(super) fn free_ranges<'a>(
     Ok(parts
         .map(|part| part.to_string())
         .filter(|part| !used.iter().any(|subnet| subnet.cidr == *part)))
+}
+
+/// Refuses machines that would find no address in the user's subnets, and ranges of our own that hide hosts outside.
+pub(super) fn room(view: &View<'_>, machines: usize) -> Result<(), CloudError> {
+    let Settings { vpc, subnet, .. } = view.settings;
+    if let Some(theirs) = subnet.as_ref().or(vpc.as_ref()) {
+        let free = view.observed.subnets.iter().map(|subnet| subnet.free);
+        let free: i64 = free.map(i64::from).sum();
+        if i64::try_from(machines).is_ok_and(|machines| machines <= free) {
+            return Ok(());
+        }
+        let key = if subnet.is_some() { "subnet" } else { "vpc" };
+        return Err(CloudError::Refused(format!(
+            "`{key}`: {machines} machines are to be made, and {theirs} has {free} free addresses"
+        )));
+    }
+    let range = view.settings.range().map_err(CloudError::Refused)?;
+    let mut outside = view.wanted.outside.iter();
+    match outside.find(|(_, address)| range.contains(*address)) {
+        Some((node, address)) => Err(CloudError::Refused(format!(
+            "`cidr`: {node} has the address {address} outside AWS, and machines in {range} would look for it among themselves: choose another `cidr`"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Where a machine of a type may be made: in a subnet that is there, or in another zone's, which is made when it is needed.

@@ -13,7 +13,7 @@ use super::observed::{Instance, Observed, State};
 use super::operation::{Launch, Operation};
 use super::problems::range_of;
 use super::settings::Settings;
-use super::{places, renewal};
+use super::{places, renewal, user_data};
 use crate::cloud::{self, CloudError, CloudPlan, CloudStep, Wanted};
 use crate::machine::{Access, Machine, SshAccess};
 
@@ -72,6 +72,10 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
     }
     let Choice { chosen, orphans } = choose(view);
     let (mut steps, net) = network::plan(view)?;
+    places::room(
+        view,
+        view.wanted.machines.len().saturating_sub(chosen.len()),
+    )?;
     let mut result = CloudPlan::default();
     let mut instances = BTreeSet::new();
     let mut launches = false;
@@ -102,6 +106,13 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
                 zones,
                 expires,
             };
+            // Too long a text is found before anything is made.
+            user_data::render(
+                machine,
+                &view.wanted.user_key,
+                &view.settings.ssh_keys,
+                launch.expires,
+            )?;
             let words = format!(
                 "make a {} with {} GiB of disk from {}",
                 launch.instance_type, view.settings.disk_gib, launch.image

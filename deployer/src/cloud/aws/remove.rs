@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use tokio::time::{Instant, sleep};
 
-use super::apply::{Hands, revoke};
+use super::apply::Hands;
 use super::failure::{api, code, not_found};
+use super::make_access::revoke;
 use super::observed::{Instance, State};
 use super::operation::Kind;
-use super::rules::Rule;
+use super::rules::{Rule, Way};
 use super::{holding, observe, tags, wait};
 use crate::cloud::CloudError;
 
@@ -103,7 +104,7 @@ pub(super) async fn delete(
 ) -> Result<(), CloudError> {
     if kind == Kind::Group {
         // A rule that names a group keeps that group.
-        revoke(hands, id, &BTreeSet::from([Rule::members()])).await?;
+        revoke(hands, id, Way::In, &BTreeSet::from([Rule::members()])).await?;
     }
     if let (Kind::Gateway, Some(vpc)) = (kind, vpc) {
         let detach = || async {

@@ -1,4 +1,5 @@
-//! Who may reach the machines: the security group's rules as they should be, and how they differ from what is there. Pure.
+//! Who may reach the machines, and whom they may reach: the security group's rules as they should be, and how they differ from
+//! what is there. Pure.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,18 +10,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::cloud::Wanted;
 
-/// One way in.
+/// Which way a rule lets traffic go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// To the machines.
+    In,
+    /// From the machines.
+    Out,
+}
+
+/// One way in or out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Rule {
     /// `tcp`, `udp`, `icmp`, or `-1` for all.
     pub protocol: String,
     /// First and last port; `None`: all.
     pub ports: Option<(i32, i32)>,
-    /// From where.
+    /// From where; of a way out: to where.
     pub source: Source,
 }
 
-/// Where traffic may come from.
+/// Where traffic may come from, or go to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -51,6 +62,23 @@ impl Rule {
             protocol: "-1".into(),
             ports: None,
             source: Source::Group(None),
+        }
+    }
+
+    /// Everything everywhere: the way out that AWS gives a new group.
+    pub fn everywhere() -> Self {
+        Self {
+            protocol: "-1".into(),
+            ports: None,
+            source: Source::Range("0.0.0.0/0".into()),
+        }
+    }
+
+    /// The same for IPv6, which AWS adds in a VPC that has it.
+    pub fn everywhere6() -> Self {
+        Self {
+            source: Source::Range6("::/0".into()),
+            ..Self::everywhere()
         }
     }
 

@@ -32,7 +32,13 @@ impl Cgroups {
 
     /// The processes of a machine.
     pub(super) fn processes(&self, names: &Names, node: &str) -> Result<BTreeSet<u32>, CloudError> {
-        self.below(&self.machine(names, node))
+        self.below(&self.machine(names, node)).collect()
+    }
+
+    /// Whether a machine has any process. Its first cgroup tells: there are some dozens in each.
+    pub(super) fn runs(&self, names: &Names, node: &str) -> Result<bool, CloudError> {
+        let mut processes = self.below(&self.machine(names, node));
+        processes.next().transpose().map(|first| first.is_some())
     }
 
     /// Nodes that have processes.
@@ -48,7 +54,7 @@ impl Cgroups {
                 Some(entry.as_str())
             };
             let Some(node) = node else { continue };
-            if !self.processes(names, node)?.is_empty() {
+            if self.runs(names, node)? {
                 nodes.insert(node.to_owned());
             }
         }
@@ -168,18 +174,28 @@ impl Cgroups {
             .unwrap_or("/sys/fs/cgroup")
     }
 
-    fn below(&self, path: &str) -> Result<BTreeSet<u32>, CloudError> {
-        let mut processes = BTreeSet::new();
+    /// The processes in a cgroup and below it, looked for one cgroup after the other.
+    fn below(&self, path: &str) -> impl Iterator<Item = Result<u32, CloudError>> + use<> {
         let mut open = vec![format!("{}/{path}", self.tracking())];
-        while let Some(directory) = open.pop() {
-            // A cgroup may go while we look: then it has no processes.
-            let list = std::fs::read_to_string(format!("{directory}/cgroup.procs"));
-            let list = list.unwrap_or_default();
-            processes.extend(list.lines().filter_map(|line| line.parse::<u32>().ok()));
-            let children = subdirectories(&directory)?;
-            open.extend(children.iter().map(|child| format!("{directory}/{child}")));
-        }
-        Ok(processes)
+        let mut found: Vec<u32> = Vec::new();
+        std::iter::from_fn(move || {
+            loop {
+                if let Some(process) = found.pop() {
+                    return Some(Ok(process));
+                }
+                let directory = open.pop()?;
+                // A cgroup may go while we look: then it has no processes.
+                let list = std::fs::read_to_string(format!("{directory}/cgroup.procs"));
+                let list = list.unwrap_or_default();
+                found.extend(list.lines().filter_map(|line| line.parse::<u32>().ok()));
+                match subdirectories(&directory) {
+                    Ok(children) => {
+                        open.extend(children.iter().map(|child| format!("{directory}/{child}")));
+                    }
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+        })
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) async fn power_on(
     cgroups: &Cgroups,
     elevate: &Elevate,
 ) -> Result<(), CloudError> {
-    if !cgroups.processes(names, node)?.is_empty() {
+    if cgroups.runs(names, node)? {
         return Ok(());
     }
     let what = format!("start {node}");
@@ -33,7 +33,7 @@ pub(super) async fn power_on(
     let mut alive = Instant::now();
     let mut ended = elevate.attempt(&start, &|_| ()).await?;
     while !network::exists(&cable) {
-        if !cgroups.processes(names, node)?.is_empty() {
+        if cgroups.runs(names, node)? {
             alive = Instant::now();
         } else if ended.status != 0 && Instant::now() < deadline {
             // What a killed run began may still be on its way out.

@@ -179,7 +179,9 @@ type Machines = (BTreeMap<String, ObservedMachine>, BTreeSet<String>);
 
 fn machines(names: &Names, cgroups: &Cgroups) -> Result<Machines, CloudError> {
     let mut machines = BTreeMap::new();
-    let mut parts = cgroups.nodes(names)?;
+    let running = cgroups.nodes(names)?;
+    let mut parts = running.clone();
+    let images = image::all()?;
     for entry in entries(&names.machines())? {
         let Some(record) = machine(names, &entry)? else {
             parts.insert(entry.trim_start_matches(PART).to_owned());
@@ -192,8 +194,8 @@ fn machines(names: &Names, cgroups: &Cgroups) -> Result<Machines, CloudError> {
         let observed = ObservedMachine {
             address: record.address,
             host_key: record.host_key,
-            image_there: image::all()?.contains_key(&record.image),
-            runs: !cgroups.processes(names, &entry)?.is_empty(),
+            image_there: images.contains_key(&record.image),
+            runs: running.contains(&entry),
         };
         machines.insert(entry, observed);
     }

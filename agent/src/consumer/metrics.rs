@@ -1,0 +1,130 @@
+//! The consumer's figures.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use rdkafka::statistics::Statistics;
+
+use super::document::Record;
+use super::writer::Written;
+use crate::observe::{self, Health, Registry};
+
+/// A partition, as a figure's label.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Place {
+    topic: String,
+    partition: i32,
+}
+
+/// All figures of a consumer, and what is wrong with it. Copies share them.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    pub(super) health: Health,
+    pub(super) read: Counter,
+    pub(super) read_bytes: Counter,
+    pub(super) retries: Counter,
+    pub(super) queued: Gauge,
+    stored: Counter,
+    repeated: Counter,
+    dead: Counter,
+    lag: Family<Place, Gauge>,
+    batch: Histogram,
+    latency: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            health: Health::default(),
+            read: Counter::default(),
+            read_bytes: Counter::default(),
+            retries: Counter::default(),
+            queued: Gauge::default(),
+            stored: Counter::default(),
+            repeated: Counter::default(),
+            dead: Counter::default(),
+            lag: Family::default(),
+            batch: observe::sizes(),
+            latency: observe::seconds(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Returns the registry that shows the figures.
+    pub(super) fn registry(&self) -> Registry {
+        let mut registry = Registry::with_prefix("consumer");
+        let mut counter = |name: &str, help: &str, counter: &Counter| {
+            registry.register(name, help, counter.clone());
+        };
+        counter("events_in", "Events read from Kafka", &self.read);
+        counter("events_in_bytes", "Their bytes", &self.read_bytes);
+        counter("events_out", "New documents", &self.stored);
+        counter(
+            "events_repeated",
+            "Events whose document was there",
+            &self.repeated,
+        );
+        counter(
+            "dead_letters",
+            "Events that can never be a document",
+            &self.dead,
+        );
+        counter(
+            "retries",
+            "Requests to CouchDB that are made again",
+            &self.retries,
+        );
+        registry.register(
+            "queue_events",
+            "Events that wait for their write",
+            self.queued.clone(),
+        );
+        registry.register(
+            "lag_events",
+            "Events of a partition that are not settled",
+            self.lag.clone(),
+        );
+        registry.register("batch_documents", "Sizes of writes", self.batch.clone());
+        registry.register(
+            "event_to_document_seconds",
+            "From an event to its document",
+            self.latency.clone(),
+        );
+        registry
+    }
+
+    /// Notes that a batch of records is settled.
+    pub(super) fn settled(&self, records: &[Record], written: Written) {
+        self.stored.inc_by(written.stored as u64);
+        self.repeated.inc_by(written.repeated as u64);
+        self.dead.inc_by(written.dead as u64);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a batch has some thousands at most"
+        )]
+        self.batch.observe(records.len() as f64);
+        for timestamp in records.iter().filter_map(|record| record.timestamp) {
+            self.latency.observe(observe::seconds_since(timestamp));
+        }
+    }
+
+    /// Notes what the Kafka client says about its partitions. One that is not ours any more has no lag of ours.
+    pub(super) fn lags(&self, statistics: &Statistics) {
+        self.lag.clear();
+        for topic in statistics.topics.values() {
+            for (&partition, figures) in &topic.partitions {
+                if partition >= 0 && figures.consumer_lag_stored >= 0 {
+                    let place = Place {
+                        topic: topic.topic.clone(),
+                        partition,
+                    };
+                    let lag = self.lag.get_or_create(&place);
+                    lag.set(figures.consumer_lag_stored);
+                }
+            }
+        }
+    }
+}

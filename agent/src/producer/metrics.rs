@@ -1,0 +1,89 @@
+//! The producer's figures.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+
+use crate::observe::{self, Registry};
+
+/// All figures of a producer.
+#[derive(Debug, Clone)]
+pub(super) struct Metrics {
+    pub(super) produced: Counter,
+    pub(super) produced_bytes: Counter,
+    pub(super) confirmed: Counter,
+    pub(super) in_flight: Gauge,
+    pub(super) spool_events: Gauge,
+    pub(super) spool_bytes: Gauge,
+    pub(super) spool_limit: Gauge,
+    pub(super) errors: Counter,
+    pub(super) refused: Counter,
+    pub(super) latency: Histogram,
+}
+
+impl Metrics {
+    /// Makes the figures and the registry that shows them.
+    pub(super) fn new() -> (Self, Registry) {
+        let metrics = Self {
+            produced: Counter::default(),
+            produced_bytes: Counter::default(),
+            confirmed: Counter::default(),
+            in_flight: Gauge::default(),
+            spool_events: Gauge::default(),
+            spool_bytes: Gauge::default(),
+            spool_limit: Gauge::default(),
+            errors: Counter::default(),
+            refused: Counter::default(),
+            latency: observe::seconds(),
+        };
+        let mut registry = Registry::with_prefix("producer");
+        let mut counter = |name: &str, help: &str, counter: &Counter| {
+            registry.register(name, help, counter.clone());
+        };
+        counter("events_in", "Events numbered and kept", &metrics.produced);
+        counter("events_in_bytes", "Their bytes", &metrics.produced_bytes);
+        counter(
+            "events_out",
+            "Events Kafka has confirmed",
+            &metrics.confirmed,
+        );
+        counter(
+            "errors",
+            "Deliveries that failed and are sent again",
+            &metrics.errors,
+        );
+        counter(
+            "events_refused",
+            "Events Kafka never takes, kept in a file",
+            &metrics.refused,
+        );
+        let mut gauge =
+            |name: &str, help: &str, gauge: &Gauge| registry.register(name, help, gauge.clone());
+        gauge(
+            "queue_events",
+            "Events given to the Kafka client and not confirmed",
+            &metrics.in_flight,
+        );
+        gauge(
+            "spool_events",
+            "Events on the disk that Kafka has not confirmed",
+            &metrics.spool_events,
+        );
+        gauge(
+            "spool_bytes",
+            "The size of the spool's files",
+            &metrics.spool_bytes,
+        );
+        gauge(
+            "spool_limit_bytes",
+            "The size at which the source is not read",
+            &metrics.spool_limit,
+        );
+        registry.register(
+            "event_to_kafka_seconds",
+            "From an event to its confirmation",
+            metrics.latency.clone(),
+        );
+        (metrics, registry)
+    }
+}

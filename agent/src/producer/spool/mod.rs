@@ -1,0 +1,338 @@
+//! The spool: events on the disk, from the moment they are numbered until Kafka has confirmed them.
+//!
+//! It is a row of segment files, each named by the number (*ticket*) of its first record. Records are added at the end,
+//! read once in their order to be sent, and go away a segment at a time when all of it is confirmed. Bytes that a crash
+//! left half written at the end were never sent and are cut off; damage anywhere else is said aloud and kept aside.
+
+mod record;
+mod segment;
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::config::{SpoolSettings, SpoolSync};
+pub(crate) use record::Record;
+use segment::Segment;
+
+/// The least and the most bytes of a segment.
+const SEGMENT: (u64, u64) = (64 << 10, 16 << 20);
+/// How many bytes are read at once; more than the largest record.
+const CHUNK: u64 = 1 << 20;
+
+/// Says what is wrong with the spool.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// A file or the directory could not be used.
+    #[error("{path}: cannot be {verb}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was tried, as in `read`.
+        verb: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// A record that was whole before is not any more.
+    #[error("{path}: is damaged at byte {offset}; a restart keeps it aside and goes on")]
+    Damaged {
+        /// The segment.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+    },
+}
+
+impl SpoolError {
+    fn file(path: &Path, verb: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::File {
+            path: path.to_owned(),
+            verb,
+            source,
+        }
+    }
+}
+
+/// Where the next record is read.
+#[derive(Debug)]
+struct Reader {
+    /// The first ticket of the segment.
+    segment: u64,
+    file: File,
+    offset: u64,
+    ticket: u64,
+}
+
+/// The events of one producer on the disk.
+#[derive(Debug)]
+pub(super) struct Spool {
+    directory: PathBuf,
+    settings: SpoolSettings,
+    /// The oldest first; the last one is written to.
+    segments: VecDeque<Segment>,
+    file: File,
+    end: u64,
+    damaged: bool,
+    reader: Reader,
+    buffer: Vec<u8>,
+}
+
+impl Spool {
+    /// Opens the spool in a directory, which is made where it is missing, and shows every record in it. Records before
+    /// the ticket `first` are confirmed.
+    ///
+    /// # Errors
+    /// When the files cannot be read or written.
+    pub(super) fn open(
+        directory: &Path,
+        settings: &SpoolSettings,
+        first: u64,
+        mut see: impl FnMut(&Record<'_>),
+    ) -> Result<Self, SpoolError> {
+        std::fs::create_dir_all(directory).map_err(SpoolError::file(directory, "made"))?;
+        let mut segments = VecDeque::new();
+        let found = segment::list(directory)?;
+        let (mut end, mut damaged) = (first, false);
+        for (index, start) in found.iter().enumerate() {
+            let next = found.get(index + 1).copied();
+            let (segment, is_damaged) = Segment::open(directory, *start, next, &mut see)?;
+            damaged |= is_damaged;
+            end = end.max(segment.end());
+            segments.push_back(segment);
+        }
+        // A new one where the last is not where the records end: in an empty directory, and after lost files.
+        let last = match segments.back() {
+            Some(last) if last.end() == end => last.file()?,
+            _ => {
+                let (segment, file) = Segment::create(directory, end)?;
+                segments.push_back(segment);
+                file
+            }
+        };
+        let reader = Reader::open(&segments, first)?;
+        let mut spool = Self {
+            directory: directory.to_owned(),
+            settings: settings.clone(),
+            segments,
+            file: last,
+            end,
+            damaged,
+            reader,
+            buffer: Vec::new(),
+        };
+        spool.sync_directory()?;
+        spool.rewind(first)?;
+        Ok(spool)
+    }
+
+    /// Returns the ticket of the next record to be added.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Returns the ticket of the next record to be read.
+    pub(super) fn position(&self) -> u64 {
+        self.reader.ticket
+    }
+
+    /// Returns whether nothing was added yet after all that older segments hold.
+    pub(super) fn ends_empty(&self) -> bool {
+        self.segments.back().is_none_or(|last| last.records == 0)
+    }
+
+    /// Returns whether records were lost that may have been sent.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.damaged
+    }
+
+    /// Returns how many bytes all segments take.
+    pub(super) fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// Returns whether nothing may be added until something is confirmed.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes() >= self.settings.bytes
+    }
+
+    /// Adds records; they are as safe as the settings say when this returns.
+    ///
+    /// # Errors
+    /// When they cannot be written; the spool is then as before, and the same records may be added later.
+    pub(super) fn append<'a>(
+        &mut self,
+        records: impl IntoIterator<Item = Record<'a>>,
+    ) -> Result<(), SpoolError> {
+        self.rotate()?;
+        self.buffer.clear();
+        let mut count = 0;
+        for record in records {
+            record.encode(&mut self.buffer);
+            count += 1;
+        }
+        let Some(segment) = self.segments.back_mut() else {
+            return Ok(());
+        };
+        let written = self
+            .file
+            .write_all_at(&self.buffer, segment.bytes)
+            .and_then(|()| match self.settings.sync {
+                SpoolSync::Always => self.file.sync_data(),
+                SpoolSync::Os => Ok(()),
+            });
+        if let Err(error) = written {
+            // What came after a part of a record would never be found.
+            let cut = self.file.set_len(segment.bytes);
+            cut.map_err(SpoolError::file(&segment.path, "cut"))?;
+            return Err(SpoolError::file(&segment.path, "written")(error));
+        }
+        segment.bytes += self.buffer.len() as u64;
+        segment.records += count;
+        self.end += count;
+        Ok(())
+    }
+
+    /// Shows the next records with their tickets, up to a number of them, and about a megabyte. Returns how many.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(super) fn next(
+        &mut self,
+        most: usize,
+        mut see: impl FnMut(u64, &Record<'_>),
+    ) -> Result<usize, SpoolError> {
+        let mut seen = 0;
+        while seen == 0 && most > 0 && self.reader.ticket < self.end {
+            let present = self.reader.segment;
+            let mut segments = self.segments.iter();
+            match segments.find(|segment| segment.first >= present) {
+                Some(segment) if segment.first > present => self.reader = Reader::begin(segment)?,
+                Some(segment) if self.reader.offset < segment.bytes => {
+                    seen = self.reader.read(segment, most, &mut see)?;
+                }
+                _ => match segments.next() {
+                    Some(next) => self.reader = Reader::begin(next)?,
+                    None => break,
+                },
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Reads again from a ticket on.
+    ///
+    /// # Errors
+    /// When the records before it cannot be read.
+    pub(super) fn rewind(&mut self, ticket: u64) -> Result<(), SpoolError> {
+        self.reader = Reader::open(&self.segments, ticket)?;
+        while self.reader.ticket < ticket {
+            let before = usize::try_from(ticket - self.reader.ticket).unwrap_or(usize::MAX);
+            if self.next(before, |_, _| {})? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether segments can go away when all records before a ticket are confirmed.
+    pub(super) fn has_confirmed(&self, ticket: u64) -> bool {
+        self.segments.len() > 1
+            && self
+                .segments
+                .get(1)
+                .is_some_and(|next| next.first <= ticket)
+    }
+
+    /// Removes the segments whose records are all before a ticket.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub(super) fn release(&mut self, ticket: u64) -> Result<(), SpoolError> {
+        while self.has_confirmed(ticket) {
+            if let Some(segment) = self.segments.front() {
+                std::fs::remove_file(&segment.path)
+                    .map_err(SpoolError::file(&segment.path, "removed"))?;
+            }
+            self.segments.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Begins a new segment where the last one is large enough.
+    fn rotate(&mut self) -> Result<(), SpoolError> {
+        let limit = (self.settings.bytes / 8).clamp(SEGMENT.0, SEGMENT.1);
+        if self.segments.back().is_none_or(|last| last.bytes < limit) {
+            return Ok(());
+        }
+        let (segment, file) = Segment::create(&self.directory, self.end)?;
+        self.segments.push_back(segment);
+        self.file = file;
+        self.sync_directory()
+    }
+
+    fn sync_directory(&self) -> Result<(), SpoolError> {
+        let synced = File::open(&self.directory).and_then(|directory| directory.sync_all());
+        synced.map_err(SpoolError::file(&self.directory, "written"))
+    }
+}
+
+impl Reader {
+    /// Begins with the segment that holds a ticket, or the first after it.
+    fn open(segments: &VecDeque<Segment>, ticket: u64) -> Result<Self, SpoolError> {
+        let holds = |segment: &&Segment| segment.end() > ticket;
+        let segment = segments.iter().find(holds).or(segments.back());
+        match segment {
+            Some(segment) => Self::begin(segment),
+            None => Err(SpoolError::file(Path::new("spool"), "read")(
+                io::ErrorKind::NotFound.into(),
+            )),
+        }
+    }
+
+    fn begin(segment: &Segment) -> Result<Self, SpoolError> {
+        let file = File::open(&segment.path).map_err(SpoolError::file(&segment.path, "read"))?;
+        Ok(Self {
+            segment: segment.first,
+            file,
+            offset: 0,
+            ticket: segment.first,
+        })
+    }
+
+    /// Shows whole records of a segment.
+    fn read(
+        &mut self,
+        segment: &Segment,
+        most: usize,
+        see: &mut impl FnMut(u64, &Record<'_>),
+    ) -> Result<usize, SpoolError> {
+        let length = usize::try_from(CHUNK.min(segment.bytes - self.offset)).unwrap_or(0);
+        let mut bytes = vec![0; length];
+        self.file
+            .read_exact_at(&mut bytes, self.offset)
+            .map_err(SpoolError::file(&segment.path, "read"))?;
+        let (mut rest, mut seen) = (&bytes[..], 0);
+        while seen < most
+            && let Some((record, size)) = Record::decode(rest)
+        {
+            see(self.ticket, &record);
+            rest = &rest[size..];
+            self.offset += size as u64;
+            self.ticket += 1;
+            seen += 1;
+        }
+        // A record may end beyond the chunk, but not when it is the first one in it.
+        if seen == 0 {
+            return Err(SpoolError::Damaged {
+                path: segment.path.clone(),
+                offset: self.offset,
+            });
+        }
+        Ok(seen)
+    }
+}
+
+#[cfg(test)]
+mod tests;

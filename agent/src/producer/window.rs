@@ -1,0 +1,120 @@
+//! The events on their way: given to the Kafka client and not confirmed yet.
+
+use std::collections::VecDeque;
+
+/// The most events on their way at once.
+const EVENTS: usize = 20_000;
+/// The most bytes of them; the Kafka client keeps a copy of each.
+const BYTES: usize = 24 << 20;
+
+#[derive(Debug)]
+struct Slot {
+    ticket: u64,
+    /// The event's number in the present run; none when it is left from an older one.
+    sequence: Option<u64>,
+    bytes: usize,
+    is_confirmed: bool,
+}
+
+/// Events on their way, in the order of their tickets. One that is confirmed leaves when all before it have.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    slots: VecDeque<Slot>,
+    bytes: usize,
+}
+
+impl Window {
+    /// Returns how many more events may be sent.
+    pub(super) fn room(&self) -> usize {
+        if self.bytes >= BYTES {
+            0
+        } else {
+            EVENTS.saturating_sub(self.slots.len())
+        }
+    }
+
+    /// Returns how many events are in it.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Returns whether nothing is on its way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Returns the ticket of the first event that is not confirmed.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.slots.front().map(|slot| slot.ticket)
+    }
+
+    /// Takes an event in, or finds it again. Returns whether it is to be sent.
+    pub(super) fn admit(&mut self, ticket: u64, sequence: Option<u64>, bytes: usize) -> bool {
+        if let Some(slot) = self.find(ticket) {
+            return !slot.is_confirmed;
+        }
+        self.bytes += bytes;
+        self.slots.push_back(Slot {
+            ticket,
+            sequence,
+            bytes,
+            is_confirmed: false,
+        });
+        true
+    }
+
+    /// Notes that an event is confirmed.
+    pub(super) fn confirm(&mut self, ticket: u64) {
+        if let Some(slot) = self.find(ticket) {
+            slot.is_confirmed = true;
+        }
+    }
+
+    /// Lets go what is confirmed with all before it. Returns the last sequence of the present run among it.
+    pub(super) fn settle(&mut self) -> Option<u64> {
+        let mut last = None;
+        while let Some(slot) = self.slots.pop_front_if(|slot| slot.is_confirmed) {
+            self.bytes -= slot.bytes;
+            last = slot.sequence.or(last);
+        }
+        last
+    }
+
+    fn find(&mut self, ticket: u64) -> Option<&mut Slot> {
+        let index = self
+            .slots
+            .binary_search_by_key(&ticket, |slot| slot.ticket)
+            .ok()?;
+        self.slots.get_mut(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_leave_in_their_order_and_confirmed_ones_are_not_sent_again() {
+        let mut window = Window::default();
+        for ticket in [5, 6, 9] {
+            assert!(window.admit(ticket, Some(ticket + 100), 10));
+        }
+        window.confirm(6);
+        window.confirm(77);
+        assert_eq!((window.settle(), window.first()), (None, Some(5)));
+        assert!(window.admit(5, Some(105), 10) && !window.admit(6, Some(106), 10));
+        window.confirm(5);
+        assert_eq!((window.settle(), window.first()), (Some(106), Some(9)));
+        window.confirm(9);
+        assert_eq!(window.settle(), Some(109));
+        assert!(window.is_empty() && window.bytes == 0);
+    }
+
+    #[test]
+    fn the_window_is_bounded_by_number_and_bytes() {
+        let mut window = Window::default();
+        assert_eq!(window.room(), EVENTS);
+        window.admit(0, None, BYTES);
+        assert_eq!(window.room(), 0);
+    }
+}

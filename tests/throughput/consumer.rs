@@ -1,0 +1,279 @@
+//! The consumer beside bare requests to the same `CouchDB`, and its latency.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use agent::store::{Document, Store};
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+
+use crate::cluster::{Cluster, free};
+use crate::couchdb::Server;
+use crate::process::{self, Used};
+use crate::{Rates, TURNS};
+
+const EVENTS: usize = 60_000;
+/// Documents of one request.
+const BATCH: usize = 500;
+/// Documents posted one by one: enough to see a rate.
+const SINGLE: usize = 300;
+const PATIENCE: Duration = Duration::from_mins(5);
+
+pub fn throughput(cluster: &Cluster, couchdb: &Server, directory: &Path) {
+    for partitions in [1, 2, 4, 8] {
+        let topic = format!("consumed-{partitions}");
+        cluster.make(&topic, partitions);
+        let documents = fill(cluster, &topic, partitions);
+        let (mut ours, mut raw, mut single) =
+            (Rates::default(), Rates::default(), Rates::default());
+        let mut used = Used::default();
+        for turn in 0..TURNS {
+            let name = |what: &str| {
+                let name = format!("{what}-{partitions}-{turn}");
+                couchdb.make(&name);
+                name
+            };
+            let database = name("agent");
+            let config = config(cluster, couchdb, directory, &topic, &database, free());
+            let (events, time, last) = agent(couchdb, &config, &database);
+            ours.push(events, time);
+            used = last;
+            raw.push(EVENTS, bulk(couchdb, &name("raw"), &documents, partitions));
+            let time = bulk_of(couchdb, &name("single"), &documents[..SINGLE], 1, 1);
+            single.push(SINGLE, time);
+        }
+        let bytes = documents[0].json.len();
+        println!("consumer, {partitions} partitions, documents of {bytes} B, {EVENTS} of them");
+        println!("  consumer             {ours}");
+        println!(
+            "  bare _bulk_docs      {raw}   ratio {:.2}",
+            ours.median() / raw.median()
+        );
+        println!(
+            "  one POST a document  {single}   ratio {:.1}",
+            ours.median() / single.median()
+        );
+        println!(
+            "  {:.3} s of processor for 10,000 events, at most {} MiB",
+            used.processor.as_secs_f64() * 10_000.0 / EVENTS as f64,
+            used.most_mib
+        );
+    }
+}
+
+pub fn latency(cluster: &Cluster, couchdb: &Server, directory: &Path) {
+    let topic = "latency";
+    cluster.make(topic, 1);
+    let warm = "consumed-for-latency";
+    cluster.make(warm, 1);
+    fill(cluster, warm, 1);
+    couchdb.make("best");
+    let best = config(cluster, couchdb, directory, warm, "best", free());
+    let (events, time, _) = agent(couchdb, &best, "best");
+    let best = events as f64 / time.as_secs_f64();
+    for (what, rate, target) in [
+        ("at 10 events/s", 10.0, 1.0),
+        ("at half of the best", best / 2.0, 3.0),
+    ] {
+        let database = format!("latency-{rate:.0}");
+        couchdb.make(&database);
+        let listen = free();
+        let config = config(cluster, couchdb, directory, topic, &database, listen);
+        let mut consumer = process::start(env!("CARGO_BIN_EXE_consumer"), &config, Stdio::null());
+        let idle = settle(&consumer);
+        let producer_config = directory.join(format!("{database}-producer.toml"));
+        let text = format!(
+            "client = \"bench\"\n[kafka]\nbootstrap = {:?}\ntopic = {topic:?}\n[source]\nkind = \"stdin\"\ncount = 0\n[state]\ndirectory = \"{}\"\n",
+            cluster.bootstrap(),
+            directory.join(format!("state-{database}")).display()
+        );
+        std::fs::write(&producer_config, text).unwrap();
+        let mut producer = process::start(
+            env!("CARGO_BIN_EXE_producer"),
+            &producer_config,
+            Stdio::piped(),
+        );
+        let producer_idle = settle(&producer);
+        let before = figures(listen);
+        let mut stdin = producer.stdin.take().unwrap();
+        let start = Instant::now();
+        let mut sent = 0_u64;
+        while start.elapsed() < Duration::from_secs(10) {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a count"
+            )]
+            let due = (start.elapsed().as_secs_f64() * rate) as u64;
+            while sent < due {
+                sent += 1;
+                writeln!(stdin, "{sent} {}", "x".repeat(200)).unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        drop(stdin);
+        producer.wait().unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while (couchdb.count(&database) as u64) < sent {
+            assert!(Instant::now() < deadline, "documents are missing");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        let bound = quantile(&before, &figures(listen), 0.99);
+        println!(
+            "latency {what}, {rate:.0} events/s: p99 within {bound} s (target {target} s); idle {} MiB and {} MiB (consumer, producer)",
+            idle.now_mib, producer_idle.now_mib
+        );
+        consumer.kill().unwrap();
+        consumer.wait().unwrap();
+    }
+}
+
+/// Waits until an agent has nothing more to do for its start.
+fn settle(child: &Child) -> Used {
+    std::thread::sleep(Duration::from_secs(5));
+    process::used(child).unwrap()
+}
+
+/// Reads the buckets of the latency: bound and number.
+fn figures(listen: SocketAddr) -> Vec<(String, u64)> {
+    let mut stream = TcpStream::connect(listen).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let bucket = |line: &str| {
+        let rest = line.strip_prefix("consumer_event_to_document_seconds_bucket{le=\"")?;
+        let (bound, number) = rest.split_once("\"} ")?;
+        Some((bound.to_owned(), number.parse().ok()?))
+    };
+    text.lines().filter_map(bucket).collect()
+}
+
+/// Returns the least bound below which this part of the new events lies.
+fn quantile(before: &[(String, u64)], after: &[(String, u64)], part: f64) -> String {
+    let new: Vec<u64> = after
+        .iter()
+        .zip(before)
+        .map(|(after, before)| after.1 - before.1)
+        .collect();
+    let all = *new.last().unwrap() as f64;
+    let index = new.iter().position(|number| *number as f64 >= all * part);
+    after[index.unwrap()].0.clone()
+}
+
+/// Fills a topic with events, spread over its partitions; returns their documents.
+fn fill(cluster: &Cluster, topic: &str, partitions: i32) -> Vec<Document> {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", cluster.bootstrap())
+        .set("linger.ms", "50")
+        .create()
+        .unwrap();
+    let mut documents = Vec::new();
+    for sequence in 1..=EVENTS {
+        let fields = format!(
+            r#""schema":1,"timestamp":"2026-11-21T08:34:00.123Z","client":"bench","host":"h","run":"r","sequence":{sequence},"kind":"line","line":"{}""#,
+            "x".repeat(150)
+        );
+        let id = format!("bench-r-{sequence:012}");
+        let event = format!("{{{fields}}}");
+        let partition = i32::try_from(sequence).unwrap() % partitions;
+        while producer
+            .send(
+                BaseRecord::<(), str>::to(topic)
+                    .partition(partition)
+                    .payload(&event),
+            )
+            .is_err()
+        {
+            producer.poll(Duration::from_millis(10));
+        }
+        documents.push(Document {
+            json: format!(r#"{{"_id":"{id}",{fields}}}"#),
+            id,
+        });
+    }
+    producer.flush(PATIENCE).unwrap();
+    documents
+}
+
+fn config(
+    cluster: &Cluster,
+    couchdb: &Server,
+    directory: &Path,
+    topic: &str,
+    database: &str,
+    listen: SocketAddr,
+) -> PathBuf {
+    let password = directory.join("password");
+    std::fs::write(&password, "adminpw\n").unwrap();
+    let path = directory.join(format!("{database}.toml"));
+    let text = format!(
+        "group = {database:?}\n[kafka]\nbootstrap = {:?}\n[couchdb]\nurl = {:?}\nuser = \"admin\"\npassword_file = \"{}\"\n\
+         [metrics]\nlisten = \"{listen}\"\n[[topics]]\nname = {topic:?}\ndatabase = {database:?}\nepoch = \"e\"\n",
+        cluster.bootstrap(),
+        couchdb.url,
+        password.display()
+    );
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// Lets a consumer write a whole topic. Returns how many documents it wrote between the first and the last, and the time.
+fn agent(couchdb: &Server, config: &Path, database: &str) -> (usize, Duration, Used) {
+    let mut child = process::start(env!("CARGO_BIN_EXE_consumer"), config, Stdio::null());
+    let deadline = Instant::now() + PATIENCE;
+    let mut first = None;
+    let (events, time) = loop {
+        let (now, count) = (Instant::now(), couchdb.count(database));
+        assert!(now < deadline, "documents are missing");
+        let (start, already) = *first.get_or_insert((now, count));
+        if already == 0 && count > 0 {
+            first = Some((now, count));
+        } else if count == EVENTS {
+            break (count - already, now - start);
+        } else if count == 0 {
+            first = None;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let used = process::used(&child).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    (events, time, used)
+}
+
+fn bulk(couchdb: &Server, database: &str, documents: &[Document], at_once: i32) -> Duration {
+    bulk_of(
+        couchdb,
+        database,
+        documents,
+        usize::try_from(at_once).unwrap(),
+        BATCH,
+    )
+}
+
+/// Stores documents by bare requests, some at once.
+fn bulk_of(
+    couchdb: &Server,
+    database: &str,
+    documents: &[Document],
+    at_once: usize,
+    batch: usize,
+) -> Duration {
+    let start = Instant::now();
+    let lanes = documents
+        .chunks(documents.len().div_ceil(at_once))
+        .map(|lane| async move {
+            for batch in lane.chunks(batch) {
+                let batch: Vec<&Document> = batch.iter().collect();
+                couchdb.client.put(database, &batch).await.unwrap();
+            }
+        });
+    couchdb
+        .runtime
+        .block_on(futures_util::future::join_all(lanes));
+    start.elapsed()
+}
