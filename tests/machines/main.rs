@@ -16,6 +16,7 @@ mod interrupted;
 mod local;
 mod pipeline;
 mod receipts;
+mod relay;
 mod sources;
 mod support;
 mod watch;

@@ -10,7 +10,7 @@ use crate::error::CommandError;
 use crate::host::{Connector, Host, HostError};
 use crate::machine::Machine;
 use crate::report::{Event, Outcome, Reporter};
-use crate::run::apply::Hands;
+use crate::run::apply::{Hands, Relays};
 
 /// How long a machine that should be running may take to answer.
 pub const PATIENCE_FOR_RUNNING: Duration = Duration::from_secs(10);
@@ -80,6 +80,11 @@ impl Crew {
     /// Says which files of this box artifacts are.
     pub fn set_artifacts(&mut self, artifacts: BTreeMap<String, PathBuf>) {
         self.hands.set_artifacts(artifacts);
+    }
+
+    /// Says which nodes give files to each other.
+    pub fn set_relays(&mut self, relays: Relays) {
+        self.hands.set_relays(relays);
     }
 
     /// Takes CouchDB's packages from another repository than Apache's.

@@ -1,6 +1,6 @@
 //! Fetching what a plan will send to nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::artifact::program::Program;
@@ -8,6 +8,7 @@ use crate::artifact::{couchdb, kafka};
 use crate::component::artifact_key;
 use crate::error::CommandError;
 use crate::report::{Event, Reporter};
+use crate::run::apply::Relays;
 use crate::step::Action;
 use crate::topology::Distribution;
 
@@ -64,4 +65,34 @@ pub async fn fetch(
         paths.insert(artifact_key::COUCHDB.into(), path);
     }
     Ok((paths, source))
+}
+
+/// Which nodes give what to each other: those of clouds that are far from this box, where several need the same.
+pub fn relays(draft: &Draft, seen: &Look) -> Relays {
+    let far = |node: &String| {
+        let node = draft.topology.nodes.get(node);
+        node.is_some_and(|node| node.cloud.is_far())
+    };
+    let machines = seen.machines.iter().filter(|(node, _)| far(node));
+    let addresses: BTreeMap<_, _> = machines
+        .filter_map(|(node, machine)| {
+            let (network, address) = machine.networks.iter().next()?;
+            Some((node.clone(), (network.clone(), *address)))
+        })
+        .collect();
+    let mut needs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for change in seen.plan.changes() {
+        let (node, action) = (&change.step.node, &change.step.action);
+        if let Action::UnpackArchive { artifact, .. } | Action::UploadFile { artifact, .. } = action
+            && addresses.contains_key(node)
+        {
+            needs.entry(artifact).or_default().insert(node);
+        }
+    }
+    needs.retain(|_, nodes| nodes.len() > 1);
+    let artifacts = needs.into_keys().map(str::to_owned).collect();
+    Relays {
+        addresses,
+        artifacts,
+    }
 }

@@ -16,7 +16,7 @@ use super::consent::{consent, refusal};
 use super::crew::{PATIENCE_FOR_NEW, PATIENCE_FOR_RUNNING};
 use super::draft::Draft;
 use super::failure::failed;
-use super::fetch::fetch;
+use super::fetch::{fetch, relays};
 use super::look::{Viewpoint, look};
 use super::machines::{make_machines, provide};
 use super::record::{hold, intend, remember};
@@ -163,6 +163,7 @@ pub async fn run(
     check_nodes(&draft, &mut seen).await?;
 
     seen.crew.set_artifacts(paths);
+    seen.crew.set_relays(relays(&draft, &seen));
     journal.change(|receipt| hold(receipt, &draft, &seen, false))?;
     let runner = Runner::new(seen.crew.hands(), reporter, &stop);
     let ran = stop.unless(2, runner.run(&seen.plan, &|_| {})).await;

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::files::octal;
+use super::relay::Way;
 use super::shell::{LONG, Script, Shell};
 use crate::host::{HostError, Input, Line};
 use crate::run::StepError;
@@ -21,6 +22,13 @@ const SAME: Script = Script {
 const UNPACK: Script = Script {
     name: "unpack archive",
     text: include_str!("archive.sh"),
+};
+const UNPACK_FILE: Script = Script {
+    name: "unpack archive that came",
+    text: concat!(
+        "exec <\"$4\"\nrm -f -- \"$4\"\n",
+        include_str!("archive.sh")
+    ),
 };
 const PLACE: Script = Script {
     name: "place archive",
@@ -49,7 +57,7 @@ pub(super) async fn unpack(
     shell: &Shell<'_>,
     archive: &Archive<'_>,
     download: Option<&Download>,
-    line: Line<'_>,
+    way: Way<'_>,
 ) -> Result<(), StepError> {
     let Archive {
         local,
@@ -67,11 +75,11 @@ pub(super) async fn unpack(
         return Ok(());
     }
     let fetched = match download {
-        Some(download) => fetched(shell, download, path, line).await?,
+        Some(download) => fetched(shell, download, path, way.line).await?,
         None => false,
     };
     if !fetched {
-        send(shell, local, path).await?;
+        send(shell, local, path, way).await?;
     }
     // A question of its own: a connection that broke looks to tar like the end of the archive. That this one is asked proves
     // that the first was answered, so all was read.
@@ -111,7 +119,7 @@ async fn fetched(
     Ok(output.status == 0)
 }
 
-async fn send(shell: &Shell<'_>, local: &Path, path: &str) -> Result<(), StepError> {
+async fn send(shell: &Shell<'_>, local: &Path, path: &str, way: Way<'_>) -> Result<(), StepError> {
     let file = local.to_owned();
     let shape = tokio::task::spawn_blocking(move || Shape::of(&file)).await;
     let shape = match shape {
@@ -121,14 +129,22 @@ async fn send(shell: &Shell<'_>, local: &Path, path: &str) -> Result<(), StepErr
     };
     let strip = if shape.top_folder { "1" } else { "0" };
     let compression = if shape.gzip { "-z" } else { "" };
-    let input = Input::File(local.into());
-    shell
-        .script(&UNPACK, &[path, strip, compression], input, LONG)
-        .await?;
+    let came = format!("{path}.fetched");
+    if way.bring(shell, local, &came).await? {
+        let arguments = [path, strip, compression, &came];
+        shell
+            .script(&UNPACK_FILE, &arguments, Input::Nothing, LONG)
+            .await?;
+    } else {
+        let input = Input::File(local.into());
+        shell
+            .script(&UNPACK, &[path, strip, compression], input, LONG)
+            .await?;
+    }
     Ok(())
 }
 
-fn unreadable(path: &Path, source: std::io::Error) -> StepError {
+pub(super) fn unreadable(path: &Path, source: std::io::Error) -> StepError {
     StepError::Host(HostError::Local {
         node: "this machine".into(),
         path: path.into(),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::relay::Way;
 use super::shell::{LONG, QUICK, Script, Shell};
 use crate::host::Input;
 use crate::run::StepError;
@@ -11,6 +12,13 @@ use crate::step::{Access, Manifest, sha256};
 pub(super) const WRITE: Script = Script {
     name: "write file",
     text: include_str!("write.sh"),
+};
+const WRITE_FILE: Script = Script {
+    name: "write file that came",
+    text: concat!(
+        "exec <\"$1\"\nrm -f -- \"$1\"\nshift\n",
+        include_str!("write.sh")
+    ),
 };
 const SEED: Script = Script {
     name: "write file where there is none",
@@ -118,6 +126,7 @@ pub(super) async fn upload(
     sum: &str,
     path: &str,
     access: &Access,
+    way: Way<'_>,
 ) -> Result<(), StepError> {
     let mode = octal(access);
     let same = shell
@@ -131,9 +140,17 @@ pub(super) async fn upload(
         return Ok(());
     }
     let arguments = [&access.owner, &access.group, mode.as_str(), sum, path];
-    shell
-        .script(&WRITE, &arguments, Input::File(local.into()), LONG)
-        .await?;
+    let came = format!("{path}.fetched");
+    if way.bring(shell, local, &came).await? {
+        let arguments = [&[came.as_str()], &arguments[..]].concat();
+        shell
+            .script(&WRITE_FILE, &arguments, Input::Nothing, LONG)
+            .await?;
+    } else {
+        shell
+            .script(&WRITE, &arguments, Input::File(local.into()), LONG)
+            .await?;
+    }
     Ok(())
 }
 

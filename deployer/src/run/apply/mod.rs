@@ -17,10 +17,13 @@ mod files;
 mod network;
 mod packages;
 mod pipeline;
+mod relay;
 mod shell;
 mod units;
 mod users;
 
+use relay::Relay;
+pub use relay::Relays;
 use shell::Shell;
 
 /// What acts on the nodes of a deployment: their open shells, and the files of this box that may be sent to them.
@@ -29,6 +32,7 @@ pub struct Hands {
     hosts: BTreeMap<String, Box<dyn Host>>,
     artifacts: BTreeMap<String, PathBuf>,
     couchdb_repository: Option<String>,
+    relay: Relay,
 }
 
 impl Hands {
@@ -50,6 +54,11 @@ impl Hands {
         self.couchdb_repository = repository;
     }
 
+    /// Says which nodes give files to each other, so that they are sent only once.
+    pub fn set_relays(&mut self, relays: Relays) {
+        self.relay = Relay::new(relays);
+    }
+
     /// The open shell of a node.
     pub fn host(&self, node: &str) -> Option<&dyn Host> {
         self.hosts.get(node).map(|host| &**host)
@@ -58,9 +67,19 @@ impl Hands {
     /// Leaves all connections in the background for the next command line, or closes them. All are tried; the first failure is
     /// returned.
     pub async fn close(self, keep: bool) -> Result<(), HostError> {
+        let ended = self.relay.end(&self.hosts).await;
         let closing = self.hosts.into_values().map(|host| host.close(keep));
         let results = futures_util::future::join_all(closing).await;
-        results.into_iter().collect()
+        results.into_iter().collect::<Result<(), _>>().and(ended)
+    }
+
+    fn way<'a>(&'a self, node: &'a str, artifact: &'a str, line: Line<'a>) -> relay::Way<'a> {
+        relay::Way {
+            relay: &self.relay,
+            node,
+            artifact,
+            line,
+        }
     }
 
     fn open(&self, node: &str) -> Result<&dyn Host, HostError> {
@@ -111,7 +130,10 @@ impl Executor for Hands {
                 sha256,
                 path,
                 access,
-            } => files::upload(shell, self.artifact(artifact)?, sha256, path, access).await,
+            } => {
+                let (local, way) = (self.artifact(artifact)?, self.way(node, artifact, line));
+                files::upload(shell, local, sha256, path, access, way).await
+            }
             Action::UnpackArchive {
                 artifact,
                 identity,
@@ -125,7 +147,8 @@ impl Executor for Hands {
                     path,
                     access,
                 };
-                archive::unpack(shell, &archive, download.as_ref(), line).await
+                let way = self.way(node, artifact, line);
+                archive::unpack(shell, &archive, download.as_ref(), way).await
             }
             Action::WriteHostsTable { block, entries } => {
                 network::write_hosts_table(shell, block, entries).await

@@ -1,0 +1,196 @@
+//! Files that go to one machine and from there to its neighbours, on machines that really are two.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use deployer::host::{Command, Connector, Host, Input};
+use deployer::machine::Machine;
+use deployer::run::Executor as _;
+use deployer::run::apply::{Hands, Relays};
+use deployer::step::{Access, Action, sha256};
+use futures_util::future::join_all;
+
+use crate::support::{Deployment, may_run};
+
+const NODES: [&str; 3] = ["one", "three", "two"];
+
+async fn connect(deployment: &Deployment, machines: &BTreeMap<String, Machine>) -> Hands {
+    let directory = deployment.directory();
+    let connector = Connector::new(machines, directory, None, directory).expect("prepared");
+    let mut hosts: BTreeMap<String, Box<dyn Host>> = BTreeMap::new();
+    for machine in machines.values() {
+        let host = connector.connect(machine, Duration::from_mins(1), &|_| {});
+        hosts.insert(machine.node.clone(), host.await.expect("connected"));
+    }
+    let addresses = machines.values().map(|machine| {
+        let (network, address) = machine.networks.iter().next().expect("a network");
+        (machine.node.clone(), (network.clone(), *address))
+    });
+    let mut hands = Hands::new(hosts);
+    hands.set_relays(Relays {
+        addresses: addresses.collect(),
+        artifacts: ["kafka".to_owned(), "consumer".to_owned()].into(),
+    });
+    hands
+}
+
+/// Does it on all at the same time; what each said.
+async fn told(hands: &Hands, action: &Action) -> BTreeMap<&'static str, String> {
+    let lanes = NODES.map(|node| async move {
+        let lines = Mutex::new(Vec::new());
+        let line = |text: &str| lines.lock().expect("lines").push(text.to_owned());
+        let done = hands.apply(node, action, &line).await;
+        done.unwrap_or_else(|error| panic!("{node}: {action:?}: {error}"));
+        (node, lines.into_inner().expect("lines").join("\n"))
+    });
+    join_all(lanes).await.into_iter().collect()
+}
+
+async fn says(hands: &Hands, node: &str, script: &str) -> String {
+    let command = Command {
+        program: "sh".into(),
+        arguments: vec!["-c".into(), script.into()],
+        input: Input::Nothing,
+        timeout: Duration::from_mins(1),
+        root: true,
+    };
+    let host = hands.host(node).expect("a host");
+    let output = host.run(&command).await.expect("run");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn archive(path: &Path) {
+    let mut archive = tar::Builder::new(std::fs::File::create(path).expect("a file"));
+    let body = vec![7; 5_000_000];
+    let mut header = tar::Header::new_gnu();
+    header.set_size(body.len() as u64);
+    header.set_mode(0o644);
+    archive
+        .append_data(&mut header, "libs/big.jar", body.as_slice())
+        .expect("an entry");
+    archive.finish().expect("an archive");
+}
+
+fn unpack(identity: &str) -> Action {
+    Action::UnpackArchive {
+        artifact: "kafka".into(),
+        identity: identity.into(),
+        path: "/opt/deployer/test/kafka".into(),
+        access: Access::root("root", 0o755),
+        download: None,
+    }
+}
+
+const STATE: &str = "cd /opt/deployer/test && find . -type f -printf '%M %U %P\\n' | sort && find . -type f -exec sha256sum {} + | sort";
+const TRACES: &str = "systemctl list-units --all --plain --no-legend 'deployer-relay*'; ls -A /var/tmp /opt/deployer/test";
+
+/// How many of the nodes were served by a neighbour.
+fn served(said: &BTreeMap<&str, String>) -> usize {
+    said.values()
+        .filter(|lines| lines.contains("fetching from "))
+        .count()
+}
+
+#[tokio::test]
+async fn a_file_is_sent_once_and_goes_on_from_there() {
+    if !may_run("a file for several machines is sent once") {
+        return;
+    }
+    let packages = ["curl", "nftables", "python3"];
+    let deployment = Deployment::with_packages(&NODES, &packages);
+    let machines = deployment.up().await;
+    let files = tempfile::tempdir().expect("a directory");
+    let (tar, program) = (
+        files.path().join("kafka.tar"),
+        files.path().join("consumer"),
+    );
+    archive(&tar);
+    let text = "#!/bin/sh\necho consumer\n".repeat(10_000);
+    std::fs::write(&program, &text).expect("written");
+    let artifacts: BTreeMap<_, _> = [
+        ("kafka".to_owned(), tar.clone()),
+        ("consumer".to_owned(), program),
+    ]
+    .into();
+    let upload = Action::UploadFile {
+        artifact: "consumer".into(),
+        sha256: sha256(text.as_bytes()),
+        path: "/opt/deployer/test/bin/consumer".into(),
+        access: Access::root("root", 0o755),
+    };
+
+    let mut hands = connect(&deployment, &machines).await;
+    hands.set_artifacts(artifacts.clone());
+    for action in [&unpack("kafka 1"), &upload] {
+        let said = told(&hands, action).await;
+        assert_eq!(served(&said), 2, "{said:#?}");
+        // It is there: neither sent nor fetched again.
+        let said = told(&hands, action).await;
+        assert_eq!(served(&said), 0, "{said:#?}");
+    }
+    let mut states = Vec::new();
+    for node in NODES {
+        states.push(says(&hands, node, STATE).await);
+    }
+    assert!(
+        states[0].contains("-rwxr-xr-x 0 bin/consumer"),
+        "{}",
+        states[0]
+    );
+    assert!(states[0].contains("libs/big.jar"), "{}", states[0]);
+    assert!(
+        states.iter().all(|state| *state == states[0]),
+        "{states:#?}"
+    );
+    hands.close(false).await.expect("closed");
+
+    // Nothing of it is left on any of them.
+    let mut hands = connect(&deployment, &machines).await;
+    for node in NODES {
+        assert_eq!(
+            says(&hands, node, TRACES).await,
+            "/opt/deployer/test:\nbin\nkafka\n\n/var/tmp:\n",
+            "{node}"
+        );
+    }
+
+    // Neighbours that cannot reach each other get it from this box.
+    hands.set_artifacts(artifacts.clone());
+    for node in NODES {
+        let closed = "nft add table inet closed && nft add chain inet closed in '{ type filter hook input priority 0; }' \
+                      && nft add rule inet closed in iifname host0 tcp dport 61000-65000 reject";
+        says(&hands, node, closed).await;
+    }
+    let said = told(&hands, &unpack("kafka 2")).await;
+    let sent = said
+        .values()
+        .filter(|lines| lines.contains("does not give it") && lines.ends_with("so it is sent"));
+    assert_eq!(sent.count(), 2, "{said:#?}");
+    hands.close(false).await.expect("closed");
+
+    // So do those of a machine that cannot serve.
+    let mut hands = connect(&deployment, &machines).await;
+    hands.set_artifacts(artifacts);
+    for node in NODES {
+        says(&hands, node, "chmod -x /usr/bin/python3*").await;
+    }
+    let said = told(&hands, &unpack("kafka 3")).await;
+    assert_eq!(served(&said), 0, "{said:#?}");
+    let cannot = said
+        .values()
+        .filter(|lines| lines.contains("cannot give it to its neighbours"));
+    assert_eq!(cannot.count(), 1, "{said:#?}");
+    for node in NODES {
+        let marker = says(
+            &hands,
+            node,
+            "cat /opt/deployer/test/kafka/.deployer-artifact",
+        )
+        .await;
+        assert_eq!(marker, "kafka 3\n", "{node}");
+    }
+    hands.close(false).await.expect("closed");
+    deployment.down().await;
+}
