@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::double::Double;
 
 /// How long anything may take; mostly the mock's group, which waits for 3 s and for the dead.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 pub struct Lab {
     pub directory: TempDir,
