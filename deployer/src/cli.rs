@@ -100,7 +100,7 @@ pub struct Target {
     /// The cloud [default: the inventory's]
     #[arg(long, value_name = "CLOUD", value_parser = parse_cloud)]
     pub cloud: Option<CloudName>,
-    /// The entry of clouds.yaml for Chameleon [default: the inventory's, else `$OS_CLOUD`, else the only one]
+    /// The entry of clouds.yaml for Chameleon [default: `$OS_CLOUD`, else the inventory's, else the only one]
     #[arg(long, value_name = "NAME")]
     pub os_cloud: Option<String>,
     /// Where receipts, keys and secrets are kept [default: `$XDG_STATE_HOME/deployer`, else `~/.local/state/deployer`]

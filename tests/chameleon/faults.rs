@@ -69,7 +69,10 @@ async fn lost_answers_and_an_expired_token_change_nothing() {
     proxy.fault("GET", "/floatingips", 1, Fault::Refuse(401, "expired"));
     let machines = demo.up(&behind(openstack, &proxy)).await.expect("up");
     assert_eq!(machines.len(), 2);
-    let plan = demo.plan(&openstack.cloud("alice")).await.expect("plan");
+    proxy.take_calls();
+    let plan = demo.plan(&behind(openstack, &proxy)).await.expect("plan");
+    let calls = proxy.take_calls();
+    assert_eq!(calls.len(), 5, "{calls:?}");
     assert!(
         plan.steps.is_empty() && plan.orphans.is_empty(),
         "{}",

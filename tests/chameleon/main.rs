@@ -4,6 +4,7 @@
 
 #[path = "../clouds/bench.rs"]
 mod bench;
+mod credentials;
 mod faults;
 mod kills;
 mod openstack;

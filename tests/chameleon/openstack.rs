@@ -32,6 +32,12 @@ fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clouds/openstack_cloud.py")
 }
 
+/// Tests that ask for much at once go one after another: on two cores they would wait for each other anyway.
+pub(crate) async fn turn() -> tokio::sync::MutexGuard<'static, ()> {
+    static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    TURN.lock().await
+}
+
 impl OpenStack {
     /// The one that tests of this process share. `None`, with one line why, where it cannot be brought here; never so in CI.
     pub(crate) fn shared() -> Option<&'static Self> {

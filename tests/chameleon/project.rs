@@ -104,3 +104,62 @@ async fn a_site_without_leases() {
     let left = demo.teardown(&cloud()).await.expect("teardown");
     assert_eq!(left, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn two_people_may_use_the_same_name() {
+    let Some(openstack) = OpenStack::shared() else {
+        return;
+    };
+    let hers = Deployment::new("a00000000003", &["vm1"]);
+    let his = Deployment::new("a00000000004", &["vm1"]);
+    let (one, two) = (openstack.cloud("alice"), openstack.cloud("bob"));
+    let (one, two) = tokio::join!(hers.up(&one), his.up(&two));
+    let (one, two) = (one.expect("hers"), two.expect("his"));
+    assert_ne!(one["vm1"].id, two["vm1"].id);
+    assert_ne!(one["vm1"].public, two["vm1"].public);
+    let left = hers.teardown(&openstack.cloud("alice")).await;
+    assert_eq!(left.expect("teardown"), Vec::<String>::new());
+    let plan = his.plan(&openstack.cloud("bob")).await.expect("plan");
+    assert!(plan.steps.is_empty(), "{}", words(&plan));
+    let left = his.teardown(&openstack.cloud("bob")).await;
+    assert_eq!(left.expect("teardown"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_end_of_a_lease_loses_the_machines() {
+    let Some(openstack) = OpenStack::shared() else {
+        return;
+    };
+    let settings = Settings {
+        lease: "2m".to_owned().try_into().expect("a duration"),
+        ..settings()
+    };
+    let cloud = || openstack.cloud_with("alice", settings.clone());
+    let demo = Deployment::new("a00000000005", &["vm1"]);
+    demo.up(&cloud()).await.expect("up");
+    let plan = demo.plan(&cloud()).await.expect("plan");
+    let end = plan.expires.expect("an end");
+    // The site looks every ten seconds; this box may be busy.
+    let deadline = end + jiff::SignedDuration::from_mins(3);
+    let plan = loop {
+        let plan = demo.plan(&cloud()).await.expect("plan");
+        if plan.lost.contains("vm1") {
+            break plan;
+        }
+        assert!(jiff::Timestamp::now() < deadline, "{}", words(&plan));
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    };
+    assert!(jiff::Timestamp::now() >= end);
+    let said = words(&plan);
+    assert!(
+        said.contains("LOSES vm1: its machine is gone, and all data it had"),
+        "{said}"
+    );
+    let ended = cloud();
+    let later = end + jiff::SignedDuration::from_hours(1);
+    let error = ended.extend("a00000000005", later).await;
+    let error = error.expect_err("it has ended").to_string();
+    assert!(error.contains("it has ended"), "{error}");
+    let left = demo.teardown(&cloud()).await.expect("teardown");
+    assert_eq!(left, Vec::<String>::new());
+}

@@ -72,7 +72,7 @@ impl Proxy {
         state.faults.push((method, path, times, fault));
     }
 
-    /// The caller dies at its `n`-th call from now, before or after it is done.
+    /// The caller dies at its `n`-th call from now that changes something, before or after it is done.
     pub(crate) fn kill_at(&self, n: usize, before: bool) {
         let mut state = self.state.lock().expect("state");
         state.calls.clear();
@@ -115,8 +115,11 @@ async fn serve(
         let (fault, dies) = {
             let mut state = state.lock().expect("state");
             state.calls.push(call.clone());
-            let made = state.calls.len();
-            let dies = state.kill.filter(|(n, _)| made == n + 1);
+            let changing = state.calls.iter().filter(|call| !call.starts_with("GET"));
+            let changed = changing.count();
+            let dies = state
+                .kill
+                .filter(|(n, _)| request.method != "GET" && changed == n + 1);
             let mut faults = state.faults.iter_mut();
             let path = request.path.split('?').next().unwrap_or_default();
             let found = faults.find(|(method, end, times, _)| {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use deployer::cloud::Cloud as _;
 
-use super::openstack::OpenStack;
+use super::openstack::{OpenStack, turn};
 use super::watcher::{THIS_BOX, Watcher, command, may_boot};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_deployer");
@@ -94,6 +94,7 @@ async fn from_an_empty_project_to_documents_and_back() {
         return;
     }
     agents();
+    let _turn = turn().await;
     let _watcher = Watcher::start(cloud);
     let desk = Desk {
         directory: tempfile::tempdir().expect("a directory"),

@@ -14,7 +14,7 @@ use super::values::duration;
 pub struct ChameleonCloud {
     /// Which site. Default: the one of your credentials, else `KVM@TACC`.
     pub site: Option<Site>,
-    /// Entry of your `clouds.yaml`. Default: `$OS_CLOUD`, else its only entry.
+    /// Entry of your `clouds.yaml`. Default: its only one. `--os-cloud` and `$OS_CLOUD` override it.
     pub cloud: Option<String>,
     /// Operating system image, by name or id. The id is kept once machines are there.
     pub image: String,

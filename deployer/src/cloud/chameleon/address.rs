@@ -5,12 +5,12 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::apply::{Hands, KINDS, id};
-use super::failure::{code, says};
+use super::failure::{code, not_found, says};
 use super::marks::{self, Purpose};
 use super::notes::note;
 use super::observed::{Address, Server};
 use super::session::Service;
-use super::{lease, observe, remove};
+use super::{catalog, lease, observe, remove};
 use crate::cloud::{CloudError, wait};
 
 /// This deployment's floating IP.
@@ -113,6 +113,21 @@ pub(super) async fn attach(
     let port = ports
         .get(&own)
         .ok_or_else(|| CloudError::Refused(format!("no port has the address {own}")))?;
+    match lead(hands, &address, port).await {
+        // A site that gives an address to one lease while it still takes it from another may delete it from under us.
+        Err(error) if not_found(&error) => {
+            let line = format!("the floating IP is gone, so another one: {error}");
+            hands.progress.line(server.node(), &line);
+            let network = catalog::external(hands.session()).await?;
+            ad_hoc(hands, &network).await?;
+            lead(hands, &hands.made(note::ADDRESS)?, port).await
+        }
+        result => result,
+    }
+}
+
+/// Leads a floating IP to a port.
+async fn lead(hands: &Hands<'_>, address: &str, port: &str) -> Result<(), CloudError> {
     let body = json!({"floatingip": {"port_id": port}});
     let put = || async {
         let path = format!("/floatingips/{address}");

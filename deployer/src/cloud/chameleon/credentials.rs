@@ -62,10 +62,8 @@ const CURE: &str = "in the site's web interface under Identity → Application C
 
 /// Finds the credentials.
 pub fn find(places: &Places, settings: &Settings) -> Result<Login, CloudError> {
-    let named = settings
-        .cloud
-        .as_deref()
-        .or_else(|| places.variable("OS_CLOUD"));
+    // What is said for this run goes before what is written down.
+    let named = places.variable("OS_CLOUD").or(settings.cloud.as_deref());
     let variables = variables(places);
     let usable = variables.keys().any(|key| {
         matches!(

@@ -131,6 +131,8 @@ fn advice(fault: &str) -> &'static str {
     if fault.contains("No valid host") {
         " The site has no room for it now: `up` again later, or take another `flavor`. Sites that want a lease say the same \
          without one (`lease`)."
+    } else if fault.contains("uota exceeded") {
+        "; the project has no more: delete what is not needed, take a smaller `flavor`, or ask the site for more"
     } else {
         ""
     }

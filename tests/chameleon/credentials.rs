@@ -1,0 +1,108 @@
+//! Credentials as users have them. Nobody is asked.
+
+use std::path::Path;
+
+use deployer::cloud::chameleon::Settings;
+use deployer::cloud::chameleon::credentials::{Login, Places, find};
+use deployer::secret::Secret;
+use deployer::topology::Site;
+
+const CLOUDS: &str = "\
+clouds:
+  one:
+    auth_type: v3applicationcredential
+    auth: { auth_url: 'https://a:5000', application_credential_id: i, application_credential_secret: s }
+    region_name: regionOne
+  two:
+    auth: { auth_url: 'https://a:5000/v3', username: me, password: p, project_name: x, user_domain_name: Default, project_domain_id: d }
+  three:
+    auth: { auth_url: 'https://a:5000/v3', username: me, project_name: x }
+";
+
+fn places(directory: &Path, variables: &[(&str, &str)]) -> Places {
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), Secret::new(*value)));
+    Places {
+        directories: vec![directory.to_owned()],
+        variables: variables.collect(),
+    }
+}
+
+fn login(places: &Places, settings: &Settings) -> Result<Login, String> {
+    find(places, settings).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_file_is_found_and_mended() {
+    let home = tempfile::tempdir().expect("a directory");
+    let with =
+        |variables: &[(&str, &str)]| login(&places(home.path(), variables), &Settings::default());
+    let nothing = with(&[]).expect_err("no file");
+    for words in [
+        "clouds.yaml",
+        "Application Credentials",
+        "`Unrestricted` checked",
+    ] {
+        assert!(nothing.contains(words), "{nothing}");
+    }
+    std::fs::write(home.path().join("clouds.yaml"), CLOUDS).expect("a file");
+    let several = with(&[]).expect_err("several");
+    for words in ["several clouds", "one", "three", "two"] {
+        assert!(several.contains(words), "{several}");
+    }
+    let unknown = with(&[("OS_CLOUD", "four")]).expect_err("unknown");
+    assert!(unknown.contains("there is no cloud `four`"), "{unknown}");
+    let incomplete = with(&[("OS_CLOUD", "three")]).expect_err("no password");
+    assert!(incomplete.contains("has no `password`"), "{incomplete}");
+
+    let one = with(&[("OS_CLOUD", "one")]).expect("one");
+    assert_eq!(one.auth_url, "https://a:5000/v3");
+    assert_eq!(one.region.as_deref(), Some("regionOne"));
+    assert!(one.application_credential);
+    let request = |login: &Login| -> serde_json::Value {
+        serde_json::from_str(login.request.expose()).expect("JSON")
+    };
+    assert_eq!(
+        request(&one),
+        serde_json::json!({"auth": {"identity": {"methods": ["application_credential"],
+            "application_credential": {"id": "i", "secret": "s"}}}})
+    );
+    let two = with(&[("OS_CLOUD", "two")]).expect("two");
+    assert_eq!(
+        request(&two),
+        serde_json::json!({"auth": {
+            "identity": {"methods": ["password"], "password": {
+                "user": {"name": "me", "domain": {"name": "Default"}, "password": "p"}}},
+            "scope": {"project": {"name": "x", "domain": {"id": "d"}}}}})
+    );
+    assert!(format!("{two:?}").contains("request: <secret>"), "{two:?}");
+}
+
+#[test]
+fn variables_and_the_site_will_do_without_a_file() {
+    let home = tempfile::tempdir().expect("a directory");
+    let variables = [
+        ("OS_APPLICATION_CREDENTIAL_ID", "i"),
+        ("OS_APPLICATION_CREDENTIAL_SECRET", "s"),
+    ];
+    let here = places(home.path(), &variables);
+    let usual = login(&here, &Settings::default()).expect("a login");
+    assert_eq!(usual.auth_url, Site::KvmTacc.auth_url());
+    assert_eq!(usual.region, None);
+    let settings = Settings {
+        site: Some(Site::ChiUc),
+        ..Settings::default()
+    };
+    let other = login(&here, &settings).expect("a login");
+    assert_eq!(other.auth_url, Site::ChiUc.auth_url());
+    assert_eq!(other.region.as_deref(), Some("CHI@UC"));
+    let token = places(home.path(), &[("OS_TOKEN", "t"), ("OS_PROJECT_ID", "p")]);
+    let token = login(&token, &Settings::default()).expect("a login");
+    let request: serde_json::Value = serde_json::from_str(token.request.expose()).expect("JSON");
+    assert_eq!(
+        request,
+        serde_json::json!({"auth": {"identity": {"methods": ["token"], "token": {"id": "t"}},
+            "scope": {"project": {"id": "p"}}}})
+    );
+}
