@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Once;
 use std::time::Instant;
 
 use super::watcher::command;
@@ -135,24 +135,21 @@ impl Desk {
     }
 }
 
-/// The agents lie beside the binary; builds them where `cargo test` was called for this package only.
+/// The agents lie beside the binary: builds them, for a `cargo test` of this package leaves them out or as they once were.
 fn agents() {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let beside = Path::new(BINARY).parent().expect("a directory");
-    if beside.join("producer").is_file() && beside.join("consumer").is_file() {
-        return;
-    }
-    let arguments: &[&str] = if beside.ends_with("release") {
-        &["build", "--package", "agent", "--bins", "--release"]
-    } else {
-        &["build", "--package", "agent", "--bins"]
-    };
-    let built = command(env!("CARGO"), arguments).status();
-    assert!(
-        built.is_ok_and(|status| status.success()),
-        "the agents were not built"
-    );
+    static BUILT: Once = Once::new();
+    BUILT.call_once(|| {
+        let release = Path::new(BINARY)
+            .parent()
+            .is_some_and(|beside| beside.ends_with("release"));
+        let mut arguments = vec!["build", "--quiet", "--package", "agent", "--bins"];
+        arguments.extend(release.then_some("--release"));
+        let built = command(env!("CARGO"), &arguments).status();
+        assert!(
+            built.is_ok_and(|status| status.success()),
+            "the agents were not built"
+        );
+    });
 }
 
 /// Fails unless all of these words were said.
