@@ -221,9 +221,10 @@ async fn a_vpc_of_the_users_gets_machines_and_keeps_everything_else() {
     assert_eq!(
         made,
         [
-            "?", // quota and prices, which have another protocol
             "AuthorizeSecurityGroupIngress",
             "CreateSecurityGroup",
+            "GetProducts",
+            "GetServiceQuota",
             "ImportKeyPair",
             "RunInstances"
         ]
