@@ -125,8 +125,7 @@ impl Draft {
             self.receipt.choices.kafka_source.as_deref(),
         )?;
         let mut artifacts: BTreeMap<String, Artifact> =
-            [(artifact_key::KAFKA.to_owned(), settings.artifact(source))]
-        .into();
+            [(artifact_key::KAFKA.to_owned(), settings.artifact(source))].into();
         // The agents' binaries stay what they are while this program runs; plain machines get none.
         if self
             .topology
