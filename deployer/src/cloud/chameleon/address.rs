@@ -29,7 +29,11 @@ pub(super) async fn get(
     let mut why = None;
     if let Some((name, end)) = lease {
         match leased(hands, network, name, *end).await {
-            Err(error) if matches!(code(&error), "400" | "404" | "500") => {
+            // A lease that failed, too: two that start at once may have been promised the same address.
+            Err(error)
+                if matches!(error, CloudError::Refused(_))
+                    || matches!(code(&error), "400" | "404" | "500") =>
+            {
                 let line = format!("no lease for a floating IP, so one without: {error}");
                 hands.progress.line(None, &line);
                 why = Some(error);

@@ -1,11 +1,13 @@
 //! What users do besides `up` and `teardown`: let the address they are seen by in, find out why SSH does not get through, and
 //! prolong the lease.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
 
 use super::Chameleon;
+use super::marks::Purpose;
 use super::operation::Operation;
 use super::plan::{stage, step};
 use crate::cloud::{CloudError, CloudStep, Notes, caller, rules};
@@ -36,10 +38,13 @@ impl Chameleon {
     /// The step that lets all leases of a deployment end at another time.
     pub async fn extend(&self, id: &str, end: Timestamp) -> Result<CloudStep, CloudError> {
         let observed = self.observe(id).await?;
-        let leases = observed.leases.iter().filter(|lease| lease.lives());
-        let leases: std::collections::BTreeSet<String> =
-            leases.map(|lease| lease.id.clone()).collect();
-        if leases.is_empty() {
+        let living = observed.leases.iter().filter(|lease| lease.lives());
+        // That of the floating IP may outlive the other by a moment.
+        let machines = living
+            .clone()
+            .any(|lease| lease.purpose == Purpose::Machines);
+        let leases: BTreeSet<String> = living.map(|lease| lease.id.clone()).collect();
+        if !machines {
             return Err(CloudError::Refused(
                 "there is no lease that could be prolonged: it has ended, and its machines went with it; `deployer up` says what is lost"
                     .into(),
