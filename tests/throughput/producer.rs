@@ -17,7 +17,7 @@ use crate::{Rates, TURNS};
 const PATIENCE: Duration = Duration::from_mins(5);
 
 pub fn measure(cluster: &Cluster, directory: &Path) {
-    for (size, events) in [(100, 300_000), (1000, 100_000)] {
+    for (size, events) in [(100, 300_000), (1000, 50_000)] {
         // Letters that compress about as JSON does.
         let letters: String = (0..size)
             .map(|index| char::from(b'a' + u8::try_from(index * 7 % 26).unwrap()))
@@ -151,7 +151,12 @@ fn performance(cluster: &Cluster, topic: &str, events: usize, payloads: &Path) -
     let text = String::from_utf8_lossy(&output.stdout);
     let words: Vec<&str> = text.lines().last().unwrap_or_default().split(' ').collect();
     let at = words.iter().position(|word| *word == "records/sec");
-    words[at.unwrap_or_else(|| panic!("no rate in {text}")) - 1]
+    words[at.unwrap_or_else(|| {
+        panic!(
+            "no rate in {text}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    }) - 1]
         .parse()
         .unwrap()
 }
