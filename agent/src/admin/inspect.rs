@@ -133,9 +133,13 @@ async fn inspect_couchdb(server: &Couchdb, topics: &[Topic], deadline: Instant) 
     let failed = databases
         .iter()
         .find_map(|database| database.as_ref().err().map(ToString::to_string));
+    // A database that did not answer in time is not one that is missing.
+    let silent = databases
+        .iter()
+        .any(|database| matches!(database, Err(Trouble::Away(_))));
     match greeting {
         Ok(greeting) => CouchdbView {
-            reachable: true,
+            reachable: !silent,
             error: failed,
             vendor: Some(Vendor::of(&greeting).to_string()),
             databases: databases
