@@ -116,7 +116,7 @@ async fn wrong_settings_are_refused_before_anything_is_made() {
             format!(", region: {REGION}, ssh_keys: [{}]", keys()),
             &[
                 "its user data has",
-                "AWS takes 16384: name fewer `ssh_keys`",
+                "the cloud takes 16384: name fewer `ssh_keys`",
             ],
         ),
         (
