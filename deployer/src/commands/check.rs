@@ -85,7 +85,8 @@ pub async fn run(
                     )?;
                 }
             }
-            seen.crew.close(true).await?;
+            // Before the first `up` nobody comes back to the connections.
+            seen.crew.close(draft.entry.is_some()).await?;
         }
         Err(error) => {
             well = false;

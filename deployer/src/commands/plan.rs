@@ -66,7 +66,8 @@ pub async fn run(
     } else {
         write!(out, "{}", text(&seen))?;
     }
-    seen.crew.close(true).await?;
+    // Before the first `up` nobody comes back to the connections.
+    seen.crew.close(draft.entry.is_some()).await?;
     Ok(if settled { 0 } else { 2 })
 }
 
