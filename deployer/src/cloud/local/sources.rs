@@ -197,7 +197,7 @@ mod tests {
         let text = "\
 # deb http://mirror.example/debian bookworm main
 deb-src http://mirror.example/debian bookworm main
-deb [arch=amd64 signed-by=/x.gpg] http://security.debian.org/debian-security bookworm-security main contrib
+deb [arch=amd64 signed-by=/x.gpg] http://mirror.example/debian-security bookworm-security main contrib
 deb http://ftp.example.org/debian/ bookworm main # ours
 deb https://apt.releases.example.com bookworm main
 deb https://download.example.com/linux/debian bookworm stable
@@ -206,7 +206,7 @@ deb cdrom:[Debian]/debian bookworm main
 deb";
         let expected = [
             "deb http://ftp.example.org/debian/ bookworm main",
-            "deb http://security.debian.org/debian-security bookworm-security main contrib",
+            "deb http://mirror.example/debian-security bookworm-security main contrib",
         ];
         assert_eq!(lines("sources.list", text, "bookworm"), expected);
     }
