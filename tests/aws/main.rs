@@ -12,6 +12,8 @@ mod bench;
 mod booted;
 mod census;
 mod choices;
+#[path = "../clouds/bench.rs"]
+mod clouds_bench;
 mod desk;
 mod faults;
 mod kills;
