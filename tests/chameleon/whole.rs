@@ -135,11 +135,11 @@ async fn from_an_empty_project_to_documents_and_back() {
     );
     says(
         &desk.run(0, &["status"]),
-        &["all is well", "in 2 d", "are deleted"],
+        &["all is well", "in 3 d", "are deleted"],
     );
-    says(&desk.run(0, &["extend", "5d"]), &["in 4 d"]);
+    says(&desk.run(0, &["extend", "5d"]), &["in 5 d"]);
     says(&desk.run(64, &["extend", "2d"]), &["nothing to prolong"]);
-    says(&desk.run(0, &["status"]), &["in 4 d"]);
+    says(&desk.run(0, &["status"]), &["in 5 d"]);
     let list = ["list", "--cloud", "chameleon", "--inventory", &file];
     says(&desk.run(0, &list), &["whole", "vm1-1, vm1-2, vm2, vm3"]);
 
