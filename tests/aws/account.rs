@@ -113,10 +113,7 @@ async fn from_nothing_to_machines_and_back() {
     assert!(ours.created.is_some());
     bench.notes.0.lock().expect("notes").clear();
     proxy.take_calls();
-    assert_eq!(
-        bench.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    bench.takes_all_away().await;
     let counts = proxy.take_counts();
     let acting: usize = counts
         .iter()
@@ -142,10 +139,7 @@ async fn two_of_the_same_name_do_not_see_each_other() {
     let two = Bench::new(&proxy.url, "eu-west-1", "bbbbbbbbbbbb", &["vm1"]);
     let machines = (one.up().await.expect("one"), two.up().await.expect("two"));
     assert_ne!(machines.0["vm1"].id, machines.1["vm1"].id);
-    assert_eq!(
-        one.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    one.takes_all_away().await;
     let plan = two.plan(&two.aws()).await.expect("plan");
     assert_eq!(
         words(&plan)
@@ -155,10 +149,7 @@ async fn two_of_the_same_name_do_not_see_each_other() {
             .join("\n"),
         format!("runs: vm1 {}", machines.1["vm1"].id)
     );
-    assert_eq!(
-        two.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    two.takes_all_away().await;
 }
 
 #[tokio::test]
@@ -240,14 +231,7 @@ async fn drift_is_seen_and_mended() {
         "{text}"
     );
     bench.up().await.expect("up");
-    assert!(
-        bench
-            .plan(&bench.aws())
-            .await
-            .expect("plan")
-            .steps
-            .is_empty()
-    );
+    bench.is_settled().await;
 
     // A machine deleted by hand is data that is gone.
     ec2.terminate_instances()
@@ -282,10 +266,7 @@ async fn drift_is_seen_and_mended() {
             .orphans
             .is_empty()
     );
-    assert_eq!(
-        bench.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    bench.takes_all_away().await;
 }
 
 #[tokio::test]
@@ -315,10 +296,7 @@ async fn a_vpc_of_the_users_is_used_and_left_alone() {
     );
     let plan = bench.plan(&bench.aws()).await.expect("plan");
     assert!(plan.steps.is_empty(), "{}", words(&plan));
-    assert_eq!(
-        bench.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    bench.takes_all_away().await;
     assert_eq!(
         ec2.describe_subnets()
             .send()
@@ -357,14 +335,7 @@ async fn the_address_of_this_box_is_let_in_and_can_change() {
 
     // Another day, another address: `up` does not ask, `allow` does.
     bench.settings.address_url = says("198.51.100.9").await;
-    assert!(
-        bench
-            .plan(&bench.aws())
-            .await
-            .expect("plan")
-            .steps
-            .is_empty()
-    );
+    bench.is_settled().await;
     let why = bench
         .aws()
         .why_no_ssh("eeeeeeeeeeee")
@@ -403,10 +374,7 @@ async fn the_address_of_this_box_is_let_in_and_can_change() {
         .expect("renewed");
     let plan = bench.plan(&bench.aws()).await.expect("plan");
     assert_eq!((plan.steps.len(), plan.expires), (0, Some(until)));
-    assert_eq!(
-        bench.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    bench.takes_all_away().await;
 
     let bench = Bench {
         settings: deployer::cloud::aws::Settings {

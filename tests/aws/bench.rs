@@ -113,4 +113,20 @@ impl Bench {
     pub(crate) async fn teardown(&self) -> Result<Vec<String>, CloudError> {
         self.deployment.teardown(&self.aws()).await
     }
+
+    /// Takes all away, and fails if anything is left.
+    pub(crate) async fn takes_all_away(&self) {
+        let id = &self.wanted.id;
+        let left = self.teardown().await;
+        let left = left.unwrap_or_else(|error| panic!("{id}: the teardown: {error}"));
+        assert_eq!(left, Vec::<String>::new(), "{id}");
+    }
+
+    /// Fails unless there is nothing to do.
+    pub(crate) async fn is_settled(&self) {
+        let id = &self.wanted.id;
+        let plan = self.plan(&self.aws()).await;
+        let plan = plan.unwrap_or_else(|error| panic!("{id}: the plan: {error}"));
+        assert!(plan.steps.is_empty(), "{id}: {}", words(&plan));
+    }
 }

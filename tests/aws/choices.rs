@@ -33,10 +33,7 @@ async fn made(
         .filter(|call| call.action == "RunInstances")
         .map(|call| call.parameters)
         .collect();
-    assert_eq!(
-        bench.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    bench.takes_all_away().await;
     let access = machines
         .into_iter()
         .map(|(node, machine)| (node, machine.access));
@@ -229,10 +226,7 @@ async fn a_vpc_of_the_users_gets_machines_and_keeps_everything_else() {
             "RunInstances"
         ]
     );
-    assert_eq!(
-        bench.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    bench.takes_all_away().await;
     let gone: Vec<String> = proxy
         .take_counts()
         .into_keys()

@@ -57,10 +57,7 @@ async fn an_answer_that_gets_lost_makes_no_second_machine() {
         .await
         .expect("the SDK repeats it with the same token");
     assert_eq!(machines(&bench).await, 1);
-    assert_eq!(
-        bench.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    bench.takes_all_away().await;
 
     // For as long as this run lasts: the next one asks with the token that was noted.
     proxy.fault("RunInstances", 6, Fault::LoseAnswer);
@@ -70,10 +67,7 @@ async fn an_answer_that_gets_lost_makes_no_second_machine() {
     assert_eq!(machines(&bench).await, 1);
     let up = bench.up().await.expect("up");
     assert_eq!((machines(&bench).await, up.len()), (1, 1));
-    assert_eq!(
-        bench.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    bench.takes_all_away().await;
 }
 
 #[tokio::test]
@@ -89,10 +83,7 @@ async fn a_repeated_token_with_other_settings_is_the_machine_as_it_was() {
     proxy.take_calls();
     bench.up().await.expect("up");
     assert_eq!(machines(&bench).await, 1);
-    assert_eq!(
-        bench.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    bench.takes_all_away().await;
 }
 
 #[tokio::test]
@@ -138,18 +129,8 @@ async fn lost_answers_make_no_second_network() {
     ] {
         assert_eq!(count(kind), 1, "{kind} in {:?}", ours.things);
     }
-    assert!(
-        bench
-            .plan(&bench.aws())
-            .await
-            .expect("plan")
-            .steps
-            .is_empty()
-    );
-    assert_eq!(
-        bench.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    bench.is_settled().await;
+    bench.takes_all_away().await;
 }
 
 #[tokio::test]
@@ -170,10 +151,7 @@ async fn throttling_is_waited_out() {
     }
     bench.up().await.expect("up");
     assert_eq!(machines(&bench).await, 1);
-    assert_eq!(
-        bench.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    bench.takes_all_away().await;
 }
 
 #[tokio::test]
@@ -203,18 +181,8 @@ async fn a_full_zone_leads_to_the_next_one() {
         2,
         "one more subnet for both machines"
     );
-    assert!(
-        bench
-            .plan(&bench.aws())
-            .await
-            .expect("plan")
-            .steps
-            .is_empty()
-    );
-    assert_eq!(
-        bench.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    bench.is_settled().await;
+    bench.takes_all_away().await;
 
     let Some((proxy, mut bench)) = self::bench("us-west-2", "100000000007", &["vm1"]).await else {
         return;
@@ -227,10 +195,7 @@ async fn a_full_zone_leads_to_the_next_one() {
         "vm1: AWS has no room for another t3.small in us-west-2b, us-west-2a: try later, or another `instance_type` or more `zones`"
     );
     bench.up().await.expect("later there is room");
-    assert_eq!(
-        bench.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    bench.takes_all_away().await;
 }
 
 #[tokio::test]
@@ -258,10 +223,7 @@ async fn a_machine_that_dies_says_why() {
     // It never ran, so nothing is lost; here it lives after all and is taken.
     let plan = bench.plan(&bench.aws()).await.expect("plan");
     assert!(plan.lost.is_empty(), "{}", words(&plan));
-    assert_eq!(
-        bench.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    bench.takes_all_away().await;
 }
 
 #[tokio::test]
@@ -297,10 +259,7 @@ async fn what_was_just_made_may_not_be_known_everywhere() {
         "{}",
         words(&plan)
     );
-    assert_eq!(
-        bench.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    bench.takes_all_away().await;
 }
 
 #[tokio::test]
@@ -368,10 +327,7 @@ async fn refusals_name_the_permission() {
         let error = bench.up().await.expect_err("refused").to_string();
         assert!(error.contains(advice), "{error}");
     }
-    assert_eq!(
-        bench.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    bench.takes_all_away().await;
 }
 
 #[tokio::test]
@@ -381,10 +337,7 @@ async fn credentials_of_another_account_are_noticed() {
     };
     bench.up().await.expect("up");
     assert_eq!(bench.notes.get("account").as_deref(), Some("123456789012"));
-    assert_eq!(
-        bench.teardown().await.expect("teardown"),
-        Vec::<String>::new()
-    );
+    bench.takes_all_away().await;
     // Nothing is there now, as it would be with the wrong account.
     bench.notes.record("account", "999999999999").expect("note");
     let error = bench
