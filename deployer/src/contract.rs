@@ -31,6 +31,35 @@ pub struct CanariesSent {
     pub acked: u64,
 }
 
+/// A line of `consumer dead-letters`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DeadLetter {
+    /// The topic its record came from.
+    pub topic: String,
+    /// The record's partition.
+    pub partition: i32,
+    /// The record's offset.
+    pub offset: i64,
+    /// Bytes of the record's value; `None`: it has none.
+    pub value_bytes: Option<u64>,
+    /// Why it can never be a document.
+    pub reason: String,
+    /// What became of it where it was tried again.
+    pub outcome: Option<DeadLetterOutcome>,
+}
+
+/// What became of a dead letter that was tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadLetterOutcome {
+    /// It is a document now.
+    Document,
+    /// It is dead still.
+    Dead,
+    /// The letter does not hold all of the record's value.
+    Incomplete,
+}
+
 /// Answer of `consumer await-canaries`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CanariesFound {

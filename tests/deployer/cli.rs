@@ -58,6 +58,7 @@ fn without_a_deployment_every_verb_says_so() {
     for verb in [
         vec!["status"],
         vec!["docs"],
+        vec!["dead-letters"],
         vec!["verify"],
         vec!["logs", "kafka"],
         vec!["produce"],

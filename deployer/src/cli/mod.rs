@@ -14,7 +14,7 @@ pub use environment::Environment;
 pub use lifecycle::{
     Allow, Change, Check, Completions, Extend, Init, List, Plan, Render, Teardown, Up,
 };
-pub use pipeline::{Docs, Logs, Open, Produce, Service, Ssh, Status, Verify};
+pub use pipeline::{DeadLetters, Docs, Logs, Open, Produce, Service, Ssh, Status, Verify};
 
 /// From nothing to a running Kafka → CouchDB pipeline with one command, and back with another.
 #[derive(Debug, Parser)]
@@ -54,6 +54,8 @@ pub enum Verb {
     Logs(Logs),
     /// Shows the newest documents.
     Docs(Docs),
+    /// Shows what could never be a document, with the reason; can try it again.
+    DeadLetters(DeadLetters),
     /// Opens a tunnel to CouchDB or Kafka and prints how to use it.
     Open(Open),
     /// Starts a new run of the producers.
@@ -86,6 +88,7 @@ impl Verb {
             Self::Ssh(options) => &options.target,
             Self::Logs(options) => &options.target,
             Self::Docs(options) => &options.target,
+            Self::DeadLetters(options) => &options.target,
             Self::Open(options) => &options.target,
             Self::Produce(options) => &options.target,
             Self::List(options) => &options.target,

@@ -70,6 +70,23 @@ pub struct Docs {
     pub topic: Option<String>,
 }
 
+/// Options of `dead-letters`.
+#[derive(Debug, Args)]
+pub struct DeadLetters {
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+    /// Of this topic only.
+    #[arg(long)]
+    pub topic: Option<String>,
+    /// Try each again; one that becomes a document is no dead letter any more. Exit code 1 when some stay dead.
+    #[arg(long)]
+    pub retry: bool,
+    /// Print JSON lines.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of `open`.
 #[derive(Debug, Args)]
 pub struct Open {

@@ -18,6 +18,7 @@ pub mod cloud_sections;
 pub mod clouds;
 pub mod consent;
 pub mod crew;
+pub mod dead_letters;
 pub mod deployment;
 pub mod docs;
 pub mod doomed;
@@ -34,6 +35,7 @@ pub mod logs;
 pub mod look;
 pub mod machines;
 pub mod open;
+pub mod pipeline_tool;
 pub mod plan;
 pub mod produce;
 pub mod record;
@@ -78,6 +80,7 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
         Verb::Ssh(options) => ssh::run(options, environment).await,
         Verb::Logs(options) => logs::run(options, environment, reporter, out).await,
         Verb::Docs(options) => docs::run(options, environment, reporter, out).await,
+        Verb::DeadLetters(options) => dead_letters::run(options, environment, reporter, out).await,
         Verb::Open(options) => open::run(options, environment, out).await,
         Verb::Produce(options) => produce::run(options, environment, reporter).await,
         Verb::List(options) => list::run(options, environment, out).await,
