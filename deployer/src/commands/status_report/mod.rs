@@ -7,6 +7,7 @@ use serde::{Deserialize as _, Serialize};
 use super::lease_end;
 use crate::cloud::aws::ttl;
 use crate::facts::Facts;
+use crate::figures::Figures;
 use crate::inspect::Inspect;
 use crate::topology::Topology;
 
@@ -62,6 +63,18 @@ pub struct NodeReport {
     pub units: BTreeMap<String, String>,
     /// How far its producer is: acknowledged events and events wanted (0: no end).
     pub produced: Option<(u64, u64)>,
+    /// What its running agents say of themselves, by role: `consumer`, `producer`.
+    pub agents: BTreeMap<String, AgentReport>,
+}
+
+/// What a running agent says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct AgentReport {
+    /// Why it has no figures; then all others are empty.
+    pub error: Option<String>,
+    /// Its figures.
+    #[serde(flatten)]
+    pub figures: Figures,
 }
 
 /// The brokers.
@@ -124,6 +137,7 @@ impl Report {
                 Some(Heard::Facts(facts)) => {
                     report.reachable = true;
                     node::judge_units(topology, &node.name, facts, &mut report, &mut problems);
+                    node::judge_agents(topology, node, facts, &mut report, &mut problems);
                     if let Some(value) = &facts.pipeline {
                         match Inspect::deserialize(value) {
                             Ok(answer) => inspection = Some(answer),

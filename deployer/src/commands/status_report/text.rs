@@ -2,7 +2,32 @@
 
 use std::fmt::Write as _;
 
-use super::Report;
+use super::{AgentReport, Report};
+
+impl AgentReport {
+    /// In a few words; `None`: nothing that a user would want to know.
+    fn words(&self) -> Option<String> {
+        if let Some(error) = &self.error {
+            return Some(format!("no figures ({error})"));
+        }
+        let figures = &self.figures;
+        let mut words = Vec::new();
+        if let Some(lag) = &figures.lag {
+            words.push(format!("lag {}", lag.values().sum::<i64>()));
+        }
+        if let Some(dead) = figures.dead_letters.filter(|dead| *dead > 0) {
+            words.push(format!("{dead} dead letters since its start"));
+        }
+        if let Some(events) = figures.spool_events.filter(|events| *events > 0) {
+            let mut spool = format!("{events} events in its spool");
+            if let (Some(bytes), Some(limit)) = (figures.spool_bytes, figures.spool_limit_bytes) {
+                let _ = write!(spool, ", {} of {} MiB", bytes >> 20, limit >> 20);
+            }
+            words.push(spool);
+        }
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+}
 
 impl Report {
     /// The report as text.
@@ -30,6 +55,11 @@ impl Report {
                 let _ = write!(text, " {acked}/{of}");
             }
             text.push('\n');
+            for (role, agent) in &node.agents {
+                if let Some(words) = agent.words() {
+                    let _ = writeln!(text, "{:<27} {role}: {words}", "");
+                }
+            }
         }
         if let Some(brokers) = &self.brokers {
             let _ = write!(
