@@ -60,6 +60,30 @@ pub enum DeadLetterOutcome {
     Incomplete,
 }
 
+/// A line of `consumer databases`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DatabaseFound {
+    /// Its name.
+    pub name: String,
+    /// Documents in it.
+    pub documents: u64,
+}
+
+/// Answer of `consumer import`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Imported {
+    /// New documents.
+    pub written: u64,
+    /// Those that were there already.
+    pub present: u64,
+    /// Those whose id is there with another body.
+    pub different: u64,
+    /// Those that CouchDB refuses.
+    pub refused: u64,
+    /// Some of the last two kinds, with the reason.
+    pub named: Vec<String>,
+}
+
 /// Answer of `consumer await-canaries`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CanariesFound {

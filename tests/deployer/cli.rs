@@ -59,6 +59,7 @@ fn without_a_deployment_every_verb_says_so() {
         vec!["status"],
         vec!["docs"],
         vec!["dead-letters"],
+        vec!["export", "there.gz"],
         vec!["verify"],
         vec!["logs", "kafka"],
         vec!["produce"],

@@ -61,6 +61,9 @@ pub struct Teardown {
     /// Take away the deployment with this id, without a receipt.
     #[arg(long, value_name = "ID")]
     pub id: Option<String>,
+    /// Write all documents into this file first, and take nothing away if that fails.
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
     /// Leave data directories on existing hosts.
     #[arg(long)]
     pub keep_data: bool,

@@ -14,7 +14,9 @@ pub use environment::Environment;
 pub use lifecycle::{
     Allow, Change, Check, Completions, Extend, Init, List, Plan, Render, Teardown, Up,
 };
-pub use pipeline::{DeadLetters, Docs, Logs, Open, Produce, Service, Ssh, Status, Verify};
+pub use pipeline::{
+    DeadLetters, Docs, Export, Import, Logs, Open, Produce, Service, Ssh, Status, Verify,
+};
 
 /// From nothing to a running Kafka → CouchDB pipeline with one command, and back with another.
 #[derive(Debug, Parser)]
@@ -56,6 +58,10 @@ pub enum Verb {
     Docs(Docs),
     /// Shows what could never be a document, with the reason; can try it again.
     DeadLetters(DeadLetters),
+    /// Writes all documents of a deployment into a file.
+    Export(Export),
+    /// Writes the documents of such a file into a deployment; what is there is never overwritten.
+    Import(Import),
     /// Opens a tunnel to CouchDB or Kafka and prints how to use it.
     Open(Open),
     /// Starts a new run of the producers.
@@ -89,6 +95,8 @@ impl Verb {
             Self::Logs(options) => &options.target,
             Self::Docs(options) => &options.target,
             Self::DeadLetters(options) => &options.target,
+            Self::Export(options) => &options.target,
+            Self::Import(options) => &options.target,
             Self::Open(options) => &options.target,
             Self::Produce(options) => &options.target,
             Self::List(options) => &options.target,

@@ -1,5 +1,7 @@
 //! Options of the verbs that look into a deployment and use it.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 
 use super::Target;
@@ -85,6 +87,26 @@ pub struct DeadLetters {
     /// Print JSON lines.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The file to write; must not exist.
+    pub file: PathBuf,
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Options of `import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// A file that `export` wrote.
+    pub file: PathBuf,
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
 }
 
 /// Options of `open`.

@@ -38,7 +38,7 @@ pub fn words(end: Timestamp, now: Timestamp) -> String {
         _ => format!("{} d", minutes / 1440),
     };
     format!(
-        "the lease ends at {local}, in {left}: then the machines and all documents on them are deleted; `deployer extend 2d` prolongs it"
+        "the lease ends at {local}, in {left}: then the machines and all documents on them are deleted; `deployer extend 2d` prolongs it, `deployer export FILE` saves the documents"
     )
 }
 

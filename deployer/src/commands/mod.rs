@@ -23,9 +23,12 @@ pub mod deployment;
 pub mod docs;
 pub mod doomed;
 pub mod draft;
+pub mod export;
+pub mod export_file;
 pub mod extend;
 pub mod failure;
 pub mod fetch;
+pub mod import;
 pub mod init;
 pub mod last_words;
 pub mod lease_end;
@@ -81,6 +84,8 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
         Verb::Logs(options) => logs::run(options, environment, reporter, out).await,
         Verb::Docs(options) => docs::run(options, environment, reporter, out).await,
         Verb::DeadLetters(options) => dead_letters::run(options, environment, reporter, out).await,
+        Verb::Export(options) => export::run(options, environment, reporter).await,
+        Verb::Import(options) => import::run(options, environment, reporter).await,
         Verb::Open(options) => open::run(options, environment, out).await,
         Verb::Produce(options) => produce::run(options, environment, reporter).await,
         Verb::List(options) => list::run(options, environment, out).await,
