@@ -87,6 +87,10 @@ fn from_a_laptop(hosts: &Hosts) {
     );
     assert_eq!(deployer("docs -n 1000 --topic desk").lines().count(), 10);
     assert!(deployer("up").contains("nothing to do"));
+    let export = deployer("export /root/documents.gz");
+    assert!(export.contains("documents of 6 databases"), "{export}");
+    let import = deployer("import /root/documents.gz");
+    assert!(import.contains(": 0 documents written"), "{import}");
     assert!(deployer("teardown --yes").contains("nothing is left"));
     for host in ["host", "laptop"] {
         assert_eq!(hosts.traces(host, "desk"), "", "{host}");
