@@ -149,7 +149,8 @@ impl Documents {
             .basic_auth("admin", Some(&self.password))
             .header("content-type", "application/json")
             .body(body.to_string());
-        let answer = self.runtime.block_on(request.send());
+        // In the runtime, where there are timers.
+        let answer = self.runtime.block_on(async { request.send().await });
         answer.expect("an answer").status().as_u16()
     }
 

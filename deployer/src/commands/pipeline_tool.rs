@@ -82,10 +82,10 @@ impl<'a> PipelineTool<'a> {
         }
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         let error = CommandError::failed(format!("{}: {what}: {said}", self.node));
-        Err(if output.status == UNKNOWN {
-            error.hint("deployer up brings this version of the agents to the nodes")
+        Err(error.hint(if output.status == UNKNOWN {
+            "deployer up brings this version of the agents to the nodes"
         } else {
-            error
-        })
+            "deployer status shows which part is not well"
+        }))
     }
 }

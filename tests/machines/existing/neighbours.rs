@@ -35,6 +35,14 @@ async fn deployments_share_a_host_and_survive_kills() {
     assert!(up.out.contains("0 twice"), "{}", up.out);
     assert_eq!(two.documents("utilizations1"), 10);
 
+    for user in [&one, &two] {
+        let status = user.expect(0, &["status", "--json"]).out;
+        let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+        let consumer = &status["nodes"]["all"]["agents"]["consumer"];
+        assert!(consumer["error"].is_null(), "{consumer}");
+        assert!(consumer["lag"].is_object(), "{consumer}");
+    }
+
     let processes = || hosts.root("host", "systemctl show -p MainPID 'one-*' | sort");
     let before = processes();
     for seconds in [0.4, 1.2] {
