@@ -31,6 +31,59 @@ pub struct CanariesSent {
     pub acked: u64,
 }
 
+/// A line of `consumer dead-letters`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DeadLetter {
+    /// The topic its record came from.
+    pub topic: String,
+    /// The record's partition.
+    pub partition: i32,
+    /// The record's offset.
+    pub offset: i64,
+    /// Bytes of the record's value; `None`: it has none.
+    pub value_bytes: Option<u64>,
+    /// Why it can never be a document.
+    pub reason: String,
+    /// What became of it where it was tried again.
+    pub outcome: Option<DeadLetterOutcome>,
+}
+
+/// What became of a dead letter that was tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadLetterOutcome {
+    /// It is a document now.
+    Document,
+    /// It is dead still.
+    Dead,
+    /// The letter does not hold all of the record's value.
+    Incomplete,
+}
+
+/// A line of `consumer databases`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DatabaseFound {
+    /// Its name.
+    pub name: String,
+    /// Documents in it.
+    pub documents: u64,
+}
+
+/// Answer of `consumer import`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Imported {
+    /// New documents.
+    pub written: u64,
+    /// Those that were there already.
+    pub present: u64,
+    /// Those whose id is there with another body.
+    pub different: u64,
+    /// Those that CouchDB refuses.
+    pub refused: u64,
+    /// Some of the last two kinds, with the reason.
+    pub named: Vec<String>,
+}
+
 /// Answer of `consumer await-canaries`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CanariesFound {

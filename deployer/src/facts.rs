@@ -23,6 +23,8 @@ pub struct Query {
     pub deployment: String,
     /// The pipeline's state, from the node that answers for it.
     pub pipeline: Option<Tool>,
+    /// Ports of this node at which agents tell about themselves.
+    pub figures: BTreeSet<u16>,
     /// The machine and its operating system. To ask for them takes about as long as all else of a plain node, and they matter
     /// only before something is put on it.
     pub system: bool,
@@ -45,6 +47,9 @@ pub struct Facts {
     pub tables: BTreeSet<String>,
     /// TCP ports that listen → the unit whose process listens, or the process name.
     pub ports: BTreeMap<u16, String>,
+    /// Port asked for → what an agent answered there, as it came; absent: nothing.
+    #[serde(default)]
+    pub figures: BTreeMap<u16, String>,
     /// The deployment's block of `/etc/hosts`, without its marks; `None`: no block.
     pub hosts_block: Option<String>,
     /// Our manifest.

@@ -12,6 +12,7 @@ mod bad_events;
 mod cluster;
 mod configs;
 mod double;
+mod export;
 mod faults;
 mod group;
 mod interleavings;

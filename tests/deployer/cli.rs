@@ -58,6 +58,8 @@ fn without_a_deployment_every_verb_says_so() {
     for verb in [
         vec!["status"],
         vec!["docs"],
+        vec!["dead-letters"],
+        vec!["export", "there.gz"],
         vec!["verify"],
         vec!["logs", "kafka"],
         vec!["produce"],

@@ -1,11 +1,14 @@
 //! Asking and acting for real, on this machine, with what can be undone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use deployer::facts::Query;
+use deployer::figures::Figures;
 use deployer::host::here::HereHost;
 use deployer::host::{Host, HostError};
 use deployer::run::apply::Hands;
@@ -44,6 +47,7 @@ async fn asks_this_machine() {
     std::fs::write(path("empty"), "").expect("written");
     std::fs::write(path("long"), "x".repeat(70_000)).expect("written");
     let query = Query {
+        figures: BTreeSet::new(),
         files: [
             (path("shown"), true),
             (path("hidden"), false),
@@ -68,7 +72,7 @@ async fn asks_this_machine() {
         deployment: "no-such-deployment".into(),
         pipeline: None,
     };
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("listens");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("listens");
     let facts = hands.ask("here", &query).await.expect("answer");
 
     let shown = &facts.files[&path("shown")];
@@ -438,7 +442,7 @@ async fn a_failure_says_what_and_why() {
         "{error}"
     );
     assert!(began.elapsed() < Duration::from_secs(5));
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("listens");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("listens");
     let port = listener.local_addr().expect("address").port();
     does(
         &hands,
@@ -449,4 +453,41 @@ async fn a_failure_says_what_and_why() {
         },
     )
     .await;
+}
+
+#[tokio::test]
+async fn agents_are_asked_at_their_ports_and_silence_costs_a_second() {
+    let Some(hands) = hands().await else { return };
+    let listen = || {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("listens");
+        let port = listener.local_addr().expect("address").port();
+        (listener, port)
+    };
+    let (agent, port) = listen();
+    let (_takes_and_says_nothing, silent) = listen();
+    let answering = std::thread::spawn(move || {
+        for answer in [
+            "200 OK\r\n\r\nproducer_spool_events 3\n# EOF\n",
+            "503 Service Unavailable\r\n\r\nspool: is full\n",
+        ] {
+            let (mut stream, _) = agent.accept().expect("a question");
+            let mut question = [0; 100];
+            let length = stream.read(&mut question).expect("a question");
+            assert!(question[..length].starts_with(b"GET /"));
+            write!(stream, "HTTP/1.1 {answer}").expect("an answer");
+        }
+    });
+    let query = Query {
+        figures: [port, silent].into(),
+        ..Query::default()
+    };
+    let started = Instant::now();
+    let facts = hands.ask("here", &query).await.expect("answer");
+    let took = started.elapsed();
+    answering.join().expect("it was asked");
+    let figures = Figures::read(&facts.figures[&port]).expect("figures");
+    assert_eq!(figures.spool_events, Some(3));
+    assert_eq!(figures.wrong, ["spool: is full"]);
+    assert!(!facts.figures.contains_key(&silent));
+    assert!(took < Duration::from_secs(3), "{took:?}");
 }

@@ -8,6 +8,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // leaves: plain data, and texts that two layers must agree on
     ("contract", &[]),
     ("facts", &["step"]),
+    ("figures", &[]),
     ("firewall", &[]),
     ("hosts_table", &[]),
     ("inspect", &[]),

@@ -36,6 +36,22 @@ fn state(facts: &mut Facts, produced: u64, acked: u64, finished: bool) {
     );
 }
 
+/// What an agent answers at its port.
+fn figures(facts: &mut Facts, port: u16, metrics: &str, wrong: &str) {
+    let status = if wrong.is_empty() {
+        "200 OK"
+    } else {
+        "503 Service Unavailable"
+    };
+    let answers =
+        format!("HTTP/1.1 200 OK\r\n\r\n{metrics}# EOF\nHTTP/1.1 {status}\r\n\r\n{wrong}\n");
+    facts.figures.insert(port, answers);
+}
+
+const CONSUMER: &str = "consumer_lag_events{topic=\"utilizations1\",partition=\"0\"} 2\nconsumer_dead_letters_total 0\n";
+const PRODUCER: &str =
+    "producer_spool_events 0\nproducer_spool_bytes 0\nproducer_spool_limit_bytes 536870912\n";
+
 fn pipeline() -> serde_json::Value {
     let topic = |name: &str| {
         json!({"name": name, "partitions": [{"id": 0, "leader": 1, "replicas": [1, 2], "isr": [1, 2]}], "messages": 12,
@@ -69,6 +85,8 @@ fn facts() -> BTreeMap<String, Facts> {
     let pipeline = Some(pipeline());
     let mut change = |node: &str, with: &dyn Fn(&mut Facts)| with(all.get_mut(node).expect("node"));
     change("vm2", &|facts| facts.pipeline.clone_from(&pipeline));
+    change("vm2", &|facts| figures(facts, 9442, CONSUMER, ""));
+    change("vm1-1", &|facts| figures(facts, 9441, PRODUCER, ""));
     change("vm1-1", &|facts| state(facts, 12, 12, false));
     change("vm1-2", &|facts| {
         state(facts, 100, 100, true);
@@ -116,7 +134,7 @@ type Trouble = fn(&mut BTreeMap<String, Heard>);
 
 #[test]
 fn each_trouble_has_its_words() {
-    let cases: [(&str, Trouble, &str); 8] = [
+    let cases: [(&str, Trouble, &str); 9] = [
         (
             "dead node",
             |heard| {
@@ -179,6 +197,14 @@ fn each_trouble_has_its_words() {
             "topic utilizations1: 3 dead letters in utilizations1-dead-letters",
         ),
         (
+            "an agent that is not well",
+            |heard| {
+                let ill = "utilizations1: HTTP 404 not_found";
+                figures(facts_of(heard, "vm2"), 9442, CONSUMER, ill);
+            },
+            "vm2: consumer: utilizations1: HTTP 404 not_found",
+        ),
+        (
             "nobody answers for the pipeline",
             |heard| facts_of(heard, "vm2").pipeline = None,
             "topics and documents are not known: the node that answers for them did not",
@@ -193,4 +219,52 @@ fn each_trouble_has_its_words() {
             report.problems
         );
     }
+}
+
+#[test]
+fn agents_tell_their_figures_or_why_there_are_none() {
+    let lines = |change: Trouble| {
+        let report = report(change);
+        assert!(report.healthy, "{:?}", report.problems);
+        let text = report.text();
+        let lines = text.lines().filter(|line| line.starts_with(' '));
+        lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let busy = lines(|heard| {
+        let dead = CONSUMER.replace("total 0", "total 12");
+        figures(facts_of(heard, "vm2"), 9442, &dead, "");
+        let full = PRODUCER
+            .replace("events 0", "events 48")
+            .replace("_bytes 0", "_bytes 9000000");
+        figures(facts_of(heard, "vm1-1"), 9441, &full, "");
+    });
+    assert_eq!(
+        busy,
+        [
+            "producer: 48 events in its spool, 8 of 512 MiB",
+            "consumer: lag 2, 12 dead letters since its start"
+        ]
+    );
+    let silent = lines(|heard| {
+        facts_of(heard, "vm1-1").figures.clear();
+        let ports = &mut facts_of(heard, "vm2").ports;
+        ports.insert(9442, "other-consumer.service".into());
+    });
+    assert_eq!(
+        silent,
+        [
+            "producer: no figures (no answer on port 9441)",
+            "consumer: no figures (port 9442 is taken by other-consumer.service; set `consumer.metrics_port`)"
+        ]
+    );
+    // One that does not run has none to miss.
+    let stopped = report(|heard| {
+        unit(
+            facts_of(heard, "vm2"),
+            "utilization-consumer.service",
+            "failed",
+        );
+        facts_of(heard, "vm2").figures.clear();
+    });
+    assert!(!stopped.text().contains("no figures"));
 }

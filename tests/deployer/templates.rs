@@ -73,6 +73,7 @@ impl World {
                     batch_documents: 500,
                     batch_bytes: 4_000_000,
                     batch_age_ms: 50,
+                    metrics_port: 9442,
                 },
                 topics: topics.map(|name| (name.to_owned(), topic(name))).into(),
                 local: Local {
@@ -181,6 +182,7 @@ fn client(name: &str, number: u32) -> Node {
             count: 100,
             interval_ms: 1000,
             raw: false,
+            metrics_port: 9441,
         }),
         ..node(name, &[Role::Producer], None)
     }

@@ -11,6 +11,7 @@ mod actions;
 mod command_line;
 mod couchdb;
 mod deployer_command;
+mod documents;
 mod existing;
 mod interrupted;
 mod local;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::accidents;
 use crate::deployer_command::{Deployer, subtest};
+use crate::documents;
 use crate::support::may_run;
 use crate::watch::{Documents, Knocking, address, restarted, units, well, whole_run};
 
@@ -35,6 +36,12 @@ fn the_utilization_pipeline() {
     });
     subtest("status has its documented shape", || {
         status_has_its_shape(&deployer);
+    });
+    subtest("documents leave in a file and return", || {
+        documents::leave_and_return(&deployer);
+    });
+    subtest("a dead letter becomes a document", || {
+        documents::dead_letter_becomes_one(&deployer);
     });
     subtest(
         "a changed key restarts its readers, brokers one by one",
@@ -180,7 +187,17 @@ fn status_has_its_shape(deployer: &Deployer) {
     for node in ["vm1-1", "vm2"] {
         let mut node = keys(&status["nodes"][node]);
         node.sort();
-        assert_eq!(node, ["address", "error", "produced", "reachable", "units"]);
+        assert_eq!(
+            node,
+            [
+                "address",
+                "agents",
+                "error",
+                "produced",
+                "reachable",
+                "units"
+            ]
+        );
     }
     let topic = &status["topics"]["utilizations2"];
     let mut names = keys(topic);
@@ -198,6 +215,11 @@ fn status_has_its_shape(deployer: &Deployer) {
             "without_leader"
         ]
     );
+    // What the consumer says of itself; the producers have ended.
+    let consumer = &status["nodes"]["vm2"]["agents"]["consumer"];
+    assert_eq!(consumer["error"], serde_json::Value::Null);
+    assert_eq!(consumer["lag"]["utilizations2"], 0, "{consumer}");
+    assert_eq!(status["nodes"]["vm1-1"]["agents"], serde_json::json!({}));
     assert_eq!(topic["events"], 100);
     assert_eq!(topic["documents"], 100);
     assert_eq!(status["couchdb"], "PouchDB Server (stand-in)");

@@ -141,6 +141,19 @@ impl Documents {
         })
     }
 
+    /// The status of a request by the admin that changes something.
+    pub(crate) fn change(&self, method: reqwest::Method, path: &str, body: &Value) -> u16 {
+        let request = self
+            .client
+            .request(method, format!("{}/{path}", self.base))
+            .basic_auth("admin", Some(&self.password))
+            .header("content-type", "application/json")
+            .body(body.to_string());
+        // In the runtime, where there are timers.
+        let answer = self.runtime.block_on(async { request.send().await });
+        answer.expect("an answer").status().as_u16()
+    }
+
     /// The runs of a client, by the ids of its documents. An id can be there only once.
     pub(crate) fn runs(&self, database: &str, client: &str) -> Runs {
         let (status, answer) = self.get(&format!("{database}/_all_docs"), Some("admin"));

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::AdminError;
 use crate::backoff::Backoff;
 use crate::store::Trouble;
-use crate::store::couchdb::{Answer, Couchdb, path_of};
+use crate::store::couchdb::{AddressError, Answer, Couchdb, path_of};
 
 /// How long one request may take: making databases and hashing passwords is slow on a small machine.
 const REQUEST: Duration = Duration::from_secs(20);
@@ -24,6 +24,13 @@ pub struct Credentials {
     admin_password: String,
     user: String,
     user_password: String,
+}
+
+impl Credentials {
+    /// Returns the server as its administrator sees it.
+    pub(super) fn administrator(&self, url: &str) -> Result<Couchdb, AddressError> {
+        Couchdb::new(url, &self.admin, &self.admin_password)
+    }
 }
 
 /// What became of a database.
@@ -74,7 +81,7 @@ pub async fn prepare(
     databases: &[String],
     deadline: Instant,
 ) -> Result<Vec<Prepared>, AdminError> {
-    let admin = Couchdb::new(url, &credentials.admin, &credentials.admin_password)?;
+    let admin = credentials.administrator(url)?;
     let setup = Setup {
         url,
         credentials,

@@ -3,6 +3,8 @@
 pub mod await_canaries;
 pub mod couchdb_setup;
 pub mod dead_letters;
+pub mod export;
+pub mod import;
 pub mod in_sync;
 pub mod inspect;
 pub mod metadata;
@@ -11,7 +13,10 @@ mod offsets;
 pub mod prepare;
 pub mod topics;
 
+use std::io::Read;
+
 use rdkafka::error::KafkaError;
+use serde::de::DeserializeOwned;
 
 use crate::config::ConfigError;
 use crate::store::Trouble;
@@ -32,6 +37,12 @@ pub enum AdminError {
     /// What was read from the standard input is not a request.
     #[error("the request on the standard input is not understood")]
     Request(#[source] serde_json::Error),
+    /// A database that is none of ours was named.
+    #[error("{0:?} is not the name of a database that may be written to")]
+    Database(String),
+    /// What `CouchDB` answered is not what it was asked for.
+    #[error("CouchDB's answer is not understood")]
+    Answer(#[source] serde_json::Error),
     /// The standard input could not be read.
     #[error("the standard input cannot be read")]
     Input(#[source] std::io::Error),
@@ -64,6 +75,16 @@ pub enum AdminError {
     /// A thread of this program failed.
     #[error("a thread did not end as it should")]
     Thread(#[from] tokio::task::JoinError),
+}
+
+/// Reads a request to the end of the input.
+///
+/// # Errors
+/// When the input cannot be read or is not such a request.
+pub fn read_request<R: DeserializeOwned>(mut input: impl Read) -> Result<R, AdminError> {
+    let mut text = String::new();
+    input.read_to_string(&mut text).map_err(AdminError::Input)?;
+    serde_json::from_str(&text).map_err(AdminError::Request)
 }
 
 impl AdminError {

@@ -1,6 +1,5 @@
 //! `prepare`: Kafka's topics and `CouchDB`'s databases made ready for the agents.
 
-use std::io::Read;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -26,18 +25,6 @@ pub struct Request {
 
 fn default_timeout() -> u64 {
     120
-}
-
-impl Request {
-    /// Reads a request to the end of the input.
-    ///
-    /// # Errors
-    /// When the input cannot be read or is not a request.
-    pub fn read(mut input: impl Read) -> Result<Self, AdminError> {
-        let mut text = String::new();
-        input.read_to_string(&mut text).map_err(AdminError::Input)?;
-        serde_json::from_str(&text).map_err(AdminError::Request)
-    }
 }
 
 /// What `prepare` prints.

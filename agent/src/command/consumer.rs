@@ -7,7 +7,10 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use super::{CommandError, Outcome, seconds};
-use crate::admin::{await_canaries, dead_letters, in_sync, inspect, newest, prepare};
+use crate::admin::couchdb_setup::Credentials;
+use crate::admin::{
+    await_canaries, dead_letters, export, import, in_sync, inspect, newest, prepare, read_request,
+};
 use crate::config::{self, ConsumerConfig};
 use crate::consumer;
 use crate::shutdown::Shutdown;
@@ -54,6 +57,12 @@ enum Command {
         #[arg(long)]
         retry: bool,
     },
+    /// List the databases; the standard input holds the administrator's credentials.
+    Databases,
+    /// Show a part of a database's documents, which a request on the standard input names.
+    Export,
+    /// Write the documents on the standard input; its first line holds the administrator's credentials.
+    Import,
     /// Wait for the documents of canaries.
     AwaitCanaries {
         /// The id of this run of canaries.
@@ -102,7 +111,7 @@ async fn run(arguments: Arguments, config: ConsumerConfig) -> Result<Outcome, Co
             .await?;
         }
         Some(Command::Prepare) => {
-            let request = prepare::Request::read(std::io::stdin().lock())?;
+            let request: prepare::Request = read_request(std::io::stdin().lock())?;
             super::print(output, &[prepare::prepare(&config, &request).await?])?;
         }
         Some(Command::Inspect { timeout }) => super::print(
@@ -124,6 +133,27 @@ async fn run(arguments: Arguments, config: ConsumerConfig) -> Result<Outcome, Co
             })
             .await?;
             printed?;
+        }
+        Some(Command::Databases) => {
+            let credentials: Credentials = read_request(std::io::stdin().lock())?;
+            let found = export::databases(&config.couchdb.url, &credentials).await?;
+            super::print(output, &found)?;
+        }
+        Some(Command::Export) => {
+            let part: export::Part = read_request(std::io::stdin().lock())?;
+            let mut printed = Ok(());
+            export::export(&config.couchdb.url, part, |document| {
+                if printed.is_ok() {
+                    printed = super::print(output, &[document]);
+                }
+            })
+            .await?;
+            printed?;
+        }
+        Some(Command::Import) => {
+            let input = std::io::stdin().lock();
+            let imported = import::import(&config.couchdb.url, input).await?;
+            super::print(output, &[imported])?;
         }
         Some(Command::AwaitCanaries {
             run,

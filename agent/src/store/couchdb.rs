@@ -146,6 +146,26 @@ impl Couchdb {
         body: Option<String>,
         timeout: Duration,
     ) -> Result<Answer, Trouble> {
+        let response = self
+            .send(method, path, query, body, timeout)
+            .await
+            .map_err(away)?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(away)?;
+        Ok(Answer {
+            status,
+            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        })
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<String>,
+        timeout: Duration,
+    ) -> Result<reqwest::Response, reqwest::Error> {
         let query: HashMap<String, String> = query
             .iter()
             .map(|&(key, value)| (key.to_owned(), value.to_owned()))
@@ -157,16 +177,37 @@ impl Couchdb {
         if let Some(body) = body {
             request = request.body(body);
         }
-        // The address is known; what failed is at the end of the chain.
-        let away =
-            |error: reqwest::Error| Trouble::Away(crate::command::chain(&error.without_url()));
-        let response = request.send().await.map_err(away)?;
+        request.send().await
+    }
+
+    /// Gets what the server answers with 200, unread; `None` where that is longer than `most` bytes.
+    ///
+    /// # Errors
+    /// As [`Self::get_json`].
+    pub async fn get_at_most(
+        &self,
+        most: usize,
+        path: &str,
+        query: &[(&str, &str)],
+        timeout: Duration,
+    ) -> Result<Option<Vec<u8>>, Trouble> {
+        let mut response = self
+            .send(Method::GET, path, query, None, timeout)
+            .await
+            .map_err(away)?;
         let status = response.status();
-        let bytes = response.bytes().await.map_err(away)?;
-        Ok(Answer {
-            status,
-            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-        })
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(away)? {
+            if bytes.len() + chunk.len() > most {
+                return Ok(None);
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        if status == StatusCode::OK {
+            return Ok(Some(bytes));
+        }
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Err(Answer { status, body }.trouble())
     }
 
     /// Gets JSON; any status but 200 is trouble.
@@ -190,10 +231,15 @@ impl Couchdb {
     }
 }
 
+/// The address is known; what failed is at the end of the chain.
+fn away(error: reqwest::Error) -> Trouble {
+    Trouble::Away(crate::command::chain(&error.without_url()))
+}
+
 /// Renders a database's name for a path.
 pub fn path_of(database: &str) -> String {
-    // '+' is the one character a database name may hold that a path may not.
-    database.replace('+', "%2B")
+    // The characters a database's name may hold that a part of a path may not.
+    database.replace('+', "%2B").replace('/', "%2F")
 }
 
 impl Store for Couchdb {

@@ -65,6 +65,21 @@ impl Deployment {
         })
     }
 
+    /// Refuses the name of a topic that is not there.
+    pub fn require_topic(&self, name: Option<&str>) -> Result<(), CommandError> {
+        let topics = &self.topology.topics;
+        match name.filter(|name| !topics.contains_key(*name)) {
+            None => Ok(()),
+            Some(name) => {
+                let known: Vec<&str> = topics.keys().map(String::as_str).collect();
+                Err(CommandError::usage(format!(
+                    "there is no topic `{name}`; there are {}",
+                    known.join(", ")
+                )))
+            }
+        }
+    }
+
     /// Machines by node.
     pub fn machines(&self) -> BTreeMap<String, Machine> {
         machines(&self.receipt)

@@ -4,14 +4,14 @@ use std::io::Write;
 use std::time::Duration;
 
 use crate::cli::{Docs, Environment};
-use crate::component::consumer;
 use crate::error::CommandError;
-use crate::host::{Command, Input};
+use crate::host::Input;
 use crate::report::Reporter;
 use crate::topology::Topology;
 
-use super::crew::{Crew, PATIENCE_FOR_RUNNING};
+use super::crew::Crew;
 use super::deployment::Deployment;
+use super::pipeline_tool::{PipelineTool, connect};
 
 /// Prints them as JSON lines, newest first.
 pub async fn run(
@@ -21,26 +21,10 @@ pub async fn run(
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
     let deployment = Deployment::find(&options.target, environment)?;
-    let topology = &deployment.topology;
-    if let Some(topic) = &options.topic
-        && !topology.topics.contains_key(topic)
-    {
-        let known: Vec<&str> = topology.topics.keys().map(String::as_str).collect();
-        return Err(CommandError::usage(format!(
-            "there is no topic `{topic}`; there are {}",
-            known.join(", ")
-        )));
-    }
-    let node = topology.pipeline_node().map(|node| node.name.as_str());
-    let crew = deployment
-        .connect(
-            node.into_iter(),
-            PATIENCE_FOR_RUNNING,
-            environment,
-            reporter,
-        )
-        .await?;
-    let documents = newest(&crew, topology, options.count, options.topic.as_deref()).await?;
+    let topic = options.topic.as_deref();
+    deployment.require_topic(topic)?;
+    let crew = connect(&deployment, environment, reporter).await?;
+    let documents = newest(&crew, &deployment.topology, options.count, topic).await?;
     out.write_all(documents.as_bytes())?;
     crew.close(true).await?;
     Ok(0)
@@ -53,39 +37,13 @@ pub async fn newest(
     count: u32,
     topic: Option<&str>,
 ) -> Result<String, CommandError> {
-    let (Some(tool), Some(node), Some(_)) = (
-        consumer::tool(topology),
-        topology.pipeline_node(),
-        topology.couchdb_url(),
-    ) else {
-        return Err(CommandError::usage(
-            "this deployment has no CouchDB, so it has no documents",
-        ));
-    };
-    let mut arguments = vec![
-        "--config".into(),
-        tool.config,
-        "newest".into(),
-        "-n".into(),
-        count.to_string(),
-    ];
+    let count = count.to_string();
+    let mut words = vec!["newest", "-n", &count];
     if let Some(topic) = topic {
-        arguments.extend(["--topic".into(), topic.into()]);
+        words.extend(["--topic", topic]);
     }
-    let command = Command {
-        program: tool.program,
-        arguments,
-        input: Input::Nothing,
-        timeout: Duration::from_secs(30),
-        root: true,
-    };
-    let output = crew.host(&node.name)?.run(&command).await?;
-    if output.status == 0 {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(CommandError::failed(format!(
-        "{}: the documents cannot be read: {said}",
-        node.name
-    )))
+    let what = "the documents cannot be read";
+    let tool = PipelineTool::of(crew, topology)?;
+    let printed = tool.call(what, &words, Input::Nothing, Duration::from_secs(30));
+    Ok(String::from_utf8_lossy(&printed.await?).into_owned())
 }

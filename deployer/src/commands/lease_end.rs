@@ -34,7 +34,7 @@ pub fn words(end: Timestamp, now: Timestamp) -> String {
     }
     let left = left(seconds);
     format!(
-        "the lease ends at {local}, in {left}: then the machines and all documents on them are deleted; `deployer extend 2d` prolongs it"
+        "the lease ends at {local}, in {left}: then the machines and all documents on them are deleted; `deployer extend 2d` prolongs it, `deployer export FILE` saves the documents"
     )
 }
 

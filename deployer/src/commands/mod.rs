@@ -18,13 +18,17 @@ pub mod cloud_sections;
 pub mod clouds;
 pub mod consent;
 pub mod crew;
+pub mod dead_letters;
 pub mod deployment;
 pub mod docs;
 pub mod doomed;
 pub mod draft;
+pub mod export;
+pub mod export_file;
 pub mod extend;
 pub mod failure;
 pub mod fetch;
+pub mod import;
 pub mod init;
 pub mod last_words;
 pub mod lease_end;
@@ -34,6 +38,7 @@ pub mod logs;
 pub mod look;
 pub mod machines;
 pub mod open;
+pub mod pipeline_tool;
 pub mod plan;
 pub mod produce;
 pub mod record;
@@ -78,6 +83,9 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
         Verb::Ssh(options) => ssh::run(options, environment).await,
         Verb::Logs(options) => logs::run(options, environment, reporter, out).await,
         Verb::Docs(options) => docs::run(options, environment, reporter, out).await,
+        Verb::DeadLetters(options) => dead_letters::run(options, environment, reporter, out).await,
+        Verb::Export(options) => export::run(options, environment, reporter).await,
+        Verb::Import(options) => import::run(options, environment, reporter).await,
         Verb::Open(options) => open::run(options, environment, out).await,
         Verb::Produce(options) => produce::run(options, environment, reporter).await,
         Verb::List(options) => list::run(options, environment, out).await,

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use crate::cli::{Environment, Status};
 use crate::cloud::aws::ttl;
-use crate::component::{consumer, producer};
+use crate::component::{self, consumer, producer};
 use crate::error::CommandError;
 use crate::facts::Query;
 use crate::machine::Access;
@@ -106,6 +106,9 @@ fn question(deployment: &Deployment, node: &str) -> Query {
         .roles
         .iter()
         .map(|role| deployment.unit(*role))
+        .collect();
+    query.figures = component::metrics_ports(node, topology)
+        .into_values()
         .collect();
     if node.has(Role::Producer) {
         query.files.insert(producer::state_file(topology), true);

@@ -9,12 +9,14 @@ use crate::error::CommandError;
 use crate::host::connector;
 use crate::receipt::Receipt;
 use crate::report::{Event, Reporter};
-use crate::run::journal::{Journal, Mode};
+use crate::run::journal::{self, Journal, Mode};
 use crate::run::runner::Stop;
 use crate::topology::CloudName;
 
 use super::consent::confirm;
+use super::deployment::Deployment;
 use super::doomed::{Doomed, find};
+use super::export::export;
 use super::user_hosts::{Cleaned, clean, hosts_of_the_user};
 use super::{clouds, steps, target};
 
@@ -38,12 +40,22 @@ pub async fn run(
     } else {
         "its services and all its data"
     };
-    confirm(
-        &format!("Take away {name} (id {id}) with {what}?"),
-        options.yes,
-    )?;
+    let question = format!(
+        "Take away {name} (id {id}) with {what}?{}",
+        offer(options, &doomed)
+    );
+    confirm(&question, options.yes)?;
 
     let state_dir = target::state_dir(&options.target, environment);
+    if let Some(path) = &options.export {
+        let deployment = recorded(&id, &state_dir)?;
+        export(&deployment, path, environment, reporter)
+            .await
+            .map_err(|error| {
+                error
+                    .hint("nothing was taken away; without --export it goes with all its documents")
+            })?;
+    }
     let mode = Mode::Salvage { id: id.clone() };
     let journal = Journal::open(&state_dir, &name, &doomed.receipt.cloud, mode)?;
     let stop = Stop::on_interrupt();
@@ -96,6 +108,30 @@ pub async fn run(
     let took = started.elapsed().as_secs_f64();
     reporter.event(&Event::Note(format!("{name} {words} ({took:.1} s)")));
     Ok(0)
+}
+
+/// The words that offer to save the documents, where there are any to be lost.
+fn offer(options: &Teardown, doomed: &Doomed) -> &'static str {
+    let topology = doomed.topology.as_ref();
+    let documents = topology.is_some_and(|topology| topology.couchdb_url().is_some());
+    if documents && !options.keep_data && options.export.is_none() {
+        " (`deployer export FILE`, or --export FILE here, saves the documents first.)"
+    } else {
+        ""
+    }
+}
+
+/// The deployment with this id, by its receipt: without, there is no way to its documents.
+fn recorded(id: &str, state_dir: &Path) -> Result<Deployment, CommandError> {
+    for entry in journal::list(state_dir)? {
+        if journal::read_receipt(&entry.directory).is_ok_and(|receipt| receipt.id == id) {
+            return Deployment::open(entry);
+        }
+    }
+    Err(CommandError::failed(format!(
+        "--export: the receipt of {id} is lost, and with it the password of its CouchDB"
+    ))
+    .hint("nothing was taken away; without --export it goes with all its documents"))
 }
 
 /// What stays known of a deployment whose data stays on hosts of the user: they, and what it is.

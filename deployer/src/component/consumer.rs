@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::place::{self, Place};
 use super::service::{self, Service};
 use super::{Component, Context, artifact_key, couchdb};
+use crate::receipt::Secrets;
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
 use crate::topology::{self, Node, Role, Topology};
@@ -111,19 +112,22 @@ pub(super) fn tool_files(node: &Node, context: &Context<'_>) -> Result<Vec<Actio
     Ok(actions)
 }
 
+/// Who administers CouchDB and who writes to it, as the tool wants it on its standard input. It holds passwords.
+pub fn credentials(secrets: &Secrets) -> Value {
+    json!({
+        "admin": couchdb::ADMIN,
+        "admin_password": secrets.couchdb_admin_password.expose(),
+        "user": couchdb::USER,
+        "user_password": secrets.couchdb_user_password.expose(),
+    })
+}
+
 /// Making databases, their users and the topics, from the node that answers for the pipeline.
 pub fn pipeline(context: &Context<'_>) -> Option<Action> {
     let topology = context.topology;
     let tool = tool(topology)?;
     let has_couchdb = topology.couchdb_url().is_some();
-    let couchdb = has_couchdb.then(|| {
-        json!({
-            "admin": couchdb::ADMIN,
-            "admin_password": context.secrets.couchdb_admin_password.expose(),
-            "user": couchdb::USER,
-            "user_password": context.secrets.couchdb_user_password.expose(),
-        })
-    });
+    let couchdb = has_couchdb.then(|| credentials(context.secrets));
     let topics: Vec<_> = topology
         .topics
         .values()

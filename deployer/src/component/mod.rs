@@ -121,6 +121,15 @@ pub fn ports(node: &Node, context: &Context<'_>) -> BTreeSet<u16> {
         .collect()
 }
 
+/// The ports at which the agents of a node tell it about themselves. Nobody else reaches them.
+pub fn metrics_ports(node: &Node, topology: &Topology) -> BTreeMap<Role, u16> {
+    let consumer = node
+        .has(Role::Consumer)
+        .then_some((Role::Consumer, topology.consumer.metrics_port));
+    let producer = producer::as_service(node).map(|own| (Role::Producer, own.metrics_port));
+    consumer.into_iter().chain(producer).collect()
+}
+
 /// All that lies on a node because of us, before anything runs: what every node gets, and what its components install,
 /// each action once.
 pub fn install(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {

@@ -53,7 +53,7 @@ impl Component for Producer {
         let mut service = Service::new(context, node, Role::Producer);
         service.data_directory();
         service.extend(files(node, context)?);
-        if !has_unit(node) {
+        if as_service(node).is_none() {
             return Ok(service.without_unit());
         }
         let process = Process {
@@ -69,7 +69,7 @@ impl Component for Producer {
         context: &Context<'_>,
         reads: &BTreeMap<String, String>,
     ) -> Vec<Action> {
-        if !has_unit(node) {
+        if as_service(node).is_none() {
             return Vec::new();
         }
         vec![Action::StartUnit {
@@ -114,11 +114,10 @@ fn starts_canaries_instead(node: &Node, topology: &Topology) -> bool {
     topology.nodes_with(Role::Producer).next().is_none() && topology.pipeline_node() == Some(node)
 }
 
-/// Whether the producer is a service. Lines come from whoever runs the binary.
-fn has_unit(node: &Node) -> bool {
-    node.producer
-        .as_ref()
-        .is_some_and(|producer| producer.source != STANDARD_INPUT)
+/// What the producer does as a service; `None`: it is none. Lines come from whoever runs the binary.
+pub(super) fn as_service(node: &Node) -> Option<&topology::Producer> {
+    let producer = node.producer.as_ref()?;
+    (producer.source != STANDARD_INPUT).then_some(producer)
 }
 
 /// The binary and its configuration.

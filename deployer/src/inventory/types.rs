@@ -246,6 +246,9 @@ pub struct Producer {
     /// Its topic. `{number}` stands for the client's number (1, 2 …), `{client}` for the node's name.
     #[schemars(extend("format" = "topic-pattern"))]
     pub topic: String,
+    /// The port at which it tells its own node about itself. Another one where deployments share a host.
+    #[schemars(range(min = 1024))]
+    pub metrics_port: u16,
 }
 
 impl Default for Producer {
@@ -256,6 +259,7 @@ impl Default for Producer {
             interval: TimeSpan::from_seconds(1),
             raw: false,
             topic: "utilizations{number}".to_owned(),
+            metrics_port: 9441,
         }
     }
 }
@@ -290,6 +294,9 @@ pub struct Consumer {
     pub batch_bytes: u64,
     /// How long the first event of a batch waits for others.
     pub batch_age: TimeSpan,
+    /// The port at which it tells its own node about itself. Another one where deployments share a host.
+    #[schemars(range(min = 1024))]
+    pub metrics_port: u16,
 }
 
 impl Default for Consumer {
@@ -298,6 +305,7 @@ impl Default for Consumer {
             batch_documents: 500,
             batch_bytes: 4_000_000,
             batch_age: TimeSpan::from_milliseconds(50),
+            metrics_port: 9442,
         }
     }
 }

@@ -66,6 +66,7 @@ impl Topology {
                 batch_documents: inventory.consumer.batch_documents,
                 batch_bytes: inventory.consumer.batch_bytes,
                 batch_age_ms: inventory.consumer.batch_age.milliseconds(),
+                metrics_port: inventory.consumer.metrics_port,
             },
             topics,
             local: local(&inventory.clouds.local),
@@ -111,6 +112,7 @@ fn producer(inventory: &Inventory, member: &Member<'_>, ids: &Ids) -> Option<Pro
         count: own.count.unwrap_or(all.count),
         interval_ms: own.interval.unwrap_or(all.interval).milliseconds(),
         raw: own.raw.unwrap_or(all.raw),
+        metrics_port: all.metrics_port,
     })
 }
 

@@ -128,6 +128,16 @@ fn check_ports(inventory: &Inventory, member: &Member<'_>, findings: &mut Findin
         (Role::Zookeeper, inventory.zookeeper.port, "zookeeper.port"),
         (Role::Kafka, inventory.kafka.port, "kafka.port"),
         (Role::Couchdb, inventory.couchdb.port, "couchdb.port"),
+        (
+            Role::Producer,
+            inventory.producer.metrics_port,
+            "producer.metrics_port",
+        ),
+        (
+            Role::Consumer,
+            inventory.consumer.metrics_port,
+            "consumer.metrics_port",
+        ),
     ];
     let open: Vec<_> = ports
         .into_iter()

@@ -135,6 +135,8 @@ pub struct Consumer {
     pub batch_bytes: u64,
     /// How long the first event of a batch waits for others, in milliseconds.
     pub batch_age_ms: u64,
+    /// The port at which it tells its own node about itself.
+    pub metrics_port: u16,
 }
 
 /// What a producer does.
@@ -152,6 +154,8 @@ pub struct Producer {
     pub interval_ms: u64,
     /// Whether the text of `top` goes along.
     pub raw: bool,
+    /// The port at which it tells its own node about itself.
+    pub metrics_port: u16,
 }
 
 /// A topic and its database.

@@ -54,6 +54,10 @@ pub async fn answer(request: &Request, state: &Arc<Mutex<State>>) -> Reply {
             200,
             json!({"couchdb": "Welcome", "version": "3.5.0", "vendor": {"name": "double"}}),
         ),
+        ("GET", "_all_dbs", "") => match who {
+            Who::Admin => Answer(200, json!(state.databases.keys().collect::<Vec<_>>())),
+            _ => error(401, "unauthorized", "You are not a server admin."),
+        },
         ("GET", "_up", "") => Answer(200, json!({"status": "ok", "seeds": {}})),
         ("GET", "_session", "") => {
             let (name, roles) = match &who {

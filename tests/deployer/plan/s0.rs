@@ -55,6 +55,7 @@ fn client(number: u32) -> Node {
             count: 100,
             interval_ms: 1000,
             raw: false,
+            metrics_port: 9441,
         }),
         ..node(&format!("vm1-{number}"), &[Role::Producer])
     }
@@ -109,6 +110,7 @@ fn topology() -> Topology {
             batch_documents: 500,
             batch_bytes: 4_000_000,
             batch_age_ms: 50,
+            metrics_port: 9442,
         },
         topics: [CANARY_TOPIC, "utilizations1", "utilizations2"]
             .map(topic)

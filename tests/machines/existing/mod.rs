@@ -40,9 +40,12 @@ fn section(hosts: &Hosts, nodes: &[(&str, &str)]) -> String {
 /// where a release of `CouchDB` could be only one's (it lies in /opt/couchdb), so it is always the stand-in.
 fn all_in_one(name: &str, ports: [u16; 3], clouds: &str) -> String {
     let [zookeeper, kafka, couch] = ports;
+    // The agents' own ports must differ, too, where deployments share a host.
+    let (produced, consumed) = (zookeeper + 7000, kafka + 1000);
     format!(
         "name: {name}\ncloud: existing\nnodes:\n  all: {{ roles: [zookeeper, kafka, couchdb, consumer, producer] }}\n\
          zookeeper: {{ port: {zookeeper}, heap_mib: 64 }}\nkafka: {{ port: {kafka}, heap_mib: 256, replication: 1 }}\n\
-         couchdb: {{ port: {couch}, distribution: pouchdb }}\nproducer: {{ count: 10, interval: 100ms }}\n{clouds}"
+         couchdb: {{ port: {couch}, distribution: pouchdb }}\nproducer: {{ count: 10, interval: 100ms, metrics_port: {produced} }}\n\
+         consumer: {{ metrics_port: {consumed} }}\n{clouds}"
     )
 }

@@ -35,6 +35,14 @@ async fn deployments_share_a_host_and_survive_kills() {
     assert!(up.out.contains("0 twice"), "{}", up.out);
     assert_eq!(two.documents("utilizations1"), 10);
 
+    for user in [&one, &two] {
+        let status = user.expect(0, &["status", "--json"]).out;
+        let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+        let consumer = &status["nodes"]["all"]["agents"]["consumer"];
+        assert!(consumer["error"].is_null(), "{consumer}");
+        assert!(consumer["lag"].is_object(), "{consumer}");
+    }
+
     let processes = || hosts.root("host", "systemctl show -p MainPID 'one-*' | sort");
     let before = processes();
     for seconds in [0.4, 1.2] {
@@ -87,6 +95,10 @@ fn from_a_laptop(hosts: &Hosts) {
     );
     assert_eq!(deployer("docs -n 1000 --topic desk").lines().count(), 10);
     assert!(deployer("up").contains("nothing to do"));
+    let export = deployer("export /root/documents.gz");
+    assert!(export.contains("documents of 6 databases"), "{export}");
+    let import = deployer("import /root/documents.gz");
+    assert!(import.contains(": 0 documents written"), "{import}");
     assert!(deployer("teardown --yes").contains("nothing is left"));
     for host in ["host", "laptop"] {
         assert_eq!(hosts.traces(host, "desk"), "", "{host}");

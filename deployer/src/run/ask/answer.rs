@@ -48,6 +48,7 @@ pub(super) fn parse(query: &Query, answer: &[u8], exchange: &Exchange) -> (Facts
         users: sections.users(),
         tables: sections.tables(&query.tables),
         ports: sections.ports(),
+        figures: sections.figures(&query.figures),
         hosts_block: hosts_block::find(text(HOSTS), &query.deployment).map(str::to_owned),
         manifest: serde_json::from_str(text(&Manifest::path(&query.deployment))).ok(),
         pipeline: serde_json::from_slice(pipeline).ok(),
@@ -257,6 +258,14 @@ impl<'a> Sections<'a> {
             .filter_map(|line| line.split(':').next())
             .map(str::to_owned)
             .collect()
+    }
+
+    fn figures(&self, asked: &BTreeSet<u16>) -> BTreeMap<u16, String> {
+        let said = asked.iter().map(|port| {
+            let lines: Vec<&str> = self.lines(&format!("figures {port}")).collect();
+            (*port, lines.join("\n"))
+        });
+        said.filter(|(_, text)| !text.trim().is_empty()).collect()
     }
 
     fn tables(&self, asked: &BTreeSet<String>) -> BTreeSet<String> {

@@ -60,6 +60,7 @@ fn command(query: &Query) -> Command {
     let program = query.pipeline.as_ref().map_or("", |tool| &tool.program);
     let config = query.pipeline.as_ref().map_or("", |tool| &tool.config);
     let packages = query.packages.iter().flat_map(|entry| alternatives(entry));
+    let figures: Vec<String> = query.figures.iter().map(u16::to_string).collect();
     let lists = [
         lines(files(query).iter().map(String::as_str)),
         lines(shown(query).iter().map(String::as_str)),
@@ -70,6 +71,7 @@ fn command(query: &Query) -> Command {
         program.to_owned(),
         config.to_owned(),
         if query.system { "system" } else { "" }.to_owned(),
+        lines(figures.iter().map(String::as_str)),
     ];
     let mut arguments: Vec<String> = vec!["-c".into(), SCRIPT.into(), "ask".into()];
     arguments.extend(lists);

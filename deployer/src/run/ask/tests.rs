@@ -192,6 +192,30 @@ LISTEN 0      50                 *:5000            *:*
 }
 
 #[test]
+fn what_agents_answer_at_their_ports() {
+    let query = Query {
+        figures: [9441, 9442, 9443].into(),
+        ..Query::default()
+    };
+    let sections = "\
+@figures 9441
+HTTP/1.1 200 OK\r
+\r
+producer_spool_events 1
+# EOF
+HTTP/1.1 200 OK\r
+\r
+ok
+
+@figures 9442
+
+";
+    let figures = facts(query, sections).figures;
+    assert_eq!(figures.keys().copied().collect::<Vec<_>>(), [9441]);
+    assert!(figures[&9441].contains("\n\nproducer_spool_events 1\n"));
+}
+
+#[test]
 fn an_answer_that_does_not_fit_together_is_not_whole() {
     let query = Query {
         deployment: "test".into(),

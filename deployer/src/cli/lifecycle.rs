@@ -1,0 +1,147 @@
+//! Options of the verbs that make a deployment, change it and take it away.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Target;
+use crate::topology::Ttl;
+
+/// Options of `up`.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+    /// What may change.
+    #[command(flatten)]
+    pub change: Change,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Wait until every producer with a count has sent all its events and they are documents.
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// Options of `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+    /// What may change.
+    #[command(flatten)]
+    pub change: Change,
+    /// Print the plan as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `up` and `plan` may change beyond making and repairing.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Change {
+    /// Directory with the `producer` and `consumer` binaries [default: beside this program]
+    #[arg(long, value_name = "DIR")]
+    pub agents: Option<PathBuf>,
+    /// Remove machines that the inventory no longer names.
+    #[arg(long)]
+    pub prune: bool,
+    /// Accept that the data of this node is lost; may be given several times.
+    #[arg(long, value_name = "NODE")]
+    pub destroy_data: Vec<String>,
+}
+
+/// Options of `teardown`.
+#[derive(Debug, Args)]
+pub struct Teardown {
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+    /// Take away the deployment with this id, without a receipt.
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    /// Write all documents into this file first, and take nothing away if that fails.
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
+    /// Leave data directories on existing hosts.
+    #[arg(long)]
+    pub keep_data: bool,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// Options of `render`.
+#[derive(Debug, Args)]
+pub struct Render {
+    /// Where to write; one directory per node. Made if missing; must be empty.
+    pub directory: PathBuf,
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+    /// Directory with the `producer` and `consumer` binaries [default: beside this program]
+    #[arg(long, value_name = "DIR")]
+    pub agents: Option<PathBuf>,
+}
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+    /// Directory with the `producer` and `consumer` binaries [default: beside this program]
+    #[arg(long, value_name = "DIR")]
+    pub agents: Option<PathBuf>,
+}
+
+/// Options of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// How the cloud is reached; without `--cloud` this box and the clouds of all receipts.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Options of `allow`.
+#[derive(Debug, Args)]
+pub struct Allow {
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Options of `extend`.
+#[derive(Debug, Args)]
+pub struct Extend {
+    /// From now on, such as `6h` or `2d`; on AWS also `never`.
+    #[arg(value_name = "DURATION", value_parser = parse_ttl)]
+    pub time: Ttl,
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Options of `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The file to write; must not exist.
+    #[arg(default_value = "inventory.yaml")]
+    pub file: PathBuf,
+    /// The smallest inventory with every optional key commented, instead of the utilization pipeline.
+    #[arg(long)]
+    pub minimal: bool,
+}
+
+/// Options of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+fn parse_ttl(text: &str) -> Result<Ttl, String> {
+    Ttl::try_from(text.to_owned()).map_err(|why| format!("it {why}"))
+}

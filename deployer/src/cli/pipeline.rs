@@ -1,0 +1,146 @@
+//! Options of the verbs that look into a deployment and use it.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::Target;
+
+/// Options of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+    /// Canaries of each producer.
+    #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub count: u32,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `ssh`.
+#[derive(Debug, Args)]
+pub struct Ssh {
+    /// The node.
+    pub node: String,
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+    /// A command to run there instead of a shell.
+    #[arg(last = true)]
+    pub command: Vec<String>,
+}
+
+/// Options of `logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// A node, or a role for all nodes that have it.
+    #[arg(value_name = "NODE|ROLE")]
+    pub subject: String,
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+    /// Newest lines of each node.
+    #[arg(long, short = 'n', default_value_t = 50)]
+    pub lines: u32,
+}
+
+/// Options of `docs`.
+#[derive(Debug, Args)]
+pub struct Docs {
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+    /// How many.
+    #[arg(short = 'n', default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub count: u32,
+    /// Of this topic only.
+    #[arg(long)]
+    pub topic: Option<String>,
+}
+
+/// Options of `dead-letters`.
+#[derive(Debug, Args)]
+pub struct DeadLetters {
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+    /// Of this topic only.
+    #[arg(long)]
+    pub topic: Option<String>,
+    /// Try each again; one that becomes a document is no dead letter any more. Exit code 1 when some stay dead.
+    #[arg(long)]
+    pub retry: bool,
+    /// Print JSON lines.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The file to write; must not exist.
+    pub file: PathBuf,
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Options of `import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// A file that `export` wrote.
+    pub file: PathBuf,
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Options of `open`.
+#[derive(Debug, Args)]
+pub struct Open {
+    /// What to open.
+    #[arg(value_enum)]
+    pub service: Service,
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+    /// The local port [default: the service's own]
+    #[arg(long)]
+    pub port: Option<u16>,
+}
+
+/// What `open` opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Service {
+    /// CouchDB's HTTP port.
+    Couchdb,
+    /// The brokers.
+    Kafka,
+}
+
+/// Options of `produce`.
+#[derive(Debug, Args)]
+pub struct Produce {
+    /// The client; all of them when none is named.
+    pub client: Option<String>,
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+    /// Wait until the run is finished and its events are documents.
+    #[arg(long)]
+    pub wait: bool,
+}

@@ -1,0 +1,150 @@
+//! `export`: all documents of a deployment, part by part, into one file.
+//!
+//! Each part is a call of its own, a few megabytes long: nothing larger is ever held, and a call that takes too long is a
+//! stall, however long all of them take together.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::cli::{Environment, Export};
+use crate::component::consumer;
+use crate::contract::DatabaseFound;
+use crate::error::CommandError;
+use crate::host::Input;
+use crate::report::{Event, Outcome, Reporter};
+use crate::run::journal;
+use crate::run::runner::Stop;
+
+use super::deployment::Deployment;
+use super::export_file::{Head, Writing};
+use super::pipeline_tool::{PipelineTool, connect};
+
+/// How long one part may take: without an answer for so long nothing moves.
+pub const STALL: Duration = Duration::from_mins(3);
+
+/// What is read of a document's line.
+#[derive(Deserialize)]
+struct Line {
+    id: String,
+    #[serde(default)]
+    attachments: bool,
+}
+
+/// Writes the file.
+pub async fn run(
+    options: &Export,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<u8, CommandError> {
+    let deployment = Deployment::find(&options.target, environment)?;
+    export(&deployment, &options.file, environment, reporter).await?;
+    Ok(0)
+}
+
+/// Writes all documents of a deployment into a file. Interrupted, it leaves none.
+pub async fn export(
+    deployment: &Deployment,
+    path: &Path,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<(), CommandError> {
+    let work = write(deployment, path, environment, reporter);
+    let done = Stop::on_interrupt().unless(1, work).await;
+    done.unwrap_or_else(|| Err(CommandError::interrupted("no file was written")))
+}
+
+async fn write(
+    deployment: &Deployment,
+    path: &Path,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<(), CommandError> {
+    let started = Instant::now();
+    // What is wrong with the path is said before anything else.
+    let mut file = Writing::begin(path)?;
+    let secrets = journal::read_secrets(&deployment.entry.directory)?;
+    let credentials = consumer::credentials(&secrets);
+    let crew = connect(deployment, environment, reporter).await?;
+    let tool = PipelineTool::of(&crew, &deployment.topology)?;
+    let input = Input::Bytes(credentials.to_string().into_bytes());
+    let what = "the databases cannot be listed";
+    let listed = tool.call(what, &["databases"], input, STALL).await?;
+    let databases: Vec<DatabaseFound> = serde_json::Deserializer::from_slice(&listed)
+        .into_iter()
+        .collect::<Result<_, _>>()?;
+    let names = databases.iter().map(|database| database.name.clone());
+    let (name, id) = (&deployment.topology.name, &deployment.receipt.id);
+    file.head(&Head::new(name, id, names.collect()))?;
+    let mut attached = 0;
+    for database in &databases {
+        let step = Step::begin(format!("export {}", database.name), reporter);
+        let what = format!("the documents of {} cannot be read", database.name);
+        let (mut after, mut count) = (None, 0);
+        loop {
+            let part = json!({"couchdb": credentials, "database": database.name, "after": after});
+            let input = Input::Bytes(part.to_string().into_bytes());
+            let lines = tool.call(&what, &["export"], input, STALL).await?;
+            let read = serde_json::Deserializer::from_slice(&lines)
+                .into_iter()
+                .collect::<Result<Vec<Line>, _>>()?;
+            attached += read.iter().filter(|line| line.attachments).count();
+            let Some(last) = read.last() else { break };
+            after = Some(last.id.clone());
+            file.documents(&database.name, &lines, read.len() as u64)?;
+            count += read.len() as u64;
+            step.says(format!("{count} of {}", database.documents.max(count)));
+        }
+        step.end();
+    }
+    crew.close(true).await?;
+    let (end, size) = file.end()?;
+    if attached > 0 {
+        reporter.event(&Event::Warning(format!(
+            "{attached} documents have attachments, and these are not in the file"
+        )));
+    }
+    reporter.event(&Event::Note(format!(
+        "{}: {} documents of {} databases, {} KiB ({:.1} s); `deployer import` writes them into a deployment",
+        path.display(),
+        end.documents.values().sum::<u64>(),
+        end.documents.len(),
+        size.div_ceil(1024),
+        started.elapsed().as_secs_f64()
+    )));
+    Ok(())
+}
+
+/// A step of the deployment as a whole, as it is shown.
+pub(super) struct Step<'a> {
+    words: String,
+    started: Instant,
+    reporter: &'a dyn Reporter,
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn begin(words: String, reporter: &'a dyn Reporter) -> Self {
+        let (node, shown) = (None, words.clone());
+        reporter.event(&Event::StepStarted { node, words: shown });
+        Self {
+            words,
+            started: Instant::now(),
+            reporter,
+        }
+    }
+
+    pub(super) fn says(&self, line: String) {
+        self.reporter.event(&Event::StepOutput { node: None, line });
+    }
+
+    pub(super) fn end(self) {
+        self.reporter.event(&Event::StepFinished {
+            node: None,
+            words: self.words,
+            outcome: Outcome::Done,
+            took: self.started.elapsed(),
+        });
+    }
+}

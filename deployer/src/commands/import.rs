@@ -1,0 +1,111 @@
+//! `import`: the documents of an export, into a deployment's CouchDB. The whole file is read first; what is there already is
+//! never overwritten, so the same import may run again.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::cli::{Environment, Import};
+use crate::component::consumer;
+use crate::contract::Imported;
+use crate::error::CommandError;
+use crate::host::Input;
+use crate::report::{Event, Reporter};
+use crate::run::journal;
+
+use super::deployment::Deployment;
+use super::export::{STALL, Step};
+use super::export_file::Whole;
+use super::pipeline_tool::{PipelineTool, connect};
+
+/// Bytes of a part; see [`super::export`].
+const PART: usize = 4 << 20;
+/// So many documents that could not be written are named.
+const NAMED: usize = 20;
+
+/// Writes the documents. Exit code 1 when some are not as in the file afterwards.
+pub async fn run(
+    options: &Import,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<u8, CommandError> {
+    let started = Instant::now();
+    let path = options.file.display();
+    let file = Whole::open(&options.file)?;
+    let head = &file.head;
+    let total: u64 = file.end.documents.values().sum();
+    let deployment = Deployment::find(&options.target, environment)?;
+    let words = format!(
+        "{path}: {total} documents of {}, exported at {}",
+        head.deployment, head.date
+    );
+    reporter.event(&Event::Note(words));
+    let secrets = journal::read_secrets(&deployment.entry.directory)?;
+    let credentials = consumer::credentials(&secrets);
+    let crew = connect(&deployment, environment, reporter).await?;
+    let tool = PipelineTool::of(&crew, &deployment.topology)?;
+
+    let step = Step::begin(
+        format!("import into {}", deployment.topology.name),
+        reporter,
+    );
+    let mut lines = file.documents()?;
+    // The first part makes the databases, also where there is no document.
+    let mut databases = json!(head.databases);
+    let (mut done, mut sent) = (Imported::default(), 0);
+    loop {
+        let request = json!({"couchdb": credentials, "databases": databases.take()});
+        let (part, count) = part(&request, &mut lines)?;
+        if count == 0 && sent > 0 {
+            break;
+        }
+        let what = "the documents cannot be written";
+        let said = tool.call(what, &["import"], Input::Bytes(part), STALL);
+        add(&mut done, serde_json::from_slice(&said.await?)?);
+        sent += count;
+        databases = json!([]);
+        step.says(format!("{sent} of {total}"));
+        if count == 0 {
+            break;
+        }
+    }
+    step.end();
+    crew.close(true).await?;
+
+    for words in &done.named {
+        reporter.event(&Event::Warning(words.clone()));
+    }
+    reporter.event(&Event::Note(format!(
+        "{} documents written, {} were there already, {} are there with another body and were left so, {} refused ({:.1} s)",
+        done.written,
+        done.present,
+        done.different,
+        done.refused,
+        started.elapsed().as_secs_f64()
+    )));
+    Ok(u8::from(done.different + done.refused > 0))
+}
+
+/// The next lines with the request before them, and how many they are.
+fn part(
+    request: &Value,
+    lines: &mut impl Iterator<Item = Result<Vec<u8>, CommandError>>,
+) -> Result<(Vec<u8>, u64), CommandError> {
+    let mut part = format!("{request}\n").into_bytes();
+    let mut count = 0;
+    while part.len() < PART {
+        let Some(line) = lines.next() else { break };
+        part.extend(line?);
+        count += 1;
+    }
+    Ok((part, count))
+}
+
+fn add(sum: &mut Imported, part: Imported) {
+    sum.written += part.written;
+    sum.present += part.present;
+    sum.different += part.different;
+    sum.refused += part.refused;
+    sum.named.extend(part.named);
+    sum.named.truncate(NAMED);
+}

@@ -1,0 +1,107 @@
+//! Judges what a node says of its units and agents.
+
+use super::{AgentReport, NodeReport};
+use crate::component::{self, place::Place};
+use crate::contract::ProducerState;
+use crate::facts::Facts;
+use crate::figures::Figures;
+use crate::topology::{Node, Role, Topology};
+
+/// A producer that reads `top` has one event on its way at most times; more than this many wait for brokers that are away.
+const MAX_WAITING: u64 = 5;
+
+pub(super) fn judge_units(
+    topology: &Topology,
+    node: &str,
+    facts: &Facts,
+    report: &mut NodeReport,
+    problems: &mut Vec<String>,
+) {
+    for (name, unit) in &facts.units {
+        let producer = name.contains(Role::Producer.name());
+        let finished = producer && report_finished(facts);
+        let state = match unit.active.as_str() {
+            "active" => "running",
+            "failed" => "failed",
+            "inactive" if finished => "finished",
+            _ if unit.runs() => "starting",
+            _ => "stopped",
+        };
+        if !matches!(state, "running" | "finished") {
+            problems.push(format!(
+                "{node}: {name} is {state}; see `deployer logs {node}`"
+            ));
+        }
+        report.units.insert(name.clone(), state.into());
+    }
+    if topology
+        .nodes
+        .get(node)
+        .is_some_and(|node| node.has(Role::Producer))
+    {
+        let state = producer_state(facts);
+        let waiting = state
+            .as_ref()
+            .map_or(0, |state| state.produced.saturating_sub(state.acked));
+        if waiting > MAX_WAITING {
+            problems.push(format!(
+                "{node}: {waiting} events of its producer wait for an acknowledgement by Kafka"
+            ));
+        }
+        report.produced = state.map(|state| (state.acked, state.count));
+    }
+}
+
+fn report_finished(facts: &Facts) -> bool {
+    producer_state(facts).is_some_and(|state| state.finished)
+}
+
+/// The state file of a node's producer, among the files that were asked for.
+pub fn producer_state(facts: &Facts) -> Option<ProducerState> {
+    let (_, file) = facts
+        .files
+        .iter()
+        .find(|(path, _)| path.ends_with("/producer/state.json"))?;
+    serde_json::from_str(file.text.as_deref()?).ok()
+}
+
+/// What the agents say of themselves. That one has no figures is said and no problem: events count more than figures, and
+/// that it lives is what its unit tells.
+pub(super) fn judge_agents(
+    topology: &Topology,
+    node: &Node,
+    facts: &Facts,
+    report: &mut NodeReport,
+    problems: &mut Vec<String>,
+) {
+    for (role, port) in component::metrics_ports(node, topology) {
+        let unit = Place::new(topology, role).unit();
+        if facts.units.get(&unit).is_none_or(|unit| !unit.runs()) {
+            continue;
+        }
+        let owner = facts.ports.get(&port).filter(|owner| !owner.is_empty());
+        let said = match owner.filter(|owner| **owner != unit) {
+            Some(other) => Err(format!(
+                "port {port} is taken by {other}; set `{role}.metrics_port`"
+            )),
+            None => facts
+                .figures
+                .get(&port)
+                .and_then(|answers| Figures::read(answers))
+                .ok_or_else(|| format!("no answer on port {port}")),
+        };
+        let agent = match said {
+            Ok(figures) => AgentReport {
+                error: None,
+                figures,
+            },
+            Err(error) => AgentReport {
+                error: Some(error),
+                figures: Figures::default(),
+            },
+        };
+        let wrong = agent.figures.wrong.iter();
+        problems.extend(wrong.map(|wrong| format!("{}: {role}: {wrong}", node.name)));
+        report.agents.insert(role.name().to_owned(), agent);
+    }
+}

@@ -1,0 +1,127 @@
+//! The report as text.
+
+use std::fmt::Write as _;
+
+use super::{AgentReport, Report};
+
+impl AgentReport {
+    /// In a few words; `None`: nothing that a user would want to know.
+    fn words(&self) -> Option<String> {
+        if let Some(error) = &self.error {
+            return Some(format!("no figures ({error})"));
+        }
+        let figures = &self.figures;
+        let mut words = Vec::new();
+        if let Some(lag) = &figures.lag {
+            words.push(format!("lag {}", lag.values().sum::<i64>()));
+        }
+        if let Some(dead) = figures.dead_letters.filter(|dead| *dead > 0) {
+            words.push(format!("{dead} dead letters since its start"));
+        }
+        if let Some(events) = figures.spool_events.filter(|events| *events > 0) {
+            let mut spool = format!("{events} events in its spool");
+            if let (Some(bytes), Some(limit)) = (figures.spool_bytes, figures.spool_limit_bytes) {
+                let _ = write!(spool, ", {} of {} MiB", bytes >> 20, limit >> 20);
+            }
+            words.push(spool);
+        }
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+}
+
+impl Report {
+    /// The report as text.
+    pub fn text(&self) -> String {
+        let mut text = format!("{} on {} (id {})\n\n", self.deployment, self.cloud, self.id);
+        for (name, node) in &self.nodes {
+            let address = node.address.as_deref().unwrap_or("-");
+            let _ = write!(text, "{name:<10} {address:<16} ");
+            if let Some(error) = &node.error {
+                let _ = write!(text, "{}", error.lines().next().unwrap_or_default());
+            } else {
+                let units: Vec<String> = node
+                    .units
+                    .iter()
+                    .map(|(unit, state)| format!("{} {state}", short(unit, &self.deployment)))
+                    .collect();
+                text.push_str(&units.join(", "));
+            }
+            if let Some((acked, count)) = node.produced {
+                let of = if count == 0 {
+                    "∞".to_owned()
+                } else {
+                    count.to_string()
+                };
+                let _ = write!(text, " {acked}/{of}");
+            }
+            text.push('\n');
+            for (role, agent) in &node.agents {
+                if let Some(words) = agent.words() {
+                    let _ = writeln!(text, "{:<27} {role}: {words}", "");
+                }
+            }
+        }
+        if let Some(brokers) = &self.brokers {
+            let _ = write!(
+                text,
+                "\nbrokers    {} of {} alive",
+                brokers.alive.len(),
+                brokers.expected
+            );
+        }
+        if let Some(left) = &self.left {
+            let _ = write!(text, "\nmachines   {left}; `deployer extend` renews");
+        }
+        if let Some(lease) = &self.lease {
+            let _ = write!(text, "\nmachines   {lease}");
+        }
+        if let Some(couchdb) = &self.couchdb {
+            let _ = write!(text, "\ndocuments  in {couchdb}");
+        }
+        if !self.topics.is_empty() {
+            let _ = write!(
+                text,
+                "\n\n{:<24} {:>10} {:>8} {:>8} {:>10} {:>12} {:>8}\n",
+                "topic", "partitions", "in sync", "events", "documents", "dead letters", "newest"
+            );
+            for (name, topic) in &self.topics {
+                let in_sync = if topic.under_replicated + topic.without_leader == 0 {
+                    "all"
+                } else {
+                    "NOT ALL"
+                };
+                let newest = topic
+                    .newest_age_seconds
+                    .map_or("-".into(), |age| format!("{age} s"));
+                let _ = writeln!(
+                    text,
+                    "{name:<24} {:>10} {in_sync:>8} {:>8} {:>10} {:>12} {newest:>8}",
+                    topic.partitions,
+                    shown(topic.events),
+                    shown(topic.documents),
+                    shown(topic.dead_letters),
+                );
+            }
+        }
+        text.push('\n');
+        if self.healthy {
+            text.push_str("all is well\n");
+        } else {
+            for problem in &self.problems {
+                let _ = writeln!(text, "problem: {problem}");
+            }
+        }
+        text
+    }
+}
+
+fn shown<T: ToString>(value: Option<T>) -> String {
+    value.map_or("-".into(), |value| value.to_string())
+}
+
+fn short<'a>(unit: &'a str, deployment: &str) -> &'a str {
+    let unit = unit.strip_suffix(".service").unwrap_or(unit);
+    unit.strip_prefix(deployment)
+        .and_then(|rest| rest.strip_prefix('-'))
+        .unwrap_or(unit)
+}
