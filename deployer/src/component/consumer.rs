@@ -1,8 +1,6 @@
 //! The consumer agent: the service that moves events to CouchDB, and the tool by which the deployer prepares and asks
 //! the pipeline.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -76,19 +74,6 @@ impl Component for Consumer {
             config: service.place.file(CONFIG),
         };
         service.unit(UNIT, &process)
-    }
-
-    fn start(
-        &self,
-        _: &Node,
-        context: &Context<'_>,
-        reads: &BTreeMap<String, String>,
-    ) -> Vec<Action> {
-        vec![Action::StartUnit {
-            unit: Place::new(context.topology, Role::Consumer).unit(),
-            reads: reads.clone(),
-            finishes: None,
-        }]
     }
 }
 

@@ -138,19 +138,6 @@ impl Component for Couchdb {
             Distribution::Pouchdb => stand_in(node, context),
         }
     }
-
-    fn start(
-        &self,
-        _: &Node,
-        context: &Context<'_>,
-        reads: &BTreeMap<String, String>,
-    ) -> Vec<Action> {
-        service::start(
-            unit(context.topology, context.choices),
-            reads,
-            context.topology.couchdb.port,
-        )
-    }
 }
 
 /// Apache's package: its user comes first, so that our files can be its own, and the package last, because it starts

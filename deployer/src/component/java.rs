@@ -16,6 +16,14 @@ pub(super) const LOGGING: &str = "log4j.properties";
 /// Between the words of a command in a unit file: a line each, so that a difference can be read.
 const LINE_BREAK: &str = " \\\n    ";
 
+/// What the units of both are rendered from.
+#[derive(Serialize)]
+pub(super) struct Process {
+    pub(super) java: String,
+    pub(super) software: String,
+    pub(super) config: String,
+}
+
 /// The command up to the class path: heap, collector and logging.
 pub(super) fn command(node: &Node, context: &Context<'_>, heap_mib: u64, logging: &str) -> String {
     let quick = context.topology.local.quick_start && node.cloud == CloudName::Local;

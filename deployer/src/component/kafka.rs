@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::place::{self, Place};
+use super::place;
 use super::service::{self, Service};
 use super::{Component, Context, artifact_key, java};
 use crate::step::{Action, Content};
@@ -50,13 +50,6 @@ struct Settings<'a> {
     replication: u32,
     min_insync_replicas: u32,
     more: &'a BTreeMap<String, String>,
-}
-
-#[derive(Serialize)]
-struct Process {
-    java: String,
-    software: String,
-    config: String,
 }
 
 impl Component for Kafka {
@@ -108,7 +101,7 @@ impl Component for Kafka {
                 "kafka.controller.KafkaController",
             ])?,
         );
-        let process = Process {
+        let process = java::Process {
             java: java::command(
                 node,
                 context,
@@ -119,15 +112,5 @@ impl Component for Kafka {
             config: service.place.file(CONFIG),
         };
         service.unit(UNIT, &process)
-    }
-
-    fn start(
-        &self,
-        _: &Node,
-        context: &Context<'_>,
-        reads: &BTreeMap<String, String>,
-    ) -> Vec<Action> {
-        let unit = Place::new(context.topology, Role::Kafka).unit();
-        service::start(unit, reads, context.topology.kafka.port)
     }
 }

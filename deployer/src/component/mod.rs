@@ -81,13 +81,16 @@ pub trait Component {
     /// writes, uploads or unpacks is what its process reads, and nothing else.
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError>;
 
-    /// Starting it and waiting for it. `reads` are the [`checksums`] of all that [`Component::install`] put there.
+    /// Starting its unit and waiting for its ports. `reads` are the [`checksums`] of all that [`Component::install`] put there.
     fn start(
         &self,
         node: &Node,
         context: &Context<'_>,
         reads: &BTreeMap<String, String>,
-    ) -> Vec<Action>;
+    ) -> Vec<Action> {
+        let unit = service::unit_name(context, self.role());
+        service::start(unit, reads, &self.ports(node, context))
+    }
 }
 
 /// The component of a role.

@@ -184,20 +184,19 @@ pub(super) fn configuration_file(
     }
 }
 
-/// Starts a unit and waits for its port.
-pub(super) fn start(unit: String, reads: &BTreeMap<String, String>, port: u16) -> Vec<Action> {
-    vec![
-        Action::StartUnit {
-            unit: unit.clone(),
-            reads: reads.clone(),
-            finishes: None,
-        },
-        Action::WaitForPort {
-            port,
-            unit,
-            seconds: PORT_SECONDS,
-        },
-    ]
+/// Starts a unit and waits for its ports.
+pub(super) fn start(unit: String, reads: &BTreeMap<String, String>, ports: &[u16]) -> Vec<Action> {
+    let start = Action::StartUnit {
+        unit: unit.clone(),
+        reads: reads.clone(),
+        finishes: None,
+    };
+    let waits = ports.iter().map(|port| Action::WaitForPort {
+        port: *port,
+        unit: unit.clone(),
+        seconds: PORT_SECONDS,
+    });
+    std::iter::once(start).chain(waits).collect()
 }
 
 /// The name of a role's unit on its node.

@@ -1,10 +1,8 @@
 //! ZooKeeper, one server, from the jars in Kafka's archive.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
-use super::place::{self, Place};
+use super::place;
 use super::service::{self, Service};
 use super::{Component, Context, artifact_key, java};
 use crate::step::{Action, Content};
@@ -21,13 +19,6 @@ const UNIT: &str = "zookeeper/zookeeper.service";
 struct Settings {
     data: String,
     port: u16,
-}
-
-#[derive(Serialize)]
-struct Process {
-    java: String,
-    software: String,
-    config: String,
 }
 
 impl Component for Zookeeper {
@@ -69,7 +60,7 @@ impl Component for Zookeeper {
             java::LOGGING,
             java::logging(&["org.apache.zookeeper.server.NIOServerCnxnFactory"])?,
         );
-        let process = Process {
+        let process = java::Process {
             java: java::command(
                 node,
                 context,
@@ -80,15 +71,5 @@ impl Component for Zookeeper {
             config: service.place.file(CONFIG),
         };
         service.unit(UNIT, &process)
-    }
-
-    fn start(
-        &self,
-        _: &Node,
-        context: &Context<'_>,
-        reads: &BTreeMap<String, String>,
-    ) -> Vec<Action> {
-        let unit = Place::new(context.topology, Role::Zookeeper).unit();
-        service::start(unit, reads, context.topology.zookeeper.port)
     }
 }
