@@ -9,6 +9,7 @@
 )]
 
 mod bad_events;
+mod certificates;
 mod cluster;
 mod configs;
 mod double;
@@ -19,5 +20,6 @@ mod lab;
 mod losses;
 mod observed;
 mod pipeline;
+mod secure;
 mod setup;
 mod store;

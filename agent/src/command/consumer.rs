@@ -1,14 +1,13 @@
 //! The command line of `consumer`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use super::{CommandError, Outcome, seconds};
+use super::{CommandError, Outcome, Start, seconds};
 use crate::admin::{await_canaries, dead_letters, in_sync, inspect, newest, prepare};
-use crate::config::{self, ConsumerConfig};
+use crate::config::ConsumerConfig;
 use crate::consumer;
 use crate::shutdown::Shutdown;
 
@@ -16,12 +15,8 @@ use crate::shutdown::Shutdown;
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Only check the configuration.
-    #[arg(long)]
-    check: bool,
+    #[command(flatten)]
+    start: Start,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -82,18 +77,13 @@ enum Command {
 
 /// Runs the consumer as the command line says, to its end.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    super::run(|| {
-        let config: ConsumerConfig = config::load(&arguments.config)?;
-        super::start_logging(config.log);
-        Ok(run(arguments, config))
-    })
+    let Arguments { start, command } = Arguments::parse();
+    start.run(|config| run(command, config))
 }
 
-async fn run(arguments: Arguments, config: ConsumerConfig) -> Result<Outcome, CommandError> {
+async fn run(command: Option<Command>, config: ConsumerConfig) -> Result<Outcome, CommandError> {
     let output = &mut std::io::stdout().lock();
-    match arguments.command {
-        _ if arguments.check => {}
+    match command {
         None => {
             consumer::run(
                 &config,
