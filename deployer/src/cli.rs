@@ -56,6 +56,8 @@ pub enum Verb {
     Allow(Allow),
     /// Lets the machines live that much longer from now on.
     Extend(Extend),
+    /// Builds the agents, in a checkout, so that they run from Debian 11 and Ubuntu 20.04 on.
+    BuildAgents(BuildAgents),
     /// Writes an inventory to begin with.
     Init(Init),
     /// Prints the JSON Schema of inventories.
@@ -83,7 +85,9 @@ impl Verb {
             Self::List(options) => &options.target,
             Self::Allow(options) => &options.target,
             Self::Extend(options) => &options.target,
-            Self::Init(_) | Self::Schema | Self::Completions(_) => return None,
+            Self::BuildAgents(_) | Self::Init(_) | Self::Schema | Self::Completions(_) => {
+                return None;
+            }
         })
     }
 }
@@ -142,7 +146,8 @@ pub struct Plan {
 /// What `up` and `plan` may change beyond making and repairing.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Change {
-    /// Directory with the `producer` and `consumer` binaries [default: beside this program]
+    /// Directory with the `producer` and `consumer` binaries, or with such a directory for each kind of machine
+    /// [default: beside this program]
     #[arg(long, value_name = "DIR")]
     pub agents: Option<PathBuf>,
     /// Remove machines that the inventory no longer names.
@@ -203,7 +208,8 @@ pub struct Render {
     /// Which deployment.
     #[command(flatten)]
     pub target: Target,
-    /// Directory with the `producer` and `consumer` binaries [default: beside this program]
+    /// Directory with the `producer` and `consumer` binaries, or with such a directory for each kind of machine
+    /// [default: beside this program]
     #[arg(long, value_name = "DIR")]
     pub agents: Option<PathBuf>,
 }
@@ -214,7 +220,8 @@ pub struct Check {
     /// Which deployment.
     #[command(flatten)]
     pub target: Target,
-    /// Directory with the `producer` and `consumer` binaries [default: beside this program]
+    /// Directory with the `producer` and `consumer` binaries, or with such a directory for each kind of machine
+    /// [default: beside this program]
     #[arg(long, value_name = "DIR")]
     pub agents: Option<PathBuf>,
 }
@@ -321,6 +328,48 @@ pub struct Extend {
     /// Which deployment.
     #[command(flatten)]
     pub target: Target,
+}
+
+/// Options of `build-agents`.
+#[derive(Debug, Args)]
+pub struct BuildAgents {
+    /// The machine they are for; may be given several times [default: one like this box]
+    #[arg(long, value_enum, value_name = "MACHINE", default_values_t = AgentMachine::here())]
+    pub target: Vec<AgentMachine>,
+    /// Where to put them, each kind in a folder of its name [default: `agents` beside this program, where `up` finds them]
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+    /// The checkout.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub source: PathBuf,
+}
+
+/// A kind of machine that agents are built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AgentMachine {
+    /// Intel and AMD.
+    #[value(name = "x86_64")]
+    X86,
+    /// ARM, 64 bits.
+    #[value(name = "aarch64")]
+    Arm,
+}
+
+impl AgentMachine {
+    /// As `uname -m` says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::X86 => "x86_64",
+            Self::Arm => "aarch64",
+        }
+    }
+
+    /// The kind of this box, if there is a name for it.
+    fn here() -> Vec<Self> {
+        let all = [Self::X86, Self::Arm].into_iter();
+        all.filter(|machine| machine.name() == std::env::consts::ARCH)
+            .collect()
+    }
 }
 
 /// Options of `init`.
