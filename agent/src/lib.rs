@@ -16,7 +16,6 @@ pub mod event;
 pub mod kafka;
 pub mod observe;
 pub mod producer;
-pub mod proxy;
 pub mod shutdown;
 pub mod source;
 pub mod store;

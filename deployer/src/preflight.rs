@@ -83,7 +83,7 @@ pub fn obstacles(
                 "is {}, the agent binaries are for {}",
                 system.architecture, agents.architecture
             ),
-            "build the agents for it and pass their directory with --agents",
+            "build them for it by `deployer build-agents --target ...` and pass their directory with --agents",
         );
     }
     if runs_agents && version(&system.libc) < version(&agents.libc) {
@@ -92,7 +92,7 @@ pub fn obstacles(
                 "has glibc {}, the agent binaries need {}",
                 system.libc, agents.libc
             ),
-            "build the agents on the oldest release you deploy to and pass their directory with --agents",
+            "build them for every release by `deployer build-agents`",
         );
     }
     if system.foreign_init {

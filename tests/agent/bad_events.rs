@@ -36,7 +36,7 @@ fn every_bad_event_ends_as_a_document_or_a_dead_letter() {
         (b"null".to_vec(), Wrapped),
         (deep.into_bytes(), Dead("recursion")),
         (b"{\"big\":9007199254740993}".to_vec(), Wrapped),
-        (b"1e400".to_vec(), Dead("JSON")),
+        (b"{\"far\":1e400}".to_vec(), Dead("JSON")),
         (b"\"\\ud800\"".to_vec(), Dead("JSON")),
         (
             b"{\"_id\":\"mine\",\"_rev\":\"1-x\",\"_deleted\":true}".to_vec(),

@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-const PRODUCER: &str = r#"client = "vm1-1"
+use crate::certificates::Authority;
+use crate::lab::secret;
+
+pub const PRODUCER: &str = r#"client = "vm1-1"
 log = "text"
 [kafka]
 bootstrap = "a:9092,b:9092"
@@ -20,16 +23,25 @@ bytes = 1048576
 sync = "always"
 [metrics]
 listen = "127.0.0.1:9441"
+[kafka.tls]
+ca_file = "DIRECTORY/ca/ca.pem"
+certificate_file = "DIRECTORY/ca/agent.pem"
+key_file = "DIRECTORY/ca/agent.key"
+[kafka.sasl]
+mechanism = "SCRAM-SHA-256"
+user = "agent"
+password_file = "DIRECTORY/password"
 "#;
 
-const CONSUMER: &str = r#"group = "utilization"
+pub const CONSUMER: &str = r#"group = "utilization"
 log = "json"
 [kafka]
 bootstrap = "a:9092"
 [couchdb]
-url = "http://vm3.utilization.internal:5984"
+url = "https://vm3.utilization.internal:6984"
+ca_file = "DIRECTORY/ca/ca.pem"
 user = "consumer"
-password_file = "/nonexistent/password"
+password_file = "DIRECTORY/password"
 [batch]
 documents = 500
 bytes = 4000000
@@ -45,13 +57,44 @@ epoch = "3c4d"
 canary = true
 [metrics]
 listen = "localhost:9442"
+[kafka.tls]
+ca_file = "DIRECTORY/ca/ca.pem"
+certificate_file = "DIRECTORY/ca/agent.pem"
+key_file = "DIRECTORY/ca/agent.key"
+[kafka.sasl]
+mechanism = "SCRAM-SHA-256"
+user = "agent"
+password_file = "DIRECTORY/password"
 "#;
 
-/// Checks a configuration and returns the exit code and what is on stderr.
+/// Checks a configuration and returns the exit code and what is on stderr. `DIRECTORY` in it is one with the files that a
+/// configuration may name, good ones and bad ones.
 fn check(binary: &str, text: &[u8]) -> (i32, String) {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("agent.toml");
-    std::fs::write(&path, text).unwrap();
+    let directory = directory.path();
+    Authority::new(directory, "ca").issue("agent");
+    secret(directory, "password", "sesame\n");
+    secret(directory, "empty", "\n");
+    secret(directory, "lines", "sesame\nmore\n");
+    std::fs::write(directory.join("open"), "geheim").unwrap();
+    secret(
+        directory,
+        "nonsense",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    );
+    secret(
+        directory,
+        "encrypted",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n",
+    );
+    let path = directory.join("agent.toml");
+    match std::str::from_utf8(text) {
+        Ok(text) => {
+            let here = directory.display().to_string();
+            std::fs::write(&path, text.replace("DIRECTORY", &here)).unwrap();
+        }
+        Err(_) => std::fs::write(&path, text).unwrap(),
+    }
     checked(binary, &path)
 }
 
@@ -158,6 +201,154 @@ fn a_bad_producer_configuration_is_one_clear_line() {
 }
 
 #[test]
+fn what_is_wrong_with_certificates_and_passwords_is_one_clear_line() {
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("ca_file", "ca_fle", &["ca_fle", "ca_file"]),
+        (
+            "ca_file = \"DIRECTORY/ca/ca.pem\"\ncertificate",
+            "certificate",
+            &["ca_file"],
+        ),
+        (
+            "ca/ca.pem\"\ncertificate",
+            "none\"\ncertificate",
+            &[
+                "kafka.tls.ca_file",
+                "/none",
+                "cannot be read",
+                "No such file",
+            ],
+        ),
+        (
+            "ca/ca.pem\"\ncertificate",
+            "\"\ncertificate",
+            &["kafka.tls.ca_file", "cannot be read"],
+        ),
+        (
+            "ca/ca.pem\"\ncertificate",
+            "password\"\ncertificate",
+            &["kafka.tls.ca_file", "no certificate"],
+        ),
+        (
+            "ca/ca.pem\"\ncertificate",
+            "nonsense\"\ncertificate",
+            &["kafka.tls.ca_file", "cannot be read"],
+        ),
+        (
+            "certificate_file = \"DIRECTORY/ca/agent.pem\"\n",
+            "",
+            &["kafka.tls.certificate_file", "key_file"],
+        ),
+        (
+            "key_file = \"DIRECTORY/ca/agent.key\"\n",
+            "",
+            &["kafka.tls.key_file", "certificate_file"],
+        ),
+        (
+            "ca/agent.pem",
+            "ca/agent.key",
+            &["kafka.tls.certificate_file", "no certificate"],
+        ),
+        (
+            "ca/agent.key",
+            "ca/agent.pem",
+            &["kafka.tls.key_file", "open to everybody", "chmod"],
+        ),
+        (
+            "ca/agent.key",
+            "password",
+            &["kafka.tls.key_file", "no private key"],
+        ),
+        (
+            "ca/agent.key",
+            "encrypted",
+            &["kafka.tls.key_file", "encrypted"],
+        ),
+        (
+            "SCRAM-SHA-256",
+            "PLAIN",
+            &["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"],
+        ),
+        (
+            "user = \"agent\"",
+            "user = \"\"",
+            &["kafka.sasl.user", "empty"],
+        ),
+        ("user = \"agent\"\n", "", &["user"]),
+        (
+            "user = \"agent\"",
+            "user = \"agent\"\npassword = \"geheim\"",
+            &["password", "password_file"],
+        ),
+    ];
+    let files: &[(&str, &[&str])] = &[
+        ("none", &["cannot be read", "No such file"]),
+        ("empty", &["is empty"]),
+        ("lines", &["more than one line"]),
+        ("open", &["open to everybody", "0644", "chmod"]),
+        ("ca", &["open to everybody"]),
+    ];
+    for (binary, good) in [
+        (env!("CARGO_BIN_EXE_producer"), PRODUCER),
+        (env!("CARGO_BIN_EXE_consumer"), CONSUMER),
+    ] {
+        assert_refused(binary, good, cases);
+        for (file, words) in files {
+            let bad = format!("user = \"agent\"\npassword_file = \"DIRECTORY/{file}\"");
+            let words = [&["kafka.sasl.password_file", file], *words].concat();
+            let old = "user = \"agent\"\npassword_file = \"DIRECTORY/password\"";
+            assert_refused(binary, good, &[(old, &bad, &words)]);
+        }
+    }
+    let consumers: &[(&str, &str, &[&str])] = &[
+        (
+            "consumer\"\npassword_file = \"DIRECTORY/password",
+            "consumer\"\npassword_file = \"DIRECTORY/open",
+            &["couchdb.password_file", "open to everybody"],
+        ),
+        (
+            "ca/ca.pem\"\nuser",
+            "none\"\nuser",
+            &["couchdb.ca_file", "cannot be read"],
+        ),
+        (
+            "ca/ca.pem\"\nuser",
+            "password\"\nuser",
+            &["couchdb.ca_file", "no certificate"],
+        ),
+        ("https://", "http://", &["couchdb.ca_file", "https"]),
+    ];
+    assert_refused(env!("CARGO_BIN_EXE_consumer"), CONSUMER, consumers);
+}
+
+/// What only the client itself finds: it is made before any broker is asked.
+#[test]
+fn a_key_that_does_not_fit_its_certificate_is_a_configuration_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let authority = Authority::new(directory, "ca");
+    let (one, other) = (authority.issue("one"), authority.issue("other"));
+    let text = format!(
+        "client = \"c\"\n[kafka]\nbootstrap = \"127.0.0.1:1\"\ntopic = \"t\"\n[kafka.tls]\nca_file = \"{}\"\n\
+         certificate_file = \"{}\"\nkey_file = \"{}\"\n[state]\ndirectory = \"{}\"\n",
+        authority.file().display(),
+        one.certificate.display(),
+        other.key.display(),
+        directory.join("state").display()
+    );
+    let path = directory.join("agent.toml");
+    std::fs::write(&path, text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_producer"))
+        .arg("--config")
+        .arg(&path)
+        .output()
+        .unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(78), "{message}");
+    assert!(message.contains("ssl.key.location"), "{message}");
+}
+
+#[test]
 fn a_bad_consumer_configuration_is_one_clear_line() {
     assert_refused(
         env!("CARGO_BIN_EXE_consumer"),
@@ -165,22 +356,22 @@ fn a_bad_consumer_configuration_is_one_clear_line() {
         &[
             ("\"utilization\"", "\" \"", &["group", "empty"]),
             (
-                "http://vm3.utilization.internal:5984",
+                "https://vm3.utilization.internal:6984",
                 "vm3:5984",
                 &["couchdb.url"],
             ),
             (
-                "http://vm3.utilization.internal:5984",
+                "https://vm3.utilization.internal:6984",
                 "ftp://vm3",
                 &["couchdb.url"],
             ),
             (
-                "http://vm3.utilization.internal:5984",
+                "https://vm3.utilization.internal:6984",
                 "http://vm3:5984/db",
                 &["couchdb.url", "port"],
             ),
             (
-                "http://vm3.utilization.internal:5984",
+                "https://vm3.utilization.internal:6984",
                 "http://u:geheim@vm3:5984",
                 &["couchdb.url", "password"],
             ),
@@ -195,8 +386,8 @@ fn a_bad_consumer_configuration_is_one_clear_line() {
                 &["password", "password_file"],
             ),
             (
-                "/nonexistent/password",
-                "",
+                "consumer\"\npassword_file = \"DIRECTORY/password\"",
+                "consumer\"\npassword_file = \"\"",
                 &["couchdb.password_file", "empty"],
             ),
             (
@@ -256,7 +447,7 @@ fn no_secret_of_a_bad_configuration_is_shown() {
     let (_, message) = check(
         env!("CARGO_BIN_EXE_consumer"),
         CONSUMER
-            .replace("http://vm3", "http://u:geheim@vm3")
+            .replace("https://vm3", "https://u:geheim@vm3")
             .as_bytes(),
     );
     assert!(!message.contains("geheim"), "{message}");
@@ -284,7 +475,9 @@ fn a_file_that_cannot_be_read_is_one_clear_line() {
 fn a_missing_password_file_is_a_configuration_error() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("agent.toml");
-    std::fs::write(&path, CONSUMER).unwrap();
+    let text = CONSUMER.split("[kafka.tls]").next().unwrap();
+    let text = text.replace("ca_file = \"DIRECTORY/ca/ca.pem\"\n", "");
+    std::fs::write(&path, text.replace("DIRECTORY", "/nonexistent")).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_consumer"))
         .arg("--config")
         .arg(&path)

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use crate::cluster::{Cluster, Gate};
 use crate::double::{Double, Fault};
-use crate::lab::{Agent, json, wait_until};
+use crate::lab::{Agent, json, secret, wait_until};
 
 const TOPIC: &str = "t1";
 const CLIENTS: [&str; 2] = ["c1", "c2"];
@@ -334,7 +334,7 @@ impl Configs {
             std::fs::write(&path, text).unwrap();
             path
         };
-        let password = write("password".into(), "sesame\n".into());
+        let password = secret(directory, "password", "sesame\n");
         let producers = CLIENTS.map(|client| {
             let text = format!(
                 "client = {client:?}\n[kafka]\nbootstrap = {bootstrap:?}\ntopic = {TOPIC:?}\n[source]\nkind = \"file\"\npath = \"{}\"\ncount = 0\n\

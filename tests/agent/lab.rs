@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -41,7 +43,7 @@ impl Lab {
             kafka.create_topic(topic, partitions, 2).unwrap();
         }
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("password"), "sesame\n").unwrap();
+        secret(directory.path(), "password", "sesame\n");
         let topics = topics
             .iter()
             .map(|&topic| topic.to_owned())
@@ -107,9 +109,19 @@ impl Lab {
 
     /// Sends records of up to 16 MB, in their order.
     pub fn send_records<'a>(&self, records: impl IntoIterator<Item = Sent<'a>>) {
+        self.send_compressed("none", records);
+    }
+
+    /// As [`Self::send_records`], compressed.
+    pub fn send_compressed<'a>(
+        &self,
+        compression: &str,
+        records: impl IntoIterator<Item = Sent<'a>>,
+    ) {
         let producer: BaseProducer = self
             .client()
             .set("message.max.bytes", "16000000")
+            .set("compression.type", compression)
             .create()
             .unwrap();
         for record in records {
@@ -319,6 +331,19 @@ impl Drop for Agent {
     }
 }
 
+/// Writes a file that others may not read.
+pub fn secret(directory: &Path, name: &str, text: &str) -> PathBuf {
+    let path = directory.join(name);
+    std::fs::write(&path, text).unwrap();
+    close_to_others(&path);
+    path
+}
+
+/// Lets nobody else read a file.
+pub fn close_to_others(path: &Path) {
+    std::fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+}
+
 /// Sends a signal to a process of ours.
 pub fn signal(process: u32, name: &str) {
     let sent = Command::new("kill")
@@ -328,12 +353,17 @@ pub fn signal(process: u32, name: &str) {
     assert!(sent.success(), "{name} to {process}");
 }
 
-fn binary(name: &str) -> &'static str {
-    if name == "producer" {
+/// Returns an agent's binary: the one that was built with this test, or the one in the directory `DEPLOYER_TEST_AGENTS`,
+/// which may be a script that runs it in another system's root.
+fn binary(name: &str) -> PathBuf {
+    if let Some(directory) = std::env::var_os("DEPLOYER_TEST_AGENTS") {
+        return Path::new(&directory).join(name);
+    }
+    PathBuf::from(if name == "producer" {
         env!("CARGO_BIN_EXE_producer")
     } else {
         env!("CARGO_BIN_EXE_consumer")
-    }
+    })
 }
 
 /// Runs an agent's command to its end.

@@ -8,7 +8,10 @@
     reason = "in a test a panic is the message, and nothing here is an interface"
 )]
 
+mod any_bytes;
 mod bad_events;
+mod certificates;
+mod chance;
 mod cluster;
 mod configs;
 mod double;
@@ -20,5 +23,6 @@ mod lab;
 mod losses;
 mod observed;
 mod pipeline;
+mod secure;
 mod setup;
 mod store;

@@ -7,7 +7,7 @@ use base64::Engine;
 use serde_json::json;
 
 use crate::double::Fault;
-use crate::lab::{Agent, Lab, json, sequences, wait_until};
+use crate::lab::{Agent, Lab, json, record, sequences, wait_until};
 
 #[test]
 fn every_line_is_exactly_one_document_through_resets_and_failures() {
@@ -276,4 +276,21 @@ fn a_lone_event_does_not_wait_for_others() {
     lab.send("t1", &[b"2"]);
     wait_until("it is there", || lab.double.count("t1") == 2);
     assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+}
+
+#[test]
+fn events_of_every_compression_are_documents() {
+    let lab = Lab::new(&["t1"]);
+    let compressions = ["none", "gzip", "snappy", "lz4", "zstd"];
+    for compression in compressions {
+        let values: Vec<String> = (0..50)
+            .map(|number| format!("\"{compression} {number} {}\"", "again ".repeat(100)))
+            .collect();
+        let records = values.iter().map(|value| record("t1", value.as_bytes()));
+        lab.send_compressed(compression, records);
+    }
+    let _consumer = Agent::consumer(&lab.consumer_config("g", ""));
+    wait_until("all are documents", || {
+        lab.double.count("t1") == 50 * compressions.len()
+    });
 }

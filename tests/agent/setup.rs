@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use agent::admin::couchdb_setup::{Credentials, prepare};
+use agent::store::couchdb::Server;
 use serde_json::{Value, json};
 
 use crate::double::Double;
@@ -30,7 +31,7 @@ async fn couchdb_is_made_ready_and_a_second_time_nothing_changes() {
             .collect()
     };
     let first = prepare(
-        &double.url,
+        &Server::at(&double.url),
         &credentials("adminpw", "sesame"),
         &names,
         in_seconds(10),
@@ -56,7 +57,7 @@ async fn couchdb_is_made_ready_and_a_second_time_nothing_changes() {
     }
     double.state().log.clear();
     let second = prepare(
-        &double.url,
+        &Server::at(&double.url),
         &credentials("adminpw", "sesame"),
         &names,
         in_seconds(10),
@@ -74,7 +75,7 @@ async fn couchdb_is_made_ready_and_a_second_time_nothing_changes() {
     assert!(changed.is_empty(), "{changed:?}");
     // Another password is given to the user who is there.
     prepare(
-        &double.url,
+        &Server::at(&double.url),
         &credentials("adminpw", "changed"),
         &names,
         in_seconds(10),
@@ -89,7 +90,7 @@ async fn a_wrong_administrator_is_refused_at_once_and_no_password_is_shown() {
     let double = Double::start();
     let start = Instant::now();
     let error = prepare(
-        &double.url,
+        &Server::at(&double.url),
         &credentials("geheim", "sesame"),
         &[],
         in_seconds(60),
@@ -105,7 +106,7 @@ async fn a_wrong_administrator_is_refused_at_once_and_no_password_is_shown() {
 async fn a_server_that_never_comes_is_waited_for_until_the_deadline() {
     let start = Instant::now();
     let error = prepare(
-        "http://127.0.0.1:1",
+        &Server::at("http://127.0.0.1:1"),
         &credentials("adminpw", "sesame"),
         &[],
         in_seconds(1),

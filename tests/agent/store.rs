@@ -6,7 +6,7 @@ use agent::config::Topic;
 use agent::consumer::Metrics;
 use agent::consumer::document::Record;
 use agent::consumer::writer::{Writer, Written};
-use agent::store::couchdb::Couchdb;
+use agent::store::couchdb::{Couchdb, Server};
 use agent::store::{Document, Row, Store, Trouble};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -24,7 +24,7 @@ fn topic() -> Topic {
 }
 
 fn client(double: &Double) -> Couchdb {
-    Couchdb::new(&double.url, "consumer", "sesame").unwrap()
+    Server::at(&double.url).login("consumer", "sesame").unwrap()
 }
 
 fn records(values: &[Value]) -> Vec<Record> {
@@ -114,7 +114,7 @@ async fn true_statuses_are_seen() {
         store.put("missing", &[&document]).await,
         Err(Trouble::Denied(_))
     ));
-    let wrong = Couchdb::new(&double.url, "consumer", "geheim").unwrap();
+    let wrong = Server::at(&double.url).login("consumer", "geheim").unwrap();
     let trouble = wrong.put("t1", &[&document]).await.unwrap_err().to_string();
     assert!(
         trouble.contains("401") && !trouble.contains("geheim"),

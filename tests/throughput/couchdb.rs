@@ -1,67 +1,69 @@
-//! A real `CouchDB` from an archive, as a process of this machine.
+//! A real `CouchDB` from an archive, as a process of this machine; or its double in this process.
 
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use agent::store::couchdb::Couchdb;
+use agent::store::couchdb::{self, Couchdb};
 use reqwest::Method;
 use tokio::runtime::Runtime;
 
 use crate::cluster::free;
+use crate::double::Double;
 use crate::lab::wait_until;
 
 /// How long a request may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Server {
-    child: Child,
+    /// What it is, for whoever reads the figures.
+    pub kind: &'static str,
     pub url: String,
     pub client: Couchdb,
     pub runtime: Runtime,
+    _running: Running,
 }
 
+/// What ends with the server.
+enum Running {
+    Release(Release),
+    Double(#[expect(dead_code, reason = "it runs until it is dropped")] Double),
+}
+
+/// A process that is ended when this is dropped.
+struct Release(Child);
+
 impl Server {
-    /// Unpacks and starts the archive that the environment names.
-    pub fn start(directory: &Path) -> Option<Self> {
-        let archive = File::open(std::env::var_os("DEPLOYER_TEST_COUCHDB")?).unwrap();
-        let root = directory.join("couchdb");
-        tar::Archive::new(flate2::read::GzDecoder::new(archive))
-            .unpack(&root)
-            .unwrap();
-        let release = root.join("couchdb");
-        let listens = free();
-        let data = root.join("data");
-        let settings = format!(
-            "[couchdb]\nsingle_node = true\ndatabase_dir = {data}\nview_index_dir = {data}\n[chttpd]\nbind_address = 127.0.0.1\n\
-             port = {}\n[admins]\nadmin = adminpw\n[log]\nlevel = error\n",
-            listens.port(),
-            data = data.display()
-        );
-        let local = release.join("etc/local.d");
-        std::fs::create_dir_all(&local).unwrap();
-        std::fs::write(local.join("bench.ini"), settings).unwrap();
-        let log = File::create(root.join("log")).unwrap();
-        let child = Command::new(release.join("bin/couchdb"))
-            .env("HOME", &root)
-            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let url = format!("http://{listens}");
+    /// Starts the release whose archive the environment names, or else the tests' double: that stores in memory and in
+    /// no time, so that both sides of a ratio show what the clients cost and nothing else.
+    pub fn start(directory: &Path) -> Self {
+        let (kind, url, running) = match std::env::var_os("DEPLOYER_TEST_COUCHDB") {
+            Some(archive) => {
+                let (url, release) = release(Path::new(&archive), directory);
+                ("CouchDB", url, Running::Release(release))
+            }
+            None => {
+                let double = Double::start();
+                let url = double.url.clone();
+                (
+                    "the double of CouchDB (DEPLOYER_TEST_COUCHDB names no archive)",
+                    url,
+                    Running::Double(double),
+                )
+            }
+        };
         let server = Self {
-            child,
-            client: Couchdb::new(&url, "admin", "adminpw").unwrap(),
+            kind,
+            client: couchdb::Server::at(&url).login("admin", "adminpw").unwrap(),
             url,
             runtime: Runtime::new().unwrap(),
+            _running: running,
         };
         wait_until("CouchDB is up", || {
             server.ask(Method::GET, "_up", None) == 200
         });
-        Some(server)
+        server
     }
 
     fn ask(&self, method: Method, path: &str, body: Option<String>) -> u16 {
@@ -88,9 +90,40 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for Release {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
+}
+
+/// Unpacks a release and starts it; returns its address.
+fn release(archive: &Path, directory: &Path) -> (String, Release) {
+    let root = directory.join("couchdb");
+    let archive = File::open(archive).unwrap();
+    tar::Archive::new(flate2::read::GzDecoder::new(archive))
+        .unpack(&root)
+        .unwrap();
+    let release = root.join("couchdb");
+    let listens = free();
+    let data = root.join("data");
+    let settings = format!(
+        "[couchdb]\nsingle_node = true\ndatabase_dir = {data}\nview_index_dir = {data}\n[chttpd]\nbind_address = 127.0.0.1\n\
+         port = {}\n[admins]\nadmin = adminpw\n[log]\nlevel = error\n",
+        listens.port(),
+        data = data.display()
+    );
+    let local = release.join("etc/local.d");
+    std::fs::create_dir_all(&local).unwrap();
+    std::fs::write(local.join("bench.ini"), settings).unwrap();
+    let log = File::create(root.join("log")).unwrap();
+    let child = Command::new(release.join("bin/couchdb"))
+        .env("HOME", &root)
+        .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    (format!("http://{listens}"), Release(child))
 }

@@ -55,11 +55,7 @@ pub async fn wait(
     let topic = config
         .canary_topic()
         .ok_or_else(|| AdminError::NoTopic("of canaries".to_owned()))?;
-    let server = Couchdb::new(
-        &config.couchdb.url,
-        &config.couchdb.user,
-        &config.password()?,
-    )?;
+    let server = Couchdb::open(config)?;
     let mut sightings = Sightings::new(run, clients, count);
     let mut since: Option<String> = None;
     while !sightings.is_complete() && Instant::now() < deadline {

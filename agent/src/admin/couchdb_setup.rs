@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::AdminError;
 use crate::backoff::Backoff;
 use crate::store::Trouble;
-use crate::store::couchdb::{AddressError, Answer, Couchdb, path_of};
+use crate::store::couchdb::{Answer, Couchdb, OpenError, Server, path_of};
 
 /// How long one request may take: making databases and hashing passwords is slow on a small machine.
 const REQUEST: Duration = Duration::from_secs(20);
@@ -28,8 +28,8 @@ pub struct Credentials {
 
 impl Credentials {
     /// Returns the server as its administrator sees it.
-    pub(super) fn administrator(&self, url: &str) -> Result<Couchdb, AddressError> {
-        Couchdb::new(url, &self.admin, &self.admin_password)
+    pub(super) fn administrator(&self, server: &Server) -> Result<Couchdb, OpenError> {
+        server.login(&self.admin, &self.admin_password)
     }
 }
 
@@ -76,14 +76,14 @@ impl std::fmt::Display for Vendor {
 /// # Errors
 /// When the server is not there by the deadline, or refuses.
 pub async fn prepare(
-    url: &str,
+    server: &Server,
     credentials: &Credentials,
     databases: &[String],
     deadline: Instant,
 ) -> Result<Vec<Prepared>, AdminError> {
-    let admin = credentials.administrator(url)?;
+    let admin = credentials.administrator(server)?;
     let setup = Setup {
-        url,
+        server,
         credentials,
         admin,
         deadline,
@@ -93,7 +93,7 @@ pub async fn prepare(
 
 /// A server that is made ready.
 struct Setup<'a> {
-    url: &'a str,
+    server: &'a Server,
     credentials: &'a Credentials,
     admin: Couchdb,
     deadline: Instant,
@@ -101,7 +101,7 @@ struct Setup<'a> {
 
 impl Setup<'_> {
     async fn prepare(&self, databases: &[String]) -> Result<Vec<Prepared>, AdminError> {
-        let stranger = Couchdb::anonymous(self.url)?;
+        let stranger = self.server.anonymous()?;
         if self.wait_until_up(&stranger).await? == Vendor::StandIn {
             self.close_to_strangers(&stranger).await?;
         }
@@ -255,11 +255,12 @@ impl Setup<'_> {
     }
 
     fn user(&self) -> Result<Couchdb, AdminError> {
-        Ok(Couchdb::new(
-            self.url,
-            &self.credentials.user,
-            &self.credentials.user_password,
-        )?)
+        let Credentials {
+            user,
+            user_password,
+            ..
+        } = self.credentials;
+        Ok(self.server.login(user, user_password)?)
     }
 
     /// Makes a request until it is answered by one of the statuses, refused for good, or the deadline.

@@ -78,11 +78,7 @@ pub async fn walk(
     if topics.is_empty() {
         return Err(AdminError::NoTopic(topic.unwrap_or_default().to_owned()));
     }
-    let server = Couchdb::new(
-        &config.couchdb.url,
-        &config.couchdb.user,
-        &config.password()?,
-    )?;
+    let server = Couchdb::open(config)?;
     let writer = Writer::new(server.clone(), Metrics::default());
     for topic in topics {
         let mut after = None;

@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 
 use super::AdminError;
 use super::couchdb_setup::Credentials;
+use crate::config::ConsumerConfig;
 use crate::store::Trouble;
-use crate::store::couchdb::{Couchdb, path_of};
+use crate::store::couchdb::{Couchdb, Server, path_of};
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -65,8 +66,11 @@ struct Row {
 ///
 /// # Errors
 /// When the server does not answer in time, or refuses.
-pub async fn databases(url: &str, credentials: &Credentials) -> Result<Vec<Found>, AdminError> {
-    let server = credentials.administrator(url)?;
+pub async fn databases(
+    config: &ConsumerConfig,
+    credentials: &Credentials,
+) -> Result<Vec<Found>, AdminError> {
+    let server = credentials.administrator(&Server::of(config)?)?;
     let get = async |path: &str| {
         let answer = server.get_json(path, &[], REQUEST).await;
         answer.map_err(AdminError::couchdb(format!("GET /{path}")))
@@ -89,8 +93,12 @@ pub async fn databases(url: &str, credentials: &Credentials) -> Result<Vec<Found
 ///
 /// # Errors
 /// When the server does not answer in time, or refuses.
-pub async fn export(url: &str, part: Part, mut show: impl FnMut(Kept)) -> Result<(), AdminError> {
-    let server = part.couchdb.administrator(url)?;
+pub async fn export(
+    config: &ConsumerConfig,
+    part: Part,
+    mut show: impl FnMut(Kept),
+) -> Result<(), AdminError> {
+    let server = part.couchdb.administrator(&Server::of(config)?)?;
     let subject = format!("the documents of {}", part.database);
     let (mut after, mut limit, mut shown) = (part.after, *PAGES.start(), 0);
     while shown < PART {

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use super::AdminError;
 use super::couchdb_setup::{self, Credentials};
 use crate::backoff::Backoff;
+use crate::config::ConsumerConfig;
 use crate::consumer::document::is_same;
-use crate::store::couchdb::Couchdb;
+use crate::store::couchdb::{Couchdb, Server};
 use crate::store::{Document, Row, Store, Trouble};
 
 /// How long a server may take nothing before this ends.
@@ -59,7 +60,11 @@ pub struct Imported {
 ///
 /// # Errors
 /// When the input is not understood, or the server takes nothing for a time.
-pub async fn import(url: &str, mut input: impl BufRead) -> Result<Imported, AdminError> {
+pub async fn import(
+    config: &ConsumerConfig,
+    mut input: impl BufRead,
+) -> Result<Imported, AdminError> {
+    let server = Server::of(config)?;
     let mut first = String::new();
     input.read_line(&mut first).map_err(AdminError::Input)?;
     let request: Request = serde_json::from_str(&first).map_err(AdminError::Request)?;
@@ -76,9 +81,9 @@ pub async fn import(url: &str, mut input: impl BufRead) -> Result<Imported, Admi
     }
     if !request.databases.is_empty() {
         let deadline = Instant::now() + PATIENCE;
-        couchdb_setup::prepare(url, &request.couchdb, &request.databases, deadline).await?;
+        couchdb_setup::prepare(&server, &request.couchdb, &request.databases, deadline).await?;
     }
-    let server = request.couchdb.administrator(url)?;
+    let server = request.couchdb.administrator(&server)?;
     let mut imported = Imported::default();
     for (database, documents) in documents {
         let mut rest = documents.into_iter().peekable();

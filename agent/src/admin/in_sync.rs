@@ -38,7 +38,7 @@ pub async fn wait(
     brokers: usize,
     timeout: Duration,
 ) -> Result<InSync, AdminError> {
-    let client = client(&config.kafka.bootstrap, &config.group)?;
+    let client = client(config)?;
     let (cluster, missing) = wait_for(&client, Instant::now() + timeout, |cluster| {
         cluster.missing(brokers, |_| true)
     })

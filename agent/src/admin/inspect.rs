@@ -62,19 +62,9 @@ struct DatabaseView {
 /// Only when no client could be made.
 pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspection, AdminError> {
     let deadline = Instant::now() + timeout;
-    let client = metadata::client(&config.kafka.bootstrap, &config.group)?;
-    let server = config
-        .password()
-        .map_err(AdminError::from)
-        .and_then(|password| {
-            Ok(Couchdb::new(
-                &config.couchdb.url,
-                &config.couchdb.user,
-                &password,
-            )?)
-        });
+    let client = metadata::client(config)?;
     let couchdb = async {
-        match server {
+        match Couchdb::open(config) {
             Ok(server) => inspect_couchdb(&server, &config.topics, deadline).await,
             Err(error) => CouchdbView {
                 error: Some(crate::command::chain(&error)),

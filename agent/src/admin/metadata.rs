@@ -8,7 +8,8 @@ use rdkafka::error::KafkaResult;
 use serde::Serialize;
 
 use super::AdminError;
-use crate::kafka::{self, Logging};
+use crate::config::ConsumerConfig;
+use crate::kafka::{Connection, Keeping};
 
 /// A broker as Kafka's metadata shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -104,22 +105,21 @@ impl Cluster {
 }
 
 /// A client that only asks.
-pub type Client = Arc<BaseConsumer<Logging>>;
+pub type Client = Arc<BaseConsumer<Keeping>>;
 
 /// Makes a client that asks on behalf of a group, without joining it.
 ///
 /// # Errors
-/// When the client cannot be made; no broker is asked yet.
-pub fn client(bootstrap: &str, group: &str) -> Result<Client, AdminError> {
-    kafka::client(bootstrap, "consumer-admin")
-        .set("group.id", group)
+/// When a file of the configuration cannot be used; no broker is asked yet.
+pub fn client(config: &ConsumerConfig) -> Result<Client, AdminError> {
+    Connection::of_consumer(config)?
+        .client("consumer-admin")
+        .set("group.id", &config.group)
         .set("enable.auto.commit", "false")
         .set("reconnect.backoff.ms", "20")
         .set("reconnect.backoff.max.ms", "200")
         .set("socket.connection.setup.timeout.ms", "1000")
-        // The calls report what matters; the rest would be noise while brokers start.
-        .set("log_level", "0")
-        .create_with_context(Logging)
+        .create_with_context(Keeping::default())
         .map(Arc::new)
         .map_err(AdminError::kafka("a client"))
 }
@@ -173,9 +173,18 @@ pub fn fetch(client: &Client, timeout: Duration) -> KafkaResult<Cluster> {
 /// As [`fetch`].
 pub async fn fetch_async(client: &Client, timeout: Duration) -> Result<Cluster, AdminError> {
     let client = Arc::clone(client);
-    tokio::task::spawn_blocking(move || fetch(&client, timeout))
-        .await?
-        .map_err(AdminError::kafka("the brokers and topics"))
+    tokio::task::spawn_blocking(move || {
+        fetch(&client, timeout).map_err(|error| {
+            // What is wrong with the brokers waits to be heard.
+            while client.poll(Duration::ZERO).is_some() {}
+            let mut subject = "the brokers and topics".to_owned();
+            if let Some(last) = client.context().0.get() {
+                subject = format!("{subject}: {last}");
+            }
+            AdminError::kafka(subject)(error)
+        })
+    })
+    .await?
 }
 
 #[cfg(test)]

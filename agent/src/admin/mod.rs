@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 use crate::config::ConfigError;
 use crate::store::Trouble;
-use crate::store::couchdb::AddressError;
+use crate::store::couchdb::OpenError;
 
 /// Says why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -31,9 +31,9 @@ pub enum AdminError {
     /// The configuration names no topic for this call.
     #[error("the configuration has no topic {0}")]
     NoTopic(String),
-    /// `CouchDB`'s address is none.
+    /// There can be no client of `CouchDB`.
     #[error(transparent)]
-    Address(#[from] AddressError),
+    Open(#[from] OpenError),
     /// What was read from the standard input is not a request.
     #[error("the request on the standard input is not understood")]
     Request(#[source] serde_json::Error),

@@ -38,11 +38,7 @@ pub async fn newest(
     if topics.is_empty() {
         return Err(AdminError::NoTopic(topic.unwrap_or("of events").to_owned()));
     }
-    let server = Couchdb::new(
-        &config.couchdb.url,
-        &config.couchdb.user,
-        &config.password()?,
-    )?;
+    let server = Couchdb::open(config)?;
     let lists = topics
         .iter()
         .map(|topic| newest_of(&server, &topic.database, n, REQUEST));

@@ -11,6 +11,8 @@ use super::in_sync::wait_for;
 use super::metadata::{Cluster, client};
 use super::topics::{self, Topics, Wanted};
 use crate::config::ConsumerConfig;
+use crate::kafka::Connection;
+use crate::store::couchdb::Server;
 
 /// What is to be prepared, as read from the standard input; it holds passwords.
 #[derive(Deserialize)]
@@ -40,6 +42,7 @@ pub struct Report {
 /// When either is not there in time or refuses.
 pub async fn prepare(config: &ConsumerConfig, request: &Request) -> Result<Report, AdminError> {
     let deadline = Instant::now() + Duration::from_secs(request.timeout_seconds.min(86_400));
+    let server = Server::of(config)?;
     let databases = async {
         match &request.couchdb {
             Some(credentials) => {
@@ -48,7 +51,7 @@ pub async fn prepare(config: &ConsumerConfig, request: &Request) -> Result<Repor
                     .iter()
                     .flat_map(|topic| [topic.database.clone(), topic.dead_letters()])
                     .collect();
-                couchdb_setup::prepare(&config.couchdb.url, credentials, &names, deadline).await
+                couchdb_setup::prepare(&server, credentials, &names, deadline).await
             }
             None => Ok(Vec::new()),
         }
@@ -70,7 +73,7 @@ async fn prepare_topics(
             last: missing.join("; "),
         }
     };
-    let client = client(&config.kafka.bootstrap, &config.group)?;
+    let client = client(config)?;
     let (cluster, missing) = wait_for(&client, deadline, |cluster| {
         cluster.missing(request.brokers, |_| false)
     })
@@ -78,7 +81,7 @@ async fn prepare_topics(
     if !missing.is_empty() {
         return Err(timeout("Kafka")(missing));
     }
-    let prepared = Topics::new(&config.kafka.bootstrap, deadline)?
+    let prepared = Topics::new(&Connection::of_consumer(config)?, deadline)?
         .prepare(&request.topics, &cluster)
         .await?;
     let (_, missing) = wait_for(&client, deadline, |cluster| unready(cluster, request)).await;

@@ -15,7 +15,7 @@ use super::AdminError;
 use super::metadata::Cluster;
 use crate::backoff::Backoff;
 use crate::command::chain;
-use crate::kafka::{self, Logging};
+use crate::kafka::{Connection, Logging};
 
 /// How long Kafka may take for one change.
 const CHANGE: Duration = Duration::from_secs(10);
@@ -49,9 +49,9 @@ pub(super) struct Topics {
 }
 
 impl Topics {
-    pub(super) fn new(bootstrap: &str, deadline: Instant) -> Result<Self, AdminError> {
-        let config = kafka::client(bootstrap, "consumer-admin");
-        let client = config
+    pub(super) fn new(connection: &Connection, deadline: Instant) -> Result<Self, AdminError> {
+        let client = connection
+            .client("consumer-admin")
             .create_with_context(Logging)
             .map_err(AdminError::kafka("a client"))?;
         Ok(Self { client, deadline })

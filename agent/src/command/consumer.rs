@@ -1,17 +1,16 @@
 //! The command line of `consumer`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use super::{CommandError, Outcome, seconds};
+use super::{CommandError, Outcome, Start, seconds};
 use crate::admin::couchdb_setup::Credentials;
 use crate::admin::{
     await_canaries, dead_letters, export, import, in_sync, inspect, newest, prepare, read_request,
 };
-use crate::config::{self, ConsumerConfig};
+use crate::config::ConsumerConfig;
 use crate::consumer;
 use crate::shutdown::Shutdown;
 
@@ -19,12 +18,8 @@ use crate::shutdown::Shutdown;
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Only check the configuration.
-    #[arg(long)]
-    check: bool,
+    #[command(flatten)]
+    start: Start,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -91,18 +86,13 @@ enum Command {
 
 /// Runs the consumer as the command line says, to its end.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    super::run(|| {
-        let config: ConsumerConfig = config::load(&arguments.config)?;
-        super::start_logging(config.log);
-        Ok(run(arguments, config))
-    })
+    let Arguments { start, command } = Arguments::parse();
+    start.run(|config| run(command, config))
 }
 
-async fn run(arguments: Arguments, config: ConsumerConfig) -> Result<Outcome, CommandError> {
+async fn run(command: Option<Command>, config: ConsumerConfig) -> Result<Outcome, CommandError> {
     let output = &mut std::io::stdout().lock();
-    match arguments.command {
-        _ if arguments.check => {}
+    match command {
         None => {
             consumer::run(
                 &config,
@@ -136,13 +126,13 @@ async fn run(arguments: Arguments, config: ConsumerConfig) -> Result<Outcome, Co
         }
         Some(Command::Databases) => {
             let credentials: Credentials = read_request(std::io::stdin().lock())?;
-            let found = export::databases(&config.couchdb.url, &credentials).await?;
+            let found = export::databases(&config, &credentials).await?;
             super::print(output, &found)?;
         }
         Some(Command::Export) => {
             let part: export::Part = read_request(std::io::stdin().lock())?;
             let mut printed = Ok(());
-            export::export(&config.couchdb.url, part, |document| {
+            export::export(&config, part, |document| {
                 if printed.is_ok() {
                     printed = super::print(output, &[document]);
                 }
@@ -152,7 +142,7 @@ async fn run(arguments: Arguments, config: ConsumerConfig) -> Result<Outcome, Co
         }
         Some(Command::Import) => {
             let input = std::io::stdin().lock();
-            let imported = import::import(&config.couchdb.url, input).await?;
+            let imported = import::import(&config, input).await?;
             super::print(output, &[imported])?;
         }
         Some(Command::AwaitCanaries {

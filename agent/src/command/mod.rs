@@ -6,16 +6,20 @@ pub mod producer;
 use std::error::Error;
 use std::future::Future;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Args;
+use rdkafka::error::KafkaError;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::admin::AdminError;
-use crate::config::LogFormat;
+use crate::config::{self, Checked, LogFormat};
 use crate::consumer::ConsumerError;
+use crate::producer::ProducerError;
 
 /// The exit code for a configuration that cannot work (`EX_CONFIG`).
 pub const EXIT_CONFIG: u8 = 78;
@@ -44,10 +48,10 @@ impl Outcome {
 pub enum CommandError {
     /// The configuration cannot work.
     #[error(transparent)]
-    Config(#[from] crate::config::ConfigError),
+    Config(#[from] config::ConfigError),
     /// The producer ended.
     #[error(transparent)]
-    Producer(#[from] crate::producer::ProducerError),
+    Producer(#[from] ProducerError),
     /// The consumer ended.
     #[error(transparent)]
     Consumer(#[from] ConsumerError),
@@ -65,13 +69,24 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    /// Returns whether only another configuration helps.
     fn is_config(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Config(_)
-                | Self::Consumer(ConsumerError::Config(_))
-                | Self::Admin(AdminError::Config(_))
-        )
+            | Self::Producer(ProducerError::Config(_))
+            | Self::Consumer(ConsumerError::Config(_) | ConsumerError::Store(_))
+            | Self::Admin(AdminError::Config(_) | AdminError::Open(_)) => true,
+            // What librdkafka refuses before it opens anything, such as a key that does not fit its certificate.
+            Self::Producer(ProducerError::Client(error))
+            | Self::Consumer(ConsumerError::Client(error))
+            | Self::Admin(AdminError::Kafka { source: error, .. }) => {
+                matches!(
+                    error,
+                    KafkaError::ClientCreation(_) | KafkaError::ClientConfig(..)
+                )
+            }
+            _ => false,
+        }
     }
 
     /// Says that signals cannot be caught.
@@ -83,23 +98,48 @@ impl CommandError {
     }
 }
 
-/// Runs a command to its end and turns the result into an exit code; an error is one line on stderr.
-pub fn run<F>(command: impl FnOnce() -> Result<F, CommandError>) -> ExitCode
-where
-    F: Future<Output = Result<Outcome, CommandError>>,
-{
-    let result = crate::proxy::leave().map_err(|source| CommandError::System {
-        subject: "a proxy is set in the environment and cannot be left out; set NO_PROXY=*",
-        source,
-    });
-    match result.and_then(|()| command()).and_then(block_on) {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Unmet) => ExitCode::FAILURE,
-        Err(error) => {
-            // The one place that writes an error; a lost line on a closed stderr cannot be told to anyone.
-            let _ = writeln!(std::io::stderr(), "{}", chain(&error));
-            ExitCode::from(if error.is_config() { EXIT_CONFIG } else { 1 })
+/// What both command lines begin with.
+#[derive(Debug, Args)]
+pub struct Start {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Only check the configuration and the files it names.
+    #[arg(long)]
+    check: bool,
+}
+
+impl Start {
+    /// Runs a command with the configuration to its end, and turns the result into an exit code; an error is one line on
+    /// stderr.
+    pub fn run<C, F>(&self, command: impl FnOnce(C) -> F) -> ExitCode
+    where
+        C: Checked,
+        F: Future<Output = Result<Outcome, CommandError>>,
+    {
+        match self.try_run(command) {
+            Ok(Outcome::Done) => ExitCode::SUCCESS,
+            Ok(Outcome::Unmet) => ExitCode::FAILURE,
+            Err(error) => {
+                // The one place that writes an error; a lost line on a closed stderr cannot be told to anyone.
+                let _ = writeln!(std::io::stderr(), "{}", chain(&error));
+                ExitCode::from(if error.is_config() { EXIT_CONFIG } else { 1 })
+            }
         }
+    }
+
+    fn try_run<C, F>(&self, command: impl FnOnce(C) -> F) -> Result<Outcome, CommandError>
+    where
+        C: Checked,
+        F: Future<Output = Result<Outcome, CommandError>>,
+    {
+        let config: C = config::load(&self.config)?;
+        if self.check {
+            config.check_files()?;
+            return Ok(Outcome::Done);
+        }
+        start_logging(config.log());
+        block_on(command(config))
     }
 }
 

@@ -1,13 +1,12 @@
 //! The command line of `producer`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use super::{CommandError, Outcome, seconds};
-use crate::config::{self, ProducerConfig};
+use super::{CommandError, Outcome, Start, seconds};
+use crate::config::ProducerConfig;
 use crate::producer::{self, canaries};
 use crate::shutdown::Shutdown;
 
@@ -15,12 +14,8 @@ use crate::shutdown::Shutdown;
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Only check the configuration.
-    #[arg(long)]
-    check: bool,
+    #[command(flatten)]
+    start: Start,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -48,18 +43,13 @@ enum Command {
 
 /// Runs the producer as the command line says, to its end.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    super::run(|| {
-        let config: ProducerConfig = config::load(&arguments.config)?;
-        super::start_logging(config.log);
-        Ok(run(arguments, config))
-    })
+    let Arguments { start, command } = Arguments::parse();
+    start.run(|config| run(command, config))
 }
 
-async fn run(arguments: Arguments, config: ProducerConfig) -> Result<Outcome, CommandError> {
+async fn run(command: Option<Command>, config: ProducerConfig) -> Result<Outcome, CommandError> {
     let output = &mut std::io::stdout().lock();
-    match arguments.command {
-        _ if arguments.check => {}
+    match command {
         None => {
             producer::run(
                 config,

@@ -4,11 +4,14 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use reqwest::Certificate;
 use serde::Deserialize;
 
 use super::{
-    Checked, ConfigError, LogFormat, MetricsSettings, check_bootstrap, check_topic, not_empty,
+    Checked, ConfigError, LogFormat, MetricsSettings, Sasl, Tls, check_bootstrap, check_topic,
+    files, not_empty,
 };
+use crate::kafka::Connection;
 
 /// All settings of a consumer.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,6 +42,10 @@ pub struct ConsumerConfig {
 pub struct ConsumerKafka {
     /// `HOST:PORT` of one or more brokers, separated by commas.
     pub bootstrap: String,
+    /// That the connection is encrypted; it is not where this is missing.
+    pub tls: Option<Tls>,
+    /// Who the agent is; nobody where this is missing.
+    pub sasl: Option<Sasl>,
 }
 
 /// Where the documents go and as whom they are written.
@@ -47,10 +54,26 @@ pub struct ConsumerKafka {
 pub struct Couchdb {
     /// The server, as in `http://HOST:5984`; no user, password or path.
     pub url: String,
+    /// The certificates, in PEM, of which one must have signed the server's; of `https` alone. Those the system trusts
+    /// where this is missing.
+    pub ca_file: Option<PathBuf>,
     /// The user who writes the documents; no administrator.
     pub user: String,
     /// The file that holds this user's password.
     pub password_file: PathBuf,
+}
+
+impl Couchdb {
+    /// Reads the certificates that are trusted; none where the system's are.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds something else.
+    pub fn roots(&self) -> Result<Option<Vec<Certificate>>, ConfigError> {
+        self.ca_file
+            .as_ref()
+            .map(|file| files::certificates("couchdb.ca_file", file))
+            .transpose()
+    }
 }
 
 /// Limits of one write; what comes first ends a batch.
@@ -118,23 +141,9 @@ impl ConsumerConfig {
     /// Reads the password of the user who writes the documents.
     ///
     /// # Errors
-    /// When the file cannot be read or is empty.
+    /// When the file cannot be read, is empty, or is open to everybody.
     pub fn password(&self) -> Result<String, ConfigError> {
-        let path = &self.couchdb.password_file;
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            path: name.clone(),
-            source,
-        })?;
-        let password = text.trim_end_matches(['\n', '\r']);
-        if password.is_empty() {
-            return Err(ConfigError::Value {
-                path: name,
-                key: "password".to_owned(),
-                problem: "the file is empty".to_owned(),
-            });
-        }
-        Ok(password.to_owned())
+        files::password("couchdb.password_file", &self.couchdb.password_file)
     }
 }
 
@@ -142,7 +151,15 @@ impl Checked for ConsumerConfig {
     fn check(&self) -> Result<(), (String, String)> {
         not_empty("group", &self.group)?;
         check_bootstrap(&self.kafka.bootstrap)?;
+        self.kafka.tls.as_ref().map_or(Ok(()), Tls::check)?;
+        self.kafka.sasl.as_ref().map_or(Ok(()), Sasl::check)?;
         check_url(&self.couchdb.url)?;
+        if self.couchdb.ca_file.is_some() && !self.couchdb.url.starts_with("https:") {
+            return Err((
+                "couchdb.ca_file".to_owned(),
+                "is of no use: couchdb.url does not begin with https://".to_owned(),
+            ));
+        }
         self.metrics.check()?;
         not_empty("couchdb.user", &self.couchdb.user)?;
         if self.couchdb.user.contains(':') {
@@ -165,6 +182,16 @@ impl Checked for ConsumerConfig {
             ));
         }
         self.check_topics()
+    }
+
+    fn log(&self) -> LogFormat {
+        self.log
+    }
+
+    fn check_files(&self) -> Result<(), ConfigError> {
+        Connection::of_consumer(self)?;
+        self.password()?;
+        self.couchdb.roots().map(drop)
     }
 }
 

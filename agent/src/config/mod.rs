@@ -1,6 +1,8 @@
 //! The configuration files of the two agents, read and checked before anything is opened.
 
 mod consumer;
+mod files;
+mod kafka;
 mod producer;
 
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +11,8 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-pub use consumer::{Batch, ConsumerConfig, Couchdb, Topic};
+pub use consumer::{Batch, ConsumerConfig, ConsumerKafka, Couchdb, Topic};
+pub use kafka::{Mechanism, Sasl, Tls};
 pub use producer::{
     ProducerConfig, ProducerKafka, SourceKind, SourceSettings, SpoolSettings, SpoolSync,
     StateSettings,
@@ -44,6 +47,16 @@ pub enum ConfigError {
         /// The key, as in `batch.documents`.
         key: String,
         /// What is wrong with its value.
+        problem: String,
+    },
+    /// A file that a key names cannot be used.
+    #[error("{key}: {path} {problem}")]
+    File {
+        /// The key, as in `kafka.tls.ca_file`.
+        key: &'static str,
+        /// The file.
+        path: String,
+        /// What is wrong with it.
         problem: String,
     },
 }
@@ -96,6 +109,15 @@ impl MetricsSettings {
 pub trait Checked: DeserializeOwned {
     /// Names the first key whose value cannot work, with the reason.
     fn check(&self) -> Result<(), (String, String)>;
+
+    /// How log lines are written.
+    fn log(&self) -> LogFormat;
+
+    /// Reads every file that a key names.
+    ///
+    /// # Errors
+    /// When one cannot be used.
+    fn check_files(&self) -> Result<(), ConfigError>;
 }
 
 /// Reads and checks a configuration file.

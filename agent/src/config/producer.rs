@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checked, LogFormat, MetricsSettings, check_bootstrap, check_topic, not_empty};
+use super::{
+    Checked, ConfigError, LogFormat, MetricsSettings, Sasl, Tls, check_bootstrap, check_topic,
+    not_empty,
+};
+use crate::kafka::Connection;
 
 /// All settings of a producer.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,6 +43,10 @@ pub struct ProducerKafka {
     pub bootstrap: String,
     /// The topic of this client.
     pub topic: String,
+    /// That the connection is encrypted; it is not where this is missing.
+    pub tls: Option<Tls>,
+    /// Who the agent is; nobody where this is missing.
+    pub sasl: Option<Sasl>,
 }
 
 /// Which source the events come from.
@@ -152,6 +160,8 @@ impl Checked for ProducerConfig {
         }
         check_bootstrap(&self.kafka.bootstrap)?;
         check_topic("kafka.topic", &self.kafka.topic)?;
+        self.kafka.tls.as_ref().map_or(Ok(()), Tls::check)?;
+        self.kafka.sasl.as_ref().map_or(Ok(()), Sasl::check)?;
         if !(1..=86_400_000).contains(&self.source.interval_ms) {
             return Err((
                 "source.interval_ms".to_owned(),
@@ -185,5 +195,13 @@ impl Checked for ProducerConfig {
             ));
         }
         Ok(())
+    }
+
+    fn log(&self) -> LogFormat {
+        self.log
+    }
+
+    fn check_files(&self) -> Result<(), ConfigError> {
+        Connection::of_producer(self).map(drop)
     }
 }

@@ -310,39 +310,6 @@ mod tests {
         );
     }
 
-    /// Bytes that begin as an event and are then changed by chance, from a fixed seed.
-    #[test]
-    fn any_bytes_are_a_document_or_have_a_reason() {
-        use rand::{Rng, SeedableRng};
-
-        let mut chance = rand::rngs::StdRng::seed_from_u64(1);
-        let event =
-            br#"{"schema":1,"client":"c","run":"r","sequence":1,"_x":[1e2,"\ud83d\ude00",null]}"#;
-        let mut documents = 0;
-        for _ in 0..20_000 {
-            let mut bytes = event.to_vec();
-            for _ in 0..chance.random_range(0..4) {
-                let at = chance.random_range(0..bytes.len());
-                match chance.random_range(0..3) {
-                    0 => bytes[at] = chance.random(),
-                    1 => drop(bytes.remove(at)),
-                    _ => bytes.insert(at, chance.random_range(b' '..=b'}')),
-                }
-            }
-            match document("t", "e1", &record(&bytes)) {
-                Ok(document) => {
-                    documents += 1;
-                    let json: Value = serde_json::from_str(&document.json).expect("is JSON");
-                    assert_eq!(json["_id"], document.id);
-                    let own = json.as_object().expect("an object").keys();
-                    assert_eq!(own.filter(|name| name.starts_with('_')).count(), 1);
-                }
-                Err(reason) => assert!(!reason.is_empty()),
-            }
-        }
-        assert!(documents > 1000, "{documents}");
-    }
-
     #[test]
     fn comparing_is_by_value_without_couchdbs_own_fields() {
         let json = r#"{"_id":"a","x":1.0,"y":[0.1,{"z":9007199254740993}],"s":"1"}"#;

@@ -1,5 +1,6 @@
 //! The consumer's figures.
 
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -106,8 +107,10 @@ impl Metrics {
             reason = "a batch has some thousands at most"
         )]
         self.batch.observe(records.len() as f64);
+        let now = Timestamp::now();
         for timestamp in records.iter().filter_map(|record| record.timestamp) {
-            self.latency.observe(observe::seconds_since(timestamp));
+            self.latency
+                .observe(observe::seconds_between(timestamp, now));
         }
     }
 

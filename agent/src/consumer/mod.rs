@@ -26,10 +26,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::config::{ConfigError, ConsumerConfig};
+use crate::kafka::Connection;
 use crate::observe::{self, Service};
 use crate::shutdown::Shutdown;
 use crate::store::Store;
-use crate::store::couchdb::{AddressError, Couchdb};
+use crate::store::couchdb::{Couchdb, OpenError};
 use lane::{Lanes, Load, Partition};
 pub use metrics::Metrics;
 use reader::Client;
@@ -45,9 +46,9 @@ pub enum ConsumerError {
     /// The configuration cannot work.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The store's address is none.
+    /// There can be no client of the store.
     #[error(transparent)]
-    Address(#[from] AddressError),
+    Store(#[from] OpenError),
     /// The Kafka client cannot be made or go on.
     #[error("the Kafka client cannot go on")]
     Client(#[source] KafkaError),
@@ -59,14 +60,10 @@ pub enum ConsumerError {
 /// Reads and writes until the end is asked for.
 ///
 /// # Errors
-/// When the password cannot be read or the Kafka client cannot go on; never because the store or Kafka is away.
+/// When a file of the configuration cannot be used or the Kafka client cannot go on; never because the store or Kafka
+/// is away.
 pub async fn run(config: &ConsumerConfig, shutdown: Shutdown) -> Result<(), ConsumerError> {
-    let store = Couchdb::new(
-        &config.couchdb.url,
-        &config.couchdb.user,
-        &config.password()?,
-    )?;
-    run_with(config, store, shutdown).await
+    run_with(config, Couchdb::open(config)?, shutdown).await
 }
 
 /// As [`run`], with another store.
@@ -78,9 +75,11 @@ pub async fn run_with<S: Store>(
     store: S,
     mut shutdown: Shutdown,
 ) -> Result<(), ConsumerError> {
+    let connection = Connection::of_consumer(config)?;
     let underway = Arc::new(Underway::default());
     let metrics = Metrics::default();
-    let (client, revoked) = reader::open(config, Arc::clone(&underway), metrics.clone())?;
+    let (client, revoked) =
+        reader::open(config, &connection, Arc::clone(&underway), metrics.clone())?;
     observe::serve(
         config.metrics.listen.clone(),
         metrics.registry(),

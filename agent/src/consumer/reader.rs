@@ -18,7 +18,7 @@ use super::lane::Partition;
 use super::metrics::Metrics;
 use super::underway::Underway;
 use crate::config::ConsumerConfig;
-use crate::kafka;
+use crate::kafka::{self, Connection, LastError};
 
 /// How long a broker may take to answer the last commit, and the client to leave its group.
 const LEAVE: Duration = Duration::from_secs(5);
@@ -33,6 +33,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub(super) struct Reporter {
     underway: Arc<Underway>,
     metrics: Metrics,
+    last: LastError,
     revoked: mpsc::UnboundedSender<Vec<Partition>>,
 }
 
@@ -42,9 +43,10 @@ impl ClientContext for Reporter {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        kafka::log_error(&error, reason);
+        self.last.note(&error, reason);
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
-            self.metrics.health.raise(KAFKA, reason);
+            let last = self.last.get().unwrap_or_else(|| reason.to_owned());
+            self.metrics.health.raise(KAFKA, last);
         }
     }
 
@@ -52,6 +54,7 @@ impl ClientContext for Reporter {
         let is_up = |broker: &Broker| broker.nodeid >= 0 && broker.state == "UP";
         if statistics.brokers.values().any(is_up) {
             self.metrics.health.clear(KAFKA);
+            self.last.clear();
         }
         self.metrics.lags(&statistics);
     }
@@ -95,11 +98,13 @@ pub(super) type Client = StreamConsumer<Reporter>;
 /// Makes the client and subscribes to all topics.
 pub(super) fn open(
     config: &ConsumerConfig,
+    connection: &Connection,
     underway: Arc<Underway>,
     metrics: Metrics,
 ) -> Result<(Client, mpsc::UnboundedReceiver<Vec<Partition>>), ConsumerError> {
     let (revoked, receiver) = mpsc::unbounded_channel();
-    let client: Client = kafka::client(&config.kafka.bootstrap, "consumer")
+    let client: Client = connection
+        .client("consumer")
         .set("group.id", &config.group)
         .set("auto.offset.reset", "earliest")
         // Offsets are stored once their documents are acknowledged, and committed from there.
@@ -120,6 +125,7 @@ pub(super) fn open(
         .create_with_context(Reporter {
             underway,
             metrics,
+            last: LastError::default(),
             revoked,
         })
         .map_err(ConsumerError::Client)?;

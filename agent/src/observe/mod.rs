@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus_client::metrics::histogram::Histogram;
 
 pub use prometheus_client::registry::Registry;
@@ -48,11 +49,9 @@ pub fn seconds() -> Histogram {
     ])
 }
 
-/// Returns how many seconds ago a moment in milliseconds was; a clock that is ahead of ours counts as now.
-pub fn seconds_since(milliseconds: i64) -> f64 {
-    let passed = jiff::Timestamp::now()
-        .as_millisecond()
-        .saturating_sub(milliseconds);
+/// Returns how many seconds passed from a moment in milliseconds; a clock that is ahead of ours counts as now.
+pub fn seconds_between(milliseconds: i64, now: Timestamp) -> f64 {
+    let passed = now.as_millisecond().saturating_sub(milliseconds);
     Duration::from_millis(u64::try_from(passed).unwrap_or(0)).as_secs_f64()
 }
 

@@ -9,6 +9,7 @@ use super::ProducerError;
 use super::delivery::{Client, Guarantee, QUEUE_WAIT};
 use crate::config::ProducerConfig;
 use crate::event::{Origin, Payload, Taken, host_name};
+use crate::kafka::Connection;
 
 /// What `canaries` prints.
 #[derive(Debug, Serialize)]
@@ -29,7 +30,7 @@ impl Report {
 /// Sends `count` canaries to a topic and waits for each to be confirmed by all replicas.
 ///
 /// # Errors
-/// When the Kafka client cannot be made.
+/// When a file of the configuration cannot be used, or the Kafka client cannot be made.
 pub async fn send(
     config: &ProducerConfig,
     run: &str,
@@ -39,7 +40,7 @@ pub async fn send(
 ) -> Result<Report, ProducerError> {
     let deadline = Instant::now() + timeout;
     let (mut client, mut deliveries) = Client::new(
-        &config.kafka.bootstrap,
+        Connection::of_producer(config)?,
         &config.client,
         Guarantee::Prompt(timeout),
     )?;

@@ -10,7 +10,7 @@ use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer}
 use tokio::sync::mpsc;
 
 use super::ProducerError;
-use crate::kafka;
+use crate::kafka::{self, Connection, LastError};
 
 /// How long to wait before a client whose queue was full is asked again.
 pub(super) const QUEUE_WAIT: Duration = Duration::from_millis(20);
@@ -30,6 +30,7 @@ pub(super) struct Delivery {
 #[derive(Debug, Clone)]
 struct Reporter {
     generation: u64,
+    last: LastError,
     deliveries: mpsc::UnboundedSender<Delivery>,
 }
 
@@ -39,7 +40,7 @@ impl ClientContext for Reporter {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        kafka::log_error(&error, reason);
+        self.last.note(&error, reason);
     }
 }
 
@@ -72,10 +73,11 @@ pub(super) enum Guarantee {
 
 /// A Kafka client that is replaced by a new one after an error it cannot recover from.
 pub(super) struct Client {
-    bootstrap: String,
+    connection: Connection,
     key: String,
     guarantee: Guarantee,
     generation: u64,
+    last: LastError,
     producer: Option<ThreadedProducer<Reporter>>,
     deliveries: mpsc::UnboundedSender<Delivery>,
 }
@@ -86,16 +88,17 @@ impl Client {
     /// # Errors
     /// When the client cannot be made; no broker is asked yet.
     pub(super) fn new(
-        bootstrap: &str,
+        connection: Connection,
         key: &str,
         guarantee: Guarantee,
     ) -> Result<(Self, mpsc::UnboundedReceiver<Delivery>), ProducerError> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut client = Self {
-            bootstrap: bootstrap.to_owned(),
+            connection,
             key: key.to_owned(),
             guarantee,
             generation: 0,
+            last: LastError::default(),
             producer: None,
             deliveries: sender,
         };
@@ -108,6 +111,11 @@ impl Client {
         self.generation
     }
 
+    /// Returns what librdkafka last said was wrong.
+    pub(super) fn last_error(&self) -> &LastError {
+        &self.last
+    }
+
     /// Replaces the client; what the old one still had must be sent again.
     ///
     /// # Errors
@@ -117,13 +125,16 @@ impl Client {
         self.generation += 1;
         let reporter = Reporter {
             generation: self.generation,
+            last: self.last.clone(),
             deliveries: self.deliveries.clone(),
         };
         let (idempotent, timeout) = match self.guarantee {
             Guarantee::Idempotent => ("true", Duration::ZERO),
             Guarantee::Prompt(timeout) => ("false", timeout),
         };
-        let producer = kafka::client(&self.bootstrap, &format!("producer-{}", self.key))
+        let producer = self
+            .connection
+            .client(&format!("producer-{}", self.key))
             .set("enable.idempotence", idempotent)
             .set("acks", "all")
             // Zero is never.

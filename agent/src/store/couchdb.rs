@@ -1,34 +1,59 @@
-//! `CouchDB` over `couch_rs`' client, with the true status of every answer.
+//! `CouchDB` over `couch_rs`, with the true status of every answer.
 //!
 //! `couch_rs`' own calls lose the status of a refused batch and match rows by position; both decide here whether an
-//! event is stored, so the requests are made through its `req` and the answers are read here.
+//! event is stored, so the requests are made by its `req` and the answers are read here. They are sent by a client of
+//! our own, because the one inside `couch_rs` obeys `http_proxy`, which would be handed the password, and cannot be told
+//! whose certificates to trust. Once it takes a client from outside, ours goes there.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use couch_rs::Client;
-use reqwest::{Method, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Certificate, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Document, Row, Store, Trouble};
+use crate::config::{ConfigError, ConsumerConfig};
 
 /// How long one request may take, connecting included.
 const REQUEST: Duration = Duration::from_secs(30);
 
 /// Says why no client could be made.
 #[derive(Debug, thiserror::Error)]
-#[error("{url}: is not an address of CouchDB")]
-pub struct AddressError {
+pub enum OpenError {
+    /// The password or the certificates cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The address is none.
+    #[error("{url}: is not an address of CouchDB")]
+    Address {
+        /// What was taken for an address.
+        url: String,
+        /// Why it is none.
+        source: couch_rs::error::CouchError,
+    },
+    /// There can be no HTTP client.
+    #[error("no client for CouchDB can be made")]
+    Client(#[source] reqwest::Error),
+}
+
+/// A `CouchDB` server: its address, and whose certificates are trusted there.
+#[derive(Debug, Clone)]
+pub struct Server {
     url: String,
-    source: couch_rs::error::CouchError,
+    /// None: those the system trusts.
+    roots: Option<Vec<Certificate>>,
 }
 
 /// A `CouchDB` server, seen by one user.
 #[derive(Clone)]
 pub struct Couchdb {
-    // Its Debug shows the password, so this type has none.
-    client: Client,
+    composer: couch_rs::Client,
+    // Knows the password, so this type has no Debug.
+    http: reqwest::Client,
 }
 
 /// An answer of the server.
@@ -105,33 +130,74 @@ impl PutRow {
     }
 }
 
-impl Couchdb {
-    /// Makes a client; nothing is asked yet.
+impl Server {
+    /// A server whose certificate is one that the system trusts, where it has one.
+    pub fn at(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            roots: None,
+        }
+    }
+
+    /// The server that a configuration names.
     ///
     /// # Errors
-    /// When the address is not one.
-    pub fn new(url: &str, user: &str, password: &str) -> Result<Self, AddressError> {
-        let client = Client::new_with_timeout(url, Some(user), Some(password), None);
+    /// When the certificates to be trusted cannot be read.
+    pub fn of(config: &ConsumerConfig) -> Result<Self, ConfigError> {
         Ok(Self {
-            client: client.map_err(|source| AddressError {
-                url: url.to_owned(),
-                source,
-            })?,
+            url: config.couchdb.url.clone(),
+            roots: config.couchdb.roots()?,
         })
     }
 
-    /// Makes a client without a user.
+    /// Makes a client for one user; nothing is asked yet.
     ///
     /// # Errors
-    /// When the address is not one.
-    pub fn anonymous(url: &str) -> Result<Self, AddressError> {
-        let client = Client::new_with_timeout(url, None, None, None);
-        Ok(Self {
-            client: client.map_err(|source| AddressError {
-                url: url.to_owned(),
+    /// When the address is none.
+    pub fn login(&self, user: &str, password: &str) -> Result<Couchdb, OpenError> {
+        let login = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+        #[expect(clippy::expect_used, reason = "base64 is letters and digits")]
+        let mut login = HeaderValue::try_from(login).expect("a header takes letters and digits");
+        login.set_sensitive(true);
+        self.open(HeaderMap::from_iter([(AUTHORIZATION, login)]))
+    }
+
+    /// Makes a client without a user; nothing is asked yet.
+    ///
+    /// # Errors
+    /// As [`Self::login`].
+    pub fn anonymous(&self) -> Result<Couchdb, OpenError> {
+        self.open(HeaderMap::new())
+    }
+
+    fn open(&self, headers: HeaderMap) -> Result<Couchdb, OpenError> {
+        let composer = couch_rs::Client::new_with_timeout(&self.url, None, None, None);
+        let mut http = reqwest::Client::builder()
+            .default_headers(headers)
+            // Another crate of the same build may bring a second TLS.
+            .tls_backend_native()
+            .no_proxy();
+        if let Some(roots) = &self.roots {
+            http = http.tls_certs_only(roots.clone());
+        }
+        Ok(Couchdb {
+            composer: composer.map_err(|source| OpenError::Address {
+                url: self.url.clone(),
                 source,
             })?,
+            http: http.build().map_err(OpenError::Client)?,
         })
+    }
+}
+
+impl Couchdb {
+    /// Makes the client that a configuration describes; nothing is asked yet.
+    ///
+    /// # Errors
+    /// When the password or the certificates cannot be read.
+    pub fn open(config: &ConsumerConfig) -> Result<Self, OpenError> {
+        let password = config.password()?;
+        Server::of(config)?.login(&config.couchdb.user, &password)
     }
 
     /// Makes a request and returns whatever the server answers.
@@ -171,13 +237,13 @@ impl Couchdb {
             .map(|&(key, value)| (key.to_owned(), value.to_owned()))
             .collect();
         let mut request = self
-            .client
+            .composer
             .req(method, path, Some(&query).filter(|query| !query.is_empty()))
             .timeout(timeout);
         if let Some(body) = body {
             request = request.body(body);
         }
-        request.send().await
+        self.http.execute(request.build()?).await
     }
 
     /// Gets what the server answers with 200, unread; `None` where that is longer than `most` bytes.

@@ -1,6 +1,7 @@
 //! The agents' binaries: found beside the deployer, and what a node must be to run them.
 
 use std::collections::BTreeMap;
+use std::env::consts::ARCH;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
@@ -98,11 +99,19 @@ impl FromStr for LibcVersion {
     }
 }
 
-/// Finds the agents in `directory`, else beside the deployer's own executable.
+/// Finds the agents in `directory`, else beside the deployer's own executable. Portable ones are preferred, which lie
+/// below it in a folder for each kind of machine; the one for this box's kind is taken: `agents/x86_64/producer` beside
+/// the executable, `x86_64/producer` in a directory that was named.
 pub fn find(directory: Option<&Path>, executable: &Path) -> Result<Agents, ArtifactError> {
     let place = directory
         .or_else(|| executable.parent())
         .unwrap_or(Path::new("."));
+    let portable = if directory.is_some() {
+        place.join(ARCH)
+    } else {
+        place.join("agents").join(ARCH)
+    };
+    let place = if portable.is_dir() { &portable } else { place };
     // Debug builds of the deployer lie beside debug builds of the agents.
     let release = place.file_name() != Some(OsStr::new("debug"));
     let cure = if directory.is_some() {
@@ -128,9 +137,14 @@ fn agent(name: &'static str, directory: &Path, cure: &str) -> Result<Agent, Arti
             cure: cure.into(),
         });
     }
-    let file = File::open(&path).map_err(file_error("read", &path))?;
+    look_into(name, &path)
+}
+
+/// Reads from an agent's binary what it needs.
+pub(super) fn look_into(name: &'static str, path: &Path) -> Result<Agent, ArtifactError> {
+    let file = File::open(path).map_err(file_error("read", path))?;
     let unusable = |why| ArtifactError::NotUsable {
-        path: path.clone(),
+        path: path.into(),
         wanted: "a Linux program for x86_64 or aarch64",
         why,
     };
@@ -139,7 +153,7 @@ fn agent(name: &'static str, directory: &Path, cure: &str) -> Result<Agent, Arti
         .ok_or_else(|| unusable("it is for another machine".into()))?;
     Ok(Agent {
         name,
-        path,
+        path: path.into(),
         machine,
         libc,
     })

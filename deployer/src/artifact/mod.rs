@@ -10,6 +10,7 @@ pub mod download;
 pub mod kafka;
 pub mod maven;
 pub mod pack;
+pub mod portable;
 pub mod program;
 
 pub use download::DownloadError;

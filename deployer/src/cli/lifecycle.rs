@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::Target;
 use crate::topology::Ttl;
@@ -41,7 +41,8 @@ pub struct Plan {
 /// What `up` and `plan` may change beyond making and repairing.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Change {
-    /// Directory with the `producer` and `consumer` binaries [default: beside this program]
+    /// Directory with the `producer` and `consumer` binaries, or with such a directory for each kind of machine
+    /// [default: beside this program]
     #[arg(long, value_name = "DIR")]
     pub agents: Option<PathBuf>,
     /// Remove machines that the inventory no longer names.
@@ -80,7 +81,8 @@ pub struct Render {
     /// Which deployment.
     #[command(flatten)]
     pub target: Target,
-    /// Directory with the `producer` and `consumer` binaries [default: beside this program]
+    /// Directory with the `producer` and `consumer` binaries, or with such a directory for each kind of machine
+    /// [default: beside this program]
     #[arg(long, value_name = "DIR")]
     pub agents: Option<PathBuf>,
 }
@@ -91,7 +93,8 @@ pub struct Check {
     /// Which deployment.
     #[command(flatten)]
     pub target: Target,
-    /// Directory with the `producer` and `consumer` binaries [default: beside this program]
+    /// Directory with the `producer` and `consumer` binaries, or with such a directory for each kind of machine
+    /// [default: beside this program]
     #[arg(long, value_name = "DIR")]
     pub agents: Option<PathBuf>,
 }
@@ -121,6 +124,48 @@ pub struct Extend {
     /// Which deployment.
     #[command(flatten)]
     pub target: Target,
+}
+
+/// Options of `build-agents`.
+#[derive(Debug, Args)]
+pub struct BuildAgents {
+    /// The machine they are for; may be given several times [default: one like this box]
+    #[arg(long, value_enum, value_name = "MACHINE", default_values_t = AgentMachine::here())]
+    pub target: Vec<AgentMachine>,
+    /// Where to put them, each kind in a folder of its name [default: `agents` beside this program, where `up` finds them]
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+    /// The checkout.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub source: PathBuf,
+}
+
+/// A kind of machine that agents are built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AgentMachine {
+    /// Intel and AMD.
+    #[value(name = "x86_64")]
+    X86,
+    /// ARM, 64 bits.
+    #[value(name = "aarch64")]
+    Arm,
+}
+
+impl AgentMachine {
+    /// As `uname -m` says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::X86 => "x86_64",
+            Self::Arm => "aarch64",
+        }
+    }
+
+    /// The kind of this box, if there is a name for it.
+    fn here() -> Vec<Self> {
+        let all = [Self::X86, Self::Arm].into_iter();
+        all.filter(|machine| machine.name() == std::env::consts::ARCH)
+            .collect()
+    }
 }
 
 /// Options of `init`.

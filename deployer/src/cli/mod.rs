@@ -12,7 +12,7 @@ mod pipeline;
 
 pub use environment::Environment;
 pub use lifecycle::{
-    Allow, Change, Check, Completions, Extend, Init, List, Plan, Render, Teardown, Up,
+    Allow, BuildAgents, Change, Check, Completions, Extend, Init, List, Plan, Render, Teardown, Up,
 };
 pub use pipeline::{
     DeadLetters, Docs, Export, Import, Logs, Open, Produce, Service, Ssh, Status, Verify,
@@ -72,6 +72,8 @@ pub enum Verb {
     Allow(Allow),
     /// Lets the machines live that much longer from now on.
     Extend(Extend),
+    /// Builds the agents, in a checkout, so that they run from Debian 11 and Ubuntu 20.04 on.
+    BuildAgents(BuildAgents),
     /// Writes an inventory to begin with.
     Init(Init),
     /// Prints the JSON Schema of inventories.
@@ -102,7 +104,9 @@ impl Verb {
             Self::List(options) => &options.target,
             Self::Allow(options) => &options.target,
             Self::Extend(options) => &options.target,
-            Self::Init(_) | Self::Schema | Self::Completions(_) => return None,
+            Self::BuildAgents(_) | Self::Init(_) | Self::Schema | Self::Completions(_) => {
+                return None;
+            }
         })
     }
 }

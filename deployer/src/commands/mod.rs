@@ -13,6 +13,7 @@ use crate::report::plain::Plain;
 use crate::secret::Secret;
 
 pub mod allow;
+pub mod build_agents;
 pub mod check;
 pub mod cloud_sections;
 pub mod clouds;
@@ -91,6 +92,7 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
         Verb::List(options) => list::run(options, environment, out).await,
         Verb::Allow(options) => allow::run(options, environment, reporter).await,
         Verb::Extend(options) => extend::run(options, environment, reporter).await,
+        Verb::BuildAgents(options) => build_agents::run(options, environment, reporter, out).await,
         Verb::Init(options) => init::run(options, out),
         Verb::Schema => {
             serde_json::to_writer_pretty(&mut *out, &inventory::schema())?;

@@ -1,6 +1,7 @@
 //! A real ZooKeeper and two real brokers as processes of this machine, on loopback, each broker behind a gate.
 
 mod gate;
+mod guarded;
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -15,6 +16,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 pub use gate::Gate;
+pub use guarded::Guarded;
 
 use crate::lab::{signal, wait_until};
 
@@ -137,20 +139,7 @@ pub struct Cluster {
 impl Cluster {
     /// Starts all servers, and makes a topic with two copies of each partition.
     pub fn start(directory: &Path, topic: &str, partitions: i32) -> Self {
-        let client = free();
-        let zookeeper = format!(
-            "dataDir={}\nclientPort={}\nclientPortAddress=127.0.0.1\ntickTime=1000\nadmin.enableServer=false\n",
-            directory.join("zookeeper").display(),
-            client.port()
-        );
-        let mut zookeeper = Server::new(
-            "zookeeper",
-            directory,
-            "org.apache.zookeeper.server.quorum.QuorumPeerMain",
-            client,
-            &zookeeper,
-        );
-        zookeeper.launch();
+        let (zookeeper, client) = zookeeper(directory);
         let mut gates = Vec::new();
         let broker = |(id, name): (usize, &'static str)| {
             let listens = free();
@@ -189,20 +178,7 @@ impl Cluster {
 
     /// Makes a topic with two copies of each partition.
     pub fn make(&self, topic: &str, partitions: i32) {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", self.bootstrap());
-        let asks: BaseConsumer = config.create().unwrap();
-        wait_until("both brokers are known", || {
-            asks.fetch_metadata(None, Duration::from_secs(5))
-                .is_ok_and(|metadata| metadata.brokers().len() == 2)
-        });
-        let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
-        let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(2));
-        let made = tokio::runtime::Runtime::new()
-            .unwrap()
-            .block_on(admin.create_topics([&topic], &AdminOptions::new()))
-            .unwrap();
-        made[0].as_ref().unwrap();
+        make_topic(&self.bootstrap(), 2, topic, partitions);
     }
 
     /// Gives each partition's leadership back to its first broker, where that one is in sync.
@@ -223,6 +199,38 @@ impl Server {
     fn wait(&mut self) {
         wait_until(self.name, || TcpStream::connect(self.listens).is_ok());
     }
+}
+
+/// Launches a ZooKeeper; returns it and its address.
+fn zookeeper(directory: &Path) -> (Server, SocketAddr) {
+    let client = free();
+    let config = format!(
+        "dataDir={}\nclientPort={}\nclientPortAddress=127.0.0.1\ntickTime=1000\nadmin.enableServer=false\n",
+        directory.join("zookeeper").display(),
+        client.port()
+    );
+    let class = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
+    let mut server = Server::new("zookeeper", directory, class, client, &config);
+    server.launch();
+    (server, client)
+}
+
+/// Makes a topic with a copy of each partition on every broker.
+fn make_topic(bootstrap: &str, brokers: i32, topic: &str, partitions: i32) {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap);
+    let asks: BaseConsumer = config.create().unwrap();
+    wait_until("all brokers are known", || {
+        asks.fetch_metadata(None, Duration::from_secs(5))
+            .is_ok_and(|metadata| metadata.brokers().len() == brokers as usize)
+    });
+    let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
+    let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(brokers));
+    let made = tokio::runtime::Runtime::new()
+        .unwrap()
+        .block_on(admin.create_topics([&topic], &AdminOptions::new()))
+        .unwrap();
+    made[0].as_ref().unwrap();
 }
 
 /// Returns an address nobody listens on.

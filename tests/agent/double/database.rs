@@ -38,6 +38,15 @@ impl Database {
             .collect()
     }
 
+    /// Returns how many documents are not deleted.
+    pub fn count(&self) -> usize {
+        let live = self
+            .documents
+            .values()
+            .filter(|stored| stored.body.is_some());
+        live.count()
+    }
+
     /// Returns a document with its id and revision.
     pub fn get(&self, id: &str) -> Option<Value> {
         let stored = self.documents.get(id)?;

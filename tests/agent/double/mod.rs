@@ -133,7 +133,7 @@ impl Double {
         self.state()
             .databases
             .get(database)
-            .map_or(0, |database| database.live().len())
+            .map_or(0, Database::count)
     }
 }
 

@@ -150,10 +150,7 @@ fn in_database(
         }
     }
     match (method, rest) {
-        ("GET", "") => Answer(
-            200,
-            json!({"db_name": name, "doc_count": database.live().len()}),
-        ),
+        ("GET", "") => Answer(200, json!({"db_name": name, "doc_count": database.count()})),
         ("GET", "_security") => {
             let default =
                 json!({"members": {"roles": ["_admin"]}, "admins": {"roles": ["_admin"]}});

@@ -1,7 +1,9 @@
+use std::env::consts::ARCH;
 use std::path::Path;
 
 use deployer::artifact::ArtifactError;
 use deployer::artifact::agents::{LibcVersion, find};
+use deployer::artifact::portable::{MOST_BYTES, OLDEST_LIBC, problems};
 use deployer::step::sha256;
 use tempfile::tempdir;
 
@@ -33,6 +35,79 @@ fn both_agents_are_found_and_looked_into() {
     for name in ["producer", "consumer"] {
         assert_eq!(artifacts[name].identity, format!("{name} sha256:{sum}"));
         assert_eq!(artifacts[name].sha256.as_ref(), Some(&sum));
+    }
+}
+
+#[test]
+fn portable_agents_are_preferred_in_their_folder() {
+    let directory = tempdir().unwrap();
+    let place = directory.path();
+    let portable = place.join("agents").join(ARCH);
+    std::fs::create_dir_all(&portable).unwrap();
+    for name in ["producer", "consumer"] {
+        std::fs::write(place.join(name), b"not looked at").unwrap();
+        std::fs::write(portable.join(name), program()).unwrap();
+    }
+    let beside = find(None, &place.join("deployer")).unwrap();
+    assert_eq!(beside.producer.path, portable.join("producer"));
+    for named in [portable.parent().unwrap(), &portable] {
+        let found = find(Some(named), Path::new("/elsewhere/deployer")).unwrap();
+        assert_eq!(found, beside);
+    }
+    std::fs::remove_file(portable.join("consumer")).unwrap();
+    let error = find(None, &place.join("deployer")).unwrap_err().to_string();
+    assert!(
+        error.contains("no `consumer`") && error.contains(ARCH),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_not_fit_to_be_shipped_is_told() {
+    let directory = tempdir().unwrap();
+    let place = directory.path();
+    let mut large = program();
+    large.resize(MOST_BYTES + 1, 0);
+    large.extend(b"/box/of/somebody/source.rs");
+    for name in ["producer", "consumer"] {
+        std::fs::write(place.join(name), &large).unwrap();
+    }
+    let mut agent = find(Some(place), Path::new("deployer")).unwrap().producer;
+    agent.libc = Some("2.36".parse().unwrap());
+    let box_of_somebody =
+        [Path::new("/box/of/somebody"), Path::new("/box/of/some")].map(Into::into);
+    assert_eq!(
+        problems(&agent, &box_of_somebody).unwrap(),
+        [
+            "it needs glibc 2.36, newer than 2.31".to_owned(),
+            format!("it has {} bytes, more than {MOST_BYTES}", large.len()),
+            "it holds the path /box/of/somebody".to_owned(),
+        ]
+    );
+    std::fs::write(place.join("producer"), program()).unwrap();
+    agent.libc = Some(OLDEST_LIBC);
+    assert!(problems(&agent, &box_of_somebody).unwrap().is_empty());
+}
+
+/// Those that `build-agents` made, where it did.
+#[test]
+fn agents_that_were_built_to_be_shipped_are_fit_for_it() {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for machine in ["x86_64", "aarch64"] {
+        let place = target.join("release/agents").join(machine);
+        if !place.is_dir() {
+            eprintln!(
+                "not looked into: {}; `deployer build-agents` makes it",
+                place.display()
+            );
+            continue;
+        }
+        let agents = find(Some(&place), Path::new("deployer")).unwrap();
+        for agent in [&agents.producer, &agents.consumer] {
+            assert_eq!(agent.machine, machine);
+            assert_eq!(problems(agent, &[source.into()]).unwrap(), [""; 0]);
+        }
     }
 }
 

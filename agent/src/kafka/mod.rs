@@ -1,26 +1,22 @@
-//! Settings of Kafka clients that both agents share, and their log lines.
+//! Kafka clients as both agents make them, and their log lines.
+
+mod connection;
+mod errors;
 
 use rdkafka::ClientContext;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
-/// Returns the settings every client begins with: quick to come back after a broker was away.
-pub fn client(bootstrap: &str, name: &str) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config
-        .set("bootstrap.servers", bootstrap)
-        .set("client.id", name)
-        .set("reconnect.backoff.ms", "50")
-        .set("reconnect.backoff.max.ms", "1000")
-        .set("socket.connection.setup.timeout.ms", "5000")
-        .set("socket.keepalive.enable", "true")
-        .set("log.connection.close", "false");
-    config
-}
+pub use connection::Connection;
+pub use errors::LastError;
+use errors::{PROTOCOL_ADVICE, log_error, speaks_another_protocol};
 
 /// Writes a log line of librdkafka.
 pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     if facility == "FAIL" {
+        if speaks_another_protocol(message) {
+            tracing::error!("kafka: {message}; {PROTOCOL_ADVICE}");
+        }
         // A connection that failed; reported as an error as well.
         tracing::debug!(facility, "kafka: {message}");
         return;
@@ -40,11 +36,6 @@ pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     }
 }
 
-/// Writes an error that librdkafka reports outside of any call; it goes on by itself.
-pub fn log_error(error: &KafkaError, reason: &str) {
-    tracing::warn!(code = ?error.rdkafka_error_code(), "kafka: {reason}");
-}
-
 /// A client's context that only logs.
 #[derive(Debug, Clone, Default)]
 pub struct Logging;
@@ -59,4 +50,19 @@ impl ClientContext for Logging {
     }
 }
 
-impl rdkafka::consumer::ConsumerContext for Logging {}
+/// A client's context that keeps the last error for the call that fails by it.
+#[derive(Debug, Clone, Default)]
+pub struct Keeping(pub LastError);
+
+impl ClientContext for Keeping {
+    fn log(&self, _: RDKafkaLogLevel, _: &str, message: &str) {
+        // The calls report what matters; the rest would be noise while brokers start.
+        self.0.keep_log(message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.keep(&error, reason);
+    }
+}
+
+impl rdkafka::consumer::ConsumerContext for Keeping {}

@@ -1,0 +1,33 @@
+//! The call that lets the next start begin a new run.
+
+use serde::Serialize;
+
+use super::{ProducerError, State, StateDirectory};
+use crate::config::ProducerConfig;
+
+/// What `new-run` prints.
+#[derive(Debug, Serialize)]
+pub struct NewRun {
+    client: String,
+    run: String,
+}
+
+/// Marks the state so that the next start begins a new run.
+///
+/// # Errors
+/// When the producer is running, or the state cannot be written.
+pub fn new_run(config: &ProducerConfig) -> Result<NewRun, ProducerError> {
+    let directory = StateDirectory::open(&config.state.directory)?;
+    // Without a state that can be read, all of the spool is sent again: what is there already stays as it is.
+    let ticket = directory
+        .load()
+        .ok()
+        .flatten()
+        .map_or(0, |state| state.ticket);
+    let state = State::new(config, ticket);
+    directory.save(&state)?;
+    Ok(NewRun {
+        client: config.client.clone(),
+        run: state.run,
+    })
+}
