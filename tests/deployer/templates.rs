@@ -652,6 +652,10 @@ fn lines_that_somebody_feeds_need_no_unit() {
     let started =
         component::start(Role::Producer, world.node("vm1-1"), &world.context()).expect("started");
     assert_eq!(started, []);
+    // So nobody asks for it, starts it anew or waits for its end.
+    let services = component::producers(&world.topology).map(|node| node.name.as_str());
+    assert_eq!(services.collect::<Vec<_>>(), ["vm1-2"]);
+    assert!(!component::has_unit(world.node("vm1-1"), Role::Producer));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::cli::Up;
 use crate::cloud::aws::ttl;
-use crate::component::couchdb;
+use crate::component::{self, couchdb};
 use crate::error::CommandError;
 use crate::machine::Access;
 use crate::report::Reporter;
@@ -31,8 +31,7 @@ pub async fn say(
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     let topology = &draft.topology;
-    let producers: Vec<&str> = topology
-        .nodes_with(Role::Producer)
+    let producers: Vec<&str> = component::producers(topology)
         .map(|node| node.name.as_str())
         .collect();
     if options.wait {

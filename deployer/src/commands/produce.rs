@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 
 use crate::cli::{Environment, Produce};
 use crate::component::place::Place;
-use crate::component::producer;
+use crate::component::{self, producer};
 use crate::error::CommandError;
 use crate::host::{Command, Host, Input};
 use crate::report::{Event, Outcome, Reporter};
@@ -25,20 +25,23 @@ pub async fn run(
 ) -> Result<u8, CommandError> {
     let deployment = Deployment::find(&options.target, environment)?;
     let topology = &deployment.topology;
-    let clients: Vec<&str> = topology
-        .nodes_with(Role::Producer)
+    let all: Vec<&str> = component::producers(topology)
         .map(|node| node.name.as_str())
+        .collect();
+    let clients: Vec<&str> = all
+        .iter()
+        .copied()
         .filter(|name| options.client.as_ref().is_none_or(|client| client == name))
         .collect();
     if clients.is_empty() {
-        let all: Vec<&str> = topology
-            .nodes_with(Role::Producer)
-            .map(|node| node.name.as_str())
-            .collect();
-        let named = options.client.as_deref().unwrap_or("a producer");
+        let there = match all.as_slice() {
+            [] => "there is none at all".to_owned(),
+            all => format!("there are {}", all.join(", ")),
+        };
+        let named = options.client.iter().map(|client| format!(" `{client}`"));
         return Err(CommandError::usage(format!(
-            "there is no producer `{named}`; there are: {}",
-            all.join(", ")
+            "there is no producer{} that runs by itself; {there}",
+            named.collect::<String>()
         )));
     }
     let nodes: Vec<&str> = match topology.pipeline_node() {

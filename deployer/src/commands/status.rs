@@ -105,6 +105,7 @@ fn question(deployment: &Deployment, node: &str) -> Query {
     query.units = node
         .roles
         .iter()
+        .filter(|role| component::has_unit(node, **role))
         .map(|role| deployment.unit(*role))
         .collect();
     query.figures = component::metrics_ports(node, topology)

@@ -124,6 +124,17 @@ pub fn ports(node: &Node, context: &Context<'_>) -> BTreeSet<u16> {
         .collect()
 }
 
+/// The nodes whose producer is a service; lines on its standard input come from whoever runs the binary.
+pub fn producers(topology: &Topology) -> impl Iterator<Item = &Node> {
+    let nodes = topology.nodes_with(Role::Producer);
+    nodes.filter(|node| has_unit(node, Role::Producer))
+}
+
+/// Whether a role of a node is a service.
+pub fn has_unit(node: &Node, role: Role) -> bool {
+    role != Role::Producer || producer::as_service(node).is_some()
+}
+
 /// The ports at which the agents of a node tell it about themselves. Nobody else reaches them.
 pub fn metrics_ports(node: &Node, topology: &Topology) -> BTreeMap<Role, u16> {
     let consumer = node
