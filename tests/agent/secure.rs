@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_native_tls::native_tls::{Identity, TlsAcceptor};
 
 use crate::certificates::{Authority, Issued};
-use crate::cluster::Guarded;
+use crate::cluster::guarded::Guarded;
 use crate::double::Double;
 use crate::lab::{Agent, PATIENCE, json, record, run, secret, wait_until};
 
@@ -190,7 +190,7 @@ fn both_agents_work_through_tls_and_passwords_and_say_clearly_when_they_are_not_
         "{log}"
     );
     let (sent, log) = canaries(&place.producer("plain", broker.by_password, ""), "5");
-    assert!(!sent && log.contains("security.protocol"), "{log}");
+    assert!(!sent && log.contains("kafka.tls"), "{log}");
     let config = place.consumer(
         "wrong",
         broker.by_password,

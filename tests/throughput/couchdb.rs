@@ -28,7 +28,7 @@ pub struct Server {
 /// What ends with the server.
 enum Running {
     Release(Release),
-    Double(#[expect(dead_code, reason = "it runs until it is dropped")] Double),
+    Double(Double),
 }
 
 /// A process that is ended when this is dropped.
@@ -38,20 +38,14 @@ impl Server {
     /// Starts the release whose archive the environment names, or else the tests' double: that stores in memory and in
     /// no time, so that both sides of a ratio show what the clients cost and nothing else.
     pub fn start(directory: &Path) -> Self {
-        let (kind, url, running) = match std::env::var_os("DEPLOYER_TEST_COUCHDB") {
-            Some(archive) => {
-                let (url, release) = release(Path::new(&archive), directory);
-                ("CouchDB", url, Running::Release(release))
-            }
-            None => {
-                let double = Double::start();
-                let url = double.url.clone();
-                (
-                    "the double of CouchDB (DEPLOYER_TEST_COUCHDB names no archive)",
-                    url,
-                    Running::Double(double),
-                )
-            }
+        let archive = std::env::var_os("DEPLOYER_TEST_COUCHDB");
+        let (kind, url, running) = if let Some(archive) = archive {
+            let (url, release) = release(Path::new(&archive), directory);
+            ("CouchDB", url, Running::Release(release))
+        } else {
+            let double = Double::start();
+            let kind = "the double of CouchDB (DEPLOYER_TEST_COUCHDB names no archive)";
+            (kind, double.url.clone(), Running::Double(double))
         };
         let server = Self {
             kind,

@@ -104,6 +104,9 @@ impl Cluster {
     }
 }
 
+/// How long what a client has to say is listened to.
+const HEAR: Duration = Duration::from_millis(50);
+
 /// A client that only asks.
 pub type Client = Arc<BaseConsumer<Keeping>>;
 
@@ -176,7 +179,7 @@ pub async fn fetch_async(client: &Client, timeout: Duration) -> Result<Cluster, 
     tokio::task::spawn_blocking(move || {
         fetch(&client, timeout).map_err(|error| {
             // What is wrong with the brokers waits to be heard.
-            while client.poll(Duration::ZERO).is_some() {}
+            drop(client.poll(HEAR));
             let mut subject = "the brokers and topics".to_owned();
             if let Some(last) = client.context().0.get() {
                 subject = format!("{subject}: {last}");

@@ -1,6 +1,6 @@
 //! The settings all Kafka clients of an agent begin with: where the brokers are, and how they let us in.
 
-use rdkafka::config::ClientConfig;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
 use crate::config::{ConfigError, ConsumerConfig, ProducerConfig, Sasl, Tls};
 
@@ -31,6 +31,8 @@ impl Connection {
     fn new(bootstrap: &str, tls: Option<&Tls>, sasl: Option<&Sasl>) -> Result<Self, ConfigError> {
         let mut config = ClientConfig::new();
         config
+            // That a broker speaks another protocol is said at this level alone.
+            .set_log_level(RDKafkaLogLevel::Info)
             .set("bootstrap.servers", bootstrap)
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")

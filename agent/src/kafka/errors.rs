@@ -38,7 +38,7 @@ impl LastError {
     }
 
     /// Keeps what a log line says of a broker that speaks another protocol; there is no error of it.
-    pub(super) fn keep_log(&self, message: &str) {
+    pub fn keep_log(&self, message: &str) {
         if speaks_another_protocol(message) {
             self.lock().last = Some(format!("{message}; {PROTOCOL_ADVICE}"));
         }
@@ -77,15 +77,50 @@ fn advice(error: &KafkaError, reason: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns whether a log line tells, by the name of librdkafka's setting, that a broker speaks another protocol.
+/// Returns whether a log line tells that a broker speaks another protocol: it hangs up on the first question, or
+/// librdkafka names its own setting.
 pub(super) fn speaks_another_protocol(message: &str) -> bool {
     message.contains("security.protocol")
+        || message.contains("Disconnected") && message.contains("in state APIVERSION_QUERY")
 }
 
 /// Writes an error that librdkafka reports outside of any call. It goes on by itself, which helps unless it is not let in.
 pub(super) fn log_error(error: &KafkaError, reason: &str) {
-    match advice(error, reason) {
-        Some(advice) => tracing::error!("kafka: {reason}; {advice}"),
-        None => tracing::warn!(code = ?error.rdkafka_error_code(), "kafka: {reason}"),
+    if let Some(advice) = advice(error, reason) {
+        tracing::error!("kafka: {reason}; {advice}");
+    } else {
+        tracing::warn!(code = ?error.rdkafka_error_code(), "kafka: {reason}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_error_says_what_to_look_at() {
+        let last = LastError::default();
+        let error = KafkaError::Global;
+        last.keep(
+            &error(RDKafkaErrorCode::AllBrokersDown),
+            "1/1 brokers are down",
+        );
+        assert_eq!(last.get().as_deref(), Some("1/1 brokers are down"));
+        last.keep(&error(RDKafkaErrorCode::Authentication), "no");
+        last.keep(
+            &error(RDKafkaErrorCode::AllBrokersDown),
+            "1/1 brokers are down",
+        );
+        let said = last.get().unwrap_or_default();
+        assert!(
+            said.starts_with("no; ") && said.contains("kafka.sasl"),
+            "{said}"
+        );
+        last.keep_log("b: Disconnected (after 5ms in state UP)");
+        assert_eq!(last.get().as_ref(), Some(&said));
+        last.keep_log("b: Disconnected: closed by peer (after 5ms in state APIVERSION_QUERY)");
+        assert!(last.get().is_some_and(|said| said.contains("kafka.tls")));
+        last.clear();
+        assert_eq!(last.get(), None);
     }
 }

@@ -15,9 +15,9 @@ use errors::{PROTOCOL_ADVICE, log_error, speaks_another_protocol};
 pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     if facility == "FAIL" {
         if speaks_another_protocol(message) {
-            tracing::error!("kafka: {message}; {PROTOCOL_ADVICE}");
+            tracing::warn!("kafka: {message}; {PROTOCOL_ADVICE}");
         }
-        // A connection that failed; reported as an error as well.
+        // A connection that failed; reported as an error as well, or an idle one that was closed.
         tracing::debug!(facility, "kafka: {message}");
         return;
     }
@@ -29,10 +29,9 @@ pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
             tracing::error!(facility, "kafka: {message}");
         }
         RDKafkaLogLevel::Warning => tracing::warn!(facility, "kafka: {message}"),
-        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
-            tracing::info!(facility, "kafka: {message}");
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+            tracing::debug!(facility, "kafka: {message}");
         }
-        RDKafkaLogLevel::Debug => tracing::debug!(facility, "kafka: {message}"),
     }
 }
 

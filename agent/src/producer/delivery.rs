@@ -37,6 +37,7 @@ struct Reporter {
 impl ClientContext for Reporter {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         kafka::log(level, facility, message);
+        self.last.keep_log(message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

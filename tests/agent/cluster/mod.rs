@@ -1,7 +1,7 @@
 //! A real ZooKeeper and two real brokers as processes of this machine, on loopback, each broker behind a gate.
 
 mod gate;
-mod guarded;
+pub mod guarded;
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -16,7 +16,6 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 pub use gate::Gate;
-pub use guarded::Guarded;
 
 use crate::lab::{signal, wait_until};
 
@@ -222,7 +221,7 @@ fn make_topic(bootstrap: &str, brokers: i32, topic: &str, partitions: i32) {
     let asks: BaseConsumer = config.create().unwrap();
     wait_until("all brokers are known", || {
         asks.fetch_metadata(None, Duration::from_secs(5))
-            .is_ok_and(|metadata| metadata.brokers().len() == brokers as usize)
+            .is_ok_and(|metadata| i32::try_from(metadata.brokers().len()).unwrap() == brokers)
     });
     let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
     let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(brokers));
