@@ -10,5 +10,7 @@ mod kills;
 mod openstack;
 mod project;
 mod proxy;
+mod tls;
+mod trust;
 mod watcher;
 mod whole;

@@ -59,9 +59,11 @@ async fn leased(
     let reservation =
         json!({"resource_type": "virtual:floatingip", "network_id": network, "amount": 1});
     let id = lease::make(hands, Purpose::Address, name, end, vec![reservation]).await?;
-    let active = lease::active(hands, &id).await;
-    if let Err(error) = active {
-        remove::lease(hands, &id).await?;
+    if let Err(error) = lease::active(hands, &id).await {
+        // One that is still on its way may come yet: `up` again waits for it.
+        if !matches!(error, CloudError::Deadline { .. }) {
+            remove::lease(hands, &id).await?;
+        }
         return Err(error);
     }
     let (start, pace) = (Instant::now(), hands.pace());

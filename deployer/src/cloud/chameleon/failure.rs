@@ -16,6 +16,17 @@ pub fn unreached(call: &str, error: &reqwest::Error) -> CloudError {
         message = error.to_string();
         cause = error.source();
     }
+    // Nothing was asked yet, and asking again helps nobody.
+    if message.contains("certificate") {
+        return CloudError::Api {
+            call: call.into(),
+            code: "not trusted".into(),
+            message: format!(
+                "{message}; if the site's certificate is not one that this box knows, name its file as `cacert` in clouds.yaml or as \
+                 OS_CACERT"
+            ),
+        };
+    }
     CloudError::Api {
         call: call.into(),
         code: NO_ANSWER.into(),

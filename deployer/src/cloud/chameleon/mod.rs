@@ -38,6 +38,7 @@ mod servers;
 pub mod session;
 pub mod settings;
 pub mod teardown;
+pub mod trust;
 mod user;
 
 pub use settings::Settings;

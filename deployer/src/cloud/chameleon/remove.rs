@@ -75,5 +75,16 @@ pub(super) async fn lease(hands: &Hands<'_>, id: &str) -> Result<(), CloudError>
     let pace = hands.pace();
     let path = format!("/leases/{id}");
     let delete = || async { hands.session().delete(Service::Reservation, &path).await };
-    wait::while_failing(pace, pace.gone, held, delete).await
+    let deleted = wait::while_failing(pace, pace.gone, held, delete).await;
+    deleted.map_err(|error| match error {
+        error if held(&error) => CloudError::Deadline {
+            what: format!("deleting the lease {id}"),
+            seconds: pace.gone.as_secs(),
+            output: format!(
+                "{error}: the site is busy with it. `deployer teardown` tries again; if it stays so, tell the site's help desk the \
+                 lease's id"
+            ),
+        },
+        error => error,
+    })
 }
