@@ -36,6 +36,11 @@ async fn a_site_that_refuses_says_why_and_what_to_do() {
         (500, "Internal Server Error", "`Unrestricted` checked"),
         (403, "Quota exceeded", "the project has no more"),
         (400, "Lease duration is too long", "a shorter `lease`"),
+        (
+            400,
+            "End date must be later than current and start date",
+            "this box's clock",
+        ),
     ] {
         let proxy = Proxy::start().await;
         proxy.fault("POST", "/leases", 20, Fault::Refuse(status, words));

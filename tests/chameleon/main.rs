@@ -8,6 +8,7 @@ mod credentials;
 mod faults;
 mod kills;
 mod openstack;
+mod plan;
 mod project;
 mod proxy;
 mod tls;
