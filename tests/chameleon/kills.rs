@@ -112,7 +112,7 @@ fn step() -> usize {
     if std::env::vars().any(|(key, _)| key == "DEPLOYER_TEST_FULL") {
         1
     } else {
-        4
+        6
     }
 }
 

@@ -167,3 +167,28 @@ fn floating_ips_that_are_there_or_on_their_way_are_used_first() {
     assert!(said.contains("get a floating IP for vm3"), "{said}");
     assert_eq!(launches(&plan)["vm1"].1, Some(&there("a")));
 }
+
+#[test]
+fn a_range_that_cannot_be_ours_is_refused_before_a_call() {
+    for (cidr, good) in [
+        ("10.77.0.0/24", true),
+        ("192.168.0.0/16", true),
+        ("10.0.0.0/8", false),
+        ("10.77.0.1/24", false),
+        ("10.77.0.0/30", false),
+        ("198.51.100.0/24", false),
+        ("ten", false),
+    ] {
+        let settings = Settings {
+            cidr: cidr.into(),
+            ..settings()
+        };
+        let problems = settings.problems(&BTreeSet::from(["vm1".to_owned()]));
+        let said = problems.join("; ");
+        assert_eq!(said.is_empty(), good, "{cidr}: {said}");
+        assert!(
+            good || said.contains(&format!("`cidr`: `{cidr}`")),
+            "{said}"
+        );
+    }
+}

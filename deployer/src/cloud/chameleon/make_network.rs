@@ -20,7 +20,7 @@ pub(super) async fn network(
     name_servers: &[Ipv4Addr],
 ) -> Result<(), CloudError> {
     let find = || async { Ok(ours(hands).await?.map(|network| network.id)) };
-    let network = found_or_made(hands, "network", marked(hands), find).await?;
+    let network = found_or_made(hands, "network", &marked(hands), find).await?;
     let subnet = json!({
         "network_id": network,
         "name": marks::resource_name(&hands.wanted.id),
@@ -32,7 +32,7 @@ pub(super) async fn network(
         let there = ours(hands).await?;
         Ok(there.and_then(|network| network.subnets.into_iter().next()))
     };
-    found_or_made(hands, "subnet", subnet, find).await?;
+    found_or_made(hands, "subnet", &subnet, find).await?;
     hands.notes.record(note::NETWORK, &network)
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn router(hands: &Hands<'_>, external: &str) -> Result<(), Clou
         let mut ours = routers.into_iter().filter(|one| hands.ours(&one.marks));
         Ok(ours.next().map(|router| router.id))
     };
-    let router = found_or_made(hands, "router", body, find).await?;
+    let router = found_or_made(hands, "router", &body, find).await?;
     let network = ours(hands).await?;
     let subnet = network.and_then(|network| network.subnets.into_iter().next());
     let subnet = subnet.ok_or_else(|| {
@@ -79,7 +79,7 @@ fn marked(hands: &Hands<'_>) -> Value {
 async fn found_or_made<F: Future<Output = Result<Option<String>, CloudError>>>(
     hands: &Hands<'_>,
     kind: &str,
-    thing: Value,
+    thing: &Value,
     find: impl Fn() -> F,
 ) -> Result<String, CloudError> {
     if let Some(id) = find().await? {
