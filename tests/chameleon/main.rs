@@ -4,9 +4,12 @@
 
 #[path = "../clouds/bench.rs"]
 mod bench;
+mod brief;
 mod credentials;
+mod desk;
 mod faults;
 mod kills;
+mod laptop;
 mod openstack;
 mod plan;
 mod project;
