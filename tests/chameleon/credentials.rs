@@ -7,6 +7,8 @@ use deployer::cloud::chameleon::credentials::{Login, Places, find};
 use deployer::secret::Secret;
 use deployer::topology::Site;
 
+use super::tls;
+
 const CLOUDS: &str = "\
 clouds:
   one:
@@ -26,6 +28,7 @@ fn places(directory: &Path, variables: &[(&str, &str)]) -> Places {
     Places {
         directories: vec![directory.to_owned()],
         variables: variables.collect(),
+        home: directory.to_owned(),
     }
 }
 
@@ -105,4 +108,54 @@ fn variables_and_the_site_will_do_without_a_file() {
         serde_json::json!({"auth": {"identity": {"methods": ["token"], "token": {"id": "t"}},
             "scope": {"project": {"id": "p"}}}})
     );
+}
+
+#[test]
+fn certificates_are_read_before_anything_is_asked() {
+    let home = tempfile::tempdir().expect("a directory");
+    let pem = tls::certificate().0;
+    std::fs::write(home.path().join("site.pem"), &pem).expect("a file");
+    std::fs::write(home.path().join("none.pem"), "not one").expect("a file");
+    let with = |more: &str, variables: &[(&str, &str)]| {
+        let entry = CLOUDS.split("  two:").next().expect("the first");
+        std::fs::write(home.path().join("clouds.yaml"), format!("{entry}{more}")).expect("a file");
+        login(&places(home.path(), variables), &Settings::default())
+    };
+    assert!(with("", &[]).expect("a login").trusted.is_none());
+    let path = home.path().join("site.pem").display().to_string();
+    for login in [
+        with("    cacert: ~/site.pem\n", &[]),
+        with(&format!("    cacert: {path}\n"), &[]),
+        with("", &[("OS_CACERT", &path)]),
+        // What is said for this run goes before what is written down.
+        with("    cacert: /nowhere\n", &[("OS_CACERT", &path)]),
+        with(
+            "",
+            &[
+                ("OS_CACERT", "~/site.pem"),
+                ("OS_APPLICATION_CREDENTIAL_ID", "i"),
+                ("OS_APPLICATION_CREDENTIAL_SECRET", "s"),
+            ],
+        ),
+    ] {
+        let trusted = login.expect("a login").trusted.expect("certificates");
+        assert_eq!(trusted.path.display().to_string(), path);
+        assert_eq!(trusted.certificates.len(), 1);
+    }
+    for (more, variables, said) in [
+        ("    cacert: ~/nowhere.pem\n", &[][..], "`cacert` of `one`"),
+        (
+            "    cacert: ~/none.pem\n",
+            &[],
+            "no certificate that can be read",
+        ),
+        ("", &[("OS_CACERT", "/nowhere")], "`OS_CACERT` of `one`"),
+        ("    verify: false\n", &[], "`verify: false` would show"),
+        ("    insecure: true\n", &[], "`insecure: true` would show"),
+        ("", &[("OS_INSECURE", "True")], "OS_INSECURE would show"),
+    ] {
+        let error = with(more, variables).expect_err(said);
+        assert!(error.contains(said), "{error}");
+        assert!(!error.contains("secret: s"), "{error}");
+    }
 }

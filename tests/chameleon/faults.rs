@@ -13,14 +13,14 @@ use super::openstack::{OpenStack, pace, settings};
 use super::proxy::{Fault, Proxy};
 
 #[track_caller]
-fn says(error: &CloudError, words: &[&str]) {
+pub(crate) fn says(error: &CloudError, words: &[&str]) {
     let said = error.to_string();
     for words in words {
         assert!(said.contains(words), "`{words}` is missing: {said}");
     }
 }
 
-async fn nothing_is_left(demo: &Deployment, cloud: &Chameleon) {
+pub(crate) async fn nothing_is_left(demo: &Deployment, cloud: &Chameleon) {
     let left = demo.teardown(cloud).await.expect("teardown");
     assert_eq!(left, Vec::<String>::new());
 }
@@ -36,6 +36,11 @@ async fn a_site_that_refuses_says_why_and_what_to_do() {
         (500, "Internal Server Error", "`Unrestricted` checked"),
         (403, "Quota exceeded", "the project has no more"),
         (400, "Lease duration is too long", "a shorter `lease`"),
+        (
+            400,
+            "End date must be later than current and start date",
+            "this box's clock",
+        ),
     ] {
         let proxy = Proxy::start().await;
         proxy.fault("POST", "/leases", 20, Fault::Refuse(status, words));
@@ -53,6 +58,65 @@ async fn a_site_that_refuses_says_why_and_what_to_do() {
     let error = error.expect_err("neither lease nor address");
     assert!(error.to_string().contains(none), "{error}");
     nothing_is_left(&demo, &openstack.cloud("alice")).await;
+}
+
+/// How leases are that live, as answers have it.
+const ALL: &[&str] = &["\"PENDING\"", "\"STARTING\"", "\"ACTIVE\""];
+
+#[tokio::test]
+async fn a_lease_that_does_not_start_is_not_waited_for_for_ever() {
+    let Some(openstack) = OpenStack::shared() else {
+        return;
+    };
+    for (id, stuck) in [
+        ("c00000000007", "\"PENDING\""),
+        ("c00000000008", "\"STARTING\""),
+    ] {
+        let demo = Deployment::new(id, &["vm1"]);
+        let proxy = Proxy::start().await;
+        let hasty = || {
+            let mut login = openstack.login("alice");
+            login.auth_url = proxy.before(&login.auth_url);
+            let (boot, gone) = (Duration::from_secs(3), Duration::from_secs(3));
+            let pace = Pace {
+                boot,
+                gone,
+                ..pace()
+            };
+            Chameleon::new(login, settings(), pace).expect("a client")
+        };
+        for path in ["/leases", "/leases/"] {
+            proxy.fault("GET", path, u32::MAX, Fault::Replace(ALL, stuck));
+        }
+        // As it is made, and as `up` finds it there.
+        for _ in 0..2 {
+            let error = demo.up(&hasty()).await.expect_err("no lease");
+            let still = format!("it is still {}", stuck.trim_matches('"'));
+            let words = [
+                "being active was not done within 3 s",
+                &still,
+                "goes on waiting",
+            ];
+            says(
+                &error,
+                &[&words[..], &["`deployer teardown`", "help desk"]].concat(),
+            );
+        }
+        if stuck.contains("STARTING") {
+            let busy = Fault::Refuse(500, "Invalid lease status.");
+            proxy.fault("DELETE", "/leases/", u32::MAX, busy);
+            let error = demo.teardown(&hasty()).await.expect_err("not deleted");
+            says(&error, &["deleting the lease", "tries again", "help desk"]);
+        }
+        proxy.heal();
+        demo.up(&behind(openstack, &proxy)).await.expect("up");
+        let found = openstack.cloud("bob").deployments().await.expect("list");
+        let ours = found.iter().find(|found| found.id == id);
+        let things = &ours.expect("it is listed").things;
+        let leases = things.iter().filter(|thing| thing.starts_with("lease"));
+        assert_eq!(leases.count(), 2, "{things:?}");
+        nothing_is_left(&demo, &openstack.cloud("alice")).await;
+    }
 }
 
 #[tokio::test]

@@ -4,9 +4,10 @@
 //! with one machine for each node, and a teardown with nothing.
 
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 
 use deployer::cloud::Cloud as _;
-use deployer::cloud::chameleon::Chameleon;
+use deployer::cloud::chameleon::{Chameleon, Settings};
 
 use super::bench::{Deployment, words};
 use super::openstack::{OpenStack, pace, settings, turn};
@@ -16,9 +17,24 @@ const NODES: [&str; 2] = ["vm1", "vm2"];
 
 /// Alice's project, seen through the proxy; a new process each time.
 pub(crate) fn behind(openstack: &OpenStack, proxy: &Proxy) -> Chameleon {
+    behind_with(openstack, proxy, settings())
+}
+
+fn behind_with(openstack: &OpenStack, proxy: &Proxy, settings: Settings) -> Chameleon {
     let mut login = openstack.login("alice");
     login.auth_url = proxy.before(&login.auth_url);
-    Chameleon::new(login, settings(), pace()).expect("a client")
+    Chameleon::new(login, settings, pace()).expect("a client")
+}
+
+/// With all kinds of things there are: a network of its own, and an address for a broker that a host elsewhere must reach.
+fn deployment(id: &str) -> Deployment {
+    let mut demo = Deployment::new(id, &NODES);
+    let broker = demo.wanted.machines.get_mut("vm2").expect("vm2");
+    broker.open = true;
+    let laptop = Ipv4Addr::new(192, 0, 2, 9);
+    demo.wanted.outside.insert("laptop".into(), laptop);
+    demo.wanted.outside_ports.insert(9092);
+    demo
 }
 
 /// Runs something until it ends or dies; whether it died.
@@ -36,12 +52,16 @@ async fn enumerate(openstack: &OpenStack, teardown: bool, step: usize) -> String
     for before in [true, false] {
         for n in (usize::from(before)..).step_by(step) {
             let proxy = Proxy::start().await;
-            let cloud = || behind(openstack, &proxy);
+            let settings = Settings {
+                network: "own".into(),
+                ..settings()
+            };
+            let cloud = || behind_with(openstack, &proxy, settings.clone());
             let id = format!(
                 "{:08x}{n:04x}",
                 0xb0 + u32::from(before) + 2 * u32::from(teardown)
             );
-            let demo = Deployment::new(&id, &NODES);
+            let demo = deployment(&id);
             if teardown {
                 demo.up(&cloud()).await.expect("up");
             }
@@ -92,7 +112,7 @@ fn step() -> usize {
     if std::env::vars().any(|(key, _)| key == "DEPLOYER_TEST_FULL") {
         1
     } else {
-        4
+        6
     }
 }
 

@@ -4,11 +4,17 @@
 
 #[path = "../clouds/bench.rs"]
 mod bench;
+mod brief;
 mod credentials;
+mod desk;
 mod faults;
 mod kills;
+mod laptop;
 mod openstack;
+mod plan;
 mod project;
 mod proxy;
+mod tls;
+mod trust;
 mod watcher;
 mod whole;

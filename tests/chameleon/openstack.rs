@@ -113,7 +113,7 @@ impl OpenStack {
             variables: variables
                 .map(|(name, value)| (name.to_owned(), Secret::new(value)))
                 .into(),
-            directories: Vec::new(),
+            ..Places::default()
         }
     }
 

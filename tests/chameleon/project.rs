@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use deployer::cloud::Cloud as _;
-use deployer::cloud::chameleon::Settings;
+use deployer::cloud::chameleon::{Chameleon, Settings};
 use deployer::machine::{Access, Machine, SshAccess};
 
 use super::bench::{Deployment, words};
-use super::openstack::{OpenStack, settings};
+use super::openstack::{OpenStack, pace, settings};
+use super::proxy::Proxy;
 
 const NODES: [&str; 3] = ["vm1", "vm2", "vm3"];
 
@@ -162,4 +163,79 @@ async fn the_end_of_a_lease_loses_the_machines() {
     assert!(error.contains("it has ended"), "{error}");
     let left = demo.teardown(&cloud()).await.expect("teardown");
     assert_eq!(left, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_network_of_its_own_and_brokers_that_are_reached_from_outside() {
+    let Some(openstack) = OpenStack::shared() else {
+        return;
+    };
+    let settings = Settings {
+        network: "own".into(),
+        cidr: "10.78.64.0/24".into(),
+        ..settings()
+    };
+    let proxy = Proxy::start().await;
+    let cloud = || {
+        let mut login = openstack.login("alice");
+        login.auth_url = proxy.before(&login.auth_url);
+        Chameleon::new(login, settings.clone(), pace()).expect("a client")
+    };
+    let mut demo = Deployment::new("a00000000006", &NODES);
+    for node in ["vm2", "vm3"] {
+        demo.wanted.machines.get_mut(node).expect("a node").open = true;
+    }
+    demo.wanted.outside_ports.insert(9092);
+    let laptop = "192.0.2.9".parse().expect("an address");
+    demo.wanted.outside.insert("laptop".into(), laptop);
+    let plan = demo.plan(&cloud()).await.expect("plan");
+    let said = words(&plan);
+    for line in [
+        "[lease] make the network 10.78.64.0/24",
+        "[lease] get 3 floating IPs for vm1, vm2, vm3",
+        "[access] make a router from it to the outside",
+        "tcp 9092 from 192.0.2.9/32",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
+    let machines = demo.up(&cloud()).await.expect("up");
+    for machine in machines.values() {
+        let access = ssh(machine);
+        assert!(access.address.starts_with("10.99.0."), "{access:?}");
+        assert_eq!(
+            machine.public.map(|one| one.to_string()),
+            Some(access.address.clone())
+        );
+        let private: Vec<String> = machine.networks.values().map(ToString::to_string).collect();
+        assert!(private[0].starts_with("10.78.64."), "{private:?}");
+    }
+    // What runs and can be reached proves that its network is there: nobody is asked for it.
+    proxy.take_calls();
+    let plan = demo.plan(&cloud()).await.expect("plan");
+    assert_eq!(
+        (plan.steps.len(), plan.machines.len()),
+        (0, 3),
+        "{}",
+        words(&plan)
+    );
+    let calls = proxy.take_calls();
+    assert_eq!(calls.len(), 5, "{calls:?}");
+
+    // Nobody is outside any more: the addresses stay, the way in does not.
+    demo.wanted.outside.clear();
+    let said = words(&demo.plan(&cloud()).await.expect("plan"));
+    assert!(said.contains("let in no more tcp 9092"), "{said}");
+    assert!(!said.contains("floating"), "{said}");
+
+    let found = openstack.cloud("bob").deployments().await.expect("list");
+    let ours = found.iter().find(|found| found.id == "a00000000006");
+    let things = ours.expect("it is listed").things.join(", ");
+    assert!(
+        things.contains("network ") && things.contains("router "),
+        "{things}"
+    );
+    // Without receipt or inventory: by the id alone.
+    let nobody = Deployment::new("a00000000006", &[]);
+    let left = nobody.teardown(&openstack.cloud("bob")).await;
+    assert_eq!(left.expect("teardown"), Vec::<String>::new());
 }

@@ -1,13 +1,14 @@
 //! A small HTTP proxy in front of all services of OpenStack. It counts calls, fails them as asked, and lets the caller die at any.
 //!
 //! The identity service is asked through it, and the catalog in its answer is made to lead through it, too: the first part of each
-//! path is the port of the service behind.
+//! path is the port of the service behind. With a certificate it speaks TLS.
 
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio_native_tls::TlsAcceptor;
 
 /// What is done to a call.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub(crate) enum Fault {
     Refuse(u16, &'static str),
     /// It is done, and the answer gets lost.
     LoseAnswer,
+    /// It is done, and each of these texts in its answer is replaced by that.
+    Replace(&'static [&'static str], &'static str),
 }
 
 #[derive(Default)]
@@ -28,21 +31,29 @@ struct State {
 
 /// The proxy. It ends with its runtime.
 pub(crate) struct Proxy {
-    port: u16,
+    /// The beginning of all addresses that lead through it.
+    own: String,
     state: Arc<Mutex<State>>,
     killed: Arc<Notify>,
 }
 
 impl Proxy {
     pub(crate) async fn start() -> Self {
+        Self::speaking(None).await
+    }
+
+    /// One that speaks TLS where it has something to answer with.
+    pub(crate) async fn speaking(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("address").port();
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let own = format!("{scheme}://127.0.0.1:{port}/");
         let (state, killed) = (
             Arc::new(Mutex::new(State::default())),
             Arc::new(Notify::new()),
         );
         let proxy = Self {
-            port,
+            own: own.clone(),
             state: state.clone(),
             killed: killed.clone(),
         };
@@ -53,8 +64,17 @@ impl Proxy {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (client, state, killed) = (client.clone(), state.clone(), killed.clone());
+                let (own, tls) = (own.clone(), tls.clone());
                 tokio::spawn(async move {
-                    serve(stream, port, &client, &state, &killed).await;
+                    match tls {
+                        None => serve(stream, &own, &client, &state, &killed).await,
+                        // Who does not trust it has gone.
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, &own, &client, &state, &killed).await;
+                            }
+                        }
+                    }
                 });
             }
         });
@@ -63,10 +83,10 @@ impl Proxy {
 
     /// The address through which a service on this box is reached.
     pub(crate) fn before(&self, url: &str) -> String {
-        through(url, self.port)
+        through(url, &self.own)
     }
 
-    /// Does something to the next `times` calls of this method whose path ends so.
+    /// Does something to the next `times` calls of this method whose path ends so, or, if it ends with `/`, goes on from there.
     pub(crate) fn fault(&self, method: &'static str, path: &'static str, times: u32, fault: Fault) {
         let mut state = self.state.lock().expect("state");
         state.faults.push((method, path, times, fault));
@@ -77,6 +97,11 @@ impl Proxy {
         let mut state = self.state.lock().expect("state");
         state.calls.clear();
         state.kill = Some((n, before));
+    }
+
+    /// All calls are done as they are.
+    pub(crate) fn heal(&self) {
+        self.state.lock().expect("state").faults.clear();
     }
 
     /// Nobody dies any more.
@@ -96,16 +121,13 @@ impl Proxy {
 }
 
 /// Makes addresses of this box lead through the proxy.
-fn through(text: &str, port: u16) -> String {
-    let own = format!("http://127.0.0.1:{port}/");
-    let led = text.replace("http://127.0.0.1:", &own);
-    // What led through it already.
-    led.replace(&format!("{own}{port}/"), &own)
+fn through(text: &str, own: &str) -> String {
+    text.replace("http://127.0.0.1:", own)
 }
 
 async fn serve(
-    mut stream: TcpStream,
-    port: u16,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    own: &str,
     client: &reqwest::Client,
     state: &Mutex<State>,
     killed: &Notify,
@@ -123,7 +145,8 @@ async fn serve(
             let mut faults = state.faults.iter_mut();
             let path = request.path.split('?').next().unwrap_or_default();
             let found = faults.find(|(method, end, times, _)| {
-                *times > 0 && request.method == *method && path.ends_with(end)
+                let here = path.ends_with(*end) || end.ends_with('/') && path.contains(*end);
+                *times > 0 && request.method == *method && here
             });
             let fault = found.map(|(_, _, times, fault)| {
                 *times -= 1;
@@ -145,11 +168,15 @@ async fn serve(
             killed.notify_one();
             return std::future::pending().await;
         }
-        if matches!(fault, Some(Fault::LoseAnswer)) {
-            return;
+        match fault {
+            Some(Fault::LoseAnswer) => return,
+            Some(Fault::Replace(all, by)) => {
+                body = all.iter().fold(body, |body, one| body.replace(one, by));
+            }
+            Some(Fault::Refuse(..)) | None => {}
         }
         if request.path.contains("/auth/tokens") {
-            body = through(&body, port);
+            body = through(&body, own);
         }
         let token = token.map_or(String::new(), |token| {
             format!("x-subject-token: {token}\r\n")
@@ -187,7 +214,7 @@ async fn ask(client: &reqwest::Client, request: &Request) -> (u16, Option<String
 }
 
 /// Reads one request.
-async fn read(stream: &mut TcpStream) -> Option<Request> {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Request> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {

@@ -1,88 +1,35 @@
-//! The whole way: `up --cloud chameleon` from an empty project to documents in CouchDB, on booted machines, by the binary as a user
-//! calls it; nothing is left after `teardown`.
+//! The whole way: `up --cloud chameleon` from an empty project to documents in CouchDB, on booted machines in a network of their own
+//! and with a producer outside, by the binary as a user calls it; nothing is left after `teardown`.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use deployer::cloud::Cloud as _;
+use deployer::cloud::{Cloud as _, Found};
 
+use super::brief::Brief;
+use super::desk::{Desk, agents, says};
+use super::laptop::Laptop;
 use super::openstack::{OpenStack, turn};
-use super::watcher::{THIS_BOX, Watcher, command, may_boot};
-
-const BINARY: &str = env!("CARGO_BIN_EXE_deployer");
+use super::watcher::{THIS_BOX, Watcher, may_boot};
 
 /// CouchDB is the stand-in: its packages are on no registry that every box reaches.
-fn inventory() -> String {
+fn inventory(laptop: &Laptop) -> String {
+    let laptop = laptop.host();
     format!(
         "\
 name: whole
 cloud: chameleon
 nodes:
+  laptop: {{ cloud: existing, roles: [producer] }}
   vm1: {{ count: 2, roles: [producer] }}
   vm2: {{ roles: [zookeeper, kafka, consumer] }}
   vm3: {{ roles: [kafka, couchdb] }}
 couchdb: {{ distribution: pouchdb }}
 producer: {{ count: 20, interval: 50ms }}
 clouds:
-  chameleon: {{ ssh_from: [{THIS_BOX}], lease: 3d }}
+  chameleon: {{ ssh_from: [{THIS_BOX}], lease: 80h, network: own, cidr: 10.78.64.0/24 }}
+  existing: {{ hosts: {{ laptop: {laptop} }} }}
 "
     )
-}
-
-/// A user's box.
-struct Desk<'a> {
-    directory: tempfile::TempDir,
-    cloud: &'a OpenStack,
-}
-
-impl Desk<'_> {
-    fn path(&self, name: &str) -> String {
-        self.directory.path().join(name).display().to_string()
-    }
-
-    /// Runs a command line; fails unless it ends with this code. Returns what it said.
-    fn run(&self, code: i32, words: &[&str]) -> String {
-        let start = Instant::now();
-        let output = command(BINARY, words)
-            .args(["--state-dir", &self.path("state")])
-            .env("XDG_RUNTIME_DIR", self.directory.path())
-            .env("OS_CLIENT_CONFIG_FILE", &self.cloud.clouds)
-            .env("OS_CLOUD", "alice")
-            .output()
-            .expect("the deployer starts");
-        let said = format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stderr),
-            String::from_utf8_lossy(&output.stdout)
-        );
-        eprintln!(
-            "    deployer {} after {:?}",
-            words.join(" "),
-            start.elapsed()
-        );
-        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
-        said
-    }
-}
-
-/// The agents lie beside the binary; builds them where `cargo test` was called for this package only.
-fn agents() {
-    let beside = Path::new(BINARY).parent().expect("a directory");
-    if beside.join("producer").is_file() && beside.join("consumer").is_file() {
-        return;
-    }
-    let built = command(env!("CARGO"), &["build", "--package", "agent", "--bins"]).status();
-    assert!(
-        built.is_ok_and(|status| status.success()),
-        "the agents were not built"
-    );
-}
-
-#[track_caller]
-fn says(said: &str, words: &[&str]) {
-    for words in words {
-        assert!(said.contains(words), "`{words}` is missing:\n{said}");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,16 +43,12 @@ async fn from_an_empty_project_to_documents_and_back() {
     agents();
     let _turn = turn().await;
     let _watcher = Watcher::start(cloud);
-    let desk = Desk {
-        directory: tempfile::tempdir().expect("a directory"),
-        cloud,
-    };
-    let file = desk.path("inventory.yaml");
-    std::fs::write(&file, inventory()).expect("an inventory");
-    let ours = async || {
-        let found = cloud.cloud("bob").deployments().await.expect("list");
-        found.into_iter().find(|found| found.deployment == "whole")
-    };
+    // Its lease ends while the other one is looked at.
+    let brief = Brief::begin(cloud);
+    let desk = Desk::new(cloud);
+    let laptop = Laptop::make(cloud, &desk).await;
+    let file = desk.write(&inventory(&laptop));
+    let ours = async || found(cloud, "whole").await;
 
     // Nothing that is charged for happens without a word.
     let said = desk.run(64, &["up", "--inventory", &file]);
@@ -119,7 +62,8 @@ async fn from_an_empty_project_to_documents_and_back() {
     says(
         &said,
         &[
-            "40 canaries sent, 40 are documents, 0 twice",
+            "60 canaries sent, 60 are documents, 0 twice",
+            "laptop 20/20",
             "vm1-1 20/20",
             "the lease ends at",
         ],
@@ -128,6 +72,16 @@ async fn from_an_empty_project_to_documents_and_back() {
         start.elapsed() < Duration::from_mins(4),
         "{:?}",
         start.elapsed()
+    );
+    // The outside world meets brokers at their floating IPs, members at their own addresses.
+    let broker = "vm3.whole.internal";
+    let (there, here) = (
+        desk.believes("laptop", broker),
+        desk.believes("vm2", broker),
+    );
+    assert!(
+        there.starts_with("10.99.0.") && here.starts_with("10.78.64."),
+        "{there} {here}"
     );
     says(
         &desk.run(0, &["up", "--inventory", &file]),
@@ -158,4 +112,12 @@ async fn from_an_empty_project_to_documents_and_back() {
     ];
     says(&desk.run(0, &words), &["nothing is left"]);
     assert_eq!(ours().await, None);
+    laptop.end().await;
+    brief.end().await;
+}
+
+/// A deployment as everybody of the project sees it.
+pub(crate) async fn found(cloud: &OpenStack, deployment: &str) -> Option<Found> {
+    let all = cloud.cloud("bob").deployments().await.expect("list");
+    all.into_iter().find(|found| found.deployment == deployment)
 }

@@ -23,6 +23,7 @@ fn wanted(nodes: &[&str]) -> Wanted {
     let machine = |node: &str| WantedMachine {
         node: node.into(),
         memory_mib: 2048,
+        open: false,
         host_key: Secret::new("a private key"),
         host_key_public: format!("ssh-ed25519 {node}"),
     };

@@ -120,6 +120,7 @@ impl Deployment {
                 let machine = WantedMachine {
                     node: node.clone(),
                     memory_mib: 512,
+                    open: false,
                     host_key: Secret::new(private),
                     host_key_public: public,
                 };

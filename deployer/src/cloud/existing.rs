@@ -213,6 +213,7 @@ mod tests {
         let machine = |node: &str| WantedMachine {
             node: node.into(),
             memory_mib: 0,
+            open: false,
             host_key: Secret::new(""),
             host_key_public: String::new(),
         };

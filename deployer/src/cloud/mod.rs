@@ -72,6 +72,8 @@ pub struct WantedMachine {
     pub node: String,
     /// Memory in MiB.
     pub memory_mib: u64,
+    /// Whether hosts outside this cloud, if there are any, must reach it.
+    pub open: bool,
     /// The private host key it gets before its first boot (OpenSSH's own format).
     pub host_key: Secret,
     /// Its public half.

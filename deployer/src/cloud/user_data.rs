@@ -20,6 +20,8 @@ const OWN_NAME: &str = r#"grep -qw "$0" /etc/hosts || echo "127.0.1.1 $0" >> /et
 pub struct Extra {
     /// Files.
     pub files: Vec<File>,
+    /// Commands that run early at each boot: program and arguments.
+    pub boot: Vec<Vec<&'static str>>,
     /// Commands that run once, at the end: program and arguments.
     pub commands: Vec<Vec<&'static str>>,
 }
@@ -78,7 +80,9 @@ pub fn render(
             .chain(ssh_keys.iter().map(String::as_str))
             .collect(),
         write_files: extra.files,
-        bootcmd: vec![vec!["sh", "-c", OWN_NAME, &machine.node]],
+        bootcmd: std::iter::once(vec!["sh", "-c", OWN_NAME, &machine.node])
+            .chain(extra.boot)
+            .collect(),
         runcmd: extra.commands,
     };
     let yaml = serde_yaml::to_string(&config).map_err(|error| {

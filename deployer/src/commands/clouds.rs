@@ -130,7 +130,7 @@ pub fn wanted(
             let host_key = keys.host(&node.name)?;
             (machine.host_key, machine.host_key_public) = (host_key.private, host_key.public);
         }
-        if node.has(Role::Kafka) {
+        if machine.open {
             wanted.outside_ports.insert(topology.kafka.port);
         }
         wanted.machines.insert(node.name.clone(), machine);
@@ -162,6 +162,7 @@ fn bare_machine(node: &Node) -> WantedMachine {
     WantedMachine {
         node: node.name.clone(),
         memory_mib: node.memory_mib,
+        open: node.has(Role::Kafka),
         host_key: Secret::new(""),
         host_key_public: String::new(),
     }

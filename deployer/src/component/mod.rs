@@ -89,7 +89,7 @@ pub trait Component {
         reads: &BTreeMap<String, String>,
     ) -> Vec<Action> {
         let unit = service::unit_name(context, self.role());
-        service::start(unit, reads, &self.ports(node, context))
+        service::start(&unit, reads, &self.ports(node, context))
     }
 }
 

@@ -185,15 +185,15 @@ pub(super) fn configuration_file(
 }
 
 /// Starts a unit and waits for its ports.
-pub(super) fn start(unit: String, reads: &BTreeMap<String, String>, ports: &[u16]) -> Vec<Action> {
+pub(super) fn start(unit: &str, reads: &BTreeMap<String, String>, ports: &[u16]) -> Vec<Action> {
     let start = Action::StartUnit {
-        unit: unit.clone(),
+        unit: unit.to_owned(),
         reads: reads.clone(),
         finishes: None,
     };
     let waits = ports.iter().map(|port| Action::WaitForPort {
         port: *port,
-        unit: unit.clone(),
+        unit: unit.to_owned(),
         seconds: PORT_SECONDS,
     });
     std::iter::once(start).chain(waits).collect()

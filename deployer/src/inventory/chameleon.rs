@@ -1,6 +1,7 @@
 //! What the user may say about Chameleon: the section `clouds.chameleon`.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -23,9 +24,11 @@ pub struct ChameleonCloud {
     pub user: String,
     /// Flavor of all machines. Default: the smallest one that has the node's memory.
     pub flavor: Option<String>,
-    /// Network the machines are put into, by name or id.
+    /// Network the machines are put into, by name or id; `own`: one of the deployment's own, with a router to the outside.
     pub network: String,
-    /// The node that gets the floating IP, through which SSH reaches the others. Default: the first one.
+    /// The range of addresses of a network of our own.
+    pub cidr: String,
+    /// The node whose floating IP is the one through which SSH reaches the others. Default: the first one.
     pub bastion: Option<String>,
     /// How long the lease is, such as `7d`. Its end deletes the machines with their data. `none`: at sites without leases.
     #[schemars(extend("format" = "lease"))]
@@ -47,6 +50,7 @@ impl Default for ChameleonCloud {
             user: "cc".into(),
             flavor: None,
             network: "sharednet1".into(),
+            cidr: "10.77.0.0/24".into(),
             bastion: None,
             lease: LeaseTime(Some(Duration::from_hours(7 * 24))),
             ssh_from: Vec::new(),
@@ -77,6 +81,24 @@ impl Site {
             Self::KvmTacc => "KVM@TACC",
             Self::ChiTacc => "CHI@TACC",
             Self::ChiUc => "CHI@UC",
+        }
+    }
+
+    /// The site whose identity service is there.
+    pub fn at(auth_url: &str) -> Option<Self> {
+        [Self::KvmTacc, Self::ChiTacc, Self::ChiUc]
+            .into_iter()
+            .find(|site| site.auth_url() == auth_url)
+    }
+
+    /// The name servers for networks of one's own, as its documentation has them.
+    pub fn name_servers(self) -> Vec<Ipv4Addr> {
+        match self {
+            Self::KvmTacc | Self::ChiTacc => vec![
+                Ipv4Addr::new(129, 114, 97, 1),
+                Ipv4Addr::new(129, 114, 97, 2),
+            ],
+            Self::ChiUc => vec![Ipv4Addr::new(8, 8, 8, 8)],
         }
     }
 

@@ -260,16 +260,18 @@ fn network(
     packages: &mut BTreeSet<String>,
 ) -> Vec<Action> {
     let topology = context.topology;
-    let seen = |other: &str| {
-        let (here, there) = (machines.get(&node.name)?, machines.get(other)?);
-        there.address_seen_from(here)
+    // One that is there and has no address for this node is none of its business: a member of a cloud that hosts elsewhere need
+    // not reach. (`preflight::lost_ways` finds those that they do need.)
+    let seen = |other: &str| match (machines.get(&node.name), machines.get(other)) {
+        (Some(here), Some(there)) => there.address_seen_from(here).map(Some),
+        _ => Some(None),
     };
     let mut actions = vec![Action::WriteHostsTable {
         block: topology.name.clone(),
         entries: topology
             .nodes
             .keys()
-            .map(|other| (topology.host_name(other), seen(other)))
+            .filter_map(|other| Some((topology.host_name(other), seen(other)?)))
             .collect(),
     }];
     if node.cloud == CloudName::Existing && !ports.is_empty() {
@@ -281,7 +283,7 @@ fn network(
                 .nodes
                 .keys()
                 .filter(|other| **other != node.name)
-                .map(|other| (other.clone(), seen(other)))
+                .filter_map(|other| Some((other.clone(), seen(other)?)))
                 .collect(),
         });
     }

@@ -30,6 +30,8 @@ pub(super) struct Deployment {
     pub(super) destroy_data: BTreeSet<String>,
     /// The checksum of the agents' binaries.
     pub(super) agents: &'static str,
+    /// The node whose machine is in another network than all others, which have no way to it.
+    pub(super) elsewhere: Option<&'static str>,
 }
 
 pub(super) fn node(name: &str, roles: &[Role]) -> Node {
@@ -154,6 +156,7 @@ impl Deployment {
             prune: false,
             destroy_data: BTreeSet::new(),
             agents: "1",
+            elsewhere: None,
         }
     }
 
@@ -177,11 +180,16 @@ impl Deployment {
         let nodes = ["vm1-1", "vm1-2", "vm2", "vm3", "vm4"];
         let machine = |(number, node): (u8, &str)| {
             let address = [10, 83, 0, number];
+            let network = if self.elsewhere == Some(node) {
+                "another"
+            } else {
+                "local"
+            };
             let machine = Machine {
                 node: node.into(),
                 id: node.into(),
                 access: machine::Access::Here,
-                networks: [("local".to_owned(), address.into())].into(),
+                networks: [(network.to_owned(), address.into())].into(),
                 public: None,
             };
             (node.to_owned(), machine)

@@ -35,6 +35,14 @@ fn unchanged() {
 }
 
 #[test]
+fn a_member_that_others_have_no_way_to_is_left_out_and_not_waited_for() {
+    let mut deployment = Deployment::new();
+    deployment.elsewhere = Some("vm1-1");
+    // Which sees that nothing is left to do.
+    deployment.converge();
+}
+
+#[test]
 fn a_changed_setting_restarts_the_brokers_one_by_one() {
     let mut deployment = Deployment::up();
     let settings = &mut deployment.topology.kafka.settings;

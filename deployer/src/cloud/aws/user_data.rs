@@ -43,6 +43,7 @@ pub fn render(
             vec!["systemctl", "daemon-reload"],
             vec!["systemctl", "enable", "--now", ttl::TIMER],
         ],
+        ..Extra::default()
     };
     user_data::render(machine, user_key, ssh_keys, extra, LIMIT)
 }

@@ -1,4 +1,6 @@
-//! The floating IP: got by a lease or by itself, and led to a server.
+//! Floating IPs: got by a lease or without one, and led to servers.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -9,26 +11,28 @@ use super::failure::{code, not_found, says};
 use super::marks::{self, Purpose};
 use super::notes::note;
 use super::observed::{Address, Server};
+use super::operation::Floating;
 use super::session::Service;
 use super::{catalog, lease, observe, remove};
 use crate::cloud::{CloudError, wait};
 
-/// This deployment's floating IP.
-pub(super) async fn of(hands: &Hands<'_>) -> Result<Option<Address>, CloudError> {
+/// This deployment's floating IPs.
+pub(super) async fn of(hands: &Hands<'_>) -> Result<Vec<Address>, CloudError> {
     let seen = observe::addresses(hands.session()).await?;
-    let mut ours = seen.into_iter().filter(|one| hands.ours(&one.marks));
-    Ok(ours.next())
+    let ours = seen.into_iter().filter(|one| hands.ours(&one.marks));
+    Ok(ours.collect())
 }
 
-/// Gets one. What leases give and what can be taken without one are two pools: where one is empty the other may not be.
+/// Gets one for each node. What leases give and what can be taken without one are two pools: where one is empty the other may not be.
 pub(super) async fn get(
     hands: &Hands<'_>,
     network: &str,
     lease: Option<&(String, Timestamp)>,
+    nodes: &BTreeSet<String>,
 ) -> Result<(), CloudError> {
     let mut why = None;
     if let Some((name, end)) = lease {
-        match leased(hands, network, name, *end).await {
+        match leased(hands, network, name, *end, nodes).await {
             // A lease that failed, too: two that start at once may have been promised the same address.
             Err(error)
                 if matches!(error, CloudError::Refused(_))
@@ -41,8 +45,13 @@ pub(super) async fn get(
             result => return result,
         }
     }
-    let taken = ad_hoc(hands, network).await;
-    match (taken, why) {
+    let taken = async {
+        for node in nodes {
+            ad_hoc(hands, network, node).await?;
+        }
+        Ok(())
+    };
+    match (taken.await, why) {
         (Err(error), Some(why)) => Err(CloudError::Refused(format!(
             "there is no floating IP, neither by a lease ({why}) nor without one ({error}): wait, or ask the site for one"
         ))),
@@ -55,35 +64,57 @@ async fn leased(
     network: &str,
     name: &str,
     end: Timestamp,
+    nodes: &BTreeSet<String>,
 ) -> Result<(), CloudError> {
-    let reservation =
-        json!({"resource_type": "virtual:floatingip", "network_id": network, "amount": 1});
+    let reservation = json!({
+        "resource_type": "virtual:floatingip",
+        "network_id": network,
+        "amount": nodes.len(),
+    });
     let id = lease::make(hands, Purpose::Address, name, end, vec![reservation]).await?;
-    let active = lease::active(hands, &id).await;
-    if let Err(error) = active {
-        remove::lease(hands, &id).await?;
+    if let Err(error) = lease::active(hands, &id).await {
+        // One that is still on its way may come yet: `up` again waits for it.
+        if !matches!(error, CloudError::Deadline { .. }) {
+            remove::lease(hands, &id).await?;
+        }
         return Err(error);
     }
+    hand_out(hands, &id, nodes).await
+}
+
+/// Gives each node one of the floating IPs that an active lease gives.
+pub(super) async fn hand_out(
+    hands: &Hands<'_>,
+    lease: &str,
+    nodes: &BTreeSet<String>,
+) -> Result<(), CloudError> {
     let (start, pace) = (Instant::now(), hands.pace());
     loop {
-        if let Some(found) = of(hands).await? {
-            return hands.notes.record(note::ADDRESS, &found.id);
+        let mut free = of(hands).await?;
+        free.retain(|one| one.lease.as_deref() == Some(lease) && one.to.is_none());
+        free.sort_by_key(|one| one.address);
+        if free.len() >= nodes.len() {
+            for (node, address) in nodes.iter().zip(free) {
+                hands.notes.record(&note::address(node), &address.id)?;
+            }
+            return Ok(());
         }
         if start.elapsed() > pace.settle {
             return Err(CloudError::Deadline {
-                what: format!("the floating IP of the lease {id}"),
+                what: format!("getting {} floating IPs of the lease {lease}", nodes.len()),
                 seconds: pace.settle.as_secs(),
-                output: String::new(),
+                output: format!("it gave {}", free.len()),
             });
         }
         sleep(pace.poll).await;
     }
 }
 
-async fn ad_hoc(hands: &Hands<'_>, network: &str) -> Result<(), CloudError> {
+/// The marks say which node it is for, so that none gets two.
+async fn ad_hoc(hands: &Hands<'_>, network: &str, node: &str) -> Result<(), CloudError> {
     let body = json!({"floatingip": {
         "floating_network_id": network,
-        "description": marks::description(&marks::of(hands.wanted, None)),
+        "description": marks::description(&marks::of(hands.wanted, Some(node))),
     }});
     let make = || async {
         let answer = hands
@@ -92,23 +123,26 @@ async fn ad_hoc(hands: &Hands<'_>, network: &str) -> Result<(), CloudError> {
             .await?;
         id(&answer["floatingip"], "floating IP")
     };
-    let find = || async { Ok(of(hands).await?.map(|address| address.id)) };
+    let find = || async {
+        let mut same = of(hands).await?.into_iter().filter(|one| {
+            one.to.is_none() && one.marks.get(marks::NODE).is_some_and(|one| one == node)
+        });
+        Ok(same.next().map(|address| address.id))
+    };
     let id = wait::make_once(hands.pace(), KINDS, make, find).await?;
-    hands.notes.record(note::ADDRESS, &id)
+    hands.notes.record(&note::address(node), &id)
 }
 
-/// Leads the floating IP to a server; without an id the one that was got last.
+/// Leads a node's floating IP to its server.
 pub(super) async fn attach(
     hands: &Hands<'_>,
+    node: &str,
     server: &Server,
-    address: Option<&str>,
+    address: &Floating,
 ) -> Result<(), CloudError> {
     let address = match address {
-        Some(address) => address.to_owned(),
-        None => match of(hands).await? {
-            Some(found) => found.id,
-            None => hands.made(note::ADDRESS)?,
-        },
+        Floating::There(address) => address.clone(),
+        Floating::New => hands.made(&note::address(node))?,
     };
     let (_, own) = server
         .address()
@@ -121,10 +155,10 @@ pub(super) async fn attach(
         // A site that gives an address to one lease while it still takes it from another may delete it from under us.
         Err(error) if not_found(&error) => {
             let line = format!("the floating IP is gone, so another one: {error}");
-            hands.progress.line(server.node(), &line);
+            hands.progress.line(Some(node), &line);
             let network = catalog::external(hands.session()).await?;
-            ad_hoc(hands, &network).await?;
-            lead(hands, &hands.made(note::ADDRESS)?, port).await
+            ad_hoc(hands, &network, node).await?;
+            lead(hands, &hands.made(&note::address(node))?, port).await
         }
         result => result,
     }

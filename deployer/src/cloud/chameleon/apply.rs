@@ -10,7 +10,7 @@ use super::observed::Server;
 use super::operation::Operation;
 use super::session::{Service, Session};
 use super::settings::Settings;
-use super::{Chameleon, address, lease, marks, observe, plan, remove, servers};
+use super::{Chameleon, address, lease, make_network, marks, observe, plan, remove, servers};
 use crate::cloud::rules::{Rule, Source};
 use crate::cloud::wait::{self, Kinds, Pace};
 use crate::cloud::{Applied, CloudError, Notes, Progress, Wanted};
@@ -56,22 +56,15 @@ impl Hands<'_> {
             .ok_or_else(|| CloudError::Refused(format!("the {key} has not been made")))
     }
 
-    /// The machine that a server is, with the floating IP if it leads there.
+    /// The machine that a server is, with the floating IP that leads there.
     pub(super) async fn machine(&self, node: &str, server: &Server) -> Result<Machine, CloudError> {
-        let bastion = self.settings().bastion(self.wanted.machines.keys());
-        let floating = if bastion == Some(node) {
+        let floating = if self.settings().public(self.wanted).contains(node) {
             address::of(self).await?
         } else {
-            None
+            Vec::new()
         };
-        plan::machine(
-            self.wanted,
-            self.settings(),
-            node,
-            server,
-            floating.as_ref(),
-        )
-        .ok_or_else(|| CloudError::Refused(format!("{node}: {} has no address", server.id)))
+        plan::machine(self.wanted, self.settings(), node, server, &floating)
+            .ok_or_else(|| CloudError::Refused(format!("{node}: {} has no address", server.id)))
     }
 }
 
@@ -82,12 +75,21 @@ pub(super) async fn apply(hands: &Hands<'_>, operation: &Operation) -> Result<Ap
         Operation::Lease { name, end, flavors } => {
             lease::machines(hands, name, *end, flavors).await?;
         }
-        Operation::AwaitLease { id, .. } => {
+        Operation::AwaitLease { id, nodes, .. } => {
             lease::active(hands, id).await?;
+            address::hand_out(hands, id, nodes).await?;
         }
-        Operation::Address { network, lease } => {
-            address::get(hands, network, lease.as_ref()).await?;
+        Operation::Address {
+            network,
+            lease,
+            nodes,
+        } => {
+            address::get(hands, network, lease.as_ref(), nodes).await?;
         }
+        Operation::Network { cidr, name_servers } => {
+            make_network::network(hands, *cidr, name_servers).await?;
+        }
+        Operation::Router { external } => make_network::router(hands, external).await?,
         Operation::Group => group(hands).await?,
         Operation::Allow {
             group,
@@ -107,11 +109,19 @@ pub(super) async fn apply(hands: &Hands<'_>, operation: &Operation) -> Result<Ap
         }
         Operation::Revoke { rules } => revoke(hands, rules).await?,
         Operation::Launch(launch) => machine = Some(servers::launch(hands, launch).await?),
-        Operation::Start { node, server } => {
-            machine = Some(servers::start(hands, node, server).await?);
+        Operation::Start {
+            node,
+            server,
+            address,
+        } => {
+            machine = Some(servers::start(hands, node, server, address.as_ref()).await?);
         }
-        Operation::Await { node, server } => {
-            machine = Some(servers::running(hands, node, server).await?);
+        Operation::Await {
+            node,
+            server,
+            address,
+        } => {
+            machine = Some(servers::running(hands, node, server, address.as_ref()).await?);
         }
         Operation::Attach {
             node,
@@ -120,7 +130,7 @@ pub(super) async fn apply(hands: &Hands<'_>, operation: &Operation) -> Result<Ap
         } => {
             let seen = observe::server_by_id(hands.session(), server).await?;
             let seen = seen.ok_or_else(|| CloudError::Refused(format!("{server} is gone")))?;
-            address::attach(hands, &seen, address.as_deref()).await?;
+            address::attach(hands, node, &seen, address).await?;
             machine = Some(hands.machine(node, &seen).await?);
         }
         Operation::Extend { leases, end } => lease::extend(hands, leases, *end).await?,

@@ -1,13 +1,14 @@
 //! Choosing among the site's offers: image, flavors, networks. Asked for only when something is to be made.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use futures_util::future::try_join4;
 use serde_json::Value;
 
 use super::observed::Size;
 use super::session::{Service, Session};
-use super::settings::Settings;
+use super::settings::{Settings, Site};
 use crate::cloud::{CloudError, Wanted};
 
 /// What the site offers, as far as a deployment wants it.
@@ -15,8 +16,10 @@ use crate::cloud::{CloudError, Wanted};
 pub struct Catalog {
     /// The image's id.
     pub image: String,
-    /// The network's id.
-    pub network: String,
+    /// The network's id; `None`: it is to be one of our own.
+    pub network: Option<String>,
+    /// Name servers for a network of our own; none: the site's usual ones.
+    pub name_servers: Vec<Ipv4Addr>,
     /// The id of the network that floating IPs are of.
     pub external: String,
     /// Node → its flavor.
@@ -54,7 +57,7 @@ pub async fn choose(
     let (image, flavors, network, external) = try_join4(
         image(session, name),
         flavors(session),
-        network(session, &settings.network),
+        shared_network(session, settings),
         external(session),
     )
     .await?;
@@ -66,8 +69,22 @@ pub async fn choose(
         flavors: flavors.collect::<Result<_, CloudError>>()?,
         image: image.id,
         network,
+        name_servers: Site::at(&session.login().auth_url)
+            .map(Site::name_servers)
+            .unwrap_or_default(),
         external,
     })
+}
+
+/// The id of the network that is there for the machines; `None`: they get one of their own.
+async fn shared_network(
+    session: &Session,
+    settings: &Settings,
+) -> Result<Option<String>, CloudError> {
+    if settings.own_network().is_some() {
+        return Ok(None);
+    }
+    network(session, &settings.network).await.map(Some)
 }
 
 /// The image of a name or id; the newest of several.

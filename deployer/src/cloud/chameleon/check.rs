@@ -44,9 +44,14 @@ impl Chameleon {
         ));
         let image = image.unwrap_or_default();
         findings.extend(self.flavors(wanted, &image).await);
-        let network = catalog::network(&self.session, &self.settings.network).await;
-        let what = format!("network {}", self.settings.network);
-        findings.push(finding(what, network.as_ref()));
+        if let Some(range) = self.settings.own_network() {
+            let what = format!("network {range}, to be made with a router");
+            findings.push(Finding::good(what));
+        } else {
+            let network = catalog::network(&self.session, &self.settings.network).await;
+            let what = format!("network {}", self.settings.network);
+            findings.push(finding(what, network.as_ref()));
+        }
         let external = catalog::external(&self.session).await;
         findings.push(finding("external network".into(), external.as_ref()));
         findings.extend(self.quotas(wanted, &token).await);
@@ -135,12 +140,22 @@ impl Chameleon {
         let path = format!("/quotas/{}/details", token.project);
         match self.session.get(Service::Network, &path).await {
             Ok(answer) => {
-                for (key, words) in [
-                    ("floatingip", "floating IPs"),
-                    ("security_group", "security groups"),
+                let addresses = self.settings.public(wanted).len();
+                let own = i64::from(self.settings.own_network().is_some());
+                for (key, words, needed) in [
+                    (
+                        "floatingip",
+                        "floating IPs",
+                        i64::try_from(addresses).unwrap_or(i64::MAX),
+                    ),
+                    ("security_group", "security groups", 1),
+                    ("network", "networks", own),
+                    ("router", "routers", own),
                 ] {
                     let quota = &answer["quota"][key];
-                    findings.push(room(words, &quota["limit"], &quota["used"], 1));
+                    if needed > 0 {
+                        findings.push(room(words, &quota["limit"], &quota["used"], needed));
+                    }
                 }
             }
             // Not every site tells.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::settings::{Settings, Site};
+use super::trust::{self, Trusted};
 use crate::cloud::CloudError;
 use crate::secret::Secret;
 
@@ -18,6 +19,8 @@ pub struct Places {
     pub variables: BTreeMap<String, Secret>,
     /// Where a `clouds.yaml` may lie, in order. `OS_CLIENT_CONFIG_FILE` goes before them.
     pub directories: Vec<PathBuf>,
+    /// What `~` stands for.
+    pub home: PathBuf,
 }
 
 impl Places {
@@ -30,10 +33,11 @@ impl Places {
                 home.join(".config/openstack"),
                 PathBuf::from("/etc/openstack"),
             ],
+            home: home.to_owned(),
         }
     }
 
-    fn variable(&self, name: &str) -> Option<&str> {
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
         self.variables
             .get(name)
             .map(Secret::expose)
@@ -54,6 +58,8 @@ pub struct Login {
     pub application_credential: bool,
     /// Where it was found, in words.
     pub origin: String,
+    /// The only certificates that may vouch for the site; `None`: those of this box.
+    pub trusted: Option<Trusted>,
 }
 
 /// What to click for, where nothing was found.
@@ -74,13 +80,10 @@ pub fn find(places: &Places, settings: &Settings) -> Result<Login, CloudError> {
     if named.is_none() && usable {
         let region = places.variable("OS_REGION_NAME").map(Into::into);
         let kind = places.variable("OS_AUTH_TYPE");
-        return login(
-            &variables,
-            kind,
-            region,
-            settings,
-            "the OS_* variables".into(),
-        );
+        let origin = "the OS_* variables".to_owned();
+        let trusted = trust::find(places, &Value::Null, &origin)?;
+        let login = login(&variables, kind, region, settings, origin)?;
+        return Ok(Login { trusted, ..login });
     }
     let (path, text) = file(places)?;
     let shown = path.display().to_string();
@@ -124,7 +127,9 @@ pub fn find(places: &Places, settings: &Settings) -> Result<Login, CloudError> {
     let text = |key: &str| entry.get(key).and_then(Value::as_str);
     let region = text("region_name").map(Into::into);
     let origin = format!("`{name}` of {shown}");
-    login(&fields, text("auth_type"), region, settings, origin)
+    let trusted = trust::find(places, entry, &origin)?;
+    let login = login(&fields, text("auth_type"), region, settings, origin)?;
+    Ok(Login { trusted, ..login })
 }
 
 /// The variables as the keys of a `clouds.yaml`'s `auth`.
@@ -233,6 +238,7 @@ fn login(
         request: Secret::new(json!({"auth": auth}).to_string()),
         application_credential,
         origin,
+        trusted: None,
     })
 }
 

@@ -16,6 +16,17 @@ pub fn unreached(call: &str, error: &reqwest::Error) -> CloudError {
         message = error.to_string();
         cause = error.source();
     }
+    // Nothing was asked yet, and asking again helps nobody.
+    if message.contains("certificate") {
+        return CloudError::Api {
+            call: call.into(),
+            code: "not trusted".into(),
+            message: format!(
+                "{message}; if the site's certificate is not one that this box knows, name its file as `cacert` in clouds.yaml or as \
+                 OS_CACERT"
+            ),
+        };
+    }
     CloudError::Api {
         call: call.into(),
         code: NO_ANSWER.into(),
@@ -73,7 +84,11 @@ fn advice(call: &str, status: u16, message: &str) -> Option<&'static str> {
         ("reservation", 400 | 403) if about("duration") || about("lease length") => {
             "set a shorter `lease`"
         }
-        (_, 403) if about("uota") => {
+        ("reservation", 400) if about("date must be later") => {
+            "this box's clock differs from the site's: compare `date -u`, or set a longer `lease`"
+        }
+        // Neutron says it by 409.
+        (_, 403 | 409) if about("uota") => {
             "the project has no more: delete what is not needed, take a smaller `flavor`, or ask the site for more"
         }
         (_, 401) => "the credential was taken back or has expired: make a new one",

@@ -120,7 +120,10 @@ pub(super) async fn active(hands: &Hands<'_>, id: &str) -> Result<Lease, CloudEr
             return Err(CloudError::Deadline {
                 what: format!("the lease {id} being active"),
                 seconds: pace.boot.as_secs(),
-                output: format!("it is {said}; `up` again goes on waiting"),
+                output: format!(
+                    "it is still {said}: the site has not got round to it. `deployer up` goes on waiting, `deployer teardown` gives it \
+                     back; if it stays so, tell the site's help desk the lease's id"
+                ),
             });
         }
         sleep(pace.poll).await;

@@ -53,7 +53,7 @@ pub fn read(description: &str) -> Marks {
         .collect()
 }
 
-/// The name of a security group.
+/// The name of a security group, network or router.
 pub fn resource_name(id: &str) -> String {
     format!("deployer-{id}")
 }
@@ -66,7 +66,7 @@ pub fn resource_name(id: &str) -> String {
 pub enum Purpose {
     /// Machines.
     Machines,
-    /// The floating IP. A lease of its own: one that holds a floating IP in use cannot be prolonged everywhere.
+    /// Floating IPs. A lease of its own: one that holds a floating IP in use cannot be prolonged everywhere.
     Address,
 }
 

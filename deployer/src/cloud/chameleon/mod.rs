@@ -1,5 +1,6 @@
 //! Chameleon: OpenStack with leases. A lease first, then one server for each node under its reservation, and one floating IP on the
-//! bastion, through which SSH reaches the others.
+//! bastion, through which SSH reaches the others; more where hosts outside must reach a broker. The machines are put into a network
+//! of the site's, or into one of our own.
 //!
 //! * Everything is known by its marks, which are in the call that makes it ([`marks`]). What lacks our id is never touched: a project
 //!   is shared by a class.
@@ -24,9 +25,12 @@ pub mod catalog;
 pub mod check;
 pub mod credentials;
 pub mod failure;
+mod floating;
 mod found;
 mod lease;
+mod make_network;
 pub mod marks;
+mod network;
 pub mod notes;
 pub mod observe;
 pub mod observed;
@@ -38,6 +42,7 @@ mod servers;
 pub mod session;
 pub mod settings;
 pub mod teardown;
+pub mod trust;
 mod user;
 
 pub use settings::Settings;
@@ -76,6 +81,21 @@ impl Chameleon {
 
     async fn observe(&self, id: &str) -> Result<Observed, CloudError> {
         Ok(observe::everything(&self.session).await?.of(id))
+    }
+
+    /// Looks at networks of our own, too.
+    async fn observe_networks(&self, id: &str, seen: Observed) -> Result<Observed, CloudError> {
+        let (networks, routers) = observe::networks(&self.session).await?;
+        let mut observed = Observed {
+            networks,
+            routers,
+            ..seen
+        }
+        .of(id);
+        for router in &mut observed.routers {
+            router.subnets = observe::legs(&self.session, &router.id).await?;
+        }
+        Ok(observed)
     }
 
     /// Where nothing is found of a deployment that once had machines, the credentials may be of another project: then all would
@@ -117,10 +137,15 @@ impl Cloud for Chameleon {
             }
         }
         let wanted = &wanted;
-        let observed = self.observe(&wanted.id).await?;
+        let mut observed = self.observe(&wanted.id).await?;
+        let nothing = wanted.machines.is_empty();
+        let makes = !nothing && plan::needs_offers(wanted, &self.settings, &observed);
+        if nothing || makes && self.settings.own_network().is_some() {
+            observed = self.observe_networks(&wanted.id, observed).await?;
+        }
         self.same_project(wanted, &observed).await?;
         let mut catalog = None;
-        if !wanted.machines.is_empty() && plan::needs_offers(wanted, &self.settings, &observed) {
+        if makes {
             // New machines get the image of those that are there.
             let noted = wanted.notes.get(note::IMAGE).map(String::as_str);
             let kept = noted
@@ -171,6 +196,7 @@ impl Cloud for Chameleon {
         let start = Instant::now();
         loop {
             let observed = self.observe(id).await?;
+            let observed = self.observe_networks(id, observed).await?;
             let left: Vec<String> = observed.things().map(|(_, _, words, _)| words).collect();
             if left.is_empty() || start.elapsed() > self.pace.settle {
                 return Ok(left);
@@ -181,7 +207,12 @@ impl Cloud for Chameleon {
 
     async fn deployments(&self) -> Result<Vec<Found>, CloudError> {
         let observed = observe::everything(&self.session).await?;
-        Ok(found::found(&observed))
+        let (networks, routers) = observe::networks(&self.session).await?;
+        Ok(found::found(&Observed {
+            networks,
+            routers,
+            ..observed
+        }))
     }
 
     async fn why_no_ssh(&self, id: &str) -> Result<Option<String>, CloudError> {

@@ -8,9 +8,8 @@ pub mod note {
     pub const IMAGE: &str = "chameleon image";
     /// The security group.
     pub const GROUP: &str = "chameleon group";
-    /// The floating IP.
-    pub const ADDRESS: &str = "chameleon address";
-
+    /// The network of our own.
+    pub const NETWORK: &str = "chameleon network";
     /// When the lease ends (RFC 3339): known without asking the site.
     pub const END: &str = "chameleon lease ends";
 
@@ -22,6 +21,11 @@ pub mod note {
     /// The reservation of a flavor in the newest lease.
     pub fn reservation(flavor: &str) -> String {
         format!("chameleon reservation of {flavor}")
+    }
+
+    /// The floating IP that was got last for a node.
+    pub fn address(node: &str) -> String {
+        format!("chameleon address {node}")
     }
 
     /// The server of a node.

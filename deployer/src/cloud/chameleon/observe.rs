@@ -3,17 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use futures_util::future::try_join4;
+use futures_util::future::{try_join, try_join4};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::marks;
-use super::observed::{Address, Group, Lease, Observed, Reservation, Server, Size};
+use super::observed::{
+    Address, Group, Lease, Network, Observed, Reservation, Router, Server, Size,
+};
 use super::session::{Service, Session};
 use crate::cloud::CloudError;
 use crate::cloud::rules::{Rule, Source};
 
-/// Looks at all that any deployment has: four calls at the same time.
+/// Looks at all that any deployment has, but for networks of its own: four calls at the same time.
 pub async fn everything(session: &Session) -> Result<Observed, CloudError> {
     let (leases, servers, groups, addresses) = try_join4(
         leases(session),
@@ -31,6 +33,7 @@ pub async fn everything(session: &Session) -> Result<Observed, CloudError> {
         servers,
         groups,
         addresses,
+        ..Observed::default()
     })
 }
 
@@ -211,7 +214,7 @@ fn address(seen: &Value, leases: &[Lease]) -> Option<Address> {
         id: text(&seen["id"])?,
         address: seen["floating_ip_address"].as_str()?.parse().ok()?,
         marks,
-        leased: given.is_some(),
+        lease: given.map(|lease| lease.id.clone()),
         to: seen["fixed_ip_address"]
             .as_str()
             .and_then(|address| address.parse::<Ipv4Addr>().ok()),
@@ -225,6 +228,46 @@ pub async fn addresses(session: &Session) -> Result<Vec<Address>, CloudError> {
     Ok(seen
         .iter()
         .filter_map(|one| address(one, &leases))
+        .collect())
+}
+
+/// Networks and routers of ours.
+pub async fn networks(session: &Session) -> Result<(Vec<Network>, Vec<Router>), CloudError> {
+    let ours = |seen: &Value| {
+        let marks = marks::read(seen["description"].as_str()?);
+        let own = marks.get(marks::ID).map(|id| marks::resource_name(id))?;
+        (seen["name"] == own).then_some(())?;
+        Some((text(&seen["id"])?, marks))
+    };
+    let (networks, routers) = try_join(
+        session.get(Service::Network, "/networks"),
+        session.get(Service::Network, "/routers"),
+    )
+    .await?;
+    let networks = list(&networks, "networks").filter_map(|seen| {
+        let (id, marks) = ours(seen)?;
+        let subnets = list(seen, "subnets").filter_map(text).collect();
+        Some(Network { id, marks, subnets })
+    });
+    let routers = list(&routers, "routers").filter_map(|seen| {
+        let (id, marks) = ours(seen)?;
+        let subnets = BTreeSet::new();
+        Some(Router { id, marks, subnets })
+    });
+    Ok((networks.collect(), routers.collect()))
+}
+
+/// The subnets that a router has a leg in.
+pub async fn legs(session: &Session, router: &str) -> Result<BTreeSet<String>, CloudError> {
+    let path = format!("/ports?device_id={router}");
+    let answer = session.get(Service::Network, &path).await?;
+    let inner = list(&answer, "ports").filter(|port| {
+        let owner = port["device_owner"].as_str().unwrap_or_default();
+        owner.contains("router_interface")
+    });
+    Ok(inner
+        .flat_map(|port| list(port, "fixed_ips"))
+        .filter_map(|one| text(&one["subnet_id"]))
         .collect())
 }
 

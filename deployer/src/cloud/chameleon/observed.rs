@@ -1,6 +1,6 @@
 //! What is in the project of our deployments: plain data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
@@ -20,6 +20,10 @@ pub struct Observed {
     pub groups: Vec<Group>,
     /// Floating IPs.
     pub addresses: Vec<Address>,
+    /// Networks of our own, as far as they were looked at.
+    pub networks: Vec<Network>,
+    /// Routers of our own, as far as they were looked at.
+    pub routers: Vec<Router>,
 }
 
 /// A lease.
@@ -45,6 +49,11 @@ impl Lease {
     /// Whether what it gives can be used now.
     pub fn active(&self) -> bool {
         matches!(self.status.as_str(), "ACTIVE" | "UPDATING")
+    }
+
+    /// Whether it is on its way.
+    pub fn comes(&self) -> bool {
+        self.lives() && !self.active()
     }
 
     /// Whether it is or will be active.
@@ -145,10 +154,32 @@ pub struct Address {
     pub address: Ipv4Addr,
     /// The marks in its description, or of the lease that gives it.
     pub marks: Marks,
-    /// Whether a lease gives it: then it goes with the lease.
-    pub leased: bool,
+    /// The lease that gives it, and with which it goes.
+    pub lease: Option<String>,
     /// The server's own address that it leads to.
     pub to: Option<Ipv4Addr>,
+}
+
+/// A network of our own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Network {
+    /// Its id.
+    pub id: String,
+    /// The marks in its description.
+    pub marks: Marks,
+    /// Its subnets.
+    pub subnets: BTreeSet<String>,
+}
+
+/// A router of our own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Router {
+    /// Its id.
+    pub id: String,
+    /// The marks in its description.
+    pub marks: Marks,
+    /// The subnets it leads out of, as far as it was asked.
+    pub subnets: BTreeSet<String>,
 }
 
 impl Observed {
@@ -160,6 +191,8 @@ impl Observed {
         self.servers.retain(|server| ours(&server.marks));
         self.groups.retain(|group| ours(&group.marks));
         self.addresses.retain(|address| ours(&address.marks));
+        self.networks.retain(|network| ours(&network.marks));
+        self.routers.retain(|router| ours(&router.marks));
         self
     }
 
@@ -178,10 +211,19 @@ impl Observed {
             let words = format!("security group {}", group.id);
             (Kind::Group, group.id.as_str(), words, &group.marks)
         });
+        let routers = self.routers.iter().map(|router| {
+            let words = format!("router {}", router.id);
+            (Kind::Router, router.id.as_str(), words, &router.marks)
+        });
+        let networks = self.networks.iter().map(|network| {
+            let words = format!("network {}", network.id);
+            (Kind::Network, network.id.as_str(), words, &network.marks)
+        });
         let leases = self.leases.iter().map(|lease| {
             let words = format!("lease {}, {}", lease.id, lease.status);
             (Kind::Lease, lease.id.as_str(), words, &lease.marks)
         });
-        servers.chain(addresses).chain(groups).chain(leases)
+        let access = addresses.chain(groups).chain(routers).chain(networks);
+        servers.chain(access).chain(leases)
     }
 }

@@ -1,7 +1,9 @@
 //! Operations: what may be done to a project. Plain data; behaviour is in `apply.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -27,13 +29,29 @@ pub enum Operation {
         id: String,
         /// What for.
         purpose: Purpose,
+        /// The nodes that the floating IPs are for that it gives.
+        nodes: BTreeSet<String>,
     },
-    /// Gets a floating IP: by a lease where the site has one to give, else by itself.
+    /// Gets floating IPs: by a lease where the site has some to give, else without one.
     Address {
-        /// The external network it is of.
+        /// The external network they are of.
         network: String,
         /// The lease's name and end; `None`: without a lease.
         lease: Option<(String, Timestamp)>,
+        /// The nodes they are for.
+        nodes: BTreeSet<String>,
+    },
+    /// Makes what is missing of a network of our own: itself, or its subnet.
+    Network {
+        /// Its range.
+        cidr: Ipv4Net,
+        /// Its name servers; none: the site's usual ones.
+        name_servers: Vec<Ipv4Addr>,
+    },
+    /// Makes what is missing of the way out of our own network: the router, or its leg in the network.
+    Router {
+        /// The external network.
+        external: String,
     },
     /// Makes the security group.
     Group,
@@ -59,6 +77,8 @@ pub enum Operation {
         node: String,
         /// Which.
         server: String,
+        /// The floating IP that is led to it.
+        address: Option<Floating>,
     },
     /// Waits for a server that is on its way.
     Await {
@@ -66,15 +86,17 @@ pub enum Operation {
         node: String,
         /// Which.
         server: String,
+        /// The floating IP that is led to it.
+        address: Option<Floating>,
     },
-    /// Leads the floating IP to a server.
+    /// Leads a floating IP to a server.
     Attach {
         /// Its node.
         node: String,
         /// Which.
         server: String,
-        /// The floating IP; `None`: the new one.
-        address: Option<String>,
+        /// The floating IP.
+        address: Floating,
     },
     /// Lets leases end later, or earlier.
     Extend {
@@ -106,12 +128,22 @@ pub struct Launch {
     pub flavor: Flavor,
     /// Its image's id.
     pub image: String,
-    /// Its network's id.
-    pub network: String,
+    /// Its network's id; `None`: the new one of our own.
+    pub network: Option<String>,
     /// The security group; `None`: the new one.
     pub group: Option<String>,
-    /// Whether it gets the floating IP.
-    pub bastion: bool,
+    /// The floating IP that is led to it.
+    pub address: Option<Floating>,
+}
+
+/// A floating IP for a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Floating {
+    /// One that is there.
+    There(String),
+    /// The one that was just got for the node.
+    New,
 }
 
 /// Under which flavor a server is made.
@@ -136,6 +168,10 @@ pub enum Kind {
     Address,
     /// A security group.
     Group,
+    /// A router, with its legs.
+    Router,
+    /// A network, with its subnets.
+    Network,
     /// A lease.
     Lease,
 }
@@ -147,6 +183,8 @@ impl Kind {
             Self::Server => "machine",
             Self::Address => "floating IP",
             Self::Group => "security group",
+            Self::Router => "router",
+            Self::Network => "network",
             Self::Lease => "lease",
         }
     }

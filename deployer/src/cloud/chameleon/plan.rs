@@ -10,7 +10,7 @@ use super::notes::note;
 use super::observed::{Address, Observed, Server};
 use super::operation::{Flavor, Launch, Operation};
 use super::settings::Settings;
-use super::{access, reserve};
+use super::{access, floating, network, reserve};
 use crate::cloud::{self, CloudError, CloudPlan, CloudStep, Wanted};
 use crate::machine::{Access, Machine, SshAccess};
 
@@ -38,6 +38,9 @@ pub(super) mod stage {
     pub(in super::super) const EXTEND: &str = "extend";
 }
 
+/// The stages before machines are made.
+const ORDER: [&str; 3] = [stage::FAILED, stage::LEASE, stage::ACCESS];
+
 /// A step that is for no node in particular.
 pub(super) fn step(stage: &str, words: String, operation: Operation) -> CloudStep {
     CloudStep {
@@ -55,12 +58,20 @@ pub(super) fn offers<'a>(view: &View<'a>) -> Result<&'a Catalog, CloudError> {
         .ok_or_else(|| CloudError::Refused("the site's offers were not looked at".into()))
 }
 
-/// Whether the site's offers are needed: something is missing that they say how to make.
+/// Whether the site's offers are needed: something is missing that they say how to make. Then a network of our own is looked at,
+/// too; where all machines run and can be reached, it is there.
 pub fn needs_offers(wanted: &Wanted, settings: &Settings, observed: &Observed) -> bool {
+    let public = settings.public(wanted);
     let chosen = choose(wanted, observed).chosen;
-    let server = |node: &String| chosen.get(node.as_str()).is_some_and(|one| !failed(one));
-    !wanted.machines.keys().all(server)
-        || observed.addresses.is_empty() && settings.bastion(wanted.machines.keys()).is_some()
+    let well = |node: &String| {
+        let server = chosen.get(node.as_str()).filter(|one| !failed(one));
+        let own = server
+            .and_then(|server| server.address())
+            .map(|(_, own)| own);
+        let led = || observed.addresses.iter().any(|one| one.to == own);
+        server.is_some() && (!public.contains(node) || own.is_some() && led())
+    };
+    !wanted.machines.keys().all(well)
 }
 
 /// What is to be done. Wanting no machines is a teardown.
@@ -70,8 +81,7 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
     }
     let Choice { chosen, orphans } = choose(view.wanted, view.observed);
     let mut result = CloudPlan::default();
-    let bastion = view.settings.bastion(view.wanted.machines.keys());
-    let address = view.observed.addresses.first();
+    let led = floating::led(view, &chosen);
     let mut steps = Vec::new();
     let broken: Vec<&Server> = chosen.values().copied().filter(|one| failed(one)).collect();
     if !broken.is_empty() {
@@ -96,13 +106,16 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
         .map(String::as_str)
         .filter(|node| there(node).is_none())
         .collect();
-    let reserved = reserve::plan(view, &missing)?;
+    let reserved = reserve::plan(view, &missing, &led)?;
     steps.extend(reserved.steps);
     result.expires = reserved.end;
+    let network = network::plan(view, &mut steps)?;
     let group = access::plan(view, &mut steps)?;
+    // Neighbours of one stage are done at the same time.
+    steps.sort_by_key(|step| ORDER.iter().position(|stage| *stage == step.stage));
     let mut machines = Vec::new();
     for node in view.wanted.machines.keys() {
-        let is_bastion = bastion == Some(node);
+        let address = reserved.addresses.get(node).cloned();
         let Some(server) = there(node) else {
             let catalog = offers(view)?;
             let flavor = reserved
@@ -118,9 +131,9 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
                 node: node.clone(),
                 flavor,
                 image: catalog.image.clone(),
-                network: catalog.network.clone(),
+                network: network.clone(),
                 group: group.clone(),
-                bastion: is_bastion,
+                address,
             };
             let mut step = step(stage::MACHINES, words, Operation::Launch(launch));
             step.node = Some(node.clone());
@@ -132,43 +145,41 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
             continue;
         };
         let id = server.id.clone();
-        let leads = |address: &&Address| {
-            server
-                .address()
-                .is_some_and(|(_, own)| address.to == Some(own))
-        };
         let (words, operation) = match server.status.as_str() {
             "ACTIVE" if server.address().is_some() => {
-                if !is_bastion || address.as_ref().is_some_and(leads) {
+                let Some(address) = address else {
                     result.machines.extend(machine_of(view, node, server));
                     continue;
-                }
-                let address = address.map(|address| address.id.clone());
+                };
                 let words = format!("lead the floating IP to {id}");
-                let server = id;
-                (
-                    words,
-                    Operation::Attach {
-                        node: node.clone(),
-                        server,
-                        address,
-                    },
-                )
+                let (node, server) = (node.clone(), id);
+                let attach = Operation::Attach {
+                    node,
+                    server,
+                    address,
+                };
+                (words, attach)
             }
-            "SHUTOFF" => (
-                format!("start {id}, which is off"),
-                Operation::Start {
-                    node: node.clone(),
-                    server: id,
-                },
-            ),
-            status => (
-                format!("wait for {id}, which is {status}"),
-                Operation::Await {
-                    node: node.clone(),
-                    server: id,
-                },
-            ),
+            "SHUTOFF" => {
+                let words = format!("start {id}, which is off");
+                let (node, server) = (node.clone(), id);
+                let start = Operation::Start {
+                    node,
+                    server,
+                    address,
+                };
+                (words, start)
+            }
+            status => {
+                let words = format!("wait for {id}, which is {status}");
+                let (node, server) = (node.clone(), id);
+                let wait = Operation::Await {
+                    node,
+                    server,
+                    address,
+                };
+                (words, wait)
+            }
         };
         let mut step = step(stage::MACHINES, words, operation);
         step.node = Some(node.clone());
@@ -232,7 +243,7 @@ fn machine_of(view: &View<'_>, node: &str, server: &Server) -> Option<Machine> {
         view.settings,
         node,
         server,
-        view.observed.addresses.first(),
+        &view.observed.addresses,
     )
 }
 
@@ -242,12 +253,13 @@ pub fn machine(
     settings: &Settings,
     node: &str,
     server: &Server,
-    floating: Option<&Address>,
+    floating: &[Address],
 ) -> Option<Machine> {
     let (network, private) = server.address()?;
     let bastion = settings.bastion(wanted.machines.keys());
     let public = floating
-        .filter(|floating| floating.to == Some(private))
+        .iter()
+        .find(|floating| floating.to == Some(private))
         .map(|floating| floating.address);
     let access = SshAccess {
         address: public.unwrap_or(private).to_string(),

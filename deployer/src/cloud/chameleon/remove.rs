@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::apply::Hands;
-use super::failure::held;
+use super::failure::{held, not_found};
 use super::observe;
 use super::observed::Server;
 use super::operation::Kind;
@@ -53,6 +54,12 @@ pub(super) async fn delete(hands: &Hands<'_>, kind: Kind, id: &str) -> Result<()
         Kind::Lease => return lease(hands, id).await,
         Kind::Address => format!("/floatingips/{id}"),
         Kind::Group => format!("/security-groups/{id}"),
+        Kind::Router => {
+            take_legs_out(hands, id).await?;
+            format!("/routers/{id}")
+        }
+        // Its subnets go with it.
+        Kind::Network => format!("/networks/{id}"),
     };
     let pace = hands.pace();
     let delete = || async { hands.session().delete(Service::Network, &path).await };
@@ -70,10 +77,38 @@ pub(super) async fn delete(hands: &Hands<'_>, kind: Kind, id: &str) -> Result<()
         })
 }
 
+/// A router goes when it leads out of no network any more.
+async fn take_legs_out(hands: &Hands<'_>, router: &str) -> Result<(), CloudError> {
+    let pace = hands.pace();
+    let path = format!("/routers/{router}/remove_router_interface");
+    for subnet in observe::legs(hands.session(), router).await? {
+        let body = json!({"subnet_id": subnet});
+        let take_out = || async {
+            match hands.session().put(Service::Network, &path, &body).await {
+                Err(error) if not_found(&error) => Ok(()),
+                result => result.map(|_| ()),
+            }
+        };
+        wait::while_failing(pace, pace.gone, held, take_out).await?;
+    }
+    Ok(())
+}
+
 /// Deletes a lease. One that is just starting cannot be deleted yet.
 pub(super) async fn lease(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
     let pace = hands.pace();
     let path = format!("/leases/{id}");
     let delete = || async { hands.session().delete(Service::Reservation, &path).await };
-    wait::while_failing(pace, pace.gone, held, delete).await
+    let deleted = wait::while_failing(pace, pace.gone, held, delete).await;
+    deleted.map_err(|error| match error {
+        error if held(&error) => CloudError::Deadline {
+            what: format!("deleting the lease {id}"),
+            seconds: pace.gone.as_secs(),
+            output: format!(
+                "{error}: the site is busy with it. `deployer teardown` tries again; if it stays so, tell the site's help desk the \
+                 lease's id"
+            ),
+        },
+        error => error,
+    })
 }

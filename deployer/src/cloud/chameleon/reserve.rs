@@ -1,12 +1,13 @@
-//! Leases and the floating IP in the plan. Pure.
+//! Leases in the plan. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::floating;
 use super::marks::{self, Purpose};
-use super::observed::{Lease, Size};
-use super::operation::{Flavor, Kind, Operation};
+use super::observed::{Address, Lease, Size};
+use super::operation::{Flavor, Floating, Kind, Operation};
 use super::plan::{View, offers, stage, step};
 use crate::cloud::{CloudError, CloudStep};
 
@@ -17,12 +18,18 @@ pub(super) struct Reserved {
     pub(super) steps: Vec<CloudStep>,
     /// Missing node → the flavor it is made under. None where there are no leases.
     pub(super) flavors: BTreeMap<String, Flavor>,
+    /// Node that no floating IP leads to yet → the one that it gets.
+    pub(super) addresses: BTreeMap<String, Floating>,
     /// When the first of the leases ends, as it will be.
     pub(super) end: Option<Timestamp>,
 }
 
-/// Plans leases for the missing nodes, and the floating IP.
-pub(super) fn plan(view: &View<'_>, missing: &BTreeSet<&str>) -> Result<Reserved, CloudError> {
+/// Plans leases for the missing nodes, and floating IPs. `led` are those that lead to their nodes already.
+pub(super) fn plan(
+    view: &View<'_>,
+    missing: &BTreeSet<&str>,
+    led: &BTreeMap<String, &Address>,
+) -> Result<Reserved, CloudError> {
     let mut reserved = Reserved::default();
     let living = |purpose| {
         let leases = view.observed.leases.iter();
@@ -37,11 +44,8 @@ pub(super) fn plan(view: &View<'_>, missing: &BTreeSet<&str>) -> Result<Reserved
             let delete = Operation::Delete { kind, id };
             reserved.steps.push(step(stage::FAILED, words, delete));
         }
-        if lease.lives() && !lease.active() {
-            let words = format!("wait for the lease {}, which is {}", lease.id, lease.status);
-            let (id, purpose) = (lease.id.clone(), lease.purpose);
-            let wait = Operation::AwaitLease { id, purpose };
-            reserved.steps.push(step(stage::LEASE, words, wait));
+        if lease.purpose == Purpose::Machines && lease.comes() {
+            reserved.steps.push(wait(lease, BTreeSet::new()));
         }
     }
     if let Some(end) = end {
@@ -68,21 +72,7 @@ pub(super) fn plan(view: &View<'_>, missing: &BTreeSet<&str>) -> Result<Reserved
             reserved.steps.push(step(stage::LEASE, words, operation));
         }
     }
-    let coming = living(Purpose::Address).any(|lease| !lease.active());
-    if view.observed.addresses.is_empty() && !coming {
-        let lease = end.map(|end| {
-            (
-                marks::lease_name(view.wanted, Purpose::Address, view.now),
-                end,
-            )
-        });
-        let network = offers(view)?.external.clone();
-        reserved.steps.push(step(
-            stage::LEASE,
-            "get a floating IP".into(),
-            Operation::Address { network, lease },
-        ));
-    }
+    reserved.addresses = floating::plan(view, led, end, &mut reserved.steps)?;
     let ends = living(Purpose::Machines).map(|lease| lease.end);
     let new = end.filter(|_| {
         let made = |flavor: &Flavor| matches!(flavor, Flavor::New(_));
@@ -90,6 +80,14 @@ pub(super) fn plan(view: &View<'_>, missing: &BTreeSet<&str>) -> Result<Reserved
     });
     reserved.end = ends.chain(new).min();
     Ok(reserved)
+}
+
+/// The step that waits for a lease, and for what it gives to nodes.
+pub(super) fn wait(lease: &Lease, nodes: BTreeSet<String>) -> CloudStep {
+    let words = format!("wait for the lease {}, which is {}", lease.id, lease.status);
+    let (id, purpose) = (lease.id.clone(), lease.purpose);
+    let wait = Operation::AwaitLease { id, purpose, nodes };
+    step(stage::LEASE, words, wait)
 }
 
 /// When new leases end: with those that are there, so that all goes at once. `None`: without leases.

@@ -7,7 +7,7 @@ use super::apply::{Hands, KINDS, id};
 use super::failure::{code, not_found};
 use super::notes::note;
 use super::observed::Server;
-use super::operation::{Flavor, Launch};
+use super::operation::{Flavor, Floating, Launch};
 use super::session::Service;
 use super::{address, marks, observe, remove};
 use crate::cloud::user_data::{self, Extra};
@@ -17,7 +17,12 @@ use crate::machine::Machine;
 /// What Nova takes as user data, in bytes: 64 KiB once it is encoded.
 const LIMIT: usize = 48 * 1024 - 1;
 
-/// Makes a node's server and waits until it runs; leads the floating IP there if it is the bastion.
+/// Images of before April 2025 run firewalld, which lets in nothing but SSH; newer ones do not on virtual machines, where the security
+/// group decides. So it is switched off where it is. Not waited for: systemd is still busy with the boot.
+const NO_SECOND_FIREWALL: &str = "! systemctl cat firewalld.service >/dev/null 2>&1 || \
+     systemctl disable --now --no-block firewalld.service";
+
+/// Makes a node's server and waits until it runs; leads its floating IP there if it gets one.
 pub(super) async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine, CloudError> {
     let node = launch.node.as_str();
     let flavor = match &launch.flavor {
@@ -28,6 +33,10 @@ pub(super) async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine
         Some(group) => group.clone(),
         None => hands.made(note::GROUP)?,
     };
+    let network = match &launch.network {
+        Some(network) => network.clone(),
+        None => hands.made(note::NETWORK)?,
+    };
     let machine = hands.wanted.machines.get(node).ok_or_else(|| {
         CloudError::Refused(format!("{node}: is not wanted, and still to be made"))
     })?;
@@ -35,7 +44,10 @@ pub(super) async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine
         machine,
         &hands.wanted.user_key,
         &hands.settings().ssh_keys,
-        Extra::default(),
+        Extra {
+            boot: vec![vec!["sh", "-c", NO_SECOND_FIREWALL]],
+            ..Extra::default()
+        },
         LIMIT,
     )?;
     let marks = marks::of(hands.wanted, Some(node));
@@ -43,7 +55,7 @@ pub(super) async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine
         "name": format!("{}-{node}", hands.wanted.deployment),
         "imageRef": launch.image,
         "flavorRef": flavor,
-        "networks": [{"uuid": launch.network}],
+        "networks": [{"uuid": network}],
         "security_groups": [{"name": group}],
         "metadata": marks,
         "user_data": user_data::encode(&text),
@@ -63,22 +75,19 @@ pub(super) async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine
     };
     let server = wait::make_once(hands.pace(), KINDS, make, find).await?;
     hands.notes.record(&note::server(node), &server)?;
-    let seen = until_active(hands, node, &server).await?;
-    if launch.bastion {
-        address::attach(hands, &seen, None).await?;
-    }
-    hands.machine(node, &seen).await
+    running(hands, node, &server, launch.address.as_ref()).await
 }
 
-/// Waits until a server runs, and leads the floating IP there if it is the bastion.
+/// Waits until a server runs, and leads its floating IP there if it gets one.
 pub(super) async fn running(
     hands: &Hands<'_>,
     node: &str,
     id: &str,
+    address: Option<&Floating>,
 ) -> Result<Machine, CloudError> {
     let seen = until_active(hands, node, id).await?;
-    if hands.settings().bastion(hands.wanted.machines.keys()) == Some(node) {
-        address::attach(hands, &seen, None).await?;
+    if let Some(address) = address {
+        address::attach(hands, node, &seen, address).await?;
     }
     hands.machine(node, &seen).await
 }
@@ -139,7 +148,12 @@ fn advice(fault: &str) -> &'static str {
 }
 
 /// Starts a server that is off.
-pub(super) async fn start(hands: &Hands<'_>, node: &str, id: &str) -> Result<Machine, CloudError> {
+pub(super) async fn start(
+    hands: &Hands<'_>,
+    node: &str,
+    id: &str,
+    address: Option<&Floating>,
+) -> Result<Machine, CloudError> {
     let path = format!("/servers/{id}/action");
     let body = json!({"os-start": null});
     match hands.session().post(Service::Compute, &path, &body).await {
@@ -150,5 +164,5 @@ pub(super) async fn start(hands: &Hands<'_>, node: &str, id: &str) -> Result<Mac
         }
     }
     // It says SHUTOFF for a moment longer.
-    running(hands, node, id).await
+    running(hands, node, id, address).await
 }

@@ -116,11 +116,13 @@ pub struct Session {
 impl Session {
     /// Prepares one. `pause` is the first pause before a call is repeated.
     pub fn new(login: Login, pause: Duration) -> Result<Self, CloudError> {
-        let http = Client::builder()
+        let mut http = Client::builder()
             .connect_timeout(Duration::from_secs(15))
-            .timeout(Duration::from_secs(90))
-            .build()
-            .map_err(|error| unreached("client", &error))?;
+            .timeout(Duration::from_secs(90));
+        if let Some(trusted) = &login.trusted {
+            http = http.tls_certs_only(trusted.certificates.clone());
+        }
+        let http = http.build().map_err(|error| unreached("client", &error))?;
         Ok(Self {
             http,
             login,

@@ -14,7 +14,7 @@ pub fn plan(observed: &Observed) -> CloudPlan {
     }
     let leased = |id: &str| {
         let mut addresses = observed.addresses.iter();
-        addresses.any(|address| address.id == id && address.leased)
+        addresses.any(|address| address.id == id && address.lease.is_some())
     };
     for (kind, id, words, _) in observed.things() {
         let stage = match kind {
@@ -22,6 +22,8 @@ pub fn plan(observed: &Observed) -> CloudPlan {
             // It goes with its lease.
             Kind::Address if leased(id) => continue,
             Kind::Address | Kind::Group => "access",
+            Kind::Router => "router",
+            Kind::Network => "network",
             Kind::Lease => "leases",
         };
         let id = id.to_owned();

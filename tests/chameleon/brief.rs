@@ -1,0 +1,91 @@
+//! A pipeline whose lease ends while it runs, as its user sees it: what is lost is said, and nothing is built anew without a word.
+
+use std::time::{Duration, Instant};
+
+use super::desk::{Desk, says};
+use super::openstack::OpenStack;
+use super::watcher::THIS_BOX;
+use super::whole::found;
+
+const NAME: &str = "brief";
+
+fn inventory(lease: &str) -> String {
+    format!(
+        "\
+name: {NAME}
+cloud: chameleon
+nodes:
+  vm1: {{ roles: [zookeeper, kafka, couchdb, consumer, producer] }}
+kafka: {{ replication: 1 }}
+couchdb: {{ distribution: pouchdb }}
+producer: {{ count: 0 }}
+clouds:
+  chameleon: {{ ssh_from: [{THIS_BOX}], lease: {lease} }}
+"
+    )
+}
+
+/// One with the shortest lease there is.
+pub(crate) struct Brief<'a> {
+    desk: Desk<'a>,
+    cloud: &'a OpenStack,
+}
+
+impl<'a> Brief<'a> {
+    /// Brings it up.
+    pub(crate) fn begin(cloud: &'a OpenStack) -> Self {
+        let desk = Desk::new(cloud);
+        let file = desk.write(&inventory("2m"));
+        let said = desk.run(0, &["up", "--inventory", &file, "--yes"]);
+        says(&said, &["20 are documents, 0 twice", "the lease ends at"]);
+        // Its producer goes on for ever.
+        let said = desk.run(0, &["status"]);
+        says(&said, &["all is well", "min: then the machines"]);
+        Self { desk, cloud }
+    }
+
+    /// Waits for the end of its lease, and begins again.
+    pub(crate) async fn end(self) {
+        let desk = &self.desk;
+        let start = Instant::now();
+        loop {
+            if !self.has_machines().await {
+                break;
+            }
+            // It was to end two minutes after it began, and the site looks every ten seconds.
+            assert!(start.elapsed() < Duration::from_mins(3), "it goes on");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let over = "the lease ended at";
+        let lost = "the machines and all documents on them";
+        // The machines go some seconds before.
+        let mut said = desk.run(1, &["status"]);
+        while !said.contains(over) {
+            assert!(start.elapsed() < Duration::from_mins(3), "{said}");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            said = desk.run(1, &["status"]);
+        }
+        says(&said, &[over, lost, "vm1"]);
+        let file = desk.write(&inventory("3h"));
+        let gone = "vm1: the data of zookeeper and kafka and couchdb is gone with its machine";
+        says(&desk.run(2, &["plan", "--inventory", &file]), &[over, gone]);
+        let up = ["up", "--inventory", &file, "--yes"];
+        let refused = ["this would lose data", gone, "--destroy-data vm1"];
+        says(&desk.run(64, &up), &refused);
+        assert!(!self.has_machines().await);
+
+        let said = desk.run(0, &[&up[..], &["--destroy-data", "vm1"]].concat());
+        says(&said, &["20 are documents, 0 twice", "in 3 h"]);
+        says(&desk.run(0, &["status"]), &["all is well"]);
+        says(&desk.run(0, &["teardown", "--yes"]), &["nothing is left"]);
+        assert_eq!(found(self.cloud, NAME).await, None);
+    }
+
+    async fn has_machines(&self) -> bool {
+        let found = found(self.cloud, NAME).await.expect("it is listed");
+        found
+            .things
+            .iter()
+            .any(|thing| thing.starts_with("machine"))
+    }
+}

@@ -1,0 +1,103 @@
+//! A user's box, with the binary as a user calls it.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::openstack::OpenStack;
+use super::watcher::command;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_deployer");
+
+/// A user's box. It knows one deployment.
+pub(crate) struct Desk<'a> {
+    directory: tempfile::TempDir,
+    cloud: &'a OpenStack,
+}
+
+impl<'a> Desk<'a> {
+    pub(crate) fn new(cloud: &'a OpenStack) -> Self {
+        Self {
+            directory: tempfile::tempdir().expect("a directory"),
+            cloud,
+        }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
+    }
+
+    /// Writes an inventory; its path.
+    pub(crate) fn write(&self, inventory: &str) -> String {
+        let path = self.path("inventory.yaml");
+        std::fs::write(&path, inventory).expect("an inventory");
+        path
+    }
+
+    /// Runs a command line; fails unless it ends with this code. Returns what it said.
+    pub(crate) fn run(&self, code: i32, words: &[&str]) -> String {
+        let start = Instant::now();
+        let output = command(BINARY, words)
+            .args(["--state-dir", &self.path("state")])
+            .env("XDG_RUNTIME_DIR", self.directory.path())
+            .env("OS_CLIENT_CONFIG_FILE", &self.cloud.clouds)
+            .env("OS_CLOUD", "alice")
+            .output()
+            .expect("the deployer starts");
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stderr),
+            String::from_utf8_lossy(&output.stdout)
+        );
+        eprintln!(
+            "    deployer {} after {:?}",
+            words.join(" "),
+            start.elapsed()
+        );
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+        said
+    }
+
+    /// Where a node believes another one of a deployment to be.
+    pub(crate) fn believes(&self, node: &str, name: &str) -> String {
+        let state = self.path("state");
+        let words = [
+            "ssh",
+            node,
+            "--state-dir",
+            &state,
+            "--",
+            "getent",
+            "ahostsv4",
+            name,
+        ];
+        let output = command(BINARY, &words)
+            .env("XDG_RUNTIME_DIR", self.directory.path())
+            .output()
+            .expect("the deployer starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{node}: {said}");
+        let address = String::from_utf8_lossy(&output.stdout);
+        let first = address.split_whitespace().next();
+        first.unwrap_or_default().to_owned()
+    }
+}
+
+/// The agents lie beside the binary; builds them where `cargo test` was called for this package only.
+pub(crate) fn agents() {
+    let beside = Path::new(BINARY).parent().expect("a directory");
+    if beside.join("producer").is_file() && beside.join("consumer").is_file() {
+        return;
+    }
+    let built = command(env!("CARGO"), &["build", "--package", "agent", "--bins"]).status();
+    assert!(
+        built.is_ok_and(|status| status.success()),
+        "the agents were not built"
+    );
+}
+
+#[track_caller]
+pub(crate) fn says(said: &str, words: &[&str]) {
+    for words in words {
+        assert!(said.contains(words), "`{words}` is missing:\n{said}");
+    }
+}

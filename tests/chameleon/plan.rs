@@ -1,0 +1,194 @@
+//! Plans from data alone: a network of our own, and who gets which floating IP.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use deployer::cloud::chameleon::Settings;
+use deployer::cloud::chameleon::catalog::{Catalog, Offer};
+use deployer::cloud::chameleon::marks::{self, Marks, Purpose};
+use deployer::cloud::chameleon::observed::{
+    Address, Lease, Network, Observed, Reservation, Router, Size,
+};
+use deployer::cloud::chameleon::operation::{Floating, Operation};
+use deployer::cloud::chameleon::plan::{View, plan};
+use deployer::cloud::{self, CloudPlan};
+use jiff::Timestamp;
+
+use super::bench::{Deployment, words};
+use super::openstack::settings;
+
+const NODES: [&str; 3] = ["vm1", "vm2", "vm3"];
+
+fn now() -> Timestamp {
+    "2026-11-21T10:00:30Z".parse().expect("time")
+}
+
+fn ours(node: Option<&str>) -> Marks {
+    let mut marks = Marks::from([(marks::ID.to_owned(), "0123456789ab".to_owned())]);
+    marks.extend(node.map(|node| (marks::NODE.to_owned(), node.to_owned())));
+    marks
+}
+
+/// All three need a floating IP: the first is the bastion, the others are brokers that a laptop must reach.
+fn planned(observed: &Observed) -> CloudPlan {
+    let mut demo = Deployment::new("0123456789ab", &NODES);
+    for node in ["vm2", "vm3"] {
+        demo.wanted.machines.get_mut(node).expect("a node").open = true;
+    }
+    let laptop = Ipv4Addr::new(192, 0, 2, 9);
+    demo.wanted.outside.insert("laptop".into(), laptop);
+    let settings = Settings {
+        network: "own".into(),
+        ..settings()
+    };
+    let offer = Offer {
+        id: "2".into(),
+        name: "m1.small".into(),
+        size: Size::default(),
+    };
+    let catalog = Catalog {
+        image: "image".into(),
+        external: "public".into(),
+        flavors: NODES.map(|node| (node.to_owned(), offer.clone())).into(),
+        ..Catalog::default()
+    };
+    let view = View {
+        wanted: &demo.wanted,
+        settings: &settings,
+        observed,
+        catalog: Some(&catalog),
+        now: now(),
+    };
+    plan(&view).expect("a plan")
+}
+
+/// Node → network and floating IP that it is launched with.
+fn launches(plan: &CloudPlan) -> BTreeMap<&str, (Option<&str>, Option<&Floating>)> {
+    let launches = plan.steps.iter().filter_map(|step| match &step.operation {
+        cloud::Operation::Chameleon(Operation::Launch(launch)) => Some(launch),
+        _ => None,
+    });
+    launches
+        .map(|one| {
+            let (network, address) = (one.network.as_deref(), one.address.as_ref());
+            (one.node.as_str(), (network, address))
+        })
+        .collect()
+}
+
+#[test]
+fn a_network_is_made_as_far_as_it_is_missing() {
+    let subnets = BTreeSet::from(["subnet".to_owned()]);
+    let network = |subnets: &BTreeSet<String>| Network {
+        id: "network".into(),
+        marks: ours(None),
+        subnets: subnets.clone(),
+    };
+    let router = |subnets: &BTreeSet<String>| Router {
+        id: "router".into(),
+        marks: ours(None),
+        subnets: subnets.clone(),
+    };
+    let none = BTreeSet::new();
+    for (networks, routers, makes, routes) in [
+        (vec![], vec![], true, true),
+        (vec![network(&none)], vec![], true, true),
+        (vec![network(&subnets)], vec![], false, true),
+        (vec![network(&subnets)], vec![router(&none)], false, true),
+        (
+            vec![network(&subnets)],
+            vec![router(&subnets)],
+            false,
+            false,
+        ),
+    ] {
+        let plan = planned(&Observed {
+            networks,
+            routers,
+            ..Observed::default()
+        });
+        let said = words(&plan);
+        let network = "[lease] make the network 10.77.0.0/24";
+        let router = "[access] make a router from it to the outside";
+        assert_eq!(said.contains(network), makes, "{said}");
+        assert_eq!(said.contains(router), routes, "{said}");
+        let there = (!makes).then_some("network");
+        assert!(launches(&plan).values().all(|one| one.0 == there), "{said}");
+    }
+}
+
+#[test]
+fn floating_ips_that_are_there_or_on_their_way_are_used_first() {
+    let address = |id: &str, node| Address {
+        id: id.into(),
+        address: Ipv4Addr::new(198, 51, 100, 1),
+        marks: ours(node),
+        lease: None,
+        to: None,
+    };
+    let lease = Lease {
+        id: "lease".into(),
+        name: String::new(),
+        marks: ours(None),
+        purpose: Purpose::Address,
+        status: "PENDING".into(),
+        end: now(),
+        reservations: vec![Reservation {
+            id: "reservation".into(),
+            amount: 1,
+            size: Size::default(),
+        }],
+    };
+    let given = |addresses: Vec<Address>, leases: Vec<Lease>| {
+        planned(&Observed {
+            addresses,
+            leases,
+            ..Observed::default()
+        })
+    };
+    let there = |id: &str| Floating::There(id.into());
+
+    // Each node its own, whatever the order.
+    let plan = given(vec![address("a", Some("vm3")), address("b", None)], vec![]);
+    let launched = launches(&plan);
+    assert_eq!(launched["vm1"].1, Some(&there("b")));
+    assert_eq!(launched["vm2"].1, Some(&Floating::New));
+    assert_eq!(launched["vm3"].1, Some(&there("a")));
+    let said = words(&plan);
+    assert!(said.contains("get a floating IP for vm2"), "{said}");
+
+    // What a lease will give is waited for, and only the rest is asked for.
+    let plan = given(vec![address("a", None)], vec![lease]);
+    let said = words(&plan);
+    assert!(
+        said.contains("wait for the lease lease, which is PENDING"),
+        "{said}"
+    );
+    assert!(said.contains("get a floating IP for vm3"), "{said}");
+    assert_eq!(launches(&plan)["vm1"].1, Some(&there("a")));
+}
+
+#[test]
+fn a_range_that_cannot_be_ours_is_refused_before_a_call() {
+    for (cidr, good) in [
+        ("10.77.0.0/24", true),
+        ("192.168.0.0/16", true),
+        ("10.0.0.0/8", false),
+        ("10.77.0.1/24", false),
+        ("10.77.0.0/30", false),
+        ("198.51.100.0/24", false),
+        ("ten", false),
+    ] {
+        let settings = Settings {
+            cidr: cidr.into(),
+            ..settings()
+        };
+        let problems = settings.problems(&BTreeSet::from(["vm1".to_owned()]));
+        let said = problems.join("; ");
+        assert_eq!(said.is_empty(), good, "{cidr}: {said}");
+        assert!(
+            good || said.contains(&format!("`cidr`: `{cidr}`")),
+            "{said}"
+        );
+    }
+}
