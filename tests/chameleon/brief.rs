@@ -66,7 +66,7 @@ impl<'a> Brief<'a> {
             said = desk.run(1, &["status"]);
         }
         says(&said, &[over, lost, "vm1"]);
-        let file = desk.write(&inventory("2h"));
+        let file = desk.write(&inventory("150m"));
         let gone = "vm1: the data of zookeeper and kafka and couchdb is gone with its machine";
         says(&desk.run(2, &["plan", "--inventory", &file]), &[over, gone]);
         let up = ["up", "--inventory", &file, "--yes"];
@@ -75,7 +75,7 @@ impl<'a> Brief<'a> {
         assert!(!self.has_machines().await);
 
         let said = desk.run(0, &[&up[..], &["--destroy-data", "vm1"]].concat());
-        says(&said, &["20 are documents, 0 twice", "in 119 min"]);
+        says(&said, &["20 are documents, 0 twice", "in 2 h"]);
         says(&desk.run(0, &["status"]), &["all is well"]);
         says(&desk.run(0, &["teardown", "--yes"]), &["nothing is left"]);
         assert_eq!(found(self.cloud, NAME).await, None);
