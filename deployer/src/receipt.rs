@@ -35,6 +35,9 @@ pub struct Receipt {
     pub choices: Choices,
     /// What a cloud keeps for itself, such as the local network's number.
     pub cloud_notes: BTreeMap<String, String>,
+    /// Something was changed, and no canaries have proved since that events arrive: the next `up` owes that, even with nothing to do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unproven: bool,
 }
 
 impl Receipt {
@@ -56,6 +59,7 @@ impl Receipt {
             epochs: BTreeMap::new(),
             choices: Choices::default(),
             cloud_notes: BTreeMap::new(),
+            unproven: false,
         }
     }
 }

@@ -98,6 +98,7 @@ impl World {
                     .into(),
                 choices: Choices::default(),
                 cloud_notes: BTreeMap::new(),
+                unproven: false,
             },
             secrets: Secrets {
                 couchdb_admin_password: Secret::new("admin-password"),

@@ -17,10 +17,11 @@ use super::crew::{PATIENCE_FOR_NEW, PATIENCE_FOR_RUNNING};
 use super::draft::Draft;
 use super::failure::failed;
 use super::fetch::{fetch, relays};
-use super::look::{Viewpoint, look};
+use super::look::{Look, Viewpoint, look};
 use super::machines::{make_machines, provide};
 use super::record::{hold, intend, remember};
-use super::{last_words, target, verify};
+use super::verify::{self, Proof};
+use super::{last_words, target};
 
 /// Canaries that each producer sends when something changed.
 const CANARIES: u32 = 20;
@@ -89,20 +90,30 @@ pub async fn run(
             remember(receipt, &draft);
             hold(receipt, &draft, &seen, true);
         })?;
-        let facts = match draft.topology.nodes.len() {
-            1 => "1 node, nothing to do".to_owned(),
-            nodes => format!("{nodes} nodes, nothing to do"),
+        let owed = journal.receipt().unproven;
+        let nodes = match draft.topology.nodes.len() {
+            1 => "1 node".to_owned(),
+            nodes => format!("{nodes} nodes"),
+        };
+        let but = if owed {
+            " but to prove what an earlier `up` changed"
+        } else {
+            ""
         };
         reporter.event(&Event::Note(format!(
-            "{facts} ({:.2} s)",
+            "{nodes}, nothing to do{but} ({:.2} s)",
             started.elapsed().as_secs_f64()
         )));
+        let proof = match owed {
+            true => prove(&draft, &seen, &journal, reporter).await?,
+            false => None,
+        };
         last_words::say(
             &draft,
             &seen,
             journal.directory(),
             options,
-            None,
+            proof.as_ref(),
             reporter,
             out,
         )
@@ -118,6 +129,7 @@ pub async fn run(
     let stop = Stop::on_interrupt();
     journal.change(|receipt| {
         remember(receipt, &draft);
+        receipt.unproven = true;
         for look in &seen.clouds {
             for node in look.wanted.machines.keys() {
                 intend(receipt, node, look.name);
@@ -179,7 +191,7 @@ pub async fn run(
     }
 
     let proving = Instant::now();
-    let proved = verify::prove(&seen.crew, &draft.topology, CANARIES, reporter);
+    let proved = prove(&draft, &seen, &journal, reporter);
     let proof = stop.unless(1, proved).await.ok_or_else(interrupted)??;
     times.since("proof", proving);
     let seconds = started.elapsed().as_secs_f64();
@@ -200,6 +212,18 @@ pub async fn run(
     stop.unless(1, said).await.ok_or_else(interrupted)??;
     seen.crew.close(true).await?;
     Ok(0)
+}
+
+/// Proves that events arrive, and notes that nothing is owed any more.
+async fn prove(
+    draft: &Draft,
+    seen: &Look,
+    journal: &Journal,
+    reporter: &dyn Reporter,
+) -> Result<Option<Proof>, CommandError> {
+    let proof = verify::prove(&seen.crew, &draft.topology, CANARIES, reporter).await?;
+    journal.change(|receipt| receipt.unproven = false)?;
+    Ok(proof)
 }
 
 /// What Ctrl-C ends with: no step was left half done, unless it was pressed twice.

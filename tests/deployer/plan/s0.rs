@@ -147,6 +147,7 @@ impl Deployment {
                 .collect(),
             choices: Choices::default(),
             cloud_notes: BTreeMap::new(),
+            unproven: false,
         };
         Self {
             world: FakeWorld::new(topology.nodes.keys().map(String::as_str)),

@@ -1,5 +1,6 @@
 //! The deployer as a user calls it: a program with a home, an inventory and a state directory of its own.
 
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -109,6 +110,19 @@ impl Product {
         let running = self.start(arguments);
         std::thread::sleep(after);
         drop(running);
+    }
+
+    /// Kills a command when it says these words; it has to.
+    pub(super) fn kill_at(&self, words: &str, arguments: &[&str]) {
+        let mut command = self.command(&["timeout", LIMIT, PROGRAM], arguments);
+        let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut running = Running(command.process_group(0).spawn().expect("it runs"));
+        let said = running.0.stderr.take().expect("its messages");
+        let mut lines = BufReader::new(said).lines().map_while(Result::ok);
+        assert!(
+            lines.any(|line| line.contains(words)),
+            "{arguments:?} never said `{words}`"
+        );
     }
 
     /// Documents of a topic.
