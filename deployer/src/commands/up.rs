@@ -104,9 +104,10 @@ pub async fn run(
             "{nodes}, nothing to do{but} ({:.2} s)",
             started.elapsed().as_secs_f64()
         )));
-        let proof = match owed {
-            true => prove(&draft, &seen, &journal, reporter).await?,
-            false => None,
+        let proof = if owed {
+            prove(&draft, &seen, &journal, reporter).await?
+        } else {
+            None
         };
         last_words::say(
             &draft,
