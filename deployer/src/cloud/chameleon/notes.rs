@@ -28,6 +28,11 @@ pub mod note {
         format!("chameleon address {node}")
     }
 
+    /// When a node's server was asked for (RFC 3339), before the call; empty once the answer is there.
+    pub fn asked(node: &str) -> String {
+        format!("chameleon server asked for {node}")
+    }
+
     /// The server of a node.
     pub fn server(node: &str) -> String {
         format!("chameleon server {node}")

@@ -1,5 +1,6 @@
 //! Servers: making, starting and waiting for them.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -16,6 +17,9 @@ use crate::machine::Machine;
 
 /// What Nova takes as user data, in bytes: 64 KiB once it is encoded.
 const LIMIT: usize = 48 * 1024 - 1;
+
+/// So long after it was asked for, a server that is not listed will not come any more.
+const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(20);
 
 /// Images of before April 2025 run firewalld, which lets in nothing but SSH; newer ones do not on virtual machines, where the security
 /// group decides. So it is switched off where it is. Not waited for: systemd is still busy with the boot.
@@ -73,9 +77,43 @@ pub(super) async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine
             .filter(|one| hands.ours(&one.marks) && one.lives() && one.node() == Some(node));
         Ok(same.next().map(|server| server.id))
     };
-    let server = wait::make_once(hands.pace(), KINDS, make, find).await?;
+    let server = if let Some(server) = on_its_way(hands, node, &find).await? {
+        server
+    } else {
+        let (asked, now) = (note::asked(node), Timestamp::now().to_string());
+        hands.notes.record(&asked, &now)?;
+        let made = wait::make_once(hands.pace(), KINDS, make, &find).await;
+        if !made.as_ref().is_err_and(KINDS.unanswered) {
+            hands.notes.record(&asked, "")?;
+        }
+        made?
+    };
     hands.notes.record(&note::server(node), &server)?;
     running(hands, node, &server, launch.address.as_ref()).await
+}
+
+/// Looks for the server that an earlier run asked for and died: Nova does what it was asked, and only then lists it, and a second
+/// server for the node would take the place of another in the lease.
+async fn on_its_way<F: Future<Output = Result<Option<String>, CloudError>>>(
+    hands: &Hands<'_>,
+    node: &str,
+    find: impl Fn() -> F,
+) -> Result<Option<String>, CloudError> {
+    let asked = hands.notes.get(&note::asked(node));
+    let Some(asked) = asked.and_then(|time| time.parse::<Timestamp>().ok()) else {
+        return Ok(None);
+    };
+    let words = "an earlier run asked for a server; it may be on its way";
+    hands.progress.line(Some(node), words);
+    loop {
+        if let Some(id) = find().await? {
+            return Ok(Some(id));
+        }
+        if Timestamp::now().duration_since(asked) > ON_ITS_WAY {
+            return Ok(None);
+        }
+        sleep(hands.pace().poll).await;
+    }
 }
 
 /// Waits until a server runs, and leads its floating IP there if it gets one.
