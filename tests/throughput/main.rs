@@ -1,7 +1,7 @@
 //! How fast the agents are, each beside something named that does the same work on the same servers.
 //!
 //! ```text
-//! cargo bench -p agent                        # all figures; less than ten minutes
+//! cargo bench -p agent                        # all figures; about ten minutes
 //! cargo bench -p agent -- producer            # some of them
 //! ```
 //!
@@ -15,6 +15,13 @@
 //! are those of the middle ones. Kafka (two brokers, every partition on both) and ZooKeeper come by Maven, as in the tests.
 //! `CouchDB` is the release whose archive (tar.gz) `DEPLOYER_TEST_COUCHDB` names; without one it is the tests' double in
 //! memory: ratios then show what the clients cost, rates and latencies say nothing of `CouchDB`.
+//!
+//! Such an archive comes out of `CouchDB`'s sources (3.5, with Erlang 25) in a minute:
+//!
+//! ```text
+//! ./configure --disable-docs --disable-fauxton --disable-spidermonkey --js-engine quickjs
+//! make release && tar -czf couchdb.tar.gz -C rel couchdb
+//! ```
 
 #![allow(
     clippy::unwrap_used,
