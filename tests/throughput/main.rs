@@ -1,7 +1,7 @@
 //! How fast the agents are, each beside something named that does the same work on the same servers.
 //!
 //! ```text
-//! cargo bench -p agent                        # all figures; about ten minutes
+//! cargo bench -p agent                        # all figures; less than ten minutes
 //! cargo bench -p agent -- producer            # some of them
 //! ```
 //!
@@ -19,7 +19,7 @@
 //! Such an archive comes out of `CouchDB`'s sources (3.5, with Erlang 25) in a minute:
 //!
 //! ```text
-//! ./configure --disable-docs --disable-fauxton --disable-spidermonkey --js-engine quickjs
+//! ./configure --disable-docs --disable-fauxton --without-proper --disable-spidermonkey --js-engine quickjs
 //! make release && tar -czf couchdb.tar.gz -C rel couchdb
 //! ```
 
