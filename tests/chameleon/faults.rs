@@ -134,14 +134,25 @@ async fn lost_answers_and_an_expired_token_change_nothing() {
     let machines = demo.up(&behind(openstack, &proxy)).await.expect("up");
     assert_eq!(machines.len(), 2);
     proxy.take_calls();
+    // A lease may become active while it is looked at: its floating IPs are looked for later.
+    let late = Fault::Late(Duration::from_millis(500));
+    proxy.fault("GET", "/leases", 1, late);
     let plan = demo.plan(&behind(openstack, &proxy)).await.expect("plan");
     let calls = proxy.take_calls();
     assert_eq!(calls.len(), 5, "{calls:?}");
+    let last = calls.last().expect("calls");
+    assert!(last.contains("/floatingips"), "{calls:?}");
     assert!(
         plan.steps.is_empty() && plan.orphans.is_empty(),
         "{}",
         words(&plan)
     );
+    // What a lease gives is not to be seen while it is made.
+    let making = Fault::Replace(ALL, "\"CREATING\"");
+    proxy.fault("GET", "/leases", 1, making);
+    let again = demo.plan(&behind(openstack, &proxy)).await.expect("plan");
+    assert_eq!(words(&again), words(&plan));
+    assert_eq!(proxy.take_calls().len(), 9);
     let found = openstack.cloud("bob").deployments().await.expect("list");
     let ours = found.iter().find(|found| found.id == "c00000000002");
     let things = &ours.expect("it is listed").things;

@@ -4,6 +4,7 @@
 //! path is the port of the service behind. With a certificate it speaks TLS.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -17,6 +18,8 @@ pub(crate) enum Fault {
     Refuse(u16, &'static str),
     /// It is done, and the answer gets lost.
     LoseAnswer,
+    /// It is done, and the answer comes this much later.
+    Late(Duration),
     /// It is done, and each of these texts in its answer is replaced by that.
     Replace(&'static [&'static str], &'static str),
 }
@@ -170,6 +173,7 @@ async fn serve(
         }
         match fault {
             Some(Fault::LoseAnswer) => return,
+            Some(Fault::Late(time)) => tokio::time::sleep(time).await,
             Some(Fault::Replace(all, by)) => {
                 body = all.iter().fold(body, |body, one| body.replace(one, by));
             }

@@ -49,7 +49,7 @@ pub use settings::Settings;
 
 use super::wait::Pace;
 use notes::note;
-use observed::Observed;
+use observed::{Lease, Observed};
 use session::Session;
 
 /// One project at one site.
@@ -79,8 +79,17 @@ impl Chameleon {
         })
     }
 
+    /// What a lease gives is not told while the site makes it, as a killed run may have asked for a moment ago: that is waited for.
     async fn observe(&self, id: &str) -> Result<Observed, CloudError> {
-        Ok(observe::everything(&self.session).await?.of(id))
+        let start = Instant::now();
+        loop {
+            let observed = observe::everything(&self.session).await?.of(id);
+            let making = observed.leases.iter().any(Lease::made_just_now);
+            if !making || start.elapsed() > self.pace.settle {
+                return Ok(observed);
+            }
+            sleep(self.pace.poll).await;
+        }
     }
 
     /// Looks at networks of our own, too.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use futures_util::future::{try_join, try_join4};
+use futures_util::future::{try_join, try_join3};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -15,19 +15,10 @@ use super::session::{Service, Session};
 use crate::cloud::CloudError;
 use crate::cloud::rules::{Rule, Source};
 
-/// Looks at all that any deployment has, but for networks of its own: four calls at the same time.
+/// Looks at all that any deployment has, but for networks of its own: at the same time, as far as they do not need each other.
 pub async fn everything(session: &Session) -> Result<Observed, CloudError> {
-    let (leases, servers, groups, addresses) = try_join4(
-        leases(session),
-        servers(session),
-        groups(session),
-        floating(session),
-    )
-    .await?;
-    let addresses = addresses
-        .iter()
-        .filter_map(|seen| address(seen, &leases))
-        .collect();
+    let ((leases, addresses), servers, groups) =
+        try_join3(leased(session), servers(session), groups(session)).await?;
     Ok(Observed {
         leases,
         servers,
@@ -221,14 +212,19 @@ fn address(seen: &Value, leases: &[Lease]) -> Option<Address> {
     })
 }
 
-/// Floating IPs of ours, by leases and by themselves.
-pub async fn addresses(session: &Session) -> Result<Vec<Address>, CloudError> {
+/// Leases of ours, and floating IPs by leases and by themselves. One after the other: a lease that is active has its floating IPs,
+/// and who had looked for those before would miss them.
+async fn leased(session: &Session) -> Result<(Vec<Lease>, Vec<Address>), CloudError> {
     let leases = leases(session).await?;
     let seen = floating(session).await?;
-    Ok(seen
-        .iter()
-        .filter_map(|one| address(one, &leases))
-        .collect())
+    let ours = seen.iter().filter_map(|one| address(one, &leases));
+    let addresses = ours.collect();
+    Ok((leases, addresses))
+}
+
+/// Floating IPs of ours.
+pub async fn addresses(session: &Session) -> Result<Vec<Address>, CloudError> {
+    Ok(leased(session).await?.1)
 }
 
 /// Networks and routers of ours.

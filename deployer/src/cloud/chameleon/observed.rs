@@ -56,9 +56,16 @@ impl Lease {
         self.lives() && !self.active()
     }
 
+    /// Whether the site is still writing down what it gives.
+    pub fn made_just_now(&self) -> bool {
+        self.status == "CREATING"
+    }
+
     /// Whether it is or will be active.
     pub fn lives(&self) -> bool {
-        self.active() || matches!(self.status.as_str(), "PENDING" | "STARTING")
+        self.active()
+            || self.made_just_now()
+            || matches!(self.status.as_str(), "PENDING" | "STARTING")
     }
 }
 
