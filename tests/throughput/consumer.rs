@@ -30,7 +30,7 @@ pub fn throughput(cluster: &Cluster, couchdb: &Server, directory: &Path) {
         let documents = fill(cluster, &topic, partitions);
         let (mut ours, mut raw, mut single) =
             (Rates::default(), Rates::default(), Rates::default());
-        let mut used = Used::default();
+        let (mut used, mut write) = (Used::default(), 0.0);
         for turn in 0..TURNS {
             let name = |what: &str| {
                 let name = format!("{what}-{partitions}-{turn}");
@@ -38,10 +38,11 @@ pub fn throughput(cluster: &Cluster, couchdb: &Server, directory: &Path) {
                 name
             };
             let database = name("agent");
-            let config = config(cluster, couchdb, directory, &topic, &database, free());
-            let (events, time, last) = agent(couchdb, &config, &database);
-            ours.push(events, time);
-            used = last;
+            let listen = free();
+            let config = config(cluster, couchdb, directory, &topic, &database, listen);
+            let run = agent(couchdb, &config, &database, listen);
+            ours.push(run.events, run.time);
+            (used, write) = (run.used, run.write);
             raw.push(EVENTS, bulk(couchdb, &name("raw"), &documents, partitions));
             let time = bulk_of(couchdb, &name("single"), &documents[..SINGLE], 1, 1);
             single.push(SINGLE, time);
@@ -58,7 +59,7 @@ pub fn throughput(cluster: &Cluster, couchdb: &Server, directory: &Path) {
             ours.median() / single.median()
         );
         println!(
-            "  {:.3} s of processor for 10,000 events, at most {} MiB",
+            "  {write:.0} documents a write, {:.3} s of processor for 10,000 events, at most {} MiB",
             used.processor.as_secs_f64() * 10_000.0 / EVENTS as f64,
             used.most_mib
         );
@@ -72,9 +73,10 @@ pub fn latency(cluster: &Cluster, couchdb: &Server, directory: &Path) {
     cluster.make(warm, 1);
     fill(cluster, warm, 1);
     couchdb.make("best");
-    let best = config(cluster, couchdb, directory, warm, "best", free());
-    let (events, time, _) = agent(couchdb, &best, "best");
-    let best = events as f64 / time.as_secs_f64();
+    let listen = free();
+    let best = config(cluster, couchdb, directory, warm, "best", listen);
+    let run = agent(couchdb, &best, "best", listen);
+    let best = run.events as f64 / run.time.as_secs_f64();
     for (what, rate, target) in [
         ("at 10 events/s", 10.0, 1.0),
         ("at half of the best", best / 2.0, 3.0),
@@ -98,7 +100,7 @@ pub fn latency(cluster: &Cluster, couchdb: &Server, directory: &Path) {
             Stdio::piped(),
         );
         let producer_idle = settle(&producer);
-        let before = figures(listen);
+        let before = buckets(listen);
         let mut stdin = producer.stdin.take().unwrap();
         let start = Instant::now();
         let mut sent = 0_u64;
@@ -123,7 +125,7 @@ pub fn latency(cluster: &Cluster, couchdb: &Server, directory: &Path) {
             std::thread::sleep(Duration::from_millis(50));
         }
         std::thread::sleep(Duration::from_millis(200));
-        let bound = quantile(&before, &figures(listen), 0.99);
+        let bound = quantile(&before, &buckets(listen), 0.99);
         println!(
             "latency {what}, {rate:.0} events/s: p99 within {bound} s (target {target} s); idle {} MiB and {} MiB (consumer, producer)",
             idle.now_mib, producer_idle.now_mib
@@ -139,18 +141,33 @@ fn settle(child: &Child) -> Used {
     process::used(child).unwrap()
 }
 
-/// Reads the buckets of the latency: bound and number.
-fn figures(listen: SocketAddr) -> Vec<(String, u64)> {
+/// Asks a consumer what it tells about itself.
+fn metrics(listen: SocketAddr) -> String {
     let mut stream = TcpStream::connect(listen).unwrap();
     write!(stream, "GET /metrics HTTP/1.1\r\n\r\n").unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+/// Returns how many documents a write had, in the mean.
+fn documents_a_write(listen: SocketAddr) -> f64 {
+    let text = metrics(listen);
+    let figure = |name: &str| -> f64 {
+        let mut rest = text.lines().filter_map(|line| line.strip_prefix(name));
+        rest.next().unwrap().trim().parse().unwrap()
+    };
+    figure("consumer_batch_documents_sum") / figure("consumer_batch_documents_count")
+}
+
+/// Reads the buckets of the latency: bound and number.
+fn buckets(listen: SocketAddr) -> Vec<(String, u64)> {
     let bucket = |line: &str| {
         let rest = line.strip_prefix("consumer_event_to_document_seconds_bucket{le=\"")?;
         let (bound, number) = rest.split_once("\"} ")?;
         Some((bound.to_owned(), number.parse().ok()?))
     };
-    text.lines().filter_map(bucket).collect()
+    metrics(listen).lines().filter_map(bucket).collect()
 }
 
 /// Returns the least bound below which this part of the new events lies.
@@ -221,8 +238,18 @@ fn config(
     path
 }
 
-/// Lets a consumer write a whole topic. Returns how many documents it wrote between the first and the last, and the time.
-fn agent(couchdb: &Server, config: &Path, database: &str) -> (usize, Duration, Used) {
+/// What a consumer did.
+struct Run {
+    /// Documents between the first that was seen and the last, and the time.
+    events: usize,
+    time: Duration,
+    used: Used,
+    /// Documents of a write.
+    write: f64,
+}
+
+/// Lets a consumer write a whole topic.
+fn agent(couchdb: &Server, config: &Path, database: &str, listen: SocketAddr) -> Run {
     let mut child = process::start(env!("CARGO_BIN_EXE_consumer"), config, Stdio::null());
     let deadline = Instant::now() + PATIENCE;
     let mut first = None;
@@ -240,10 +267,15 @@ fn agent(couchdb: &Server, config: &Path, database: &str) -> (usize, Duration, U
         // Each question costs the server what a few documents do, and nobody asks it beside bare requests.
         std::thread::sleep(Duration::from_millis(if already == 0 { 10 } else { 50 }));
     };
-    let used = process::used(&child).unwrap();
+    let (used, write) = (process::used(&child).unwrap(), documents_a_write(listen));
     child.kill().unwrap();
     child.wait().unwrap();
-    (events, time, used)
+    Run {
+        events,
+        time,
+        used,
+        write,
+    }
 }
 
 fn bulk(couchdb: &Server, database: &str, documents: &[Document], at_once: i32) -> Duration {

@@ -110,10 +110,17 @@ fn release(archive: &Path, directory: &Path) -> (String, Release) {
     let local = release.join("etc/local.d");
     std::fs::create_dir_all(&local).unwrap();
     std::fs::write(local.join("bench.ini"), settings).unwrap();
+    // A node with a name starts Erlang's name server, which would stay when all else has ended.
+    let arguments = release.join("etc/vm.args");
+    let text = std::fs::read_to_string(&arguments).unwrap();
+    let nameless: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with("-name "))
+        .collect();
+    std::fs::write(arguments, nameless.join("\n")).unwrap();
     let log = File::create(root.join("log")).unwrap();
     let child = Command::new(release.join("bin/couchdb"))
         .env("HOME", &root)
-        .env("ERL_EPMD_ADDRESS", "127.0.0.1")
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)

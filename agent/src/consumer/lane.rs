@@ -12,6 +12,10 @@ use crate::config::Batch;
 /// How long a full lane holds all others up before its partition is paused instead.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// How many writes' worth of records a lane takes in before it is full. Records come partition by partition, some thousands at once:
+/// a lane that took less would hold the others up while they have nothing to write.
+const AHEAD: usize = 8;
+
 /// A partition of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Partition {
@@ -167,7 +171,7 @@ impl Lanes {
 
 impl Lane {
     fn is_full(&self, limits: &Batch) -> bool {
-        self.waiting.len() >= limits.documents || self.bytes >= limits.bytes
+        self.waiting.len() >= AHEAD * limits.documents || self.bytes >= limits.bytes
     }
 
     fn take(&mut self, partition: &Partition, limits: &Batch) -> Load {
@@ -267,7 +271,10 @@ mod tests {
         let mut lanes = lanes();
         lanes.push(partition(0), record(0, 1));
         let load = lanes.take_ready().remove(0);
-        (1..4).for_each(|offset| lanes.push(partition(0), record(offset, 1)));
+        let full = i64::try_from(AHEAD * 3).expect("a small number");
+        (1..full).for_each(|offset| lanes.push(partition(0), record(offset, 1)));
+        assert!(!lanes.is_blocked() && lanes.pause_at().is_none());
+        lanes.push(partition(0), record(full, 1));
         assert!(lanes.is_blocked() && lanes.take_to_pause().is_empty());
         tokio::time::sleep_until(lanes.pause_at().expect("it is full")).await;
         assert_eq!(lanes.take_to_pause(), [partition(0)]);
