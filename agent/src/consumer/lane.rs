@@ -12,9 +12,12 @@ use crate::config::Batch;
 /// How long a full lane holds all others up before its partition is paused instead.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How many writes' worth of records a lane takes in before it is full. Records come partition by partition, some thousands at once:
-/// a lane that took less would hold the others up while they have nothing to write.
-const AHEAD: usize = 8;
+/// How many bytes all lanes together take in before they are full. Records come partition by partition, a megabyte at once: lanes
+/// that took in no more than their next write would hold the others up while those have nothing to write.
+const ROOM: usize = 16_000_000;
+
+/// What a record takes in memory beside its bytes, about.
+const RECORD: usize = 150;
 
 /// A partition of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -46,6 +49,7 @@ struct Lane {
 #[derive(Debug)]
 pub(super) struct Lanes {
     limits: Batch,
+    room: usize,
     by_partition: HashMap<Partition, Lane>,
     next: u64,
 }
@@ -54,6 +58,7 @@ impl Lanes {
     pub(super) fn new(limits: Batch) -> Self {
         Self {
             limits,
+            room: ROOM,
             by_partition: HashMap::new(),
             next: 0,
         }
@@ -61,7 +66,7 @@ impl Lanes {
 
     /// Adds a record to its lane; the first of a partition makes the lane.
     pub(super) fn push(&mut self, partition: Partition, record: Record) {
-        let next = &mut self.next;
+        let (room, next) = (self.room(), &mut self.next);
         let lane = self.by_partition.entry(partition).or_insert_with(|| {
             *next += 1;
             Lane {
@@ -75,9 +80,14 @@ impl Lanes {
         });
         lane.bytes += record.bytes();
         lane.waiting.push_back(record);
-        if lane.full_since.is_none() && lane.is_full(&self.limits) {
+        if lane.full_since.is_none() && lane.is_full(room) {
             lane.full_since = Some(Instant::now());
         }
+    }
+
+    /// Returns how many bytes each lane takes in: its share.
+    fn room(&self) -> usize {
+        self.room / self.by_partition.len().max(1)
     }
 
     /// Returns how many records wait.
@@ -99,12 +109,13 @@ impl Lanes {
 
     /// Takes, from every lane that has no write on its way, what fits into one.
     pub(super) fn take_ready(&mut self) -> Vec<Load> {
+        let room = self.room();
         let ready = self
             .by_partition
             .iter_mut()
             .filter(|(_, lane)| !lane.writing && !lane.waiting.is_empty());
         ready
-            .map(|(partition, lane)| lane.take(partition, &self.limits))
+            .map(|(partition, lane)| lane.take(partition, &self.limits, room))
             .collect()
     }
 
@@ -170,11 +181,11 @@ impl Lanes {
 }
 
 impl Lane {
-    fn is_full(&self, limits: &Batch) -> bool {
-        self.waiting.len() >= AHEAD * limits.documents || self.bytes >= limits.bytes
+    fn is_full(&self, room: usize) -> bool {
+        self.bytes + RECORD * self.waiting.len() >= room
     }
 
-    fn take(&mut self, partition: &Partition, limits: &Batch) -> Load {
+    fn take(&mut self, partition: &Partition, limits: &Batch, room: usize) -> Load {
         let mut records = Vec::new();
         let mut bytes = 0;
         while let Some(record) = self.waiting.front() {
@@ -189,7 +200,7 @@ impl Lane {
         }
         self.bytes -= bytes;
         self.writing = true;
-        if !self.is_full(limits) {
+        if !self.is_full(room) {
             self.full_since = None;
         }
         Load {
@@ -269,12 +280,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_full_lane_blocks_then_is_paused_then_resumes() {
         let mut lanes = lanes();
+        // Two lanes, each of which takes in ten records of one byte.
+        lanes.room = 20 * (RECORD + 1);
+        lanes.push(partition(1), record(0, 1));
         lanes.push(partition(0), record(0, 1));
-        let load = lanes.take_ready().remove(0);
-        let full = i64::try_from(AHEAD * 3).expect("a small number");
-        (1..full).for_each(|offset| lanes.push(partition(0), record(offset, 1)));
+        let loads = lanes.take_ready();
+        let mut loads = loads.into_iter().filter(|load| load.partition.number == 0);
+        let load = loads.next().expect("a load");
+        (1..10).for_each(|offset| lanes.push(partition(0), record(offset, 1)));
         assert!(!lanes.is_blocked() && lanes.pause_at().is_none());
-        lanes.push(partition(0), record(full, 1));
+        lanes.push(partition(0), record(10, 1));
         assert!(lanes.is_blocked() && lanes.take_to_pause().is_empty());
         tokio::time::sleep_until(lanes.pause_at().expect("it is full")).await;
         assert_eq!(lanes.take_to_pause(), [partition(0)]);

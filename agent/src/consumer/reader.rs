@@ -121,7 +121,8 @@ pub(super) fn open(
         .set("topic.metadata.refresh.interval.ms", "2000")
         .set("fetch.queue.backoff.ms", "50")
         .set("fetch.error.backoff.ms", "100")
-        .set("queued.max.messages.kbytes", "16384")
+        // A broker that answers first fills no more of the queue before the others have their turn.
+        .set("queued.max.messages.kbytes", "4096")
         .set("statistics.interval.ms", "1000")
         .create_with_context(Reporter {
             underway,
