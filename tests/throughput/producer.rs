@@ -116,7 +116,7 @@ fn bare_loop(cluster: &Cluster, topic: &str, payloads: &[String]) -> Duration {
         .set("message.timeout.ms", "0")
         .set("partitioner", "murmur2_random")
         .set("compression.type", "lz4")
-        .set("linger.ms", "2")
+        .set("linger.ms", "25")
         .set("queue.buffering.max.messages", "100000")
         .set("queue.buffering.max.kbytes", "65536")
         .create()
@@ -149,7 +149,7 @@ fn performance(cluster: &Cluster, topic: &str, events: usize, payloads: &Path) -
             "enable.idempotence=true",
             "compression.type=lz4",
         ])
-        .args(["linger.ms=2", "batch.size=1000000"])
+        .args(["linger.ms=25", "batch.size=1000000"])
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

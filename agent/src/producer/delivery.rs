@@ -15,6 +15,10 @@ use crate::kafka::{self, Connection, LastError};
 /// How long to wait before a client whose queue was full is asked again.
 pub(super) const QUEUE_WAIT: Duration = Duration::from_millis(20);
 
+/// How many milliseconds an event waits for others. While one waits longer, librdkafka (2.12.1) polls without a pause: under load this
+/// must be more than the time that a full [`Window`](super::window::Window) takes to be confirmed.
+const LINGER: &str = "25";
+
 /// What became of one event.
 #[derive(Debug)]
 pub(super) struct Delivery {
@@ -142,7 +146,7 @@ impl Client {
             .set("message.timeout.ms", timeout.as_millis().to_string())
             .set("partitioner", "murmur2_random")
             .set("compression.type", "lz4")
-            .set("linger.ms", "2")
+            .set("linger.ms", LINGER)
             // More than is ever on its way.
             .set("queue.buffering.max.messages", "100000")
             .set("queue.buffering.max.kbytes", "65536")
