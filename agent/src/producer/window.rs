@@ -81,10 +81,19 @@ impl Window {
     }
 
     fn find(&mut self, ticket: u64) -> Option<&mut Slot> {
-        let index = self
-            .slots
-            .binary_search_by_key(&ticket, |slot| slot.ticket)
-            .ok()?;
+        let (first, last) = (self.slots.front()?.ticket, self.slots.back()?.ticket);
+        if !(first..=last).contains(&ticket) {
+            return None;
+        }
+        // Tickets follow each other, but for gaps after damage.
+        let place = usize::try_from(ticket - first).ok()?;
+        let index = match self.slots.get(place) {
+            Some(slot) if slot.ticket == ticket => place,
+            _ => {
+                let found = self.slots.binary_search_by_key(&ticket, |slot| slot.ticket);
+                found.ok()?
+            }
+        };
         self.slots.get_mut(index)
     }
 }

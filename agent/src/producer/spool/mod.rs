@@ -63,6 +63,9 @@ struct Reader {
     file: File,
     offset: u64,
     ticket: u64,
+    /// Bytes that were read from the file and not shown yet: those from here on.
+    chunk: Vec<u8>,
+    shown: usize,
 }
 
 /// The events of one producer on the disk.
@@ -298,6 +301,8 @@ impl Reader {
             file,
             offset: 0,
             ticket: segment.first,
+            chunk: Vec::new(),
+            shown: 0,
         })
     }
 
@@ -308,20 +313,10 @@ impl Reader {
         most: usize,
         see: &mut impl FnMut(u64, &Record<'_>),
     ) -> Result<usize, SpoolError> {
-        let length = usize::try_from(CHUNK.min(segment.bytes - self.offset)).unwrap_or(0);
-        let mut bytes = vec![0; length];
-        self.file
-            .read_exact_at(&mut bytes, self.offset)
-            .map_err(SpoolError::file(&segment.path, "read"))?;
-        let (mut rest, mut seen) = (&bytes[..], 0);
-        while seen < most
-            && let Some((record, size)) = Record::decode(rest)
-        {
-            see(self.ticket, &record);
-            rest = &rest[size..];
-            self.offset += size as u64;
-            self.ticket += 1;
-            seen += 1;
+        let mut seen = self.show(most, see);
+        if seen == 0 {
+            self.fill(segment)?;
+            seen = self.show(most, see);
         }
         // A record may end beyond the chunk, but not when it is the first one in it.
         if seen == 0 {
@@ -331,6 +326,33 @@ impl Reader {
             });
         }
         Ok(seen)
+    }
+
+    /// Shows whole records of the chunk.
+    fn show(&mut self, most: usize, see: &mut impl FnMut(u64, &Record<'_>)) -> usize {
+        let mut seen = 0;
+        while seen < most
+            && let Some((record, size)) = Record::decode(&self.chunk[self.shown..])
+        {
+            see(self.ticket, &record);
+            self.shown += size;
+            self.offset += size as u64;
+            self.ticket += 1;
+            seen += 1;
+        }
+        seen
+    }
+
+    /// Reads the next chunk of a segment.
+    fn fill(&mut self, segment: &Segment) -> Result<(), SpoolError> {
+        let length = usize::try_from(CHUNK.min(segment.bytes - self.offset)).unwrap_or(0);
+        // Nothing old is left where reading fails.
+        self.chunk.clear();
+        self.chunk.resize(length, 0);
+        self.shown = 0;
+        self.file
+            .read_exact_at(&mut self.chunk, self.offset)
+            .map_err(SpoolError::file(&segment.path, "read"))
     }
 }
 
