@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-/// The most events on their way at once: several of librdkafka's requests, and no more than Kafka confirms in some 30 ms.
+/// The most events on their way at once: some of librdkafka's requests, and no more than Kafka confirms in about 30 ms.
 const EVENTS: usize = 20_000;
 /// The most bytes of them, for the same reason; the Kafka client keeps a copy of each.
-const BYTES: usize = 8 << 20;
+const BYTES: usize = 4 << 20;
 
 #[derive(Debug)]
 struct Slot {
