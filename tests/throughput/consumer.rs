@@ -16,7 +16,7 @@ use crate::lab::secret;
 use crate::process::{self, Used};
 use crate::{Rates, TURNS};
 
-const EVENTS: usize = 60_000;
+const EVENTS: usize = 120_000;
 /// Documents of one request.
 const BATCH: usize = 500;
 /// Documents posted one by one: enough to see a rate.
