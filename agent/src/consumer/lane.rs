@@ -2,19 +2,13 @@
 //! records of a partition are settled in their order.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
-
-use tokio::time::Instant;
 
 use super::document::Record;
 use crate::config::Batch;
 
-/// How long a full lane holds all others up before its partition is paused instead.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-/// How many bytes all lanes together take in before they are full. Records come partition by partition, a megabyte at once: lanes
-/// that took in no more than their next write would hold the others up while those have nothing to write.
-const ROOM: usize = 16_000_000;
+/// How many bytes all lanes together take in before they are full. Records come partition by partition, a megabyte at once, and what is
+/// at hand of a partition that is paused is fetched again: the share of a lane is more than that.
+const ROOM: usize = 24_000_000;
 
 /// What a record takes in memory beside its bytes, about.
 const RECORD: usize = 150;
@@ -41,7 +35,7 @@ struct Lane {
     waiting: VecDeque<Record>,
     bytes: usize,
     writing: bool,
-    full_since: Option<Instant>,
+    /// Full, and not half empty again: its partition is not read, so that the others are.
     paused: bool,
 }
 
@@ -64,8 +58,9 @@ impl Lanes {
         }
     }
 
-    /// Adds a record to its lane; the first of a partition makes the lane.
-    pub(super) fn push(&mut self, partition: Partition, record: Record) {
+    /// Adds a record to its lane; the first of a partition makes the lane. Returns whether the lane is full and its partition to be
+    /// paused.
+    pub(super) fn push(&mut self, partition: Partition, record: Record) -> bool {
         let (room, next) = (self.room(), &mut self.next);
         let lane = self.by_partition.entry(partition).or_insert_with(|| {
             *next += 1;
@@ -74,15 +69,12 @@ impl Lanes {
                 waiting: VecDeque::new(),
                 bytes: 0,
                 writing: false,
-                full_since: None,
                 paused: false,
             }
         });
         lane.bytes += record.bytes();
         lane.waiting.push_back(record);
-        if lane.full_since.is_none() && lane.is_full(room) {
-            lane.full_since = Some(Instant::now());
-        }
+        lane.held() >= room && !lane.paused
     }
 
     /// Returns how many bytes each lane takes in: its share.
@@ -109,13 +101,12 @@ impl Lanes {
 
     /// Takes, from every lane that has no write on its way, what fits into one.
     pub(super) fn take_ready(&mut self) -> Vec<Load> {
-        let room = self.room();
         let ready = self
             .by_partition
             .iter_mut()
             .filter(|(_, lane)| !lane.writing && !lane.waiting.is_empty());
         ready
-            .map(|(partition, lane)| lane.take(partition, &self.limits, room))
+            .map(|(partition, lane)| lane.take(partition, &self.limits))
             .collect()
     }
 
@@ -134,58 +125,36 @@ impl Lanes {
         }
     }
 
-    /// Returns whether a lane is full and not paused: then no more records are to be read.
-    pub(super) fn is_blocked(&self) -> bool {
-        self.by_partition
-            .values()
-            .any(|lane| lane.full_since.is_some() && !lane.paused)
-    }
-
-    /// Returns when the next full lane is to be paused.
-    pub(super) fn pause_at(&self) -> Option<Instant> {
-        self.by_partition
-            .values()
-            .filter(|lane| !lane.paused)
-            .filter_map(|lane| lane.full_since)
-            .min()
-            .map(|since| since + PATIENCE)
-    }
-
     /// Returns the partitions to pause now, and regards them as paused.
     pub(super) fn take_to_pause(&mut self) -> Vec<Partition> {
-        let now = Instant::now();
-        let late = |lane: &Lane| {
-            !lane.paused && lane.full_since.is_some_and(|since| now >= since + PATIENCE)
-        };
-        let late = self.by_partition.iter_mut().filter(|(_, lane)| late(lane));
-        late.map(|(partition, lane)| {
-            lane.paused = true;
+        let room = self.room();
+        self.take_that(true, |lane| lane.held() >= room)
+    }
+
+    /// Returns the paused partitions to resume now, and regards them as resumed.
+    pub(super) fn take_to_resume(&mut self) -> Vec<Partition> {
+        let room = self.room();
+        self.take_that(false, |lane| lane.held() < room / 2)
+    }
+
+    fn take_that(&mut self, paused: bool, is_due: impl Fn(&Lane) -> bool) -> Vec<Partition> {
+        let lanes = self.by_partition.iter_mut();
+        let due = lanes.filter(|(_, lane)| lane.paused != paused && is_due(lane));
+        due.map(|(partition, lane)| {
+            lane.paused = paused;
             partition.clone()
         })
         .collect()
     }
-
-    /// Returns the paused partitions that have room again, and regards them as resumed.
-    pub(super) fn take_to_resume(&mut self) -> Vec<Partition> {
-        let roomy = self
-            .by_partition
-            .iter_mut()
-            .filter(|(_, lane)| lane.paused && lane.full_since.is_none());
-        roomy
-            .map(|(partition, lane)| {
-                lane.paused = false;
-                partition.clone()
-            })
-            .collect()
-    }
 }
 
 impl Lane {
-    fn is_full(&self, room: usize) -> bool {
-        self.bytes + RECORD * self.waiting.len() >= room
+    /// Returns about how many bytes of memory wait.
+    fn held(&self) -> usize {
+        self.bytes + RECORD * self.waiting.len()
     }
 
-    fn take(&mut self, partition: &Partition, limits: &Batch, room: usize) -> Load {
+    fn take(&mut self, partition: &Partition, limits: &Batch) -> Load {
         let mut records = Vec::new();
         let mut bytes = 0;
         while let Some(record) = self.waiting.front() {
@@ -200,9 +169,6 @@ impl Lane {
         }
         self.bytes -= bytes;
         self.writing = true;
-        if !self.is_full(room) {
-            self.full_since = None;
-        }
         Load {
             partition: partition.clone(),
             lane: self.number,
@@ -247,7 +213,7 @@ mod tests {
     #[test]
     fn a_lane_has_one_write_at_a_time_and_keeps_the_order() {
         let mut lanes = lanes();
-        (0..5).for_each(|offset| lanes.push(partition(0), record(offset, 1)));
+        (0..5).for_each(|offset| _ = lanes.push(partition(0), record(offset, 1)));
         let first = lanes.take_ready();
         assert_eq!(first.iter().map(offsets).collect::<Vec<_>>(), [[0, 1, 2]]);
         assert!(lanes.take_ready().is_empty());
@@ -277,28 +243,25 @@ mod tests {
         assert!(lanes.take_ready().is_empty());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_full_lane_blocks_then_is_paused_then_resumes() {
+    #[test]
+    fn a_full_lane_is_paused_and_resumes_when_it_is_half_empty() {
         let mut lanes = lanes();
         // Two lanes, each of which takes in ten records of one byte.
         lanes.room = 20 * (RECORD + 1);
         lanes.push(partition(1), record(0, 1));
-        lanes.push(partition(0), record(0, 1));
-        let loads = lanes.take_ready();
-        let mut loads = loads.into_iter().filter(|load| load.partition.number == 0);
-        let load = loads.next().expect("a load");
-        (1..10).for_each(|offset| lanes.push(partition(0), record(offset, 1)));
-        assert!(!lanes.is_blocked() && lanes.pause_at().is_none());
-        lanes.push(partition(0), record(10, 1));
-        assert!(lanes.is_blocked() && lanes.take_to_pause().is_empty());
-        tokio::time::sleep_until(lanes.pause_at().expect("it is full")).await;
+        assert!((0..9).all(|offset| !lanes.push(partition(0), record(offset, 1))));
+        assert!(lanes.take_to_pause().is_empty());
+        assert!(lanes.push(partition(0), record(9, 1)));
         assert_eq!(lanes.take_to_pause(), [partition(0)]);
-        assert!(
-            !lanes.is_blocked() && lanes.pause_at().is_none() && lanes.take_to_resume().is_empty()
-        );
-        lanes.settled(&partition(0), load.lane);
-        lanes.take_ready();
-        assert_eq!(lanes.take_to_resume(), [partition(0)]);
+        assert!(!lanes.push(partition(0), record(10, 1)) && lanes.take_to_pause().is_empty());
+        for left in [8, 5, 2] {
+            let loads = lanes.take_ready();
+            let resumed = lanes.take_to_resume();
+            assert_eq!(resumed == [partition(0)], left == 2, "{left} are left");
+            for load in loads {
+                lanes.settled(&load.partition, load.lane);
+            }
+        }
         assert!(lanes.take_to_resume().is_empty());
     }
 

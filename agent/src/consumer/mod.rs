@@ -104,8 +104,6 @@ pub async fn run_with<S: Store>(
     let mut messages = client.stream();
     let result = loop {
         consumer.start_writes();
-        let pause_at = consumer.lanes.pause_at();
-        let blocked = consumer.lanes.is_blocked();
         let step = tokio::select! {
             biased;
             () = shutdown.requested() => break Ok(()),
@@ -118,11 +116,7 @@ pub async fn run_with<S: Store>(
                 Ok(())
             }
             Some(done) = consumer.writes.join_next() => done.map(|done| consumer.settle(&done)).map_err(ConsumerError::Write),
-            () = tokio::time::sleep_until(pause_at.unwrap_or_else(Instant::now)), if pause_at.is_some() => {
-                reader::set_paused(&client, &consumer.lanes.take_to_pause(), true);
-                Ok(())
-            }
-            message = messages.next(), if !blocked => consumer.gather(message, &mut messages),
+            message = messages.next() => consumer.gather(message, &mut messages),
         };
         if let Err(error) = step {
             break Err(error);
@@ -175,7 +169,11 @@ impl<S: Store> Consumption<'_, S> {
                     let (partition, record) = reader::take(&message);
                     self.metrics.read.inc();
                     self.metrics.read_bytes.inc_by(record.bytes() as u64);
-                    self.lanes.push(partition, record);
+                    if self.lanes.push(partition, record) {
+                        // Others are at hand behind what is of a full lane.
+                        let full = self.lanes.take_to_pause();
+                        reader::set_paused(self.client, &full, true);
+                    }
                 }
                 Err(error @ KafkaError::MessageConsumptionFatal(_)) => {
                     return Err(ConsumerError::Client(error));
@@ -183,7 +181,7 @@ impl<S: Store> Consumption<'_, S> {
                 // Already in the log; the client goes on by itself: a topic may come into being, a broker back.
                 Err(error) => tracing::debug!(%error, "Kafka has no events for now"),
             }
-            if self.lanes.is_blocked() || Instant::now() >= until {
+            if Instant::now() >= until {
                 break;
             }
             next = messages.next().now_or_never().flatten();
