@@ -9,6 +9,7 @@
 )]
 
 mod any_bytes;
+mod backlog;
 mod bad_events;
 mod certificates;
 mod chance;

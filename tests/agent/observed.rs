@@ -8,13 +8,13 @@ use std::process::Stdio;
 use crate::lab::{Agent, Lab, PATIENCE, wait_until};
 
 /// Returns an address nobody listens on.
-fn free() -> SocketAddr {
+pub fn free() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap()
 }
 
 /// Asks an agent; nothing where it does not listen yet.
-fn get(listen: SocketAddr, path: &str) -> String {
+pub fn get(listen: SocketAddr, path: &str) -> String {
     let Ok(mut stream) = TcpStream::connect(listen) else {
         return String::new();
     };
