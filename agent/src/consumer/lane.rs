@@ -1,6 +1,7 @@
 //! Lanes: one per assigned partition, each with the records that wait and at most one write on its way, so that the
 //! records of a partition are settled in their order.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use super::document::Record;
@@ -58,23 +59,31 @@ impl Lanes {
         }
     }
 
-    /// Adds a record to its lane; the first of a partition makes the lane. Returns whether the lane is full and its partition to be
-    /// paused.
-    pub(super) fn push(&mut self, partition: Partition, record: Record) -> bool {
-        let (room, next) = (self.room(), &mut self.next);
-        let lane = self.by_partition.entry(partition).or_insert_with(|| {
-            *next += 1;
-            Lane {
-                number: *next,
-                waiting: VecDeque::new(),
-                bytes: 0,
-                writing: false,
-                paused: false,
+    /// Adds a record to its lane; the first of a partition makes the lane. Returns the partition if it is to be paused because its lane
+    /// is full, and regards it as paused.
+    pub(super) fn push(&mut self, partition: Partition, record: Record) -> Option<Partition> {
+        let room = self.room();
+        let mut entry = match self.by_partition.entry(partition) {
+            Entry::Occupied(entry) => entry,
+            Entry::Vacant(entry) => {
+                self.next += 1;
+                entry.insert_entry(Lane {
+                    number: self.next,
+                    waiting: VecDeque::new(),
+                    bytes: 0,
+                    writing: false,
+                    paused: false,
+                })
             }
-        });
+        };
+        let lane = entry.get_mut();
         lane.bytes += record.bytes();
         lane.waiting.push_back(record);
-        lane.held() >= room && !lane.paused
+        if lane.paused || lane.held() < room {
+            return None;
+        }
+        lane.paused = true;
+        Some(entry.key().clone())
     }
 
     /// Returns how many bytes each lane takes in: its share.
@@ -125,26 +134,19 @@ impl Lanes {
         }
     }
 
-    /// Returns the partitions to pause now, and regards them as paused.
-    pub(super) fn take_to_pause(&mut self) -> Vec<Partition> {
-        let room = self.room();
-        self.take_that(true, |lane| lane.held() >= room)
-    }
-
     /// Returns the paused partitions to resume now, and regards them as resumed.
     pub(super) fn take_to_resume(&mut self) -> Vec<Partition> {
         let room = self.room();
-        self.take_that(false, |lane| lane.held() < room / 2)
-    }
-
-    fn take_that(&mut self, paused: bool, is_due: impl Fn(&Lane) -> bool) -> Vec<Partition> {
-        let lanes = self.by_partition.iter_mut();
-        let due = lanes.filter(|(_, lane)| lane.paused != paused && is_due(lane));
-        due.map(|(partition, lane)| {
-            lane.paused = paused;
-            partition.clone()
-        })
-        .collect()
+        let roomy = self
+            .by_partition
+            .iter_mut()
+            .filter(|(_, lane)| lane.paused && lane.held() < room / 2);
+        roomy
+            .map(|(partition, lane)| {
+                lane.paused = false;
+                partition.clone()
+            })
+            .collect()
     }
 }
 
@@ -249,11 +251,10 @@ mod tests {
         // Two lanes, each of which takes in ten records of one byte.
         lanes.room = 20 * (RECORD + 1);
         lanes.push(partition(1), record(0, 1));
-        assert!((0..9).all(|offset| !lanes.push(partition(0), record(offset, 1))));
-        assert!(lanes.take_to_pause().is_empty());
-        assert!(lanes.push(partition(0), record(9, 1)));
-        assert_eq!(lanes.take_to_pause(), [partition(0)]);
-        assert!(!lanes.push(partition(0), record(10, 1)) && lanes.take_to_pause().is_empty());
+        let mut push = |offset| lanes.push(partition(0), record(offset, 1));
+        assert!((0..9).all(|offset| push(offset).is_none()));
+        assert_eq!(push(9), Some(partition(0)));
+        assert_eq!(push(10), None);
         for left in [8, 5, 2] {
             let loads = lanes.take_ready();
             let resumed = lanes.take_to_resume();

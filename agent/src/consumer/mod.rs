@@ -169,11 +169,9 @@ impl<S: Store> Consumption<'_, S> {
                     let (partition, record) = reader::take(&message);
                     self.metrics.read.inc();
                     self.metrics.read_bytes.inc_by(record.bytes() as u64);
-                    if self.lanes.push(partition, record) {
-                        // Others are at hand behind what is of a full lane.
-                        let full = self.lanes.take_to_pause();
-                        reader::set_paused(self.client, &full, true);
-                    }
+                    // Others are at hand behind what is of a full lane.
+                    let full = self.lanes.push(partition, record);
+                    reader::set_paused(self.client, full.as_slice(), true);
                 }
                 Err(error @ KafkaError::MessageConsumptionFatal(_)) => {
                     return Err(ConsumerError::Client(error));
