@@ -1,7 +1,7 @@
 //! A backlog of more than the consumer takes into its memory.
 
-use crate::lab::{Agent, Lab, wait_until};
-use crate::observed::{free, get};
+use crate::cluster::free;
+use crate::lab::{Agent, Lab, get, wait_until};
 
 const PARTITIONS: usize = 8;
 /// Of 100 KB each: more than a partition's share of the consumer's memory, and less than the mock keeps.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::Permissions;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
@@ -394,6 +396,17 @@ pub fn json(name: &str, config: &Path, arguments: &[&str], input: &str) -> Vec<V
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
+}
+
+/// Asks an agent; nothing where it does not listen yet.
+pub fn get(listen: SocketAddr, path: &str) -> String {
+    let Ok(mut stream) = TcpStream::connect(listen) else {
+        return String::new();
+    };
+    let mut text = String::new();
+    let asked = write!(stream, "GET {path} HTTP/1.1\r\nHost: agent\r\n\r\n")
+        .and_then(|()| stream.read_to_string(&mut text));
+    asked.map_or_else(|_| String::new(), |_| text)
 }
 
 /// Waits until a condition holds.

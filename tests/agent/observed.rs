@@ -1,28 +1,12 @@
 //! What agents tell about themselves: figures, health, and their signs of life to systemd.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Write;
+use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
 
-use crate::lab::{Agent, Lab, PATIENCE, wait_until};
-
-/// Returns an address nobody listens on.
-pub fn free() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
-
-/// Asks an agent; nothing where it does not listen yet.
-pub fn get(listen: SocketAddr, path: &str) -> String {
-    let Ok(mut stream) = TcpStream::connect(listen) else {
-        return String::new();
-    };
-    let mut text = String::new();
-    let asked = write!(stream, "GET {path} HTTP/1.1\r\nHost: agent\r\n\r\n")
-        .and_then(|()| stream.read_to_string(&mut text));
-    asked.map_or_else(|_| String::new(), |_| text)
-}
+use crate::cluster::free;
+use crate::lab::{Agent, Lab, PATIENCE, get, wait_until};
 
 fn has(listen: SocketAddr, figures: &[&str]) -> bool {
     let text = get(listen, "/metrics");

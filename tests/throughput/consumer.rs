@@ -1,7 +1,7 @@
 //! The consumer beside bare requests to the same `CouchDB`, and its latency.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::cluster::{Cluster, free};
 use crate::couchdb::Server;
-use crate::lab::secret;
+use crate::lab::{get, secret};
 use crate::process::{self, Used};
 use crate::{Rates, TURNS};
 
@@ -141,18 +141,9 @@ fn settle(child: &Child) -> Used {
     process::used(child).unwrap()
 }
 
-/// Asks a consumer what it tells about itself.
-fn metrics(listen: SocketAddr) -> String {
-    let mut stream = TcpStream::connect(listen).unwrap();
-    write!(stream, "GET /metrics HTTP/1.1\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    text
-}
-
 /// Returns how many documents a write had, in the mean.
 fn documents_a_write(listen: SocketAddr) -> f64 {
-    let text = metrics(listen);
+    let text = get(listen, "/metrics");
     let figure = |name: &str| -> f64 {
         let mut rest = text.lines().filter_map(|line| line.strip_prefix(name));
         rest.next().unwrap().trim().parse().unwrap()
@@ -167,7 +158,7 @@ fn buckets(listen: SocketAddr) -> Vec<(String, u64)> {
         let (bound, number) = rest.split_once("\"} ")?;
         Some((bound.to_owned(), number.parse().ok()?))
     };
-    metrics(listen).lines().filter_map(bucket).collect()
+    get(listen, "/metrics").lines().filter_map(bucket).collect()
 }
 
 /// Returns the least bound below which this part of the new events lies.
