@@ -79,11 +79,15 @@ impl Chameleon {
         })
     }
 
-    /// What a lease gives is not told while the site makes it, as a killed run may have asked for a moment ago: that is waited for.
     async fn observe(&self, id: &str) -> Result<Observed, CloudError> {
+        Ok(observe::everything(&self.session).await?.of(id))
+    }
+
+    /// What a lease gives is not told while the site makes it, as a killed run may have asked for a moment ago: that is waited for.
+    async fn observe_when_made(&self, id: &str) -> Result<Observed, CloudError> {
         let start = Instant::now();
         loop {
-            let observed = observe::everything(&self.session).await?.of(id);
+            let observed = self.observe(id).await?;
             let making = observed.leases.iter().any(Lease::made_just_now);
             if !making || start.elapsed() > self.pace.settle {
                 return Ok(observed);
@@ -146,7 +150,7 @@ impl Cloud for Chameleon {
             }
         }
         let wanted = &wanted;
-        let mut observed = self.observe(&wanted.id).await?;
+        let mut observed = self.observe_when_made(&wanted.id).await?;
         let nothing = wanted.machines.is_empty();
         let makes = !nothing && plan::needs_offers(wanted, &self.settings, &observed);
         if nothing || makes && self.settings.own_network().is_some() {
