@@ -1,10 +1,9 @@
 //! Bad configurations: each is one clear line and exit 78, before anything is opened.
 
 use std::path::Path;
-use std::process::Command;
 
 use crate::certificates::Authority;
-use crate::lab::secret;
+use crate::lab::{run, secret};
 
 pub const PRODUCER: &str = r#"client = "vm1-1"
 log = "text"
@@ -69,7 +68,7 @@ password_file = "DIRECTORY/password"
 
 /// Checks a configuration and returns the exit code and what is on stderr. `DIRECTORY` in it is one with the files that a
 /// configuration may name, good ones and bad ones.
-fn check(binary: &str, text: &[u8]) -> (i32, String) {
+fn check(agent: &str, text: &[u8]) -> (i32, String) {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     Authority::new(directory, "ca").issue("agent");
@@ -95,16 +94,11 @@ fn check(binary: &str, text: &[u8]) -> (i32, String) {
         }
         Err(_) => std::fs::write(&path, text).unwrap(),
     }
-    checked(binary, &path)
+    checked(agent, &path)
 }
 
-fn checked(binary: &str, path: &Path) -> (i32, String) {
-    let output = Command::new(binary)
-        .arg("--config")
-        .arg(path)
-        .arg("--check")
-        .output()
-        .unwrap();
+fn checked(agent: &str, path: &Path) -> (i32, String) {
+    let output = run(agent, path, &["--check"], "");
     assert!(output.stdout.is_empty());
     (
         output.status.code().unwrap(),
@@ -112,11 +106,11 @@ fn checked(binary: &str, path: &Path) -> (i32, String) {
     )
 }
 
-fn assert_refused(binary: &str, good: &str, cases: &[(&str, &str, &[&str])]) {
-    assert_eq!(check(binary, good.as_bytes()), (0, String::new()));
+fn assert_refused(agent: &str, good: &str, cases: &[(&str, &str, &[&str])]) {
+    assert_eq!(check(agent, good.as_bytes()), (0, String::new()));
     for (old, new, words) in cases {
         assert!(good.contains(old), "{old:?} is not in the good one");
-        let (code, message) = check(binary, good.replacen(old, new, 1).as_bytes());
+        let (code, message) = check(agent, good.replacen(old, new, 1).as_bytes());
         assert_eq!(code, 78, "{new:?}: {message}");
         assert_eq!(message.lines().count(), 1, "{new:?}: {message}");
         for word in *words {
@@ -132,7 +126,7 @@ fn assert_refused(binary: &str, good: &str, cases: &[(&str, &str, &[&str])]) {
 fn a_bad_producer_configuration_is_one_clear_line() {
     let long = format!("topic = \"{}\"", "x".repeat(250));
     assert_refused(
-        env!("CARGO_BIN_EXE_producer"),
+        "producer",
         PRODUCER,
         &[
             ("client = \"vm1-1\"\n", "", &["client"]),
@@ -288,16 +282,13 @@ fn what_is_wrong_with_certificates_and_passwords_is_one_clear_line() {
         ("open", &["open to everybody", "0644", "chmod"]),
         ("ca", &["open to everybody"]),
     ];
-    for (binary, good) in [
-        (env!("CARGO_BIN_EXE_producer"), PRODUCER),
-        (env!("CARGO_BIN_EXE_consumer"), CONSUMER),
-    ] {
-        assert_refused(binary, good, cases);
+    for (agent, good) in [("producer", PRODUCER), ("consumer", CONSUMER)] {
+        assert_refused(agent, good, cases);
         for (file, words) in files {
             let bad = format!("user = \"agent\"\npassword_file = \"DIRECTORY/{file}\"");
             let words = [&["kafka.sasl.password_file", file], *words].concat();
             let old = "user = \"agent\"\npassword_file = \"DIRECTORY/password\"";
-            assert_refused(binary, good, &[(old, &bad, &words)]);
+            assert_refused(agent, good, &[(old, &bad, &words)]);
         }
     }
     let consumers: &[(&str, &str, &[&str])] = &[
@@ -318,7 +309,7 @@ fn what_is_wrong_with_certificates_and_passwords_is_one_clear_line() {
         ),
         ("https://", "http://", &["couchdb.ca_file", "https"]),
     ];
-    assert_refused(env!("CARGO_BIN_EXE_consumer"), CONSUMER, consumers);
+    assert_refused("consumer", CONSUMER, consumers);
 }
 
 /// What only the client itself finds: it is made before any broker is asked.
@@ -338,11 +329,7 @@ fn a_key_that_does_not_fit_its_certificate_is_a_configuration_error() {
     );
     let path = directory.join("agent.toml");
     std::fs::write(&path, text).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_producer"))
-        .arg("--config")
-        .arg(&path)
-        .output()
-        .unwrap();
+    let output = run("producer", &path, &[], "");
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(78), "{message}");
     assert!(message.contains("ssl.key.location"), "{message}");
@@ -351,7 +338,7 @@ fn a_key_that_does_not_fit_its_certificate_is_a_configuration_error() {
 #[test]
 fn a_bad_consumer_configuration_is_one_clear_line() {
     assert_refused(
-        env!("CARGO_BIN_EXE_consumer"),
+        "consumer",
         CONSUMER,
         &[
             ("\"utilization\"", "\" \"", &["group", "empty"]),
@@ -438,14 +425,14 @@ fn a_bad_consumer_configuration_is_one_clear_line() {
         ],
     );
     let none = CONSUMER.split("[[topics]]").next().unwrap();
-    let (code, message) = check(env!("CARGO_BIN_EXE_consumer"), none.as_bytes());
+    let (code, message) = check("consumer", none.as_bytes());
     assert!(code == 78 && message.contains("topics"), "{message}");
 }
 
 #[test]
 fn no_secret_of_a_bad_configuration_is_shown() {
     let (_, message) = check(
-        env!("CARGO_BIN_EXE_consumer"),
+        "consumer",
         CONSUMER
             .replace("https://vm3", "https://u:geheim@vm3")
             .as_bytes(),
@@ -455,18 +442,15 @@ fn no_secret_of_a_bad_configuration_is_shown() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_one_clear_line() {
-    for binary in [
-        env!("CARGO_BIN_EXE_producer"),
-        env!("CARGO_BIN_EXE_consumer"),
-    ] {
-        let (code, message) = checked(binary, Path::new("/nonexistent/agent.toml"));
+    for agent in ["producer", "consumer"] {
+        let (code, message) = checked(agent, Path::new("/nonexistent/agent.toml"));
         assert!(
             code == 78
                 && message.lines().count() == 1
                 && message.contains("/nonexistent/agent.toml"),
             "{message}"
         );
-        let (code, message) = check(binary, b"client = \"\xff\"");
+        let (code, message) = check(agent, b"client = \"\xff\"");
         assert!(code == 78 && message.lines().count() == 1, "{message}");
     }
 }
@@ -478,11 +462,7 @@ fn a_missing_password_file_is_a_configuration_error() {
     let text = CONSUMER.split("[kafka.tls]").next().unwrap();
     let text = text.replace("ca_file = \"DIRECTORY/ca/ca.pem\"\n", "");
     std::fs::write(&path, text.replace("DIRECTORY", "/nonexistent")).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_consumer"))
-        .arg("--config")
-        .arg(&path)
-        .output()
-        .unwrap();
+    let output = run("consumer", &path, &[], "");
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(78), "{message}");
     assert!(message.contains("/nonexistent/password"), "{message}");

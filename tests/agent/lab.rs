@@ -357,7 +357,7 @@ pub fn signal(process: u32, name: &str) {
 
 /// Returns an agent's binary: the one that was built with this test, or the one in the directory `DEPLOYER_TEST_AGENTS`,
 /// which may be a script that runs it in another system's root.
-fn binary(name: &str) -> PathBuf {
+pub fn binary(name: &str) -> PathBuf {
     if let Some(directory) = std::env::var_os("DEPLOYER_TEST_AGENTS") {
         return Path::new(&directory).join(name);
     }

@@ -7,7 +7,7 @@ use agent::store::couchdb::Server;
 use serde_json::{Value, json};
 
 use crate::double::Double;
-use crate::lab::{Agent, Lab, json, run, wait_until};
+use crate::lab::{Agent, Lab, binary, json, run, wait_until};
 
 fn credentials(admin_password: &str, user_password: &str) -> Credentials {
     serde_json::from_value(json!({
@@ -346,7 +346,7 @@ fn the_password_never_goes_to_a_proxy() {
     let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     proxy.set_nonblocking(true).unwrap();
     let address = format!("http://{}", proxy.local_addr().unwrap());
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_consumer"))
+    let output = std::process::Command::new(binary("consumer"))
         .arg("--config")
         .arg(&config)
         .arg("inspect")
