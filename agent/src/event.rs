@@ -78,11 +78,7 @@ impl Origin {
     ///
     /// # Errors
     /// When the payload cannot be written as JSON.
-    pub fn render(
-        &self,
-        sequence: u64,
-        taken: &Taken,
-    ) -> Result<(String, bool), serde_json::Error> {
+    pub fn render(&self, sequence: u64, taken: &Taken) -> Result<(String, bool), sonic_rs::Error> {
         let text = self.render_whole(sequence, taken)?;
         if text.len() <= MAX_BYTES {
             return Ok((text, false));
@@ -109,8 +105,8 @@ impl Origin {
         }
     }
 
-    fn render_whole(&self, sequence: u64, taken: &Taken) -> Result<String, serde_json::Error> {
-        serde_json::to_string(&Event {
+    fn render_whole(&self, sequence: u64, taken: &Taken) -> Result<String, sonic_rs::Error> {
+        sonic_rs::to_string(&Event {
             schema: SCHEMA,
             timestamp: format_timestamp(taken.at),
             client: &self.client,
@@ -168,6 +164,21 @@ mod tests {
             text,
             r#"{"schema":1,"timestamp":"2026-11-21T08:34:00.123Z","client":"vm1-1","host":"h","run":"r","sequence":12,"kind":"line","line":"ö\"\u0000"}"#
         );
+    }
+
+    #[test]
+    fn every_character_comes_back_wherever_it_stands_in_a_line() {
+        for length in [0, 1, 15, 16, 31, 32, 33, 63, 64, 65] {
+            for character in (0..=0x7f).map(char::from).chain(['ö', '\u{2028}', '𝄞']) {
+                let before = "x".repeat(length);
+                let line = format!("{before}{character}{before}");
+                let taken = Taken::now(Payload::Line { line: line.clone() });
+                let (text, _) = origin().render(1, &taken).expect("renders");
+                let value: serde_json::Value = serde_json::from_str(&text).expect("is JSON");
+                assert_eq!(value["line"], line);
+                assert!(!text.contains(|c| c < ' '), "{text:?}");
+            }
+        }
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub fn measure(cluster: &Cluster, directory: &Path) {
         }
         for file in &mut files {
             file.flush().unwrap();
+            // Or the system writes it while the agent writes.
+            file.get_ref().sync_all().unwrap();
         }
         let (mut ours, mut bare, mut tool) = (Rates::default(), Rates::default(), Rates::default());
         let mut used = Used::default();

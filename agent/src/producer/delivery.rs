@@ -50,9 +50,9 @@ impl ClientContext for Reporter {
 }
 
 impl ProducerContext for Reporter {
-    type DeliveryOpaque = Box<u64>;
+    type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<u64>) {
+    fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
         let result = result
             .as_ref()
             .map(|message| message.timestamp().to_millis())
@@ -60,7 +60,7 @@ impl ProducerContext for Reporter {
         // Nobody listens any more once the producer has given up waiting; the event then stays pending.
         let _ = self.deliveries.send(Delivery {
             generation: self.generation,
-            ticket: *ticket,
+            ticket: ticket as u64,
             result,
         });
     }
@@ -180,17 +180,21 @@ impl Client {
         let Some(producer) = &self.producer else {
             return false;
         };
-        let record = BaseRecord::with_opaque_to(topic, Box::new(ticket))
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "agents are built for machines of 64 bits"
+        )]
+        let record = BaseRecord::with_opaque_to(topic, ticket as usize)
             .key(&self.key)
             .timestamp(timestamp)
             .payload(event);
         match producer.send(record) {
             Ok(()) => true,
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => false,
-            Err((error, refused)) => {
+            Err((error, _)) => {
                 let report = Delivery {
                     generation: self.generation,
-                    ticket: *refused.delivery_opaque,
+                    ticket,
                     result: Err(error),
                 };
                 // The receiver lives as long as the client.

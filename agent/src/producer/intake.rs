@@ -1,9 +1,19 @@
 //! From the source to the disk: events are numbered and kept before anything else is done with them.
 
+use std::io;
+
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::spool::Record;
+use super::spool::{Record, SpoolError};
 use super::{Producer, ProducerError};
+use crate::event::Taken;
+
+/// Events at hand that are written and not yet safe.
+pub(super) struct Writing {
+    bytes: u64,
+    synced: JoinHandle<io::Result<()>>,
+}
 
 impl Producer {
     /// Returns how many events the run still wants.
@@ -36,9 +46,26 @@ impl Producer {
         false
     }
 
-    /// Numbers the events at hand and keeps them on the disk. Where that is full they are held, and tried again.
-    pub(super) fn give_out(&mut self) -> Result<(), ProducerError> {
-        let mut events = Vec::with_capacity(self.held.len());
+    /// Returns whether events of the source are taken now.
+    pub(super) fn takes(&self) -> bool {
+        self.held.is_empty() && self.has_room()
+    }
+
+    /// Takes what the source has given.
+    pub(super) fn take(&mut self, batches: Vec<Vec<Taken>>) -> Result<(), ProducerError> {
+        self.held = batches.into_iter().flatten().collect();
+        // What is beyond the run's end was read in vain.
+        self.held.truncate(self.wanted());
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        self.write()
+    }
+
+    /// Numbers the events at hand and writes them; [`Self::keep`] ends that. The disk works while others are sent.
+    pub(super) fn write(&mut self) -> Result<(), ProducerError> {
+        self.write_at = None;
+        let mut bytes = 0;
         for (sequence, taken) in (self.state.produced + 1..).zip(&self.held) {
             let rendered = self.origin.render(sequence, taken);
             let (event, cut) =
@@ -49,30 +76,37 @@ impl Producer {
                     "the snapshot is too large for one event and was shortened"
                 );
             }
-            events.push(event);
+            bytes += event.len() as u64;
+            self.spool.add(&Record {
+                timestamp: taken.at.as_millisecond(),
+                sequence,
+                mark: taken.mark,
+                run: &self.origin.run,
+                topic: &self.topic,
+                event: &event,
+            });
         }
-        let (run, topic) = (&self.origin.run, &self.topic);
-        let numbered = (self.state.produced + 1..).zip(self.held.iter().zip(&events));
-        let records = numbered.map(|(sequence, (taken, event))| Record {
-            timestamp: taken.at.as_millisecond(),
-            sequence,
-            mark: taken.mark,
-            run,
-            topic,
-            event,
-        });
-        if let Err(error) = self.spool.append(records) {
-            let wait = self.backoff.next_wait();
-            let reason = crate::command::chain(&error);
-            if self.health.raise("disk", reason.clone()) {
-                tracing::error!(
-                    error = reason,
-                    held = events.len(),
-                    "events cannot be kept; they are tried again, and the source is not read"
-                );
+        match self.spool.write() {
+            Ok(sync) => {
+                let synced = tokio::task::spawn_blocking(sync);
+                self.writing = Some(Writing { bytes, synced });
             }
-            self.write_at = Some(Instant::now() + wait);
-            return Ok(());
+            Err(error) => self.hold(&error),
+        }
+        Ok(())
+    }
+
+    /// Waits until the disk has what was written, and counts those events as produced.
+    pub(super) async fn keep(&mut self) {
+        let Some(writing) = &mut self.writing else {
+            return;
+        };
+        let synced = (&mut writing.synced).await;
+        let bytes = writing.bytes;
+        self.writing = None;
+        let synced = synced.unwrap_or_else(|error| Err(io::Error::other(error)));
+        if let Err(error) = self.spool.keep(synced) {
+            return self.hold(&error);
         }
         if self.health.clear("disk") {
             tracing::info!("events can be kept again");
@@ -80,12 +114,25 @@ impl Producer {
         if let Some(last) = self.held.last() {
             self.state.mark = last.mark;
         }
-        self.state.produced += events.len() as u64;
+        let events = self.held.len() as u64;
+        self.state.produced += events;
         self.is_unsaved = true;
-        self.metrics.produced.inc_by(events.len() as u64);
-        let bytes: usize = events.iter().map(String::len).sum();
-        self.metrics.produced_bytes.inc_by(bytes as u64);
+        self.metrics.produced.inc_by(events);
+        self.metrics.produced_bytes.inc_by(bytes);
         self.held.clear();
-        Ok(())
+    }
+
+    /// Says that the events at hand are on no disk; they are tried again.
+    fn hold(&mut self, error: &SpoolError) {
+        let wait = self.backoff.next_wait();
+        let reason = crate::command::chain(error);
+        if self.health.raise("disk", reason.clone()) {
+            tracing::error!(
+                error = reason,
+                held = self.held.len(),
+                "events cannot be kept; they are tried again, and the source is not read"
+            );
+        }
+        self.write_at = Some(Instant::now() + wait);
     }
 }

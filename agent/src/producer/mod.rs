@@ -17,6 +17,7 @@ mod window;
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use rdkafka::error::KafkaError;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -29,6 +30,7 @@ use crate::observe::{self, Health, Service};
 use crate::shutdown::Shutdown;
 use crate::source;
 use delivery::{Client, Delivery, Guarantee};
+use intake::Writing;
 use metrics::Metrics;
 pub use new_run::{NewRun, new_run};
 use spool::Spool;
@@ -64,7 +66,7 @@ pub enum ProducerError {
         /// The event's number.
         sequence: u64,
         /// Why.
-        source: serde_json::Error,
+        source: sonic_rs::Error,
     },
 }
 
@@ -97,8 +99,9 @@ struct Producer {
     saved_at: Instant,
     spool: Spool,
     window: Window,
-    /// Events taken from the source that the disk had no room for.
+    /// Events taken from the source that are not safe yet: they are being written, or the disk had no room for them.
     held: Vec<Taken>,
+    writing: Option<Writing>,
     /// When they are tried again.
     write_at: Option<Instant>,
     client: Client,
@@ -158,6 +161,7 @@ impl Producer {
             spool,
             window: Window::default(),
             held: Vec::new(),
+            writing: None,
             write_at: None,
             client,
             backoff: backoff(),
@@ -186,14 +190,24 @@ impl Producer {
         tracing::info!(%run, produced, count, left, "started");
         let mut open = !self.state.finished;
         loop {
+            // First, so that the disk works on it while what is safe is sent.
+            let mut taken = Vec::new();
+            if open
+                && self.takes()
+                && let Some(received) = source.recv_many(&mut taken, MAX_BATCHES).now_or_never()
+            {
+                open = received > 0;
+                self.take(taken)?;
+            }
             self.send().await?;
             self.settle()?;
             open = open && self.wanted() > 0;
             if !open && self.held.is_empty() && self.is_idle() {
                 break;
             }
-            let takes = open && self.held.is_empty() && self.has_room();
+            let takes = open && self.takes();
             let (renew, write) = (self.renew_at, self.write_at);
+            let is_writing = self.writing.is_some();
             let (mut taken, mut reports) = (Vec::new(), Vec::new());
             tokio::select! {
                 biased;
@@ -209,16 +223,11 @@ impl Producer {
                     self.client.renew()?;
                     self.spool.rewind(self.state.ticket)?;
                 }
-                () = tokio::time::sleep_until(write.unwrap_or_else(Instant::now)), if write.is_some() => {
-                    self.write_at = None;
-                    self.give_out()?;
-                }
+                () = self.keep(), if is_writing => {}
+                () = tokio::time::sleep_until(write.unwrap_or_else(Instant::now)), if write.is_some() => self.write()?,
                 received = source.recv_many(&mut taken, MAX_BATCHES), if takes => {
                     open = received > 0;
-                    self.held = taken.into_iter().flatten().collect();
-                    // What is beyond the run's end was read in vain.
-                    self.held.truncate(self.wanted());
-                    self.give_out()?;
+                    self.take(taken)?;
                 }
             }
         }
@@ -239,14 +248,16 @@ impl Producer {
         &mut self,
         deliveries: &mut mpsc::UnboundedReceiver<Delivery>,
     ) -> Result<(), ProducerError> {
+        self.keep().await;
         if !self.held.is_empty() {
-            self.give_out()?;
-            if !self.held.is_empty() {
-                tracing::error!(
-                    events = self.held.len(),
-                    "events taken from the source could not be kept and are lost"
-                );
-            }
+            self.write()?;
+            self.keep().await;
+        }
+        if !self.held.is_empty() {
+            tracing::error!(
+                events = self.held.len(),
+                "events taken from the source could not be kept and are lost"
+            );
         }
         let deadline = Instant::now() + DRAIN;
         while !self.window.is_empty() {

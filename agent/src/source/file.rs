@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt, BufReader};
 use tokio::sync::mpsc;
@@ -87,14 +88,17 @@ impl Follower {
         input.seek(SeekFrom::Start(self.mark[1])).await?;
         loop {
             let mut batch = Vec::new();
-            for line in lines::read(&mut input).await? {
+            let lines = lines::read(&mut input).await?;
+            let at = Timestamp::now();
+            for line in lines {
                 if !(line.has_end || line.bytes == lines::MAX_LINE as u64 || over) {
                     break;
                 }
                 self.mark[1] += line.bytes;
                 batch.push(Taken {
+                    at,
+                    payload: Payload::Line { line: line.text },
                     mark: self.mark,
-                    ..Taken::now(Payload::Line { line: line.text })
                 });
             }
             if batch.is_empty() || self.batches.send(batch).await.is_err() {

@@ -1,5 +1,6 @@
 //! The lines of the standard input, one event each.
 
+use jiff::Timestamp;
 use tokio::io::{AsyncRead, BufReader};
 use tokio::sync::mpsc;
 
@@ -21,7 +22,12 @@ pub async fn run(input: impl AsyncRead + Unpin, batches: mpsc::Sender<Vec<Taken>
                 return;
             }
         };
-        let taken = |Line { text: line, .. }| Taken::now(Payload::Line { line });
+        let at = Timestamp::now();
+        let taken = |Line { text: line, .. }| Taken {
+            at,
+            payload: Payload::Line { line },
+            mark: [0; 2],
+        };
         if batches
             .send(lines.into_iter().map(taken).collect())
             .await

@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::config::{SpoolSettings, SpoolSync};
 pub(crate) use record::Record;
@@ -75,11 +76,13 @@ pub(super) struct Spool {
     settings: SpoolSettings,
     /// The oldest first; the last one is written to.
     segments: VecDeque<Segment>,
-    file: File,
+    file: Arc<File>,
     end: u64,
     damaged: bool,
     reader: Reader,
+    /// Records that are being written, and how many they are.
     buffer: Vec<u8>,
+    added: u64,
 }
 
 impl Spool {
@@ -119,11 +122,12 @@ impl Spool {
             directory: directory.to_owned(),
             settings: settings.clone(),
             segments,
-            file: last,
+            file: Arc::new(last),
             end,
             damaged,
             reader,
             buffer: Vec::new(),
+            added: 0,
         };
         spool.sync_directory()?;
         spool.rewind(first)?;
@@ -160,41 +164,69 @@ impl Spool {
         self.bytes() >= self.settings.bytes
     }
 
-    /// Adds records; they are as safe as the settings say when this returns.
+    /// Takes a record to be written with the next ones.
+    pub(super) fn add(&mut self, record: &Record<'_>) {
+        record.encode(&mut self.buffer);
+        self.added += 1;
+    }
+
+    /// Writes the added records. They belong to the spool when what is returned was run, in whatever thread, and its
+    /// outcome was told to [`Self::keep`].
     ///
     /// # Errors
-    /// When they cannot be written; the spool is then as before, and the same records may be added later.
-    pub(super) fn append<'a>(
+    /// When they cannot be written; the spool is then as before, and the same records may be added again later.
+    pub(super) fn write(
         &mut self,
-        records: impl IntoIterator<Item = Record<'a>>,
-    ) -> Result<(), SpoolError> {
-        self.rotate()?;
-        self.buffer.clear();
-        let mut count = 0;
-        for record in records {
-            record.encode(&mut self.buffer);
-            count += 1;
+    ) -> Result<impl FnOnce() -> io::Result<()> + Send + use<>, SpoolError> {
+        if let Err(error) = self.rotate() {
+            self.forget();
+            return Err(error);
         }
-        let Some(segment) = self.segments.back_mut() else {
-            return Ok(());
-        };
-        let written = self
-            .file
-            .write_all_at(&self.buffer, segment.bytes)
-            .and_then(|()| match self.settings.sync {
-                SpoolSync::Always => self.file.sync_data(),
-                SpoolSync::Os => Ok(()),
-            });
-        if let Err(error) = written {
-            // What came after a part of a record would never be found.
-            let cut = self.file.set_len(segment.bytes);
-            cut.map_err(SpoolError::file(&segment.path, "cut"))?;
-            return Err(SpoolError::file(&segment.path, "written")(error));
+        let start = self.segments.back().map_or(0, |last| last.bytes);
+        if let Err(error) = self.file.write_all_at(&self.buffer, start) {
+            return Err(self.undo(error));
         }
-        segment.bytes += self.buffer.len() as u64;
-        segment.records += count;
-        self.end += count;
+        let (file, sync) = (Arc::clone(&self.file), self.settings.sync);
+        Ok(move || match sync {
+            SpoolSync::Always => file.sync_data(),
+            SpoolSync::Os => Ok(()),
+        })
+    }
+
+    /// Takes what was written into the spool: it is as safe as the settings say.
+    ///
+    /// # Errors
+    /// When it is not; the spool is then as before it was written.
+    pub(super) fn keep(&mut self, synced: io::Result<()>) -> Result<(), SpoolError> {
+        if let Err(error) = synced {
+            return Err(self.undo(error));
+        }
+        if let Some(segment) = self.segments.back_mut() {
+            let start = segment.bytes;
+            segment.bytes += self.buffer.len() as u64;
+            segment.records += self.added;
+            self.end += self.added;
+            self.reader.take_over(segment, start, &mut self.buffer);
+        }
+        self.forget();
         Ok(())
+    }
+
+    /// Removes what was written: what comes after a part of a record would never be found.
+    fn undo(&mut self, error: io::Error) -> SpoolError {
+        self.forget();
+        let Some(segment) = self.segments.back() else {
+            return SpoolError::file(&self.directory, "written")(error);
+        };
+        match self.file.set_len(segment.bytes) {
+            Ok(()) => SpoolError::file(&segment.path, "written")(error),
+            Err(error) => SpoolError::file(&segment.path, "cut")(error),
+        }
+    }
+
+    fn forget(&mut self) {
+        self.buffer.clear();
+        self.added = 0;
     }
 
     /// Shows the next records with their tickets, up to a number of them, and about a megabyte. Returns how many.
@@ -271,7 +303,7 @@ impl Spool {
         }
         let (segment, file) = Segment::create(&self.directory, self.end)?;
         self.segments.push_back(segment);
-        self.file = file;
+        self.file = Arc::new(file);
         self.sync_directory()
     }
 
@@ -326,6 +358,14 @@ impl Reader {
             });
         }
         Ok(seen)
+    }
+
+    /// Takes what was just written as its chunk, where it has shown all before that: it need not be read from the file.
+    fn take_over(&mut self, segment: &Segment, start: u64, written: &mut Vec<u8>) {
+        if (self.segment, self.offset) == (segment.first, start) {
+            std::mem::swap(&mut self.chunk, written);
+            self.shown = 0;
+        }
     }
 
     /// Shows whole records of the chunk.

@@ -9,17 +9,18 @@ fn settings(bytes: u64) -> SpoolSettings {
 
 fn append(spool: &mut Spool, sequences: std::ops::Range<u64>) {
     let padding = "x".repeat(1000);
-    let record = |sequence| Record {
-        timestamp: 0,
-        sequence,
-        mark: [0; 2],
-        run: "r",
-        topic: "t",
-        event: &padding,
-    };
-    spool
-        .append(sequences.map(record))
-        .expect("records are added");
+    for sequence in sequences {
+        spool.add(&Record {
+            timestamp: 0,
+            sequence,
+            mark: [0; 2],
+            run: "r",
+            topic: "t",
+            event: &padding,
+        });
+    }
+    let sync = spool.write().expect("records are written");
+    spool.keep(sync()).expect("records are kept");
 }
 
 fn open(directory: &Path, first: u64) -> (Spool, Vec<u64>) {
@@ -163,7 +164,7 @@ fn a_disk_that_is_full_leaves_the_spool_as_it_was() {
         .write(true)
         .open("/dev/full")
         .expect("is there");
-    let file = std::mem::replace(&mut spool.file, full);
+    let file = std::mem::replace(&mut spool.file, Arc::new(full));
     let record = Record {
         timestamp: 0,
         sequence: 3,
@@ -172,8 +173,13 @@ fn a_disk_that_is_full_leaves_the_spool_as_it_was() {
         topic: "t",
         event: "x",
     };
-    assert!(spool.append([record]).is_err());
+    spool.add(&record);
+    assert!(spool.write().is_err());
     spool.file = file;
+    // What the disk reports only when it is asked to have it.
+    spool.add(&record);
+    assert!(spool.write().is_ok());
+    assert!(spool.keep(Err(io::ErrorKind::StorageFull.into())).is_err());
     append(&mut spool, 3..5);
     assert_eq!(rest(&mut spool), (0..5).collect::<Vec<_>>());
 }
