@@ -32,7 +32,7 @@ fn every_line_is_exactly_one_document_through_resets_and_failures() {
     );
     let mut stdin = producer.stdin();
     for line in 1..=1000 {
-        writeln!(stdin, "line {line} \u{f6}").unwrap();
+        writeln!(stdin, "line {line} \u{f6}\t\"\\").unwrap();
     }
     drop(stdin);
     assert!(producer.wait().success());
@@ -43,7 +43,7 @@ fn every_line_is_exactly_one_document_through_resets_and_failures() {
     let state = lab.state("c1");
     let run = state["run"].as_str().unwrap();
     let twelfth = &documents[&format!("c1-{run}-000000000012")];
-    assert_eq!(twelfth["line"], "line 12 \u{f6}");
+    assert_eq!(twelfth["line"], "line 12 \u{f6}\t\"\\");
     assert_eq!(twelfth["schema"], 1);
     assert_eq!(
         (&state["produced"], &state["acked"], &state["finished"]),

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 const CHOICE: usize = 50_000;
 
 pub fn measure(cluster: &Cluster, directory: &Path) {
-    for (size, events) in [(100, 2_000_000), (1000, 600_000)] {
+    for (size, events) in [(100, 4_000_000), (1000, 2_000_000)] {
         // Letters that compress about as JSON does.
         let letters: String = (0..size)
             .map(|index| char::from(b'a' + u8::try_from(index * 7 % 26).unwrap()))
