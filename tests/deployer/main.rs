@@ -1,6 +1,7 @@
 //! Tests of the deployer that need no machine.
 
 mod artifact;
+mod cases;
 mod cli;
 mod here;
 mod host;
