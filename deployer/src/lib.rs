@@ -42,3 +42,4 @@ pub mod secret;
 pub mod step;
 pub mod template;
 pub mod topology;
+pub mod yaml;

@@ -7,7 +7,7 @@ use deployer::topology::{Ids, Options, Topology};
 
 /// What is wrong with a text, by itself or in how its parts fit together.
 fn problems(bytes: &[u8], file: &str, options: &Options) -> Option<Problems> {
-    match inventory::parse(bytes, file) {
+    match Topology::read(bytes, file, options) {
         Ok(inventory) => Topology::new(&inventory, options, &Ids::default()).err(),
         Err(problems) => Some(problems),
     }
@@ -85,7 +85,7 @@ fn what_is_no_text_or_no_yaml_is_refused_first() {
         ),
         (
             b"name: \"a\n",
-            "test.yaml:2:1: found unexpected end of stream",
+            "test.yaml:1:7: a text in quotes is not closed; the same kind of quote ends it; `''` is a quote inside single ones",
         ),
         (b"{a: 1, a: 2}", "test.yaml:1:8: the key `a` is there twice"),
         (&[b'['; 500], "test.yaml:1:129: nested too deeply"),

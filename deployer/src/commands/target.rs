@@ -6,7 +6,7 @@ use crate::cli::{Environment, Target};
 use crate::error::CommandError;
 use crate::inventory::{self, Inventory};
 use crate::run::journal::{self, Entry};
-use crate::topology::CloudName;
+use crate::topology::{CloudName, Options, Topology};
 
 /// The usual place of the inventory.
 const USUAL: &str = "inventory/utilization.yaml";
@@ -32,7 +32,11 @@ pub fn read_inventory(target: &Target) -> Result<Source, CommandError> {
             inventory::DEFAULT.as_bytes().to_vec(),
         ),
     };
-    let inventory = inventory::parse(&bytes, &file).map_err(CommandError::usage)?;
+    let options = Options {
+        cloud: target.cloud,
+        name: target.name.clone(),
+    };
+    let inventory = Topology::read(&bytes, &file, &options).map_err(CommandError::usage)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok(Source {
         file,

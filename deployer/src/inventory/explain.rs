@@ -98,7 +98,10 @@ fn explain_value(
             Some("a deployment has at least one node".to_owned()),
         ),
         ValidationErrorKind::UniqueItems => ("names the same twice".to_owned(), None),
-        _ => (error.to_string(), None),
+        _ => (
+            "is not what can stand here".to_owned(),
+            Some("`deployer schema` says what can".to_owned()),
+        ),
     }
 }
 

@@ -10,6 +10,7 @@ mod chameleon;
 mod clouds;
 mod explain;
 mod formats;
+mod mend;
 mod normalise;
 mod parse;
 mod positions;
@@ -25,7 +26,7 @@ pub use clouds::{Clouds, ExistingCloud, Host, LocalCloud};
 pub(crate) use explain::suggestion;
 pub use formats::{check_deployment_name, check_topic_name};
 pub(crate) use formats::{check_node_name, fill_topic_pattern};
-pub use parse::parse;
+pub use parse::{Reading, parse, read};
 pub use problem::{Position, Problem, Problems};
 pub use schema::schema;
 pub use types::{

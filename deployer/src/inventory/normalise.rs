@@ -3,76 +3,84 @@
 use serde_json::{Map, Number, Value};
 
 use super::schema::{allows, below};
+use crate::yaml::{self, Entry, Meaning, Node};
 
 /// Turns a YAML value into the JSON value that the schema is about:
 ///
 /// * a key with nothing after it (`producer:` with all its keys commented out) is as good as none, or an empty mapping;
-/// * a whole number is taken where a text is wanted (`name: 2024`), and `2.0` where a whole number is;
-/// * keys may be numbers or true and false.
-pub(super) fn normalise(value: serde_yaml::Value, schema: &Value) -> Value {
-    match value {
-        serde_yaml::Value::Null => Value::Null,
-        serde_yaml::Value::Bool(value) => Value::Bool(value),
-        serde_yaml::Value::Number(number) => normalise_number(&number, schema),
-        serde_yaml::Value::String(text) => Value::String(text),
-        serde_yaml::Value::Sequence(items) => {
+/// * a whole number is taken where a text is wanted (`name: 2024`), `2.0` and `1e9` where a whole number is, and so is what
+///   stands in quotes there (`'2'`);
+/// * the value of a setting that is passed on stays as it is written, but for whole numbers with an exponent.
+pub(super) fn normalise(node: &Node, schema: &Value) -> Value {
+    match &node.value {
+        yaml::Value::Plain(word) => word_as(word, schema),
+        yaml::Value::Text(text) => match Meaning::of(text) {
+            Meaning::Bool(value) if only(schema, "boolean") => value.into(),
+            meaning if only(schema, "integer") => meaning.whole().map_or_else(
+                || text.as_str().into(),
+                |_| meaning_as(meaning, text, schema),
+            ),
+            _ => text.as_str().into(),
+        },
+        yaml::Value::List(items) => {
             let item_schema = schema.get("items").unwrap_or(&Value::Null);
-            items
-                .into_iter()
-                .map(|item| normalise(item, item_schema))
-                .collect()
+            let items = items.iter().map(|item| normalise(item, item_schema));
+            items.collect()
         }
-        serde_yaml::Value::Mapping(mapping) => Value::Object(normalise_mapping(mapping, schema)),
-        serde_yaml::Value::Tagged(tagged) => normalise(tagged.value, schema),
+        yaml::Value::Map(entries) => Value::Object(normalise_mapping(entries, schema)),
     }
 }
 
-fn normalise_mapping(mapping: serde_yaml::Mapping, schema: &Value) -> Map<String, Value> {
+fn normalise_mapping(entries: &[Entry], schema: &Value) -> Map<String, Value> {
     let mut object = Map::new();
-    for (key, value) in mapping {
-        let key = match normalise(key, &Value::Null) {
-            Value::String(text) => text,
-            other => other.to_string(),
-        };
-        let Some(value_schema) = below(schema, &key) else {
+    for Entry { key, node, .. } in entries {
+        let Some(value_schema) = below(schema, key) else {
             // Unknown: kept as it is, so that the schema refuses it.
-            object.insert(key, normalise(value, &Value::Null));
+            object.insert(key.clone(), node.to_json());
             continue;
         };
-        match normalise(value, value_schema) {
+        match normalise(node, value_schema) {
             Value::Null if allows(value_schema, "object") => {
-                object.insert(key, Value::Object(Map::new()));
+                object.insert(key.clone(), Value::Object(Map::new()));
             }
             Value::Null => {}
             value => {
-                object.insert(key, value);
+                object.insert(key.clone(), value);
             }
         }
     }
     object
 }
 
-fn normalise_number(number: &serde_yaml::Number, schema: &Value) -> Value {
-    let whole = number
-        .as_u64()
-        .map(Number::from)
-        .or_else(|| number.as_i64().map(Number::from));
-    if let Some(whole) = whole {
-        return if allows(schema, "string") && !allows(schema, "number") {
-            Value::String(whole.to_string())
-        } else {
-            Value::Number(whole)
-        };
+/// Whether a schema allows this type and no text.
+fn only(schema: &Value, name: &str) -> bool {
+    allows(schema, name) && !allows(schema, "string")
+}
+
+fn word_as(word: &str, schema: &Value) -> Value {
+    let meaning = Meaning::of(word);
+    let setting = schema.get("format").and_then(Value::as_str) == Some("setting");
+    match meaning {
+        Meaning::Nothing => Value::Null,
+        Meaning::Number(_) if setting => meaning
+            .whole()
+            .filter(|_| word.contains(['e', 'E']))
+            .map_or_else(|| word.to_owned(), |whole| whole.to_string())
+            .into(),
+        _ if setting => word.into(),
+        Meaning::Whole(_) if allows(schema, "string") && !allows(schema, "number") => word.into(),
+        _ => meaning_as(meaning, word, schema),
     }
-    let float = number.as_f64().unwrap_or(f64::NAN);
-    if allows(schema, "integer")
-        && float.fract() == 0.0
-        && let Ok(whole) = format!("{float:.0}").parse::<i64>()
-    {
-        return Value::from(whole);
+}
+
+fn meaning_as(meaning: Meaning, word: &str, schema: &Value) -> Value {
+    if let Some(whole) = meaning.whole().filter(|_| allows(schema, "integer")) {
+        return Number::from_i128(whole)
+            // Out of every range: the nearest number that can be shown.
+            .or_else(|| Number::from_f64(word.parse().unwrap_or(f64::MAX)))
+            .map_or_else(|| word.into(), Value::Number);
     }
-    // What JSON has no number for (`.nan`, `.inf`) becomes a text, which is refused where a number is wanted.
-    Number::from_f64(float).map_or_else(|| Value::String(number.to_string()), Value::Number)
+    meaning.to_json(word)
 }
 
 #[cfg(test)]
@@ -81,8 +89,8 @@ mod tests {
     use crate::inventory::schema;
 
     fn normalised(text: &str) -> String {
-        let value = serde_yaml::from_str(text).expect("yaml");
-        normalise(value, &schema()).to_string()
+        let root = crate::yaml::read(text).root.expect("yaml");
+        normalise(&root, &schema()).to_string()
     }
 
     #[test]
@@ -97,7 +105,27 @@ mod tests {
     fn whole_numbers_are_texts_where_texts_are_wanted() {
         assert_eq!(
             normalised("name: 2024\nkafka: {port: 9092.0, version: 3.9, settings: {a: 1, b: 0.5}}"),
-            r#"{"kafka":{"port":9092,"settings":{"a":1,"b":0.5},"version":3.9},"name":"2024"}"#
+            r#"{"kafka":{"port":9092,"settings":{"a":"1","b":"0.5"},"version":3.9},"name":"2024"}"#
+        );
+    }
+
+    #[test]
+    fn settings_stay_as_they_are_written() {
+        assert_eq!(
+            normalised(
+                "kafka: {settings: {a: 1e9, b: 1.10, c: True, d: 123456789012345678901234567890, e: 1.5e0}}"
+            ),
+            r#"{"kafka":{"settings":{"a":"1000000000","b":"1.10","c":"True","d":"123456789012345678901234567890","e":"1.5e0"}}}"#
+        );
+    }
+
+    #[test]
+    fn what_is_quoted_is_a_number_where_only_a_number_can_be() {
+        assert_eq!(
+            normalised(
+                "kafka: {port: '9092', replication: \"2\"}\nproducer: {raw: 'true', count: 'x'}"
+            ),
+            r#"{"kafka":{"port":9092,"replication":2},"producer":{"count":"x","raw":true}}"#
         );
     }
 

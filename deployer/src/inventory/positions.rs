@@ -1,10 +1,9 @@
-//! Where each key of the file stands. `serde_yaml` keeps no positions, so `saphyr` reads the text once more.
+//! Where each key of the file stands.
 
 use std::collections::BTreeMap;
 
-use saphyr::{LoadableYamlNode, MarkedYaml, Marker, YamlData};
-
 use super::problem::{Position, Problem};
+use crate::yaml::{Node, Value};
 
 /// The file and the places of its keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,48 +23,35 @@ struct Place {
 }
 
 impl Positions {
-    /// Reads the positions of a text that `serde_yaml` has accepted, which bounds its depth and its aliases.
-    pub(super) fn read(text: &str, file: &str) -> Self {
+    /// Reads the positions of a file's values.
+    pub(super) fn of(root: &Node, file: &str) -> Self {
         let mut positions = Self {
             file: file.to_owned(),
             places: BTreeMap::new(),
         };
-        // Where the two parsers disagree about a text, its problems are reported without positions.
-        if let Ok(documents) = MarkedYaml::load_from_str(text)
-            && let Some(root) = documents.first()
-        {
-            positions.enter("", root);
-        }
+        positions.enter("", root);
         positions
     }
 
-    fn enter(&mut self, path: &str, node: &MarkedYaml<'_>) {
-        match &node.data {
-            YamlData::Mapping(mapping) => {
-                for (key, value) in mapping {
-                    let Some(name) = key_text(&key.data) else {
-                        continue;
-                    };
-                    self.add(&join(path, &name), key.span.start, value);
+    fn enter(&mut self, path: &str, node: &Node) {
+        match &node.value {
+            Value::Map(entries) => {
+                for entry in entries {
+                    self.add(&join(path, &entry.key), entry.position, &entry.node);
                 }
             }
-            YamlData::Sequence(items) => {
+            Value::List(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.add(&join_index(path, index), item.span.start, item);
+                    self.add(&join_index(path, index), item.position, item);
                 }
             }
-            YamlData::Tagged(_, inner) => self.enter(path, inner),
-            YamlData::Representation(..)
-            | YamlData::Value(_)
-            | YamlData::Alias(_)
-            | YamlData::BadValue => {}
+            Value::Plain(_) | Value::Text(_) => {}
         }
     }
 
-    fn add(&mut self, path: &str, key: Marker, value: &MarkedYaml<'_>) {
-        let key = position(key);
-        let start = position(value.span.start);
-        let value_shows = start.line == key.line && !value.data.is_mapping();
+    fn add(&mut self, path: &str, key: Position, value: &Node) {
+        let start = value.position;
+        let value_shows = start.line == key.line && !matches!(value.value, Value::Map(_));
         let place = Place {
             key,
             value: if value_shows { start } else { key },
@@ -123,12 +109,6 @@ impl Positions {
     }
 }
 
-/// Where a key stands for the second time in its mapping. The text must be bounded as for [`Positions::read`].
-pub(super) fn second_key(text: &str) -> Option<Position> {
-    let error = MarkedYaml::load_from_str(text).err()?;
-    Some(position(*error.marker()))
-}
-
 /// The path of a key below another.
 pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() {
@@ -141,18 +121,4 @@ pub(super) fn join(path: &str, key: &str) -> String {
 /// The path of an item of a list.
 pub(super) fn join_index(path: &str, index: usize) -> String {
     format!("{path}[{index}]")
-}
-
-fn position(marker: Marker) -> Position {
-    Position {
-        line: marker.line(),
-        column: marker.col() + 1,
-    }
-}
-
-fn key_text<'a>(data: &YamlData<'a, MarkedYaml<'a>>) -> Option<String> {
-    data.as_str()
-        .map(str::to_owned)
-        .or_else(|| data.as_integer().map(|number| number.to_string()))
-        .or_else(|| data.as_bool().map(|value| value.to_string()))
 }

@@ -2,14 +2,7 @@
 
 use std::fmt;
 
-/// A place in a file, both counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    /// Line.
-    pub line: usize,
-    /// Column, in characters.
-    pub column: usize,
-}
+pub use crate::yaml::Position;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +52,15 @@ pub struct Problems(Vec<Problem>);
 
 impl Problems {
     /// Puts problems in order and drops repetitions; `Ok` when there are none.
-    pub fn check(mut problems: Vec<Problem>) -> Result<(), Self> {
+    pub fn check(problems: Vec<Problem>) -> Result<(), Self> {
         if problems.is_empty() {
             return Ok(());
         }
+        Err(Self::from_all(problems))
+    }
+
+    /// Problems of which there is at least one.
+    pub(crate) fn from_all(mut problems: Vec<Problem>) -> Self {
         problems.sort_by(|left, right| {
             (left.position, &left.key, &left.message).cmp(&(
                 right.position,
@@ -71,7 +69,7 @@ impl Problems {
             ))
         });
         problems.dedup();
-        Err(Self(problems))
+        Self(problems)
     }
 
     /// The problems.

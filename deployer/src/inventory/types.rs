@@ -48,6 +48,9 @@ pub struct Inventory {
     /// Where each key stands in the file.
     #[serde(skip)]
     pub(super) positions: Positions,
+    /// What was left out because it is wrong; `None`: the file is good by itself.
+    #[serde(skip)]
+    pub(super) left_out: Option<Vec<String>>,
 }
 
 impl Inventory {
@@ -59,6 +62,12 @@ impl Inventory {
         hint: Option<String>,
     ) -> Problem {
         self.positions.problem(key.into(), message.into(), hint)
+    }
+
+    /// The keys that were left out because they are wrong; `None`: the file is good by itself, and all that is not in it is a
+    /// default.
+    pub(crate) fn left_out(&self) -> Option<&[String]> {
+        self.left_out.as_deref()
     }
 
     /// Whether the file itself says what a key is, so that it is not a default.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::findings::Findings;
 use super::members::{Member, members};
 use super::{
-    Consumer, Couchdb, Ids, Kafka, Local, Node, Producer, Topology, Zookeeper, check, hosts,
+    Consumer, Couchdb, Ids, Kafka, Local, Node, Producer, Topic, Topology, Zookeeper, check, hosts,
     memory, settings, topics,
 };
 use crate::inventory::{
@@ -22,6 +22,26 @@ pub struct Options {
 }
 
 impl Topology {
+    /// Reads an inventory of which all problems are to be said at once: those of the text, and those of how its parts fit
+    /// together as far as they are certain.
+    ///
+    /// # Errors
+    /// All problems of a text that is not good by itself.
+    pub fn read(bytes: &[u8], file: &str, options: &Options) -> Result<Inventory, Problems> {
+        let reading = inventory::read(bytes, file);
+        let mut problems = reading.problems;
+        match reading.inventory {
+            Some(inventory) if problems.is_empty() => return Ok(inventory),
+            Some(inventory) => {
+                let mut findings = Findings::new(&inventory);
+                look(&inventory, options, &Ids::default(), &mut findings);
+                problems.extend(findings.certain());
+            }
+            None => {}
+        }
+        Err(Problems::from_all(problems))
+    }
+
     /// Fills in defaults, names and ids. Those of `ids` (from the receipt) are kept; the returned ones are to be stored.
     ///
     /// # Errors
@@ -32,18 +52,7 @@ impl Topology {
         ids: &Ids,
     ) -> Result<(Self, Ids), Problems> {
         let mut findings = Findings::new(inventory);
-        if let Some(name) = &options.name
-            && let Err(reason) = check_deployment_name(name)
-        {
-            findings.option("--name", format!("`{name}` {reason}"));
-        }
-        let members = members(inventory, options, &mut findings);
-        let ids = ids.extended(&members);
-        check::check(inventory, &members, &mut findings);
-        memory::check(inventory, &members, &mut findings);
-        settings::check(inventory, &mut findings);
-        hosts::check(inventory, &members, &mut findings);
-        let topics = topics::topics(inventory, &members, &ids, &mut findings);
+        let (members, ids, topics) = look(inventory, options, ids, &mut findings);
         findings.check()?;
         let nodes = members
             .iter()
@@ -75,6 +84,28 @@ impl Topology {
         };
         Ok((topology, ids))
     }
+}
+
+/// Looks at how the parts of an inventory fit together.
+fn look<'a>(
+    inventory: &'a Inventory,
+    options: &Options,
+    ids: &Ids,
+    findings: &mut Findings<'_>,
+) -> (Vec<Member<'a>>, Ids, BTreeMap<String, Topic>) {
+    if let Some(name) = &options.name
+        && let Err(reason) = check_deployment_name(name)
+    {
+        findings.option("--name", format!("`{name}` {reason}"));
+    }
+    let members = members(inventory, options, findings);
+    let ids = ids.extended(&members);
+    check::check(inventory, &members, findings);
+    memory::check(inventory, &members, findings);
+    settings::check(inventory, findings);
+    hosts::check(inventory, &members, findings);
+    let topics = topics::topics(inventory, &members, &ids, findings);
+    (members, ids, topics)
 }
 
 fn node(inventory: &Inventory, member: &Member<'_>, ids: &Ids) -> Node {

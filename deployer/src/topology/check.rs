@@ -61,7 +61,7 @@ fn needs_another(members: &[Member<'_>], role: Role, needed: Role, findings: &mu
         return;
     }
     if let Some(member) = members.iter().find(|member| member.has(role)) {
-        findings.add(
+        findings.lacks(
             member.roles_key(),
             format!("`{role}` needs `{needed}`, and no node has it"),
             format!("give a node the role `{needed}`"),
@@ -91,7 +91,7 @@ fn check_replication(inventory: &Inventory, members: &[Member<'_>], findings: &m
             1 => format!("{} is the only broker", names[0]),
             several => format!("there are {several} brokers ({})", names.join(", ")),
         };
-        findings.add(
+        findings.lacks(
             key,
             format!("{copies} copies of each partition need {copies} brokers, and {have}"),
             format!(
@@ -100,7 +100,7 @@ fn check_replication(inventory: &Inventory, members: &[Member<'_>], findings: &m
             ),
         );
     }
-    if kafka.min_insync_replicas > kafka.replication {
+    if kafka.min_insync_replicas > kafka.replication && findings.knows("kafka.replication") {
         findings.add(
             "kafka.min_insync_replicas",
             format!(
@@ -115,7 +115,7 @@ fn check_replication(inventory: &Inventory, members: &[Member<'_>], findings: &m
 fn check_extra_topics(inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
     let brokers = members.iter().any(|member| member.has(Role::Kafka));
     if !brokers && !inventory.topics.extra.is_empty() {
-        findings.add(
+        findings.lacks(
             "topics.extra",
             "topics need Kafka, and no node has it",
             "give a node the role `kafka`",
@@ -166,7 +166,7 @@ fn check_ports(inventory: &Inventory, member: &Member<'_>, findings: &mut Findin
 fn check_producer(member: &Member<'_>, findings: &mut Findings<'_>) {
     let says = member.entry.producer != crate::inventory::ProducerChange::default();
     if says && !member.has(Role::Producer) {
-        findings.add(
+        findings.lacks(
             format!("{}.producer", member.key),
             "says what a producer does, and the node is none",
             format!("add `producer` to `{}`", member.roles_key()),

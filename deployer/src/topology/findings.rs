@@ -28,6 +28,24 @@ impl<'a> Findings<'a> {
         self.problems.push(problem);
     }
 
+    /// A problem that a node, a role or a key would heal: of an inventory with parts left out nobody knows.
+    pub(super) fn lacks(
+        &mut self,
+        key: impl Into<String>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        if self.inventory.left_out().is_none() {
+            self.add(key, message, hint);
+        }
+    }
+
+    /// Whether the inventory's word on a key is known: it was not left out because it is wrong.
+    pub(super) fn knows(&self, key: &str) -> bool {
+        let left_out = self.inventory.left_out().unwrap_or_default();
+        left_out.iter().all(|out| out != key && !within(key, out))
+    }
+
     /// A problem with a key that says by itself what to do.
     pub(super) fn say(&mut self, key: impl Into<String>, message: impl Into<String>) {
         let problem = self.inventory.problem(key, message, None);
@@ -46,4 +64,29 @@ impl<'a> Findings<'a> {
     pub(super) fn check(self) -> Result<(), Problems> {
         Problems::check(self.problems)
     }
+
+    /// The problems of an inventory with parts left out, without those that may come of that.
+    pub(super) fn certain(self) -> Vec<Problem> {
+        let left_out = self.inventory.left_out().unwrap_or_default();
+        let certain = |problem: &Problem| {
+            left_out.iter().all(|out| {
+                let words = format!(
+                    "{} {}",
+                    problem.message,
+                    problem.hint.as_deref().unwrap_or_default()
+                );
+                problem.key != *out
+                    && !within(&problem.key, out)
+                    && !within(out, &problem.key)
+                    && !words.contains(&format!("`{out}`"))
+            })
+        };
+        self.problems.into_iter().filter(certain).collect()
+    }
+}
+
+/// Whether a key is below another.
+fn within(key: &str, other: &str) -> bool {
+    key.strip_prefix(other)
+        .is_some_and(|rest| rest.starts_with(['.', '[']))
 }

@@ -37,7 +37,7 @@ pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mu
             continue;
         }
         let Some(host) = hosts.get(name) else {
-            findings.add(
+            findings.lacks(
                 &member.key,
                 format!("its node `{name}` is a host of yours, and `{HOSTS}` does not say which"),
                 format!("add `{name}: {{ address: … }}` there"),
@@ -63,7 +63,7 @@ pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mu
         if !names.contains(&name.as_str()) && !is_spare(name, inventory) {
             let hint = suggestion(name, &names)
                 .unwrap_or_else(|| "a node with a count is called `NAME-1`, `NAME-2` …".to_owned());
-            findings.add(&key, "no node is called so", hint);
+            findings.lacks(&key, "no node is called so", hint);
         }
         check_self(&key, host, findings);
     }
@@ -106,7 +106,7 @@ fn check_jump(name: &str, host: &Host, used: &BTreeMap<&str, &Host>, findings: &
     };
     let key = format!("{HOSTS}.{name}.jump");
     if used.get(first).is_none_or(|jump| jump.address == SELF) {
-        findings.add(
+        findings.lacks(
             key,
             format!("`{first}` is not a node of `existing` that is reached by SSH"),
             "name another one, or say `ProxyJump` in `~/.ssh/config`",

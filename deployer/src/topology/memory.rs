@@ -70,6 +70,15 @@ pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mu
         let Some(available) = available(member, inventory) else {
             continue;
         };
+        let sizes = [
+            "zookeeper.heap_mib",
+            "kafka.heap_mib",
+            "clouds.local.memory_mib",
+        ];
+        let own = format!("{}.memory_mib", member.key);
+        if !sizes.iter().all(|key| findings.knows(key)) || !findings.knows(&own) {
+            continue;
+        }
         let parts = parts(member, inventory);
         let sum = sum(member, inventory);
         if sum <= available {

@@ -11,6 +11,7 @@ use super::settings::{Settings, Site};
 use super::trust::{self, Trusted};
 use crate::cloud::CloudError;
 use crate::secret::Secret;
+use crate::yaml::{self, Position};
 
 /// Where to look: what the environment says, read by the caller.
 #[derive(Debug, Clone, Default)]
@@ -88,8 +89,15 @@ pub fn find(places: &Places, settings: &Settings) -> Result<Login, CloudError> {
     let (path, text) = file(places)?;
     let shown = path.display().to_string();
     let wrong = |why: String| CloudError::Refused(format!("{shown}: {why}"));
-    let all: Value =
-        serde_yaml::from_str(&text).map_err(|error| wrong(format!("is not YAML: {error}")))?;
+    let read = yaml::read(&text);
+    if let Some(fault) = read.faults.first() {
+        let Position { line, column } = fault.position;
+        let hint = fault.hint.iter().map(|hint| format!("; {hint}"));
+        let hint: String = hint.collect();
+        let why = format!("{shown}:{line}:{column}: {}{hint}", fault.message);
+        return Err(CloudError::Refused(why));
+    }
+    let all = read.root.map_or(Value::Null, |root| root.to_json());
     let clouds = all
         .get("clouds")
         .and_then(Value::as_object)
