@@ -27,7 +27,7 @@ fn said(output: &Output) -> String {
 fn wrong_use_ends_with_64_and_says_why() {
     let home = tempfile::tempdir().expect("directory");
     for (arguments, words) in [
-        (vec!["bogus"], "unrecognized subcommand"),
+        (vec!["bogus"], "there is no verb `bogus`"),
         (vec!["up", "--cloud", "moon"], "this build knows the clouds"),
         (
             vec!["plan", "-i", "missing.yaml"],
@@ -102,4 +102,106 @@ fn data_is_on_standard_output() {
     assert!(schema["properties"]["nodes"].is_object());
     let completions = deployer(&home, &["completions", "bash"]);
     assert!(String::from_utf8_lossy(&completions.stdout).contains("_deployer"));
+}
+
+/// Runs a command line whose standard output nobody reads, and one whose output somebody does.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the deployer itself, as its users start it"
+)]
+fn with_a_closed_pipe(home: &TempDir, arguments: &[&str]) -> Output {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    Command::new(env!("CARGO_BIN_EXE_deployer"))
+        .args(arguments)
+        .current_dir(home.path())
+        .env("HOME", home.path())
+        .env_remove("XDG_STATE_HOME")
+        .env_remove("XDG_CACHE_HOME")
+        .stdout(writer)
+        .output()
+        .expect("deployer")
+}
+
+/// `deployer docs -n 1000 | head -1` and its like: that nobody reads on is no error, and the exit code says what it says else.
+#[test]
+fn a_closed_pipe_changes_nothing() {
+    let home = tempfile::tempdir().expect("directory");
+    let text = "name: a\nnodes: { vm1: {}, vm2: {} }\n";
+    std::fs::write(home.path().join("a.yaml"), text).expect("an inventory");
+    for arguments in [
+        vec!["schema"],
+        vec!["completions", "bash"],
+        vec!["completions", "zsh"],
+        vec!["completions", "fish"],
+        vec!["--help"],
+        vec!["up", "--help"],
+        vec!["--version"],
+        vec!["plan", "-i", "a.yaml"],
+        vec!["plan", "-i", "a.yaml", "--json"],
+        vec!["render", "there", "-i", "a.yaml"],
+        vec!["check", "-i", "a.yaml"],
+        vec!["list"],
+    ] {
+        let read = deployer(&home, &arguments);
+        if arguments[0] == "render" {
+            std::fs::remove_dir_all(home.path().join("there")).expect("removed");
+        }
+        let closed = with_a_closed_pipe(&home, &arguments);
+        assert!(!read.stdout.is_empty(), "{arguments:?}: {}", said(&read));
+        assert_eq!(closed.status.code(), read.status.code(), "{arguments:?}");
+        assert!(!said(&closed).contains("pipe"), "{}", said(&closed));
+        assert!(!said(&closed).contains("panicked"), "{}", said(&closed));
+    }
+}
+
+/// All other verbs print by the same hand: nothing else of the product takes standard output.
+#[test]
+fn standard_output_is_taken_in_one_place() {
+    fn walk(directory: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(directory).expect("sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if let Ok(text) = std::fs::read_to_string(&path) {
+                let lines = text.lines().filter(|line| line.contains("io::stdout()"));
+                found.extend(lines.map(|line| line.trim().to_owned()));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(
+        &std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut found,
+    );
+    assert_eq!(found, ["let out = &mut Pipe::new(std::io::stdout());"]);
+}
+
+#[test]
+fn what_people_type_leads_to_what_they_mean() {
+    let home = tempfile::tempdir().expect("directory");
+    for (arguments, words) in [
+        (
+            vec!["delete"],
+            "next: deployer teardown: Takes a deployment away",
+        ),
+        (vec!["start"], "next: deployer up: Makes the machines"),
+        (vec!["exec", "vm1"], "next: deployer ssh: Opens a shell"),
+        (vec!["doctor"], "next: deployer check: Looks for"),
+        (vec!["restart", "kafka"], "systemctl restart NAME-kafka"),
+        (vec!["up", "--dry-run"], "`deployer plan` shows"),
+        (
+            vec!["docs", "-n", "5000"],
+            "from 1 to 1000; `deployer export FILE` writes all documents",
+        ),
+        (vec!["docs", "-n", "0"], "from 1 to 1000"),
+        (vec!["docs", "-n", "many"], "from 1 to 1000"),
+    ] {
+        let output = deployer(&home, &arguments);
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
+        let said = said(&output);
+        assert!(said.contains(words), "{arguments:?}: {said}");
+        assert!(!said.contains("tip:"), "{arguments:?}: {said}");
+        assert!(output.stdout.is_empty(), "{arguments:?} printed data");
+    }
 }

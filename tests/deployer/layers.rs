@@ -16,8 +16,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("receipt", &["machine", "secret"]),
     ("secret", &[]),
     ("step", &[]),
+    ("yaml", &[]),
     // pure: what should be
-    ("inventory", &[]),
+    ("inventory", &["yaml"]),
     ("topology", &["inventory", "machine"]),
     ("template", &[]),
     (
@@ -44,7 +45,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("preflight", &["facts", "machine", "topology"]),
     // effects: making it so
     ("report", &[]),
-    ("cloud", &["machine", "secret", "step", "topology"]),
+    ("cloud", &["machine", "secret", "step", "topology", "yaml"]),
     ("host", &["machine"]),
     ("artifact", &["component", "step", "topology"]),
     (
@@ -62,7 +63,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // the edge
-    ("cli", &["secret", "topology"]),
+    ("cli", &["error", "secret", "topology"]),
     ("error", &[]),
     ("commands", &["*"]),
     ("main", &["*"]),
@@ -78,6 +79,7 @@ const PURE: &[&str] = &[
     "facts",
     "receipt",
     "template",
+    "yaml",
     "topology",
     "inventory",
     "component",

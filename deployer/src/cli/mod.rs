@@ -6,10 +6,12 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::topology::CloudName;
 
+mod advice;
 mod environment;
 mod lifecycle;
 mod pipeline;
 
+pub use advice::advice;
 pub use environment::Environment;
 pub use lifecycle::{
     Allow, BuildAgents, Change, Check, Completions, Extend, Init, List, Plan, Render, Teardown, Up,

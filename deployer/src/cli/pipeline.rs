@@ -64,12 +64,20 @@ pub struct Docs {
     /// Which deployment.
     #[command(flatten)]
     pub target: Target,
-    /// How many.
-    #[arg(short = 'n', default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// How many, 1000 at most.
+    #[arg(short = 'n', default_value_t = 3, value_parser = newest)]
     pub count: u32,
     /// Of this topic only.
     #[arg(long)]
     pub topic: Option<String>,
+}
+
+/// A number of documents that the nodes take.
+fn newest(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(count @ 1..=1000) => Ok(count),
+        _ => Err("from 1 to 1000; `deployer export FILE` writes all documents".to_owned()),
+    }
 }
 
 /// Options of `dead-letters`.

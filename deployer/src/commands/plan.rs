@@ -42,6 +42,7 @@ pub async fn run(
     )
     .await?;
     draft.choose_couchdb().await?;
+    draft.find_outside(environment).await?;
     let lookout = Lookout::of(&draft)?;
     let viewpoint = lookout.viewpoint(&options.change, environment, reporter);
     let seen = look(&mut draft, &viewpoint).await?;
@@ -81,7 +82,7 @@ pub fn text(seen: &Look) -> String {
         .collect();
     if !steps.is_empty() {
         text.push_str("machines\n");
-        for step in steps {
+        for step in &steps {
             let node = step
                 .node
                 .as_ref()
@@ -98,11 +99,68 @@ pub fn text(seen: &Look) -> String {
     for remark in remarks(seen) {
         let _ = writeln!(text, "  note: {remark}");
     }
-    text.push_str(&seen.plan.to_string());
+    let _ = writeln!(
+        text,
+        "{}{}",
+        seen.plan.details(),
+        summary(&steps, &seen.plan)
+    );
     text
+}
+
+/// One line about machines and nodes: "nothing to do" is said of both.
+fn summary(steps: &[&CloudStep], nodes: &crate::plan::Plan) -> String {
+    if steps.is_empty() {
+        return nodes.summary();
+    }
+    let changes = if steps.len() == 1 {
+        "change"
+    } else {
+        "changes"
+    };
+    let lost = match steps.iter().filter(|step| step.loses.is_some()).count() {
+        0 => String::new(),
+        1 => ", data of 1 lost".to_owned(),
+        several => format!(", data of {several} lost"),
+    };
+    let nodes = nodes.summary();
+    format!("machines: {} {changes}{lost}; nodes: {nodes}", steps.len())
 }
 
 fn remarks(seen: &Look) -> Vec<&String> {
     let remarks = seen.clouds.iter().map(|look| &look.plan.remarks);
     remarks.flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::summary;
+    use crate::cloud::local::Operation as Local;
+    use crate::cloud::{CloudStep, Operation};
+    use crate::plan::Plan;
+
+    /// A plan that deletes a machine never ends with "nothing to do" alone.
+    #[test]
+    fn nothing_to_do_is_said_of_machines_and_nodes() {
+        let step = |loses: Option<&str>| CloudStep {
+            stage: "network".into(),
+            node: Some("vm4".into()),
+            words: "delete vm4 and its disk".into(),
+            loses: loses.map(Into::into),
+            operation: Operation::Local(Local::MakeNetwork {
+                network: "10.213.0.0/24".parse().expect("a network"),
+            }),
+        };
+        let nodes = Plan::default();
+        assert_eq!(summary(&[], &nodes), "nothing to do");
+        let (keeps, loses) = (step(None), step(Some("all that vm4 holds")));
+        assert_eq!(
+            summary(&[&loses], &nodes),
+            "machines: 1 change, data of 1 lost; nodes: nothing to do"
+        );
+        assert_eq!(
+            summary(&[&keeps, &keeps], &nodes),
+            "machines: 2 changes; nodes: nothing to do"
+        );
+    }
 }

@@ -9,6 +9,27 @@ use super::{Change, Plan};
 
 impl Display for Plan {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        self.write_details(formatter)?;
+        writeln!(formatter, "{}", self.summary())
+    }
+}
+
+/// All but the summary.
+struct Details<'a>(&'a Plan);
+
+impl Display for Details<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        self.0.write_details(formatter)
+    }
+}
+
+impl Plan {
+    /// The plan without its last line, the summary.
+    pub fn details(&self) -> impl Display + '_ {
+        Details(self)
+    }
+
+    fn write_details(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         for stage in &self.stages {
             writeln!(formatter, "{}", stage.name)?;
             for change in stage.lanes.values().flatten() {
@@ -32,8 +53,7 @@ impl Display for Plan {
             format!("{node}: {words}{needed}")
         });
         section(formatter, "data lost", losses)?;
-        section(formatter, "notes", self.notes.iter().cloned())?;
-        writeln!(formatter, "{}", self.summary())
+        section(formatter, "notes", self.notes.iter().cloned())
     }
 }
 

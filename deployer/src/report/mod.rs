@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 pub mod bars;
+pub mod pipe;
 pub mod plain;
 
 /// Something worth telling.

@@ -1,0 +1,45 @@
+//! Standard output that may be read by a program that has enough: `deployer docs -n 1000 | head -1`.
+
+use std::io::{self, ErrorKind, Write};
+
+/// Writes on until nobody reads any more, and from then on writes nothing. That is no error, and what the command does beside
+/// printing goes on.
+#[derive(Debug)]
+pub struct Pipe<W> {
+    out: W,
+    closed: bool,
+}
+
+impl<W: Write> Pipe<W> {
+    /// Writes to `out`.
+    pub fn new(out: W) -> Self {
+        Self { out, closed: false }
+    }
+
+    fn unless_closed<T>(
+        &mut self,
+        otherwise: T,
+        act: impl FnOnce(&mut W) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if self.closed {
+            return Ok(otherwise);
+        }
+        match act(&mut self.out) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(otherwise)
+            }
+            result => result,
+        }
+    }
+}
+
+impl<W: Write> Write for Pipe<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.unless_closed(bytes.len(), |out| out.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.unless_closed((), Write::flush)
+    }
+}
