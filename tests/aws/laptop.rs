@@ -77,7 +77,9 @@ impl Laptop {
             key,
             host_key,
         } = self;
-        format!("{{ address: {address}, user: ubuntu, key: '{key}', host_key: '{host_key}' }}")
+        format!(
+            "{{ address: {address}, public_address: {address}, user: ubuntu, key: '{key}', host_key: '{host_key}' }}"
+        )
     }
 
     /// Waits until it has booted: the deployer has little patience with hosts that exist.

@@ -61,7 +61,9 @@ impl Laptop {
             host_key,
             ..
         } = self;
-        format!("{{ address: {address}, user: cc, key: '{key}', host_key: '{host_key}' }}")
+        format!(
+            "{{ address: {address}, public_address: {address}, user: cc, key: '{key}', host_key: '{host_key}' }}"
+        )
     }
 
     fn wait(&self) {

@@ -112,7 +112,7 @@ fn outbound() -> Option<IpAddr> {
 }
 
 /// The address behind what the user wrote: an address, a name, or an alias of the user's ssh configuration.
-async fn resolve(
+pub(crate) async fn resolve(
     node: &str,
     access: &SshAccess,
     configuration: &Path,

@@ -16,7 +16,7 @@ use crate::run::runner::Stop;
 use crate::topology::CloudName;
 
 use super::deployment::Deployment;
-use super::{clouds, steps, target};
+use super::{clouds, outside, steps, target};
 
 /// Adds it to what is let in, and changes nothing else.
 pub async fn run(
@@ -32,6 +32,10 @@ pub async fn run(
     let keys = Keys::read(journal.directory())?;
     let topology = &deployment.topology;
     let notes = clouds::Noted(&journal);
+    let mut seen = journal.receipt().cloud_notes;
+    outside::find(topology, &mut seen, &environment.home, true).await?;
+    let seen = outside::notes(&seen);
+    journal.change(|receipt| receipt.cloud_notes.extend(seen.clone()))?;
     for name in [CloudName::Aws, CloudName::Chameleon] {
         if !has(&deployment, name) {
             continue;
@@ -68,6 +72,10 @@ pub async fn run(
         )
         .await?;
         reporter.event(&Event::Note(format!("{address} may use SSH")));
+    }
+    for (key, address) in seen {
+        let node = key.trim_start_matches(outside::SEEN_AS).trim();
+        reporter.event(&Event::Note(format!("{node} may use Kafka from {address}")));
     }
     Ok(0)
 }

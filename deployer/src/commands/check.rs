@@ -56,6 +56,7 @@ pub async fn run(
         }
     }
     draft.choose_couchdb().await?;
+    draft.find_outside(environment).await?;
     let lookout = Lookout::of(&draft)?;
     let change = Change::default();
     let viewpoint = lookout.viewpoint(&change, environment, reporter);

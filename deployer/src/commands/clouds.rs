@@ -1,7 +1,6 @@
 //! The clouds of a deployment, by name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use crate::cli::{Environment, Target};
@@ -13,7 +12,6 @@ use crate::cloud::local::Local;
 use crate::cloud::{Cloud, CloudError, Notes, Progress, Wanted, WantedMachine};
 use crate::error::CommandError;
 use crate::inventory;
-use crate::machine::Access;
 use crate::receipt::Receipt;
 use crate::report::{Event, Reporter};
 use crate::run::journal::Journal;
@@ -21,7 +19,7 @@ use crate::run::keys::{self, Keys};
 use crate::secret::Secret;
 use crate::topology::{self, ChameleonCloud, CloudName, Node, Role, Topology};
 
-use super::target;
+use super::{outside, target};
 
 /// A cloud's implementation. `directory` is the deployment's, where its keys are or will be.
 pub async fn open(
@@ -119,7 +117,7 @@ pub fn wanted(
     wanted.owner = format!("{}@{host}", environment.user);
     for node in topology.nodes.values() {
         if node.cloud != name {
-            let address = outside_address(node);
+            let address = outside::address(node, &receipt.cloud_notes);
             wanted
                 .outside
                 .extend(address.map(|address| (node.name.clone(), address)));
@@ -136,18 +134,6 @@ pub fn wanted(
         wanted.machines.insert(node.name.clone(), machine);
     }
     Ok(wanted)
-}
-
-/// The address by which a host of the user's is seen from elsewhere, as far as the inventory says.
-fn outside_address(node: &Node) -> Option<Ipv4Addr> {
-    let IpAddr::V4(address) = node.public_address.or(match &node.access {
-        Some(Access::Ssh(access)) => access.address.parse().ok(),
-        _ => None,
-    })?
-    else {
-        return None;
-    };
-    Some(address)
 }
 
 /// Machines as wanted by a topology, without keys.

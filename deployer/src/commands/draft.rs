@@ -20,7 +20,7 @@ use crate::step::{Access, Action, Content};
 use crate::topology::{CloudName, Distribution, Ids, Options, Role, Topology};
 
 use super::target::{self, Source};
-use super::{cloud_sections, login_keys};
+use super::{cloud_sections, login_keys, outside};
 
 /// Stands for what is made up at the first `up`: the id, a topic's epoch.
 const NOT_YET: &str = "new";
@@ -248,6 +248,12 @@ impl Draft {
             common.prepare = Some((node.name.clone(), action));
         }
         Ok(plan::desired(&context, machines, &common)?)
+    }
+
+    /// Finds the addresses by which hosts of the user's are seen from a cloud.
+    pub async fn find_outside(&mut self, environment: &Environment) -> Result<(), CommandError> {
+        let notes = &mut self.receipt.cloud_notes;
+        outside::find(&self.topology, notes, &environment.home, false).await
     }
 
     /// Makes the choices that need the network: where Kafka comes from is decided by fetching it, which CouchDB by asking.

@@ -9,6 +9,7 @@ use crate::error::CommandError;
 use crate::inventory;
 use crate::report::Reporter;
 use crate::report::bars::Bars;
+use crate::report::pipe::Pipe;
 use crate::report::plain::Plain;
 use crate::secret::Secret;
 
@@ -39,6 +40,7 @@ pub mod logs;
 pub mod look;
 pub mod machines;
 pub mod open;
+pub mod outside;
 pub mod pipeline_tool;
 pub mod plan;
 pub mod produce;
@@ -63,7 +65,7 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
         Box::new(Plain::new(std::io::stderr()))
     };
     let reporter = reporter.as_ref();
-    let out = &mut std::io::stdout();
+    let out = &mut Pipe::new(std::io::stdout());
     let mut environment = environment.clone();
     if let Some(target) = cli.verb.target() {
         if let Some(name) = &target.os_cloud {

@@ -6,6 +6,7 @@ use crate::topology::{CloudName, Role};
 
 use super::draft::Draft;
 use super::look::Look;
+use super::outside;
 
 /// What the receipt knows once the user agreed.
 pub fn remember(receipt: &mut Receipt, draft: &Draft) {
@@ -14,14 +15,18 @@ pub fn remember(receipt: &mut Receipt, draft: &Draft) {
         client_numbers,
         epochs,
         choices,
+        cloud_notes,
         ..
     } = draft.receipt.clone();
+    let mut notes = receipt.cloud_notes.clone();
+    notes.extend(outside::notes(&cloud_notes));
     *receipt = Receipt {
         inventory: draft.source.text.clone(),
         broker_ids,
         client_numbers,
         epochs,
         choices,
+        cloud_notes: notes,
         ..receipt.clone()
     };
 }

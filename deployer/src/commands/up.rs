@@ -71,6 +71,7 @@ pub async fn run(
     let (name, cloud) = (draft.topology.name.clone(), draft.topology.cloud);
     let journal = Journal::open(&state_dir, &name, cloud.name(), Mode::Create)?;
     let before = draft.adopt(&journal).await?;
+    draft.find_outside(environment).await?;
     let keys = Keys::ensure(journal.directory(), draft.topology.nodes.keys())?;
     let mut viewpoint = Viewpoint {
         directory: journal.directory(),
