@@ -428,8 +428,7 @@ fn lacks() -> Option<&'static str> {
 #[test]
 fn every_line_is_one_document_through_every_kind_of_fault() {
     if let Some(lacks) = lacks() {
-        eprintln!("the faults did not happen: the test needs {lacks}");
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{lacks}");
+        crate::skip::skip(&format!("needs {lacks}"));
         return;
     }
     let seed = std::env::var("DEPLOYER_TEST_SEED").map_or_else(

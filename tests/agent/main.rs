@@ -26,4 +26,6 @@ mod observed;
 mod pipeline;
 mod secure;
 mod setup;
+#[path = "../shared/skip.rs"]
+mod skip;
 mod store;

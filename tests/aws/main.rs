@@ -1,7 +1,7 @@
 //! Tests of the AWS cloud: its plan as data, and its calls against moto on loopback, with a proxy between that fails in the
 //! ways moto does not.
 
-#![expect(clippy::print_stderr, reason = "tests say what they skip and why")]
+#![expect(clippy::print_stderr, reason = "tests say what takes long")]
 
 mod account;
 mod address;
@@ -23,6 +23,8 @@ mod plan;
 mod policy;
 mod proxy;
 mod side_by_side;
+#[path = "../shared/skip.rs"]
+mod skip;
 mod stage;
 mod watcher;
 mod whole;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
+use super::skip::skip;
+
 /// A running moto. It ends with this process: its standard input closes.
 pub(crate) struct Moto {
     /// Its port on loopback.
@@ -26,18 +28,14 @@ fn command(program: &Path) -> Command {
 /// Python with everything the test clouds need, made at the first use. `None`, with one line why, where there is no Python or
 /// no way to get its packages; never so in CI.
 pub(crate) fn python() -> Option<&'static Path> {
-    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
-    PYTHON
-        .get_or_init(|| match environment() {
-            Ok(python) => Some(python),
-            Err(why) => {
-                let strict = std::env::vars().any(|(key, value)| key == "CI" && value == "true");
-                assert!(!strict, "tests against AWS need moto: {why}");
-                eprintln!("skipped: tests against AWS need moto ({why})");
-                None
-            }
-        })
-        .as_deref()
+    static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    match PYTHON.get_or_init(environment) {
+        Ok(python) => Some(python),
+        Err(why) => {
+            skip(&format!("needs moto, and {why}"));
+            None
+        }
+    }
 }
 
 fn environment() -> Result<PathBuf, String> {
@@ -116,6 +114,7 @@ impl Moto {
     /// The one that tests of this process share; each test uses a region of its own.
     pub(crate) fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Moto>> = OnceLock::new();
+        python()?;
         SHARED.get_or_init(|| Self::start(&[])).as_ref()
     }
 }

@@ -9,11 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::desk::Desk;
-use super::moto::Moto;
+use super::moto::{Moto, python};
+use super::skip::skip;
 use super::watcher::{IMAGE, command, make_image, may_boot};
 
 /// The public addresses of machines on the stage: of loopback, so that nobody else is knocked at.
 const ADDRESSES: std::ops::Range<u8> = 10..42;
+
+/// The server that a machine's way leads through.
+const SSHD: &str = "/usr/sbin/sshd";
 
 /// The way of ssh to a machine: sshd without a network. The host key is the one that the deployment gave the node.
 const WAY: &str = r#"#!/bin/sh
@@ -24,7 +28,7 @@ for config in "$here"/state/*/ssh_config; do
     [ -n "$node" ] || continue
     keys=$(dirname "$config")/keys
     ssh-keygen -y -f "$keys/user" >"$here/authorized"
-    exec /usr/sbin/sshd -i -f /dev/null -E "$here/sshd.log" -o "HostKey=$keys/host-$node" -o "AuthorizedKeysFile=$here/authorized" \
+    exec SSHD -i -f /dev/null -E "$here/sshd.log" -o "HostKey=$keys/host-$node" -o "AuthorizedKeysFile=$here/authorized" \
         -o PermitRootLogin=yes -o StrictModes=no -o UsePAM=no -o PidFile=none -o PasswordAuthentication=no \
         -o "ForceCommand=unshare --mount --net --pid --fork --kill-child $here/wall $here"
 done
@@ -47,11 +51,16 @@ exec chroot "$root/all" sh -c "$SSH_ORIGINAL_COMMAND"
 /// Moto with machines for a stage, one for all tests of this process; each test uses a region of its own.
 pub(crate) fn moto() -> Option<&'static Moto> {
     static SHARED: OnceLock<Option<Moto>> = OnceLock::new();
+    if !may_boot() {
+        return None;
+    }
+    if !Path::new(SSHD).exists() {
+        skip("there is no sshd (apt-get install openssh-server)");
+        return None;
+    }
+    python()?;
     SHARED
         .get_or_init(|| {
-            if !may_boot() {
-                return None;
-            }
             let moto = Moto::start(&[("ON_LOOPBACK", "yes")])?;
             make_image();
             for last in ADDRESSES {
@@ -73,7 +82,10 @@ pub(crate) fn desk() -> Desk {
     for directory in [".ssh", "root"] {
         std::fs::create_dir(desk.path(directory)).expect("a directory");
     }
-    for (name, text) in [("way", WAY), ("wall", &WALL.replace("IMAGE", IMAGE))] {
+    for (name, text) in [
+        ("way", &WAY.replace("SSHD", SSHD)),
+        ("wall", &WALL.replace("IMAGE", IMAGE)),
+    ] {
         let path = desk.write(name, text);
         std::fs::set_permissions(Path::new(&path), Permissions::from_mode(0o755)).expect("mode");
     }

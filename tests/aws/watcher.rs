@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use super::moto;
+use super::skip::skip;
 
 /// The system of all machines.
 pub(crate) const IMAGE: &str = "/var/cache/deployer-tests/cloud-init-bookworm-2";
@@ -23,9 +24,7 @@ pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
 /// Whether machines can be booted here; says why not, and fails in CI.
 pub(crate) fn may_boot() -> bool {
     let Some(why) = obstacle() else { return true };
-    let strict = std::env::vars().any(|(key, value)| key == "CI" && value == "true");
-    assert!(!strict, "{why}");
-    eprintln!("skipped: booting machines {why}");
+    skip(&format!("booting machines {why}"));
     false
 }
 

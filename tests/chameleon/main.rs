@@ -14,6 +14,8 @@ mod openstack;
 mod plan;
 mod project;
 mod proxy;
+#[path = "../shared/skip.rs"]
+mod skip;
 mod tls;
 mod trust;
 mod watcher;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::openstack::OpenStack;
+use super::skip::skip;
 
 const IMAGE: &str = "/var/cache/deployer-tests/cloud-init-bookworm-2";
 
@@ -30,10 +31,8 @@ pub(crate) fn may_boot() -> bool {
     } else {
         "root".into()
     };
-    let strict = std::env::vars().any(|(key, value)| key == "CI" && value == "true");
-    assert!(why.is_empty() || !strict, "booting machines needs {why}");
     if !why.is_empty() {
-        eprintln!("skipped: booting machines needs {why}");
+        skip(&format!("booting machines needs {why}"));
     }
     why.is_empty()
 }

@@ -25,7 +25,7 @@ pub(crate) async fn hands() -> Option<Hands> {
     let hands = Hands::new(hosts);
     match hands.ask("here", &Query::default()).await {
         Err(HostError::Sudo { detail, .. }) => {
-            crate::sshd::skip(&format!(
+            crate::skip::skip(&format!(
                 "needs root, or sudo without a password ({detail})"
             ));
             None

@@ -7,13 +7,18 @@ mod here;
 mod host;
 mod inventory_errors;
 mod inventory_files;
+mod inventory_words;
 mod journal;
 mod layers;
 mod local_plan;
 mod loopback;
 mod nodes_fetch;
+mod outside;
 mod plan;
+mod readme;
 mod run;
+#[path = "../shared/skip.rs"]
+mod skip;
 mod ssh_config;
 mod sshd;
 mod status;

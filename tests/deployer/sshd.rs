@@ -18,20 +18,6 @@ pub(crate) struct Sshd {
     keys: Keys,
 }
 
-/// Says in one line why a test does not run. With `CI=true` that is a failure.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "CI says by its environment that nothing may be skipped"
-)]
-#[expect(clippy::print_stdout, reason = "a test that does not run says why")]
-pub(crate) fn skip(why: &str) {
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "could not run: {why}"
-    );
-    println!("skipped: {why}");
-}
-
 /// The server's program; `None`, where there is none.
 fn program() -> Option<PathBuf> {
     let found = ["/usr/sbin/sshd", "/usr/local/sbin/sshd"]
@@ -39,7 +25,7 @@ fn program() -> Option<PathBuf> {
         .into_iter()
         .find(|path| path.exists());
     if found.is_none() {
-        skip("there is no sshd (apt-get install openssh-server)");
+        crate::skip::skip("there is no sshd (apt-get install openssh-server)");
     }
     found
 }

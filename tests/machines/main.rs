@@ -18,6 +18,8 @@ mod local;
 mod pipeline;
 mod receipts;
 mod relay;
+#[path = "../shared/skip.rs"]
+mod skip;
 mod sources;
 mod support;
 mod watch;
