@@ -28,18 +28,22 @@ impl Producer {
 
     /// Returns whether the spool takes more, and says so where that changes.
     pub(super) fn has_room(&self) -> bool {
-        if !self.spool.is_full() {
+        if !self.spool.is_full(self.refused.bytes()) {
             if self.health.clear("spool") {
                 tracing::info!("the spool has room again; the source is read");
             }
             return true;
         }
-        if self
-            .health
-            .raise("spool", "is full; the source is not read")
-        {
+        let (bytes, refused) = (self.spool.bytes(), self.refused.bytes());
+        let reason = if refused > bytes {
+            "is full of events that Kafka refused; look at refused.jsonl, and remove it"
+        } else {
+            "is full; the source is not read"
+        };
+        if self.health.raise("spool", reason) {
             tracing::error!(
-                bytes = self.spool.bytes(),
+                bytes,
+                refused,
                 "the spool is full: the source is not read until Kafka has confirmed events"
             );
         }
@@ -111,8 +115,8 @@ impl Producer {
         if self.health.clear("disk") {
             tracing::info!("events can be kept again");
         }
-        if let Some(last) = self.held.last() {
-            self.state.mark = last.mark;
+        for taken in &self.held {
+            self.state.go_to(taken.mark);
         }
         let events = self.held.len() as u64;
         self.state.produced += events;

@@ -5,6 +5,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
 use crate::observe::{self, Registry};
+use crate::source::Troubles;
 
 /// All figures of a producer.
 #[derive(Debug, Clone)]
@@ -18,12 +19,13 @@ pub(super) struct Metrics {
     pub(super) spool_limit: Gauge,
     pub(super) errors: Counter,
     pub(super) refused: Counter,
+    pub(super) kept_aside: Gauge,
     pub(super) latency: Histogram,
 }
 
 impl Metrics {
     /// Makes the figures and the registry that shows them.
-    pub(super) fn new() -> (Self, Registry) {
+    pub(super) fn new(troubles: &Troubles) -> (Self, Registry) {
         let metrics = Self {
             produced: Counter::default(),
             produced_bytes: Counter::default(),
@@ -34,6 +36,7 @@ impl Metrics {
             spool_limit: Gauge::default(),
             errors: Counter::default(),
             refused: Counter::default(),
+            kept_aside: Gauge::default(),
             latency: observe::seconds(),
         };
         let mut registry = Registry::with_prefix("producer");
@@ -65,6 +68,11 @@ impl Metrics {
             &metrics.in_flight,
         );
         gauge(
+            "refused_bytes",
+            "The size of the file of events Kafka never takes",
+            &metrics.kept_aside,
+        );
+        gauge(
             "spool_events",
             "Events on the disk that Kafka has not confirmed",
             &metrics.spool_events,
@@ -78,6 +86,11 @@ impl Metrics {
             "spool_limit_bytes",
             "The size at which the source is not read",
             &metrics.spool_limit,
+        );
+        registry.register(
+            "source_troubles",
+            "What the source could not give out as it is, by kind",
+            troubles.counts(),
         );
         registry.register(
             "event_to_kafka_seconds",

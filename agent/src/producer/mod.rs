@@ -10,6 +10,7 @@ mod intake;
 mod metrics;
 mod new_run;
 mod progress;
+mod refused;
 mod sending;
 mod spool;
 mod state;
@@ -28,11 +29,12 @@ use crate::event::{Origin, Taken, host_name};
 use crate::kafka::Connection;
 use crate::observe::{self, Health, Service};
 use crate::shutdown::Shutdown;
-use crate::source;
+use crate::source::{self, Troubles};
 use delivery::{Client, Delivery, Guarantee};
 use intake::Writing;
 use metrics::Metrics;
 pub use new_run::{NewRun, new_run};
+use refused::Refused;
 use spool::Spool;
 pub use spool::SpoolError;
 pub use state::{State, StateDirectory, StateError};
@@ -76,8 +78,9 @@ pub enum ProducerError {
 /// When a file of the configuration, the state or the spool cannot be read, or the Kafka client cannot be made.
 pub async fn run(config: ProducerConfig, shutdown: Shutdown) -> Result<(), ProducerError> {
     let connection = Connection::of_producer(&config)?;
-    let (metrics, registry) = Metrics::new();
     let health = Health::default();
+    let troubles = Troubles::new(health.clone());
+    let (metrics, registry) = Metrics::new(&troubles);
     let (mut producer, deliveries) = Producer::open(&config, connection, metrics, health.clone())?;
     observe::serve(config.metrics.listen.clone(), registry, health);
     let service = Service::ready();
@@ -85,7 +88,11 @@ pub async fn run(config: ProducerConfig, shutdown: Shutdown) -> Result<(), Produ
         tracing::info!(run = %producer.state.run, produced = producer.state.produced, "the run is finished");
         return Ok(());
     }
-    let source = source::start(&config.source, producer.state.mark);
+    let start = source::Start {
+        marks: producer.state.marks(),
+        directory: producer.directory.file("source"),
+    };
+    let source = source::start(&config.source, start, troubles);
     producer.run(source, deliveries, shutdown, service).await
 }
 
@@ -105,6 +112,7 @@ struct Producer {
     /// When they are tried again.
     write_at: Option<Instant>,
     client: Client,
+    refused: Refused,
     backoff: Backoff,
     /// When the client is replaced, after it reported an error.
     renew_at: Option<Instant>,
@@ -128,6 +136,8 @@ impl Producer {
         // What a power cut took from a spool that the system writes when it likes may have been sent.
         let is_sure =
             |state: &State| config.spool.sync == SpoolSync::Always || state.boot == state::boot();
+        let refused = Refused::open(directory.file("refused.jsonl"));
+        let set_aside = refused.count(found.as_ref().map_or(0, |state| state.refused));
         let mut state = match found {
             Some(state) if state.settings == state::settings_hash(config) && is_sure(&state) => {
                 state
@@ -136,13 +146,15 @@ impl Producer {
         };
         let spool = Spool::open(&directory.file("spool"), &config.spool, ticket, |record| {
             if record.run == state.run && record.sequence > state.produced {
-                (state.produced, state.mark) = (record.sequence, record.mark);
+                state.produced = record.sequence;
+                state.go_to(record.mark);
             }
         })?;
         if spool.is_damaged() {
             // Numbers of events that were lost may have been sent: they must not be used again.
             state = State::new(config, ticket);
         }
+        state.refused = set_aside;
         // Kept before the first event, or a crash would leave events of a run nobody knows.
         directory.save(&state)?;
         let (client, deliveries) = Client::new(connection, &config.client, Guarantee::Idempotent)?;
@@ -164,6 +176,7 @@ impl Producer {
             writing: None,
             write_at: None,
             client,
+            refused,
             backoff: backoff(),
             renew_at: None,
             heard_at: Instant::now(),
@@ -221,6 +234,7 @@ impl Producer {
                 () = tokio::time::sleep_until(renew.unwrap_or_else(Instant::now)), if renew.is_some() => {
                     self.renew_at = None;
                     self.client.renew()?;
+                    self.window.recall_all();
                     self.spool.rewind(self.state.ticket)?;
                 }
                 () = self.keep(), if is_writing => {}

@@ -12,6 +12,9 @@ use crate::config::{ProducerConfig, SourceSettings};
 /// The version of the file's shape.
 const VERSION: u32 = 1;
 
+/// How many parts of a source are remembered beside the last.
+const OTHERS: usize = 16;
+
 /// Says what is wrong with the state directory.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -81,6 +84,12 @@ pub struct State {
     /// Where the source was after the last event.
     #[serde(default)]
     pub mark: [u64; 2],
+    /// Where it was in its other parts, each with another first word in the upper half of its mark; the latest last.
+    #[serde(default)]
+    pub others: Vec<[u64; 2]>,
+    /// How many events are set aside because Kafka refused them for good.
+    #[serde(default)]
+    pub refused: u64,
     /// The machine's boot in which the run was last at work.
     #[serde(default)]
     pub boot: String,
@@ -99,8 +108,30 @@ impl State {
             finished: false,
             ticket,
             mark: [0; 2],
+            others: Vec::new(),
+            refused: 0,
             boot: boot(),
         }
+    }
+
+    /// Notes where the source was after an event.
+    pub(super) fn go_to(&mut self, mark: [u64; 2]) {
+        let part = |mark: [u64; 2]| mark[0] >> 32;
+        if part(mark) != part(self.mark) {
+            self.others.retain(|other| part(*other) != part(mark));
+            if self.mark != [0; 2] {
+                self.others.push(self.mark);
+            }
+            let least = self.others.len().saturating_sub(OTHERS);
+            self.others.drain(..least);
+        }
+        self.mark = mark;
+    }
+
+    /// Returns where the source was in all its parts; the last is the latest.
+    pub(super) fn marks(&self) -> Vec<[u64; 2]> {
+        let present = (self.mark != [0; 2]).then_some(self.mark);
+        self.others.iter().copied().chain(present).collect()
     }
 }
 
@@ -209,5 +240,29 @@ impl StateDirectory {
             File::open(&self.path)?.sync_all()
         };
         write().map_err(StateError::file(&path, "written"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_each_part_of_the_source_is_remembered_but_not_of_all_that_ever_were() {
+        let config = toml::from_str(
+            "client = 'c'\n[kafka]\nbootstrap = 'b:1'\ntopic = 't'\n[state]\ndirectory = '/s'\n",
+        );
+        let mut state = State::new(&config.expect("a configuration"), 0);
+        assert_eq!(state.marks(), Vec::<[u64; 2]>::new());
+        let mark = |part: u64, offset| [part << 32 | offset, offset];
+        for (part, offset) in [(1, 5), (1, 6), (2, 3), (1, 7), (2, 4)] {
+            state.go_to(mark(part, offset));
+        }
+        assert_eq!(state.marks(), [mark(1, 7), mark(2, 4)]);
+        for part in 3..100 {
+            state.go_to(mark(part, 1));
+        }
+        assert_eq!(state.others.len(), OTHERS);
+        assert_eq!(state.marks().last(), Some(&mark(99, 1)));
     }
 }

@@ -93,6 +93,45 @@ pub struct Swap {
     pub available: Option<f64>,
 }
 
+impl Snapshot {
+    /// Returns what `top` did not show, in words; a figure too wide for its place is no sign of that.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let shares = &self.cpu;
+        [
+            (self.load.is_empty(), "the load"),
+            (self.tasks.total.is_none(), "the number of processes"),
+            (
+                shares.user.is_none() || shares.idle.is_none(),
+                "the processors' shares",
+            ),
+            (
+                self.memory.free.is_none() && self.memory.used.is_none(),
+                "the memory",
+            ),
+            (
+                self.swap.free.is_none() && self.swap.used.is_none(),
+                "the swap space",
+            ),
+            (
+                !self
+                    .processes
+                    .iter()
+                    .any(|one| one.pid.is_some() && one.command.is_some()),
+                "the processes",
+            ),
+            (
+                self.processes
+                    .iter()
+                    .all(|one| one.cpu.is_none() || one.resident_kib.is_none()),
+                "the processes' shares",
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(is_missing, words)| is_missing.then_some(words))
+        .collect()
+    }
+}
+
 /// Reads the text of `top -b -n 1`; what is not recognised stays null.
 pub fn parse(text: &str) -> Snapshot {
     let mut snapshot = Snapshot::default();

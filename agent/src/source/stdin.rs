@@ -4,17 +4,22 @@ use jiff::Timestamp;
 use tokio::io::{AsyncRead, BufReader};
 use tokio::sync::mpsc;
 
-use super::lines::{self, Line};
+use super::Troubles;
+use super::lines::{End, Line, Lines, Nuls};
 use crate::event::{Payload, Taken};
 
 /// How many bytes are read at once.
 const BUFFER: usize = 256 * 1024;
 
 /// Sends every line until the input ends or nobody listens. A line of more than 128 KiB becomes several.
-pub async fn run(input: impl AsyncRead + Unpin, batches: mpsc::Sender<Vec<Taken>>) {
-    let mut input = BufReader::with_capacity(BUFFER, input);
+pub async fn run(
+    input: impl AsyncRead + Unpin,
+    batches: mpsc::Sender<Vec<Taken>>,
+    mut troubles: Troubles,
+) {
+    let mut input = Lines::new(BufReader::with_capacity(BUFFER, input), Nuls::Kept);
     loop {
-        let lines = match lines::read(&mut input).await {
+        let lines = match input.read().await {
             Ok(lines) if lines.is_empty() => return,
             Ok(lines) => lines,
             Err(error) => {
@@ -22,6 +27,8 @@ pub async fn run(input: impl AsyncRead + Unpin, batches: mpsc::Sender<Vec<Taken>
                 return;
             }
         };
+        let is_long = |line: &&Line| line.end == End::More;
+        troubles.long_lines(lines.iter().filter(is_long).count() as u64);
         let at = Timestamp::now();
         let taken = |Line { text: line, .. }| Taken {
             at,
@@ -44,7 +51,7 @@ mod tests {
 
     async fn read(input: &[u8]) -> Vec<String> {
         let (sender, mut receiver) = mpsc::channel(100);
-        run(input, sender).await;
+        run(input, sender, Troubles::default()).await;
         let mut lines = Vec::new();
         while let Some(batch) = receiver.recv().await {
             for taken in batch {

@@ -1,5 +1,6 @@
 //! Snapshots of the machine by `top`, on a fixed grid of time.
 
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::Troubles;
 use super::snapshot::{Snapshot, parse};
 use crate::config::SourceSettings;
 use crate::event::{Payload, Taken};
@@ -40,15 +42,22 @@ pub enum TopError {
 }
 
 /// Sends a snapshot at every point of a fixed grid of time until nobody listens. A tick that comes while the last
-/// snapshot is still being taken or waits for its place is missed and logged.
-pub async fn run(settings: SourceSettings, snapshots: mpsc::Sender<Vec<Taken>>) {
+/// snapshot is still being taken or waits for its place is missed, counted and logged; so is what a snapshot lacks.
+pub async fn run(
+    settings: SourceSettings,
+    directory: PathBuf,
+    snapshots: mpsc::Sender<Vec<Taken>>,
+    troubles: Troubles,
+) {
+    let mut top = Top::new(&directory);
     let start = Instant::now();
     let mut tick = start;
     let (mut untold, mut told) = (0, None::<Instant>);
     loop {
         tokio::time::sleep_until(tick).await;
-        match take(settings.raw).await {
+        match top.take(settings.raw).await {
             Ok(snapshot) => {
+                tell_missing(&snapshot, &troubles);
                 if snapshots
                     .send(vec![Taken::now(Payload::Top(Box::new(snapshot)))])
                     .await
@@ -58,7 +67,10 @@ pub async fn run(settings: SourceSettings, snapshots: mpsc::Sender<Vec<Taken>>) 
                 }
             }
             Err(error) => {
-                tracing::error!(error = %crate::command::chain(&error), "no snapshot, the next tick goes on");
+                let error = crate::command::chain(&error);
+                troubles.count("snapshots_failed", 1);
+                tracing::error!(error, "no snapshot, the next tick goes on");
+                troubles.alarm(Some(error));
                 if snapshots.is_closed() {
                     return;
                 }
@@ -66,6 +78,9 @@ pub async fn run(settings: SourceSettings, snapshots: mpsc::Sender<Vec<Taken>>) 
         }
         let (next, missed) = next_tick(start, tick, Instant::now(), settings.interval());
         untold += missed;
+        if missed > 0 {
+            troubles.count("snapshots_missed", missed);
+        }
         if untold > 0 && told.is_none_or(|told| told.elapsed() >= TELL) {
             tracing::warn!(
                 missed = untold,
@@ -74,6 +89,22 @@ pub async fn run(settings: SourceSettings, snapshots: mpsc::Sender<Vec<Taken>>) 
             (untold, told) = (0, Some(Instant::now()));
         }
         tick = next;
+    }
+}
+
+/// Says which figures a snapshot lacks, where that changes: in its event they are null.
+fn tell_missing(snapshot: &Snapshot, troubles: &Troubles) {
+    let missing = snapshot.missing();
+    if missing.is_empty() {
+        if troubles.alarm(None) {
+            tracing::info!("snapshots are whole again");
+        }
+        return;
+    }
+    troubles.count("snapshots_incomplete", 1);
+    let reason = format!("`top` does not show {}", missing.join(", "));
+    if troubles.alarm(Some(reason.clone())) {
+        tracing::warn!("{reason}; in the events these are null");
     }
 }
 
@@ -91,20 +122,86 @@ fn next_tick(start: Instant, last: Instant, now: Instant, interval: Duration) ->
     (start + offset, u64::try_from(missed).unwrap_or(u64::MAX))
 }
 
-/// Takes one snapshot.
-///
-/// # Errors
-/// When `top` cannot be run, fails, takes too long or says something else.
-pub async fn take(raw: bool) -> Result<Snapshot, TopError> {
+/// Settings of `top` as it comes, in the format that every version of it reads: a system's or a user's own
+/// (`/etc/topdefaultrc`, `~/.toprc`) would change the lines and columns.
+const SETTINGS: &str = "\
+RCfile for \"top with windows\"
+Id:a, Mode_altscr=0, Mode_irixps=1, Delay_time=3.000, Curwin=0
+Def\tfieldscur=AEHIOQTWKNMbcdfgjplrsuvyzX
+\twinflags=62777, sortindx=10, maxtasks=0
+\tsummclr=1, msgsclr=1, headclr=3, taskclr=1
+Job\tfieldscur=ABcefgjlrstuvyzMKNHIWOPQDX
+\twinflags=62777, sortindx=0, maxtasks=0
+\tsummclr=6, msgsclr=6, headclr=7, taskclr=6
+Mem\tfieldscur=ANOPQRSTUVbcdefgjlmyzWHIKX
+\twinflags=62777, sortindx=13, maxtasks=0
+\tsummclr=5, msgsclr=5, headclr=4, taskclr=5
+Usr\tfieldscur=ABDECGfhijlopqrstuvyzMKNWX
+\twinflags=62777, sortindx=4, maxtasks=0
+\tsummclr=3, msgsclr=3, headclr=2, taskclr=3
+";
+
+/// Where there is no home, so no settings either.
+const NOWHERE: &str = "/nonexistent";
+
+/// Runs `top` with settings of our own.
+#[derive(Debug)]
+pub struct Top {
+    /// The home that holds the settings; none where they are of no use.
+    home: Option<PathBuf>,
+}
+
+impl Top {
+    /// Keeps the settings in this directory.
+    pub fn new(directory: &Path) -> Self {
+        let written = std::fs::create_dir_all(directory)
+            .and_then(|()| std::fs::write(directory.join(".toprc"), SETTINGS));
+        if let Err(error) = &written {
+            tracing::warn!(directory = %directory.display(), %error, "the settings of `top` cannot be written; the system's count");
+        }
+        Self {
+            home: written.is_ok().then(|| directory.to_owned()),
+        }
+    }
+
+    /// Takes one snapshot.
+    ///
+    /// # Errors
+    /// When `top` cannot be run, fails, takes too long or says something else.
+    pub async fn take(&mut self, raw: bool) -> Result<Snapshot, TopError> {
+        let Some(home) = &self.home else {
+            return take(Path::new(NOWHERE), raw).await;
+        };
+        let first = take(home, raw).await;
+        if first.as_ref().is_ok_and(|first| first.missing().is_empty())
+            || matches!(first, Err(TopError::Run(_) | TopError::Slow))
+        {
+            return first;
+        }
+        // A `top` that cannot read our settings may do without.
+        let second = take(Path::new(NOWHERE), raw).await;
+        match &second {
+            Ok(found) if found.missing().is_empty() => {
+                self.home = None;
+                second
+            }
+            Ok(_) if first.is_err() => second,
+            _ => first,
+        }
+    }
+}
+
+async fn take(home: &Path, raw: bool) -> Result<Snapshot, TopError> {
     let mut command = Command::new("top");
-    // A user's own settings would change the columns.
+    // Nothing of the environment but where programs are: much of it changes what `top` shows.
     command
-        .args(["-b", "-n", "1", "-w", "512"])
+        // `-E m`: sizes in MiB, as most come.
+        .args(["-b", "-n", "1", "-w", "512", "-E", "m"])
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .env("LC_ALL", "C")
         .env("TERM", "linux")
-        .env("HOME", "/nonexistent");
-    command
-        .env_remove("XDG_CONFIG_HOME")
+        .env("HOME", home)
         .stdin(Stdio::null())
         .kill_on_drop(true);
     let output = tokio::time::timeout(DEADLINE, command.output())
@@ -148,10 +245,17 @@ mod tests {
 
     #[tokio::test]
     async fn the_top_of_this_machine_is_understood() {
-        let top = take(true).await.expect("`top` runs here");
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut runs = Top::new(&directory.path().join("top"));
+        let top = runs.take(true).await.expect("`top` runs here");
+        assert!(runs.home.is_some(), "our settings are understood");
+        assert_eq!(top.missing(), [""; 0]);
         assert_eq!(top.load.len(), 3);
         assert!(
-            top.tasks.total > Some(0) && top.memory.total > Some(0.0) && !top.processes.is_empty()
+            top.tasks.total > Some(0)
+                && top.memory.unit.as_deref() == Some("MiB")
+                && top.memory.total > Some(0.0)
+                && !top.processes.is_empty()
         );
         assert!(top.raw.is_some_and(|text| text.contains("load average")));
     }
