@@ -64,9 +64,20 @@ impl LastError {
 pub(super) const PROTOCOL_ADVICE: &str =
     "look whether kafka.tls and kafka.sasl are what the broker's port asks for";
 
-/// Says what to look at where a broker does not let us in.
+/// Returns an error in words, with what to look at.
+pub fn with_advice(error: &KafkaError) -> String {
+    match advice(error, "") {
+        Some(advice) => format!("{error}; {advice}"),
+        None => error.to_string(),
+    }
+}
+
+/// Says what to look at where a broker does not let us in, or cannot do what it is asked for.
 fn advice(error: &KafkaError, reason: &str) -> Option<&'static str> {
     match error.rdkafka_error_code()? {
+        RDKafkaErrorCode::Unknown => Some(
+            "the broker's own log says why; with a topic's compression.type, its Java may not be able to load that library",
+        ),
         RDKafkaErrorCode::Authentication => Some("look at the user and password of kafka.sasl"),
         RDKafkaErrorCode::SSL => Some("look at the files of kafka.tls"),
         // A broker that refuses our certificate ends the connection with an alert.

@@ -8,7 +8,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
 pub use connection::Connection;
-pub use errors::LastError;
+pub use errors::{LastError, with_advice};
 use errors::{PROTOCOL_ADVICE, log_error, speaks_another_protocol};
 
 /// Writes a log line of librdkafka.

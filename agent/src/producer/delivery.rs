@@ -19,6 +19,11 @@ pub(super) const QUEUE_WAIT: Duration = Duration::from_millis(20);
 /// must be more than the time that a full [`Window`](super::window::Window) takes to be confirmed.
 const LINGER: &str = "25";
 
+/// The most bytes of events in one batch, and in one event: librdkafka's own limits.
+const BATCH: usize = 1_000_000;
+/// By how much batches get smaller when one is too large.
+const SHRINK: usize = 4;
+
 /// What became of one event.
 #[derive(Debug)]
 pub(super) struct Delivery {
@@ -81,6 +86,9 @@ pub(super) struct Client {
     connection: Connection,
     key: String,
     guarantee: Guarantee,
+    /// The most bytes of events in one batch; an event of as many goes alone.
+    batch: usize,
+    next_batch: usize,
     generation: u64,
     last: LastError,
     producer: Option<ThreadedProducer<Reporter>>,
@@ -102,6 +110,8 @@ impl Client {
             connection,
             key: key.to_owned(),
             guarantee,
+            batch: BATCH,
+            next_batch: BATCH,
             generation: 0,
             last: LastError::default(),
             producer: None,
@@ -116,6 +126,17 @@ impl Client {
         self.generation
     }
 
+    /// Returns whether an event of so many bytes was alone in its batch.
+    pub(super) fn sends_alone(&self, bytes: usize) -> bool {
+        bytes + self.key.len() >= self.batch
+    }
+
+    /// Makes batches smaller from the next client on. Returns the most bytes of one.
+    pub(super) fn shrink_batches(&mut self) -> usize {
+        self.next_batch = (self.batch / SHRINK).max(1);
+        self.next_batch
+    }
+
     /// Returns what librdkafka last said was wrong.
     pub(super) fn last_error(&self) -> &LastError {
         &self.last
@@ -128,6 +149,7 @@ impl Client {
     pub(super) fn renew(&mut self) -> Result<(), ProducerError> {
         self.close();
         self.generation += 1;
+        self.batch = self.next_batch;
         let reporter = Reporter {
             generation: self.generation,
             last: self.last.clone(),
@@ -146,6 +168,7 @@ impl Client {
             .set("message.timeout.ms", timeout.as_millis().to_string())
             .set("partitioner", "murmur2_random")
             .set("compression.type", "lz4")
+            .set("batch.size", self.batch.to_string())
             .set("linger.ms", LINGER)
             // More than is ever on its way.
             .set("queue.buffering.max.messages", "100000")

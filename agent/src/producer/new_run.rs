@@ -19,12 +19,15 @@ pub struct NewRun {
 pub fn new_run(config: &ProducerConfig) -> Result<NewRun, ProducerError> {
     let directory = StateDirectory::open(&config.state.directory)?;
     // Without a state that can be read, all of the spool is sent again: what is there already stays as it is.
-    let ticket = directory
+    let (ticket, refused) = directory
         .load()
         .ok()
         .flatten()
-        .map_or(0, |state| state.ticket);
-    let state = State::new(config, ticket);
+        .map_or((0, 0), |state| (state.ticket, state.refused));
+    let state = State {
+        refused,
+        ..State::new(config, ticket)
+    };
     directory.save(&state)?;
     Ok(NewRun {
         client: config.client.clone(),

@@ -63,6 +63,14 @@ impl Producer {
         self.metrics
             .spool_bytes
             .set(self.spool.bytes().cast_signed());
+        // Who has looked at them removes the file.
+        if self.state.refused > 0 && self.refused.is_gone() {
+            self.state.refused = 0;
+            self.is_unsaved = true;
+        }
+        self.metrics
+            .kept_aside
+            .set(self.refused.bytes().cast_signed());
         if self.heard_at.elapsed() < SILENCE {
             if self.renew_at.is_none() {
                 self.health.clear("kafka");

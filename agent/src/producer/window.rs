@@ -13,6 +13,8 @@ struct Slot {
     /// The event's number in the present run; none when it is left from an older one.
     sequence: Option<u64>,
     bytes: usize,
+    /// Whether the present Kafka client has it.
+    is_sent: bool,
     is_confirmed: bool,
 }
 
@@ -48,16 +50,17 @@ impl Window {
         self.slots.front().map(|slot| slot.ticket)
     }
 
-    /// Takes an event in, or finds it again. Returns whether it is to be sent.
+    /// Takes an event in, or finds it again. Returns whether it is to be sent, and regards it as sent.
     pub(super) fn admit(&mut self, ticket: u64, sequence: Option<u64>, bytes: usize) -> bool {
         if let Some(slot) = self.find(ticket) {
-            return !slot.is_confirmed;
+            return !slot.is_confirmed && !std::mem::replace(&mut slot.is_sent, true);
         }
         self.bytes += bytes;
         self.slots.push_back(Slot {
             ticket,
             sequence,
             bytes,
+            is_sent: true,
             is_confirmed: false,
         });
         true
@@ -68,6 +71,25 @@ impl Window {
         if let Some(slot) = self.find(ticket) {
             slot.is_confirmed = true;
         }
+    }
+
+    /// Notes that an event is to be sent again.
+    pub(super) fn recall(&mut self, ticket: u64) {
+        if let Some(slot) = self.find(ticket) {
+            slot.is_sent = false;
+        }
+    }
+
+    /// Notes that all events are to be sent again.
+    pub(super) fn recall_all(&mut self) {
+        for slot in &mut self.slots {
+            slot.is_sent = false;
+        }
+    }
+
+    /// Returns how many bytes an event has.
+    pub(super) fn bytes_of(&mut self, ticket: u64) -> Option<usize> {
+        self.find(ticket).map(|slot| slot.bytes)
     }
 
     /// Lets go what is confirmed with all before it. Returns the last sequence of the present run among it.
@@ -111,7 +133,11 @@ mod tests {
         window.confirm(6);
         window.confirm(77);
         assert_eq!((window.settle(), window.first()), (None, Some(5)));
+        assert!(!window.admit(5, Some(105), 10), "it is on its way");
+        window.recall(5);
         assert!(window.admit(5, Some(105), 10) && !window.admit(6, Some(106), 10));
+        window.recall_all();
+        assert!(window.admit(9, Some(109), 10) && window.admit(5, Some(105), 10));
         window.confirm(5);
         assert_eq!((window.settle(), window.first()), (Some(106), Some(9)));
         window.confirm(9);

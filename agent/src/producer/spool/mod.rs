@@ -146,9 +146,9 @@ impl Spool {
         self.segments.iter().map(|segment| segment.bytes).sum()
     }
 
-    /// Returns whether nothing may be added until something is confirmed.
-    pub(super) fn is_full(&self) -> bool {
-        self.bytes() >= self.settings.bytes
+    /// Returns whether nothing may be added until something is confirmed, with so many bytes kept beside the spool.
+    pub(super) fn is_full(&self, beside: u64) -> bool {
+        self.bytes() + beside >= self.settings.bytes
     }
 
     /// Takes a record to be written with the next ones.

@@ -82,7 +82,7 @@ fn confirmed_segments_go_away_and_the_last_stays() {
     let directory = tempfile::tempdir().expect("a directory");
     let (mut spool, _) = open(directory.path(), 0);
     let mut end = 0;
-    while !spool.is_full() {
+    while !spool.is_full(0) {
         append(&mut spool, end..end + 100);
         end += 100;
     }
@@ -91,7 +91,7 @@ fn confirmed_segments_go_away_and_the_last_stays() {
         "{end} kilobytes fill a megabyte"
     );
     spool.release(end / 2).expect("segments go");
-    assert!(!spool.is_full());
+    assert!(!spool.is_full(0));
     assert_eq!(rest(&mut spool).last(), Some(&(end - 1)));
     spool.release(end).expect("segments go");
     assert_eq!(segments(directory.path()).len(), 1);
