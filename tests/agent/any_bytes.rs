@@ -25,6 +25,7 @@ fn record(input: &[u8]) -> Record {
         timestamp: times[usize::from(kind & 3)],
         key: (kind & 8 == 0).then(|| key.to_vec()),
         value: (kind & 0xf0 != 0xf0).then(|| value.to_vec()),
+        ..Record::default()
     }
 }
 

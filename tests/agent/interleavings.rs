@@ -158,6 +158,7 @@ fn partition(chance: &mut StdRng) -> Vec<Record> {
         timestamp: None,
         key: None,
         value: Some(value(chance).into_bytes()),
+        ..Record::default()
     };
     (0..30).map(record).collect()
 }

@@ -213,7 +213,7 @@ impl Lab {
 
 /// Returns the events of a segment: each record is a length, a checksum, 32 bytes of numbers, the lengths of two names,
 /// the names and the event.
-fn events_of(mut bytes: &[u8]) -> Vec<String> {
+pub fn events_of(mut bytes: &[u8]) -> Vec<String> {
     let short = |bytes: &[u8]| usize::from(u16::from_le_bytes(*bytes.first_chunk().unwrap()));
     let mut events = Vec::new();
     while let Some(length) = bytes.first_chunk() {

@@ -170,7 +170,7 @@ fn inspect_and_newest_show_both_sides() {
     assert_eq!(after["couchdb"]["vendor"], "CouchDB 3.5.0");
     assert_eq!(
         after["couchdb"]["databases"][0],
-        json!({"name": "t1", "topic": "t1", "documents": 30, "newest": "2026-11-21T08:34:30.000Z", "dead_letters": 1})
+        json!({"name": "t1", "topic": "t1", "documents": 30, "newest": "2026-11-21T08:34:30.000Z", "dead_letters": 1, "lost_events": 0})
     );
     let newest = json("consumer", &config, &["newest", "-n", "3"], "");
     let sequences: Vec<&Value> = newest

@@ -34,6 +34,7 @@ fn records(values: &[Value]) -> Vec<Record> {
         timestamp: Some(1),
         key: None,
         value: Some(value.to_string().into_bytes()),
+        ..Record::default()
     };
     values.iter().enumerate().map(record).collect()
 }
@@ -226,6 +227,7 @@ async fn a_dead_letter_waits_for_its_database_and_is_there_once() {
         timestamp: None,
         key: None,
         value: Some(b"{".to_vec()),
+        ..Record::default()
     };
     let writer = Writer::new(client(&double), Metrics::default());
     let result = tokio::time::timeout(Duration::from_secs(30), writer.write(&topic(), &[broken]))

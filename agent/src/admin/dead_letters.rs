@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::AdminError;
 use crate::config::{ConsumerConfig, Topic};
 use crate::consumer::Metrics;
-use crate::consumer::document::Record;
+use crate::consumer::document::{LOST, Record};
+use crate::consumer::headers::Header;
 use crate::consumer::writer::Writer;
 use crate::store::Trouble;
 use crate::store::couchdb::{Couchdb, path_of};
@@ -61,6 +62,8 @@ struct Letter {
     key_base64: Option<String>,
     value_base64: Option<String>,
     value_bytes: Option<usize>,
+    #[serde(default)]
+    headers: Vec<Header>,
 }
 
 /// Shows every dead letter of one topic, or of all, to `show`; with `retry`, tries each again first.
@@ -139,6 +142,9 @@ async fn again(
     topic: &Topic,
     letter: &Letter,
 ) -> Result<Outcome, AdminError> {
+    if letter.id.starts_with(LOST) {
+        return Ok(Outcome::Dead);
+    }
     let decode = |text: &Option<String>| text.as_ref().and_then(|text| STANDARD.decode(text).ok());
     let record = Record {
         partition: letter.partition,
@@ -146,6 +152,7 @@ async fn again(
         timestamp: letter.timestamp,
         key: decode(&letter.key_base64),
         value: decode(&letter.value_base64),
+        headers: letter.headers.clone(),
     };
     if record.value.as_ref().map(Vec::len) != letter.value_bytes {
         return Ok(Outcome::Incomplete);

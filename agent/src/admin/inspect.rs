@@ -37,6 +37,8 @@ struct TopicView {
     partitions: Vec<Partition>,
     messages: Option<i64>,
     lag: Option<i64>,
+    /// Events that Kafka has deleted and the group had not read, where the consumer did not write that down.
+    deleted: Option<i64>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -54,6 +56,8 @@ struct DatabaseView {
     documents: Option<u64>,
     newest: Option<String>,
     dead_letters: Option<u64>,
+    /// Events that Kafka deleted before they were read, by the letters that say so.
+    lost_events: Option<u64>,
 }
 
 /// Looks at Kafka and `CouchDB`; what does not answer within the timeout is shown as away.
@@ -102,6 +106,7 @@ async fn inspect_kafka(client: &Client, topics: &[Topic], deadline: Instant) -> 
             partitions: present.partitions.clone(),
             messages: offsets.messages(present),
             lag: offsets.lag(present),
+            deleted: offsets.deleted(present),
         })
     };
     KafkaView {
@@ -154,6 +159,7 @@ fn unknown(topic: &Topic) -> DatabaseView {
         documents: None,
         newest: None,
         dead_letters: None,
+        lost_events: None,
     }
 }
 
@@ -174,6 +180,22 @@ async fn inspect_database(
         ),
     )
     .await;
+    let dead = dead?;
+    let has_letters = dead.get("doc_count").and_then(Value::as_u64) > Some(0);
+    let lost = if has_letters {
+        let range = [
+            ("startkey", r#""lost-""#),
+            ("endkey", r#""lost.""#),
+            ("include_docs", "true"),
+        ];
+        let path = format!("{dead_letters}/_all_docs");
+        server.get_json(&path, &range, left(deadline)).await?
+    } else {
+        Value::Null
+    };
+    let rows = lost.get("rows").and_then(Value::as_array);
+    // Where the number is not known it is one at least.
+    let number = |row: &Value| row["doc"]["lost_events"].as_u64().unwrap_or(1);
     let count = |info: &Value| info.get("doc_count").and_then(Value::as_u64);
     let designs = designs?
         .get("rows")
@@ -183,7 +205,10 @@ async fn inspect_database(
         name: topic.database.clone(),
         topic: topic.name.clone(),
         documents: count(&info?).map(|documents| documents.saturating_sub(designs)),
-        newest: newest?.first().and_then(timestamp),
-        dead_letters: count(&dead?),
+        newest: newest?
+            .first()
+            .and_then(|newest| timestamp(&newest.document)),
+        dead_letters: count(&dead),
+        lost_events: Some(rows.into_iter().flatten().map(number).sum()),
     })
 }

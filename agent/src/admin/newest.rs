@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::AdminError;
 use crate::config::{ConsumerConfig, Topic};
 use crate::event::format_timestamp;
+use crate::store::Trouble;
 use crate::store::couchdb::{Couchdb, path_of};
-use crate::store::{Store, Trouble};
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(10);
@@ -26,7 +27,7 @@ pub async fn newest(
     config: &ConsumerConfig,
     n: usize,
     topic: Option<&str>,
-) -> Result<Vec<Value>, AdminError> {
+) -> Result<Vec<Box<RawValue>>, AdminError> {
     let topics: Vec<&Topic> = match topic {
         Some(name) => config
             .topics
@@ -45,10 +46,16 @@ pub async fn newest(
     let lists = futures_util::future::try_join_all(lists)
         .await
         .map_err(AdminError::couchdb("the newest documents"))?;
-    let mut documents: Vec<Value> = lists.into_iter().flatten().collect();
+    let mut documents: Vec<Newest> = lists.into_iter().flatten().collect();
     sort(&mut documents);
     documents.truncate(n);
-    Ok(documents)
+    Ok(documents.into_iter().map(|newest| newest.raw).collect())
+}
+
+/// A document, understood and as it is: read as a value, a long number loses digits.
+pub(super) struct Newest {
+    pub(super) document: Value,
+    raw: Box<RawValue>,
 }
 
 /// Returns the newest `n` documents of a database, newest first.
@@ -57,7 +64,7 @@ pub(super) async fn newest_of(
     database: &str,
     n: usize,
     timeout: Duration,
-) -> Result<Vec<Value>, Trouble> {
+) -> Result<Vec<Newest>, Trouble> {
     let limit = (n * 4).max(LOOK_BACK).to_string();
     let path = format!("{}/_changes", path_of(database));
     let changes = server
@@ -76,9 +83,13 @@ pub(super) async fn newest_of(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let found = tokio::time::timeout(timeout, server.get(database, &ids)).await;
+    let found = tokio::time::timeout(timeout, server.get_raw(database, &ids)).await;
     let found = found.map_err(|_| Trouble::Away("no answer in time".to_owned()))??;
-    let mut documents: Vec<Value> = found.into_values().collect();
+    let newest = |raw: Box<RawValue>| {
+        let document = serde_json::from_str(raw.get()).ok()?;
+        Some(Newest { document, raw })
+    };
+    let mut documents: Vec<Newest> = found.into_values().filter_map(newest).collect();
     sort(&mut documents);
     documents.truncate(n);
     Ok(documents)
@@ -101,8 +112,10 @@ fn last_of_each_series<'a>(ids: impl Iterator<Item = &'a str>, n: usize) -> Vec<
     series.into_values().flatten().collect()
 }
 
-fn sort(documents: &mut [Value]) {
-    documents.sort_by_cached_key(|document| std::cmp::Reverse((timestamp(document), id(document))));
+fn sort(documents: &mut [Newest]) {
+    documents.sort_by_cached_key(|Newest { document, .. }| {
+        std::cmp::Reverse((timestamp(document), id(document)))
+    });
 }
 
 fn id(document: &Value) -> String {
@@ -157,18 +170,21 @@ mod tests {
 
     #[test]
     fn the_newest_comes_first_whoever_made_it() {
-        let mut documents = vec![
-            serde_json::json!({"_id": "a", "timestamp": "2026-11-21T08:34:00.123Z"}),
-            serde_json::json!({"_id": "n"}),
-            serde_json::json!({"_id": "k", "kafka": {"timestamp": 1_795_247_600_000_i64}, "event": 1}),
+        let texts = [
+            r#"{"_id":"a","timestamp":"2026-11-21T08:34:00.123Z"}"#,
+            r#"{"_id":"n"}"#,
+            r#"{"_id":"k","kafka":{"timestamp":1795247600000},"event":1}"#,
         ];
+        let newest = |text: &str| Newest {
+            document: serde_json::from_str(text).expect("is JSON"),
+            raw: RawValue::from_string(text.to_owned()).expect("is JSON"),
+        };
+        let mut documents = texts.map(newest);
         sort(&mut documents);
+        let ids = documents.each_ref().map(|newest| id(&newest.document));
+        assert_eq!(ids, ["a", "k", "n"]);
         assert_eq!(
-            documents.iter().map(id).collect::<Vec<_>>(),
-            ["a", "k", "n"]
-        );
-        assert_eq!(
-            timestamp(&documents[1]).as_deref(),
+            timestamp(&documents[1].document).as_deref(),
             Some("2026-11-21T07:53:20.000Z")
         );
     }

@@ -88,8 +88,19 @@ impl Offsets {
     pub(super) fn lag(&self, topic: &Topic) -> Option<i64> {
         let committed = self.committed.as_ref()?;
         sum(topic, |key| {
-            let position = committed.get(key).or_else(|| self.low.get(key))?;
+            let low = self.low.get(key)?;
+            let position = committed.get(key).map_or(*low, |offset| *offset.max(low));
             Some((self.high.get(key)? - position).max(0))
+        })
+    }
+
+    /// Returns how many records of a topic Kafka has deleted that the group had not read, as far as no record behind them
+    /// was read either; the consumer writes down the others.
+    pub(super) fn deleted(&self, topic: &Topic) -> Option<i64> {
+        let committed = self.committed.as_ref()?;
+        sum(topic, |key| {
+            let deleted = |offset: &i64| Some((self.low.get(key)? - offset).max(0));
+            committed.get(key).map_or(Some(0), deleted)
         })
     }
 }
@@ -164,7 +175,14 @@ mod tests {
             (offsets.messages(&topic), offsets.lag(&topic)),
             (Some(17), Some(13))
         );
+        assert_eq!(offsets.deleted(&topic), Some(0));
+        offsets.committed = Some(at(&[(0, 2), (1, 4)]));
+        assert_eq!(
+            (offsets.lag(&topic), offsets.deleted(&topic)),
+            (Some(13), Some(3))
+        );
         offsets.committed = None;
+        assert_eq!(offsets.deleted(&topic), None);
         assert_eq!(
             (offsets.messages(&topic), offsets.lag(&topic)),
             (Some(17), None)

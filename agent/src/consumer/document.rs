@@ -7,6 +7,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use super::event_fields::EventFields;
+use super::headers::Header;
+use super::losses::Loss;
 use crate::event::SCHEMA;
 use crate::store::Document;
 
@@ -15,7 +18,7 @@ use crate::store::Document;
 pub const KEPT_BYTES: usize = 5 << 20;
 
 /// A Kafka record, taken out of the client's memory.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Record {
     /// The partition it came from.
     pub partition: i32,
@@ -27,12 +30,16 @@ pub struct Record {
     pub key: Option<Vec<u8>>,
     /// Its value, if it has one.
     pub value: Option<Vec<u8>>,
+    /// Its headers, in their order.
+    pub headers: Vec<Header>,
 }
 
 impl Record {
     /// Returns about how many bytes the record holds.
     pub fn bytes(&self) -> usize {
-        self.value.as_ref().map_or(0, Vec::len) + self.key.as_ref().map_or(0, Vec::len)
+        self.value.as_ref().map_or(0, Vec::len)
+            + self.key.as_ref().map_or(0, Vec::len)
+            + self.headers.iter().map(Header::bytes).sum::<usize>()
     }
 
     /// Returns the id that the record's place in its topic gives it.
@@ -56,6 +63,10 @@ struct Place<'a> {
     offset: i64,
     timestamp: Option<i64>,
     key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_base64: Option<String>,
+    #[serde(skip_serializing_if = "<[Header]>::is_empty")]
+    headers: &'a [Header],
 }
 
 #[derive(Serialize)]
@@ -68,6 +79,8 @@ struct DeadLetter<'a> {
     offset: i64,
     timestamp: Option<i64>,
     key_base64: Option<String>,
+    #[serde(skip_serializing_if = "<[Header]>::is_empty")]
+    headers: &'a [Header],
     value_base64: Option<String>,
     value_bytes: Option<usize>,
     value_sha256: Option<String>,
@@ -82,24 +95,27 @@ pub fn document(topic: &str, epoch: &str, record: &Record) -> Result<Document, S
     let text =
         std::str::from_utf8(bytes).map_err(|error| format!("the value is not UTF-8: {error}"))?;
     let not_json = |error| format!("the value is not JSON that can be stored: {error}");
-    let value: Value = serde_json::from_str(text).map_err(not_json)?;
-    if let Some(id) = own_id(&value) {
+    let fields: EventFields = serde_json::from_str(text).map_err(not_json)?;
+    let is_free = record.headers.is_empty() || !fields.has_kafka;
+    if let Some(id) = own_id(&fields).filter(|_| is_free) {
         // The event's own bytes, so that no number changes its digits on the way.
         let rest = text
             .trim_start()
             .strip_prefix('{')
             .ok_or("the value is not an object")?;
-        return Ok(Document {
-            json: format!(r#"{{"_id":{},{rest}"#, Value::from(id.as_str())),
-            id,
-        });
+        let word = Value::from(id.as_str());
+        let json = if record.headers.is_empty() {
+            format!(r#"{{"_id":{word},{rest}"#)
+        } else {
+            let headers = serde_json::to_string(&record.headers).map_err(not_json)?;
+            format!(r#"{{"_id":{word},"kafka":{{"headers":{headers}}},{rest}"#)
+        };
+        return Ok(Document { id, json });
     }
     let id = record.place(epoch);
     let event: &RawValue = serde_json::from_str(text).map_err(not_json)?;
-    let key = record
-        .key
-        .as_ref()
-        .map(|key| String::from_utf8_lossy(key).into_owned());
+    let key = record.key.as_deref();
+    let not_text = key.filter(|key| std::str::from_utf8(key).is_err());
     let Record {
         partition,
         offset,
@@ -113,7 +129,9 @@ pub fn document(topic: &str, epoch: &str, record: &Record) -> Result<Document, S
             partition,
             offset,
             timestamp,
-            key,
+            key: key.map(|key| String::from_utf8_lossy(key).into_owned()),
+            key_base64: not_text.map(|key| STANDARD.encode(key)),
+            headers: &record.headers,
         },
         event,
     };
@@ -123,20 +141,13 @@ pub fn document(topic: &str, epoch: &str, record: &Record) -> Result<Document, S
 
 /// Returns the id of one of our own events: `CLIENT-RUN-SEQUENCE`. An event with a field or a client that `CouchDB`
 /// would take for one of its own (`_…`) counts as somebody else's.
-fn own_id(value: &Value) -> Option<String> {
-    let fields = value.as_object()?;
-    let word = |name| {
-        fields
-            .get(name)
-            .and_then(Value::as_str)
-            .filter(|word| !word.is_empty())
-    };
-    let (client, run) = (word("client")?, word("run")?);
-    let sequence = fields.get("sequence")?.as_u64()?;
-    let ours =
-        fields.get("schema")?.as_u64() == Some(u64::from(SCHEMA)) && !client.starts_with('_');
-    (ours && !fields.keys().any(|name| name.starts_with('_')))
-        .then(|| document_id(client, run, sequence))
+fn own_id(fields: &EventFields) -> Option<String> {
+    let word = |field: &'_ Option<String>| field.clone().filter(|word| !word.is_empty());
+    let (client, run) = (word(&fields.client)?, word(&fields.run)?);
+    let is_ours = fields.schema == Some(u64::from(SCHEMA))
+        && !client.starts_with('_')
+        && !fields.has_own_of_couchdb;
+    is_ours.then_some(document_id(&client, &run, fields.sequence?))
 }
 
 /// Returns the id of the document of one of our events.
@@ -162,6 +173,7 @@ pub fn dead_letter(
         offset: record.offset,
         timestamp: record.timestamp,
         key_base64: record.key.as_ref().map(|key| STANDARD.encode(key)),
+        headers: &record.headers,
         value_base64: value.map(|value| STANDARD.encode(&value[..value.len().min(kept)])),
         value_bytes: value.map(<[u8]>::len),
         value_sha256: value.map(|value| format!("{:x}", Sha256::digest(value))),
@@ -172,6 +184,31 @@ pub fn dead_letter(
     )]
     let json = serde_json::to_string(&letter).expect("a dead letter is JSON");
     Document { id, json }
+}
+
+/// How the ids of letters begin that are of no record, but of events that Kafka deleted.
+pub const LOST: &str = "lost-";
+
+/// Makes the letter that says that events of a partition are lost.
+pub(super) fn lost_letter(topic: &str, epoch: &str, loss: &Loss) -> Document {
+    let record = Record {
+        partition: loss.partition.number,
+        offset: loss.from,
+        ..Record::default()
+    };
+    let id = format!("{LOST}{}", record.place(epoch));
+    let json = serde_json::json!({
+        "_id": id,
+        "reason": loss.reason(),
+        "topic": topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "lost_events": loss.count,
+    });
+    Document {
+        id,
+        json: json.to_string(),
+    }
 }
 
 /// Returns whether a stored document says the same as the JSON it is to be made of. `CouchDB`'s own fields do not
@@ -219,6 +256,7 @@ mod tests {
             timestamp: Some(1_700_000_000_000),
             key: Some(b"k".to_vec()),
             value: Some(value.to_vec()),
+            headers: Vec::new(),
         }
     }
 
@@ -263,6 +301,39 @@ mod tests {
                 )
             );
         }
+    }
+
+    #[test]
+    fn headers_and_a_key_that_is_no_text_are_kept() {
+        let mut record = record(b"1");
+        record.key = Some(vec![0xff]);
+        record.headers = vec![
+            Header::new("trace", Some("ö".as_bytes())),
+            Header::new("trace", Some(&[0, 0xff])),
+            Header::new("none", None),
+            Header::new("", Some(b"")),
+        ];
+        let headers = r#""headers":[{"name":"trace","value":"ö"},{"name":"trace","value_base64":"AP8="},{"name":"none"},{"name":"","value":""}]"#;
+        let made = document("t", "e1", &record).expect("a document");
+        assert_eq!(
+            made.json,
+            format!(
+                r#"{{"_id":"e1-0003-0000000000ff","kafka":{{"topic":"t","partition":3,"offset":255,"timestamp":1700000000000,"key":"�","key_base64":"/w==",{headers}}},"event":1}}"#
+            )
+        );
+        let own = r#""schema":1,"client":"c","run":"r","sequence":1"#;
+        record.value = Some(format!("{{{own}}}").into_bytes());
+        let made = document("t", "e1", &record).expect("a document");
+        assert_eq!(
+            made.json,
+            format!(r#"{{"_id":"c-r-000000000001","kafka":{{{headers}}},{own}}}"#)
+        );
+        // An event of ours that has such a field of its own keeps it.
+        record.value = Some(format!(r#"{{{own},"kafka":1}}"#).into_bytes());
+        let made = document("t", "e1", &record).expect("a document");
+        assert_eq!(made.id, "e1-0003-0000000000ff");
+        let letter = dead_letter("t", "e1", &record, "x", KEPT_BYTES);
+        assert!(letter.json.contains(headers));
     }
 
     #[test]

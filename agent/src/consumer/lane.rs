@@ -205,6 +205,7 @@ mod tests {
             timestamp: None,
             key: None,
             value: Some(vec![0; bytes]),
+            ..Record::default()
         }
     }
 

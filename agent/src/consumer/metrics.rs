@@ -9,6 +9,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use rdkafka::statistics::Statistics;
 
 use super::document::Record;
+use super::losses::Loss;
 use super::writer::Written;
 use crate::observe::{self, Health, Registry};
 
@@ -17,6 +18,12 @@ use crate::observe::{self, Health, Registry};
 struct Place {
     topic: String,
     partition: i32,
+}
+
+/// A topic, as a figure's label.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfTopic {
+    topic: String,
 }
 
 /// All figures of a consumer, and what is wrong with it. Copies share them.
@@ -30,6 +37,7 @@ pub struct Metrics {
     stored: Counter,
     repeated: Counter,
     dead: Counter,
+    lost: Family<OfTopic, Counter>,
     lag: Family<Place, Gauge>,
     batch: Histogram,
     latency: Histogram,
@@ -46,6 +54,7 @@ impl Default for Metrics {
             stored: Counter::default(),
             repeated: Counter::default(),
             dead: Counter::default(),
+            lost: Family::default(),
             lag: Family::default(),
             batch: observe::sizes(),
             latency: observe::seconds(),
@@ -77,6 +86,11 @@ impl Metrics {
             "retries",
             "Requests to CouchDB that are made again",
             &self.retries,
+        );
+        registry.register(
+            "events_lost",
+            "Events that Kafka deleted before they were read",
+            self.lost.clone(),
         );
         registry.register(
             "queue_events",
@@ -112,6 +126,14 @@ impl Metrics {
             self.latency
                 .observe(observe::seconds_between(timestamp, now));
         }
+    }
+
+    /// Notes that events are lost. Where their number is not known, it is one at least.
+    pub(super) fn lost(&self, loss: &Loss) {
+        let topic = loss.partition.topic.clone();
+        let count = loss.count.and_then(|count| u64::try_from(count).ok());
+        let lost = self.lost.get_or_create(&OfTopic { topic });
+        lost.inc_by(count.unwrap_or(1));
     }
 
     /// Notes what the Kafka client says about its partitions. One that is not ours any more has no lag of ours.

@@ -7,7 +7,10 @@
 
 mod dead_letters;
 pub mod document;
+mod event_fields;
+pub mod headers;
 mod lane;
+mod losses;
 mod metrics;
 mod patience;
 mod reader;
@@ -32,6 +35,7 @@ use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::store::couchdb::{Couchdb, OpenError};
 use lane::{Lanes, Load, Partition};
+use losses::{Loss, Losses};
 pub use metrics::Metrics;
 use reader::Client;
 use underway::Underway;
@@ -78,8 +82,15 @@ pub async fn run_with<S: Store>(
     let connection = Connection::of_consumer(config)?;
     let underway = Arc::new(Underway::default());
     let metrics = Metrics::default();
-    let (client, revoked) =
-        reader::open(config, &connection, Arc::clone(&underway), metrics.clone())?;
+    let (found, lost) = mpsc::unbounded_channel();
+    let losses = Arc::new(Losses::new(found));
+    let (client, revoked) = reader::open(
+        config,
+        &connection,
+        Arc::clone(&underway),
+        Arc::clone(&losses),
+        metrics.clone(),
+    )?;
     observe::serve(
         config.metrics.listen.clone(),
         metrics.registry(),
@@ -96,6 +107,8 @@ pub async fn run_with<S: Store>(
         client: &client,
         revoked,
         underway,
+        losses,
+        lost,
         lanes: Lanes::new(config.batch.clone()),
         writer: Writer::new(store, metrics.clone()),
         writes: JoinSet::new(),
@@ -113,6 +126,10 @@ pub async fn run_with<S: Store>(
             }
             Some(partitions) = consumer.revoked.recv() => {
                 consumer.forget(&partitions);
+                Ok(())
+            }
+            Some(loss) = consumer.lost.recv() => {
+                consumer.note(loss);
                 Ok(())
             }
             Some(done) = consumer.writes.join_next() => done.map(|done| consumer.settle(&done)).map_err(ConsumerError::Write),
@@ -144,6 +161,8 @@ struct Consumption<'a, S> {
     client: &'a Client,
     revoked: mpsc::UnboundedReceiver<Vec<Partition>>,
     underway: Arc<Underway>,
+    losses: Arc<Losses>,
+    lost: mpsc::UnboundedReceiver<Loss>,
     lanes: Lanes,
     writer: Writer<S>,
     writes: JoinSet<Done>,
@@ -167,6 +186,7 @@ impl<S: Store> Consumption<'_, S> {
             match message {
                 Ok(message) => {
                     let (partition, record) = reader::take(&message);
+                    self.losses.see(&partition, record.offset);
                     self.metrics.read.inc();
                     self.metrics.read_bytes.inc_by(record.bytes() as u64);
                     // Others are at hand behind what is of a full lane.
@@ -195,6 +215,17 @@ impl<S: Store> Consumption<'_, S> {
             .cloned()
             .collect();
         reader::set_paused(self.client, &paused, false);
+    }
+
+    /// Writes down that events are lost; a consumer that ends before finds it again.
+    fn note(&self, loss: Loss) {
+        let (writer, config) = (self.writer.clone(), Arc::clone(&self.config));
+        tokio::spawn(async move {
+            let mut topics = config.topics.iter();
+            if let Some(topic) = topics.find(|topic| topic.name == loss.partition.topic) {
+                writer.write_loss(topic, &loss).await;
+            }
+        });
     }
 
     fn start_writes(&mut self) {

@@ -14,7 +14,9 @@ use tokio::sync::mpsc;
 
 use super::ConsumerError;
 use super::document::Record;
+use super::headers;
 use super::lane::Partition;
+use super::losses::Losses;
 use super::metrics::Metrics;
 use super::underway::Underway;
 use crate::config::ConsumerConfig;
@@ -32,6 +34,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// Tells which partitions were taken away, after their writes have ended.
 pub(super) struct Reporter {
     underway: Arc<Underway>,
+    losses: Arc<Losses>,
     metrics: Metrics,
     last: LastError,
     revoked: mpsc::UnboundedSender<Vec<Partition>>,
@@ -58,6 +61,7 @@ impl ClientContext for Reporter {
             self.last.clear();
         }
         self.metrics.lags(&statistics);
+        self.losses.judge(&statistics);
     }
 }
 
@@ -66,6 +70,7 @@ impl ConsumerContext for Reporter {
         match rebalance {
             Rebalance::Assign(list) => {
                 tracing::info!(partitions = list.count(), "partitions are assigned");
+                tokio::task::block_in_place(|| self.losses.assigned(client, list));
             }
             Rebalance::Revoke(list) => {
                 let taken = partitions(list);
@@ -77,6 +82,7 @@ impl ConsumerContext for Reporter {
                         tracing::debug!(topic, partition = number, %error, "the last offset is not kept");
                     }
                 }
+                self.losses.forget(&taken);
                 // Nobody listens while the consumer ends.
                 let _ = self.revoked.send(taken);
             }
@@ -101,6 +107,7 @@ pub(super) fn open(
     config: &ConsumerConfig,
     connection: &Connection,
     underway: Arc<Underway>,
+    losses: Arc<Losses>,
     metrics: Metrics,
 ) -> Result<(Client, mpsc::UnboundedReceiver<Vec<Partition>>), ConsumerError> {
     let (revoked, receiver) = mpsc::unbounded_channel();
@@ -126,6 +133,7 @@ pub(super) fn open(
         .set("statistics.interval.ms", "1000")
         .create_with_context(Reporter {
             underway,
+            losses,
             metrics,
             last: LastError::default(),
             revoked,
@@ -152,6 +160,7 @@ pub(super) fn take(message: &BorrowedMessage<'_>) -> (Partition, Record) {
         timestamp: message.timestamp().to_millis(),
         key: message.key().map(<[u8]>::to_vec),
         value: message.payload().map(<[u8]>::to_vec),
+        headers: message.headers().map_or_else(Vec::new, headers::take),
     };
     (partition, record)
 }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::dead_letters::{Dead, bury};
-use super::document::{Record, document, is_same};
+use super::document::{Record, document, is_same, lost_letter};
+use super::losses::Loss;
 use super::metrics::Metrics;
 use super::patience::Patience;
 use crate::config::Topic;
@@ -72,6 +73,37 @@ impl<S: Store> Writer<S> {
         bury(&*self.store, topic, &dead, &self.metrics).await;
         self.metrics.settled(records, written);
         written
+    }
+
+    /// Writes that events are lost, once: among the dead letters, where somebody looks and can put it away.
+    pub(super) async fn write_loss(&self, topic: &Topic, loss: &Loss) {
+        let (database, letter) = (
+            topic.dead_letters(),
+            lost_letter(&topic.name, &topic.epoch, loss),
+        );
+        let mut patience = Patience::new(&database, &self.metrics);
+        loop {
+            let trouble = match self.store.put(&database, &[&letter]).await {
+                Ok(mut rows) => match rows.remove(&letter.id) {
+                    Some(Row::Stored) => break,
+                    Some(Row::Conflict) => return,
+                    Some(Row::Refused(reason)) => Trouble::Denied(reason),
+                    Some(Row::Failed(reason)) => Trouble::Away(reason),
+                    None => Trouble::Away("a dead letter was not taken".to_owned()),
+                },
+                Err(trouble) => trouble,
+            };
+            patience.wait(&trouble).await;
+        }
+        self.metrics.lost(loss);
+        tracing::error!(
+            topic = topic.name,
+            partition = loss.partition.number,
+            from = loss.from,
+            events = loss.count,
+            "{}",
+            loss.reason()
+        );
     }
 
     async fn store_round<'a>(

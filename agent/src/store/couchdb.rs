@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Method, StatusCode};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{Document, Row, Store, Trouble};
@@ -93,6 +94,19 @@ impl Answer {
             _ => Trouble::Away(self.describe()),
         }
     }
+}
+
+/// The answer to a question for documents.
+#[derive(Deserialize)]
+struct GetRows {
+    rows: Vec<GetRow>,
+}
+
+/// A document that was asked for; one that is not there has an error instead.
+#[derive(Deserialize)]
+struct GetRow {
+    id: Option<String>,
+    doc: Option<Box<RawValue>>,
 }
 
 /// One row of an answer to `_bulk_docs`.
@@ -246,6 +260,36 @@ impl Couchdb {
         self.http.execute(request.build()?).await
     }
 
+    /// Returns the documents with these ids that exist, as they are: their numbers keep all digits.
+    ///
+    /// # Errors
+    /// When the server does not answer in time, or refuses.
+    pub async fn get_raw(
+        &self,
+        database: &str,
+        ids: &[&str],
+    ) -> Result<HashMap<String, Box<RawValue>>, Trouble> {
+        let path = format!("{}/_all_docs", path_of(database));
+        let body = json!({ "keys": ids }).to_string();
+        let query = [("include_docs", "true")];
+        let asked = self.send(Method::POST, &path, &query, Some(body), REQUEST);
+        let response = asked.await.map_err(away)?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(away)?;
+        if status != StatusCode::OK {
+            let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+            return Err(Answer { status, body }.trouble());
+        }
+        let answer: GetRows = serde_json::from_slice(&bytes)
+            .map_err(|error| Trouble::Away(format!("the answer has no rows: {error}")))?;
+        // A document that was deleted is null.
+        let document = |row: GetRow| {
+            let doc = row.doc.filter(|doc| doc.get().starts_with('{'))?;
+            Some((row.id?, doc))
+        };
+        Ok(answer.rows.into_iter().filter_map(document).collect())
+    }
+
     /// Gets what the server answers with 200, unread; `None` where that is longer than `most` bytes.
     ///
     /// # Errors
@@ -346,33 +390,9 @@ impl Store for Couchdb {
     }
 
     async fn get(&self, database: &str, ids: &[&str]) -> Result<HashMap<String, Value>, Trouble> {
-        let path = format!("{}/_all_docs", path_of(database));
-        let body = json!({ "keys": ids }).to_string();
-        let answer = self
-            .request(
-                Method::POST,
-                &path,
-                &[("include_docs", "true")],
-                Some(body),
-                REQUEST,
-            )
-            .await?;
-        if answer.status != StatusCode::OK {
-            return Err(answer.trouble());
-        }
-        let Some(Value::Array(rows)) = answer.body.get("rows").cloned() else {
-            return Err(Trouble::Away("the answer has no rows".to_owned()));
-        };
-        let document = |mut row: Value| {
-            Some((
-                row.get("id")?.as_str()?.to_owned(),
-                row.get_mut("doc")?.take(),
-            ))
-        };
-        Ok(rows
-            .into_iter()
-            .filter_map(document)
-            .filter(|(_, document)| document.is_object())
+        let documents = self.get_raw(database, ids).await?.into_iter();
+        Ok(documents
+            .filter_map(|(id, document)| Some((id, serde_json::from_str(document.get()).ok()?)))
             .collect())
     }
 }

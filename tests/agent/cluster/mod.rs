@@ -11,9 +11,14 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::Offset;
+use rdkafka::TopicPartitionList;
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
 
 pub use gate::Gate;
 
@@ -178,6 +183,53 @@ impl Cluster {
     /// Makes a topic with two copies of each partition.
     pub fn make(&self, topic: &str, partitions: i32) {
         make_topic(&self.bootstrap(), 2, topic, partitions);
+    }
+
+    /// Gives a topic these settings.
+    pub fn alter(&self, topic: &str, settings: &[(&str, &str)]) {
+        let mut change = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        for (key, value) in settings {
+            change = change.set(key, value);
+        }
+        let altered =
+            self.ask(async |admin| admin.alter_configs([&change], &AdminOptions::new()).await);
+        altered[0].as_ref().unwrap();
+    }
+
+    /// Deletes a topic's records before an offset, as retention does.
+    pub fn delete_before(&self, topic: &str, offset: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, 0, Offset::Offset(offset))
+            .unwrap();
+        self.ask(async |admin| admin.delete_records(&list, &AdminOptions::new()).await);
+    }
+
+    /// Deletes a topic and makes it again, with one partition.
+    pub fn make_anew(&self, topic: &str) {
+        let deleted =
+            self.ask(async |admin| admin.delete_topics(&[topic], &AdminOptions::new()).await);
+        deleted[0].as_ref().unwrap();
+        wait_until("the topic can be made", || {
+            let new = NewTopic::new(topic, 1, TopicReplication::Fixed(2));
+            let made =
+                self.ask(async |admin| admin.create_topics([&new], &AdminOptions::new()).await);
+            made[0].is_ok()
+        });
+    }
+
+    fn ask<T>(
+        &self,
+        question: impl AsyncFnOnce(&AdminClient<DefaultClientContext>) -> KafkaResult<T>,
+    ) -> T {
+        let mut config = ClientConfig::new();
+        let admin: AdminClient<DefaultClientContext> = config
+            .set("bootstrap.servers", self.bootstrap())
+            .create()
+            .unwrap();
+        tokio::runtime::Runtime::new()
+            .unwrap()
+            .block_on(question(&admin))
+            .unwrap()
     }
 
     /// Gives each partition's leadership back to its first broker, where that one is in sync.
