@@ -16,6 +16,9 @@ pub struct ProducerState {
     pub count: u64,
     /// The run has come to its end.
     pub finished: bool,
+    /// Events that are set aside because Kafka refused them for good.
+    #[serde(default)]
+    pub refused: u64,
 }
 
 /// Answer of `producer canaries`.

@@ -14,6 +14,15 @@ pub struct Figures {
     pub lag: Option<BTreeMap<String, i64>>,
     /// Of a consumer: dead letters since its start.
     pub dead_letters: Option<u64>,
+    /// Of a consumer: topic → events that Kafka deleted before they were read, since its start.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub lost: BTreeMap<String, u64>,
+    /// Of a producer: events that Kafka refused for good since its start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<u64>,
+    /// Of a producer: kind → what its source could not give out as it is, since its start.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub source_troubles: BTreeMap<String, u64>,
     /// Of a producer: events on its disk that Kafka has not confirmed.
     pub spool_events: Option<u64>,
     /// Of a producer: the size of the spool's files.
@@ -52,11 +61,17 @@ impl Figures {
             "producer_spool_events" => self.spool_events = count,
             "producer_spool_bytes" => self.spool_bytes = count,
             "producer_spool_limit_bytes" => self.spool_limit_bytes = count,
+            "producer_events_refused_total" => self.refused = count.filter(|count| *count > 0),
+            "consumer_events_lost_total" => {
+                self.lost
+                    .extend(label(labels, "topic").map(str::to_owned).zip(count));
+            }
+            "producer_source_troubles_total" => {
+                self.source_troubles
+                    .extend(label(labels, "kind").map(str::to_owned).zip(count));
+            }
             "consumer_lag_events" => {
-                let topic = labels
-                    .split_once("topic=\"")
-                    .and_then(|(_, rest)| rest.split('"').next());
-                if let (Some(topic), Ok(lag)) = (topic, value.parse::<i64>()) {
+                if let (Some(topic), Ok(lag)) = (label(labels, "topic"), value.parse::<i64>()) {
                     let topics = self.lag.get_or_insert_default();
                     *topics.entry(topic.to_owned()).or_default() += lag;
                 }
@@ -64,6 +79,12 @@ impl Figures {
             _ => {}
         }
     }
+}
+
+/// The value of a label.
+fn label<'a>(labels: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = labels.split_once(&format!("{name}=\""))?;
+    rest.split('"').next()
 }
 
 /// An answer by HTTP.
@@ -121,6 +142,23 @@ consumer_event_to_document_seconds_sum 0.5
         assert_eq!(figures.dead_letters, Some(12));
         assert_eq!(figures.wrong, ["a: HTTP 404 not_found", "b: is away"]);
         assert_eq!(figures.spool_events, None);
+    }
+
+    #[test]
+    fn what_is_lost_refused_or_not_as_it_was_is_told() {
+        let well = format!("200 OK\r\n{HEAD}ok\n");
+        let read = |metrics: &str| Figures::read(&answers(metrics, &well)).expect("figures");
+        let consumer = read("consumer_events_lost_total{topic=\"a\"} 5\n");
+        assert_eq!(consumer.lost, [("a".to_owned(), 5)].into());
+        let producer = read(
+            "producer_events_refused_total 3\nproducer_source_troubles_total{kind=\"files_cut\"} 2\n",
+        );
+        assert_eq!(producer.refused, Some(3));
+        assert_eq!(
+            producer.source_troubles,
+            [("files_cut".to_owned(), 2)].into()
+        );
+        assert_eq!(read("producer_events_refused_total 0\n").refused, None);
     }
 
     #[test]

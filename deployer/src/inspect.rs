@@ -51,6 +51,8 @@ pub struct Topic {
     pub messages: Option<i64>,
     /// Events the consumer has not taken yet; `None`: not known.
     pub lag: Option<i64>,
+    /// Events that Kafka has deleted before the consumer took them, and it has not written that down; `None`: not known.
+    pub deleted: Option<i64>,
 }
 
 /// A partition of a topic.
@@ -95,6 +97,8 @@ pub struct Database {
     pub newest: Option<String>,
     /// Documents in its dead-letter database; `None`: that one does not exist.
     pub dead_letters: Option<u64>,
+    /// Events that Kafka deleted before the consumer took them, by what it wrote down; `None`: not known.
+    pub lost_events: Option<u64>,
 }
 
 impl Inspect {

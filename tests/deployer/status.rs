@@ -134,7 +134,7 @@ type Trouble = fn(&mut BTreeMap<String, Heard>);
 
 #[test]
 fn each_trouble_has_its_words() {
-    let cases: [(&str, Trouble, &str); 9] = [
+    let cases: [(&str, Trouble, &str); 11] = [
         (
             "dead node",
             |heard| {
@@ -197,6 +197,28 @@ fn each_trouble_has_its_words() {
             "topic utilizations1: 3 dead letters in utilizations1-dead-letters",
         ),
         (
+            "events that Kafka deleted unread",
+            |heard| {
+                let pipeline = facts_of(heard, "vm2").pipeline.as_mut().expect("pipeline");
+                pipeline["couchdb"]["databases"][1]["lost_events"] = json!(3);
+                pipeline["kafka"]["topics"][1]["deleted"] = json!(2);
+            },
+            "topic utilizations1: Kafka deleted 5 events before the consumer had read them: the topic's retention is shorter than it was behind, or a producer's clock is wrong",
+        ),
+        (
+            "events that Kafka refused",
+            |heard| {
+                let file = "/var/lib/deployer/utilization/producer/state.json";
+                let file = facts_of(heard, "vm1-1")
+                    .files
+                    .get_mut(file)
+                    .expect("a file");
+                let text = file.text.as_mut().expect("a text");
+                *text = text.replace("\"run\"", "\"refused\":4,\"run\"");
+            },
+            "vm1-1: Kafka refused 4 events of its producer for good; they are in /var/lib/deployer/utilization/producer/refused.jsonl with the reasons; who has looked removes it",
+        ),
+        (
             "an agent that is not well",
             |heard| {
                 let ill = "utilizations1: HTTP 404 not_found";
@@ -231,18 +253,20 @@ fn agents_tell_their_figures_or_why_there_are_none() {
         lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>()
     };
     let busy = lines(|heard| {
-        let dead = CONSUMER.replace("total 0", "total 12");
+        let dead = CONSUMER.replace("total 0", "total 12")
+            + "consumer_events_lost_total{topic=\"utilizations1\"} 7\n";
         figures(facts_of(heard, "vm2"), 9442, &dead, "");
         let full = PRODUCER
             .replace("events 0", "events 48")
-            .replace("_bytes 0", "_bytes 9000000");
+            .replace("_bytes 0", "_bytes 9000000")
+            + "producer_events_refused_total 2\nproducer_source_troubles_total{kind=\"snapshots_missed\"} 3\n";
         figures(facts_of(heard, "vm1-1"), 9441, &full, "");
     });
     assert_eq!(
         busy,
         [
-            "producer: 48 events in its spool, 8 of 512 MiB",
-            "consumer: lag 2, 12 dead letters since its start"
+            "producer: 2 events refused since its start, 3 snapshots missed, 48 events in its spool, 8 of 512 MiB",
+            "consumer: lag 2, 12 dead letters since its start, 7 events lost since its start"
         ]
     );
     let silent = lines(|heard| {

@@ -3,12 +3,15 @@
 use super::{AgentReport, NodeReport};
 use crate::component::{self, place::Place};
 use crate::contract::ProducerState;
-use crate::facts::Facts;
+use crate::facts::{Facts, FileFact};
 use crate::figures::Figures;
 use crate::topology::{Node, Role, Topology};
 
 /// A producer that reads `top` has one event on its way at most times; more than this many wait for brokers that are away.
 const MAX_WAITING: u64 = 5;
+
+/// How the path of a producer's state ends.
+const STATE: &str = "/producer/state.json";
 
 pub(super) fn judge_units(
     topology: &Topology,
@@ -48,6 +51,13 @@ pub(super) fn judge_units(
                 "{node}: {waiting} events of its producer wait for an acknowledgement by Kafka"
             ));
         }
+        let refused = state.as_ref().map_or(0, |state| state.refused);
+        if let (true, Some((path, _))) = (refused > 0, state_file(facts)) {
+            let file = path.replace(STATE, "/producer/refused.jsonl");
+            problems.push(format!(
+                "{node}: Kafka refused {refused} events of its producer for good; they are in {file} with the reasons; who has looked removes it"
+            ));
+        }
         report.produced = state.map(|state| (state.acked, state.count));
     }
 }
@@ -58,11 +68,13 @@ fn report_finished(facts: &Facts) -> bool {
 
 /// The state file of a node's producer, among the files that were asked for.
 pub fn producer_state(facts: &Facts) -> Option<ProducerState> {
-    let (_, file) = facts
-        .files
-        .iter()
-        .find(|(path, _)| path.ends_with("/producer/state.json"))?;
+    let (_, file) = state_file(facts)?;
     serde_json::from_str(file.text.as_deref()?).ok()
+}
+
+fn state_file(facts: &Facts) -> Option<(&String, &FileFact)> {
+    let mut files = facts.files.iter();
+    files.find(|(path, _)| path.ends_with(STATE))
 }
 
 /// What the agents say of themselves. That one has no figures is said and no problem: events count more than figures, and

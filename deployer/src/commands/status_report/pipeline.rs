@@ -100,6 +100,15 @@ pub(super) fn judge_pipeline(
                 topic.name, topic.database
             ));
         }
+        let deleted = seen.and_then(|seen| seen.deleted).unwrap_or(0).max(0);
+        let lost = database.and_then(|database| database.lost_events);
+        let lost = lost.unwrap_or(0) + deleted.unsigned_abs();
+        if lost > 0 {
+            problems.push(format!(
+                "topic {}: Kafka deleted {lost} events before the consumer had read them: the topic's retention is shorter than it was behind, or a producer's clock is wrong",
+                topic.name
+            ));
+        }
         topics.insert(topic.name.clone(), report);
     }
     let brokers = Some(BrokersReport { expected, alive });

@@ -18,6 +18,16 @@ impl AgentReport {
         if let Some(dead) = figures.dead_letters.filter(|dead| *dead > 0) {
             words.push(format!("{dead} dead letters since its start"));
         }
+        let lost: u64 = figures.lost.values().sum();
+        if lost > 0 {
+            words.push(format!("{lost} events lost since its start"));
+        }
+        if let Some(refused) = figures.refused {
+            words.push(format!("{refused} events refused since its start"));
+        }
+        for (kind, count) in &figures.source_troubles {
+            words.push(format!("{count} {}", kind.replace('_', " ")));
+        }
         if let Some(events) = figures.spool_events.filter(|events| *events > 0) {
             let mut spool = format!("{events} events in its spool");
             if let (Some(bytes), Some(limit)) = (figures.spool_bytes, figures.spool_limit_bytes) {
