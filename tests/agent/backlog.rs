@@ -36,3 +36,19 @@ fn what_does_not_fit_in_waits_in_kafka_and_holds_nobody_up() {
     wait_until("all are documents", || lab.double.count("t1") == all);
     assert_eq!(lab.double.count("t1-dead-letters"), 0);
 }
+
+/// As values that were taken apart, these events would be sixteen times their size.
+#[test]
+fn large_events_take_a_few_times_their_bytes_and_no_more() {
+    let lab = Lab::with_partitions(&["t1"], 4);
+    lab.double.state().max_document = 16_000_000;
+    // The mock keeps no more of a partition.
+    let large = format!("[{}1]", "1,".repeat(2_200_000));
+    for partition in 0..4 {
+        lab.send_to("t1", partition, &[large.as_bytes()]);
+    }
+    let consumer = Agent::consumer(&lab.consumer_config("g", ""));
+    wait_until("all are documents", || lab.double.count("t1") == 4);
+    // In the client, as records, as documents and in requests, of all four partitions at once.
+    assert!(consumer.peak() < 180, "{} MiB", consumer.peak());
+}

@@ -313,6 +313,15 @@ impl Agent {
         }
     }
 
+    /// Returns the most memory it had until now, in MiB.
+    pub fn peak(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = std::fs::read_to_string(path).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes: u64 = line.unwrap().replace("kB", "").trim().parse().unwrap();
+        kibibytes >> 10
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }

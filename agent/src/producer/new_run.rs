@@ -24,10 +24,8 @@ pub fn new_run(config: &ProducerConfig) -> Result<NewRun, ProducerError> {
         .ok()
         .flatten()
         .map_or((0, 0), |state| (state.ticket, state.refused));
-    let state = State {
-        refused,
-        ..State::new(config, ticket)
-    };
+    let mut state = State::new(config, ticket);
+    state.refused = refused;
     directory.save(&state)?;
     Ok(NewRun {
         client: config.client.clone(),
