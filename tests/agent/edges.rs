@@ -58,18 +58,19 @@ impl World {
         self.write(
             &format!("{topic}.toml"),
             &format!(
-                "client = \"c-{topic}\"\n[kafka]\nbootstrap = {:?}\ntopic = {topic:?}\n[source]\n{source}\n[state]\ndirectory = {state:?}\n",
-                self.cluster.bootstrap()
+                "client = \"c-{topic}\"\n[kafka]\nbootstrap = {:?}\ntopic = {topic:?}\n[source]\n{source}\n[state]\ndirectory = \"{}\"\n",
+                self.cluster.bootstrap(),
+                state.display()
             ),
         )
     }
 
     fn consumer(&self, listen: std::net::SocketAddr) -> PathBuf {
         let mut text = format!(
-            "group = \"g\"\n[kafka]\nbootstrap = {:?}\n[couchdb]\nurl = {:?}\nuser = \"consumer\"\npassword_file = {:?}\n[metrics]\nlisten = \"{listen}\"\n",
+            "group = \"g\"\n[kafka]\nbootstrap = {:?}\n[couchdb]\nurl = {:?}\nuser = \"consumer\"\npassword_file = \"{}\"\n[metrics]\nlisten = \"{listen}\"\n",
             self.cluster.bootstrap(),
             self.double.url,
-            self.path("password")
+            self.path("password").display()
         );
         for topic in TOPICS {
             write!(
@@ -234,7 +235,7 @@ fn too_old(world: &World) -> impl FnOnce() + use<'_> {
     let file = world.write("young.log", "");
     let config = world.producer(
         "young",
-        &format!("kind = \"file\"\ncount = 0\npath = {file:?}"),
+        &format!("kind = \"file\"\ncount = 0\npath = \"{}\"", file.display()),
     );
     let mut producer = Agent::start("producer", &config, Stdio::null());
     append(&file, "first\n");
@@ -246,7 +247,7 @@ fn too_old(world: &World) -> impl FnOnce() + use<'_> {
             .cluster
             .gates
             .iter()
-            .for_each(|gate| gate.set_cut(cut))
+            .for_each(|gate| gate.set_cut(cut));
     };
     cut(true);
     append(&file, "old 1\nold 2\n");
@@ -314,7 +315,7 @@ fn deleted(world: &World, config: &Path, consumer: &mut Agent, listen: std::net:
             let sent = record(topic, value.as_bytes()).headers(headers);
             producer.send(sent).map_err(|(error, _)| error).unwrap();
         }
-        producer.flush(Duration::from_secs(60)).unwrap();
+        producer.flush(Duration::from_mins(1)).unwrap();
     };
     send("kept", &["123456789012345678901234567890"; 10]);
     send("anew", &["1"; 4]);

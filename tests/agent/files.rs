@@ -69,7 +69,7 @@ fn a_file_is_gone_on_with_when_its_device_has_another_number() {
     let config = lab.producer_config(
         "c1",
         "t1",
-        &format!("kind = \"file\"\ncount = 0\npath = {path:?}"),
+        &format!("kind = \"file\"\ncount = 0\npath = \"{}\"", path.display()),
     );
     let append = |numbers: std::ops::RangeInclusive<u32>| {
         let mut file = std::fs::OpenOptions::new()

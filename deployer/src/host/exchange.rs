@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::output::{self, collect};
 use super::{Command, HostError, Line, Output};
 
 /// Ends the command on the machine itself when its time is over (a dropped connection would leave it running), becomes root
@@ -48,14 +49,9 @@ pub(super) async fn exchange(
         }
         // Dropping the pipe is the end of the input.
     };
-    let ((), out, err) = tokio::try_join!(feed, collect(stdout), listen(stderr, line))?;
+    let ((), out, err) =
+        tokio::try_join!(feed, collect(stdout, output::MOST), listen(stderr, line))?;
     Ok((out, err))
-}
-
-async fn collect(mut stream: impl AsyncRead + Unpin) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await?;
-    Ok(bytes)
 }
 
 async fn listen(mut stream: impl AsyncRead + Unpin, line: Line<'_>) -> std::io::Result<Vec<u8>> {

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 pub mod connector;
 mod exchange;
 pub mod here;
+mod output;
 pub mod ssh;
 pub mod ssh_config;
 mod ssh_connect;
