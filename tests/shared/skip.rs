@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 /// Says in one line why this test does not run. With `CI=true` that is a failure.
-#[expect(
+#[allow(
     clippy::disallowed_methods,
-    reason = "CI says by its environment that nothing may be skipped"
+    reason = "CI says by its environment that nothing may be skipped; the agents have no such ban"
 )]
 pub(crate) fn skip(why: &str) {
     static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
