@@ -15,10 +15,11 @@ impl Producer {
         if self.window.is_empty() {
             self.heard_at = Instant::now();
         }
-        while self.renew_at.is_none() && self.window.room() > 0 {
+        while self.renew_at.is_none() {
+            let room = self.window.room(self.spool.position());
             let (window, client, state) = (&mut self.window, &self.client, &self.state);
             let mut refused = None;
-            let seen = self.spool.next(window.room(), |ticket, record| {
+            let seen = self.spool.next(room, |ticket, record| {
                 let sequence = Some(record.sequence).filter(|_| record.run == state.run);
                 if refused.is_none()
                     && window.admit(ticket, sequence, record.event.len())

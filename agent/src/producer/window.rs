@@ -26,12 +26,15 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Returns how many more events may be sent.
-    pub(super) fn room(&self) -> usize {
-        if self.bytes >= BYTES {
-            0
-        } else {
-            EVENTS.saturating_sub(self.slots.len())
+    /// Returns how many more events may be sent, `next` being the first of them. Those that are in it and are sent again
+    /// have their room.
+    pub(super) fn room(&self, next: u64) -> usize {
+        match self.slots.back() {
+            Some(last) if next <= last.ticket => {
+                usize::try_from(last.ticket - next + 1).unwrap_or(EVENTS)
+            }
+            _ if self.bytes >= BYTES => 0,
+            _ => EVENTS.saturating_sub(self.slots.len()),
         }
     }
 
@@ -148,8 +151,11 @@ mod tests {
     #[test]
     fn the_window_is_bounded_by_number_and_bytes() {
         let mut window = Window::default();
-        assert_eq!(window.room(), EVENTS);
+        assert_eq!(window.room(0), EVENTS);
         window.admit(0, None, BYTES);
-        assert_eq!(window.room(), 0);
+        assert_eq!(window.room(1), 0);
+        // Sent again, they take no more of it.
+        window.admit(1, None, 1);
+        assert_eq!((window.room(0), window.room(1), window.room(2)), (2, 1, 0));
     }
 }
