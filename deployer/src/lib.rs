@@ -39,6 +39,7 @@ pub mod receipt;
 pub mod report;
 pub mod run;
 pub mod secret;
+pub mod settings;
 pub mod step;
 pub mod template;
 pub mod topology;

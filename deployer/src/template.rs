@@ -50,6 +50,7 @@ static TERA: LazyLock<Tera> = LazyLock::new(|| {
     tera.autoescape_on(Vec::<&str>::new());
     tera.register_filter("quote", quote);
     tera.register_filter("line", line);
+    tera.register_filter("property", property);
     tera.add_raw_templates(TEMPLATES.iter().copied())
         .expect("the embedded templates parse; a test loads them");
     tera
@@ -92,6 +93,23 @@ fn line(text: &str, _: Kwargs, _: &State) -> TeraResult<String> {
         )));
     }
     Ok(text.to_owned())
+}
+
+/// A value of a file that Java reads as properties: in Latin-1, without spaces in front, and with `\\` for what is special.
+fn property(text: &str, arguments: Kwargs, state: &State) -> TeraResult<String> {
+    let text = line(text, arguments, state)?;
+    let mut escaped = String::new();
+    for one in text.encode_utf16() {
+        match char::from_u32(u32::from(one)) {
+            Some('\\') => escaped.push_str("\\\\"),
+            Some(' ') if escaped.chars().all(|one| matches!(one, '\\' | ' ')) => {
+                escaped.push_str("\\ ");
+            }
+            Some(plain) if plain.is_ascii() => escaped.push(plain),
+            _ => escaped.extend(format!("\\u{one:04x}").chars()),
+        }
+    }
+    Ok(escaped)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The inventories that come with the deployer, and what a good file may look like.
 
-use deployer::inventory::{self, CloudName, Inventory, Setting};
+use deployer::inventory::{self, CloudName, Inventory};
 use deployer::topology::{Ids, Options, Topology};
 use serde_json::Value;
 
@@ -125,11 +125,11 @@ fn settings_may_be_texts_numbers_and_true_or_false() {
             .replace("2b", "b2")
             .as_str(),
     );
-    let values: Vec<&str> = inventory
+    let values: Vec<String> = inventory
         .kafka
         .settings
         .values()
-        .map(|Setting(value)| value.as_str())
+        .map(ToString::to_string)
         .collect();
     assert_eq!(values, ["1", "0.5", "true", "on", "007", "-1"]);
 }

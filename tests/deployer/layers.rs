@@ -19,7 +19,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("yaml", &[]),
     // pure: what should be
     ("inventory", &["yaml"]),
-    ("topology", &["inventory", "machine"]),
+    ("settings", &["inventory"]),
+    ("topology", &["inventory", "machine", "settings"]),
     ("template", &[]),
     (
         "component",
@@ -85,6 +86,7 @@ const PURE: &[&str] = &[
     "component",
     "plan",
     "preflight",
+    "settings",
 ];
 const EFFECTS: &[&str] = &[
     "tokio::",

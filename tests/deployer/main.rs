@@ -9,6 +9,7 @@ mod inventory_errors;
 mod inventory_files;
 mod inventory_words;
 mod journal;
+mod keys;
 mod layers;
 mod local_plan;
 mod loopback;
@@ -17,6 +18,7 @@ mod outside;
 mod plan;
 mod readme;
 mod run;
+mod settings;
 #[path = "../shared/skip.rs"]
 mod skip;
 mod ssh_config;

@@ -25,22 +25,6 @@ pub const ADMIN: &str = "admin";
 /// The name of the agents' user, who is no administrator.
 pub const USER: &str = "consumer";
 
-/// The settings, as `section.key`, that the deployer makes itself; an inventory must not name them, nor anything in
-/// `admins`.
-pub const OWNED_SETTINGS: &[&str] = &[
-    "chttpd.WWW-Authenticate",
-    "chttpd.bind_address",
-    "chttpd.port",
-    "chttpd.require_valid_user_except_for_up",
-    "chttpd_auth.secret",
-    "cluster.n",
-    "couchdb.database_dir",
-    "couchdb.single_node",
-    "couchdb.uuid",
-    "couchdb.view_index_dir",
-    "smoosh.state_dir",
-];
-
 /// Where Apache's package and a release folder lie.
 const RELEASE: &str = "/opt/couchdb";
 /// The unit and the user that Apache's package brings.

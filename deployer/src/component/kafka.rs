@@ -14,26 +14,6 @@ use crate::topology::{Node, Role};
 /// The component of [`Role::Kafka`].
 pub struct Kafka;
 
-/// The settings of a broker that the deployer makes itself; an inventory must not name them.
-pub const OWNED_SETTINGS: &[&str] = &[
-    "advertised.listeners",
-    "auto.create.topics.enable",
-    "broker.id",
-    "default.replication.factor",
-    "group.initial.rebalance.delay.ms",
-    "listeners",
-    "log.dirs",
-    "min.insync.replicas",
-    "offsets.topic.num.partitions",
-    "offsets.topic.replication.factor",
-    "transaction.state.log.min.isr",
-    "transaction.state.log.replication.factor",
-    "unclean.leader.election.enable",
-    "zookeeper.connect",
-    "zookeeper.connection.timeout.ms",
-    "zookeeper.session.timeout.ms",
-];
-
 const CONFIG: &str = "server.properties";
 const UNIT: &str = "kafka/kafka.service";
 

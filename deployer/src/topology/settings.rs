@@ -1,38 +1,9 @@
-//! Checks of values by themselves that the schema cannot express, and of settings that the deployer makes itself.
+//! Checks of values by themselves that the schema cannot express, and of settings that are passed on to Kafka and `CouchDB`.
 
 use super::findings::Findings;
-use super::topics::RETENTION;
 use crate::inventory::{Distribution, Inventory, TimeSpan};
-
-/// Brokers' settings that come from the topology, and the key that decides them (empty: none does).
-const KAFKA_OWN: [(&str, &str); 12] = [
-    ("advertised.listeners", "kafka.port"),
-    ("broker.id", ""),
-    ("controller.quorum.voters", ""),
-    ("default.replication.factor", "kafka.replication"),
-    ("listeners", "kafka.port"),
-    ("log.dir", ""),
-    ("log.dirs", ""),
-    ("min.insync.replicas", "kafka.min_insync_replicas"),
-    ("offsets.topic.replication.factor", "kafka.replication"),
-    ("process.roles", ""),
-    (
-        "transaction.state.log.replication.factor",
-        "kafka.replication",
-    ),
-    ("zookeeper.connect", "zookeeper.port"),
-];
-
-/// `CouchDB`'s settings that come from the topology: section, key (empty: the whole section), and the key that decides.
-const COUCHDB_OWN: [(&str, &str, &str); 7] = [
-    ("admins", "", ""),
-    ("chttpd", "bind_address", ""),
-    ("chttpd", "port", "couchdb.port"),
-    ("chttpd_auth", "secret", ""),
-    ("couchdb", "database_dir", ""),
-    ("couchdb", "uuid", ""),
-    ("couchdb", "view_index_dir", ""),
-];
+use crate::settings::kafka::{self, Scope};
+use crate::settings::{self, Refusal};
 
 /// Checks the values of an inventory.
 pub(super) fn check(inventory: &Inventory, findings: &mut Findings<'_>) {
@@ -97,10 +68,9 @@ fn check_span(
 }
 
 fn check_kafka(inventory: &Inventory, findings: &mut Findings<'_>) {
-    for name in inventory.kafka.settings.keys() {
-        if let Some((_, decides)) = KAFKA_OWN.iter().find(|(own, _)| own == name) {
-            own_setting(&format!("kafka.settings.{name}"), decides, findings);
-        }
+    for (name, value) in &inventory.kafka.settings {
+        let read = kafka::read(Scope::Broker, name, value);
+        refuse(format!("kafka.settings.{name}"), read, findings);
     }
 }
 
@@ -111,13 +81,26 @@ fn check_topics(inventory: &Inventory, findings: &mut Findings<'_>) {
         .extra
         .iter()
         .map(|(name, topic)| (format!("topics.extra.{name}"), &topic.settings));
-    for (key, settings) in extra.chain([all]) {
-        if settings.contains_key(RETENTION) {
-            own_setting(
-                &format!("{key}.settings.{RETENTION}"),
-                &format!("{key}.retention"),
-                findings,
-            );
+    for (of, settings) in extra.chain([all]) {
+        for (name, value) in settings {
+            let key = format!("{of}.settings.{name}");
+            if name == kafka::RETENTION {
+                let hint = format!("use `{of}.retention`");
+                findings.add(key, "is set by the deployer itself", hint);
+                continue;
+            }
+            let read = kafka::read(Scope::Topic, name, value);
+            let copies = inventory.kafka.replication;
+            if name == "min.insync.replicas"
+                && let Ok(text) = &read
+                && text.trim().parse().is_ok_and(|least: u32| least > copies)
+            {
+                let message = format!(
+                    "{text} copies in sync of only {copies}: nothing could ever be written"
+                );
+                findings.add(&key, message, format!("set it to {copies} at most"));
+            }
+            refuse(key, read, findings);
         }
     }
 }
@@ -138,30 +121,31 @@ fn check_couchdb(inventory: &Inventory, findings: &mut Findings<'_>) {
             ),
         _ => {}
     }
-    for (section, settings) in &couchdb.settings {
-        for name in settings.keys() {
-            let own = COUCHDB_OWN.iter().find(|(own_section, own, _)| {
-                own_section == section && (own.is_empty() || own == name)
-            });
-            if let Some((_, _, decides)) = own {
-                own_setting(
-                    &format!("couchdb.settings.{section}.{name}"),
-                    decides,
-                    findings,
-                );
-            }
+    if couchdb.distribution == Distribution::Pouchdb && !couchdb.settings.is_empty() {
+        findings.add(
+            "couchdb.settings",
+            "the stand-in `pouchdb` takes no settings of CouchDB",
+            "leave them out, or take another `couchdb.distribution`",
+        );
+    }
+    for (section, keys) in &couchdb.settings {
+        for (name, value) in keys {
+            let read = settings::couchdb::read(section, name, value);
+            refuse(format!("couchdb.settings.{section}.{name}"), read, findings);
         }
     }
 }
 
-fn own_setting(key: &str, decides: &str, findings: &mut Findings<'_>) {
-    if decides.is_empty() {
-        findings.add(key, "is set by the deployer itself", "leave it out");
-    } else {
-        findings.add(
-            key,
-            "is set by the deployer itself",
-            format!("use `{decides}`"),
-        );
+fn refuse(key: String, read: Result<String, Refusal>, findings: &mut Findings<'_>) {
+    match read {
+        Ok(_) => {}
+        Err(Refusal {
+            message,
+            hint: Some(hint),
+        }) => findings.add(key, message, hint),
+        Err(Refusal {
+            message,
+            hint: None,
+        }) => findings.say(key, message),
     }
 }

@@ -1,0 +1,171 @@
+//! CouchDB's settings: which there are, by its code and its `default.ini`, and what its ini files can hold.
+
+use std::collections::BTreeSet;
+
+use super::{Refusal, whole};
+use crate::inventory::{Setting, suggestion};
+
+/// Settings that the deployer makes itself: section, key (empty: the whole section), and the inventory's key that decides (empty:
+/// none does). The last ones are not rendered: they would overrule one that is.
+pub const OWNED: &[(&str, &str, &str)] = &[
+    ("admins", "", ""),
+    ("chttpd", "WWW-Authenticate", ""),
+    ("chttpd", "bind_address", ""),
+    ("chttpd", "port", "couchdb.port"),
+    ("chttpd", "require_valid_user_except_for_up", ""),
+    ("chttpd_auth", "secret", ""),
+    ("cluster", "n", ""),
+    ("couchdb", "database_dir", ""),
+    ("couchdb", "single_node", ""),
+    ("couchdb", "uuid", ""),
+    ("couchdb", "view_index_dir", ""),
+    ("log", "writer", ""),
+    ("smoosh", "state_dir", ""),
+    // Not rendered.
+    ("chttpd", "require_valid_user", ""),
+];
+
+/// Settings that are rendered and may be named all the same: the inventory's, which comes later, counts.
+pub const DEFAULTS: &[(&str, &str)] = &[("log", "level")];
+
+/// Sections whose keys are the user's own, and beginnings of such sections' names.
+const FREE: [&str; 21] = [
+    "cors:",
+    "couch_scanner_plugin",
+    "couchdb_engines",
+    "daemons",
+    "dreyfus_blacklist",
+    "feature_flags",
+    "indexers",
+    "ioq.bypass",
+    "jwt_keys",
+    "ken.ignore",
+    "mem3.redirects",
+    "native_query_servers",
+    "off_heap_mqd",
+    "process_priority",
+    "query_servers",
+    "replicator.shares",
+    "smoosh.",
+    "ssl",
+    "vendor",
+    "vhosts",
+    "httpd_",
+];
+
+const LEVELS: [&str; 9] = [
+    "debug",
+    "info",
+    "notice",
+    "warning",
+    "error",
+    "critical",
+    "alert",
+    "emergency",
+    "none",
+];
+
+const TABLE: &str = include_str!("data/couchdb.tsv");
+
+fn known() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    TABLE.lines().skip(2).filter_map(|line| {
+        let mut cells = line.split('\t');
+        Some((cells.next()?, cells.next()?, cells.next()?))
+    })
+}
+
+/// The text that CouchDB is given for a value of the inventory.
+///
+/// # Errors
+/// The setting is the deployer's own, its value cannot be written into an ini file, or CouchDB reads it as another type.
+pub fn read(section: &str, key: &str, value: &Setting) -> Result<String, Refusal> {
+    let owned = OWNED
+        .iter()
+        .find(|(own, name, _)| *own == section && (name.is_empty() || *name == key));
+    if let Some((_, _, decides)) = owned {
+        return Err(Refusal::owned(decides));
+    }
+    let text = match value {
+        Setting::Number(number) if number.is_f64() => {
+            fraction(number.as_f64().unwrap_or(f64::NAN))?
+        }
+        _ => value.to_string(),
+    };
+    check_line(&text)?;
+    let kind = known().find(|(own, name, _)| *own == section && *name == key);
+    let good = match kind.map(|(_, _, kind)| kind) {
+        Some("boolean") => matches!(text.as_str(), "true" | "false"),
+        Some("integer") => whole(value).is_some_and(|text| text.parse::<i64>().is_ok()),
+        _ => true,
+    };
+    if !good {
+        let kind = match kind {
+            Some((_, _, "boolean")) => "true or false",
+            _ => "a whole number",
+        };
+        return Err(Refusal::new(format!("must be {kind}, is `{text}`")));
+    }
+    if (section, key) == ("log", "level") && !LEVELS.contains(&text.as_str()) {
+        let refusal = Refusal::new(format!("must be one of {}, is `{text}`", LEVELS.join(", ")));
+        return match suggestion(&text, &LEVELS) {
+            Some(hint) => Err(refusal.hint(hint)),
+            None => Err(refusal),
+        };
+    }
+    Ok(text)
+}
+
+/// A number as Erlang reads it. A whole one was written as `1e9` or `2.0`, and CouchDB has no such whole numbers.
+fn fraction(number: f64) -> Result<String, Refusal> {
+    let ambiguous = number.fract() == 0.0;
+    if ambiguous {
+        return Err(Refusal::new(format!(
+            "whether {number} is a whole number for CouchDB is not known"
+        ))
+        .hint(format!("write {number}, or put it in quotes")));
+    }
+    Ok(number.to_string())
+}
+
+/// CouchDB's ini files know no quotes and no escapes.
+fn check_line(text: &str) -> Result<(), Refusal> {
+    let why = if text.is_empty() {
+        "is empty, and CouchDB takes a key without a value for none"
+    } else if text.trim() != text {
+        "begins or ends with a space, which CouchDB's ini files cannot hold"
+    } else if text.starts_with(';') || text.contains(" ;") {
+        "holds ` ;`, where a comment begins in CouchDB's ini files: the rest would be cut off"
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::new(why))
+}
+
+/// What CouchDB's code does not name, in words: it is taken without a word by CouchDB itself, and does nothing.
+pub fn doubt(section: &str, key: &str) -> Option<Refusal> {
+    if FREE.iter().any(|free| section.starts_with(free)) {
+        return None;
+    }
+    let keys: Vec<&str> = known()
+        .filter(|(own, _, _)| *own == section)
+        .map(|(_, key, _)| key)
+        .collect();
+    if keys.contains(&key) {
+        return None;
+    }
+    let (what, names) = if keys.is_empty() {
+        let sections: BTreeSet<&str> = known().map(|(section, _, _)| section).collect();
+        ("its section", sections.into_iter().collect())
+    } else {
+        ("it", keys)
+    };
+    let doubt = Refusal::new(format!(
+        "CouchDB 3.5 does not know {what}, and will ignore it"
+    ));
+    Some(
+        match suggestion(if what == "it" { key } else { section }, &names) {
+            Some(hint) => doubt.hint(hint),
+            None => doubt,
+        },
+    )
+}
