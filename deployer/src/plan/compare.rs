@@ -56,7 +56,11 @@ pub fn compare(desired: &Desired, situation: &Situation<'_>) -> Result<Plan, Vec
     }
     let kept = remove(&mut plan, desired, situation);
     // From here on the facts are those that hold once the data is wiped.
-    let facts = wipe(&mut plan, desired, situation);
+    let mut facts = wipe(&mut plan, desired, situation);
+    if couchdb_is_new(desired, situation) {
+        // What the pipeline said of databases is about another CouchDB.
+        forget_pipeline(&mut facts);
+    }
     for stage in &desired.stages {
         let mut lanes = BTreeMap::new();
         for (node, actions) in &stage.lanes {
@@ -173,11 +177,27 @@ fn wipe(plan: &mut Plan, desired: &Desired, situation: &Situation<'_>) -> BTreeM
         }
     }
     // No broker, no topic: what the pipeline said is no longer so.
+    forget_pipeline(&mut facts);
+    plan.push("wipe brokers", lanes);
+    facts
+}
+
+/// Whether CouchDB is yet to begin where it should be: it has no place for its data there.
+fn couchdb_is_new(desired: &Desired, situation: &Situation<'_>) -> bool {
+    desired
+        .data
+        .iter()
+        .filter(|(_, roles)| roles.contains_key(&Role::Couchdb))
+        .any(|(node, _)| {
+            let facts = situation.facts.get(node);
+            facts.is_some_and(|facts| !desired.has_places(node, Role::Couchdb, facts))
+        })
+}
+
+fn forget_pipeline(facts: &mut BTreeMap<String, Facts>) {
     for facts in facts.values_mut() {
         facts.pipeline = None;
     }
-    plan.push("wipe brokers", lanes);
-    facts
 }
 
 /// The units that start in a stage, with their nodes.

@@ -1,5 +1,6 @@
 //! What is lost, in words, and what is asked before.
 
+use deployer::step::Action;
 use deployer::topology::Role;
 use insta::assert_snapshot;
 
@@ -100,6 +101,27 @@ fn a_renamed_node_starts_empty() {
     deployment.destroy_data.insert("vm3".into());
     deployment.prune = true;
     assert_eq!(deployment.plan().refused().count(), 0);
+}
+
+/// T38: what the old CouchDB said of its databases was taken for what the new one has.
+#[test]
+fn a_couchdb_that_moves_gets_its_databases_in_the_same_up() {
+    let mut deployment = Deployment::up();
+    for (node, has) in [("vm3", false), ("vm2", true)] {
+        let node = deployment.topology.nodes.get_mut(node).expect("a node");
+        if has {
+            node.roles.insert(Role::Couchdb);
+        } else {
+            node.roles.remove(&Role::Couchdb);
+        }
+    }
+    assert_eq!(deployment.plan().refused().count(), 1);
+    deployment.destroy_data.insert("vm3".into());
+    let plan = deployment.plan();
+    assert_eq!(plan.refused().count(), 0);
+    let prepares = |action: &Action| matches!(action, Action::PreparePipeline { .. });
+    assert!(plan.actions().any(prepares), "{plan}");
+    deployment.converge();
 }
 
 #[test]
