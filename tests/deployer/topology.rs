@@ -129,6 +129,59 @@ fn ids_are_given_in_natural_order_and_kept() {
     assert_eq!((again, same), (topology, ids));
 }
 
+/// T37: a count that comes or goes renames a client; its number and its topic do not wander.
+#[test]
+fn a_count_that_comes_or_goes_keeps_clients_numbers_and_topics() {
+    let broker = "b: {roles: [zookeeper, kafka]}";
+    let mut ids = Ids::default();
+    let steps = [
+        (
+            "vm1: {count: 2, roles: [producer]}, z: {roles: [producer]}",
+            "vm1-1=1 vm1-2=2 z=3",
+        ),
+        (
+            "vm1: {roles: [producer]}, z: {roles: [producer]}",
+            "vm1=1 z=3",
+        ),
+        (
+            "vm1: {count: 3, roles: [producer]}, z: {roles: [producer]}",
+            "vm1-1=1 vm1-2=2 vm1-3=4 z=3",
+        ),
+        ("vm1: {count: 1, roles: [producer]}", "vm1-1=1"),
+        (
+            "vm1: {roles: [producer]}, z: {count: 2, roles: [producer]}",
+            "vm1=1 z-1=3 z-2=5",
+        ),
+        // Both are there: neither is the other under a new name.
+        (
+            "vm1: {roles: [producer]}, vm1-1: {roles: [producer]}",
+            "vm1=1 vm1-1=6",
+        ),
+    ];
+    for (nodes, expected) in steps {
+        let text = format!("{{name: x, nodes: {{{nodes}, {broker}}}, kafka: {{replication: 1}}}}");
+        let (topology, next) = self::topology(&text, &Options::default(), &ids).expect("good");
+        ids = next;
+        let numbers: Vec<String> = topology
+            .nodes
+            .values()
+            .filter_map(|node| Some(format!("{}={}", node.name, node.producer.as_ref()?.number)))
+            .collect();
+        assert_eq!(numbers.join(" "), expected);
+        for node in topology.nodes.values() {
+            if let Some(producer) = &node.producer {
+                assert_eq!(producer.topic, format!("utilizations{}", producer.number));
+            }
+        }
+    }
+    // A broker's id is in its data, and the old one may still run.
+    let with = |nodes: &str| format!("{{name: x, nodes: {{z: {{roles: [zookeeper]}}, {nodes}}}}}");
+    let (_, ids) = simple(&with("k: {count: 2, roles: [kafka]}"));
+    let text = with("k: {roles: [kafka]}, k-2: {roles: [kafka]}");
+    let (_, ids) = topology(&text, &Options::default(), &ids).expect("good");
+    assert_eq!(ids.broker_ids, map(&[("k", 3), ("k-1", 1), ("k-2", 2)]));
+}
+
 #[test]
 fn topics_come_from_producers_and_from_the_file() {
     let (topology, _) = simple(

@@ -25,10 +25,35 @@ impl Ids {
                 .filter(move |member| member.has(role))
                 .map(|member| member.name.as_str())
         };
+        let mut client_numbers = self.client_numbers.clone();
+        for member in members.iter().filter(|member| member.has(Role::Producer)) {
+            take_over(&mut client_numbers, member, members);
+        }
         Self {
             broker_ids: extended(&self.broker_ids, with(Role::Kafka)),
-            client_numbers: extended(&self.client_numbers, with(Role::Producer)),
+            client_numbers: extended(&client_numbers, with(Role::Producer)),
         }
+    }
+}
+
+/// A `count` that comes or goes renames a node, `vm1` to `vm1-1` or back: the client keeps its number, and so its topic. Brokers
+/// get another id, since the old one may still run with its own.
+fn take_over(numbers: &mut BTreeMap<String, u32>, member: &Member<'_>, members: &[Member<'_>]) {
+    let entry = member.key.trim_start_matches("nodes.");
+    let first = format!("{entry}-1");
+    let before = if member.entry.count.is_none() {
+        first
+    } else if member.name == first {
+        entry.to_owned()
+    } else {
+        return;
+    };
+    let is_member = members.iter().any(|member| member.name == before);
+    if is_member || numbers.contains_key(&member.name) {
+        return;
+    }
+    if let Some(number) = numbers.remove(&before) {
+        numbers.insert(member.name.clone(), number);
     }
 }
 
