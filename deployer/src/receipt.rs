@@ -84,6 +84,9 @@ pub struct Choices {
     pub kafka_source: Option<String>,
     /// Which CouchDB: `apache`, `archive` or `pouchdb`.
     pub couchdb_distribution: Option<String>,
+    /// The directory of the agents that `--agents` named; `None`: those beside the deployer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents: Option<String>,
 }
 
 /// The generated secrets of a deployment. Kept in a file of their own, mode 0600, beside the receipt.

@@ -291,6 +291,41 @@ fn time_is_renewed_below_half_and_never_when_never() {
     );
 }
 
+/// Those keys of `clouds.aws` that may change while machines are there; the table of all keys is in `deployer::keys`.
+#[test]
+fn settings_that_change_are_planned() {
+    let observed = |from: &str| {
+        let mut observed = network();
+        observed.groups[0].rules =
+            [Rule::members(), Rule::tcp(22, from.parse().expect("range"))].into();
+        observed.instances = vec![instance("vm1", State::Running, LATER)];
+        observed
+    };
+    let plan_with = |settings: &Settings, from: &str| {
+        let wanted = wanted(ID, &["vm1"]);
+        let plan = planned(&wanted, settings, &observed(from), &Catalog::default());
+        (plan.steps.len(), words(&plan))
+    };
+    let from = Settings {
+        ssh_from: vec!["198.51.100.0/24".into()],
+        ..settings()
+    };
+    let (steps, said) = plan_with(&from, "192.0.2.1/32");
+    assert!(steps > 0 && said.contains("198.51.100.0/24"), "{said}");
+    assert_eq!(plan_with(&from, "198.51.100.0/24").0, 0);
+
+    let ttl = Settings {
+        ttl: Ttl::try_from("48h".to_owned()).expect("ttl"),
+        ..settings()
+    };
+    let (steps, said) = plan_with(&ttl, "192.0.2.1/32");
+    assert_eq!(steps, 1);
+    assert!(
+        said.contains("let the machines live until 2026-11-23T10:00:00Z"),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_repeated_launch_and_its_neighbours_end_together() {
     // vm1 runs, the answer about vm2 was lost a minute ago, vm3 was not asked for: no second round of renewal.

@@ -7,10 +7,11 @@ use deployer::cloud::chameleon::Settings;
 use deployer::cloud::chameleon::catalog::{Catalog, Offer};
 use deployer::cloud::chameleon::marks::{self, Marks, Purpose};
 use deployer::cloud::chameleon::observed::{
-    Address, Lease, Network, Observed, Reservation, Router, Size,
+    Address, Group, Lease, Network, Observed, Reservation, Router, Server, Size,
 };
 use deployer::cloud::chameleon::operation::{Floating, Operation};
 use deployer::cloud::chameleon::plan::{View, plan};
+use deployer::cloud::rules::Rule;
 use deployer::cloud::{self, CloudPlan};
 use jiff::Timestamp;
 
@@ -166,6 +167,94 @@ fn floating_ips_that_are_there_or_on_their_way_are_used_first() {
     );
     assert!(said.contains("get a floating IP for vm3"), "{said}");
     assert_eq!(launches(&plan)["vm1"].1, Some(&there("a")));
+}
+
+/// Those keys of `clouds.chameleon` that may change while machines are there; the table of all keys is in `deployer::keys`.
+#[test]
+fn settings_that_change_are_planned() {
+    let nodes = ["vm1", "vm2"];
+    let own = |number| Ipv4Addr::new(10, 77, 0, number);
+    let servers: Vec<Server> = (1..)
+        .zip(nodes)
+        .map(|(number, node)| Server {
+            id: format!("server-{node}"),
+            marks: ours(Some(node)),
+            status: "ACTIVE".into(),
+            fault: None,
+            fixed: [("sharednet1".to_owned(), own(number))].into(),
+            flavor: "reservation:reservation".into(),
+            created: Some(now()),
+        })
+        .collect();
+    let observed = |from: &str, leads_to: u8| Observed {
+        leases: vec![Lease {
+            id: "lease".into(),
+            name: String::new(),
+            marks: ours(None),
+            purpose: Purpose::Machines,
+            status: "ACTIVE".into(),
+            end: "2026-11-28T10:00:00Z".parse().expect("time"),
+            reservations: vec![Reservation {
+                id: "reservation".into(),
+                amount: 2,
+                size: Size::default(),
+            }],
+        }],
+        servers: servers.clone(),
+        groups: vec![Group {
+            id: "group".into(),
+            marks: ours(None),
+            rules: [
+                (Rule::members(), "rule-1".to_owned()),
+                (
+                    Rule::tcp(22, from.parse().expect("range")),
+                    "rule-2".to_owned(),
+                ),
+            ]
+            .into(),
+        }],
+        addresses: vec![Address {
+            id: "address".into(),
+            address: Ipv4Addr::new(198, 51, 100, 1),
+            marks: ours(None),
+            lease: None,
+            to: Some(own(leads_to)),
+        }],
+        ..Observed::default()
+    };
+    let plan_with = |settings: &Settings, observed: &Observed| {
+        let demo = Deployment::new("0123456789ab", &nodes);
+        let view = View {
+            wanted: &demo.wanted,
+            settings,
+            observed,
+            catalog: None,
+            now: now(),
+        };
+        let plan = plan(&view).expect("a plan");
+        (plan.steps.len(), words(&plan))
+    };
+    let (steps, said) = plan_with(&settings(), &observed("192.0.2.1/32", 1));
+    assert_eq!(steps, 0, "{said}");
+
+    let from = Settings {
+        ssh_from: vec!["198.51.100.0/24".into()],
+        ..settings()
+    };
+    let (steps, said) = plan_with(&from, &observed("192.0.2.1/32", 1));
+    assert!(steps > 0 && said.contains("198.51.100.0/24"), "{said}");
+    assert_eq!(plan_with(&from, &observed("198.51.100.0/24", 1)).0, 0);
+
+    let bastion = Settings {
+        bastion: Some("vm2".into()),
+        ..settings()
+    };
+    let (steps, said) = plan_with(&bastion, &observed("192.0.2.1/32", 1));
+    assert!(
+        steps > 0 && said.contains("lead the floating IP to server-vm2"),
+        "{said}"
+    );
+    assert_eq!(plan_with(&bastion, &observed("192.0.2.1/32", 2)).0, 0);
 }
 
 #[test]

@@ -57,6 +57,7 @@ pub async fn run(
     }
     draft.choose_couchdb().await?;
     draft.find_outside(environment).await?;
+    draft.remark(reporter);
     let lookout = Lookout::of(&draft)?;
     let change = Change::default();
     let viewpoint = lookout.viewpoint(&change, environment, reporter);

@@ -11,13 +11,15 @@ use crate::cli::{Environment, Target};
 use crate::cloud::aws::ttl;
 use crate::component::{self, Artifact, Context, artifact_key, base, consumer};
 use crate::error::CommandError;
-use crate::inventory::Problems;
+use crate::inventory::{self, Problems};
 use crate::machine::Machine;
 use crate::plan::{self, Common, Desired};
 use crate::receipt::{Receipt, Secrets};
+use crate::report::{Event, Reporter};
 use crate::run::journal::{self, Entry, Journal};
+use crate::settings::{self, Refusal};
 use crate::step::{Access, Action, Content};
-use crate::topology::{CloudName, Distribution, Ids, Options, Role, Topology};
+use crate::topology::{self, CloudName, Distribution, Ids, Made, Options, Role, Topology};
 
 use super::target::{self, Source};
 use super::{cloud_sections, login_keys, outside};
@@ -55,6 +57,8 @@ pub struct Draft {
     pub artifacts: BTreeMap<String, Artifact>,
     /// Where fetched things are kept.
     pub cache: Cache,
+    /// What the user should know before anything else.
+    remarks: Vec<Event>,
 }
 
 impl Draft {
@@ -79,8 +83,13 @@ impl Draft {
         let entry = journal::list(&state_dir)?
             .into_iter()
             .find(|entry| entry.name == topology.name && entry.cloud == topology.cloud.name());
-        let (topology, receipt, secrets) = if let Some(entry) = &entry {
+        let mut remarks = Vec::new();
+        if entry.is_none() {
+            remarks.extend(beside(&source, &topology, &state_dir)?);
+        }
+        let (topology, mut receipt, secrets) = if let Some(entry) = &entry {
             let mut receipt = journal::read_receipt(&entry.directory)?;
+            check_kept(&source, &topology, &receipt)?;
             let ids = Ids {
                 broker_ids: receipt.broker_ids.clone(),
                 client_numbers: receipt.client_numbers.clone(),
@@ -94,8 +103,7 @@ impl Draft {
             let receipt = provisional(&topology, ids, &source.text);
             (topology, receipt, Secrets::placeholders())
         };
-        let executable = std::env::current_exe()?;
-        let agents = agents::find(agents, &executable).map_err(CommandError::usage)?;
+        let agents = choose_agents(agents, &mut receipt, &mut remarks)?;
         let cache = Cache::new(&environment.cache_dir);
         let mut draft = Self {
             source,
@@ -106,6 +114,7 @@ impl Draft {
             agents,
             artifacts: BTreeMap::new(),
             cache,
+            remarks,
         };
         // Until the journal is ours nothing random is made up: what is shown twice must be the same.
         for topic in draft.topology.topics.keys() {
@@ -114,6 +123,35 @@ impl Draft {
         }
         draft.refresh_artifacts().await?;
         Ok(draft)
+    }
+
+    /// Says what the user should know, and what of the inventory will have no effect. Once CouchDB is chosen.
+    pub fn remark(&self, reporter: &dyn Reporter) {
+        self.remarks.iter().for_each(|event| reporter.event(event));
+        let inventory = &self.source.inventory;
+        let warn = |key: String, doubt: Refusal| {
+            let problem = inventory.problem(key, doubt.message, doubt.hint);
+            reporter.event(&Event::Warning(problem.to_string()));
+        };
+        let settings = &inventory.couchdb.settings;
+        if self.couchdb() == Distribution::Pouchdb && !settings.is_empty() {
+            let message = "the stand-in for CouchDB takes no settings: they have no effect".into();
+            warn(
+                "couchdb.settings".into(),
+                Refusal {
+                    message,
+                    hint: None,
+                },
+            );
+            return;
+        }
+        for (section, keys) in settings {
+            for key in keys.keys() {
+                if let Some(doubt) = settings::couchdb::doubt(section, key) {
+                    warn(format!("couchdb.settings.{section}.{key}"), doubt);
+                }
+            }
+        }
     }
 
     /// Says anew what would be sent, after a choice was made.
@@ -286,4 +324,84 @@ fn provisional(topology: &Topology, ids: Ids, inventory: &str) -> Receipt {
         client_numbers: ids.client_numbers,
         ..Receipt::bare(NOT_YET, &topology.name, topology.cloud.name())
     }
+}
+
+/// The agents that were named, else those named at an earlier `up`, else those beside the deployer.
+fn choose_agents(
+    named: Option<&Path>,
+    receipt: &mut Receipt,
+    remarks: &mut Vec<Event>,
+) -> Result<Agents, CommandError> {
+    let executable = std::env::current_exe()?;
+    let find = |directory: Option<&Path>| agents::find(directory, &executable);
+    if let Some(directory) = named {
+        let agents = find(Some(directory)).map_err(CommandError::usage)?;
+        let usual = find(None).is_ok_and(|usual| usual == agents);
+        let directory = std::path::absolute(directory)?;
+        receipt.choices.agents = (!usual).then(|| directory.display().to_string());
+        return Ok(agents);
+    }
+    if let Some(directory) = receipt.choices.agents.clone() {
+        match find(Some(Path::new(&directory))) {
+            Ok(agents) => {
+                remarks.push(Event::Note(format!(
+                    "agents: those of {directory}, which `--agents` named at an earlier up"
+                )));
+                return Ok(agents);
+            }
+            Err(error) => remarks.push(Event::Warning(format!(
+                "the agents that `--agents` named at an earlier up are gone, those beside the deployer are used: {error}"
+            ))),
+        }
+        receipt.choices.agents = None;
+    }
+    find(None).map_err(CommandError::usage)
+}
+
+/// Refuses what the machines that are there cannot become.
+fn check_kept(source: &Source, topology: &Topology, receipt: &Receipt) -> Result<(), CommandError> {
+    // One that an older deployer took is not held against its words of today.
+    let Ok(inventory) = inventory::parse(receipt.inventory.as_bytes(), "the receipt's inventory")
+    else {
+        return Ok(());
+    };
+    let machines: Vec<(String, CloudName)> = receipt
+        .machines
+        .iter()
+        .filter(|(_, record)| record.machine.is_some())
+        .filter_map(|(node, record)| Some((node.clone(), target::cloud_name(&record.cloud).ok()?)))
+        .collect();
+    let made = Made {
+        inventory: &inventory,
+        cloud: topology.cloud,
+        machines: &machines,
+    };
+    topology::check_kept(&made, &source.inventory).map_err(CommandError::usage)
+}
+
+/// Other deployments of the same nodes on the same cloud: a new name in the inventory makes a second one.
+fn beside(
+    source: &Source,
+    topology: &Topology,
+    state_dir: &Path,
+) -> Result<Vec<Event>, CommandError> {
+    let same = |entry: &Entry| {
+        let receipt = journal::read_receipt(&entry.directory).ok()?;
+        let other = inventory::parse(receipt.inventory.as_bytes(), "").ok()?;
+        let nodes = other.nodes.keys().eq(source.inventory.nodes.keys());
+        nodes.then(|| entry.name.clone())
+    };
+    let others = journal::list(state_dir)?;
+    let others = others
+        .iter()
+        .filter(|entry| entry.cloud == topology.cloud.name())
+        .filter_map(same);
+    Ok(others
+        .map(|name| {
+            Event::Warning(format!(
+                "`{}` will be a second deployment of these nodes: `{name}` is there and goes on beside it; `deployer teardown --name {name}` takes it away",
+                topology.name
+            ))
+        })
+        .collect())
 }

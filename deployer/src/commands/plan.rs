@@ -43,6 +43,7 @@ pub async fn run(
     .await?;
     draft.choose_couchdb().await?;
     draft.find_outside(environment).await?;
+    draft.remark(reporter);
     let lookout = Lookout::of(&draft)?;
     let viewpoint = lookout.viewpoint(&options.change, environment, reporter);
     let seen = look(&mut draft, &viewpoint).await?;

@@ -66,6 +66,7 @@ pub async fn run(
     .await?;
     provide(&draft, environment, reporter).await?;
     draft.choose_couchdb().await?;
+    draft.remark(reporter);
 
     let state_dir = target::state_dir(&options.target, environment);
     let (name, cloud) = (draft.topology.name.clone(), draft.topology.cloud);

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub use self::build::Options;
+pub use self::fixed::{Made, check_kept};
 pub use self::ids::Ids;
 pub use crate::inventory::{
     Architecture, AwsCloud, ChameleonCloud, CloudName, Distribution, Image, LeaseTime, OnTtl, Role,
@@ -18,6 +19,7 @@ use crate::machine::Access;
 mod build;
 mod check;
 mod findings;
+mod fixed;
 mod hosts;
 mod ids;
 mod members;

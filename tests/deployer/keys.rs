@@ -1,0 +1,382 @@
+//! What becomes of each key of an inventory that is changed after the first `up`: one row of `tests/fixtures/keys.tsv` for each key that
+//! the schema has, and each row is tried on the product's own components and plan, in a world in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use deployer::component::{self, Artifact, Context, artifact_key, base, consumer};
+use deployer::inventory::{self, Inventory};
+use deployer::machine::{self, Machine};
+use deployer::plan::{self, Common, Desired, Plan, Situation};
+use deployer::receipt::{Choices, MachineRecord, Receipt, Secrets};
+use deployer::run::fake::FakeWorld;
+use deployer::topology::{self, CloudName, Ids, Made, Options, Role, Topology};
+use serde_json::{Value, json};
+
+const ROWS: &str = include_str!("../fixtures/keys.tsv");
+
+struct Row {
+    key: &'static str,
+    fate: &'static str,
+    at: &'static str,
+    before: Option<Value>,
+    after: Value,
+    told: &'static str,
+}
+
+fn rows() -> Vec<Row> {
+    let lines = ROWS.lines().filter(|line| !line.starts_with('#')).skip(1);
+    lines
+        .map(|line| {
+            let cells: Vec<&str> = line.split('\t').collect();
+            let [key, fate, at, before, after, told] = cells[..] else {
+                panic!("six cells: {line}");
+            };
+            let value = |text: &str| -> Value {
+                serde_json::from_str(text).unwrap_or_else(|error| panic!("{line}: {error}"))
+            };
+            Row {
+                key,
+                fate,
+                at: if at == "-" { key } else { at },
+                before: (before != "-").then(|| value(before)),
+                after: value(after),
+                told,
+            }
+        })
+        .collect()
+}
+
+/// The keys of a schema that are no mappings of keys themselves; `*` stands for any name.
+fn keys(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
+    let below = |name: &str| {
+        if path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{path}.{name}")
+        }
+    };
+    let mut leaf = true;
+    for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+        leaf = false;
+        keys(schema, &below(name), found);
+    }
+    if schema["additionalProperties"].is_object() {
+        leaf = false;
+        keys(&schema["additionalProperties"], &below("*"), found);
+    }
+    if leaf {
+        found.insert(path.to_owned());
+    }
+}
+
+#[test]
+fn each_key_of_the_schema_has_exactly_one_row() {
+    let mut known = BTreeSet::new();
+    keys(&inventory::schema(), "", &mut known);
+    let mut rows: Vec<String> = rows().iter().map(|row| row.key.to_owned()).collect();
+    rows.sort();
+    let known: Vec<String> = known.into_iter().collect();
+    assert_eq!(rows, known);
+}
+
+/// The inventory of a row: a small pipeline in the row's cloud, with one key set.
+fn text(row: &Row, value: Option<&Value>) -> String {
+    let cloud = ["existing", "aws", "chameleon"]
+        .into_iter()
+        .find(|cloud| row.key.starts_with(&format!("clouds.{cloud}.")))
+        .unwrap_or("local");
+    let mut hosts = serde_json::Map::new();
+    if cloud == "existing" {
+        for (index, node) in ["vm1-1", "vm2", "vm3"].into_iter().enumerate() {
+            let address = format!("10.9.0.{}", index + 1);
+            hosts.insert(
+                node.into(),
+                json!({"address": address, "private_address": address}),
+            );
+        }
+    }
+    let mut text = json!({
+        "name": "x",
+        "cloud": cloud,
+        "nodes": {
+            "vm1": {"count": 1, "roles": ["producer"]},
+            "vm2": {"roles": ["zookeeper", "kafka", "consumer"]},
+            "vm3": {"roles": ["kafka", "couchdb"]},
+        },
+        "kafka": {},
+        "topics": {"extra": {"orders": {}}},
+        "couchdb": {"distribution": "archive", "archive": "/a.tar.gz"},
+        "clouds": {"existing": {"hosts": hosts}},
+    });
+    if let Some(value) = value {
+        let mut at = &mut text;
+        // Names of settings hold points, so that settings are set whole.
+        for part in row.at.split('.') {
+            if !at[part].is_object() && !at.as_object().is_some_and(|at| at.contains_key(part)) {
+                at[part] = json!({});
+            }
+            at = &mut at[part];
+        }
+        *at = value.clone();
+    }
+    if row.key == "couchdb.distribution" || row.key == "couchdb.repository" {
+        let couchdb = text["couchdb"].as_object_mut().expect("couchdb");
+        if row.key == "couchdb.repository" || couchdb["distribution"] != "archive" {
+            couchdb.insert("distribution".into(), json!("apache"));
+            couchdb.remove("archive");
+        }
+    }
+    text.to_string()
+}
+
+fn read(text: &str) -> Result<Inventory, String> {
+    inventory::parse(text.as_bytes(), "x.yaml").map_err(|problems| problems.to_string())
+}
+
+/// A deployment of the product's own components, in memory.
+struct World {
+    world: FakeWorld,
+    receipt: Receipt,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            world: FakeWorld::new([]),
+            receipt: Receipt {
+                choices: Choices {
+                    couchdb_distribution: Some("archive".into()),
+                    ..Choices::default()
+                },
+                ..Receipt::bare("0123456789ab", "x", "local")
+            },
+        }
+    }
+
+    /// The topology, with the receipt's numbers; what is new gets a machine and an epoch.
+    fn topology(&mut self, inventory: &Inventory) -> Result<Topology, String> {
+        let ids = Ids {
+            broker_ids: self.receipt.broker_ids.clone(),
+            client_numbers: self.receipt.client_numbers.clone(),
+        };
+        let (topology, ids) = Topology::new(inventory, &Options::default(), &ids)
+            .map_err(|problems| problems.to_string())?;
+        self.receipt.broker_ids = ids.broker_ids;
+        self.receipt.client_numbers = ids.client_numbers;
+        for topic in topology.topics.keys() {
+            let epoch = self.receipt.epochs.entry(topic.clone());
+            epoch.or_insert_with(|| "1a2b3c4d".into());
+        }
+        for node in topology.nodes.keys() {
+            if self.world.facts(node).system.os.is_empty() {
+                self.world.add(node);
+            }
+        }
+        Ok(topology)
+    }
+
+    /// What should be, as `up` puts it together.
+    fn desired(&self, topology: &Topology) -> Desired {
+        let artifact = |key: &str, identity: String| {
+            let artifact = Artifact {
+                identity,
+                sha256: Some("11".repeat(32)),
+                download: None,
+            };
+            (key.to_owned(), artifact)
+        };
+        let archive = format!("couchdb {:?}", topology.couchdb.archive);
+        let artifacts = BTreeMap::from([
+            artifact(artifact_key::KAFKA, "kafka 3.9.1".into()),
+            artifact(artifact_key::COUCHDB, archive),
+            artifact(artifact_key::CONSUMER, "consumer".into()),
+            artifact(artifact_key::PRODUCER, "producer".into()),
+        ]);
+        let secrets = Secrets::placeholders();
+        let context = Context {
+            topology,
+            receipt: &self.receipt,
+            secrets: &secrets,
+            choices: &self.receipt.choices,
+            artifacts: &artifacts,
+        };
+        let mut common = Common::default();
+        let mut machines = BTreeMap::new();
+        for (number, node) in (2..).zip(topology.nodes.values()) {
+            let name = node.name.clone();
+            common.packages.insert(name.clone(), base::packages(node));
+            let install = base::install(node, &context).expect("rendered");
+            common.install.insert(name.clone(), install);
+            let address = node.private_address.unwrap_or([10, 83, 0, number].into());
+            let machine = Machine {
+                node: name.clone(),
+                id: name.clone(),
+                access: machine::Access::Here,
+                networks: [("network".to_owned(), address)].into(),
+                public: None,
+            };
+            machines.insert(name, machine);
+        }
+        if let (Some(node), Some(action)) = (topology.pipeline_node(), consumer::pipeline(&context))
+        {
+            common.prepare = Some((node.name.clone(), action));
+        }
+        plan::desired_with(component::of, &context, &machines, &common).expect("rendered")
+    }
+
+    fn plan(&self, topology: &Topology, destroy_data: &BTreeSet<String>) -> Plan {
+        let desired = self.desired(topology);
+        let none = BTreeSet::new();
+        let situation = Situation {
+            facts: &self.world.ask_all(&plan::queries(&desired)),
+            receipt: &self.receipt,
+            strict: &none,
+            lost: &none,
+            orphans: &none,
+            prune: false,
+            destroy_data,
+        };
+        plan::compare(&desired, &situation).unwrap_or_else(|conflicts| panic!("{conflicts:?}"))
+    }
+
+    /// Does a plan and records what `up` records.
+    fn run(&mut self, topology: &Topology, plan: &Plan) {
+        for change in plan.changes() {
+            let step = &change.step;
+            self.world
+                .apply_now(&step.node, &step.action)
+                .unwrap_or_else(|error| panic!("{error}\n{plan}"));
+        }
+        for node in topology.nodes.values() {
+            let data = Role::ALL
+                .into_iter()
+                .filter(|role| node.has(*role) && role.holds_data());
+            let record = MachineRecord {
+                cloud: node.cloud.name().into(),
+                machine: None,
+                data: data.map(|role| role.name().to_owned()).collect(),
+            };
+            self.receipt.machines.insert(node.name.clone(), record);
+        }
+    }
+}
+
+/// Is changed, is named by the plan, is done, and then nothing is left to do.
+fn live(row: &Row, before: &Inventory, after: &Inventory) {
+    let none = BTreeSet::new();
+    let mut world = World::new();
+    let first = world.topology(before).expect("good");
+    let plan = world.plan(&first, &none);
+    world.run(&first, &plan);
+    let rest = world.plan(&first, &none);
+    assert!(rest.is_empty(), "{}: before the change: {rest}", row.key);
+    let was = world.desired(&first);
+    let second = world.topology(after).expect("good");
+    if row.key.starts_with("clouds.existing.") {
+        // Ways to hosts and their addresses: each connection and each hosts table is made from them.
+        assert_ne!(first.nodes, second.nodes, "{}", row.key);
+        return;
+    }
+    let plan = world.plan(&second, &none);
+    assert_eq!(plan.refused().count(), 0, "{}: {plan}", row.key);
+    let of_topics = row.key.starts_with("topics.") || row.key == "kafka.replication";
+    if of_topics {
+        // What Kafka says of its topics is no part of this world: what is asked of it is.
+        assert_ne!(was, world.desired(&second), "{}", row.key);
+    } else {
+        assert!(!plan.is_empty(), "{}: the plan does not name it", row.key);
+    }
+    world.run(&second, &plan);
+    let rest = world.plan(&second, &none);
+    assert!(rest.is_empty(), "{}: something is left: {rest}", row.key);
+}
+
+/// What refuses the change, in words.
+fn refused(row: &Row, before: &Inventory, after: &str) -> String {
+    let now = match read(after) {
+        Ok(now) => now,
+        Err(told) => return told,
+    };
+    let mut world = World::new();
+    if let Err(told) = world.topology(&now) {
+        return told;
+    }
+    let topology = world.topology(before).expect("good");
+    let machines: Vec<(String, CloudName)> = topology
+        .nodes
+        .values()
+        .map(|node| (node.name.clone(), node.cloud))
+        .collect();
+    let made = Made {
+        inventory: before,
+        cloud: topology.cloud,
+        machines: &machines,
+    };
+    topology::check_kept(&made, &now).err().map_or_else(
+        || panic!("{}: nobody refuses", row.key),
+        |told| told.to_string(),
+    )
+}
+
+#[test]
+fn each_key_that_is_changed_has_the_fate_of_its_row() {
+    for row in rows() {
+        // The size of a machine matters to clouds that sell it.
+        let sold = row.key == "nodes.*.memory_mib";
+        let cloud = |text: String| {
+            if sold {
+                text.replace("\"local\"", "\"aws\"")
+            } else {
+                text
+            }
+        };
+        let before = cloud(text(&row, row.before.as_ref()));
+        let after = cloud(text(&row, Some(&row.after)));
+        let first = read(&before).unwrap_or_else(|told| panic!("{}: {told}", row.key));
+        let second = || read(&after).unwrap_or_else(|told| panic!("{}: {told}", row.key));
+        match row.fate {
+            "live" => live(&row, &first, &second()),
+            "refused" if row.key == "couchdb.distribution" => {
+                // By the choice in the receipt: `artifact::couchdb::choose`.
+                assert_ne!(first.couchdb.distribution, second().couchdb.distribution);
+            }
+            "refused" => {
+                let told = refused(&row, &first, &after);
+                assert!(told.starts_with("x.yaml:1:"), "{}: {told}", row.key);
+                assert!(told.ends_with(row.told), "{}: {told}", row.key);
+            }
+            "--destroy-data" => {
+                let mut world = World::new();
+                let topology = world.topology(&first).expect("good");
+                let plan = world.plan(&topology, &BTreeSet::new());
+                world.run(&topology, &plan);
+                let topology = world.topology(&second()).expect("good");
+                let plan = world.plan(&topology, &BTreeSet::new());
+                let losses: Vec<_> = plan.refused().collect();
+                assert_eq!(losses.len(), 1, "{}: {plan}", row.key);
+                let told = format!("{}: {}", losses[0].node, losses[0].words);
+                assert_eq!(told, row.told);
+                let allowed = [losses[0].node.clone()].into();
+                let plan = world.plan(&topology, &allowed);
+                assert_eq!(plan.refused().count(), 0, "{}: {plan}", row.key);
+                world.run(&topology, &plan);
+                let rest = world.plan(&topology, &allowed);
+                assert!(rest.is_empty(), "{}: something is left: {rest}", row.key);
+            }
+            "another deployment" => {
+                let second = second();
+                assert_ne!((&first.name, first.cloud), (&second.name, second.cloud));
+            }
+            // That nothing has it is what is said: no file, no unit and no machine changes.
+            "used" | "checked" => {
+                let (mut world, second) = (World::new(), second());
+                let one = world.topology(&first).expect("good");
+                let other = world.topology(&second).expect("good");
+                assert_ne!(first, second, "{}", row.key);
+                assert_eq!(world.desired(&one), world.desired(&other), "{}", row.key);
+            }
+            "cloud" => assert_ne!(first, second(), "{}", row.key),
+            other => panic!("{}: no fate is called {other}", row.key),
+        }
+    }
+}
