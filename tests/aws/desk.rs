@@ -1,10 +1,10 @@
 //! A user's box: a directory with inventory and state, and the deployer's binary called there as a user calls it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Once;
 use std::time::Instant;
 
+use super::agents;
 use super::watcher::command;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_deployer");
@@ -30,7 +30,7 @@ pub(crate) struct Desk {
 impl Desk {
     /// One with credentials for moto.
     pub(crate) fn new() -> Self {
-        agents();
+        agents::built_beside(BINARY);
         let mut desk = Self {
             directory: tempfile::tempdir().expect("a directory"),
             variables: Vec::new(),
@@ -119,37 +119,31 @@ impl Desk {
 
     /// The only receipt here.
     pub(crate) fn receipt(&self) -> serde_json::Value {
+        let receipt = std::fs::read(self.receipt_file()).expect("a receipt");
+        serde_json::from_slice(&receipt).expect("JSON")
+    }
+
+    /// Writes another receipt in its place.
+    pub(crate) fn change_receipt(&self, change: impl FnOnce(&mut serde_json::Value)) {
+        let mut receipt = self.receipt();
+        change(&mut receipt);
+        std::fs::write(self.receipt_file(), receipt.to_string()).expect("a receipt");
+    }
+
+    fn receipt_file(&self) -> PathBuf {
         let state = std::fs::read_dir(self.path("state")).expect("state");
-        let mut receipts: Vec<Vec<u8>> = state
-            .filter_map(|entry| {
-                std::fs::read(entry.expect("an entry").path().join("receipt.json")).ok()
-            })
+        let mut receipts: Vec<PathBuf> = state
+            .map(|entry| entry.expect("an entry").path().join("receipt.json"))
+            .filter(|receipt| receipt.exists())
             .collect();
         assert_eq!(receipts.len(), 1);
-        serde_json::from_slice(&receipts.remove(0)).expect("JSON")
+        receipts.remove(0)
     }
 
     /// The id of the only deployment that has a receipt here.
     pub(crate) fn id(&self) -> String {
         self.receipt()["id"].as_str().expect("an id").to_owned()
     }
-}
-
-/// The agents lie beside the binary: builds them, for a `cargo test` of this package leaves them out or as they once were.
-fn agents() {
-    static BUILT: Once = Once::new();
-    BUILT.call_once(|| {
-        let release = Path::new(BINARY)
-            .parent()
-            .is_some_and(|beside| beside.ends_with("release"));
-        let mut arguments = vec!["build", "--quiet", "--package", "agent", "--bins"];
-        arguments.extend(release.then_some("--release"));
-        let built = command(env!("CARGO"), &arguments).status();
-        assert!(
-            built.is_ok_and(|status| status.success()),
-            "the agents were not built"
-        );
-    });
 }
 
 /// Fails unless all of these words were said.

@@ -6,6 +6,8 @@
 mod account;
 mod address;
 mod advice;
+#[path = "../shared/agents.rs"]
+mod agents;
 mod bad_input;
 mod bastion;
 mod bench;

@@ -1,12 +1,11 @@
 //! A user's box, with the binary as a user calls it.
 
-use std::path::Path;
 use std::time::Instant;
 
 use super::openstack::OpenStack;
 use super::watcher::command;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_deployer");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_deployer");
 
 /// A user's box. It knows one deployment.
 pub(crate) struct Desk<'a> {
@@ -80,19 +79,6 @@ impl<'a> Desk<'a> {
         let first = address.split_whitespace().next();
         first.unwrap_or_default().to_owned()
     }
-}
-
-/// The agents lie beside the binary; builds them where `cargo test` was called for this package only.
-pub(crate) fn agents() {
-    let beside = Path::new(BINARY).parent().expect("a directory");
-    if beside.join("producer").is_file() && beside.join("consumer").is_file() {
-        return;
-    }
-    let built = command(env!("CARGO"), &["build", "--package", "agent", "--bins"]).status();
-    assert!(
-        built.is_ok_and(|status| status.success()),
-        "the agents were not built"
-    );
 }
 
 #[track_caller]

@@ -2,6 +2,8 @@
 
 #![expect(clippy::print_stderr, reason = "tests say what they skip and why")]
 
+#[path = "../shared/agents.rs"]
+mod agents;
 #[path = "../clouds/bench.rs"]
 mod bench;
 mod brief;

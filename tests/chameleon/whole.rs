@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use deployer::cloud::{Cloud as _, Found};
 
+use super::agents;
 use super::brief::Brief;
-use super::desk::{Desk, agents, says};
+use super::desk::{BINARY, Desk, says};
 use super::laptop::Laptop;
 use super::openstack::{OpenStack, turn};
 use super::watcher::{THIS_BOX, Watcher, may_boot};
@@ -40,7 +41,7 @@ async fn from_an_empty_project_to_documents_and_back() {
     if !may_boot() {
         return;
     }
-    agents();
+    agents::built_beside(BINARY);
     let _turn = turn().await;
     let _watcher = Watcher::start(cloud);
     // Its lease ends while the other one is looked at.

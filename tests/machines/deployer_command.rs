@@ -10,13 +10,14 @@ use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::agents;
 use crate::command_line::{Running, Said};
 use crate::support::{gone, processes};
 
@@ -40,7 +41,7 @@ impl Deployer {
     /// A deployment that is not there yet, for an inventory without a name.
     pub(crate) fn new(inventory: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        agents();
+        agents::built_beside(BINARY);
         let directory = tempfile::tempdir().expect("a directory");
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let deployer = Self {
@@ -238,26 +239,4 @@ pub(crate) fn subtest<T>(name: &str, body: impl FnOnce() -> T) -> T {
 /// Says something that is seen without `--nocapture`.
 pub(crate) fn say(words: &str) {
     let _nobody_reads = writeln!(std::io::stderr(), "  {words}");
-}
-
-/// The agents lie beside the binary; builds them where `cargo test` was called for this package only.
-fn agents() {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let beside = Path::new(BINARY).parent().expect("a directory");
-        if ["producer", "consumer"].iter().all(|agent| beside.join(agent).is_file()) {
-            return;
-        }
-        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.args(["build", "--package", "agent", "--bins"]);
-        if beside.ends_with("release") {
-            build.arg("--release");
-        }
-        let done = build.status().is_ok_and(|status| status.success());
-        assert!(
-            done,
-            "the agents are not beside {BINARY} and could not be built: `cargo build --workspace` first"
-        );
-    });
 }

@@ -8,6 +8,8 @@
 
 mod accidents;
 mod actions;
+#[path = "../shared/agents.rs"]
+mod agents;
 mod command_line;
 mod couchdb;
 mod deployer_command;
