@@ -159,32 +159,69 @@ pub fn lost_ways(topology: &Topology, machines: &BTreeMap<String, Machine>) -> V
         let others = topology.nodes.values().filter(|other| {
             other.name != node.name && other.roles.intersection(&needed).next().is_some()
         });
-        for other in others.filter(|other| !knows(node, other, machines)) {
+        for other in others {
+            let Some(unseen) = unseen(node, other, machines) else {
+                continue;
+            };
+            let what = if unseen.name == node.name {
+                format!(
+                    "{} does not let it in: it has no address that {0} sees",
+                    other.name
+                )
+            } else {
+                format!("has no way to {}", other.name)
+            };
             found.push(Obstacle {
                 node: node.name.clone(),
-                what: format!("has no way to {}", other.name),
-                hint: format!(
-                    "give {} a `private_address` or a `public_address`; machines of the cloud `local` are reached from \
-                     this box alone, which is `address: self`",
-                    other.name
-                ),
+                what,
+                hint: way_to(unseen),
             });
         }
     }
     found
 }
 
-/// Whether a node has an address of another and, where a firewall of ours asks for it, the other way round.
-fn knows(node: &Node, other: &Node, machines: &BTreeMap<String, Machine>) -> bool {
+/// What gives others a way to a node.
+fn way_to(node: &Node) -> String {
+    let name = &node.name;
+    match node.cloud {
+        CloudName::Existing => format!(
+            "give {name} a `private_address` or a `public_address` in clouds.existing.hosts"
+        ),
+        CloudName::Local => format!(
+            "{name} is a machine of the cloud `local`, reached from this box alone, which is `address: self`"
+        ),
+        CloudName::Aws => {
+            format!("let {name} have a public address: `clouds: {{ aws: {{ public_ip: true }} }}`")
+        }
+        CloudName::Chameleon => {
+            format!("{name} needs a floating IP: `deployer up` gives one to each broker")
+        }
+    }
+}
+
+/// Of two nodes that must talk, the one whose address the other does not know though it needs it. A firewall of ours on a host of the
+/// user's asks for the caller's address, too.
+fn unseen<'a>(
+    node: &'a Node,
+    other: &'a Node,
+    machines: &BTreeMap<String, Machine>,
+) -> Option<&'a Node> {
     let there = (machines.get(&node.name), machines.get(&other.name));
     if let (Some(from), Some(to)) = there {
-        let back = other.cloud != CloudName::Existing || from.address_seen_from(to).is_some();
-        return back && to.address_seen_from(from).is_some();
+        if to.address_seen_from(from).is_none() {
+            return Some(other);
+        }
+        let asked = other.cloud == CloudName::Existing && from.address_seen_from(to).is_none();
+        return asked.then_some(node);
     }
     // One is still to be made: if by this box, then in a network inside it.
     let elsewhere = |node: &Node| matches!(node.access, Some(Access::Ssh(_)));
     let inside = |node: &Node| node.cloud == CloudName::Local;
-    !(elsewhere(node) && inside(other) || inside(node) && elsewhere(other))
+    if elsewhere(node) && inside(other) {
+        return Some(other);
+    }
+    (inside(node) && elsewhere(other)).then_some(node)
 }
 
 fn supported(os: &str, release: &str) -> bool {
@@ -248,7 +285,9 @@ mod tests {
             let inventory = inventory::parse(text.as_bytes(), "t.yaml").expect("an inventory");
             let topology = Topology::new(&inventory, &Options::default(), &Ids::default());
             let machines = machines.iter().map(|m| (m.node.clone(), m.clone()));
-            lost_ways(&topology.expect("a topology").0, &machines.collect()).len()
+            let found = lost_ways(&topology.expect("a topology").0, &machines.collect());
+            let told: Vec<String> = found.iter().map(ToString::to_string).collect();
+            told.join("\n")
         };
         let machine = |node: &str, network: &str, public: Option<IpAddr>| Machine {
             node: node.into(),
@@ -259,18 +298,66 @@ mod tests {
         };
         let public = Some([192, 0, 2, 1].into());
         let vm1 = machine("vm1", "theirs", public);
-        assert_eq!(ways("192.0.2.1", &[]), 1);
-        assert_eq!(ways("192.0.2.1", std::slice::from_ref(&vm1)), 1);
-        assert_eq!(ways("self", &[]), 0);
+        // Who has no address is named, whoever asks.
+        let inside = "vm1: has no way to vm2; vm2 is a machine of the cloud `local`, reached from this box alone, which is \
+                      `address: self`";
+        assert_eq!(ways("192.0.2.1", &[]), inside);
+        assert_eq!(ways("192.0.2.1", std::slice::from_ref(&vm1)), inside);
+        assert_eq!(ways("self", &[]), "");
         assert_eq!(
             ways("192.0.2.1", &[vm1.clone(), machine("vm2", "ours", None)]),
-            1
+            inside
         );
         assert_eq!(
             ways("192.0.2.1", &[vm1.clone(), machine("vm2", "ours", public)]),
-            0
+            ""
         );
-        assert_eq!(ways("self", &[vm1, machine("vm2", "theirs", None)]), 0);
+        assert_eq!(ways("self", &[vm1, machine("vm2", "theirs", None)]), "");
+    }
+
+    #[test]
+    fn a_host_that_the_others_do_not_see_is_the_one_that_needs_an_address() {
+        let text = "name: t\nnodes:\n  vm1: { roles: [producer], cloud: aws }\n  vm2: { roles: [zookeeper, kafka], cloud: existing }\n\
+                    kafka: { replication: 1 }\nclouds: { aws: { region: eu-central-1 }, existing: { hosts: { vm2: { address: 10.0.0.2 } } } }\n";
+        let inventory = inventory::parse(text.as_bytes(), "t.yaml").expect("an inventory");
+        let topology = Topology::new(&inventory, &Options::default(), &Ids::default());
+        let topology = topology.expect("a topology").0;
+        let machine = |node: &str, public: Option<IpAddr>| {
+            let networks = [(node.to_owned(), [10, 0, 0, 1].into())].into();
+            let (node, access, id) = (node.to_owned(), Access::Here, node.to_owned());
+            (
+                node.clone(),
+                Machine {
+                    node,
+                    id,
+                    access,
+                    networks,
+                    public,
+                },
+            )
+        };
+        let told = |vm1: Option<IpAddr>, vm2: Option<IpAddr>| {
+            let found = lost_ways(
+                &topology,
+                &[machine("vm1", vm1), machine("vm2", vm2)].into(),
+            );
+            found.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let seen = Some([192, 0, 2, 1].into());
+        assert_eq!(
+            told(seen, None),
+            [
+                "vm1: has no way to vm2; give vm2 a `private_address` or a `public_address` in clouds.existing.hosts"
+            ]
+        );
+        assert_eq!(
+            told(None, seen),
+            [
+                "vm1: vm2 does not let it in: it has no address that vm2 sees; let vm1 have a public address: \
+              `clouds: { aws: { public_ip: true } }`"
+            ]
+        );
+        assert!(told(seen, seen).is_empty());
     }
 
     fn found(change: impl FnOnce(&mut System)) -> String {
