@@ -232,7 +232,7 @@ fn forgotten(world: &World) {
 
 /// An event that waited too long is set aside, and those behind it are sent.
 fn too_old(world: &World) -> impl FnOnce() + use<'_> {
-    let file = world.write("young.log", "");
+    let file = world.write("young.lines", "");
     let config = world.producer(
         "young",
         &format!("kind = \"file\"\ncount = 0\npath = \"{}\"", file.display()),
