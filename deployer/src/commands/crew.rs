@@ -156,6 +156,12 @@ fn hint(node: &str, reason: &HostError) -> String {
         HostError::Sudo { .. } => {
             format!("{node}: give the login user passwordless sudo, or log in as root")
         }
+        HostError::Shell { .. } => {
+            format!(
+                "{node}: what does `ssh HOST true` say? A start-up file of that login (~/.bashrc, ~/.zshrc, ~/.cshrc) may `exec` or `exit` \
+                 only in a terminal, and its shell must be one that takes commands"
+            )
+        }
         HostError::NoAnswer { .. }
         | HostError::Connection { .. }
         | HostError::CommandTimeout { .. }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
-use super::{Command, Host, HostError, Input, Line, MAX_CHANNELS, Output, exchange};
+use super::{Command, Host, HostError, Input, Line, MAX_CHANNELS, Output, exchange, transport};
 
 /// A shell on the machine that the deployer runs on.
 #[derive(Debug)]
@@ -54,8 +54,8 @@ impl Host for HereHost {
             clippy::disallowed_methods,
             reason = "this is the place where commands of this machine are started"
         )]
-        let mut child = tokio::process::Command::new(exchange::PROGRAM)
-            .args(exchange::arguments(command))
+        let mut child = tokio::process::Command::new(transport::SHELL)
+            .args(transport::arguments(command))
             .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -97,7 +97,7 @@ impl Host for HereHost {
             stdout,
             stderr,
         };
-        exchange::judge(&self.node, command, output, started.elapsed())
+        exchange::judge(&self.node, command, &output, started.elapsed())
     }
 
     async fn close(self: Box<Self>, _keep: bool) -> Result<(), HostError> {

@@ -13,6 +13,7 @@ pub mod ssh;
 pub mod ssh_config;
 mod ssh_connect;
 mod ssh_error;
+mod transport;
 
 pub use connector::{Connector, ConnectorError};
 
@@ -134,6 +135,14 @@ pub enum HostError {
         /// The node.
         node: String,
         /// sudo's own words.
+        detail: String,
+    },
+    /// The login's shell, or its start-up files, did something else than it was told.
+    #[error("{node}: the login's shell does not run what it is told ({detail})")]
+    Shell {
+        /// The node.
+        node: String,
+        /// The last words that came instead.
         detail: String,
     },
     /// The machine could not say how it is.

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 
 pub use super::ssh_connect::Route;
 use super::ssh_connect::{PROBE, chain, jitter, reach, resume};
-use super::{Command, Host, HostError, Input, Line, MAX_CHANNELS, Output, exchange};
+use super::{Command, Host, HostError, Input, Line, MAX_CHANNELS, Output, exchange, transport};
 
 /// How long a machine may take to open a channel on a connection that stands.
 const OPEN: Duration = Duration::from_secs(10);
@@ -75,12 +75,12 @@ impl SshHost {
     /// Starts a command. Only until it runs may anything be tried again.
     async fn start(&self, command: &Command) -> Result<openssh::Child<Arc<Session>>, HostError> {
         let began = Instant::now();
+        let line = transport::line(command);
         let mut renewed = false;
         loop {
             let session = Arc::clone(&*self.session.lock().await);
-            let mut remote = Arc::clone(&session).arc_command(exchange::PROGRAM);
+            let mut remote = Arc::clone(&session).arc_raw_command(&line);
             remote
-                .args(exchange::arguments(command))
                 .stdin(self.input(&command.input)?)
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());
@@ -190,7 +190,7 @@ impl Host for SshHost {
         let output = timeout(limit, self.finish(child, command, line))
             .await
             .map_err(|_| self.silent(limit, format!("during `{}`", command.program)))??;
-        exchange::judge(&self.route.node, command, output, started.elapsed())
+        exchange::judge(&self.route.node, command, &output, started.elapsed())
     }
 
     async fn close(self: Box<Self>, keep: bool) -> Result<(), HostError> {

@@ -1,0 +1,209 @@
+//! The one way in which a command travels to a machine, whatever login shell, start-up files, environment, umask or sudo it
+//! meets there.
+//!
+//! The login's shell gets one line that every shell reads alike ([`line`]): all that could be read differently is Base64 in it.
+//! What the shell's start-up files print, or sudo warns of, comes before a mark that the last layer prints, so it is known to be
+//! theirs, and a command that never began is known, too.
+
+use std::fmt::Write as _;
+
+use base64_simd::STANDARD;
+
+use super::{Command, HostError, Output};
+
+/// The program that runs a command where no login shell stands before it.
+pub(super) const SHELL: &str = "/bin/sh";
+
+/// No quote, backslash, exclamation mark or line break: csh, fish and all of sh's family read this alike in single quotes.
+const LAUNCH: &str = r#"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH; eval "$(printf %s "$1" | base64 -d)""#;
+
+/// Says on the error channel that the login's shell did as told.
+const HERE: &[u8] = b"\x01deployer is here\x01\n";
+/// Comes before all that a command prints, on both channels.
+const BEGIN: &[u8] = b"\x01deployer begins\x01\n";
+/// Comes after all that it prints on its first channel.
+const END: &[u8] = b"\x01deployer ends\x01\n";
+
+/// Becomes root where the login is another (`-O /`: the root directory is ours). `$1` says whether; the rest is for the next
+/// `sh`: [`INNER`], then seconds, program and arguments.
+const OUTER: &str = r#"
+printf '\001deployer is here\001\n' >&2
+as=$1; shift
+if [ "$as" = login ] || [ -O / ]; then exec /bin/sh -c "$@"; else exec sudo -n -- /bin/sh -c "$@"; fi
+"#;
+
+/// Runs the command: with our umask and environment, of which only the way to the outside world stays the machine's own. Ends it on
+/// the machine itself when its time is over (a dropped connection would leave it running), and turns death by a signal into
+/// 128 + n, which ssh could not tell from a broken connection.
+const INNER: &str = r#"umask 022
+printf '\001deployer begins\001\n'
+printf '\001deployer begins\001\n' >&2
+env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME="${HOME-/}" \
+    ${http_proxy+"http_proxy=$http_proxy"} ${https_proxy+"https_proxy=$https_proxy"} \
+    ${HTTP_PROXY+"HTTP_PROXY=$HTTP_PROXY"} ${HTTPS_PROXY+"HTTPS_PROXY=$HTTPS_PROXY"} \
+    ${no_proxy+"no_proxy=$no_proxy"} ${NO_PROXY+"NO_PROXY=$NO_PROXY"} \
+    timeout -k 5 "$@"
+status=$?
+printf '\001deployer ends\001\n'
+exit "$status""#;
+
+/// What a login shell is told.
+pub(super) fn line(command: &Command) -> String {
+    format!("exec {SHELL} -c '{LAUNCH}' deployer {}", encoded(command))
+}
+
+/// The arguments of [`SHELL`].
+pub(super) fn arguments(command: &Command) -> [String; 4] {
+    let name = "deployer".to_owned();
+    ["-c".into(), LAUNCH.into(), name, encoded(command)]
+}
+
+fn encoded(command: &Command) -> String {
+    let user = if command.root { "root" } else { "login" };
+    let seconds = format!("{:.3}", command.timeout.as_secs_f64());
+    let head = [user, INNER, "deployer", &seconds, &command.program];
+    let words = head
+        .into_iter()
+        .chain(command.arguments.iter().map(String::as_str));
+    let mut script = String::from("set --");
+    for word in words {
+        let _ = write!(script, " {}", quoted(word));
+    }
+    script.push_str(OUTER);
+    STANDARD.encode_to_string(script)
+}
+
+/// A word for sh.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Where in the bytes of an error channel the command's own words begin; `None`: it has not begun.
+pub(super) fn beginning(bytes: &[u8]) -> Option<usize> {
+    find(bytes, BEGIN).map(|at| at + BEGIN.len())
+}
+
+/// Takes what others printed away from what a command printed, or says why it never began.
+pub(super) fn own_words(node: &str, root: bool, output: &Output) -> Result<Output, HostError> {
+    let (Some(from), Some(said)) = (beginning(&output.stdout), beginning(&output.stderr)) else {
+        return Err(never_began(node, root, output));
+    };
+    let stdout = &output.stdout[from..];
+    let to = stdout.windows(END.len()).rposition(|window| window == END);
+    Ok(Output {
+        status: output.status,
+        stdout: stdout[..to.unwrap_or(stdout.len())].to_vec(),
+        stderr: output.stderr[said..].to_vec(),
+    })
+}
+
+fn never_began(node: &str, root: bool, output: &Output) -> HostError {
+    let node = node.to_owned();
+    let last = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        let line = text.lines().rfind(|line| !line.trim().is_empty());
+        line.map(|line| line.trim().to_owned())
+    };
+    if let Some(at) = find(&output.stderr, HERE) {
+        let detail = last(&output.stderr[at + HERE.len()..])
+            .unwrap_or_else(|| format!("exit code {} without a word", output.status));
+        return if root {
+            HostError::Sudo { node, detail }
+        } else {
+            HostError::Shell { node, detail }
+        };
+    }
+    let words = last(&output.stderr).or_else(|| last(&output.stdout));
+    let detail = words.unwrap_or_else(|| format!("exit code {} without a word", output.status));
+    HostError::Shell { node, detail }
+}
+
+fn find(bytes: &[u8], mark: &[u8]) -> Option<usize> {
+    bytes.windows(mark.len()).position(|window| window == mark)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{LAUNCH, line, own_words};
+    use crate::host::{Command, HostError, Input, Output};
+
+    #[test]
+    fn every_login_shell_reads_the_line_alike() {
+        let odd = Command {
+            program: "printf".into(),
+            arguments: vec!["it's !odd\n\\ `$(x)` \"ü\" ${y} %s".into()],
+            input: Input::Nothing,
+            timeout: Duration::from_secs(1),
+            root: true,
+        };
+        assert!(!LAUNCH.contains(['\'', '\\', '!', '\n']));
+        let line = line(&odd);
+        let (head, words) = line.split_at(line.rfind('\'').expect("quoted") + 1);
+        assert_eq!(head, format!("exec /bin/sh -c '{LAUNCH}'"));
+        let plain = |sign: char| sign.is_ascii_alphanumeric() || " +/=".contains(sign);
+        assert!(words.chars().all(plain), "{words}");
+    }
+
+    fn output(status: i32, stdout: &str, stderr: &str) -> Output {
+        let marked = |text: &str| {
+            text.replace("HERE", "\u{1}deployer is here\u{1}\n")
+                .replace("BEGIN", "\u{1}deployer begins\u{1}\n")
+                .replace("END", "\u{1}deployer ends\u{1}\n")
+                .into_bytes()
+        };
+        Output {
+            status,
+            stdout: marked(stdout),
+            stderr: marked(stderr),
+        }
+    }
+
+    #[test]
+    fn what_others_print_is_not_the_commands() {
+        for (stdout, stderr) in [
+            ("BEGINout\nEND", "HEREBEGINerr\n"),
+            ("hello\nBEGINout\nENDbye\n", "motd\nHEREBEGINerr\n"),
+            (
+                "\u{1b}]0;x\u{7}BEGINout\nEND",
+                "HEREsudo: x is world writable\nBEGINerr\n",
+            ),
+        ] {
+            let own = own_words("vm1", true, &output(1, stdout, stderr)).expect("it began");
+            assert_eq!(
+                (own.status, &*own.stdout, &*own.stderr),
+                (1, &b"out\n"[..], &b"err\n"[..])
+            );
+        }
+    }
+
+    #[test]
+    fn what_never_began_says_why() {
+        let why = |root, output: Output| own_words("vm1", root, &output).expect_err("never began");
+        let warned = "HEREsudo: /etc/sudoers.d/x is world writable\nsudo: a password is required\n";
+        let error = why(true, output(1, "", warned));
+        assert!(
+            matches!(&error, HostError::Sudo { detail, .. } if detail == "sudo: a password is required"),
+            "{error}"
+        );
+        let error = why(
+            true,
+            output(127, "", "HEREdeployer: 1: eval: sudo: not found\n"),
+        );
+        assert!(matches!(&error, HostError::Sudo { .. }), "{error}");
+        let error = why(
+            true,
+            output(1, "This account is currently not available.\n", ""),
+        );
+        assert_eq!(
+            error.to_string(),
+            "vm1: the login's shell does not run what it is told (This account is currently not available.)"
+        );
+        let error = why(true, output(0, "", ""));
+        assert!(
+            error.to_string().contains("exit code 0 without a word"),
+            "{error}"
+        );
+    }
+}
