@@ -39,7 +39,7 @@ pub struct Ssh {
     /// Which deployment.
     #[command(flatten)]
     pub target: Target,
-    /// A command to run there instead of a shell.
+    /// A command to run there instead of a shell: its words, or one text for the shell there (`'cd /x; ls'`).
     #[arg(last = true)]
     pub command: Vec<String>,
 }

@@ -22,13 +22,14 @@ pub async fn run(options: &Ssh, environment: &Environment) -> Result<u8, Command
                     "{node} is this machine: you are there already"
                 )));
             }
-            program(&options.command[0], &options.command[1..])
+            program("sh", &["-c".into(), shell_text(&options.command)])
         }
         Access::Ssh(_) => {
             let connector = deployment.connector(environment)?;
             let mut arguments = ssh_arguments(&connector, node)?;
-            // ssh joins its arguments and hands them to a shell there: each is quoted, so that it arrives as it was given.
-            arguments.extend(options.command.iter().map(|argument| quoted(argument)));
+            if !options.command.is_empty() {
+                arguments.push(shell_text(&options.command));
+            }
             program("ssh", &arguments)
         }
     };
@@ -71,6 +72,15 @@ pub fn program(program: &str, arguments: &[String]) -> tokio::process::Command {
     command
 }
 
+/// What the shell there reads: one word is its text, as with ssh; several arrive as they were given, each one word.
+fn shell_text(words: &[String]) -> String {
+    let [text] = words else {
+        let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        return quoted.join(" ");
+    };
+    text.clone()
+}
+
 /// Quotes for a POSIX shell.
 fn quoted(argument: &str) -> String {
     format!("'{}'", argument.replace('\'', r"'\''"))
@@ -78,8 +88,17 @@ fn quoted(argument: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::shell_text;
+
+    fn text(words: &[&str]) -> String {
+        shell_text(&words.iter().map(ToString::to_string).collect::<Vec<_>>())
+    }
+
     #[test]
-    fn quotes_survive() {
-        assert_eq!(super::quoted("it's"), r"'it'\''s'");
+    fn one_word_is_shell_text_and_several_are_words() {
+        assert_eq!(text(&["cd /x; ls"]), "cd /x; ls");
+        assert_eq!(text(&["hostname"]), "hostname");
+        assert_eq!(text(&["sh", "-c", "cd /x; ls"]), "'sh' '-c' 'cd /x; ls'");
+        assert_eq!(text(&["echo", "it's"]), r"'echo' 'it'\''s'");
     }
 }
