@@ -35,6 +35,8 @@ pub(crate) struct Deployer {
     /// Ids it had, to look for what is left.
     ids: Mutex<Vec<String>>,
     variables: Vec<(String, String)>,
+    /// Of the shell that calls it.
+    umask: &'static str,
 }
 
 impl Deployer {
@@ -50,6 +52,7 @@ impl Deployer {
             directory,
             ids: Mutex::default(),
             variables: Vec::new(),
+            umask: "022",
         };
         deployer.write(inventory);
         deployer
@@ -73,6 +76,12 @@ impl Deployer {
         self
     }
 
+    /// Calls it from a shell that keeps others out of new files.
+    pub(crate) fn with_umask(mut self, umask: &'static str) -> Self {
+        self.umask = umask;
+        self
+    }
+
     /// Replaces the inventory.
     pub(crate) fn write(&self, inventory: &str) {
         let text = format!("name: {}\n{inventory}", self.name);
@@ -85,7 +94,9 @@ impl Deployer {
 
     /// Starts a command line: the verb, then its options. After a `--` only words of another program may follow.
     pub(crate) fn start(&self, words: &[&str]) -> Running {
-        let mut command = Command::new(BINARY);
+        let mut command = Command::new("sh");
+        let call = format!("umask {}; exec \"$0\" \"$@\"", self.umask);
+        command.args(["-c", &call, BINARY]);
         let position = words.iter().position(|word| *word == "--");
         let (own, others) = words.split_at(position.unwrap_or(words.len()));
         command.args(own).arg("--state-dir").arg(&self.state_dir);

@@ -20,6 +20,9 @@ pub(super) struct Elevate {
 /// `timeout` says so when the deadline passed, and when it had to kill.
 const TIMED_OUT: [i32; 2] = [124, 137];
 
+/// What root makes for machines and their disks is not the operator's own: it has the usual modes, whatever the operator's are.
+const UMASK: &str = "umask 022; exec \"$@\"";
+
 impl Elevate {
     pub(super) fn new() -> Self {
         Self {
@@ -114,6 +117,7 @@ impl Elevate {
             words.push("--".into());
         }
         let seconds = program.timeout.as_secs();
+        words.extend(["sh", "-c", UMASK, "deployer"].map(str::to_owned));
         words.extend(["timeout".into(), "--kill-after=5".into()]);
         words.extend([seconds.to_string(), program.name.clone()]);
         words.extend(program.arguments.iter().cloned());

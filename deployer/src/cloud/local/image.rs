@@ -16,6 +16,9 @@ use super::sources;
 use super::tree::unreadable;
 use crate::topology;
 
+/// Of `a | b` it takes the first that the system offers, as it does on nodes.
+const INSTALL: &str = include_str!("../../run/apply/packages.sh");
+
 /// Fetching and unpacking over a slow line, in seconds.
 const LONG: u64 = 1800;
 
@@ -191,7 +194,7 @@ impl Build<'_> {
         let names: Vec<&str> = packages.iter().map(String::as_str).collect();
         let what = format!("install {} in the image", names.join(", "));
         self.progress.line(None, &what);
-        let command = [&["apt-get", "install", "--yes"], &names[..]].concat();
+        let command = [&["sh", "-c", INSTALL, "install packages"], &names[..]].concat();
         self.chroot(&what, &command).await
     }
 
