@@ -1,6 +1,7 @@
 //! Facts: what a node says of itself when asked, all in one question.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,8 @@ pub struct Query {
     pub deployment: String,
     /// The pipeline's state, from the node that answers for it.
     pub pipeline: Option<Tool>,
+    /// The node's own addresses.
+    pub addresses: bool,
     /// Ports of this node at which agents tell about themselves.
     pub figures: BTreeSet<u16>,
     /// The machine and its operating system. To ask for them takes about as long as all else of a plain node, and they matter
@@ -47,6 +50,9 @@ pub struct Facts {
     pub tables: BTreeSet<String>,
     /// TCP ports that listen → the unit whose process listens, or the process name.
     pub ports: BTreeMap<u16, String>,
+    /// Its addresses that others can reach → the interface, where they were asked for.
+    #[serde(default)]
+    pub addresses: BTreeMap<IpAddr, String>,
     /// Port asked for → what an agent answered there, as it came; absent: nothing.
     #[serde(default)]
     pub figures: BTreeMap<u16, String>,
@@ -78,6 +84,15 @@ pub struct System {
     pub memory_mib: u64,
     /// Free space of the file system that holds `/var/lib`, in MiB.
     pub disk_free_mib: u64,
+    /// Free space of the file system that holds `/opt`, in MiB; `None`: not known.
+    #[serde(default)]
+    pub software_free_mib: Option<u64>,
+    /// Nothing can be executed below `/opt`.
+    #[serde(default)]
+    pub software_noexec: bool,
+    /// What we write to, and not even root can.
+    #[serde(default)]
+    pub unwritable: Vec<String>,
     /// The node's clock minus the operator's, in milliseconds, as well as one round trip tells.
     pub clock_skew_ms: i64,
 }

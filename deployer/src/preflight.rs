@@ -49,11 +49,22 @@ fn disk_needed_mib(node: &Node) -> u64 {
         + 300
 }
 
-/// All reasons why this node cannot carry its roles.
+/// Free disk space in MiB that a node needs below `/opt` for its software.
+fn software_needed_mib(node: &Node, runs_agents: bool) -> u64 {
+    let role = |role: &Role| match role {
+        // ZooKeeper and Kafka are one archive, which is there twice while it is replaced.
+        Role::Zookeeper | Role::Kafka => 150,
+        Role::Couchdb => 250,
+        Role::Consumer | Role::Producer => 0,
+    };
+    node.roles.iter().map(role).sum::<u64>() + if runs_agents { 150 } else { 0 }
+}
+
+/// All reasons why this node cannot carry its roles. Only where `agents` are given are they put there.
 pub fn obstacles(
     node: &Node,
     system: &System,
-    agents: &AgentNeeds,
+    agents: Option<&AgentNeeds>,
     couchdb: Distribution,
 ) -> Vec<Obstacle> {
     let mut found = Vec::new();
@@ -67,7 +78,7 @@ pub fn obstacles(
     if !supported(&system.os, &system.version) {
         obstacle(
             format!("runs {} {}", system.os, system.version),
-            "use Debian 11, 12 or Ubuntu 20.04, 22.04, 24.04",
+            "use Debian 11, 12, 13 or Ubuntu 20.04, 22.04, 24.04",
         );
     }
     if node.has(Role::Couchdb) && couchdb == Distribution::Apache && system.version == "20.04" {
@@ -76,8 +87,7 @@ pub fn obstacles(
             "use a newer release, or `couchdb: { distribution: archive, archive: FILE }`",
         );
     }
-    let runs_agents = !node.roles.is_empty();
-    if runs_agents && system.architecture != agents.architecture {
+    if let Some(agents) = agents.filter(|agents| system.architecture != agents.architecture) {
         obstacle(
             format!(
                 "is {}, the agent binaries are for {}",
@@ -86,7 +96,7 @@ pub fn obstacles(
             "build them for it by `deployer build-agents --target ...` and pass their directory with --agents",
         );
     }
-    if runs_agents && version(&system.libc) < version(&agents.libc) {
+    if let Some(agents) = agents.filter(|agents| version(&system.libc) < version(&agents.libc)) {
         obstacle(
             format!(
                 "has glibc {}, the agent binaries need {}",
@@ -119,6 +129,28 @@ pub fn obstacles(
                 system.disk_free_mib
             ),
             "free some space",
+        );
+    }
+    let needed = software_needed_mib(node, agents.is_some());
+    if system.software_free_mib.is_some_and(|free| free < needed) {
+        obstacle(
+            format!(
+                "has {} MiB free below /opt, its software needs {needed}",
+                system.software_free_mib.unwrap_or_default()
+            ),
+            "free some space, or make /opt a link to a larger disk",
+        );
+    }
+    if needed > 0 && system.software_noexec {
+        obstacle(
+            "nothing can be executed below /opt: it is mounted with `noexec`".into(),
+            "`mount -o remount,exec` where /opt lies, or make /opt a link to another disk",
+        );
+    }
+    if !system.unwritable.is_empty() {
+        obstacle(
+            format!("not even root can write {}", system.unwritable.join(", ")),
+            "is it immutable (`lsattr -d`; `chattr -i`, `chattr -a`), or mounted read-only (`mount -o remount,rw`)?",
         );
     }
     if system.clock_skew_ms.abs() > MAX_CLOCK_SKEW_MS {
@@ -272,6 +304,9 @@ mod tests {
             foreign_init: false,
             memory_mib: 1_960,
             disk_free_mib: 10_000,
+            software_free_mib: Some(10_000),
+            software_noexec: false,
+            unwritable: Vec::new(),
             clock_skew_ms: 12,
         }
     }
@@ -368,7 +403,7 @@ mod tests {
             libc: "2.34".into(),
         };
         let roles = node(&[Role::Kafka, Role::Couchdb]);
-        let lines: Vec<String> = obstacles(&roles, &system, &agents, Distribution::Apache)
+        let lines: Vec<String> = obstacles(&roles, &system, Some(&agents), Distribution::Apache)
             .iter()
             .map(ToString::to_string)
             .collect();
@@ -378,6 +413,23 @@ mod tests {
     #[test]
     fn a_good_node_has_none() {
         assert_eq!(found(|_| ()), "");
+    }
+
+    #[test]
+    fn libc_and_processor_matter_only_where_agents_go() {
+        let system = System {
+            libc: "2.31".into(),
+            architecture: "aarch64".into(),
+            ..good()
+        };
+        let roles = node(&[Role::Kafka, Role::Couchdb]);
+        let found = obstacles(&roles, &system, None, Distribution::Pouchdb);
+        assert_eq!(found, []);
+    }
+
+    #[test]
+    fn debian_13_is_known() {
+        assert_eq!(found(|system| system.version = "13".into()), "");
     }
 
     #[test]
@@ -408,7 +460,19 @@ mod tests {
                 |s| s.memory_mib = 900,
                 "has 900 MiB of memory, its roles are laid out for 2048",
             ),
-            (|s| s.disk_free_mib = 200, "has 200 MiB free"),
+            (|s| s.disk_free_mib = 200, "has 200 MiB free below /var/lib"),
+            (
+                |s| s.software_free_mib = Some(20),
+                "has 20 MiB free below /opt",
+            ),
+            (
+                |s| s.software_noexec = true,
+                "nothing can be executed below /opt",
+            ),
+            (
+                |s| s.unwritable = vec!["/etc/hosts".into(), "/opt".into()],
+                "not even root can write /etc/hosts, /opt; is it immutable",
+            ),
             (
                 |s| s.clock_skew_ms = -9_000,
                 "its clock is 9 s behind this box's",

@@ -47,6 +47,7 @@ async fn asks_this_machine() {
     std::fs::write(path("empty"), "").expect("written");
     std::fs::write(path("long"), "x".repeat(70_000)).expect("written");
     let query = Query {
+        addresses: true,
         figures: BTreeSet::new(),
         files: [
             (path("shown"), true),

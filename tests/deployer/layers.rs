@@ -25,7 +25,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "component",
         &[
-            "machine", "receipt", "secret", "step", "template", "topology",
+            "hosts_table",
+            "machine",
+            "receipt",
+            "secret",
+            "step",
+            "template",
+            "topology",
         ],
     ),
     (

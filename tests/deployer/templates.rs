@@ -564,6 +564,113 @@ fn a_unit_records_at_its_start_exactly_what_its_start_expects() {
     }
 }
 
+/// The one line of a unit that begins so.
+fn one_line<'a>(text: &'a str, begin: &str) -> &'a str {
+    let all: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with(begin))
+        .collect();
+    let [line] = all[..] else {
+        panic!("{begin}: {all:?} in {text}");
+    };
+    line
+}
+
+/// O5 and its kind: a host's language, defaults and environment are not those of our units, the one that a package brings included.
+#[test]
+fn every_unit_has_its_own_environment_and_reads_all_its_files() {
+    let mut units = 0;
+    for distribution in ["apache", "archive", "pouchdb"] {
+        let actions = World::new(distribution).all();
+        for (path, content) in files(&actions) {
+            if !path.starts_with("/etc/systemd/system/") {
+                continue;
+            }
+            units += 1;
+            let text = content.text.as_str();
+            let own = one_line(text, "Environment=LANG=C.UTF-8 ");
+            assert!(
+                own.contains(" LC_ALL=C.UTF-8 ") && own.contains(" PATH=/"),
+                "{own}"
+            );
+            let unset = one_line(text, "UnsetEnvironment=");
+            let unset: BTreeSet<&str> = unset["UnsetEnvironment=".len()..].split(' ').collect();
+            for other in [
+                "LANGUAGE",
+                "TZ",
+                "TMPDIR",
+                "http_proxy",
+                "HTTPS_PROXY",
+                "JAVA_TOOL_OPTIONS",
+                "_JAVA_OPTIONS",
+                "JDK_JAVA_OPTIONS",
+                "KAFKA_OPTS",
+                "CLASSPATH",
+                "NODE_OPTIONS",
+                "ERL_AFLAGS",
+                "OPENSSL_CONF",
+            ] {
+                assert!(unset.contains(other), "{path}: {other}");
+            }
+            // It is unset last, so it must be nothing that the unit itself sets.
+            for line in text.lines().filter(|line| line.starts_with("Environment=")) {
+                let words = line["Environment=".len()..].trim_matches('"').split(' ');
+                for (name, _) in words.filter_map(|word| word.split_once('=')) {
+                    assert!(!unset.contains(name), "{path}: {name}");
+                }
+            }
+            for own in [
+                "LimitNOFILE=100000",
+                "LimitNPROC=",
+                "TasksMax=",
+                "StandardOutput=journal",
+            ] {
+                one_line(text, own);
+            }
+            let read = one_line(text, "ExecStartPre=/bin/sh -c 'exec head ");
+            assert!(read.contains(path), "{read}");
+        }
+    }
+    assert_eq!(units, 3 * 5, "of each distribution, those of five roles");
+}
+
+/// A30: 17 is in Debian 11 and 12 and in Ubuntu, 21 in Debian 13; what runs is the one that was installed, whatever else a host has.
+#[test]
+fn java_is_one_that_every_release_has() {
+    let world = World::new("pouchdb");
+    let actions = world.install("vm2");
+    let java = "/opt/deployer/utilization/bin/java";
+    let targets = actions.iter().find_map(|action| match action {
+        Action::LinkFile { path, targets } if path == java => Some(targets),
+        _ => None,
+    });
+    let targets = targets.expect("a link");
+    let packages = component::packages(world.node("vm2"), &world.context());
+    let entry = packages.iter().find(|entry| entry.contains("openjdk"));
+    let entry = entry.expect("a package of Java");
+    for version in ["17", "21"] {
+        assert!(
+            entry.contains(&format!("openjdk-{version}-jre-headless")),
+            "{entry}"
+        );
+        assert!(targets.contains(&format!(
+            "/usr/lib/jvm/java-{version}-openjdk-amd64/bin/java"
+        )));
+    }
+    let files = files(&actions);
+    for role in ["kafka", "zookeeper"] {
+        let unit = format!("/etc/systemd/system/utilization-{role}.service");
+        let text = &files[unit.as_str()].text;
+        assert!(text.contains(&format!("ExecStart={java} ")), "{text}");
+        let temporary = format!("/opt/deployer/utilization/tmp/{role}");
+        assert!(
+            text.contains(&format!("-Djava.io.tmpdir={temporary} ")),
+            "{text}"
+        );
+        one_line(text, &format!("ReadWritePaths={temporary}"));
+    }
+}
+
 #[test]
 fn a_changed_identity_or_binary_is_another_read() {
     let mut world = World::new("archive");

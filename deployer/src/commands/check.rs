@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::cli::{Change, Check, Environment};
 use crate::cloud::aws::Aws;
 use crate::cloud::finding::Finding;
+use crate::component;
 use crate::error::CommandError;
 use crate::preflight::{self, AgentNeeds};
 use crate::report::Reporter;
@@ -174,7 +175,13 @@ pub fn obstacles(draft: &Draft, seen: &Look) -> Vec<preflight::Obstacle> {
     let known = nodes.filter_map(|node| Some((node, seen.facts.get(&node.name)?)));
     known
         .flat_map(|(node, facts)| {
-            preflight::obstacles(node, &facts.system, &agents, draft.couchdb())
+            let agents = component::has_agents(node, &draft.topology).then_some(&agents);
+            let mut system = facts.system.clone();
+            if facts.manifest.is_some() {
+                // Its software has its space already.
+                system.software_free_mib = None;
+            }
+            preflight::obstacles(node, &system, agents, draft.couchdb())
         })
         .chain(preflight::lost_ways(&draft.topology, &seen.machines))
         .collect()

@@ -10,6 +10,7 @@ use crate::cloud::CloudStep;
 use crate::error::CommandError;
 use crate::report::Reporter;
 
+use super::check::check_nodes;
 use super::draft::Draft;
 use super::look::{Look, Lookout, look};
 
@@ -46,7 +47,10 @@ pub async fn run(
     draft.remark(reporter);
     let lookout = Lookout::of(&draft)?;
     let viewpoint = lookout.viewpoint(&options.change, environment, reporter);
-    let seen = look(&mut draft, &viewpoint).await?;
+    let mut seen = look(&mut draft, &viewpoint).await?;
+    if !seen.plan.is_empty() {
+        check_nodes(&draft, &mut seen).await?;
+    }
     let settled = seen.is_settled();
     if options.json {
         let machines = seen

@@ -2,13 +2,21 @@
 
 use serde::Serialize;
 
-use super::Context;
-use crate::step::Content;
+use super::{Context, place};
+use crate::step::{Action, Content};
 use crate::template::{TemplateError, render};
 use crate::topology::{CloudName, Node};
 
-/// The Debian package.
-pub(super) const PACKAGE: &str = "openjdk-17-jre-headless";
+/// The Debian package: 17 is what Debian 11 and 12 and Ubuntu have, 21 what Debian 13 has.
+pub(super) const PACKAGE: &str = "openjdk-17-jre-headless | openjdk-21-jre-headless";
+
+/// Where these packages put their program, by version and architecture.
+const PROGRAMS: [&str; 4] = [
+    "/usr/lib/jvm/java-17-openjdk-amd64/bin/java",
+    "/usr/lib/jvm/java-17-openjdk-arm64/bin/java",
+    "/usr/lib/jvm/java-21-openjdk-amd64/bin/java",
+    "/usr/lib/jvm/java-21-openjdk-arm64/bin/java",
+];
 
 /// The name of the logging configuration in a role's directory.
 pub(super) const LOGGING: &str = "log4j.properties";
@@ -24,8 +32,23 @@ pub(super) struct Process {
     pub(super) config: String,
 }
 
-/// The command up to the class path: heap, collector and logging.
-pub(super) fn command(node: &Node, context: &Context<'_>, heap_mib: u64, logging: &str) -> String {
+/// Makes the link by which our services start Java: another one of the host (`/usr/bin/java`, `JAVA_HOME`, one first in `PATH`) is
+/// not theirs.
+pub(super) fn link(context: &Context<'_>) -> Action {
+    Action::LinkFile {
+        path: place::java(context.topology),
+        targets: PROGRAMS.map(str::to_owned).into(),
+    }
+}
+
+/// The command up to the class path: heap, collector, temporary files and logging.
+pub(super) fn command(
+    node: &Node,
+    context: &Context<'_>,
+    heap_mib: u64,
+    temporary: &str,
+    logging: &str,
+) -> String {
     let quick = context.topology.local.quick_start && node.cloud == CloudName::Local;
     let tuning: &[&str] = if quick {
         // Ready in two thirds of the time, slower in the long run.
@@ -38,7 +61,7 @@ pub(super) fn command(node: &Node, context: &Context<'_>, heap_mib: u64, logging
         ]
     };
     let mut words = vec![
-        "/usr/bin/java".to_owned(),
+        place::java(context.topology),
         format!("-Xms{heap_mib}m"),
         format!("-Xmx{heap_mib}m"),
     ];
@@ -46,6 +69,8 @@ pub(super) fn command(node: &Node, context: &Context<'_>, heap_mib: u64, logging
     words.extend([
         "-XX:+ExitOnOutOfMemoryError".to_owned(),
         "-Djava.awt.headless=true".to_owned(),
+        // Libraries of compression unpack themselves there.
+        format!("-Djava.io.tmpdir={temporary}"),
         format!("-Dlog4j.configuration=file:{logging}"),
     ]);
     words.join(LINE_BREAK)

@@ -51,6 +51,8 @@ impl Component for Kafka {
         let software = place::kafka(topology);
         let mut service = Service::new(context, node, Role::Kafka);
         service.data_directory();
+        let temporary = service.temporary_directory();
+        service.add(java::link(context));
         service.add(service::unpack(
             context,
             node,
@@ -86,6 +88,7 @@ impl Component for Kafka {
                 node,
                 context,
                 kafka.heap_mib,
+                &temporary,
                 &service.place.file(java::LOGGING),
             ),
             software,

@@ -130,6 +130,13 @@ pub fn producers(topology: &Topology) -> impl Iterator<Item = &Node> {
     nodes.filter(|node| has_unit(node, Role::Producer))
 }
 
+/// Whether any of our own binaries is put on a node.
+pub fn has_agents(node: &Node, topology: &Topology) -> bool {
+    let role = node.has(Role::Consumer) || node.has(Role::Producer);
+    let tool = topology.pipeline_node() == Some(node) && consumer::tool(topology).is_some();
+    role || tool || producer::tools(topology).contains_key(&node.name)
+}
+
 /// Whether a role of a node is a service.
 pub fn has_unit(node: &Node, role: Role) -> bool {
     role != Role::Producer || producer::as_service(node).is_some()

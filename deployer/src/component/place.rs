@@ -17,6 +17,11 @@ pub fn kafka(topology: &Topology) -> String {
     format!("{}/kafka", software(topology))
 }
 
+/// The link to the Java that ZooKeeper and Kafka run by, whatever other ones a host has.
+pub fn java(topology: &Topology) -> String {
+    program(topology, "java")
+}
+
 /// The path of one of our own binaries.
 pub fn program(topology: &Topology, name: &str) -> String {
     format!("{}/bin/{name}", software(topology))
@@ -61,6 +66,11 @@ impl Place {
     /// One of its configuration files.
     pub fn file(&self, name: &str) -> String {
         format!("{}/{name}", self.directory())
+    }
+
+    /// The directory of what it unpacks to execute it. Where its software lies, code may be executed.
+    pub fn temporary(&self) -> String {
+        format!("/opt/deployer/{}/tmp/{}", self.deployment, self.role)
     }
 
     /// The directory of its data.

@@ -7,12 +7,79 @@ use serde::Serialize;
 
 use super::place::{self, Place};
 use super::{Context, checksums, couchdb};
+use crate::hosts_table;
 use crate::step::{Access, Action, Content, loaded_record};
 use crate::template::{TemplateError, render};
 use crate::topology::{Node, Role, Topology};
 
 /// Seconds that a service has for opening its port: a busy machine starts a JVM many times slower than an idle one.
 const PORT_SECONDS: u64 = 120;
+
+/// What no unit of ours takes from the environment that a host sets for all of its units (`DefaultEnvironment=`, `systemctl
+/// set-environment`): what would choose a language, a zone, temporary files, a proxy, or options and code for Java, Node, Erlang,
+/// OpenSSL and `top`.
+const UNSET: &[&str] = &[
+    "LANGUAGE",
+    "TZ",
+    "TZDIR",
+    "POSIXLY_CORRECT",
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+    "http_proxy",
+    "https_proxy",
+    "ftp_proxy",
+    "all_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "FTP_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "JAVA_TOOL_OPTIONS",
+    "_JAVA_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "JAVA_OPTS",
+    "JAVA_HOME",
+    "CLASSPATH",
+    "KAFKA_OPTS",
+    "KAFKA_HEAP_OPTS",
+    "KAFKA_JMX_OPTS",
+    "KAFKA_JVM_PERFORMANCE_OPTS",
+    "KAFKA_LOG4J_OPTS",
+    "JVMFLAGS",
+    "SERVER_JVMFLAGS",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "NODE_ENV",
+    "NODE_DEBUG",
+    "NODE_EXTRA_CA_CERTS",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+    "ERL_FLAGS",
+    "ERL_AFLAGS",
+    "ERL_ZFLAGS",
+    "ERL_LIBS",
+    "ERL_INETRC",
+    "ERL_MAX_PORTS",
+    "ERL_CRASH_DUMP",
+    "ERL_EPMD_ADDRESS",
+    "ERL_EPMD_PORT",
+    "ROOTDIR",
+    "BINDIR",
+    "EMU",
+    "COUCHDB_FAUXTON_DOCROOT",
+    "COUCHDB_QUERY_SERVER_JAVASCRIPT",
+    "COUCHDB_QUERY_SERVER_COFFEESCRIPT",
+    "COUCHDB_NATIVE_QUERY_SERVERS",
+    "OPENSSL_CONF",
+    "OPENSSL_MODULES",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "LD_LIBRARY_PATH",
+    "COLUMNS",
+    "LINES",
+    "XDG_CONFIG_HOME",
+];
 
 /// What is gathered for one service of a node.
 pub(super) struct Service<'a> {
@@ -21,6 +88,7 @@ pub(super) struct Service<'a> {
     node: &'a Node,
     user: String,
     data: Option<String>,
+    temporary: Option<String>,
     actions: Vec<Action>,
 }
 
@@ -28,9 +96,12 @@ pub(super) struct Service<'a> {
 #[derive(Serialize)]
 struct Unit<'a, T> {
     description: String,
+    names: String,
     after: Vec<String>,
     user: &'a str,
     data: Option<&'a str>,
+    temporary: Option<&'a str>,
+    unset: &'static [&'static str],
     reads: Vec<String>,
     record: String,
     #[serde(flatten)]
@@ -65,6 +136,7 @@ impl<'a> Service<'a> {
             node,
             user,
             data: None,
+            temporary: None,
             actions,
         }
     }
@@ -78,6 +150,18 @@ impl<'a> Service<'a> {
             data: self.role().holds_data(),
         });
         self.data = Some(self.place.data());
+    }
+
+    /// Adds a directory of its own for what it unpacks and executes: `/tmp` may be a place that nothing is executed from.
+    pub(super) fn temporary_directory(&mut self) -> String {
+        let path = self.place.temporary();
+        self.actions.push(Action::CreateDirectory {
+            path: path.clone(),
+            access: Access::user(&self.user, 0o700),
+            data: false,
+        });
+        self.temporary = Some(path.clone());
+        path
     }
 
     /// Adds an action as it is.
@@ -140,9 +224,12 @@ impl<'a> Service<'a> {
                     self.role(),
                     self.context.topology.name
                 ),
+                names: hosts_table::unit(&self.context.topology.name),
                 after: earlier_units(self.context, self.node, self.role()),
                 user: &self.user,
                 data: self.data.as_deref(),
+                temporary: self.temporary.as_deref(),
+                unset: UNSET,
                 reads,
                 record: loaded_record(unit),
                 own,

@@ -39,6 +39,8 @@ impl Component for Zookeeper {
         let software = place::kafka(context.topology);
         let mut service = Service::new(context, node, Role::Zookeeper);
         service.data_directory();
+        let temporary = service.temporary_directory();
+        service.add(java::link(context));
         service.add(service::unpack(
             context,
             node,
@@ -65,6 +67,7 @@ impl Component for Zookeeper {
                 node,
                 context,
                 zookeeper.heap_mib,
+                &temporary,
                 &service.place.file(java::LOGGING),
             ),
             software,

@@ -69,6 +69,23 @@ pub fn check(action: &Action, facts: &Facts) -> Check {
             Some(file) if !file.directory => Check::differs("a file is there"),
             Some(file) => Check::unless(access_differs(access, file)),
         },
+        Action::OpenDirectories { paths } => {
+            let open = Access::root("root", 0o755);
+            let closed = paths.iter().find_map(|path| {
+                let because = match facts.files.get(path) {
+                    None => "missing".to_owned(),
+                    Some(file) if !file.directory => "a file is there".to_owned(),
+                    Some(file) => access_differs(&open, file)?,
+                };
+                Some(format!("{path}: {because}"))
+            });
+            Check::unless(closed)
+        }
+        Action::LinkFile { path, .. } => match facts.files.get(path) {
+            None => Check::differs("missing"),
+            Some(file) if file.directory => Check::differs("a directory is there"),
+            Some(file) => Check::unless((file.mode & 0o111 == 0).then_some("no program")),
+        },
         Action::WriteFile {
             path,
             content,
@@ -98,12 +115,15 @@ pub fn check(action: &Action, facts: &Facts) -> Check {
                 None => Check::differs("missing"),
             }
         }
-        Action::WriteHostsTable { entries, .. } => {
+        Action::WriteHostsTable { block, entries } => {
             if let Some(unknown) = entries.iter().find(|(_, address)| address.is_none()) {
                 return Check::differs(format!("the address of {} is not known yet", unknown.0));
             }
-            let wanted = hosts_table::block_text(entries);
-            text_differs(&wanted, facts.hosts_block.as_deref())
+            let lines = hosts_table::block_text(entries);
+            match text_differs(&lines, facts.hosts_block.as_deref()) {
+                Check::Satisfied => Check::unless(not_kept(block, &lines, facts)),
+                differs @ Check::Differs { .. } => differs,
+            }
         }
         Action::WriteFirewall {
             table,
@@ -165,8 +185,10 @@ pub fn check(action: &Action, facts: &Facts) -> Check {
         Action::RemoveUser { user } => {
             Check::unless(facts.users.contains(user).then_some("it is there"))
         }
-        Action::RemoveHostsTable { .. } => {
-            Check::unless(facts.hosts_block.is_some().then_some("it is there"))
+        Action::RemoveHostsTable { block } => {
+            let there = facts.hosts_block.is_some()
+                || facts.files.contains_key(&hosts_table::unit_path(block));
+            Check::unless(there.then_some("it is there"))
         }
         Action::RemoveFirewall { table } => {
             let there = facts.tables.contains(table)
@@ -189,6 +211,25 @@ fn manifest_differs(wanted: &Manifest, facts: &Facts) -> Check {
     };
     let (more, fewer) = (count(wanted, there), count(there, wanted));
     Check::differs(format!("lists change: {more} added, {fewer} removed"))
+}
+
+/// Why a block of `/etc/hosts` would not outlive a start that makes the file anew.
+fn not_kept(block: &str, lines: &str, facts: &Facts) -> Option<&'static str> {
+    let same = |path: &str, text: &str| {
+        let file = facts.files.get(path);
+        file.is_some_and(|file| file.sha256 == step::sha256(text.as_bytes()))
+    };
+    let kept = same(
+        &hosts_table::kept_path(block),
+        &hosts_table::marked(block, lines),
+    );
+    let written = same(
+        &hosts_table::unit_path(block),
+        &hosts_table::unit_text(block),
+    );
+    let unit = facts.units.get(&hosts_table::unit(block));
+    let enabled = unit.is_some_and(|unit| unit.enabled);
+    (!(kept && written && enabled)).then_some("not put back at boot")
 }
 
 fn file_differs(content: &Content, access: &Access, there: Option<&FileFact>) -> Check {

@@ -1,6 +1,7 @@
 //! What should be, compared with what is: the plan holds only what differs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use crate::facts::Facts;
 use crate::receipt::Receipt;
@@ -69,7 +70,7 @@ pub fn compare(desired: &Desired, situation: &Situation<'_>) -> Result<Plan, Vec
                 desired,
                 node,
                 actions,
-                facts.get(node),
+                &facts,
                 kept,
                 absent(situation, node),
             );
@@ -234,10 +235,11 @@ fn lane(
     desired: &Desired,
     node: &str,
     actions: &[Action],
-    facts: Option<&Facts>,
+    all: &BTreeMap<String, Facts>,
     kept: &[Item],
     absent: &str,
 ) -> Lane {
+    let facts = all.get(node);
     let mut lane = Lane {
         changes: Vec::new(),
         restarts: Vec::new(),
@@ -247,6 +249,15 @@ fn lane(
         let whole = match action {
             Action::WriteManifest { manifest } => Action::WriteManifest {
                 manifest: complete(desired, manifest, facts, kept),
+            },
+            Action::WriteFirewall {
+                table,
+                ports,
+                members,
+            } => Action::WriteFirewall {
+                table: table.clone(),
+                ports: ports.clone(),
+                members: with_secondary(members, all),
             },
             other => other.clone(),
         };
@@ -290,6 +301,27 @@ fn lane(
     lane
 }
 
+/// The members with the other addresses that each has at the interface where we know one: it may speak from any of them.
+fn with_secondary(
+    members: &BTreeMap<String, Option<IpAddr>>,
+    facts: &BTreeMap<String, Facts>,
+) -> BTreeMap<String, Option<IpAddr>> {
+    let mut all = members.clone();
+    for (node, known) in members {
+        let (Some(known), Some(facts)) = (known, facts.get(node)) else {
+            continue;
+        };
+        let Some(interface) = facts.addresses.get(known) else {
+            continue;
+        };
+        let beside = facts.addresses.iter().filter(|(address, at)| {
+            *at == interface && *address != known && address.is_ipv4() == known.is_ipv4()
+        });
+        all.extend(beside.map(|(address, _)| (format!("{node} {address}"), Some(*address))));
+    }
+    all
+}
+
 /// The manifest with what only the node can tell: packages that were not there before us, and old items that stay.
 fn complete(
     desired: &Desired,
@@ -312,5 +344,43 @@ fn complete(
         items: kept.iter().chain(&wanted.items).cloned().collect(),
         packages,
         ..wanted.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::IpAddr;
+
+    use super::with_secondary;
+    use crate::facts::Facts;
+
+    #[test]
+    fn a_member_may_speak_from_any_address_of_its_interface() {
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let on = |text: &str, interface: &str| (address(text), interface.to_owned());
+        let facts = Facts {
+            addresses: BTreeMap::from([
+                on("10.0.0.5", "eth0"),
+                on("10.0.0.50", "eth0"),
+                on("fd00::5", "eth0"),
+                on("172.17.0.1", "docker0"),
+            ]),
+            ..Facts::default()
+        };
+        let facts = BTreeMap::from([("vm2".to_owned(), facts)]);
+        let members = |known: &str| {
+            let members = [
+                ("vm2".to_owned(), Some(address(known))),
+                ("vm3".to_owned(), Some(address("10.0.0.6"))),
+                ("vm4".to_owned(), None),
+            ];
+            let all = with_secondary(&members.into(), &facts);
+            let mut all: Vec<String> = all.values().flatten().map(ToString::to_string).collect();
+            all.sort();
+            all
+        };
+        assert_eq!(members("10.0.0.50"), ["10.0.0.5", "10.0.0.50", "10.0.0.6"]);
+        assert_eq!(members("192.0.2.1"), ["10.0.0.6", "192.0.2.1"]);
     }
 }

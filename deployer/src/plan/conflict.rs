@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::facts::Facts;
+use crate::hosts_table;
 use crate::step::{Action, Item, Manifest, archive_marker};
 
 use super::{Desired, Situation};
@@ -89,10 +90,14 @@ fn things(desired: &Desired, node: &str, facts: &Facts, conflicts: &mut Vec<Conf
                 .filter(|unit| unit.runs() || unit.enabled)
                 .map(|_| format!("unit {unit}")),
             Item::User { user } => facts.users.contains(user).then(|| format!("user {user}")),
-            Item::HostsTable { block } => facts
-                .hosts_block
-                .as_ref()
-                .map(|_| format!("block {block} of /etc/hosts")),
+            Item::HostsTable { block } if facts.hosts_block.is_some() => {
+                Some(format!("block {block} of /etc/hosts"))
+            }
+            Item::HostsTable { block } => {
+                let path = hosts_table::unit_path(block);
+                let there = facts.files.contains_key(&path);
+                there.then(|| format!("file {path}"))
+            }
             Item::Firewall { table } => facts
                 .tables
                 .contains(table)
@@ -134,7 +139,14 @@ fn ports(desired: &Desired, node: &str, facts: &Facts, conflicts: &mut Vec<Confl
                 .filter(|owner| !ours.contains(owner.as_str()))
                 .map(|owner| Conflict {
                     node: node.into(),
-                    what: format!("port {port} is taken by {owner}"),
+                    what: format!(
+                        "port {port} is taken by {}",
+                        if owner.is_empty() {
+                            "a program that this host does not name"
+                        } else {
+                            owner
+                        }
+                    ),
                     hint: "stop that, or choose another port in the inventory".into(),
                 }),
         );

@@ -245,10 +245,28 @@ fn add_manifests(desired: &mut Desired) {
     if let Some(base) = desired.stages.first_mut() {
         for manifest in manifests {
             if let Some(lane) = base.lanes.get_mut(&manifest.node) {
+                let paths = around(&manifest);
                 lane.insert(0, Action::WriteManifest { manifest });
+                lane.insert(1, Action::OpenDirectories { paths });
             }
         }
     }
+}
+
+/// The directories around all that is ours on a node, outer ones first; those with an owner and mode of their own are left out.
+fn around(manifest: &Manifest) -> Vec<String> {
+    let own = |path: &String| {
+        let directory =
+            |item: &Item| matches!(item, Item::Directory { path: own, .. } if own == path);
+        manifest.items.iter().any(directory)
+    };
+    let manifest_path = Manifest::path(&manifest.deployment);
+    let paths = manifest.items.iter().filter_map(Item::path);
+    let parents = paths
+        .chain([manifest_path.as_str()])
+        .flat_map(step::parents);
+    let around: BTreeSet<String> = parents.filter(|path| !own(path)).collect();
+    around.into_iter().collect()
 }
 
 /// Names and, on hosts that no cloud's own firewall guards, ours.

@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 
 use crate::facts::Query;
-use crate::firewall;
 use crate::step::{self, Action};
+use crate::{firewall, hosts_table};
 
 use super::Desired;
 
 /// The one question for each node: all that [`super::check`] and [`super::compare()`] look at.
 pub fn queries(desired: &Desired) -> BTreeMap<String, Query> {
-    desired
-        .nodes()
+    let guarded = |action: &Action| matches!(action, Action::WriteFirewall { .. });
+    let nodes = desired.nodes();
+    let firewalls = nodes.iter().any(|node| desired.actions(node).any(guarded));
+    nodes
         .into_iter()
         .map(|node| {
             let mut question = query(&desired.deployment, desired.actions(node));
+            question.addresses = firewalls;
             if let Some((_, tool)) = desired.pipeline.as_ref().filter(|(at, _)| at == node) {
                 question.pipeline = Some(tool.clone());
             }
@@ -54,7 +57,9 @@ fn add(query: &mut Query, action: &Action) {
             query.users.insert(user.clone());
         }
         Action::WriteFile { path, content, .. } => file(path, !content.secret),
+        Action::OpenDirectories { paths } => paths.iter().for_each(|path| file(path, false)),
         Action::CreateDirectory { path, .. }
+        | Action::LinkFile { path, .. }
         | Action::SeedFile { path, .. }
         | Action::UploadFile { path, .. }
         | Action::RemoveFile { path }
@@ -81,11 +86,13 @@ fn add(query: &mut Query, action: &Action) {
         Action::PreparePipeline { tool, .. } | Action::WaitInSync { tool, .. } => {
             query.pipeline = Some(tool.clone());
         }
+        Action::WriteHostsTable { block, .. } | Action::RemoveHostsTable { block } => {
+            file(&hosts_table::kept_path(block), true);
+            file(&hosts_table::unit_path(block), true);
+            query.units.insert(hosts_table::unit(block));
+        }
         // The manifest, the hosts block and the ports are part of every answer.
-        Action::WriteManifest { .. }
-        | Action::WriteHostsTable { .. }
-        | Action::RemoveHostsTable { .. }
-        | Action::WaitForPort { .. } => {}
+        Action::WriteManifest { .. } | Action::WaitForPort { .. } => {}
     }
 }
 

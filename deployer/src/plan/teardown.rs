@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::step::{Action, Item, Manifest, loaded_record};
+use crate::step::{Action, Item, Manifest, loaded_record, parents};
 use crate::topology::Role;
 
 use super::stale::{Away, stop, take_away};
@@ -109,20 +109,6 @@ fn end(node: &str, manifest: &Manifest, around: &[Item], kept: Vec<Item>) -> Vec
         .collect()
 }
 
-/// The directories above a path that are ours: those named `deployer` and all below them, and those of drop-ins for units.
-fn parents(path: &str) -> Vec<String> {
-    let mut parents = Vec::new();
-    let mut parent = path;
-    while let Some((above, _)) = parent.rsplit_once('/') {
-        let drop_ins = above.starts_with("/etc/systemd/system/");
-        if drop_ins || above.split('/').any(|part| part == "deployer") {
-            parents.push(above.to_owned());
-        }
-        parent = above;
-    }
-    parents
-}
-
 /// Says what is lost and what stays.
 fn tell(plan: &mut Plan, node: &str, manifest: &Manifest, kept: &[Item]) {
     for item in &manifest.items {
@@ -158,8 +144,8 @@ fn tell(plan: &mut Plan, node: &str, manifest: &Manifest, kept: &[Item]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{parents, stop_stage};
-    use crate::step::Item;
+    use super::stop_stage;
+    use crate::step::{Item, parents};
 
     #[test]
     fn only_directories_that_can_be_ours_are_removed_when_empty() {

@@ -1,6 +1,8 @@
 //! A deployment's block of `/etc/hosts`: how it is found, put in and taken out. All else in the file stays as it is, byte for
 //! byte. Pure.
 
+use crate::hosts_table::{mark, marked};
+
 /// The lines between a block's marks; `None`: there is no whole block.
 pub(super) fn find<'a>(text: &'a str, block: &str) -> Option<&'a str> {
     let (begin, end) = range(text, block)?;
@@ -10,9 +12,7 @@ pub(super) fn find<'a>(text: &'a str, block: &str) -> Option<&'a str> {
 
 /// The file with the block's lines replaced (added at the end where there is no block), or with the block taken out.
 pub(super) fn replace(text: &str, block: &str, lines: Option<&str>) -> String {
-    let new = lines.map_or_else(String::new, |lines| {
-        format!("{}{lines}{}", mark(block, "begin"), mark(block, "end"))
-    });
+    let new = lines.map_or_else(String::new, |lines| marked(block, lines));
     if let Some((begin, end)) = range(text, block) {
         return format!("{}{new}{}", &text[..begin], &text[end..]);
     }
@@ -20,10 +20,6 @@ pub(super) fn replace(text: &str, block: &str, lines: Option<&str>) -> String {
         return format!("{text}{new}");
     }
     format!("{text}\n{new}")
-}
-
-fn mark(block: &str, which: &str) -> String {
-    format!("# deployer {block} {which}\n")
 }
 
 /// Where a block with its marks begins and ends.

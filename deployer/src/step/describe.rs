@@ -24,6 +24,10 @@ impl Action {
             }
             Self::CreateUser { user, .. } => format!("create user {user}"),
             Self::CreateDirectory { path, .. } => format!("create directory {path}"),
+            Self::OpenDirectories { paths } => {
+                format!("open the directories {} to all", listed(paths))
+            }
+            Self::LinkFile { path, .. } => format!("link {path}"),
             Self::WriteFile { path, .. } => format!("write {path}"),
             Self::SeedFile { path, .. } => format!("write {path} where there is none"),
             Self::UploadFile { artifact, path, .. } => format!("copy {artifact} to {path}"),

@@ -103,6 +103,21 @@ impl Serialize for Content {
     }
 }
 
+/// The directories above a path that are ours, inner ones first: those named `deployer` and all below them, and those of drop-ins
+/// for units.
+pub fn parents(path: &str) -> Vec<String> {
+    let mut parents = Vec::new();
+    let mut parent = path;
+    while let Some((above, _)) = parent.rsplit_once('/') {
+        let drop_ins = above.starts_with("/etc/systemd/system/");
+        if drop_ins || above.split('/').any(|part| part == "deployer") {
+            parents.push(above.to_owned());
+        }
+        parent = above;
+    }
+    parents
+}
+
 /// SHA-256 in lower-case hex.
 pub fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
@@ -144,6 +159,19 @@ pub enum Action {
         access: Access,
         /// Holds data that is lost when it is removed.
         data: bool,
+    },
+    /// Makes the directories around ours, which several deployments may share, and lets everybody pass through them: our services
+    /// are none of root's.
+    OpenDirectories {
+        /// Which, outer ones first.
+        paths: Vec<String>,
+    },
+    /// Makes a symbolic link to the first of some programs that is there.
+    LinkFile {
+        /// The link.
+        path: String,
+        /// The programs.
+        targets: Vec<String>,
     },
     /// Writes a file whole: temporary file, then rename.
     WriteFile {
@@ -334,7 +362,8 @@ impl Action {
             }],
             Self::WriteFile { path, .. }
             | Self::SeedFile { path, .. }
-            | Self::UploadFile { path, .. } => {
+            | Self::UploadFile { path, .. }
+            | Self::LinkFile { path, .. } => {
                 vec![Item::File { path: path.clone() }]
             }
             Self::UnpackArchive { path, .. } => vec![Item::Directory {
@@ -356,8 +385,9 @@ impl Action {
                     path: COUCHDB_SOURCES.into(),
                 },
             ],
-            // Packages are listed by name in the manifest and stay.
+            // Packages are listed by name in the manifest and stay. Directories around ours go when they are empty.
             Self::WriteManifest { .. }
+            | Self::OpenDirectories { .. }
             | Self::InstallPackages { .. }
             | Self::WaitForPort { .. }
             | Self::PreparePipeline { .. }

@@ -35,6 +35,11 @@ const SET_ACCESS: Script = Script {
     name: "set owner and mode",
     text: "chown -- \"$1:$2\" \"$4\" && chmod -- \"$3\" \"$4\"",
 };
+const LINK: Script = Script {
+    name: "link file",
+    text: "path=$1; shift; for target; do if [ -x \"$target\" ]; then ln -sfT -- \"$target\" \"$path.new\" && exec mv -fT -- \"$path.new\" \"$path\"; fi; done; \
+           echo \"none of these is there: $*\" >&2; exit 66",
+};
 const REMOVE: Script = Script {
     name: "remove file",
     text: "rm -f -- \"$1\" || exit; case $1 in /etc/systemd/system/*) systemctl daemon-reload ;; esac",
@@ -115,6 +120,29 @@ pub(super) async fn create_directory(
     ];
     shell
         .run("install", &arguments, Input::Nothing, QUICK)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn open_directories(shell: &Shell<'_>, paths: &[String]) -> Result<(), StepError> {
+    let head = ["-d", "-o", "root", "-g", "root", "-m", "0755", "--"];
+    let paths = paths.iter().map(String::as_str);
+    let arguments: Vec<&str> = head.into_iter().chain(paths).collect();
+    shell
+        .run("install", &arguments, Input::Nothing, QUICK)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn link(
+    shell: &Shell<'_>,
+    path: &str,
+    targets: &[String],
+) -> Result<(), StepError> {
+    let targets = targets.iter().map(String::as_str);
+    let arguments: Vec<&str> = std::iter::once(path).chain(targets).collect();
+    shell
+        .script(&LINK, &arguments, Input::Nothing, QUICK)
         .await?;
     Ok(())
 }

@@ -115,6 +115,8 @@ impl Executor for Hands {
             Action::CreateDirectory { path, access, .. } => {
                 files::create_directory(shell, path, access).await
             }
+            Action::OpenDirectories { paths } => files::open_directories(shell, paths).await,
+            Action::LinkFile { path, targets } => files::link(shell, path, targets).await,
             Action::WriteFile {
                 path,
                 content,

@@ -3,27 +3,34 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::files::{self, WRITE};
+use super::files;
 use super::shell::{QUICK, Script, Shell, succeeded, words};
 use crate::host::Input;
 use crate::run::{StepError, hosts_block};
 use crate::step::{Access, sha256};
 use crate::{firewall, hosts_table};
 
-const HOSTS: &str = "/etc/hosts";
 /// The exit code of the script that found another file than the one to replace.
 const CHANGED: i32 = 75;
 /// How often to begin again when somebody else writes the file, too.
 const TRIES: usize = 5;
 
-/// cloud-init writes the file anew at each boot of some clouds' machines, unless told not to.
-const KEEP: Script = Script {
-    name: "keep /etc/hosts from cloud-init",
-    text: "if [ ! -d /etc/cloud ]; then exit 0; fi; mkdir -p /etc/cloud/cloud.cfg.d && printf '# Written by deployer.\\nmanage_etc_hosts: false\\n' >\"/etc/cloud/cloud.cfg.d/99-deployer-$1.cfg\"",
+const WRITE_HOSTS: Script = Script {
+    name: "write /etc/hosts",
+    text: include_str!("hosts_write.sh"),
 };
-const UNKEEP: Script = Script {
-    name: "leave /etc/hosts to cloud-init",
-    text: "rm -f -- \"/etc/cloud/cloud.cfg.d/99-deployer-$1.cfg\"",
+const KEEP: Script = Script {
+    name: "keep the block of /etc/hosts",
+    text: include_str!("hosts_keep.sh"),
+};
+const LEAVE: Script = Script {
+    name: "leave /etc/hosts alone",
+    text: include_str!("hosts_leave.sh"),
+};
+/// A file that is not there has no text.
+const READ_HOSTS: Script = Script {
+    name: "read /etc/hosts",
+    text: "[ ! -e /etc/hosts ] || exec cat /etc/hosts",
 };
 const LOAD: Script = Script {
     name: "load firewall",
@@ -39,16 +46,34 @@ pub(super) async fn write_hosts_table(
     block: &str,
     entries: &BTreeMap<String, Option<IpAddr>>,
 ) -> Result<(), StepError> {
-    shell.script(&KEEP, &[block], Input::Nothing, QUICK).await?;
-    edit_hosts(shell, block, Some(&hosts_table::block_text(entries))).await
+    let lines = hosts_table::block_text(entries);
+    edit_hosts(shell, block, Some(&lines)).await?;
+    let arguments = [
+        block,
+        &hosts_table::kept_path(block),
+        &hosts_table::marked(block, &lines),
+        &hosts_table::unit(block),
+        &hosts_table::unit_path(block),
+        &hosts_table::unit_text(block),
+    ];
+    shell
+        .script(&KEEP, &arguments, Input::Nothing, QUICK)
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn remove_hosts_table(shell: &Shell<'_>, block: &str) -> Result<(), StepError> {
-    edit_hosts(shell, block, None).await?;
+    // First what would put it back.
+    let arguments = [
+        block,
+        &hosts_table::kept_path(block),
+        &hosts_table::unit(block),
+        &hosts_table::unit_path(block),
+    ];
     shell
-        .script(&UNKEEP, &[block], Input::Nothing, QUICK)
+        .script(&LEAVE, &arguments, Input::Nothing, QUICK)
         .await?;
-    Ok(())
+    edit_hosts(shell, block, None).await
 }
 
 /// Reads the file, changes it here and puts it back, unless it changed in the meantime.
@@ -57,7 +82,7 @@ async fn edit_hosts(shell: &Shell<'_>, block: &str, lines: Option<&str>) -> Resu
     loop {
         tries += 1;
         let old = shell
-            .run("cat", &["--", HOSTS], Input::Nothing, QUICK)
+            .script(&READ_HOSTS, &[], Input::Nothing, QUICK)
             .await?
             .stdout;
         // Bytes that are no text keep their places: the block is ASCII, and each byte is one character here.
@@ -71,12 +96,12 @@ async fn edit_hosts(shell: &Shell<'_>, block: &str, lines: Option<&str>) -> Resu
             .filter_map(|character| u8::try_from(character).ok())
             .collect();
         let (old_sum, new_sum) = (sha256(&old), sha256(&new));
-        let arguments = ["root", "root", "0644", &new_sum, HOSTS, &old_sum];
+        let arguments = [new_sum.as_str(), &old_sum];
         let output = shell
-            .script_output(&WRITE, &arguments, Input::Bytes(new), QUICK)
+            .script_output(&WRITE_HOSTS, &arguments, Input::Bytes(new), QUICK)
             .await?;
         if output.status != CHANGED || tries == TRIES {
-            succeeded(output, &words(&WRITE, &arguments))?;
+            succeeded(output, &words(&WRITE_HOSTS, &arguments))?;
             return Ok(());
         }
     }

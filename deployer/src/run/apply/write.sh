@@ -1,6 +1,6 @@
-# Replaces a file whole by its standard input: owner group mode sha256 path [sha256 of the file that it may replace].
+# Replaces a file whole by its standard input: owner group mode sha256 path.
 set -eu
-owner=$1 group=$2 mode=$3 sum=$4 path=$5 old=${6-}
+owner=$1 group=$2 mode=$3 sum=$4 path=$5
 directory=${path%/*}
 mkdir -p -- "$directory"
 temporary=$(mktemp "$directory/.deployer.XXXXXX")
@@ -14,9 +14,4 @@ if ! printf '%s  %s\n' "$sum" "$temporary" | sha256sum -c --status; then
 fi
 chown -- "$owner:$group" "$temporary"
 chmod -- "$mode" "$temporary"
-if [ -n "$old" ] && ! printf '%s  %s\n' "$old" "$path" | sha256sum -c --status; then
-    echo "$path: changed in the meantime" >&2
-    exit 75
-fi
-# Where the path is a mount of its own (a container's /etc/hosts) it cannot be renamed over, only rewritten.
-mv -fT -- "$temporary" "$path" 2>/dev/null || cat <"$temporary" >"$path"
+mv -fT -- "$temporary" "$path"

@@ -4,6 +4,7 @@
 //! before); last, the pipeline's own report.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::{Exchange, HOSTS, OS_RELEASE, alternatives, shown};
@@ -48,6 +49,7 @@ pub(super) fn parse(query: &Query, answer: &[u8], exchange: &Exchange) -> (Facts
         users: sections.users(),
         tables: sections.tables(&query.tables),
         ports: sections.ports(),
+        addresses: sections.addresses(),
         figures: sections.figures(&query.figures),
         hosts_block: hosts_block::find(text(HOSTS), &query.deployment).map(str::to_owned),
         manifest: serde_json::from_str(text(&Manifest::path(&query.deployment))).ok(),
@@ -128,9 +130,11 @@ impl<'a> Sections<'a> {
         };
         let number = |word: Option<&str>| word.and_then(|word| word.parse::<u64>().ok());
         let memory = number(self.line("memory").split_whitespace().nth(1)).unwrap_or(0);
-        let mut disk = self.line("disk").split(' ');
-        let blocks = number(disk.next()).unwrap_or(0);
-        let block_size = number(disk.next()).unwrap_or(0);
+        let free_mib = |line: &str| {
+            let (blocks, size) = line.split_once(' ')?;
+            Some(number(Some(blocks))?.saturating_mul(number(Some(size))?) >> 20)
+        };
+        let mut software = self.lines("software");
         System {
             os: os("ID"),
             version: os("VERSION_ID"),
@@ -144,7 +148,12 @@ impl<'a> Sections<'a> {
                 .to_owned(),
             memory_mib: memory / 1024,
             foreign_init: self.line("foreign-init") == "yes",
-            disk_free_mib: blocks.saturating_mul(block_size) >> 20,
+            disk_free_mib: free_mib(self.line("disk")).unwrap_or(0),
+            software_free_mib: software.next().and_then(free_mib),
+            software_noexec: software
+                .next()
+                .is_some_and(|options| options.split(',').any(|option| option == "noexec")),
+            unwritable: self.lines("unwritable").map(str::to_owned).collect(),
             clock_skew_ms: self.clock_skew_ms(exchange),
         }
     }
@@ -276,54 +285,94 @@ impl<'a> Sections<'a> {
             .collect()
     }
 
-    fn ports(&self) -> BTreeMap<u16, String> {
-        let mut ports = BTreeMap::new();
-        for line in self.lines("ports") {
-            let port = line
-                .split_whitespace()
-                .nth(3)
-                .and_then(|local| local.rsplit(':').next());
-            let Some(port) = port.and_then(|port| port.parse().ok()) else {
-                continue;
+    /// Addresses that stay, by interface: those that privacy makes for a day are left out.
+    fn addresses(&self) -> BTreeMap<IpAddr, String> {
+        let addresses = self.lines("addresses").filter_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [_, interface, _, address, more @ ..] = &words[..] else {
+                return None;
             };
-            let owner = self.owner(line);
-            let known = ports.entry(port).or_insert_with(String::new);
+            let passing = ["temporary", "deprecated", "tentative"];
+            if more.iter().any(|word| passing.contains(word)) {
+                return None;
+            }
+            let address = address.split('/').next()?.parse().ok()?;
+            Some((address, (*interface).to_owned()))
+        });
+        addresses.collect()
+    }
+
+    /// Port → who listens, as far as the node says: nothing where it does not.
+    fn ports(&self) -> BTreeMap<u16, String> {
+        let mut ports: BTreeMap<u16, String> = BTreeMap::new();
+        let mut known = |port: u16, owner: &str| {
+            let known = ports.entry(port).or_default();
             if known.is_empty() {
-                *known = owner;
+                owner.clone_into(known);
+            }
+        };
+        let users = self.users_of_units();
+        for line in self.lines("ports") {
+            let local = line.split_whitespace().nth(3);
+            let port = local.and_then(|local| local.rsplit(':').next()?.parse().ok());
+            if let Some(port) = port {
+                known(port, self.owner(line, &users));
             }
         }
         // Without `ss`: the kernel's own table, `local_address` in hexadecimal, state 0A is LISTEN.
         for line in self.lines("sockets") {
-            let mut words = line.split_whitespace().skip(1);
-            let (local, state) = (words.next().unwrap_or_default(), words.nth(1));
-            let port = local
-                .rsplit(':')
-                .next()
-                .map(|port| u16::from_str_radix(port, 16));
-            if let (Some(Ok(port)), Some("0A")) = (port, state) {
-                ports.entry(port).or_default();
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [_, local, _, "0A", _, _, _, user, ..] = words[..] else {
+                continue;
+            };
+            let port = local.rsplit(':').next();
+            let port = port.and_then(|port| u16::from_str_radix(port, 16).ok());
+            if let Some(port) = port {
+                known(port, users.get(user).copied().unwrap_or_default());
             }
         }
         ports
     }
 
-    /// The unit of the process that listens, else the process's name.
-    fn owner(&self, line: &str) -> String {
-        let name = line.split('"').nth(1).unwrap_or_default();
-        let Some(pid) = line
-            .split("pid=")
-            .nth(1)
-            .and_then(|rest| rest.split(',').next())
-        else {
-            return name.to_owned();
+    /// The user, as a number, that each unit of ours runs as → the unit. Each of them has a user of its own; root's and those that
+    /// do not run say none.
+    fn users_of_units(&self) -> BTreeMap<&'a str, &'a str> {
+        let lines: Vec<&str> = self.lines("units").collect();
+        let blocks = lines.split(|line| line.is_empty());
+        let users = blocks.filter_map(|block| {
+            let value = |key: &str| {
+                let mut lines = block.iter();
+                lines.find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+            };
+            let user = value("UID").filter(|user| user.parse::<u32>().is_ok_and(|user| user > 0));
+            Some((user?, value("Names")?.split(' ').next()?))
+        });
+        users.collect()
+    }
+
+    /// The unit of the process that listens: by its control group, or by its user where root may not see the process; else the
+    /// process's name.
+    fn owner(&self, line: &'a str, users: &BTreeMap<&'a str, &'a str>) -> &'a str {
+        let after = |mark: &str| {
+            let rest = line.split_once(mark)?.1;
+            rest.split([',', ' ', ')']).next()
         };
-        self.lines("groups")
-            .filter_map(|line| line.strip_prefix(pid)?.strip_prefix(' '))
-            .flat_map(|group| group.split('/'))
-            .filter(|part| part.ends_with(".service"))
-            .last()
-            .unwrap_or(name)
-            .to_owned()
+        let service = |group: &'a str| {
+            let mut parts = group.rsplit('/');
+            parts.find(|part| part.ends_with(".service"))
+        };
+        let by_process = || {
+            let pid = after("pid=")?;
+            let groups = self.lines("groups");
+            let mut groups = groups.filter_map(|line| line.strip_prefix(pid)?.strip_prefix(' '));
+            groups.find_map(service)
+        };
+        let by_user = || users.get(after("uid:")?).copied();
+        by_process()
+            .or_else(by_user)
+            .or_else(|| service(after("cgroup:")?))
+            .or_else(|| line.split('"').nth(1))
+            .unwrap_or_default()
     }
 }
 

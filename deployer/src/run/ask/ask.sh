@@ -5,7 +5,7 @@ IFS='
 '
 set -f
 exec 2>/dev/null
-files=$1 shown=$2 units=$3 packages=$4 users=$5 tables=$6 program=$7 config=$8 system=$9 figures=${10}
+files=$1 shown=$2 units=$3 packages=$4 users=$5 tables=$6 program=$7 config=$8 system=$9 figures=${10} addresses=${11}
 # What is said here is bytes; looking for a locale takes each program a tenth of its time.
 LC_ALL=C
 
@@ -32,10 +32,21 @@ answer() {
         read -r memory </proc/meminfo
         printf '%s\n@disk\n' "$memory"
         stat -f -c '%a %S' /var/lib
+        printf '@software\n'
+        place=/opt
+        if [ ! -d /opt ]; then place=/; fi
+        stat -f -c '%a %S' "$place"
+        findmnt -n -o OPTIONS -T "$place"
+        printf '@unwritable\n'
+        for place in /etc /etc/systemd/system /opt /var/lib /run; do
+            if [ -d "$place" ] && [ ! -w "$place" ]; then printf '%s\n' "$place"; fi
+        done
+        # Opened for reading and writing, nothing written: one that may only grow cannot be replaced either.
+        if [ -e /etc/hosts ] && ! (: 1<>/etc/hosts); then printf '/etc/hosts\n'; fi
     fi
     if [ -n "$units" ]; then
         printf '@units\n'
-        systemctl show -p Names -p LoadState -p ActiveState -p SubState -p UnitFileState -p MainPID -p NRestarts -- $units
+        systemctl show -p Names -p LoadState -p ActiveState -p SubState -p UnitFileState -p MainPID -p NRestarts -p UID -- $units
         printf '@loaded\n'
         for unit in $units; do
             if [ -f "/run/deployer/$unit.loaded" ]; then
@@ -43,7 +54,8 @@ answer() {
             fi
         done
         if command -v ss >/dev/null; then
-            sockets=$(ss -Htlnp)
+            # Where root may not look into others' processes no `pid=` comes, but the user does, and often the control group.
+            sockets=$(ss -Htlnpe)
             printf '@ports\n%s\n@groups\n' "$sockets"
             for line in $sockets; do
                 case $line in *pid=*) ;; *) continue ;; esac
@@ -80,6 +92,11 @@ answer() {
     if [ -n "$tables" ]; then
         printf '@tables\n'
         nft list tables
+    fi
+
+    if [ -n "$addresses" ]; then
+        printf '@addresses\n'
+        ip -o address show scope global
     fi
 
     printf '@files\n'

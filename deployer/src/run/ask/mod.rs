@@ -72,6 +72,7 @@ fn command(query: &Query) -> Command {
         config.to_owned(),
         if query.system { "system" } else { "" }.to_owned(),
         lines(figures.iter().map(String::as_str)),
+        if query.addresses { "addresses" } else { "" }.to_owned(),
     ];
     let mut arguments: Vec<String> = vec!["-c".into(), SCRIPT.into(), "ask".into()];
     arguments.extend(lists);

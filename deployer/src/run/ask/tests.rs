@@ -18,6 +18,11 @@ glibc 2.36
 MemTotal:       24684096 kB
 @disk
 16286212 4096
+@software
+512 4096
+rw,nosuid,noexec,relatime
+@unwritable
+/etc/hosts
 ";
 
 const OS: &str = "PRETTY_NAME=\"Debian GNU/Linux 12\"\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\nID=debian\n";
@@ -70,6 +75,11 @@ fn the_system_and_its_clock() {
         ("bookworm", "2.36")
     );
     assert_eq!((system.memory_mib, system.disk_free_mib), (24105, 63618));
+    assert_eq!(
+        (system.software_free_mib, system.software_noexec),
+        (Some(2), true)
+    );
+    assert_eq!(system.unwritable, ["/etc/hosts"]);
     // 2.3 s, of which 2.2 s were work: the clock was read 50 ms after the question left.
     assert_eq!(system.clock_skew_ms, 1818);
     assert_eq!(
@@ -188,6 +198,66 @@ LISTEN 0      50                 *:5000            *:*
     assert_eq!(
         facts(query(), sections).ports,
         [(9092, String::new())].into()
+    );
+}
+
+/// H12: a container's root may not look into the processes of others.
+#[test]
+fn ports_whose_processes_are_hidden_are_known_by_their_users() {
+    let query = || Query {
+        units: ["t-couchdb.service".to_owned(), "t-kafka.service".into()].into(),
+        ..Query::default()
+    };
+    let units = "\
+@units
+UID=997
+Names=t-couchdb.service
+
+UID=[not set]
+Names=t-kafka.service
+
+";
+    let sections = format!(
+        "{units}@ports
+LISTEN 0 128 0.0.0.0:5984 0.0.0.0:* uid:997 ino:1 sk:1 cgroup:/ <->
+LISTEN 0 128 0.0.0.0:9092 0.0.0.0:* uid:998 ino:1 sk:2 cgroup:/system.slice/other.service <->
+LISTEN 0 128 0.0.0.0:2181 0.0.0.0:* ino:1 sk:3 cgroup:unreachable:1 <->
+"
+    );
+    let owners = [
+        (2181, ""),
+        (5984, "t-couchdb.service"),
+        (9092, "other.service"),
+    ];
+    let owners = owners.map(|(port, owner)| (port, owner.to_owned()));
+    assert_eq!(facts(query(), &sections).ports, owners.into());
+
+    let sections = format!(
+        "{units}@sockets
+   0: 00000000:1760 00000000:0000 0A 00000000:00000000 00:00000000 00000000   997        0 1 1 0 100 0 0 10 0
+"
+    );
+    let owner = [(5984, "t-couchdb.service".to_owned())];
+    assert_eq!(facts(query(), &sections).ports, owner.into());
+}
+
+#[test]
+fn addresses_that_stay() {
+    let sections = "\
+@addresses
+2: eth0    inet 10.0.0.5/24 brd 10.0.0.255 scope global eth0\\       valid_lft forever preferred_lft forever
+2: eth0    inet 10.0.0.50/24 scope global secondary eth0\\       valid_lft forever preferred_lft forever
+2: eth0    inet6 fd00::5/64 scope global dynamic mngtmpaddr\\       valid_lft 86000sec preferred_lft 14000sec
+2: eth0    inet6 fd00::1234/64 scope global temporary dynamic\\       valid_lft 86000sec preferred_lft 14000sec
+";
+    let addresses = facts(Query::default(), sections).addresses;
+    let addresses: Vec<String> = addresses
+        .iter()
+        .map(|(address, interface)| format!("{address} {interface}"))
+        .collect();
+    assert_eq!(
+        addresses,
+        ["10.0.0.5 eth0", "10.0.0.50 eth0", "fd00::5 eth0"]
     );
 }
 

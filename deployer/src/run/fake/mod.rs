@@ -47,6 +47,9 @@ impl FakeWorld {
             foreign_init: false,
             memory_mib: 2048,
             disk_free_mib: 20_000,
+            software_free_mib: Some(20_000),
+            software_noexec: false,
+            unwritable: Vec::new(),
             clock_skew_ms: 0,
         };
         let fresh = Facts {

@@ -221,6 +221,15 @@ impl State {
             Action::CreateDirectory { path, access, .. } => {
                 self.file(node, path, access, directory())?;
             }
+            Action::OpenDirectories { paths } => {
+                for path in paths {
+                    self.file(node, path, &Access::root("root", 0o755), directory())?;
+                }
+            }
+            Action::LinkFile { path, .. } => {
+                let access = Access::root("root", 0o755);
+                self.file(node, path, &access, FileFact::default())?;
+            }
             Action::WriteFile {
                 path,
                 content,
@@ -262,8 +271,17 @@ impl State {
                 };
                 self.file(node, &step::archive_marker(path), access, mark)?;
             }
-            Action::WriteHostsTable { entries, .. } => {
-                self.node(node).hosts_block = Some(hosts_table::block_text(entries));
+            Action::WriteHostsTable { block, entries } => {
+                let lines = hosts_table::block_text(entries);
+                let access = Access::root("root", 0o644);
+                let kept = step::Content::open(hosts_table::marked(block, &lines));
+                self.file(node, &hosts_table::kept_path(block), &access, text(&kept))?;
+                let unit = step::Content::open(hosts_table::unit_text(block));
+                self.file(node, &hosts_table::unit_path(block), &access, text(&unit))?;
+                let facts = self.node(node);
+                facts.hosts_block = Some(lines);
+                let fact = facts.units.entry(hosts_table::unit(block)).or_default();
+                fact.enabled = true;
             }
             Action::WriteFirewall {
                 table,
@@ -340,7 +358,13 @@ impl State {
             Action::RemoveUser { user } => {
                 self.node(node).users.remove(user);
             }
-            Action::RemoveHostsTable { .. } => self.node(node).hosts_block = None,
+            Action::RemoveHostsTable { block } => {
+                let facts = self.node(node);
+                facts.hosts_block = None;
+                facts.files.remove(&hosts_table::kept_path(block));
+                facts.files.remove(&hosts_table::unit_path(block));
+                facts.units.remove(&hosts_table::unit(block));
+            }
             Action::RemoveFirewall { table } => {
                 let facts = self.node(node);
                 facts.tables.remove(table);
