@@ -57,6 +57,7 @@ async fn does_twice(hands: &Hands, action: Action) {
 
 async fn ask(hands: &Hands) -> Facts {
     let query = Query {
+        addresses: false,
         figures: BTreeSet::new(),
         system: false,
         files: [

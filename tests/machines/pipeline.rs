@@ -1,5 +1,10 @@
 //! One deployment of the utilization pipeline, from nothing to nothing, with what happens to it in between.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the environment says whether the long matrix is wanted"
+)]
+
 use std::collections::BTreeSet;
 
 use crate::accidents;
@@ -27,7 +32,8 @@ fn the_utilization_pipeline() {
     if !may_run("the_utilization_pipeline") {
         return;
     }
-    let deployer = Deployer::new(&inventory(2, 100, "20ms", ""));
+    // H2: what root makes on this box for machines does not depend on it.
+    let deployer = Deployer::new(&inventory(2, 100, "20ms", "")).with_umask("077");
     subtest("up makes exactly 100 documents of each client", || {
         up_makes_documents(&deployer);
     });
@@ -93,6 +99,29 @@ fn the_utilization_pipeline() {
     subtest("teardown leaves nothing", || deployer.teardown());
 }
 
+/// O1: openjdk-17 is not in Debian 13. A base image of it is made, so this belongs to the long matrix.
+#[test]
+fn machines_of_debian_13() {
+    if std::env::var_os("DEPLOYER_TEST_FULL").is_none() {
+        crate::deployer_command::say("machines_of_debian_13 is for DEPLOYER_TEST_FULL=1");
+        return;
+    }
+    if !may_run("machines_of_debian_13") {
+        return;
+    }
+    let trixie = "clouds: { local: { release: trixie } }";
+    let deployer = Deployer::new(&inventory(1, 10, "20ms", trixie));
+    deployer
+        .run(&["up", "--yes", "--wait"])
+        .code(0)
+        .says(&["20 canaries sent, 20 are documents", "vm1 10/10"]);
+    let java = "readlink -f /proc/$(systemctl show -p MainPID --value '*-kafka.service')/exe";
+    let java = deployer.on("vm2", &[java]);
+    assert!(java.starts_with("/usr/lib/jvm/java-21-openjdk-"), "{java}");
+    deployer.run(&["up"]).code(0).says(&["nothing to do"]);
+    deployer.teardown();
+}
+
 fn up_makes_documents(deployer: &Deployer) {
     let said = deployer.run(&["plan"]).code(2);
     said.says(&["create vm1-1", "create vm3", "make the network"]);
@@ -113,6 +142,11 @@ fn up_makes_documents(deployer: &Deployer) {
         .map(|line| serde_json::from_str(line).expect("a document a line"))
         .collect();
     assert_eq!(newest.len(), 2);
+    // T20: one word is the text of the shell there.
+    assert_eq!(
+        deployer.on("vm2", &["cd /etc/deployer; pwd"]),
+        "/etc/deployer\n"
+    );
     assert!(
         newest[0]["processes"]
             .as_array()

@@ -11,6 +11,7 @@ mod conflicts;
 mod hosts;
 mod life;
 mod neighbours;
+mod oddities;
 mod product;
 
 use hosts::Hosts;
