@@ -38,6 +38,10 @@ pub struct Query {
 pub struct Facts {
     /// The system; the default where it was not asked for.
     pub system: System,
+    /// Tells this machine from all others, whatever names it has: its boot, its number, its name and when its first process
+    /// began. Two that run in one kernel differ in the last three, clones in the first.
+    #[serde(default)]
+    pub identity: String,
     /// What lies at the paths asked for; absent: nothing.
     pub files: BTreeMap<String, FileFact>,
     /// Units asked for.
@@ -80,6 +84,9 @@ pub struct System {
     /// Something else than systemd runs the machine.
     #[serde(default)]
     pub foreign_init: bool,
+    /// Its packet filters, as `nft -j list ruleset`, `iptables -S` and `ip6tables -S` print them; empty: there is none.
+    #[serde(default)]
+    pub filters: [String; 3],
     /// Memory in MiB.
     pub memory_mib: u64,
     /// Free space of the file system that holds `/var/lib`, in MiB.

@@ -4,6 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+/// The name of a deployment's table.
+pub fn table(deployment: &str) -> String {
+    format!("deployer-{deployment}")
+}
+
 /// The file that holds the ruleset of a table.
 pub fn rules_path(table: &str) -> String {
     format!("/etc/deployer/{table}.nft")

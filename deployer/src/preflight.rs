@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::facts::System;
 use crate::machine::{Access, Machine};
+use crate::packet_filter::{Filters, Packet};
 use crate::topology::{CloudName, Distribution, Node, Role, Topology};
 
 /// What the agent binaries ask of a node.
@@ -178,6 +180,25 @@ fn talks_to(role: Role) -> &'static [Role] {
     }
 }
 
+/// The ports of a node that other nodes open connections to, with those nodes.
+pub fn ways_in<'a>(node: &Node, topology: &'a Topology) -> BTreeMap<u16, Vec<&'a Node>> {
+    let mut ways: BTreeMap<u16, Vec<&Node>> = BTreeMap::new();
+    for role in &node.roles {
+        let port = match role {
+            Role::Zookeeper => topology.zookeeper.port,
+            Role::Kafka => topology.kafka.port,
+            Role::Couchdb => topology.couchdb.port,
+            Role::Consumer | Role::Producer => continue,
+        };
+        let callers = topology.nodes.values().filter(|other| {
+            let calls = |own: &Role| talks_to(*own).contains(role);
+            other.name != node.name && other.roles.iter().any(calls)
+        });
+        ways.entry(port).or_default().extend(callers);
+    }
+    ways
+}
+
 /// All nodes that have no way to another one that they need. `machines` are those that are there already.
 pub fn lost_ways(topology: &Topology, machines: &BTreeMap<String, Machine>) -> Vec<Obstacle> {
     let mut found = Vec::new();
@@ -208,6 +229,114 @@ pub fn lost_ways(topology: &Topology, machines: &BTreeMap<String, Machine>) -> V
                 what,
                 hint: way_to(unseen),
             });
+        }
+    }
+    found
+}
+
+/// Ports of a node that packet filters which are not ours (`table` is) close to other nodes that need them. `ways` are the ports
+/// with these, and their addresses as the node sees them.
+pub fn closed_ports(
+    node: &str,
+    filters: &[String; 3],
+    table: &str,
+    ways: &BTreeMap<u16, BTreeMap<String, IpAddr>>,
+) -> Vec<Obstacle> {
+    let [nft, iptables, ip6tables] = filters;
+    let mut filters = Filters::read(nft, iptables, ip6tables);
+    filters.chains.retain(|chain| chain.table != table);
+    let mut closed: BTreeMap<String, (BTreeSet<u16>, BTreeSet<String>)> = BTreeMap::new();
+    for (port, sources) in ways {
+        for (other, address) in sources {
+            let packet = Packet {
+                port: Some(*port),
+                from: Some(*address),
+                input: None,
+                output: None,
+                new: true,
+            };
+            for chain in filters.dropping("input", packet) {
+                let (ports, others) = closed.entry(chain.words()).or_default();
+                ports.insert(*port);
+                others.insert(format!("{other} ({address})"));
+            }
+        }
+    }
+    let obstacles = closed.into_iter().map(|(chain, (ports, others))| {
+        let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+        let others: Vec<String> = others.into_iter().collect();
+        Obstacle {
+            node: node.into(),
+            what: format!(
+                "its packet filter ({chain}) drops what {} send to its ports {}",
+                others.join(", "),
+                ports.join(", ")
+            ),
+            hint: "let them in there".into(),
+        }
+    });
+    obstacles.collect()
+}
+
+/// Nodes that others would take for another node, or for themselves: several at one address, or one at an address that means
+/// "here" to everybody.
+pub fn mistaken_addresses(machines: &BTreeMap<String, Machine>) -> Vec<Obstacle> {
+    let hint = "give each of them a `private_address` at which the others reach it";
+    let mut found = Vec::new();
+    for (index, one) in machines.values().enumerate() {
+        let others = machines.values().filter(|other| other.node != one.node);
+        let loopback = others.clone().find_map(|other| {
+            let address = one.address_seen_from(other)?;
+            let same = other.access == Access::Here && one.access == Access::Here;
+            (address.is_loopback() && !same).then_some((address, other))
+        });
+        let shared = machines.values().take(index).find_map(|before| {
+            let mut viewers = others.clone().filter(|viewer| viewer.node != before.node);
+            let (there, here) = (before.address_seen_from(one), one.address_seen_from(before));
+            let between = there.filter(|_| there == here);
+            let address = between.or_else(|| {
+                viewers.find_map(|viewer| {
+                    let address = one.address_seen_from(viewer)?;
+                    (before.address_seen_from(viewer) == Some(address)).then_some(address)
+                })
+            });
+            let same = before.access == Access::Here && one.access == Access::Here;
+            address.filter(|_| !same).map(|address| (address, before))
+        });
+        let what = match (shared, loopback) {
+            (Some((address, before)), _) => {
+                format!("has the address {address}, and so has {}", before.node)
+            }
+            (None, Some((address, other))) => format!(
+                "has the address {address}, by which {} would reach itself",
+                other.node
+            ),
+            (None, None) => continue,
+        };
+        found.push(Obstacle {
+            node: one.node.clone(),
+            what,
+            hint: hint.into(),
+        });
+    }
+    found
+}
+
+/// Nodes that are one machine under several names.
+pub fn same_machines<'a>(
+    identities: impl Iterator<Item = (&'a String, &'a String)>,
+) -> Vec<Obstacle> {
+    let mut known: BTreeMap<&String, &String> = BTreeMap::new();
+    let mut found = Vec::new();
+    for (node, identity) in identities.filter(|(_, identity)| !identity.is_empty()) {
+        if let Some(other) = known.get(identity) {
+            found.push(Obstacle {
+                node: node.clone(),
+                what: format!("is the same machine as {other}"),
+                hint: "a host carries one node, which may have several roles: name another host, or join the two".into(),
+            });
+        } else {
+            known.insert(identity, node);
         }
     }
     found
@@ -274,10 +403,12 @@ fn version(text: &str) -> Vec<u32> {
 mod tests {
     use std::net::IpAddr;
 
-    use super::{AgentNeeds, lost_ways, obstacles};
+    use super::{
+        AgentNeeds, closed_ports, lost_ways, mistaken_addresses, obstacles, same_machines,
+    };
     use crate::facts::System;
     use crate::inventory;
-    use crate::machine::{Access, Machine};
+    use crate::machine::{Access, Machine, SshAccess};
     use crate::topology::{CloudName, Distribution, Ids, Node, Options, Role, Topology};
 
     fn node(roles: &[Role]) -> Node {
@@ -302,6 +433,7 @@ mod tests {
             architecture: "x86_64".into(),
             libc: "2.36".into(),
             foreign_init: false,
+            filters: <[String; 3]>::default(),
             memory_mib: 1_960,
             disk_free_mib: 10_000,
             software_free_mib: Some(10_000),
@@ -393,6 +525,108 @@ mod tests {
             ]
         );
         assert!(told(seen, seen).is_empty());
+    }
+
+    #[test]
+    fn one_address_for_several_nodes_is_found_however_it_is_seen() {
+        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let nodes = |all: &[(&str, &str, &str)]| {
+            let machine = |(node, public, private): &(&str, &str, &str)| {
+                let private = Some(*private).filter(|address| !address.is_empty());
+                let machine = Machine {
+                    node: (*node).into(),
+                    id: (*node).into(),
+                    access: Access::Ssh(SshAccess {
+                        address: (*public).into(),
+                        user: None,
+                        port: None,
+                        key: None,
+                        host_key: None,
+                        jump: None,
+                    }),
+                    networks: private
+                        .map(|address| ("existing".to_owned(), ip(address)))
+                        .into_iter()
+                        .collect(),
+                    public: Some(*public).filter(|_| private.is_none()).map(ip),
+                };
+                ((*node).to_owned(), machine)
+            };
+            let found = mistaken_addresses(&all.iter().map(machine).collect());
+            let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+            lines.join("\n")
+        };
+        let (here, nat) = ("127.0.0.1", "192.0.2.1");
+        // N1b: each has an address of its own for the others.
+        let apart = nodes(&[
+            ("a", here, "10.0.0.1"),
+            ("b", here, "10.0.0.2"),
+            ("c", here, "10.0.0.3"),
+        ]);
+        assert_eq!(apart, "");
+        assert_eq!(nodes(&[("a", here, "")]), "", "nobody else is there");
+        assert_eq!(nodes(&[("a", "192.0.2.1", ""), ("b", "192.0.2.2", "")]), "");
+        for (wrong, words) in [
+            (
+                nodes(&[("a", here, ""), ("b", here, "")]),
+                "b: has the address 127.0.0.1, and so has a",
+            ),
+            (
+                nodes(&[("a", nat, ""), ("b", nat, "")]),
+                "b: has the address 192.0.2.1, and so has a",
+            ),
+            (
+                nodes(&[("a", nat, ""), ("b", nat, ""), ("c", "192.0.2.9", "")]),
+                "and so has a",
+            ),
+            (
+                nodes(&[("a", here, "10.0.0.1"), ("b", here, "10.0.0.1")]),
+                "b: has the address 10.0.0.1, and so has a",
+            ),
+            (
+                nodes(&[("a", here, ""), ("b", "192.0.2.2", "")]),
+                "a: has the address 127.0.0.1, by which b would reach itself",
+            ),
+            (
+                nodes(&[("a", "::1", ""), ("b", "192.0.2.2", "")]),
+                "a: has the address ::1, by which b would reach itself",
+            ),
+        ] {
+            assert!(wrong.contains(words), "`{words}` not in `{wrong}`");
+            assert!(wrong.contains("`private_address`"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_packet_filter_is_named_with_table_and_chain() {
+        let nft = r#"{"nftables":[
+            {"chain":{"family":"inet","table":"host","name":"input","hook":"input","policy":"drop"}},
+            {"chain":{"family":"inet","table":"deployer-x","name":"input","hook":"input","policy":"drop"}}]}"#;
+        let filters = [nft.to_owned(), String::new(), String::new()];
+        let vm = |number: u8| (format!("vm{number}"), [10, 0, 0, number].into());
+        let ways = [(5984, [vm(2)].into()), (9092, [vm(1), vm(2)].into())].into();
+        let found = closed_ports("vm3", &filters, "deployer-x", &ways);
+        let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "vm3: its packet filter (table inet host, chain input) drops what vm1 (10.0.0.1), vm2 (10.0.0.2) send to its ports \
+              5984, 9092; let them in there"
+            ]
+        );
+    }
+
+    #[test]
+    fn one_machine_under_two_names_is_found() {
+        let said = [("a", "x"), ("b", "y"), ("c", "x"), ("d", ""), ("e", "")];
+        let said = said.map(|(node, identity)| (node.to_owned(), identity.to_owned()));
+        let found = same_machines(said.iter().map(|(node, identity)| (node, identity)));
+        let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(
+            lines[0].starts_with("c: is the same machine as a"),
+            "{lines:?}"
+        );
     }
 
     fn found(change: impl FnOnce(&mut System)) -> String {

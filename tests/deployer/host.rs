@@ -319,7 +319,7 @@ async fn tells_failures_apart() {
     )
     .await;
     assert!(
-        matches!(&error, HostError::Connection { detail, .. } if detail.contains("resolve")),
+        matches!(&error, HostError::Name { detail, .. } if detail.contains("resolve")),
         "{error}"
     );
 

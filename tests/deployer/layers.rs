@@ -13,6 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("hosts_table", &[]),
     ("inspect", &[]),
     ("machine", &["secret"]),
+    ("packet_filter", &[]),
     ("receipt", &["machine", "secret"]),
     ("secret", &[]),
     ("step", &[]),
@@ -49,10 +50,25 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "topology",
         ],
     ),
-    ("preflight", &["facts", "machine", "topology"]),
+    (
+        "preflight",
+        &["facts", "machine", "packet_filter", "topology"],
+    ),
     // effects: making it so
     ("report", &[]),
-    ("cloud", &["machine", "secret", "step", "topology", "yaml"]),
+    ("sudo", &[]),
+    (
+        "cloud",
+        &[
+            "machine",
+            "packet_filter",
+            "secret",
+            "step",
+            "sudo",
+            "topology",
+            "yaml",
+        ],
+    ),
     ("host", &["machine"]),
     ("artifact", &["component", "step", "topology"]),
     (
@@ -81,6 +97,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &[
     "secret",
     "machine",
+    "packet_filter",
     "pipeline",
     "step",
     "facts",

@@ -65,6 +65,8 @@ impl Reporter for Events {
                 format!("{}: {words}", node.as_deref().unwrap_or("-"))
             }
             Event::StepOutput { line, .. } => format!("  {line}"),
+            // How busy the box is matters to no test.
+            Event::Waiting { .. } => return,
             Event::StepFinished {
                 outcome: Outcome::Done,
                 ..

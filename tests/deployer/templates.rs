@@ -139,6 +139,7 @@ impl World {
             secrets: &self.secrets,
             choices: &self.choices,
             artifacts: &self.artifacts,
+            ipv6: false,
         }
     }
 

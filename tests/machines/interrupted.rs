@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::deployer_command::{Deployer, subtest};
-use crate::support::may_run;
+use crate::support::{may_run, succeed};
 use crate::watch::{Documents, restarted, units, whole_run};
 
 /// All roles on one machine, with `count` events and more keys.
@@ -45,8 +45,53 @@ fn what_is_killed_or_stopped_is_finished_by_the_next() {
         up.finish().code(130).says(&["goes on from here"]);
         deployer.run(&["up"]).code(0);
         deployer.run(&["up"]).code(0).says(&["nothing to do"]);
-        deployer.teardown();
+        subtest("a lost receipt", || a_lost_receipt(&deployer));
+        subtest("the box's own packet filter", || {
+            the_boxs_own_packet_filter(&deployer);
+        });
     });
+}
+
+/// T14: what looks like a first `up` says that a deployment of the same name lives.
+fn a_lost_receipt(deployer: &Deployer) {
+    let elsewhere = deployer.beside(true, "nodes: { vm1: {} }\n");
+    let id = deployer.id();
+    let words = format!("deployer teardown --cloud local --id {id}");
+    elsewhere
+        .run(&["up"])
+        .code(0)
+        .says(&["has a deployment called", &words]);
+    elsewhere.run(&["up"]).code(0).never_says(&[&words]);
+    elsewhere.teardown();
+}
+
+/// L5: what drops the packets of a deployment's bridge is found, and marked rules let them through; others' rules stay.
+fn the_boxs_own_packet_filter(deployer: &Deployer) {
+    let id = deployer.id();
+    let (table, bridge) = (format!("foreign-{id}"), format!("dp-{id}"));
+    let rules = format!(
+        "add table inet {table}; add chain inet {table} forward {{ type filter hook forward priority 0; policy accept; }}; \
+         add rule inet {table} forward iifname \"{bridge}\" drop; add rule inet {table} forward oifname \"{bridge}\" drop"
+    );
+    succeed("nft", &[&rules]);
+    let chain = || succeed("nft", &["list", "chain", "inet", &table, "forward"]);
+    let chain_words = format!("table inet {table}, chain forward");
+    let plan = deployer.run(&["plan"]).code(2);
+    plan.says(&["let it through the box's packet filter", &chain_words]);
+    deployer.run(&["up"]).code(0).says(&[&chain_words]);
+    let mark = format!("comment \"deployer-{id}\"");
+    assert_eq!(chain().matches(&mark).count(), 2, "{}", chain());
+    deployer.run(&["plan"]).code(0);
+    // Somebody took one away.
+    succeed("nft", &["flush", "chain", "inet", &table, "forward"]);
+    deployer.run(&["plan"]).code(0);
+    succeed("nft", &[&rules]);
+    deployer.run(&["up"]).code(0);
+    assert_eq!(chain().matches(&mark).count(), 2, "{}", chain());
+    deployer.teardown();
+    assert!(!chain().contains("deployer-"), "{}", chain());
+    assert_eq!(chain().matches("drop").count(), 2, "{}", chain());
+    succeed("nft", &["delete", "table", "inet", &table]);
 }
 
 /// Each run goes on where the one before was killed; the kills fall on machines, files, archives, services and topics.
@@ -90,7 +135,20 @@ fn a_first_up_killed_again_and_again(deployer: &Deployer) {
         1,
     );
     deployer.run(&["up"]).code(0).says(&["nothing to do"]);
+    // What only looks leaves the files that `up` writes under its lock alone (B13).
+    let configuration = deployer.receipt_path().with_file_name("ssh_config");
+    let text = std::fs::read_to_string(&configuration).expect("a configuration") + "# mine\n";
+    std::fs::write(&configuration, &text).expect("written");
+    for verb in ["status", "plan", "logs"] {
+        deployer.run(&[verb]);
+    }
+    let now = std::fs::read_to_string(&configuration).expect("a configuration");
+    assert_eq!(now, text);
     deployer.run(&["status"]).code(0);
+    deployer
+        .run(&["open", "kafka", "--port", "19092"])
+        .code(64)
+        .says(&["brokers send each client to port 9092", "leave --port out"]);
 }
 
 fn ctrl_c_between_steps(deployer: &Deployer) {
@@ -103,6 +161,11 @@ fn ctrl_c_between_steps(deployer: &Deployer) {
         .code(130)
         .says(&["stopped", "deployer up goes on from here"]);
     assert_eq!(units(deployer), before);
+    // Half of an `up` is no ground for a new run (T16).
+    deployer
+        .run(&["produce"])
+        .code(1)
+        .says(&["did not come to its end", "deployer up finishes it"]);
     deployer.run(&["up"]).code(0).says(&["proven"]);
     let restarted = restarted(&before, &units(deployer));
     assert_eq!(restarted.into_iter().collect::<Vec<_>>(), ["vm1 kafka"]);
@@ -139,7 +202,17 @@ fn two_at_the_same_time(deployer: &Deployer) {
         .run(&["teardown", "--yes"])
         .code(1)
         .says(&["is in use by process"]);
+    deployer
+        .run(&["produce"])
+        .code(1)
+        .says(&["is in use by process"]);
     one.finish().code(0);
+    deployer.run(&["produce"]).code(0);
+    let state = "/var/lib/deployer/*/producer/state.json";
+    let command = format!("stat -c %U {state}");
+    let owner = deployer.on("vm1", &["sh", "-c", &command]);
+    assert_ne!(owner.trim(), "root", "what a run writes is the service's");
+    deployer.run(&["up"]).code(0).says(&["nothing to do"]);
 }
 
 fn a_killed_teardown(deployer: &Deployer) {

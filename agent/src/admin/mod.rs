@@ -1,5 +1,6 @@
 //! The calls the deployer makes on the consumer's node: each asks or prepares Kafka and `CouchDB`, and answers in JSON.
 
+mod aloud;
 pub mod await_canaries;
 pub mod couchdb_setup;
 pub mod dead_letters;

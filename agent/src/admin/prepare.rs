@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::AdminError;
+use super::aloud::aloud;
 use super::couchdb_setup::{self, Credentials};
 use super::in_sync::wait_for;
 use super::metadata::{Cluster, client};
@@ -51,7 +52,8 @@ pub async fn prepare(config: &ConsumerConfig, request: &Request) -> Result<Repor
                     .iter()
                     .flat_map(|topic| [topic.database.clone(), topic.dead_letters()])
                     .collect();
-                couchdb_setup::prepare(&server, credentials, &names, deadline).await
+                let setup = couchdb_setup::prepare(&server, credentials, &names, deadline);
+                aloud("CouchDB, its databases and users", setup).await
             }
             None => Ok(Vec::new()),
         }
@@ -74,17 +76,18 @@ async fn prepare_topics(
         }
     };
     let client = client(config)?;
-    let (cluster, missing) = wait_for(&client, deadline, |cluster| {
+    let brokers = wait_for(&client, deadline, |cluster| {
         cluster.missing(request.brokers, |_| false)
-    })
-    .await;
+    });
+    let (cluster, missing) = aloud("Kafka's brokers", brokers).await;
     if !missing.is_empty() {
         return Err(timeout("Kafka")(missing));
     }
-    let prepared = Topics::new(&Connection::of_consumer(config)?, deadline)?
-        .prepare(&request.topics, &cluster)
-        .await?;
-    let (_, missing) = wait_for(&client, deadline, |cluster| unready(cluster, request)).await;
+    let topics = Topics::new(&Connection::of_consumer(config)?, deadline)?;
+    let preparing = topics.prepare(&request.topics, &cluster);
+    let prepared = aloud("Kafka's controller, which makes topics", preparing).await?;
+    let whole = wait_for(&client, deadline, |cluster| unready(cluster, request));
+    let (_, missing) = aloud("a whole copy of every topic", whole).await;
     if missing.is_empty() {
         Ok(prepared)
     } else {

@@ -17,8 +17,9 @@ use crate::backoff::Backoff;
 use crate::command::chain;
 use crate::kafka::{Connection, Logging};
 
-/// How long Kafka may take for one change.
-const CHANGE: Duration = Duration::from_secs(10);
+/// How long Kafka may take to answer for one change. Then it is asked again, which is quicker than to wait where a controller
+/// that has just begun lost the question, and does no harm where it only takes its time.
+const CHANGE: Duration = Duration::from_secs(4);
 
 /// A topic as it is wanted.
 #[derive(Debug, Clone, Deserialize)]

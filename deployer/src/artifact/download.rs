@@ -30,7 +30,8 @@ impl Default for Deadlines {
         Self {
             connect: Duration::from_secs(3),
             stall: Duration::from_secs(20),
-            total: Duration::from_mins(20),
+            // What comes may take as long as the line is slow.
+            total: Duration::from_hours(24),
         }
     }
 }

@@ -138,8 +138,8 @@ pub(crate) async fn resolve(
     let name = line.unwrap_or(&access.address).trim();
     let refuse = |why: String| {
         CloudError::Refused(format!(
-            "{node}: `{name}` has no address other nodes could use ({why}): give the node a `private_address` or a \
-             `public_address`"
+            "{node}: the name `{name}` does not resolve ({why}): mend its `address`, or, where only ssh knows the way, give the \
+             node a `private_address` or a `public_address`, too"
         ))
     };
     let port = access.port.unwrap_or(22);
@@ -299,8 +299,8 @@ mod tests {
             .expect_err("unknown");
         let message = error.to_string();
         assert!(
-            message.starts_with("a: `no-such-host.invalid` has no address")
-                && message.ends_with("give the node a `private_address` or a `public_address`"),
+            message.starts_with("a: the name `no-such-host.invalid` does not resolve")
+                && message.contains("mend its `address`"),
             "{message}"
         );
         let error = machines(&[], &wanted(&["a"])).await.expect_err("not named");

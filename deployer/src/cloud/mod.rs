@@ -172,6 +172,11 @@ pub trait Cloud: Send + Sync {
     /// Looks at what is there with this id and says what would have to be done. Changes nothing.
     async fn plan(&self, wanted: &Wanted) -> Result<CloudPlan, CloudError>;
 
+    /// Whether its steps need root on this box.
+    fn needs_root(&self) -> bool {
+        false
+    }
+
     /// Does one step. Doing it twice is doing it once.
     async fn apply(
         &self,

@@ -8,9 +8,10 @@ use crate::cloud::aws::Aws;
 use crate::cloud::finding::Finding;
 use crate::component;
 use crate::error::CommandError;
+use crate::firewall;
 use crate::preflight::{self, AgentNeeds};
 use crate::report::Reporter;
-use crate::topology::CloudName;
+use crate::topology::{CloudName, Node};
 
 use super::clouds;
 use super::draft::Draft;
@@ -184,5 +185,30 @@ pub fn obstacles(draft: &Draft, seen: &Look) -> Vec<preflight::Obstacle> {
             preflight::obstacles(node, &system, agents, draft.couchdb())
         })
         .chain(preflight::lost_ways(&draft.topology, &seen.machines))
+        .chain(closed_ports(draft, seen))
         .collect()
+}
+
+/// What packet filters of the nodes close, other than ours.
+fn closed_ports(draft: &Draft, seen: &Look) -> Vec<preflight::Obstacle> {
+    let table = firewall::table(&draft.topology.name);
+    let nodes = draft.topology.nodes.values();
+    let known = nodes.filter_map(|node| {
+        let (facts, machine) = (seen.facts.get(&node.name)?, seen.machines.get(&node.name)?);
+        let address = |other: &Node| {
+            let address = seen.machines.get(&other.name)?.address_seen_from(machine)?;
+            Some((other.name.clone(), address))
+        };
+        let ways = preflight::ways_in(node, &draft.topology).into_iter();
+        let ways =
+            ways.map(|(port, others)| (port, others.into_iter().filter_map(address).collect()));
+        let filters = &facts.system.filters;
+        Some(preflight::closed_ports(
+            &node.name,
+            filters,
+            &table,
+            &ways.collect(),
+        ))
+    });
+    known.flatten().collect()
 }

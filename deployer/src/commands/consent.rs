@@ -10,7 +10,7 @@ use crate::cloud::chameleon::operation as chameleon;
 use crate::cloud::{CloudPlan, CloudStep, Operation};
 use crate::error::CommandError;
 use crate::receipt::Receipt;
-use crate::report::{Event, Reporter};
+use crate::report::{Event, Question, Reporter};
 use crate::topology::{CloudName, OnTtl};
 
 use super::draft::Draft;
@@ -19,7 +19,7 @@ use super::look::Look;
 use super::plan::text;
 
 /// Asks a yes-or-no question on the terminal; `yes` answers it beforehand. Without a terminal it is refused.
-pub fn confirm(question: &str, yes: bool) -> Result<(), CommandError> {
+pub fn confirm(question: &str, yes: bool, reporter: &dyn Reporter) -> Result<(), CommandError> {
     if yes {
         return Ok(());
     }
@@ -30,6 +30,7 @@ pub fn confirm(question: &str, yes: bool) -> Result<(), CommandError> {
         ))
         .hint("say --yes if that is what you want"));
     }
+    let _nothing_is_drawn = Question::begin(reporter);
     write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush())?;
     let mut answer = String::new();
     stdin.lock().read_line(&mut answer)?;
@@ -69,28 +70,33 @@ pub fn consent(
     if !refused.is_empty() {
         return Err(refusal(&refused));
     }
-    let losses = seen.losses();
-    if !losses.is_empty() {
-        let list: String = losses.iter().map(|loss| format!("\n    {loss}")).collect();
-        return confirm(&format!("This data is lost:{list}\nGo on?"), options.yes);
-    }
-    if let Some(question) = costs(draft, seen) {
-        return confirm(&question, options.yes);
-    }
     let other = before.is_some_and(|before| {
         before.inventory != draft.source.text && !before.inventory.is_empty()
     });
-    if other {
-        let question = format!(
-            "The inventory of {} is another than at the last up. Change it as shown?",
-            draft.topology.name
-        );
-        return confirm(&question, options.yes);
+    match question(
+        &draft.topology.name,
+        &seen.losses(),
+        costs(draft, seen),
+        other,
+    ) {
+        Some(question) => confirm(&question, options.yes, reporter),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-/// The question before machines run that somebody pays for: how many, and for how long.
+/// All that the user must decide, as one question; `None`: nothing.
+fn question(name: &str, losses: &[String], costs: Option<String>, other: bool) -> Option<String> {
+    let lost = (!losses.is_empty()).then(|| {
+        let list: String = losses.iter().map(|loss| format!("\n    {loss}")).collect();
+        format!("This data is lost:{list}")
+    });
+    let other = other
+        .then(|| format!("The inventory of {name} is another than at the last up, which changes what is shown above."));
+    let parts: Vec<String> = [lost, costs, other].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("{}\nGo on?", parts.join("\n")))
+}
+
+/// What is said before machines run that somebody pays for: how many, and for how long.
 fn costs(draft: &Draft, seen: &Look) -> Option<String> {
     seen.clouds
         .iter()
@@ -113,15 +119,13 @@ fn cost(draft: &Draft, name: CloudName, plan: &CloudPlan) -> Option<String> {
     let remarks: String = plan
         .remarks
         .iter()
-        .map(|remark| format!("    {remark}\n"))
+        .map(|remark| format!("\n    {remark}"))
         .collect();
     let words = match name {
         CloudName::Chameleon => on_chameleon(plan.expires),
         _ => on_aws(draft, plan.expires),
     };
-    Some(format!(
-        "{count} {machines} will run on {words}\n{remarks}Go on?"
-    ))
+    Some(format!("{count} {machines} will run on {words}{remarks}"))
 }
 
 fn on_aws(draft: &Draft, end: Option<Timestamp>) -> String {
@@ -169,4 +173,30 @@ pub fn refusal(refused: &[String]) -> CommandError {
         "if that is what you want: deployer up {}",
         flags.join(" ")
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::question;
+
+    #[test]
+    fn one_question_names_all_that_is_to_be_decided() {
+        assert_eq!(question("x", &[], None, false), None);
+        let losses = ["vm3: all documents".to_owned()];
+        let cost = "2 machines will run on AWS".to_owned();
+        let asked = question("x", &losses, Some(cost), true).expect("a question");
+        for part in [
+            "vm3: all documents",
+            "will run on AWS",
+            "The inventory of x is another",
+        ] {
+            assert!(asked.contains(part), "`{part}` is missing: {asked}");
+        }
+        assert_eq!(asked.matches("Go on?").count(), 1, "{asked}");
+        let alone = question("x", &[], None, true).expect("a question");
+        assert!(
+            !alone.contains("lost") && alone.ends_with("Go on?"),
+            "{alone}"
+        );
+    }
 }

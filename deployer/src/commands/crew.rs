@@ -8,9 +8,11 @@ use futures_util::future::join_all;
 
 use crate::error::CommandError;
 use crate::host::{Connector, Host, HostError};
-use crate::machine::Machine;
-use crate::report::{Event, Outcome, Reporter};
+use crate::machine::{Access, Machine};
+use crate::report::{self, Event, Outcome, Reporter};
 use crate::run::apply::{Hands, Relays};
+
+use super::root;
 
 /// How long a machine that should be running may take to answer.
 pub const PATIENCE_FOR_RUNNING: Duration = Duration::from_secs(10);
@@ -33,6 +35,17 @@ impl Crew {
         patience: Duration,
         reporter: &dyn Reporter,
     ) -> Self {
+        let here = machines
+            .values()
+            .find(|machine| machine.access == Access::Here);
+        let root = match here {
+            Some(machine) => {
+                let purpose = format!("work on {}, which is this box", machine.node);
+                root::ensure(&purpose, reporter).await
+            }
+            None => Ok(()),
+        };
+        let root = &root;
         let attempts = machines.values().map(|machine| async move {
             let started = std::time::Instant::now();
             let node = machine.node.clone();
@@ -42,7 +55,16 @@ impl Crew {
                     line: line.into(),
                 });
             };
-            let result = connector.connect(machine, patience, &progress).await;
+            let result = match root {
+                Err(refused) if machine.access == Access::Here => Err(HostError::Sudo {
+                    node: node.clone(),
+                    detail: refused.cause.to_string(),
+                }),
+                _ => {
+                    let connecting = connector.connect(machine, patience, &progress);
+                    report::aloud(reporter, Some(&node), "connect", connecting).await
+                }
+            };
             if let Err(error) = &result {
                 reporter.event(&Event::StepFinished {
                     node: Some(machine.node.clone()),
@@ -137,6 +159,9 @@ fn hint(node: &str, reason: &HostError) -> String {
         HostError::Refused { .. } => {
             format!("{node}: is its sshd running? The other nodes were not touched")
         }
+        HostError::Name { .. } => {
+            format!("{node}: mend its `address`, or the name in your ssh configuration")
+        }
         HostError::Timeout { .. } => {
             format!("{node}: is it powered on, and does a firewall let this box in?")
         }
@@ -151,7 +176,10 @@ fn hint(node: &str, reason: &HostError) -> String {
             )
         }
         HostError::Login { .. } => {
-            format!("{node}: check `user:` and `key:`; `ssh-add -l` lists the keys of your agent")
+            format!(
+                "{node}: check `user:` and `key:`; a key with a passphrase must be in your agent (`ssh-add KEY`; `ssh-add -l` \
+                 lists what is there)"
+            )
         }
         HostError::Sudo { .. } => {
             format!("{node}: give the login user passwordless sudo, or log in as root")
@@ -160,6 +188,11 @@ fn hint(node: &str, reason: &HostError) -> String {
             format!(
                 "{node}: what does `ssh HOST true` say? A start-up file of that login (~/.bashrc, ~/.zshrc, ~/.cshrc) may `exec` or `exit` \
                  only in a terminal, and its shell must be one that takes commands"
+            )
+        }
+        HostError::Jump { gate, .. } => {
+            format!(
+                "{node}: see to it that you can log in to {gate} and that it forwards (`AllowTcpForwarding yes` in its sshd_config)"
             )
         }
         HostError::NoAnswer { .. }

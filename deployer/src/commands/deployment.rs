@@ -96,7 +96,7 @@ impl Deployment {
     /// The ways to the machines.
     pub fn connector(&self, environment: &Environment) -> Result<Connector, CommandError> {
         let runtime = environment.runtime_dir.as_deref();
-        Ok(Connector::new(
+        Ok(Connector::reading(
             &self.machines(),
             &self.entry.directory,
             runtime,

@@ -261,6 +261,7 @@ impl Draft {
             secrets: &self.secrets,
             choices: &self.receipt.choices,
             artifacts: &self.artifacts,
+            ipv6: false,
         }
     }
 
@@ -270,7 +271,14 @@ impl Draft {
         machines: &BTreeMap<String, Machine>,
         ends: &Ends,
     ) -> Result<Desired, CommandError> {
-        let context = self.context();
+        let addresses = |machine: &Machine| {
+            let own = machine.networks.values().chain(&machine.public);
+            own.copied().any(|address| address.is_ipv6())
+        };
+        let context = Context {
+            ipv6: machines.values().any(addresses),
+            ..self.context()
+        };
         let mut common = Common::default();
         for node in self.topology.nodes.values() {
             common

@@ -3,8 +3,8 @@
 use crate::error::CommandError;
 use crate::run::Failures;
 
-/// The error that stands for all failed steps of a run.
-pub fn failed(failures: &Failures) -> CommandError {
+/// The error that stands for all failed steps of a run of `verb`. What failed once fails again until it is mended.
+pub fn failed(failures: &Failures, verb: &str) -> CommandError {
     let blocks: Vec<String> = failures
         .iter()
         .map(|(node, (words, error))| format!("{node}: {words}: {}", chain(error)))
@@ -13,7 +13,14 @@ pub fn failed(failures: &Failures) -> CommandError {
     for node in failures.keys() {
         error = error.hint(format!("deployer logs {node}"));
     }
-    error.hint("deployer up goes on from here; deployer teardown takes all away")
+    let or = if verb == "up" {
+        "; deployer teardown takes all away"
+    } else {
+        ""
+    };
+    error.hint(format!(
+        "once that is mended, deployer {verb} goes on from here{or}"
+    ))
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -22,7 +22,8 @@ pub fn check(inventory: &Inventory, topology: &Topology, home: &Path) -> Result<
         Some((&node.name, access.key.as_deref()?))
     });
     let problems = keys.filter_map(|(node, key)| {
-        let (message, hint) = fault(&expanded(key, home))?;
+        let path = expanded(key, home);
+        let (message, hint) = fault(&path).or_else(|| locked(&path, home))?;
         let key = format!("clouds.existing.hosts.{node}.key");
         Some(inventory.problem(key, message, hint))
     });
@@ -59,12 +60,103 @@ fn fault(path: &Path) -> Option<Fault> {
     })
 }
 
+/// A key that somebody would have to open by its passphrase, and that no agent holds open: nobody is asked while hosts are
+/// worked on.
+fn locked(path: &Path, home: &Path) -> Option<Fault> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let public = needs_passphrase(&text, || {
+        std::fs::read_to_string(format!("{}.pub", path.display())).ok()
+    })?;
+    // Another agent than the usual one, or a key ring: only ssh knows.
+    let configuration = std::fs::read_to_string(home.join(".ssh/config")).unwrap_or_default();
+    let configuration = configuration.to_lowercase();
+    if ["identityagent", "usekeychain"]
+        .iter()
+        .any(|key| configuration.contains(key))
+    {
+        return None;
+    }
+    let (status, held) = agent();
+    if !public.is_empty() && held.contains(&public) {
+        return None;
+    }
+    let shown = path.display();
+    let why = if status == Some(1) || status == Some(0) {
+        "your agent does not hold it"
+    } else {
+        "no agent runs"
+    };
+    let start = if why == "no agent runs" {
+        "eval \"$(ssh-agent)\"; "
+    } else {
+        ""
+    };
+    Some((
+        format!("{shown} has a passphrase, and {why}"),
+        Some(format!("{start}ssh-add {shown}")),
+    ))
+}
+
+/// The public half, as agents list it, of a private key that has a passphrase; empty where it is not known. `None`: it has none.
+fn needs_passphrase(text: &str, public: impl Fn() -> Option<String>) -> Option<String> {
+    let of_file = || {
+        let line = public().unwrap_or_default();
+        line.split_whitespace()
+            .nth(1)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    if let Ok(key) = ssh_key::PrivateKey::from_openssh(text) {
+        let line = key.public_key().to_openssh().unwrap_or_default();
+        let data = line.split_whitespace().nth(1).map(str::to_owned);
+        return key.is_encrypted().then(|| data.unwrap_or_else(of_file));
+    }
+    // The older formats say it in their heads.
+    let head = text.lines().take(3).any(|line| line.contains("ENCRYPTED"));
+    head.then(of_file)
+}
+
+/// How `ssh-add` ended (0: there are keys, 1: there is none, 2: there is no agent), and the keys it lists.
+fn agent() -> (Option<i32>, String) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "ssh's agent is asked by ssh's own program"
+    )]
+    let listed = std::process::Command::new("ssh-add").arg("-L").output();
+    listed.map_or((None, String::new()), |output| {
+        let keys = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), keys)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
 
-    use super::{expanded, fault};
+    use ssh_key::rand_core::OsRng;
+
+    use super::{expanded, fault, needs_passphrase};
+
+    #[test]
+    fn a_passphrase_is_seen_in_each_format() {
+        let sealed = include_str!("../../../tests/fixtures/keys/sealed");
+        let open = ssh_key::PrivateKey::random(&mut OsRng, ssh_key::Algorithm::Ed25519);
+        let open = open.and_then(|key| key.to_openssh(ssh_key::LineEnding::LF));
+        let open = open.expect("a key");
+        let public = needs_passphrase(sealed, || None).expect("a passphrase");
+        assert!(public.starts_with("AAAAC3NzaC1lZDI1NTE5"), "{public}");
+        assert_eq!(needs_passphrase(&open, || None), None);
+        let beside = || Some("ssh-rsa AAAAB3 me".to_owned());
+        let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: x\n";
+        assert_eq!(needs_passphrase(old, beside).as_deref(), Some("AAAAB3"));
+        let new = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nx\n";
+        assert_eq!(needs_passphrase(new, || None).as_deref(), Some(""));
+        assert_eq!(
+            needs_passphrase("-----BEGIN RSA PRIVATE KEY-----\nx\n", || None),
+            None
+        );
+    }
 
     #[test]
     fn only_a_private_file_will_do() {

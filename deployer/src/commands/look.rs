@@ -15,7 +15,8 @@ use crate::facts::{Facts, Query, System};
 use crate::host::{Connector, HostError};
 use crate::machine::Machine;
 use crate::plan::{self, Desired, Plan, Situation};
-use crate::report::{Event, Reporter};
+use crate::preflight::{self, Obstacle};
+use crate::report::{Event, Reporter, aloud};
 use crate::run::Executor as _;
 use crate::topology::CloudName;
 
@@ -66,6 +67,8 @@ pub struct Viewpoint<'a> {
     pub reporter: &'a dyn Reporter,
     /// How long a machine may take to answer.
     pub patience: Duration,
+    /// The directory is locked for us.
+    pub locked: bool,
 }
 
 /// Where to look from without a journal: the deployment's directory and keys, or before the first `up` an empty one and none.
@@ -106,6 +109,7 @@ impl Lookout {
             environment,
             reporter,
             patience: PATIENCE_FOR_RUNNING,
+            locked: false,
         }
     }
 }
@@ -119,8 +123,14 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
             machines.insert(machine.node.clone(), machine.clone());
         }
     }
+    none_of(&preflight::mistaken_addresses(&machines))?;
     let environment = viewpoint.environment;
-    let connector = Connector::new(
+    let prepare = if viewpoint.locked {
+        Connector::new
+    } else {
+        Connector::reading
+    };
+    let connector = prepare(
         &machines,
         viewpoint.directory,
         environment.runtime_dir.as_deref(),
@@ -139,7 +149,9 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
 
     let ends = ends(&clouds);
     let desired = draft.desired(&machines, &ends)?;
-    let facts = ask(&crew, &desired, &machines).await?;
+    let facts = ask(&crew, &desired, &machines, viewpoint.reporter).await?;
+    let identities = facts.iter().map(|(node, facts)| (node, &facts.identity));
+    none_of(&preflight::same_machines(identities))?;
     let orphans: BTreeSet<String> = clouds
         .iter()
         .flat_map(|look| look.plan.orphans.clone())
@@ -200,6 +212,18 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
     })
 }
 
+/// Refuses what the inventory says of hosts and cannot be so.
+fn none_of(obstacles: &[Obstacle]) -> Result<(), CommandError> {
+    if obstacles.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = obstacles.iter().map(ToString::to_string).collect();
+    Err(CommandError::usage(format!(
+        "the hosts are not as the inventory says; nothing was changed:\n    {}",
+        lines.join("\n    ")
+    )))
+}
+
 async fn look_at_clouds(
     draft: &Draft,
     viewpoint: &Viewpoint<'_>,
@@ -240,7 +264,11 @@ async fn look_at_clouds(
         }
         looks.push((name, cloud, wanted));
     }
-    let plans = join_all(looks.iter().map(|(_, cloud, wanted)| cloud.plan(wanted))).await;
+    let plans = join_all(looks.iter().map(|(name, cloud, wanted)| async move {
+        let words = format!("look at what is there on {name}");
+        aloud(viewpoint.reporter, None, &words, cloud.plan(wanted)).await
+    }))
+    .await;
     let looks = looks.into_iter().zip(plans);
     looks
         .map(|((name, cloud, wanted), plan)| {
@@ -258,15 +286,20 @@ async fn ask(
     crew: &Crew,
     desired: &Desired,
     machines: &BTreeMap<String, Machine>,
+    reporter: &dyn Reporter,
 ) -> Result<BTreeMap<String, Facts>, CommandError> {
     let queries = plan::queries(desired);
     let asked = queries
         .iter()
         .filter(|(node, _)| machines.contains_key(*node));
-    let answers =
-        join_all(asked.map(|(node, query)| async move {
-            (node.clone(), crew.hands().ask(node, query).await)
-        }));
+    let answers = join_all(asked.map(|(node, query)| async move {
+        let asking = crew.hands().ask(node, query);
+        let words = "ask how it is";
+        (
+            node.clone(),
+            aloud(reporter, Some(node), words, asking).await,
+        )
+    }));
     let mut facts = BTreeMap::new();
     let mut failures = BTreeMap::new();
     for (node, answer) in answers.await {

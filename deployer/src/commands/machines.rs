@@ -10,9 +10,9 @@ use crate::run::journal::Journal;
 use crate::run::runner::Stop;
 
 use super::draft::Draft;
-use super::look::Look;
+use super::look::{CloudLook, Look};
 use super::record::intend;
-use super::{clouds, steps};
+use super::{clouds, root, steps};
 
 /// Gets what the box lacks, after saying so.
 pub async fn provide(
@@ -43,8 +43,20 @@ pub async fn provide(
                 "this box lacks {}: installing by apt",
                 packages.join(", ")
             )));
+            if cloud.needs_root() {
+                root::ensure("install them", reporter).await?;
+            }
             cloud.provide(&by_apt, &clouds::Shown(reporter)).await?;
         }
+    }
+    Ok(())
+}
+
+/// Makes sure of root on this box for the steps of clouds that need it.
+pub async fn authorize(seen: &Look, reporter: &dyn Reporter) -> Result<(), CommandError> {
+    let needs = |look: &&CloudLook| look.cloud.needs_root() && !look.plan.steps.is_empty();
+    if seen.clouds.iter().any(|look| needs(&look)) {
+        root::ensure("make its machines", reporter).await?;
     }
     Ok(())
 }

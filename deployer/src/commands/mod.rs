@@ -39,6 +39,7 @@ pub mod login_keys;
 pub mod logs;
 pub mod look;
 pub mod machines;
+pub mod namesakes;
 pub mod open;
 pub mod outside;
 pub mod pipeline_tool;
@@ -46,6 +47,7 @@ pub mod plan;
 pub mod produce;
 pub mod record;
 pub mod render;
+pub mod root;
 pub mod ssh;
 pub mod status;
 pub mod status_report;
@@ -76,7 +78,7 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
     }
     let environment = &environment;
     match &cli.verb {
-        Verb::Up(options) => up::run(options, environment, reporter, out).await,
+        Verb::Up(options) => Box::pin(up::run(options, environment, reporter, out)).await,
         Verb::Plan(options) => plan::run(options, environment, reporter, out).await,
         Verb::Status(options) => status::run(options, environment, reporter, out).await,
         Verb::Verify(options) => verify::run(options, environment, reporter, out).await,

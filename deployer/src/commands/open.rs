@@ -30,6 +30,12 @@ pub async fn run(
         Service::Couchdb => (Role::Couchdb, topology.couchdb.port),
         Service::Kafka => (Role::Kafka, topology.kafka.port),
     };
+    if options.service == Service::Kafka && options.port.is_some_and(|own| own != port) {
+        return Err(CommandError::usage(format!(
+            "--port: brokers send each client to port {port}, so a tunnel at another port leads nowhere"
+        ))
+        .hint("leave --port out: each broker gets a loopback address of its own, where that port is seldom taken"));
+    }
     let forwards: Vec<Forward> = topology
         .nodes_with(role)
         .enumerate()
@@ -106,7 +112,7 @@ pub async fn run(
             }
             writeln!(
                 out,
-                "then: bootstrap servers {}",
+                "then: bootstrap servers {}, for as long as this runs; take the lines out again afterwards",
                 topology.kafka_bootstrap()
             )?;
         }
@@ -123,8 +129,11 @@ pub async fn run(
     }
     tokio::select! {
         ((node, status), _, _) = futures_util::future::select_all(ends) => {
-            Err(CommandError::failed(format!("the tunnel to {node} ended: {}", status?))
-                .hint("is the local port taken? choose another with --port"))
+            let hint = match options.service {
+                Service::Couchdb => "is the local port taken? choose another with --port",
+                Service::Kafka => "is the local port taken (`ss -tlnp`), perhaps by another `deployer open kafka`?",
+            };
+            Err(CommandError::failed(format!("the tunnel to {node} ended: {}", status?)).hint(hint))
         }
         _ = tokio::signal::ctrl_c() => Ok(0),
     }

@@ -48,10 +48,10 @@ pub async fn run(
     let lookout = Lookout::of(&draft)?;
     let viewpoint = lookout.viewpoint(&options.change, environment, reporter);
     let mut seen = look(&mut draft, &viewpoint).await?;
-    if !seen.plan.is_empty() {
+    let settled = seen.is_settled();
+    if !settled {
         check_nodes(&draft, &mut seen).await?;
     }
-    let settled = seen.is_settled();
     if options.json {
         let machines = seen
             .clouds

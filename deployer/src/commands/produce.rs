@@ -10,11 +10,12 @@ use crate::component::{self, producer};
 use crate::error::CommandError;
 use crate::host::{Command, Host, Input};
 use crate::report::{Event, Outcome, Reporter};
+use crate::run::journal::{Journal, Mode};
 use crate::topology::Role;
 
 use super::crew::PATIENCE_FOR_RUNNING;
 use super::deployment::Deployment;
-use super::wait;
+use super::{target, wait};
 
 /// Stops each service, marks its state so that the next start is a new run, and starts it again. A kill in between leaves a
 /// stopped producer, which `up` starts.
@@ -23,7 +24,18 @@ pub async fn run(
     environment: &Environment,
     reporter: &dyn Reporter,
 ) -> Result<u8, CommandError> {
-    let deployment = Deployment::find(&options.target, environment)?;
+    // Nobody else may be at work on it, and the last one must have finished: a run that begins in between is neither.
+    let entry = target::existing(&options.target, environment)?;
+    let state_dir = target::state_dir(&options.target, environment);
+    let journal = Journal::open(&state_dir, &entry.name, &entry.cloud, Mode::Existing)?;
+    if journal.receipt().unproven {
+        return Err(CommandError::failed(format!(
+            "the last `up` of {} did not come to its end, so nothing was started",
+            entry.name
+        ))
+        .hint("deployer up finishes it"));
+    }
+    let deployment = Deployment::open(entry)?;
     let topology = &deployment.topology;
     let all: Vec<&str> = component::producers(topology)
         .map(|node| node.name.as_str())
@@ -44,6 +56,9 @@ pub async fn run(
             named.collect::<String>()
         )));
     }
+    if options.wait {
+        wait::require_end(topology, &clients)?;
+    }
     let nodes: Vec<&str> = match topology.pipeline_node() {
         Some(node) if options.wait => clients
             .iter()
@@ -60,10 +75,13 @@ pub async fn run(
             reporter,
         )
         .await?;
-    let unit = Place::new(topology, Role::Producer).unit();
+    let place = Place::new(topology, Role::Producer);
+    let unit = place.unit();
+    let user = place.user();
     let tools = producer::tools(topology);
     try_join_all(clients.iter().map(|client| {
         let (crew, unit, tool) = (&crew, unit.as_str(), &tools[*client]);
+        let user = user.as_str();
         async move {
             let started = std::time::Instant::now();
             let words = "start a new run".to_owned();
@@ -73,13 +91,17 @@ pub async fn run(
             });
             let host = crew.host(client)?;
             run_there(client, host, "systemctl", &["stop", unit]).await?;
-            run_there(
-                client,
-                host,
+            // As the service itself: what it writes must be its own.
+            let new_run = [
+                "-u",
+                user,
+                "--",
                 &tool.program,
-                &["--config", &tool.config, "new-run"],
-            )
-            .await?;
+                "--config",
+                &tool.config,
+                "new-run",
+            ];
+            run_there(client, host, "runuser", &new_run).await?;
             run_there(client, host, "systemctl", &["start", unit]).await?;
             reporter.event(&Event::StepFinished {
                 node: Some((*client).into()),

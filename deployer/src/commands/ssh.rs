@@ -15,6 +15,8 @@ pub async fn run(options: &Ssh, environment: &Environment) -> Result<u8, Command
     let deployment = Deployment::find(&options.target, environment)?;
     let node = &deployment.node(&options.node)?.name;
     let machine = deployment.machine(node)?;
+    // ssh reads the connector's files when it begins.
+    let connector = deployment.connector(environment)?;
     let mut command = match &machine.access {
         Access::Here => {
             if options.command.is_empty() {
@@ -25,7 +27,6 @@ pub async fn run(options: &Ssh, environment: &Environment) -> Result<u8, Command
             program("sh", &["-c".into(), shell_text(&options.command)])
         }
         Access::Ssh(_) => {
-            let connector = deployment.connector(environment)?;
             let mut arguments = ssh_arguments(&connector, node)?;
             if !options.command.is_empty() {
                 arguments.push(shell_text(&options.command));

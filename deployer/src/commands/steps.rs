@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use crate::cloud::{Applied, Cloud, CloudStep, Notes, Wanted};
 use crate::error::CommandError;
-use crate::report::{Event, Outcome, Reporter};
+use crate::report::{Event, Outcome, Reporter, aloud};
 use crate::run::runner::Stop;
 
 use super::clouds::Shown;
@@ -77,7 +77,9 @@ async fn one(
         node: node.clone(),
         words: words.clone(),
     });
-    let result = match cloud.apply(wanted, step, notes, &Shown(reporter)).await {
+    let shown = Shown(reporter);
+    let applying = cloud.apply(wanted, step, notes, &shown);
+    let result = match aloud(reporter, node.as_deref(), &words, applying).await {
         Ok(applied) => record(applied),
         Err(error) => Err(error.into()),
     };

@@ -18,7 +18,7 @@ use super::deployment::Deployment;
 use super::doomed::{Doomed, find};
 use super::export::export;
 use super::user_hosts::{Cleaned, clean, hosts_of_the_user};
-use super::{clouds, steps, target};
+use super::{clouds, root, steps, target};
 
 /// Takes it away; exit code 1 with the list when something is left.
 pub async fn run(
@@ -44,8 +44,12 @@ pub async fn run(
         "Take away {name} (id {id}) with {what}?{}",
         offer(options, &doomed)
     );
-    confirm(&question, options.yes)?;
+    confirm(&question, options.yes, reporter)?;
 
+    let opened = opened(&doomed, options, environment).await?;
+    if opened.iter().any(|(_, cloud)| cloud.needs_root()) {
+        root::ensure("take its machines away", reporter).await?;
+    }
     let state_dir = target::state_dir(&options.target, environment);
     if let Some(path) = &options.export {
         let deployment = recorded(&id, &state_dir)?;
@@ -74,7 +78,7 @@ pub async fn run(
         .await?;
     }
     let Cleaned { mut left, kept } = cleaned;
-    for (cloud_name, cloud) in opened(&doomed, options, environment).await? {
+    for (cloud_name, cloud) in opened {
         let wanted = clouds::nothing(cloud_name, &doomed.receipt);
         let plan = cloud.plan(&wanted).await?;
         steps::apply(

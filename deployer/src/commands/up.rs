@@ -3,10 +3,13 @@
 use std::io::Write;
 use std::time::Instant;
 
+use futures_util::future::{Either, select};
+
 use crate::cli::{Environment, Up};
+use crate::component;
 use crate::error::CommandError;
 use crate::receipt::Receipt;
-use crate::report::{Event, Reporter};
+use crate::report::{Event, Reporter, aloud};
 use crate::run::journal::{Journal, Mode};
 use crate::run::keys::Keys;
 use crate::run::runner::{Runner, Stop};
@@ -18,10 +21,10 @@ use super::draft::Draft;
 use super::failure::failed;
 use super::fetch::{fetch, relays};
 use super::look::{Look, Viewpoint, look};
-use super::machines::{make_machines, provide};
+use super::machines::{authorize, make_machines, provide};
 use super::record::{hold, intend, remember};
 use super::verify::{self, Proof};
-use super::{last_words, target};
+use super::{last_words, namesakes, target, wait};
 
 /// Canaries that each producer sends when something changed.
 const CANARIES: u32 = 20;
@@ -64,8 +67,15 @@ pub async fn run(
         environment,
     )
     .await?;
+    if options.wait {
+        let producers: Vec<&str> = component::producers(&draft.topology)
+            .map(|node| node.name.as_str())
+            .collect();
+        wait::require_end(&draft.topology, &producers)?;
+    }
     provide(&draft, environment, reporter).await?;
-    draft.choose_couchdb().await?;
+    let choosing = draft.choose_couchdb();
+    aloud(reporter, None, "ask for CouchDB", choosing).await?;
     draft.remark(reporter);
 
     let state_dir = target::state_dir(&options.target, environment);
@@ -81,6 +91,7 @@ pub async fn run(
         environment,
         reporter,
         patience: PATIENCE_FOR_RUNNING,
+        locked: true,
     };
     times.since("begin", started);
 
@@ -126,7 +137,11 @@ pub async fn run(
     }
     // Hosts that are there already are looked at before any other is made for them.
     check_nodes(&draft, &mut seen).await?;
+    if before.is_none() {
+        namesakes::warn(&seen, &draft.topology.name, reporter).await;
+    }
     consent(&draft, &seen, before.as_ref(), options, reporter)?;
+    authorize(&seen, reporter).await?;
 
     // Until here Ctrl-C ends the program as ever, questions included. From here on what was begun is finished first.
     let stop = Stop::on_interrupt();
@@ -144,11 +159,11 @@ pub async fn run(
     let making = Instant::now();
     let had_steps = seen.clouds.iter().any(|look| !look.plan.steps.is_empty());
     let identities = draft.artifacts.clone();
-    let (made, fetched) = futures_util::join!(
+    let fetched = beside(
         make_machines(&seen, &journal, reporter, &stop),
-        stop.unless(1, fetch(&draft, &seen, reporter))
-    );
-    made?;
+        stop.unless(1, fetch(&draft, &seen, reporter)),
+    )
+    .await?;
     let (paths, source) = fetched.ok_or_else(interrupted)??;
     if let Some(source) = source {
         draft.receipt.choices.kafka_source = Some(source.name().into());
@@ -184,7 +199,7 @@ pub async fn run(
     let ran = stop.unless(2, runner.run(&seen.plan, &|_| {})).await;
     let summary = ran
         .ok_or_else(interrupted)?
-        .map_err(|failures| failed(&failures))?;
+        .map_err(|failures| failed(&failures, "up"))?;
     if summary.left > 0 {
         return Err(interrupted());
     }
@@ -217,6 +232,25 @@ pub async fn run(
     Ok(0)
 }
 
+/// Makes and fetches at the same time. What is made is finished whatever becomes of the download, for it is recorded; a failure
+/// there does not wait for the download.
+async fn beside<T>(
+    making: impl Future<Output = Result<(), CommandError>>,
+    fetching: impl Future<Output = T>,
+) -> Result<T, CommandError> {
+    let (making, fetching) = (std::pin::pin!(making), std::pin::pin!(fetching));
+    match select(making, fetching).await {
+        Either::Left((made, fetching)) => {
+            made?;
+            Ok(fetching.await)
+        }
+        Either::Right((fetched, making)) => {
+            making.await?;
+            Ok(fetched)
+        }
+    }
+}
+
 /// Proves that events arrive, and notes that nothing is owed any more.
 async fn prove(
     draft: &Draft,
@@ -233,4 +267,33 @@ async fn prove(
 fn interrupted() -> CommandError {
     CommandError::interrupted("stopped before all was done")
         .hint("deployer up goes on from here; deployer teardown takes all away")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::{pending, ready};
+
+    use super::beside;
+    use crate::error::CommandError;
+
+    #[tokio::test]
+    async fn a_failed_machine_does_not_wait_for_downloads() {
+        let failed = ready(Err(CommandError::failed("no machine")));
+        let error = beside(failed, pending::<()>()).await.expect_err("failed");
+        assert_eq!(error.cause.to_string(), "no machine");
+    }
+
+    #[tokio::test]
+    async fn machines_are_finished_although_a_download_failed() {
+        let finished = Cell::new(false);
+        let making = async {
+            tokio::task::yield_now().await;
+            finished.set(true);
+            Ok(())
+        };
+        let fetched = beside(making, ready(Err::<(), _>("no download"))).await;
+        assert_eq!(fetched.expect("made"), Err("no download"));
+        assert!(finished.get());
+    }
 }

@@ -50,7 +50,7 @@ pub async fn connect(
     environment: &Environment,
     reporter: &dyn Reporter,
 ) -> Result<Crew, CommandError> {
-    let connector = Connector::new(
+    let connector = Connector::reading(
         hosts,
         directory,
         environment.runtime_dir.as_deref(),
@@ -111,7 +111,7 @@ pub async fn clean(
     let ran = stop.unless(2, runner.run(&plan, &|_| {})).await;
     let summary = ran
         .ok_or_else(interrupted)?
-        .map_err(|failures| failed(&failures))?;
+        .map_err(|failures| failed(&failures, "teardown"))?;
     if summary.left > 0 {
         return Err(interrupted());
     }

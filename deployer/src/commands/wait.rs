@@ -20,6 +20,24 @@ const STALL: Duration = Duration::from_mins(2);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Refuses to wait for clients that never end.
+pub fn require_end(topology: &Topology, clients: &[&str]) -> Result<(), CommandError> {
+    let endless = |client: &&&str| {
+        let node = topology.nodes.get(**client);
+        let producer = node.and_then(|node| node.producer.as_ref());
+        producer.is_some_and(|producer| producer.count == 0)
+    };
+    let endless: Vec<&str> = clients.iter().filter(endless).copied().collect();
+    if endless.is_empty() {
+        return Ok(());
+    }
+    let names = endless.join(", ");
+    Err(CommandError::usage(format!(
+        "--wait: {names} sends events for ever (`count: 0`), so there is no end to wait for; nothing was started"
+    ))
+    .hint("leave --wait out (deployer status says how far it is), or give `producer:` a `count`"))
+}
+
 /// Waits until these clients have sent all their events and the consumer has taken everything there was.
 pub async fn until_stored(
     crew: &Crew,
@@ -139,4 +157,33 @@ async fn state(
         ..Query::default()
     };
     Ok(producer_state(&crew.hands().ask(client, &query).await?).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::require_end;
+    use crate::topology::{Ids, Options, Topology};
+
+    #[test]
+    fn nobody_waits_for_what_never_ends() {
+        let topology = |count: u32| {
+            let text = include_str!("../../../inventory/utilization.yaml");
+            let text = text.replace("count: 100 ", &format!("count: {count} "));
+            let inventory = crate::inventory::parse(text.as_bytes(), "test").expect("an inventory");
+            let made = Topology::new(&inventory, &Options::default(), &Ids::default());
+            made.expect("a topology").0
+        };
+        for (count, refused) in [(0, true), (5, false)] {
+            let topology = topology(count);
+            let clients: Vec<&str> = crate::component::producers(&topology)
+                .map(|node| node.name.as_str())
+                .collect();
+            assert!(!clients.is_empty());
+            assert_eq!(
+                require_end(&topology, &clients).is_err(),
+                refused,
+                "{count}"
+            );
+        }
+    }
 }

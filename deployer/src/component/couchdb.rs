@@ -39,6 +39,7 @@ const STAND_IN_CONFIG: &str = "config.json";
 
 #[derive(Serialize)]
 struct Settings<'a> {
+    address: &'a str,
     port: u16,
     data: String,
     own_ini: String,
@@ -51,6 +52,7 @@ struct Settings<'a> {
 
 #[derive(Serialize)]
 struct StandInSettings<'a> {
+    address: &'a str,
     port: u16,
     data: String,
     log: String,
@@ -177,6 +179,7 @@ fn settings(
         Content::secret(render(
             "couchdb/deployer.ini",
             &Settings {
+                address: context.everywhere(),
                 port: couchdb.port,
                 data,
                 own_ini: process.own_ini.clone(),
@@ -211,6 +214,7 @@ fn stand_in(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateE
         Content::secret(render(
             "couchdb/config.json",
             &StandInSettings {
+                address: context.everywhere(),
                 port: context.topology.couchdb.port,
                 log: format!("{data}/log.txt"),
                 data,

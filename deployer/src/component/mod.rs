@@ -31,9 +31,16 @@ pub struct Context<'a> {
     pub choices: &'a Choices,
     /// Artifact → identity and checksum: what the operator's box would send.
     pub artifacts: &'a BTreeMap<String, Artifact>,
+    /// Some member is reached by IPv6.
+    pub ipv6: bool,
 }
 
 impl<'a> Context<'a> {
+    /// The address on which a service listens for all members. That of IPv6 takes in IPv4, too; but not every host has it.
+    fn everywhere(&self) -> &'static str {
+        if self.ipv6 { "::" } else { "0.0.0.0" }
+    }
+
     /// What is known of an artifact. `template` is the one that cannot be rendered without it.
     fn artifact(&self, key: &str, template: &str) -> Result<&'a Artifact, TemplateError> {
         self.artifacts.get(key).ok_or_else(|| TemplateError {

@@ -5,9 +5,11 @@ use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
 
 use super::here::HereHost;
 use super::ssh::{self, Route, SshHost};
@@ -47,14 +49,42 @@ pub enum ConnectorError {
 }
 
 impl Connector {
-    /// Writes the deployment's `ssh_config` and `known_hosts` into `directory` and prepares the place for the control sockets:
-    /// below `runtime_dir` (`$XDG_RUNTIME_DIR`), else below `/tmp`. `home` is where the user's own `.ssh/config` lies.
+    /// Writes the deployment's `ssh_config` and `known_hosts` into `directory`, which the caller must have locked, and prepares the
+    /// place for the control sockets: below `runtime_dir` (`$XDG_RUNTIME_DIR`), else below `/tmp`. `home` is where the user's own
+    /// `.ssh/config` lies.
     pub fn new(
         machines: &BTreeMap<String, Machine>,
         directory: &Path,
         runtime_dir: Option<&Path>,
         home: &Path,
     ) -> Result<Self, ConnectorError> {
+        Self::prepare(machines, directory, runtime_dir, home, None)
+    }
+
+    /// The same without a lock: `ssh_config` and `known_hosts` are written where nobody else looks, and go with the last route.
+    /// Whoever changes the deployment meanwhile may know of other machines.
+    pub fn reading(
+        machines: &BTreeMap<String, Machine>,
+        directory: &Path,
+        runtime_dir: Option<&Path>,
+        home: &Path,
+    ) -> Result<Self, ConnectorError> {
+        let own = tempfile::Builder::new().prefix("deployer-ssh-").tempdir();
+        let own = own.map_err(|source| ConnectorError::File {
+            path: std::env::temp_dir(),
+            source,
+        })?;
+        Self::prepare(machines, directory, runtime_dir, home, Some(&Arc::new(own)))
+    }
+
+    fn prepare(
+        machines: &BTreeMap<String, Machine>,
+        directory: &Path,
+        runtime_dir: Option<&Path>,
+        home: &Path,
+        own: Option<&Arc<TempDir>>,
+    ) -> Result<Self, ConnectorError> {
+        let place = own.map_or(directory, |own| own.path());
         let nodes: BTreeMap<String, SshAccess> = machines
             .values()
             .filter_map(|machine| match &machine.access {
@@ -62,13 +92,13 @@ impl Connector {
                 Access::Here => None,
             })
             .collect();
-        let known_hosts = directory.join("known_hosts");
-        let config = directory.join("ssh_config");
-        let own = home.join(".ssh/config");
+        let known_hosts = place.join("known_hosts");
+        let config = place.join("ssh_config");
+        let users = home.join(".ssh/config");
         let text = ssh_config::render(
             &nodes,
             &known_hosts,
-            &[&own, Path::new("/etc/ssh/ssh_config")],
+            &[&users, Path::new("/etc/ssh/ssh_config")],
         )?;
         write(&known_hosts, &ssh_config::known_hosts(&nodes)?)?;
         write(&config, &text)?;
@@ -76,7 +106,7 @@ impl Connector {
         let mut routes = BTreeMap::new();
         for (node, access) in &nodes {
             // A kept connection is taken up only for the same node of the same deployment, reached in the same way.
-            let block = ssh_config::block(node, &nodes, &known_hosts)?;
+            let block = ssh_config::block(node, &nodes, &directory.join("known_hosts"))?;
             let way = format!("{node}\n{block}{:?}", access.host_key);
             let control = format!("{}{}", mark(directory), short(&way));
             routes.insert(
@@ -90,6 +120,7 @@ impl Connector {
                     ),
                     knock: knock_at(access),
                     config: config.clone(),
+                    own: own.cloned(),
                     control: base.join(control),
                 },
             );

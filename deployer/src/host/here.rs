@@ -6,6 +6,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
+use super::moving::Moving;
 use super::{Command, Host, HostError, Input, Line, MAX_CHANNELS, Output, exchange, transport};
 
 /// A shell on the machine that the deployer runs on.
@@ -37,16 +38,16 @@ impl Host for HereHost {
     async fn run_telling(&self, command: &Command, line: Line<'_>) -> Result<Output, HostError> {
         let _channel = self.channels.acquire().await;
         let started = Instant::now();
-        let input = match &command.input {
-            Input::Nothing => Stdio::null(),
-            Input::Bytes(_) => Stdio::piped(),
+        let (moving, input) = match &command.input {
+            Input::Nothing => (None, Stdio::null()),
+            Input::Bytes(_) => (None, Stdio::piped()),
             Input::File(path) => {
-                let file = std::fs::File::open(path).map_err(|source| HostError::Local {
+                let opened = Moving::open(path).map_err(|source| HostError::Local {
                     node: self.node.clone(),
                     path: path.clone(),
                     source,
                 })?;
-                Stdio::from(file)
+                (Some(opened.0), opened.1.into())
             }
         };
         // A process group of its own: Ctrl-C is for the deployer, which lets the current steps end.
@@ -79,19 +80,23 @@ impl Host for HereHost {
                 exchange::exchange(stdin.map(|pipe| (pipe, bytes)), stdout, stderr, line).await?;
             Ok((outputs, child.wait().await?))
         };
-        let ((stdout, stderr), status) =
-            match tokio::time::timeout(command.timeout + exchange::GRACE, run).await {
-                Ok(result) => result.map_err(|error: std::io::Error| {
-                    self.failed(&format!("`{}`", command.program), &error)
-                })?,
-                Err(_) => {
-                    return Err(HostError::CommandTimeout {
-                        node: self.node.clone(),
-                        command: command.program.clone(),
-                        seconds: command.timeout.as_secs(),
-                    });
-                }
-            };
+        let limit = command.timeout + exchange::GRACE;
+        let ended = match moving {
+            Some(moving) => moving.watch(limit, line, run).await,
+            None => tokio::time::timeout(limit, run).await.ok(),
+        };
+        let ((stdout, stderr), status) = match ended {
+            Some(result) => result.map_err(|error: std::io::Error| {
+                self.failed(&format!("`{}`", command.program), &error)
+            })?,
+            None => {
+                return Err(HostError::CommandTimeout {
+                    node: self.node.clone(),
+                    command: command.program.clone(),
+                    seconds: command.timeout.as_secs(),
+                });
+            }
+        };
         let output = Output {
             status: status.code().unwrap_or(128),
             stdout,

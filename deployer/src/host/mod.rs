@@ -8,6 +8,8 @@ use async_trait::async_trait;
 pub mod connector;
 mod exchange;
 pub mod here;
+mod jump;
+mod moving;
 mod output;
 pub mod ssh;
 pub mod ssh_config;
@@ -26,7 +28,8 @@ pub struct Command {
     pub arguments: Vec<String>,
     /// What it reads from its standard input.
     pub input: Input,
-    /// When to give up. The command is ended on the machine too.
+    /// When to give up. The command is ended on the machine too. Where it reads a file: how long it may take once all of that
+    /// is sent; until then something must move.
     pub timeout: Duration,
     /// Run as root (by `sudo -n` where the login is another).
     pub root: bool,
@@ -86,6 +89,16 @@ pub enum HostError {
         node: String,
         /// Where.
         address: String,
+    },
+    /// The name means nothing.
+    #[error("{node}: the name of {address} does not resolve ({detail})")]
+    Name {
+        /// The node.
+        node: String,
+        /// What ssh was asked to connect to.
+        address: String,
+        /// ssh's own words.
+        detail: String,
     },
     /// No answer.
     #[error("{node}: no answer from {address} within {seconds} s ({detail})")]
@@ -153,6 +166,16 @@ pub enum HostError {
         /// Exit code of the question.
         status: i32,
         /// Its last words.
+        detail: String,
+    },
+    /// The host on the way does not lead there.
+    #[error("{node}: there is no way through {gate} ({detail})")]
+    Jump {
+        /// The node.
+        node: String,
+        /// The host on the way.
+        gate: String,
+        /// What was said there.
         detail: String,
     },
     /// The connection broke, or ssh itself failed.

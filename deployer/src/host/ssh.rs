@@ -14,6 +14,7 @@ use openssh::{Session, Stdio};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{sleep, timeout};
 
+use super::moving::Moving;
 pub use super::ssh_connect::Route;
 use super::ssh_connect::{PROBE, chain, jitter, reach, resume};
 use super::{Command, Host, HostError, Input, Line, MAX_CHANNELS, Output, exchange, transport};
@@ -72,16 +73,20 @@ impl SshHost {
         }
     }
 
-    /// Starts a command. Only until it runs may anything be tried again.
-    async fn start(&self, command: &Command) -> Result<openssh::Child<Arc<Session>>, HostError> {
+    /// Starts a command, with the file it reads, if it reads one. Only until it runs may anything be tried again.
+    async fn start(
+        &self,
+        command: &Command,
+    ) -> Result<(openssh::Child<Arc<Session>>, Option<Moving>), HostError> {
         let began = Instant::now();
         let line = transport::line(command);
         let mut renewed = false;
         loop {
             let session = Arc::clone(&*self.session.lock().await);
+            let (moving, input) = self.input(&command.input)?;
             let mut remote = Arc::clone(&session).arc_raw_command(&line);
             remote
-                .stdin(self.input(&command.input)?)
+                .stdin(input)
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());
             let limit = if self.doubtful.load(Ordering::Relaxed) {
@@ -92,7 +97,7 @@ impl SshHost {
             let failure = match timeout(limit, remote.spawn()).await {
                 Ok(Ok(child)) => {
                     self.doubtful.store(false, Ordering::Relaxed);
-                    return Ok(child);
+                    return Ok((child, moving));
                 }
                 Ok(Err(error)) => error,
                 Err(_) => {
@@ -130,18 +135,19 @@ impl SshHost {
         Ok(())
     }
 
-    fn input(&self, input: &Input) -> Result<Stdio, HostError> {
+    fn input(&self, input: &Input) -> Result<(Option<Moving>, Stdio), HostError> {
         Ok(match input {
-            Input::Nothing => Stdio::null(),
-            Input::Bytes(_) => Stdio::piped(),
+            Input::Nothing => (None, Stdio::null()),
+            Input::Bytes(_) => (None, Stdio::piped()),
             // The master reads the file itself: nothing is copied through this process.
-            Input::File(path) => std::fs::File::open(path)
-                .map_err(|source| HostError::Local {
+            Input::File(path) => {
+                let opened = Moving::open(path).map_err(|source| HostError::Local {
                     node: self.route.node.clone(),
                     path: path.clone(),
                     source,
-                })?
-                .into(),
+                })?;
+                (Some(opened.0), opened.1.into())
+            }
         })
     }
 
@@ -184,12 +190,16 @@ impl SshHost {
 impl Host for SshHost {
     async fn run_telling(&self, command: &Command, line: Line<'_>) -> Result<Output, HostError> {
         let _channel = self.channels.acquire().await;
-        let child = self.start(command).await?;
+        let (child, moving) = self.start(command).await?;
         let started = Instant::now();
         let limit = command.timeout + exchange::GRACE;
-        let output = timeout(limit, self.finish(child, command, line))
-            .await
-            .map_err(|_| self.silent(limit, format!("during `{}`", command.program)))??;
+        let work = self.finish(child, command, line);
+        let output = match moving {
+            Some(moving) => moving.watch(limit, line, work).await,
+            None => timeout(limit, work).await.ok(),
+        };
+        let output =
+            output.ok_or_else(|| self.silent(limit, format!("during `{}`", command.program)))??;
         exchange::judge(&self.route.node, command, &output, started.elapsed())
     }
 

@@ -2,13 +2,15 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
+use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 use super::ssh_error::{Failure, interpret};
-use super::{HostError, Line};
+use super::{HostError, Line, jump};
 
 /// How long an unused connection stays.
 pub(super) const KEPT: NonZeroUsize = NonZeroUsize::new(600).expect("not zero");
@@ -32,6 +34,8 @@ pub struct Route {
     pub knock: Option<std::net::SocketAddr>,
     /// The deployment's SSH configuration.
     pub config: PathBuf,
+    /// Where that lies, when it is for this command line alone; it goes with the last route.
+    pub own: Option<Arc<TempDir>>,
     /// The directory for this node's control sockets.
     pub control: PathBuf,
 }
@@ -85,10 +89,17 @@ pub(super) async fn reach(
             .saturating_mul(u64::from(attempt))
             .min(left().as_secs())
             .clamp(2, 10);
-        let Failure { error, passing } = match launch(route, seconds).await {
+        let mut failure = match launch(route, seconds).await {
             Ok(session) => return Ok(session),
             Err(failure) => failure,
         };
+        // Where a host on the way is to blame, ssh says only that the connection closed.
+        if matches!(failure.error, HostError::Connection { .. })
+            && let Some(explained) = jump::explain(route).await
+        {
+            failure = explained;
+        }
+        let Failure { error, passing } = failure;
         let pause = jitter(Duration::from_millis(100) * attempt.min(10));
         if !passing || left() < pause + Duration::from_secs(1) {
             return Err(error);

@@ -26,6 +26,7 @@ const LOGIN: &[&str] = &[
     "Permission denied",
     "Too many authentication failures",
 ];
+const UNRESOLVED: &[&str] = &["Could not resolve hostname"];
 const REFUSED: &[&str] = &["Connection refused"];
 const SILENT: &[&str] = &[
     "timed out",
@@ -83,6 +84,16 @@ pub(super) fn interpret(node: &str, address: &str, seconds: u64, words: &str) ->
             address,
             detail,
         })
+    } else if has(UNRESOLVED) {
+        let detail = detail(UNRESOLVED);
+        Failure {
+            passing: detail.contains("Temporary failure"),
+            error: HostError::Name {
+                node,
+                address,
+                detail,
+            },
+        }
     } else if has(REFUSED) {
         passing_failure(HostError::Refused { node, address })
     } else if has(SILENT) {

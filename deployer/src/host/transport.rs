@@ -6,10 +6,11 @@
 //! theirs, and a command that never began is known, too.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use base64_simd::STANDARD;
 
-use super::{Command, HostError, Output};
+use super::{Command, HostError, Input, Output};
 
 /// The program that runs a command where no login shell stands before it.
 pub(super) const SHELL: &str = "/bin/sh";
@@ -47,6 +48,9 @@ status=$?
 printf '\001deployer ends\001\n'
 exit "$status""#;
 
+/// Longer than any file takes.
+const ANY: Duration = Duration::from_hours(7 * 24);
+
 /// What a login shell is told.
 pub(super) fn line(command: &Command) -> String {
     format!("exec {SHELL} -c '{LAUNCH}' deployer {}", encoded(command))
@@ -60,7 +64,13 @@ pub(super) fn arguments(command: &Command) -> [String; 4] {
 
 fn encoded(command: &Command) -> String {
     let user = if command.root { "root" } else { "login" };
-    let seconds = format!("{:.3}", command.timeout.as_secs_f64());
+    // A file that is on its way has no deadline of its own there: who sends it sees whether it moves, and the command ends with
+    // the connection.
+    let limit = match command.input {
+        Input::File(_) => command.timeout.max(ANY),
+        Input::Nothing | Input::Bytes(_) => command.timeout,
+    };
+    let seconds = format!("{:.3}", limit.as_secs_f64());
     let head = [user, INNER, "deployer", &seconds, &command.program];
     let words = head
         .into_iter()

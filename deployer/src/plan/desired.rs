@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::component::{self, Component, Context};
 use crate::facts::Facts;
+use crate::firewall;
 use crate::machine::Machine;
 use crate::step::{self, Action, Item, Manifest, Tool};
 use crate::template::TemplateError;
@@ -295,7 +296,7 @@ fn network(
     if node.cloud == CloudName::Existing && !ports.is_empty() {
         packages.insert("nftables".into());
         actions.push(Action::WriteFirewall {
-            table: format!("deployer-{}", topology.name),
+            table: firewall::table(&topology.name),
             ports,
             members: topology
                 .nodes

@@ -1,41 +1,65 @@
 //! One live line per node, for a terminal.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Event, Outcome, Reporter};
+
+/// Stands for what is about no node.
+const ALL: &str = "deployer";
 
 /// Shows one line per node with what it is doing and since when; finished stages stay as plain lines above.
 #[derive(Debug)]
 pub struct Bars {
     all: MultiProgress,
     lines: Mutex<BTreeMap<String, ProgressBar>>,
+    /// While somebody is asked something: what is to be said when the answer is there.
+    held: Mutex<Option<Vec<String>>>,
 }
 
 impl Default for Bars {
     fn default() -> Self {
-        Self {
-            all: MultiProgress::new(),
-            lines: Mutex::new(BTreeMap::new()),
-        }
+        Self::on(ProgressDrawTarget::stderr())
     }
 }
 
 impl Bars {
+    pub(super) fn on(target: ProgressDrawTarget) -> Self {
+        Self {
+            all: MultiProgress::with_draw_target(target),
+            lines: Mutex::new(BTreeMap::new()),
+            held: Mutex::new(None),
+        }
+    }
+
     fn print(&self, line: &str) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = held.as_mut() {
+            held.push(line.to_owned());
+            return;
+        }
         // Nothing useful can be done when the terminal is gone.
         let _ = self.all.println(line);
     }
 
+    /// Whether a node's line shows work that goes on.
+    fn at_work(&self, node: Option<&str>) -> bool {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = lines.get(node.unwrap_or(ALL));
+        line.is_some_and(|bar| !bar.message().is_empty() && !bar.message().ends_with('✓'))
+    }
+
     fn with_line(&self, node: Option<&str>, change: impl FnOnce(&ProgressBar)) {
-        let key = node.unwrap_or("deployer").to_owned();
-        let mut lines = self
-            .lines
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        // A line that is drawn now would hide the question.
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.is_some() {
+            return;
+        }
+        let key = node.unwrap_or(ALL).to_owned();
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let bar = lines.entry(key.clone()).or_insert_with(|| {
             let bar = self.all.add(ProgressBar::new_spinner());
             let style =
@@ -49,10 +73,7 @@ impl Bars {
     }
 
     fn clear(&self) {
-        let mut lines = self
-            .lines
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         for bar in std::mem::take(&mut *lines).into_values() {
             bar.finish_and_clear();
         }
@@ -77,6 +98,12 @@ impl Reporter for Bars {
                 bar.reset_elapsed();
                 bar.set_message(words.clone());
             }),
+            // What a step said last tells more than its name.
+            Event::Waiting { node, .. } if self.at_work(node.as_deref()) => {}
+            Event::Waiting { node, words } => self.with_line(node.as_deref(), |bar| {
+                bar.reset_elapsed();
+                bar.set_message(words.clone());
+            }),
             Event::StepOutput { node, line } => {
                 self.with_line(node.as_deref(), |bar| {
                     bar.set_message(line.trim().to_owned());
@@ -89,11 +116,11 @@ impl Reporter for Bars {
                 ..
             } => match outcome {
                 Outcome::Failed(_) => {
-                    let node = node.as_deref().unwrap_or("deployer");
+                    let node = node.as_deref().unwrap_or(ALL);
                     self.print(&format!("{node}: {words}: failed"));
                 }
                 Outcome::Skipped(why) => {
-                    let node = node.as_deref().unwrap_or("deployer");
+                    let node = node.as_deref().unwrap_or(ALL);
                     self.print(&format!("{node}: {words}: skipped, {why}"));
                 }
                 // What is about no node has no line of its own to keep.
@@ -104,6 +131,25 @@ impl Reporter for Bars {
             },
             Event::Note(text) => self.print(text),
             Event::Warning(text) => self.print(&format!("warning: {text}")),
+        }
+    }
+
+    fn asking(&self, begins: bool) {
+        if begins {
+            // Held first: whoever draws beside us sees it, or is done before the lines are taken away.
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            held.get_or_insert_default();
+            drop(held);
+            self.clear();
+        } else {
+            let held = self
+                .held
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            for line in held.into_iter().flatten() {
+                self.print(&line);
+            }
         }
     }
 }

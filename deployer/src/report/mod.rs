@@ -5,6 +5,8 @@ use std::time::Duration;
 pub mod bars;
 pub mod pipe;
 pub mod plain;
+#[cfg(test)]
+mod tests;
 
 /// Something worth telling.
 #[derive(Debug, Clone)]
@@ -36,6 +38,13 @@ pub enum Event {
         node: Option<String>,
         /// One line.
         line: String,
+    },
+    /// Something takes its time; said once.
+    Waiting {
+        /// The node.
+        node: Option<String>,
+        /// What is waited for.
+        words: String,
     },
     /// A step ended.
     StepFinished {
@@ -71,4 +80,55 @@ pub enum Outcome {
 pub trait Reporter: Send + Sync {
     /// One event.
     fn event(&self, event: &Event);
+
+    /// Somebody is about to be asked something on the terminal (`true`), or has answered. In between nothing is drawn there.
+    fn asking(&self, _begins: bool) {}
+}
+
+/// While it lives a person is asked something, and nothing is drawn over that.
+pub struct Question<'a>(&'a dyn Reporter);
+
+impl<'a> Question<'a> {
+    /// Clears the terminal of what is drawn live.
+    pub fn begin(reporter: &'a dyn Reporter) -> Self {
+        reporter.asking(true);
+        Self(reporter)
+    }
+}
+
+impl Drop for Question<'_> {
+    fn drop(&mut self) {
+        self.0.asking(false);
+    }
+}
+
+/// How long nobody wonders.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// Does some work, and says what for once it takes longer than one waits without a word.
+pub async fn aloud<T>(
+    reporter: &dyn Reporter,
+    node: Option<&str>,
+    words: &str,
+    work: impl Future<Output = T>,
+) -> T {
+    aloud_after(SILENCE, reporter, node, words, work).await
+}
+
+async fn aloud_after<T>(
+    silence: Duration,
+    reporter: &dyn Reporter,
+    node: Option<&str>,
+    words: &str,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = std::pin::pin!(work);
+    if let Ok(done) = tokio::time::timeout(silence, &mut work).await {
+        return done;
+    }
+    reporter.event(&Event::Waiting {
+        node: node.map(Into::into),
+        words: words.into(),
+    });
+    work.await
 }

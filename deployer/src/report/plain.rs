@@ -43,6 +43,7 @@ fn words(event: &Event) -> Option<String> {
         Event::StageFinished { stage, took } => format!("{stage}: {}", seconds(*took)),
         // The end of the step has the same words.
         Event::StepStarted { .. } => return None,
+        Event::Waiting { node, words } => format!("{}{words} … waiting", prefix(node.as_deref())),
         Event::StepOutput { node, line } => format!("{}  {line}", prefix(node.as_deref())),
         Event::StepFinished {
             node,

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::{Executor, Failures, StepError};
 use crate::plan::{Change, Plan, Stage};
-use crate::report::{Event, Outcome, Reporter};
+use crate::report::{Event, Outcome, Reporter, aloud};
 use crate::step::Step;
 
 /// How many nodes are worked on at the same time: enough to hide their waiting, few enough for the operator's box.
@@ -195,7 +195,8 @@ impl<'a> Runner<'a> {
                 line: line.into(),
             });
         };
-        let result = self.executor.apply(node, &step.action, &line).await;
+        let applying = self.executor.apply(node, &step.action, &line);
+        let result = aloud(self.reporter, Some(node), &words, applying).await;
         self.reporter.event(&Event::StepFinished {
             node: Some(node.into()),
             words: words.clone(),

@@ -224,6 +224,7 @@ impl Deployment {
             secrets: &secrets,
             choices: &self.receipt.choices,
             artifacts: &["consumer", "producer"].map(artifact).into(),
+            ipv6: false,
         };
         let common = common(&self.topology);
         plan::desired_with(by_hand, &context, &self.machines(), &common).expect("no template")

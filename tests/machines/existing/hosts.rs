@@ -67,6 +67,11 @@ impl Hosts {
         &self.access(name).address
     }
 
+    /// The file that vouches for a host.
+    pub(super) fn known_hosts(&self, name: &str) -> PathBuf {
+        self.deployment.directory().join(format!("known-{name}"))
+    }
+
     /// Algorithm and key.
     pub(super) fn host_key(&self, name: &str) -> String {
         let key = self.access(name).host_key.as_deref().expect("a host key");
@@ -97,7 +102,7 @@ impl Hosts {
     /// Copies files of this box to a directory of a host.
     pub(super) fn copy(&self, name: &str, files: &[PathBuf], directory: &str) {
         self.root(name, &format!("mkdir -p {directory}"));
-        let known = self.deployment.directory().join(format!("known-{name}"));
+        let known = self.known_hosts(name);
         let mut scp = Command::new("scp");
         scp.args(["-q", "-F", "none", "-i"])
             .arg(self.deployment.directory().join("key"));

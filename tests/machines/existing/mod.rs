@@ -13,6 +13,8 @@ mod life;
 mod neighbours;
 mod oddities;
 mod product;
+mod questions;
+mod refusals;
 
 use hosts::Hosts;
 

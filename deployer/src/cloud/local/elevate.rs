@@ -1,20 +1,15 @@
 //! Root for single commands: directly where the deployer is root already, through `sudo` elsewhere. Nothing else of this
 //! cloud starts a process.
 
-use std::io::IsTerminal;
-
-use tokio::sync::Mutex;
-
 use super::super::CloudError;
 use super::super::process::{self, Ended, Program};
+use crate::sudo;
 
 /// Runs the box's programs as root.
 #[derive(Debug)]
 pub(super) struct Elevate {
     /// We are not root ourselves.
     sudo: bool,
-    /// Held while sudo asks, so that machines made side by side ask once.
-    asking: Mutex<()>,
 }
 
 /// `timeout` says so when the deadline passed, and when it had to kill.
@@ -26,39 +21,23 @@ const UMASK: &str = "umask 022; exec \"$@\"";
 impl Elevate {
     pub(super) fn new() -> Self {
         Self {
-            sudo: !rustix::process::geteuid().is_root(),
-            asking: Mutex::new(()),
+            sudo: sudo::needed(),
         }
     }
 
     /// Whether root can be had without asking anybody.
     pub(super) async fn silent(&self) -> bool {
-        let question = Program::new("sudo", "sudo", ["-n", "true"]);
-        !self.sudo
-            || process::run(&question, &|_| ())
-                .await
-                .is_ok_and(|ended| ended.status == 0)
+        sudo::silent().await
     }
 
-    /// Makes sure of root, asking for a password where there is a terminal. Called before each operation, since sudo
-    /// forgets after some minutes.
+    /// Makes sure of root before an operation. A person was asked before the first one: here it is too late.
     pub(super) async fn ready(&self) -> Result<(), CloudError> {
-        let _turn = self.asking.lock().await;
-        if self.silent().await {
+        if sudo::silent().await {
             return Ok(());
         }
-        if !std::io::stdin().is_terminal() {
-            return Err(CloudError::Refused(
-                "sudo asks for a password and there is no terminal: run `sudo -v` first, or as root".into(),
-            ));
-        }
-        // sudo opens the terminal itself.
-        let question = Program::new("sudo", "sudo", ["-v"]).within(120);
-        let ended = process::run(&question, &|_| ()).await?;
-        match ended.status {
-            0 => Ok(()),
-            _ => Err(question.failed(&ended)),
-        }
+        Err(CloudError::Refused(
+            "sudo asks for a password again: run the same command again, or as root".into(),
+        ))
     }
 
     /// Runs a program as root, whatever its status; `line` gets each line it prints.

@@ -2,7 +2,7 @@
 //!
 //! * A *base image* is made once and kept in `/var/cache/deployer` (`recipe`, `sources`, `image`).
 //! * A *machine* is an overlay over it in `/var/lib/deployer/local/<id>/machines/<node>` (`disk`, `boot`, `machine`), with a
-//!   cgroup of its own (`cgroup`), on a bridge of its deployment (`network`).
+//!   cgroup of its own (`cgroup`), on a bridge of its deployment (`network`, `admit`).
 //! * `observe` looks, `plan` (pure) decides, this file does. `elevate` is the one way to root.
 //!
 //! The deployer may end while machines run. After a reboot of the box their disks are there and nothing else is; the plan
@@ -27,6 +27,7 @@ use elevate::Elevate;
 use names::{DEPLOYMENTS, Names, check_node};
 use observe::{DeploymentRecord, ObservedMachine};
 
+mod admit;
 mod boot;
 mod cgroup;
 mod disk;
@@ -169,6 +170,10 @@ impl Cloud for Local {
         plan::plan(wanted, &observed, &self.settings, &self.key)
     }
 
+    fn needs_root(&self) -> bool {
+        true
+    }
+
     async fn apply(
         &self,
         wanted: &Wanted,
@@ -245,6 +250,10 @@ impl Cloud for Local {
             let processes = cgroups.processes(&names, &node)?.len();
             left.push(format!("{processes} processes of machine {node}"));
         }
+        let witnessed = cgroups.witnessed(&names)?;
+        if left.is_empty() && !witnessed.is_empty() {
+            left.push(format!("{} processes of its machines", witnessed.len()));
+        }
         let groups = cgroups.left(&names);
         left.extend(groups.into_iter().map(|path| format!("cgroup {path}")));
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
@@ -254,8 +263,12 @@ impl Cloud for Local {
         if network::exists(&names.network()) {
             left.push(format!("bridge {}", names.network()));
         }
-        if network::table(&names, &self.elevate).await? == Some(true) {
-            left.push(format!("nftables table ip {}", names.network()));
+        if let Some(filters) = admit::look(&self.elevate).await? {
+            if filters.has_table(&names) == Some(true) {
+                left.push(format!("nftables table ip {}", names.network()));
+            }
+            let rules = filters.marked(&names).into_iter();
+            left.extend(rules.map(|chain| format!("rules in {chain}")));
         }
         if Path::new(&names.directory()).exists() {
             left.push(format!("directory {}", names.directory()));

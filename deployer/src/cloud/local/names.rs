@@ -66,6 +66,11 @@ impl Names {
         format!("dp-{}", self.id)
     }
 
+    /// What our rules in packet filters of the box are known by.
+    pub(super) fn mark(&self) -> String {
+        format!("deployer-{}", self.id)
+    }
+
     /// The name of the network in [`crate::machine::Machine::networks`].
     pub(super) fn membership(&self) -> String {
         format!("local-{}", self.id)

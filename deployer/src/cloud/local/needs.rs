@@ -6,6 +6,7 @@ use super::super::process::{PATH, Program};
 use super::super::{CloudError, Need, Progress};
 use super::elevate::Elevate;
 use super::names::DEPLOYMENTS;
+use crate::sudo::SudoError;
 
 /// Programs and the Debian packages that bring them.
 const PROGRAMS: [(&str, &str); 6] = [
@@ -38,7 +39,7 @@ pub(super) async fn missing(elevate: &Elevate) -> Result<Vec<Need>, CloudError> 
     }
     let root = elevate.silent().await;
     if !root && !program("sudo") {
-        needs.push(act("root, or `sudo` for single commands".into()));
+        needs.push(act(SudoError::Missing.to_string()));
     }
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let systems = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
@@ -53,12 +54,6 @@ pub(super) async fn missing(elevate: &Elevate) -> Result<Vec<Need>, CloudError> 
         needs.push(act(format!(
             "a disk for {DEPLOYMENTS} that can hold overlays: {at} is {kind}; mount another one there"
         )));
-    }
-    // Only root may see the firewall.
-    if root && program("iptables") {
-        let rules = Program::new("look at the firewall", "iptables", ["-S"]);
-        let rules = elevate.attempt(&rules, &|_| ()).await?;
-        needs.extend(forward_need(&rules.stdout));
     }
     Ok(needs)
 }
@@ -113,7 +108,8 @@ fn act(what: String) -> Need {
     }
 }
 
-fn program(name: &str) -> bool {
+/// Whether the box has a program.
+pub(super) fn program(name: &str) -> bool {
     PATH.split(':')
         .any(|directory| Path::new(directory).join(name).is_file())
 }
@@ -134,49 +130,9 @@ fn filesystem<'a>(mounts: &'a str, path: &str) -> Option<(&'a str, &'a str)> {
     found
 }
 
-/// Docker, and some firewalls, drop what the box forwards. Their rules are not ours to change.
-fn forward_need(rules: &str) -> Option<Need> {
-    let drops = rules.lines().any(|line| line == "-P FORWARD DROP");
-    let admits = |way: &str| {
-        let chains = ["FORWARD", "DOCKER-USER"];
-        chains.iter().any(|chain| {
-            rules
-                .lines()
-                .any(|line| line == format!("-A {chain} {way} dp-+ -j ACCEPT"))
-        })
-    };
-    if !drops || admits("-i") && admits("-o") {
-        return None;
-    }
-    let docker = rules.lines().any(|line| line == "-N DOCKER-USER");
-    let (who, chain) = if docker {
-        ("Docker's", "DOCKER-USER")
-    } else {
-        ("the", "FORWARD")
-    };
-    Some(act(format!(
-        "{who} firewall drops what this box forwards, so machines would reach nothing. Admit them (until the next boot): \
-         `sudo iptables -I {chain} -i dp-+ -j ACCEPT && sudo iptables -I {chain} -o dp-+ -j ACCEPT`"
-    )))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{filesystem, forward_need};
-
-    #[test]
-    fn names_dockers_policy_until_machines_are_admitted() {
-        let docker =
-            "-P INPUT ACCEPT\n-P FORWARD DROP\n-N DOCKER-USER\n-A FORWARD -j DOCKER-USER\n";
-        let need = forward_need(docker).expect("a need");
-        assert!(
-            need.what.contains("iptables -I DOCKER-USER -i dp-+"),
-            "{need:?}"
-        );
-        let cured = "-A DOCKER-USER -o dp-+ -j ACCEPT\n-A DOCKER-USER -i dp-+ -j ACCEPT\n";
-        assert_eq!(forward_need(&format!("{docker}{cured}")), None);
-        assert_eq!(forward_need("-P FORWARD ACCEPT\n"), None);
-    }
+    use super::filesystem;
 
     #[test]
     fn finds_the_file_system_of_a_path() {

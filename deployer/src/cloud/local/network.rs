@@ -1,5 +1,6 @@
 //! A deployment's network: a bridge with the box's address on it, and an nftables table that lets machines out under that
-//! address of the box. Nothing of the box's own network is touched; that it forwards packets stays on, since others on it
+//! address of the box. Nothing of the box's own network is touched but for marked rules where its packet filter drops what is
+//! forwarded (`admit`); that it forwards packets stays on, since others on it
 //! may have come to need it.
 
 use std::net::Ipv4Addr;
@@ -9,6 +10,7 @@ use ipnet::Ipv4Net;
 
 use super::super::process::Program;
 use super::super::{CloudError, Progress};
+use super::admit;
 use super::elevate::Elevate;
 use super::names::{self, Names};
 use super::observe::Observed;
@@ -62,6 +64,10 @@ pub(super) async fn make(
     elevate
         .run(table.reading(masquerade(&bridge, network)))
         .await?;
+    for chain in admit::make(names, elevate).await? {
+        let words = format!("letting {bridge} through the box's packet filter ({chain})");
+        progress.line(None, &words);
+    }
     raise(FORWARD, 1, elevate).await?;
     if let Err(error) = raise(INOTIFY, INOTIFY_INSTANCES, elevate).await {
         // In a container nobody may; a handful of machines get along without.
@@ -76,6 +82,7 @@ pub(super) async fn make(
 /// Removes the network, whatever of it is there.
 pub(super) async fn remove(names: &Names, elevate: &Elevate) -> Result<(), CloudError> {
     let bridge = names.network();
+    admit::remove(names, elevate).await?;
     link(false, &bridge, &["delete", "dev", &bridge], elevate).await?;
     // Adding it first makes removing it succeed, there or not.
     let table = format!("table ip {bridge} {{ }}\ndelete table ip {bridge}\n");
@@ -124,21 +131,6 @@ pub(super) fn exists(interface: &str) -> bool {
 /// Whether the box forwards packets.
 pub(super) fn forwards() -> bool {
     std::fs::read_to_string(FORWARD).is_ok_and(|value| value.trim() == "1")
-}
-
-/// Whether the nftables table is there; `None` where only root may know, and root is not to be had silently.
-pub(super) async fn table(names: &Names, elevate: &Elevate) -> Result<Option<bool>, CloudError> {
-    if !elevate.silent().await {
-        return Ok(None);
-    }
-    let arguments = ["list", "table", "ip", &names.network()];
-    let list = Program::new("look for the nftables table", "nft", arguments);
-    match elevate.attempt(&list, &|_| ()).await?.status {
-        0 => Ok(Some(true)),
-        1 => Ok(Some(false)),
-        // nft is not installed, and then nothing is loaded by it either.
-        _ => Ok(None),
-    }
 }
 
 /// The box's IPv4 routes: interface and destination, without the default route.

@@ -12,7 +12,7 @@ use super::cgroup::Cgroups;
 use super::elevate::Elevate;
 use super::names::{DEPLOYMENTS, Names, PART};
 use super::tree::unreadable;
-use super::{image, network};
+use super::{admit, image, network};
 use crate::cloud::{CloudError, Wanted};
 use crate::topology;
 
@@ -77,6 +77,8 @@ pub struct Observed {
     pub bridge: bool,
     /// The nftables table exists; `None`: nobody but root may know.
     pub table: Option<bool>,
+    /// Chains of the box's packet filters that drop what the bridge forwards, as far as one may know.
+    pub closed: Vec<String>,
     /// The network works: bridge, address, forwarding, and the table as far as known.
     pub network_ready: bool,
     /// The image for new machines; looked for only when one is wanted.
@@ -103,11 +105,13 @@ pub(super) async fn observe(
     let names = Names::new(&wanted.id)?;
     let cgroups = Cgroups::of_box()?;
     let (machines, parts) = machines(&names, &cgroups)?;
+    let filters = admit::look(elevate).await?;
     let mut observed = Observed {
         directory: Path::new(&names.directory()).exists(),
         network: record(&names)?.map(|record| record.network),
         bridge: network::exists(&names.network()),
-        table: network::table(&names, elevate).await?,
+        table: filters.as_ref().and_then(|seen| seen.has_table(&names)),
+        closed: filters.map(|seen| seen.closed(&names)).unwrap_or_default(),
         machines,
         parts,
         ..Observed::default()
@@ -116,7 +120,8 @@ pub(super) async fn observe(
     observed.network_ready = observed
         .network
         .is_some_and(|own| routes.contains(&(names.network(), own)) && network::forwards())
-        && observed.table != Some(false);
+        && observed.table != Some(false)
+        && observed.closed.is_empty();
     let foreign = routes
         .into_iter()
         .filter(|(name, _)| *name != names.network());

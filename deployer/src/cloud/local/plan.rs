@@ -33,7 +33,11 @@ pub fn plan(
         steps.push(step(
             "network",
             None,
-            format!("make the network {network} (bridge {})", names.network()),
+            format!(
+                "make the network {network} (bridge {}){}",
+                names.network(),
+                through(&observed.closed)
+            ),
             Operation::MakeNetwork { network },
         ));
     }
@@ -115,6 +119,15 @@ pub fn plan(
     }
     plan.steps = steps;
     Ok(plan)
+}
+
+/// What is done besides where the box's packet filter is closed.
+fn through(closed: &[String]) -> String {
+    if closed.is_empty() {
+        return String::new();
+    }
+    let chains = closed.join("; ");
+    format!(" and let it through the box's packet filter ({chains})")
 }
 
 /// A running machine, and how it is reached.

@@ -43,6 +43,7 @@ pub(super) fn parse(query: &Query, answer: &[u8], exchange: &Exchange) -> (Facts
         } else {
             System::default()
         },
+        identity: sections.identity(),
         files,
         units: sections.units(&query.units),
         packages: sections.packages(&query.packages),
@@ -120,6 +121,25 @@ impl<'a> Sections<'a> {
         self.lines(name).next().unwrap_or_default()
     }
 
+    fn text(&self, name: &str) -> String {
+        self.lines(name).collect::<Vec<_>>().join("\n")
+    }
+
+    fn identity(&self) -> String {
+        let lines: Vec<&str> = self.lines("self").collect();
+        let [boot, start, rest @ ..] = &lines[..] else {
+            return String::new();
+        };
+        if boot.is_empty() {
+            return String::new();
+        }
+        // The name of the process may have blanks in it; the 20th word after it is when it began.
+        let start = start
+            .rsplit_once(") ")
+            .and_then(|(_, words)| words.split(' ').nth(19));
+        format!("{boot} {} {}", start.unwrap_or_default(), rest.join(" "))
+    }
+
     fn system(&self, os_release: &str, exchange: &Exchange) -> System {
         let os = |key: &str| {
             let value = os_release
@@ -146,6 +166,7 @@ impl<'a> Sections<'a> {
                 .next_back()
                 .unwrap_or_default()
                 .to_owned(),
+            filters: ["nft", "iptables", "ip6tables"].map(|name| self.text(name)),
             memory_mib: memory / 1024,
             foreign_init: self.line("foreign-init") == "yes",
             disk_free_mib: free_mib(self.line("disk")).unwrap_or(0),

@@ -19,6 +19,12 @@ existing() {
 
 answer() {
     read -r begin rest </proc/uptime
+    printf '@self\n'
+    for path in /proc/sys/kernel/random/boot_id /proc/1/stat /proc/sys/kernel/hostname /etc/machine-id; do
+        line=
+        if [ -r "$path" ]; then read -r line <"$path"; fi
+        printf '%s\n' "$line"
+    done
     if [ -n "$system" ]; then
         # As systemd itself tells whether it runs the machine.
         if [ ! -d /run/systemd/system ]; then printf '@foreign-init\nyes\n'; fi
@@ -28,6 +34,12 @@ answer() {
         uname -m
         printf '@libc\n'
         getconf GNU_LIBC_VERSION
+        printf '@nft\n'
+        nft -j list ruleset
+        printf '\n@iptables\n'
+        iptables -S
+        printf '@ip6tables\n'
+        ip6tables -S
         printf '@memory\n'
         read -r memory </proc/meminfo
         printf '%s\n@disk\n' "$memory"

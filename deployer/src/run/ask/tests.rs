@@ -63,6 +63,27 @@ fn facts(query: Query, sections: &str) -> Facts {
 }
 
 #[test]
+fn a_machine_is_told_from_its_clone_and_from_its_neighbour_in_one_kernel() {
+    let identity = |boot: &str, start: &str, name: &str, id: &str| {
+        let words = (3..22).map(|_| "0").collect::<Vec<_>>().join(" ");
+        let said = format!("@self\n{boot}\n1 (system d) {words} {start} 1 2\n{name}\n{id}\n");
+        facts(Query::default(), &said).identity
+    };
+    let one = identity("b1", "77", "vm1", "m1");
+    assert_eq!(one, "b1 77 vm1 m1");
+    for other in [
+        identity("b2", "77", "vm1", "m1"),
+        identity("b1", "78", "vm1", "m1"),
+        identity("b1", "77", "vm2", "m1"),
+        identity("b1", "77", "vm1", "m2"),
+    ] {
+        assert_ne!(one, other);
+    }
+    assert_eq!(identity("", "77", "vm1", "m1"), "", "not known");
+    assert_eq!(facts(Query::default(), "").identity, "");
+}
+
+#[test]
 fn the_system_and_its_clock() {
     let facts = facts(Query::default(), "");
     let system = facts.system;

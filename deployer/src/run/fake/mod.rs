@@ -45,6 +45,7 @@ impl FakeWorld {
             architecture: "x86_64".into(),
             libc: "2.36".into(),
             foreign_init: false,
+            filters: Default::default(),
             memory_mib: 2048,
             disk_free_mib: 20_000,
             software_free_mib: Some(20_000),

@@ -1,0 +1,184 @@
+//! The box's own packet filters. Docker and some firewalls drop what the box forwards; a deployment's bridge is let through there
+//! by rules that carry its mark, looked for at each `up` and taken away by its teardown. Nobody else's rule is touched.
+
+use super::super::CloudError;
+use super::super::process::Program;
+use super::elevate::Elevate;
+use super::names::Names;
+use super::needs::program;
+use crate::packet_filter::{Filters, Packet, marked};
+
+/// The chain in which Docker leaves room for others.
+const DOCKER_USER: &str = "DOCKER-USER";
+
+/// The packet filters as they are.
+#[derive(Debug)]
+pub(super) struct Seen {
+    filters: Filters,
+    /// nft said what there is.
+    told: bool,
+    iptables: String,
+}
+
+impl Seen {
+    /// Whether a deployment's own table is loaded; `None`: that is not known.
+    pub(super) fn has_table(&self, names: &Names) -> Option<bool> {
+        let table = names.network();
+        let mut chains = self.filters.chains.iter();
+        self.told
+            .then(|| chains.any(|chain| chain.family == "ip" && chain.table == table))
+    }
+
+    /// The chains that may drop what a deployment's machines send or get, in words.
+    pub(super) fn closed(&self, names: &Names) -> Vec<String> {
+        let mut closed: Vec<String> = doubtful(&self.filters, &names.network())
+            .map(|(_, _, words)| words)
+            .collect();
+        closed.sort();
+        closed.dedup();
+        closed
+    }
+
+    /// The chains that hold rules of a deployment, in words.
+    pub(super) fn marked(&self, names: &Names) -> Vec<String> {
+        let chains = self.filters.chains.iter();
+        let ours = chains.filter(|chain| chain.has(&names.mark()));
+        ours.map(crate::packet_filter::Chain::words).collect()
+    }
+}
+
+/// Family, table and name of each chain that may drop packets of a bridge; the table is `None` where iptables keeps it.
+fn doubtful<'a>(
+    filters: &'a Filters,
+    bridge: &'a str,
+) -> impl Iterator<Item = (String, [String; 2], String)> + 'a {
+    let way = |input, output, new| Packet {
+        port: None,
+        from: None,
+        input,
+        output,
+        new,
+    };
+    let ways = [
+        way(Some(bridge), None, true),
+        way(None, Some(bridge), false),
+    ];
+    let chains = ways.map(|packet| filters.doubtful("forward", packet));
+    chains.into_iter().flatten().map(|chain| {
+        let place = [chain.table.clone(), chain.name.clone()];
+        (chain.family.clone(), place, chain.words())
+    })
+}
+
+/// Looks; `None`: only root may know, and root is not to be had silently.
+pub(super) async fn look(elevate: &Elevate) -> Result<Option<Seen>, CloudError> {
+    if !elevate.silent().await {
+        return Ok(None);
+    }
+    let nft = listed("nft", &["-j", "list", "ruleset"], elevate).await?;
+    let iptables = listed("iptables", &["-w", "5", "-S"], elevate).await?;
+    Ok(Some(Seen {
+        filters: Filters::read(&nft, &iptables, ""),
+        told: !nft.is_empty(),
+        iptables,
+    }))
+}
+
+/// What a program lists; nothing where it is not installed, and then nobody loaded anything by it.
+async fn listed(name: &str, arguments: &[&str], elevate: &Elevate) -> Result<String, CloudError> {
+    if !program(name) {
+        return Ok(String::new());
+    }
+    let list = Program::new("look at the packet filter", name, arguments.iter().copied());
+    let ended = elevate.attempt(&list, &|_| ()).await?;
+    Ok(if ended.status == 0 {
+        ended.stdout
+    } else {
+        String::new()
+    })
+}
+
+/// Lets a deployment's bridge through wherever it may be dropped. Gives the chains in which that was done, in words.
+pub(super) async fn make(names: &Names, elevate: &Elevate) -> Result<Vec<String>, CloudError> {
+    let Some(mut seen) = look(elevate).await? else {
+        return Ok(Vec::new());
+    };
+    if seen.closed(names).is_empty() {
+        return Ok(Vec::new());
+    }
+    // What is half there is made anew.
+    remove(names, elevate).await?;
+    let mut done = Vec::new();
+    // Docker's chain may not be asked any more: then the one that asked it.
+    for _ in 0..2 {
+        let bridge = names.network();
+        let mut chains: Vec<_> = doubtful(&seen.filters, &bridge).collect();
+        chains.sort();
+        chains.dedup();
+        for (family, [table, chain], words) in chains {
+            if table == "filter" && family == "ip" && !seen.iptables.is_empty() {
+                let docker = format!("-N {DOCKER_USER}");
+                let first = done.is_empty() && seen.iptables.lines().any(|line| line == docker);
+                let chain = if first { DOCKER_USER } else { &chain };
+                by_iptables(names, chain, elevate).await?;
+                done.push(format!("table {family} {table}, chain {chain}"));
+            } else {
+                by_nft(names, [&family, &table, &chain], elevate).await?;
+                done.push(words);
+            }
+        }
+        match look(elevate).await? {
+            Some(now) if !now.closed(names).is_empty() => seen = now,
+            _ => return Ok(done),
+        }
+    }
+    Ok(done)
+}
+
+async fn by_iptables(names: &Names, chain: &str, elevate: &Elevate) -> Result<(), CloudError> {
+    let (bridge, mark) = (names.network(), names.mark());
+    for side in ["-i", "-o"] {
+        let comment = ["-m", "comment", "--comment", &mark, "-j", "ACCEPT"];
+        let arguments = [&["-w", "5", "-I", chain, side, &bridge][..], &comment].concat();
+        let admit = Program::new(format!("let {bridge} through"), "iptables", arguments);
+        elevate.run(admit).await?;
+    }
+    Ok(())
+}
+
+async fn by_nft(names: &Names, chain: [&str; 3], elevate: &Elevate) -> Result<(), CloudError> {
+    let (bridge, mark, chain) = (names.network(), names.mark(), chain.join(" "));
+    let rule =
+        |side: &str| format!("insert rule {chain} {side} \"{bridge}\" accept comment \"{mark}\"\n");
+    let rules = rule("iifname") + &rule("oifname");
+    let admit = Program::new(format!("let {bridge} through"), "nft", ["-f", "-"]);
+    elevate.run(admit.reading(rules)).await?;
+    Ok(())
+}
+
+/// Takes a deployment's rules away, wherever they are.
+pub(super) async fn remove(names: &Names, elevate: &Elevate) -> Result<(), CloudError> {
+    let Some(seen) = look(elevate).await? else {
+        return Ok(());
+    };
+    let (bridge, mark) = (names.network(), names.mark());
+    let what = format!("take away the rule that let {bridge} through");
+    for rule in marked(&seen.iptables, &mark) {
+        let words = ["-w", "5", "-D"].map(str::to_owned);
+        let arguments = words.into_iter().chain(rule);
+        elevate
+            .run(Program::new(what.clone(), "iptables", arguments))
+            .await?;
+    }
+    for chain in &seen.filters.chains {
+        for handle in chain.marked(&mark) {
+            let (family, table, name) = (&chain.family, &chain.table, &chain.name);
+            let handle = handle.to_string();
+            let arguments = ["delete", "rule", family, table, name, "handle", &handle];
+            elevate
+                .run(Program::new(what.clone(), "nft", arguments))
+                .await?;
+        }
+    }
+    Ok(())
+}
