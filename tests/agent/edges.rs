@@ -345,12 +345,8 @@ fn deleted(world: &World, config: &Path, consumer: &mut Agent, listen: std::net:
     *consumer = Agent::consumer(config);
     send("kept", &["\"after\""]);
     wait_until("the loss is said", || {
-        world.double.count("kept-dead-letters") == 1
-            && world
-                .double
-                .documents("anew-dead-letters")
-                .keys()
-                .any(|id| id.starts_with("lost-"))
+        // Kafka forgets the group's place with a topic; its events are in conflict with those of the former one.
+        world.double.count("kept-dead-letters") == 1 && world.double.count("anew-dead-letters") == 1
     });
     let letters = world.double.documents("kept-dead-letters");
     let letter = &letters[&format!("lost-{}", place(10))];
