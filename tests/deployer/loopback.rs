@@ -17,8 +17,14 @@ pub(crate) enum Answer {
     Half(Vec<u8>),
     /// With the first half of this body, then nothing more.
     Stall(Vec<u8>),
+    /// Bit by bit.
+    Trickle(Vec<u8>),
     /// Not at all.
     Silence,
+    /// That it is elsewhere.
+    Moved(&'static str),
+    /// With this status and nothing else.
+    Status(&'static str),
 }
 
 /// The server; it ends with the test's runtime.
@@ -78,6 +84,27 @@ async fn serve(
         Some(Answer::Body(body)) => (body.len(), body, false),
         Some(Answer::Half(body)) => (body.len(), body[..body.len() / 2].to_vec(), false),
         Some(Answer::Stall(body)) => (body.len(), body[..body.len() / 2].to_vec(), true),
+        Some(Answer::Moved(place)) => {
+            let head = format!(
+                "HTTP/1.1 302 Found\r\nlocation: {place}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            );
+            return stream.write_all(head.as_bytes()).await.unwrap();
+        }
+        Some(Answer::Status(status)) => {
+            let head =
+                format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            return stream.write_all(head.as_bytes()).await.unwrap();
+        }
+        Some(Answer::Trickle(body)) => {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+            drop(stream.write_all(head.as_bytes()).await);
+            for byte in body {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                // A client that has given up closes the connection; that is no failure here.
+                drop(stream.write_all(&[byte]).await);
+            }
+            return;
+        }
         Some(Answer::Silence) => return tokio::time::sleep(Duration::from_mins(1)).await,
         None => {
             let answer =

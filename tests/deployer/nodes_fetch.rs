@@ -86,6 +86,7 @@ fn unpack(artifact: &Artifact, path: &Path) -> Action {
         path: path.display().to_string(),
         access: Access::root("root", 0o755),
         download: artifact.download.clone(),
+        programs: Vec::new(),
     }
 }
 
@@ -172,9 +173,16 @@ async fn a_source_that_fails_leads_to_the_next_one() {
     };
     let wrong = Server::start([(PATH, Answer::Body(b"a login page".to_vec()))]).await;
     let missing = Server::start([]).await;
+    let banned = Server::start([(PATH, Answer::Status("403 Forbidden"))]).await;
     let refused = nobody().await;
     let good = Server::start([(PATH, Answer::Body(tarball()))]).await;
-    let all = [missing.base.as_str(), &refused, &good.base, &good.base];
+    let all = [
+        missing.base.as_str(),
+        &banned.base,
+        &refused,
+        &good.base,
+        &good.base,
+    ];
     let artifact = settings(Some(&wrong.base), &all).artifact(Source::Apache);
     let path = directory.path().join("opt/kafka");
     let said = told(&hands, &unpack(&artifact, &path)).await;
@@ -185,8 +193,19 @@ async fn a_source_that_fails_leads_to_the_next_one() {
         )),
         "{said}"
     );
+    // That a server has it no more is nothing to worry about while another has it.
+    let of_it = said.lines().filter(|line| line.contains(&missing.base));
+    let of_it: Vec<&str> = of_it.collect();
+    assert_eq!(
+        of_it,
+        [format!("fetching {}{PATH}", missing.base)],
+        "{said}"
+    );
     assert!(
-        said.contains(&format!("{}{PATH}: could not be fetched", missing.base)),
+        said.contains(&format!(
+            "{}{PATH}: gives nothing to this address (HTTP 403)",
+            banned.base
+        )),
         "{said}"
     );
     assert!(listed(&path).contains_key(Path::new("libs/zookeeper-3.jar")));

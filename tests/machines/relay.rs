@@ -9,9 +9,11 @@ use deployer::host::{Command, Connector, Host, Input};
 use deployer::machine::Machine;
 use deployer::run::Executor as _;
 use deployer::run::apply::{Hands, Relays};
-use deployer::step::{Access, Action, sha256};
+use deployer::step::{Access, Action, Download, sha256};
 use futures_util::future::join_all;
+use sha2::{Digest as _, Sha512};
 
+use crate::internet::{Internet, Page};
 use crate::support::{Deployment, may_run};
 
 const NODES: [&str; 3] = ["one", "three", "two"];
@@ -80,6 +82,7 @@ fn unpack(identity: &str) -> Action {
         path: "/opt/deployer/test/kafka".into(),
         access: Access::root("root", 0o755),
         download: None,
+        programs: Vec::new(),
     }
 }
 
@@ -91,6 +94,68 @@ fn served(said: &BTreeMap<&str, String>) -> usize {
     said.values()
         .filter(|lines| lines.contains("fetching from "))
         .count()
+}
+
+/// What somebody else publishes is fetched by one of them, from the server that has it; that another has it no more is no alarm.
+async fn one_fetches_for_all(hands: &Hands) {
+    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(
+        Vec::new(),
+        flate2::Compression::fast(),
+    ));
+    let mut header = tar::Header::new_gnu();
+    header.set_size(3);
+    header.set_mode(0o644);
+    let jar = "kafka/libs/a.jar";
+    archive
+        .append_data(&mut header, jar, &b"jar"[..])
+        .expect("an entry");
+    let packed = archive
+        .into_inner()
+        .and_then(flate2::write::GzEncoder::finish)
+        .expect("an archive");
+    let internet = Internet::new();
+    let sha512 = hex::encode(Sha512::digest(&packed));
+    internet.put("/archive/kafka.tgz", Page::Body(packed));
+    let Action::UnpackArchive {
+        artifact,
+        identity,
+        path,
+        access,
+        programs,
+        ..
+    } = unpack("kafka fetched")
+    else {
+        panic!("no archive");
+    };
+    let action = Action::UnpackArchive {
+        artifact,
+        identity,
+        path,
+        access,
+        programs,
+        download: Some(Download {
+            addresses: ["cdn", "archive"]
+                .map(|place| format!("{}/{place}/kafka.tgz", internet.base))
+                .into(),
+            sha512,
+            wanted: "*/libs/*.jar".into(),
+            left_out: Vec::new(),
+        }),
+    };
+    let said = told(hands, &action).await;
+    assert_eq!(internet.asked("/archive/kafka.tgz"), 1, "{said:#?}");
+    assert_eq!(internet.asked("/cdn/kafka.tgz"), 1, "{said:#?}");
+    for node in NODES {
+        assert_eq!(
+            says(hands, node, "cat /opt/deployer/test/kafka/libs/a.jar").await,
+            "jar",
+            "{said:#?}"
+        );
+        assert!(
+            !said[node].contains("could not") && !said[node].contains("sent"),
+            "{said:#?}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -156,8 +221,10 @@ async fn a_file_is_sent_once_and_goes_on_from_there() {
         );
     }
 
-    // Neighbours that cannot reach each other get it from this box.
     hands.set_artifacts(artifacts.clone());
+    one_fetches_for_all(&hands).await;
+
+    // Neighbours that cannot reach each other get it from this box.
     for node in NODES {
         let closed = "nft add table inet closed && nft add chain inet closed in '{ type filter hook input priority 0; }' \
                       && nft add rule inet closed in iifname host0 tcp dport 61000-65000 reject";

@@ -11,6 +11,8 @@ use tokio::time::{Instant, timeout};
 
 use super::Progress;
 
+/// Less than this in a second is no progress.
+const SLOWEST: u128 = 20_000;
 /// How often a long download says how far it is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
@@ -75,6 +77,16 @@ pub enum DownloadError {
         /// What had come.
         bytes: u64,
     },
+    /// Something comes, but next to nothing.
+    #[error("{address} sent {bytes} bytes in {seconds:.0} s, which is too slow")]
+    Slow {
+        /// Where.
+        address: String,
+        /// What came.
+        bytes: u64,
+        /// In how long.
+        seconds: f64,
+    },
     /// It took too long.
     #[error("{address} did not send all within {seconds:.0} s")]
     Deadline {
@@ -93,6 +105,14 @@ pub enum DownloadError {
         /// Why.
         #[source]
         source: reqwest::Error,
+    },
+    /// Something else is there than what was asked for.
+    #[error("{address} sent {what}")]
+    Unwanted {
+        /// Where.
+        address: String,
+        /// What came, in words.
+        what: String,
     },
     /// The content is not the pinned one.
     #[error("{address} sent {bytes} bytes with SHA-512 {found}, but {expected} is pinned")]
@@ -117,6 +137,13 @@ pub enum DownloadError {
     },
 }
 
+impl DownloadError {
+    /// Whether the server answered that it has no such thing.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Status { status, .. } if *status == StatusCode::NOT_FOUND)
+    }
+}
+
 /// Fetches files.
 #[derive(Debug, Clone)]
 pub struct Downloader {
@@ -135,16 +162,28 @@ impl Downloader {
         Ok(Self { client, deadlines })
     }
 
-    /// Whether something can be got at an address. Its content is not read.
-    pub async fn probe(&self, address: &str) -> Result<(), DownloadError> {
+    /// The first `most` bytes of what is at an address.
+    pub async fn head(&self, address: &str, most: usize) -> Result<Vec<u8>, DownloadError> {
         let (url, shown) = parse(address)?;
-        let answer = self.within_total(&shown, self.open(url, &shown)).await?;
-        drop(answer);
-        Ok(())
+        let read = async {
+            let mut answer = self.open(url, &shown).await?;
+            let mut bytes = Vec::new();
+            while let Some(piece) = self
+                .piece(answer.chunk(), &shown, bytes.len() as u64)
+                .await?
+            {
+                bytes.extend_from_slice(&piece);
+                if bytes.len() >= most {
+                    break;
+                }
+            }
+            Ok(bytes)
+        };
+        self.within_total(&shown, read).await
     }
 
     /// Fetches `address` into `file` and compares its SHA-512 (hex, in any case) with the pinned one. After an error
-    /// `file` is not there.
+    /// `file` is not there. How long it takes is of no matter as long as something comes.
     pub async fn fetch(
         &self,
         address: &str,
@@ -154,7 +193,7 @@ impl Downloader {
     ) -> Result<(), DownloadError> {
         let (url, shown) = parse(address)?;
         let fetched = self
-            .within_total(&shown, self.stream(url, &shown, file, progress))
+            .stream(url, &shown, file, progress)
             .await
             .and_then(|(found, bytes)| {
                 if found.eq_ignore_ascii_case(sha512) {
@@ -226,20 +265,26 @@ impl Downloader {
             .map_err(write_error(path))?;
         let mut digest = Sha512::new();
         let mut bytes = 0;
-        let mut told = Instant::now();
+        let (mut told, mut window) = (Instant::now(), (Instant::now(), 0));
         loop {
-            let piece = timeout(self.deadlines.stall, answer.chunk())
-                .await
-                .map_err(|_| self.stalled(shown, bytes))?
-                .map_err(|source| DownloadError::Broken {
-                    address: shown.into(),
-                    bytes,
-                    source: source.without_url(),
-                })?;
-            let Some(piece) = piece else { break };
+            let Some(piece) = self.piece(answer.chunk(), shown, bytes).await? else {
+                break;
+            };
             digest.update(&piece);
             file.write_all(&piece).await.map_err(write_error(path))?;
             bytes += piece.len() as u64;
+            let (since, had) = window;
+            if since.elapsed() >= self.deadlines.stall {
+                let least = SLOWEST * self.deadlines.stall.as_millis() / 1000;
+                if u128::from(bytes - had) < least {
+                    return Err(DownloadError::Slow {
+                        address: shown.into(),
+                        bytes: bytes - had,
+                        seconds: since.elapsed().as_secs_f64(),
+                    });
+                }
+                window = (Instant::now(), bytes);
+            }
             if told.elapsed() >= PROGRESS_EVERY {
                 told = Instant::now();
                 progress(&how_far(name, bytes, length));
@@ -248,6 +293,23 @@ impl Downloader {
         file.flush().await.map_err(write_error(path))?;
         progress(&how_far(name, bytes, length));
         Ok((hex::encode(digest.finalize()), bytes))
+    }
+
+    /// The next piece of an answer of which so many bytes have come.
+    async fn piece<T>(
+        &self,
+        chunk: impl Future<Output = reqwest::Result<Option<T>>>,
+        shown: &str,
+        bytes: u64,
+    ) -> Result<Option<T>, DownloadError> {
+        timeout(self.deadlines.stall, chunk)
+            .await
+            .map_err(|_| self.stalled(shown, bytes))?
+            .map_err(|source| DownloadError::Broken {
+                address: shown.into(),
+                bytes,
+                source: source.without_url(),
+            })
     }
 
     fn stalled(&self, shown: &str, bytes: u64) -> DownloadError {

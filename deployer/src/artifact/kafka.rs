@@ -303,7 +303,10 @@ async fn from_servers(
             }
             Err(error) => {
                 let attempt = Attempt::new(if configured { "mirror" } else { "Apache" }, &error);
-                progress(&format!("{}: {}", attempt.source, attempt.why));
+                // Apache's content network has the newest versions only; that is nothing to worry about.
+                if configured || !error.is_not_found() {
+                    progress(&format!("{}: {}", attempt.source, attempt.why));
+                }
                 tried.push(attempt);
             }
         }

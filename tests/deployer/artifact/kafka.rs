@@ -128,7 +128,7 @@ async fn a_source_that_fails_is_named_and_the_next_one_serves() {
     let half = Server::start([(PATH, Answer::Half(tarball()))]).await;
     let stalls = Server::start([(PATH, Answer::Stall(tarball()))]).await;
     let silent = Server::start([(PATH, Answer::Silence)]).await;
-    let missing = Server::start([]).await;
+    let banned = Server::start([(PATH, Answer::Status("403 Forbidden"))]).await;
     let wrong = Server::start([(PATH, Answer::Body(b"a login page".to_vec()))]).await;
     let refused = nobody().await;
     let good = Server::start([(PATH, Answer::Body(tarball()))]).await;
@@ -136,7 +136,7 @@ async fn a_source_that_fails_is_named_and_the_next_one_serves() {
         (&half.base, "broke off after"),
         (&stalls.base, "sent nothing for"),
         (&silent.base, "sent nothing for"),
-        (&missing.base, "answered 404 Not Found"),
+        (&banned.base, "answered 403 Forbidden"),
         (&wrong.base, "with SHA-512"),
         (&refused, "Connection refused"),
         (
@@ -170,12 +170,31 @@ async fn a_mirror_that_does_not_answer_is_passed_over() {
 }
 
 #[tokio::test]
-async fn all_has_a_deadline() {
-    let server = Server::start([(PATH, Answer::Stall(tarball()))]).await;
-    let mut bench = Bench::new(None, &[&server.base]);
-    bench.settings.deadlines.total = Duration::from_millis(100);
+async fn a_version_that_apaches_network_has_no_more_comes_from_the_archive_without_alarm() {
+    let network = Server::start([]).await;
+    let archive = Server::start([(PATH, Answer::Body(tarball()))]).await;
+    let bench = Bench::new(None, &[&network.base, &archive.base]);
+    let lines = Mutex::new(Vec::new());
+    let progress = |line: &str| lines.lock().unwrap().push(line.to_owned());
+    let (source, _) = fetch(&bench.cache, &bench.settings, None, &progress)
+        .await
+        .unwrap();
+    assert_eq!(source, Source::Apache);
+    let told = lines.into_inner().unwrap().join("\n");
+    assert!(!told.contains("404") && told.contains("(100 %)"), "{told}");
+    assert_eq!((network.requests().len(), archive.requests().len()), (1, 1));
+    // Where nobody has it, all is told.
+    let bench = Bench::new(None, &[&network.base]);
     let error = bench.fetch(Some("apache")).await.unwrap_err();
-    assert!(words(&error).contains("did not send all within"), "{error}");
+    assert!(words(&error).contains("answered 404 Not Found"), "{error}");
+}
+
+#[tokio::test]
+async fn what_comes_too_slowly_is_given_up_however_large_it_is() {
+    let server = Server::start([(PATH, Answer::Trickle(tarball()))]).await;
+    let bench = Bench::new(None, &[&server.base]);
+    let error = bench.fetch(Some("apache")).await.unwrap_err();
+    assert!(words(&error).contains("which is too slow"), "{error}");
 }
 
 #[tokio::test]

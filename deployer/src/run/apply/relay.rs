@@ -9,11 +9,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 
+use super::archive::FETCHING;
 use super::files::WRITE;
 use super::shell::{LONG, QUICK, Script, Shell, last_lines};
 use crate::host::{Command, Host, HostError, Input, Line};
 use crate::run::StepError;
+use crate::step::Download;
 
+const FETCH: Script = Script {
+    name: "fetch for neighbours",
+    text: concat!(include_str!("fetch.sh"), include_str!("relay_fetch.sh")),
+};
 const SERVE: Script = Script {
     name: "serve files to neighbours",
     text: include_str!("relay_serve.sh"),
@@ -54,11 +60,15 @@ struct Seed {
 /// Network and file of the operator's box → the node that has it there.
 type Seeds = BTreeMap<(String, PathBuf), Arc<OnceCell<Seed>>>;
 
+/// Network and checksum of somebody else's file → the node that fetched it; `None`: it could not, and nobody else tries.
+type Fetched = BTreeMap<(String, String), Arc<OnceCell<Option<Seed>>>>;
+
 /// The files that are on their way.
 #[derive(Debug, Default)]
 pub(super) struct Relay {
     relays: Relays,
     seeds: Mutex<Seeds>,
+    fetched: Mutex<Fetched>,
 }
 
 /// How one file comes to one node.
@@ -89,8 +99,11 @@ impl Relay {
         self,
         hosts: &BTreeMap<String, Box<dyn Host>>,
     ) -> Result<(), HostError> {
-        let seeds = self.seeds.into_inner().unwrap_or_default();
-        for seed in seeds.into_values().filter_map(|cell| cell.get().cloned()) {
+        let seeds = self.seeds.into_inner().unwrap_or_default().into_values();
+        let fetched = self.fetched.into_inner().unwrap_or_default().into_values();
+        let fetched = fetched.filter_map(|cell| cell.get().cloned().flatten());
+        let seeds = seeds.filter_map(|cell| cell.get().cloned()).chain(fetched);
+        for seed in seeds {
             let Some(host) = hosts.get(&seed.node) else {
                 continue;
             };
@@ -111,6 +124,38 @@ impl Relay {
 }
 
 impl Way<'_> {
+    /// Where a node gets a file that others publish. Of several nodes of a network one fetches it, and the others get it there:
+    /// the publisher counts what an address takes, and a site has one for all its machines.
+    pub(super) async fn sources(
+        self,
+        shell: &Shell<'_>,
+        download: &Download,
+    ) -> Result<Vec<String>, StepError> {
+        let relays = &self.relay.relays;
+        let shared = relays.artifacts.contains(self.artifact);
+        let Some((network, address)) = relays.addresses.get(self.node).filter(|_| shared) else {
+            return Ok(download.addresses.clone());
+        };
+        let cell = {
+            let key = (network.clone(), download.sha512.clone());
+            let fetched = &self.relay.fetched;
+            let mut fetched = fetched.lock().unwrap_or_else(PoisonError::into_inner);
+            fetched.entry(key).or_default().clone()
+        };
+        let seed = cell
+            .get_or_try_init(|| fetch(shell, self.node, *address, download, self.line))
+            .await?;
+        let source = seed.as_ref().and_then(|seed| {
+            if seed.node == self.node {
+                Some(seed.file.clone())
+            } else {
+                let from = seed.address.as_ref();
+                from.map(|from| format!("neighbour:{from}"))
+            }
+        });
+        Ok(source.into_iter().collect())
+    }
+
     /// Brings a file of the operator's box to a node by way of its neighbours, into `path`, for root alone. `false`: it does
     /// not come that way, and must be sent.
     pub(super) async fn bring(
@@ -167,6 +212,27 @@ fn unit(sum: &str) -> String {
     format!("deployer-relay-{}.service", &sum[..12])
 }
 
+/// Makes the first node that needs a file of somebody else's fetch it and serve it.
+async fn fetch(
+    shell: &Shell<'_>,
+    node: &str,
+    address: IpAddr,
+    download: &Download,
+    line: Line<'_>,
+) -> Result<Option<Seed>, StepError> {
+    let sum = &download.sha512;
+    let file = format!("{}/file", directory(sum));
+    let addresses = download.addresses.iter().map(String::as_str);
+    let arguments: Vec<&str> = [file.as_str(), sum].into_iter().chain(addresses).collect();
+    let output = shell
+        .script_output(&FETCH, &arguments, Input::Nothing, FETCHING)
+        .await?;
+    if output.status != 0 {
+        return Ok(None);
+    }
+    serve(shell, node, address, sum, line).await.map(Some)
+}
+
 /// Sends a file to the first node that needs it, and makes that one serve it.
 async fn seed(
     shell: &Shell<'_>,
@@ -176,12 +242,23 @@ async fn seed(
     line: Line<'_>,
 ) -> Result<Seed, StepError> {
     let sum = sum_of(local).await?;
-    let directory = directory(&sum);
-    let file = format!("{directory}/file");
+    let file = format!("{}/file", directory(&sum));
     let input = Input::File(local.into());
     let arguments = ["root", "root", "0644", &sum, &file];
     shell.script(&WRITE, &arguments, input, LONG).await?;
-    let arguments = [directory.as_str(), &address.to_string(), &unit(&sum)];
+    serve(shell, node, address, &sum, line).await
+}
+
+/// Makes a node serve the file that lies in the directory of its checksum.
+async fn serve(
+    shell: &Shell<'_>,
+    node: &str,
+    address: IpAddr,
+    sum: &str,
+    line: Line<'_>,
+) -> Result<Seed, StepError> {
+    let directory = directory(sum);
+    let arguments = [directory.as_str(), &address.to_string(), &unit(sum)];
     let served = shell
         .script_output(&SERVE, &arguments, Input::Nothing, QUICK)
         .await?;
@@ -196,8 +273,8 @@ async fn seed(
         node: node.into(),
         address: port
             .map(|port| format!("http://{}/file", std::net::SocketAddr::new(address, port))),
-        file,
-        sum,
+        file: format!("{directory}/file"),
+        sum: sum.into(),
     })
 }
 
