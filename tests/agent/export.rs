@@ -174,3 +174,20 @@ fn databases_of_couchdb_itself_are_not_written_to() {
     let garbled = read_request::<Value>(&b"{\"admin_password\": \"geheim\""[..]).unwrap_err();
     assert!(!agent::command::chain(&garbled).contains("geheim"));
 }
+
+#[test]
+fn a_database_that_takes_nothing_is_given_up_and_the_others_get_theirs() {
+    let (lab, from) = (Lab::new(&["t1"]), Lab::new(&["t1"]));
+    put(&from.double, "t1", 3, 1);
+    let documents = from.double.documents("t1");
+    let all = [lines(&documents, "gone"), lines(&documents, "t1")].concat();
+    let done = import(&lab, &[], &all);
+    assert_eq!(
+        [&done["written"], &done["failed"]["gone"][1]],
+        [3, 3],
+        "{done}"
+    );
+    let why = done["failed"]["gone"][0].as_str().unwrap_or_default();
+    assert!(why.contains("HTTP 404"), "{done}");
+    assert_eq!(lab.double.documents("t1"), documents);
+}

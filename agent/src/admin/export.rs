@@ -27,6 +27,8 @@ const PAGES: std::ops::RangeInclusive<usize> = 16..=4096;
 pub struct Found {
     name: String,
     documents: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    partitioned: bool,
 }
 
 /// A part of a database.
@@ -84,6 +86,7 @@ pub async fn databases(
         found.push(Found {
             name,
             documents: documents.unwrap_or_default(),
+            partitioned: info.pointer("/props/partitioned") == Some(&Value::Bool(true)),
         });
     }
     Ok(found)

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::BufRead;
 use std::time::Duration;
 
+use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -14,11 +15,13 @@ use super::couchdb_setup::{self, Credentials};
 use crate::backoff::Backoff;
 use crate::config::ConsumerConfig;
 use crate::consumer::document::is_same;
-use crate::store::couchdb::{Couchdb, Server};
+use crate::store::couchdb::{Couchdb, Server, path_of};
 use crate::store::{Document, Row, Store, Trouble};
 
-/// How long a server may take nothing before this ends.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a database may take nothing before it is given up.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one request that writes no documents may take.
+const REQUEST: Duration = Duration::from_secs(20);
 /// The most documents of one request.
 const BATCH: usize = 500;
 /// So many documents that could not be written are named.
@@ -31,6 +34,9 @@ struct Request {
     couchdb: Credentials,
     /// Databases to be made where they are missing, and to be closed to strangers.
     databases: Vec<String>,
+    /// Those of them that are partitioned.
+    #[serde(default)]
+    partitioned: Vec<String>,
 }
 
 /// Each other line: a document as `export` shows it.
@@ -54,12 +60,15 @@ pub struct Imported {
     refused: usize,
     /// The first of the last two kinds, with the reason.
     named: Vec<String>,
+    /// Database → why it takes no documents, and how many of them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    failed: BTreeMap<String, (String, usize)>,
 }
 
-/// Writes the documents of the input.
+/// Writes the documents of the input. A database that takes nothing for a time is given up, and the others get theirs.
 ///
 /// # Errors
-/// When the input is not understood, or the server takes nothing for a time.
+/// When the input is not understood, or the server itself does not answer.
 pub async fn import(
     config: &ConsumerConfig,
     mut input: impl BufRead,
@@ -80,19 +89,48 @@ pub async fn import(
         return Err(AdminError::Database(name.clone()));
     }
     if !request.databases.is_empty() {
+        let administrator = request.couchdb.administrator(&server)?;
+        for name in &request.partitioned {
+            make_partitioned(&administrator, name).await?;
+        }
         let deadline = Instant::now() + PATIENCE;
         couchdb_setup::prepare(&server, &request.couchdb, &request.databases, deadline).await?;
     }
     let server = request.couchdb.administrator(&server)?;
     let mut imported = Imported::default();
     for (database, documents) in documents {
+        let settled = imported.settled() + documents.len();
         let mut rest = documents.into_iter().peekable();
         while rest.peek().is_some() {
             let batch: Vec<Document> = rest.by_ref().take(BATCH).collect();
-            write(&server, &database, batch, &mut imported).await?;
+            let Err(trouble) = write(&server, &database, batch, &mut imported).await else {
+                continue;
+            };
+            // One that does not answer at all will take nothing of the others either.
+            let subject = format!("writing to {database}");
+            let answered = server.get_json("", &[], REQUEST).await;
+            answered.map_err(AdminError::couchdb(subject))?;
+            let left = settled - imported.settled();
+            let failed = (trouble.to_string(), left);
+            imported.failed.insert(database, failed);
+            break;
         }
     }
     Ok(imported)
+}
+
+/// Makes a database that is partitioned, unless one is there.
+async fn make_partitioned(server: &Couchdb, name: &str) -> Result<(), AdminError> {
+    let query = [("partitioned", "true")];
+    let made = server
+        .request(Method::PUT, &path_of(name), &query, None, REQUEST)
+        .await;
+    let trouble = match made {
+        Ok(answer) if matches!(answer.status.as_u16(), 201 | 202 | 412) => return Ok(()),
+        Ok(answer) => answer.trouble(),
+        Err(trouble) => trouble,
+    };
+    Err(AdminError::couchdb(format!("making {name}"))(trouble))
 }
 
 /// Whether a database may have this name without being one of `CouchDB`'s own, or a path out of it.
@@ -117,7 +155,7 @@ async fn write(
     database: &str,
     documents: Vec<Document>,
     imported: &mut Imported,
-) -> Result<(), AdminError> {
+) -> Result<(), Trouble> {
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     let mut deadline = Instant::now() + PATIENCE;
     let mut work = vec![documents];
@@ -142,9 +180,7 @@ async fn write(
             deadline = Instant::now() + PATIENCE;
         }
         if !matches!(trouble, Trouble::Away(_)) || Instant::now() >= deadline {
-            return Err(AdminError::couchdb(format!("writing to {database}"))(
-                trouble,
-            ));
+            return Err(trouble);
         }
         tokio::time::sleep(backoff.next_wait()).await;
         work.push(batch);
@@ -198,6 +234,11 @@ async fn attempt(
 }
 
 impl Imported {
+    /// Documents of which it is known what became of them.
+    fn settled(&self) -> usize {
+        self.written + self.present + self.different + self.refused
+    }
+
     fn differ(&mut self, database: &str, id: &str) {
         self.different += 1;
         self.name(format!("{database}/{id}: is there with another body"));

@@ -69,15 +69,22 @@ async fn write(
     let credentials = consumer::credentials(&secrets);
     let crew = connect(deployment, environment, reporter).await?;
     let tool = PipelineTool::of(&crew, &deployment.topology)?;
+    let secrets_file = deployment.secrets_file();
     let input = Input::Bytes(credentials.to_string().into_bytes());
     let what = "the databases cannot be listed";
-    let listed = tool.call(what, &["databases"], input, STALL).await?;
+    let listed = tool
+        .call_as_admin(&secrets_file, what, &["databases"], input, STALL)
+        .await?;
     let databases: Vec<DatabaseFound> = serde_json::Deserializer::from_slice(&listed)
         .into_iter()
         .collect::<Result<_, _>>()?;
     let names = databases.iter().map(|database| database.name.clone());
     let (name, id) = (&deployment.topology.name, &deployment.receipt.id);
-    file.head(&Head::new(name, id, names.collect()))?;
+    let partitioned = databases.iter().filter(|database| database.partitioned);
+    file.head(&Head {
+        partitioned: partitioned.map(|found| found.name.clone()).collect(),
+        ..Head::new(name, id, names.collect())
+    })?;
     let mut attached = 0;
     for database in &databases {
         let step = Step::begin(format!("export {}", database.name), reporter);
@@ -86,7 +93,9 @@ async fn write(
         loop {
             let part = json!({"couchdb": credentials, "database": database.name, "after": after});
             let input = Input::Bytes(part.to_string().into_bytes());
-            let lines = tool.call(&what, &["export"], input, STALL).await?;
+            let lines = tool
+                .call_as_admin(&secrets_file, &what, &["export"], input, STALL)
+                .await?;
             let read = serde_json::Deserializer::from_slice(&lines)
                 .into_iter()
                 .collect::<Result<Vec<Line>, _>>()?;

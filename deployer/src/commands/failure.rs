@@ -1,5 +1,8 @@
 //! Failed steps as the user sees them.
 
+use std::path::Path;
+
+use crate::component::couchdb::ADMIN;
 use crate::error::CommandError;
 use crate::run::Failures;
 
@@ -20,6 +23,18 @@ pub fn failed(failures: &Failures, verb: &str) -> CommandError {
     };
     error.hint(format!(
         "once that is mended, deployer {verb} goes on from here{or}"
+    ))
+}
+
+/// Says what to do where CouchDB does not take its administrator's password any more: somebody has changed it there.
+pub fn with_password_hint(error: CommandError, secrets: &Path) -> CommandError {
+    if !error.cause.to_string().contains("HTTP 401") {
+        return error;
+    }
+    error.hint(format!(
+        "the password of CouchDB's user `{ADMIN}` was changed in CouchDB: put the new one into `couchdb_admin_password` of {}, \
+         then run this again",
+        secrets.display()
     ))
 }
 

@@ -1,5 +1,6 @@
 //! The consumer binary on the node that answers for the pipeline: the way by which commands ask CouchDB.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::cli::Environment;
@@ -12,6 +13,7 @@ use crate::topology::Topology;
 
 use super::crew::{Crew, PATIENCE_FOR_RUNNING};
 use super::deployment::Deployment;
+use super::failure::with_password_hint;
 
 /// The exit code of the tool for a subcommand or an option that it does not know.
 const UNKNOWN: i32 = 2;
@@ -57,6 +59,19 @@ impl<'a> PipelineTool<'a> {
             host: crew.host(&node.name)?,
             tool,
         })
+    }
+
+    /// [`PipelineTool::call`] with the administrator's password, which is in a file on this box.
+    pub async fn call_as_admin(
+        &self,
+        secrets: &Path,
+        what: &str,
+        words: &[&str],
+        input: Input,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, CommandError> {
+        let called = self.call(what, words, input, timeout).await;
+        called.map_err(|error| with_password_hint(error, secrets))
     }
 
     /// Calls it and gives what it printed; `what` are the words for a failure: `the documents cannot be read`.

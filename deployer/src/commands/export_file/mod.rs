@@ -28,6 +28,9 @@ pub struct Head {
     pub date: Timestamp,
     /// The databases, those without documents included.
     pub databases: Vec<String>,
+    /// Those of them that are partitioned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitioned: Vec<String>,
 }
 
 impl Head {
@@ -39,6 +42,7 @@ impl Head {
             id: id.into(),
             date: Timestamp::now(),
             databases,
+            partitioned: Vec::new(),
         }
     }
 }
