@@ -1,6 +1,8 @@
 //! What the agents print and keep, as the deployer reads it: its half of the agents' contract. Plain data. The state of the
 //! pipeline as a whole is in [`crate::inspect`].
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// A producer's state file.
@@ -47,6 +49,9 @@ pub struct DeadLetter {
     pub value_bytes: Option<u64>,
     /// Why it can never be a document.
     pub reason: String,
+    /// It does not hold all of the record's value, so it cannot be tried again.
+    #[serde(default)]
+    pub incomplete: bool,
     /// What became of it where it was tried again.
     pub outcome: Option<DeadLetterOutcome>,
 }
@@ -70,6 +75,9 @@ pub struct DatabaseFound {
     pub name: String,
     /// Documents in it.
     pub documents: u64,
+    /// Its documents' ids begin with the name of a partition.
+    #[serde(default)]
+    pub partitioned: bool,
 }
 
 /// Answer of `consumer import`.
@@ -85,6 +93,9 @@ pub struct Imported {
     pub refused: u64,
     /// Some of the last two kinds, with the reason.
     pub named: Vec<String>,
+    /// Database → why it takes no documents, and how many of them.
+    #[serde(default)]
+    pub failed: BTreeMap<String, (String, u64)>,
 }
 
 /// Answer of `consumer await-canaries`.

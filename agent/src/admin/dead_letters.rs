@@ -32,6 +32,9 @@ pub struct Shown {
     partition: i32,
     offset: i64,
     value_bytes: Option<usize>,
+    /// The letter does not hold all of the value, so it can never be tried again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    incomplete: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
 }
@@ -66,6 +69,17 @@ struct Letter {
     headers: Vec<Header>,
 }
 
+impl Letter {
+    /// Whether it holds all of its record's value.
+    fn is_whole(&self) -> bool {
+        decode(self.value_base64.as_ref()).map(|value| value.len()) == self.value_bytes
+    }
+}
+
+fn decode(text: Option<&String>) -> Option<Vec<u8>> {
+    text.and_then(|text| STANDARD.decode(text).ok())
+}
+
 /// Shows every dead letter of one topic, or of all, to `show`; with `retry`, tries each again first.
 ///
 /// # Errors
@@ -96,6 +110,7 @@ pub async fn walk(
                     None
                 };
                 show(Shown {
+                    incomplete: !letter.is_whole(),
                     database: topic.dead_letters(),
                     id: letter.id,
                     reason: letter.reason,
@@ -145,16 +160,15 @@ async fn again(
     if letter.id.starts_with(LOST) {
         return Ok(Outcome::Dead);
     }
-    let decode = |text: &Option<String>| text.as_ref().and_then(|text| STANDARD.decode(text).ok());
     let record = Record {
         partition: letter.partition,
         offset: letter.offset,
         timestamp: letter.timestamp,
-        key: decode(&letter.key_base64),
-        value: decode(&letter.value_base64),
+        key: decode(letter.key_base64.as_ref()),
+        value: decode(letter.value_base64.as_ref()),
         headers: letter.headers.clone(),
     };
-    if record.value.as_ref().map(Vec::len) != letter.value_bytes {
+    if !letter.is_whole() {
         return Ok(Outcome::Incomplete);
     }
     let subject = format!("the dead letter {}", letter.id);

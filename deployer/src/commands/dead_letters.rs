@@ -59,10 +59,23 @@ pub async fn run(
     } else if dead == 0 {
         "there are no dead letters".into()
     } else {
-        format!("{dead} dead letters; `deployer dead-letters --retry` tries them again when their cause is gone")
+        untried(&letters)
     }));
     crew.close(true).await?;
     Ok(u8::from(options.retry && dead > 0))
+}
+
+/// What can be done about letters that were not tried again.
+fn untried(letters: &[DeadLetter]) -> String {
+    let all = letters.len();
+    let cut = letters.iter().filter(|letter| letter.incomplete).count();
+    let retry = "`deployer dead-letters --retry` tries them again when their cause is gone";
+    let never = "too large to be kept whole: they are not tried again, and have to be sent anew";
+    match cut {
+        0 => format!("{all} dead letters; {retry}"),
+        _ if cut == all => format!("{all} dead letters, all {never}"),
+        _ => format!("{all} dead letters, {cut} of them {never}; of the others {retry}"),
+    }
 }
 
 /// A line for each: what became of it where it was tried again, where it came from, and why it is dead.
@@ -104,7 +117,7 @@ fn table(letters: &[DeadLetter], retried: bool) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{DeadLetter, table};
+    use super::{DeadLetter, table, untried};
 
     fn letters(outcomes: [Option<&str>; 2]) -> Vec<DeadLetter> {
         let letter = |(offset, outcome): (usize, Option<&str>)| {
@@ -113,6 +126,24 @@ mod tests {
             serde_json::from_value(letter).expect("a letter")
         };
         outcomes.into_iter().enumerate().map(letter).collect()
+    }
+
+    #[test]
+    fn only_those_that_are_whole_are_said_to_be_tried_again() {
+        let mut letters = letters([None, None]);
+        assert!(untried(&letters).starts_with("2 dead letters; `deployer dead-letters --retry`"));
+        letters[0].incomplete = true;
+        let words = untried(&letters);
+        assert!(
+            words.contains("1 of them too large") && words.contains("--retry"),
+            "{words}"
+        );
+        letters[1].incomplete = true;
+        let words = untried(&letters);
+        assert!(
+            words.contains("all too large") && !words.contains("--retry"),
+            "{words}"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::Write;
 use crate::cli::{Environment, Open, Service};
 use crate::error::CommandError;
 use crate::machine::Access;
+use crate::run::runner::Stop;
 use crate::topology::Role;
 
 use super::deployment::Deployment;
@@ -127,14 +128,16 @@ pub async fn run(
     if ends.is_empty() {
         return Ok(0);
     }
-    tokio::select! {
-        ((node, status), _, _) = futures_util::future::select_all(ends) => {
+    let first = futures_util::future::select_all(ends);
+    // Whatever ends the command, Ctrl-C or SIGTERM, ends its tunnels: they go with `first`.
+    match Stop::on_interrupt().unless(1, first).await {
+        Some(((node, status), _, _)) => {
             let hint = match options.service {
                 Service::Couchdb => "is the local port taken? choose another with --port",
                 Service::Kafka => "is the local port taken (`ss -tlnp`), perhaps by another `deployer open kafka`?",
             };
             Err(CommandError::failed(format!("the tunnel to {node} ended: {}", status?)).hint(hint))
         }
-        _ = tokio::signal::ctrl_c() => Ok(0),
+        None => Ok(0),
     }
 }
