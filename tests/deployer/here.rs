@@ -326,6 +326,7 @@ async fn archives_are_whole_or_not_there() {
         path: path("opt/kafka"),
         access: Access::root("root", 0o755),
         download: None,
+        programs: Vec::new(),
     };
 
     let failed = hands

@@ -1,32 +1,134 @@
-//! A real release of CouchDB, where `DEPLOYER_TEST_COUCHDB` names its archive.
+//! The real CouchDB on machines of this box: a release folder as an archive, and Apache's package that `auto` finds.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "tests are told by the environment where the release is"
+    reason = "tests run the box's own programs"
 )]
 
-use crate::deployer_command::{Deployer, say, subtest};
-use crate::support::may_run;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::deployer_command::{Deployer, subtest};
+use crate::internet::{Internet, Key};
+use crate::support::{may_run, real_couchdb, succeed};
 use crate::watch::{Documents, units, well, whole_run};
+
+const NODES: &str = "nodes:\n  vm1: { roles: [zookeeper, kafka, couchdb, consumer, producer] }\nkafka: { replication: 1 }\n";
+
+#[test]
+fn auto_is_apaches_package_on_the_unchanged_image() {
+    if !may_run("auto_is_apaches_package_on_the_unchanged_image") {
+        return;
+    }
+    let Some(package) = real_couchdb(".deb", "D1, D5 with Apache's package on local machines")
+    else {
+        return;
+    };
+    let release = std::fs::read_to_string("/etc/os-release").expect("a system");
+    let suite = release
+        .lines()
+        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
+        .expect("a release");
+    let (internet, key) = (Internet::new(), Key::new());
+    let repository = internet.put_repository("couchdb", suite, &key, &[&package]);
+    let key = key.file().display().to_string();
+    let deployer = Deployer::new(&format!(
+        "{NODES}couchdb: {{ repository: \"{repository}\", repository_key: \"{key}\" }}\n\
+         producer: {{ count: 20, interval: 20ms }}\n"
+    ));
+    subtest("Apache's package: proven, then nothing to do", || {
+        let up = deployer.run(&["up", "--wait"]).code(0);
+        up.says(&["proven"]).never_says(&["stand-in"]);
+        whole_run(
+            &Documents::new(&deployer, "vm1"),
+            "utilizations1",
+            "vm1",
+            20,
+            1,
+        );
+        let status = well(&deployer);
+        let vendor = status["couchdb"].as_str().expect("a vendor");
+        assert!(vendor.starts_with("CouchDB 3."), "{vendor}");
+        let asked = internet.asked(".deb");
+        deployer.run(&["up"]).code(0).says(&["nothing to do"]);
+        deployer.run(&["plan"]).code(0);
+        assert_eq!(internet.asked(".deb"), asked);
+    });
+    deployer.teardown();
+}
+
+/// Apache's package as an archive: a release whose first engine needs a library of the system's.
+fn with_spidermonkey(package: &Path, directory: &Path) -> PathBuf {
+    let (tree, archive) = (
+        directory.join("tree"),
+        directory.join("spidermonkey.tar.gz"),
+    );
+    succeed(
+        "dpkg-deb",
+        &[
+            "-x",
+            package.to_str().expect("plain"),
+            tree.to_str().expect("plain"),
+        ],
+    );
+    let mut tar = Command::new("tar");
+    tar.arg("-C")
+        .arg(tree.join("opt"))
+        .arg("-czf")
+        .arg(&archive)
+        .arg("couchdb");
+    assert!(tar.status().expect("tar runs").success());
+    archive
+}
+
+/// A database of the user's own: partitioned, with a view, and with a function that refuses some documents.
+fn own_database(documents: &Documents) {
+    let design = json!({
+        "options": {"partitioned": false},
+        "views": {"v": {"map": "function (doc) { emit(doc.n, null) }"}},
+        "validate_doc_update": "function (doc) { if (doc.bad) throw({forbidden: 'bad'}) }",
+    });
+    for (path, body) in [
+        ("mine?partitioned=true", Value::Null),
+        ("mine/_design/d", design),
+        ("mine/p:1", json!({"n": 1})),
+    ] {
+        let status = documents.change(Method::PUT, path, &body);
+        assert!([201, 202].contains(&status), "{path}: {status}");
+    }
+}
+
+fn own_database_works(documents: &Documents) {
+    let (status, view) = documents.get("mine/_design/d/_view/v", Some("admin"));
+    assert_eq!(
+        (status, view["total_rows"].as_u64()),
+        (200, Some(1)),
+        "{view}"
+    );
+    let refused = documents.change(Method::PUT, "mine/p:2", &json!({"bad": true}));
+    assert_eq!(refused, 403);
+    let (_, info) = documents.get("mine", Some("admin"));
+    assert_eq!(info["props"]["partitioned"], true, "{info}");
+}
 
 #[test]
 fn a_real_couchdb() {
     if !may_run("a_real_couchdb") {
         return;
     }
-    let Ok(archive) = std::env::var("DEPLOYER_TEST_COUCHDB") else {
-        say("a_real_couchdb did not run: DEPLOYER_TEST_COUCHDB names no archive");
+    let Some(archive) = real_couchdb(".tar.gz", "D7, D9 with a real release") else {
         return;
     };
-    let deployer = Deployer::new(&format!(
-        "\
-nodes:
-  vm1: {{ roles: [zookeeper, kafka, couchdb, consumer, producer] }}
-kafka: {{ replication: 1 }}
-couchdb: {{ distribution: archive, archive: \"{archive}\" }}
-producer: {{ count: 50, interval: 20ms }}
-"
-    ));
+    let inventory = |archive: &Path, more: &str| {
+        format!(
+            "{NODES}couchdb: {{ distribution: archive, archive: \"{}\"{more} }}\nproducer: {{ count: 50, interval: 20ms }}\n",
+            archive.display()
+        )
+    };
+    let deployer = Deployer::new(&inventory(&archive, ""));
     subtest("real CouchDB: documents", || {
         deployer
             .run(&["up", "--wait"])
@@ -83,6 +185,39 @@ producer: {{ count: 50, interval: 20ms }}
             deployer.run(&["up"]).code(0).says(&["nothing to do"]);
             deployer.run(&["verify"]).code(0);
             assert_ne!(units(&deployer)["vm1 couchdb"], before["vm1 couchdb"]);
+        },
+    );
+    let files = deployer.directory.path();
+    let kept = files.join("kept.gz");
+    let kept = kept.to_str().expect("a plain path");
+    own_database(&documents);
+    if let Some(package) = real_couchdb(".deb", "D7 with a release that has SpiderMonkey") {
+        subtest(
+            "real CouchDB: a release with SpiderMonkey on a node without its library",
+            || {
+                let other = with_spidermonkey(&package, files);
+                deployer.write(&inventory(
+                    &other,
+                    ", settings: { couchdb: { js_engine: spidermonkey } }",
+                ));
+                let up = deployer.run(&["up", "--yes"]).code(1);
+                up.says(&["bin/couchjs needs libmozjs-78.so.0, which this node has not"]);
+                deployer.write(&inventory(&other, ""));
+                deployer.run(&["up", "--yes"]).code(0).says(&["proven"]);
+                own_database_works(&documents);
+            },
+        );
+    }
+    subtest(
+        "real CouchDB: a database of the user's own comes back as it was",
+        || {
+            deployer.run(&["export", kept]).code(0);
+            assert_eq!(documents.change(Method::DELETE, "mine", &Value::Null), 200);
+            deployer
+                .run(&["import", kept])
+                .code(0)
+                .says(&["2 documents written"]);
+            own_database_works(&documents);
         },
     );
     deployer.teardown();

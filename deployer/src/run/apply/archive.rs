@@ -8,12 +8,12 @@ use std::time::Duration;
 use super::files::octal;
 use super::relay::Way;
 use super::shell::{LONG, Script, Shell};
-use crate::host::{HostError, Input, Line};
+use crate::host::{HostError, Input};
 use crate::run::StepError;
 use crate::step::{ARCHIVE_MARKER, Access, Download};
 
-/// The script gives each address seven minutes.
-const FETCHING: Duration = Duration::from_mins(25);
+/// The script gives up what is too slow; this is as long as the slowest that it takes needs for a hundred megabytes.
+pub(super) const FETCHING: Duration = Duration::from_mins(30);
 
 const SAME: Script = Script {
     name: "compare archive",
@@ -35,9 +35,13 @@ const PLACE: Script = Script {
     text: include_str!("archive_place.sh"),
 };
 
+const LIBRARIES: Script = Script {
+    name: "look for libraries",
+    text: include_str!("archive_libraries.sh"),
+};
 const FETCH: Script = Script {
     name: "fetch archive",
-    text: include_str!("archive_fetch.sh"),
+    text: concat!(include_str!("fetch.sh"), include_str!("archive_fetch.sh")),
 };
 
 /// An archive, and what becomes of it on the node.
@@ -50,6 +54,8 @@ pub(super) struct Archive<'a> {
     pub(super) path: &'a str,
     /// Whose it is then.
     pub(super) access: &'a Access,
+    /// What in it needs libraries of the node's.
+    pub(super) programs: &'a [String],
 }
 
 /// Unpacks an archive: fetched by the node where it can, else sent.
@@ -64,6 +70,7 @@ pub(super) async fn unpack(
         identity,
         path,
         access,
+        programs,
     } = *archive;
     let arguments = [path, ARCHIVE_MARKER, identity];
     if shell
@@ -75,7 +82,7 @@ pub(super) async fn unpack(
         return Ok(());
     }
     let fetched = match download {
-        Some(download) => fetched(shell, download, path, way.line).await?,
+        Some(download) => fetched(shell, download, path, way).await?,
         None => false,
     };
     if !fetched {
@@ -83,6 +90,14 @@ pub(super) async fn unpack(
     }
     // A question of its own: a connection that broke looks to tar like the end of the archive. That this one is asked proves
     // that the first was answered, so all was read.
+    if !programs.is_empty() {
+        let unpacked = format!("{path}.new");
+        let programs = programs.iter().map(String::as_str);
+        let arguments: Vec<&str> = [unpacked.as_str()].into_iter().chain(programs).collect();
+        shell
+            .script(&LIBRARIES, &arguments, Input::Nothing, LONG)
+            .await?;
+    }
     let mode = octal(access);
     let arguments = [
         path,
@@ -98,15 +113,16 @@ pub(super) async fn unpack(
     Ok(())
 }
 
-/// Whether the node got it by itself. If not, its last words say why.
+/// Whether the node got it by itself, or from the neighbour that did. If not, its last words say why.
 async fn fetched(
     shell: &Shell<'_>,
     download: &Download,
     path: &str,
-    line: Line<'_>,
+    way: Way<'_>,
 ) -> Result<bool, StepError> {
     let head = [path, &download.sha512, &download.wanted];
-    let addresses = download.addresses.iter().map(String::as_str);
+    let sources = way.sources(shell, download).await?;
+    let addresses = sources.iter().map(String::as_str);
     let left_out = download.left_out.iter().map(String::as_str);
     let all = head.into_iter().chain(addresses).chain(["--"]);
     let arguments: Vec<&str> = all.chain(left_out).collect();
@@ -114,7 +130,7 @@ async fn fetched(
         .script_output(&FETCH, &arguments, Input::Nothing, FETCHING)
         .await?;
     if output.status != 0 {
-        line("the node cannot fetch it itself, so it is sent");
+        (way.line)("the node cannot fetch it itself, so it is sent");
     }
     Ok(output.status == 0)
 }
