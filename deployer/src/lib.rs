@@ -41,6 +41,7 @@ pub mod report;
 pub mod run;
 pub mod secret;
 pub mod settings;
+pub mod signing_key;
 pub mod step;
 pub mod sudo;
 pub mod template;

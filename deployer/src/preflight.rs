@@ -83,12 +83,6 @@ pub fn obstacles(
             "use Debian 11, 12, 13 or Ubuntu 20.04, 22.04, 24.04",
         );
     }
-    if node.has(Role::Couchdb) && couchdb == Distribution::Apache && system.version == "20.04" {
-        obstacle(
-            "Apache has no CouchDB package for Ubuntu 20.04".into(),
-            "use a newer release, or `couchdb: { distribution: archive, archive: FILE }`",
-        );
-    }
     if let Some(agents) = agents.filter(|agents| system.architecture != agents.architecture) {
         obstacle(
             format!(
@@ -167,7 +161,31 @@ pub fn obstacles(
             "set both clocks (chrony, systemd-timesyncd)",
         );
     }
+    if node.has(Role::Couchdb) && couchdb == Distribution::Apache {
+        found.extend(no_couchdb_package(node, system));
+    }
     found
+}
+
+/// Why Apache has no package of CouchDB for a system.
+pub fn no_couchdb_package(node: &Node, system: &System) -> Option<Obstacle> {
+    const ARCHIVE: &str = "or `couchdb: { distribution: archive, archive: FILE }`";
+    let ubuntu = system.os == "ubuntu";
+    let (what, hint) = if ubuntu && system.version == "20.04" {
+        ("Ubuntu 20.04", "use a newer release")
+    } else if ubuntu && system.architecture == "aarch64" {
+        (
+            "Ubuntu on arm64",
+            "use an image of Debian, machines of x86_64",
+        )
+    } else {
+        return None;
+    };
+    Some(Obstacle {
+        node: node.name.clone(),
+        what: format!("Apache has no CouchDB package for {what}"),
+        hint: format!("{hint}, {ARCHIVE}"),
+    })
 }
 
 /// The roles that a role opens connections to.
@@ -404,7 +422,8 @@ mod tests {
     use std::net::IpAddr;
 
     use super::{
-        AgentNeeds, closed_ports, lost_ways, mistaken_addresses, obstacles, same_machines,
+        AgentNeeds, closed_ports, lost_ways, mistaken_addresses, no_couchdb_package, obstacles,
+        same_machines,
     };
     use crate::facts::System;
     use crate::inventory;
@@ -642,6 +661,24 @@ mod tests {
             .map(ToString::to_string)
             .collect();
         lines.join("\n")
+    }
+
+    #[test]
+    fn apache_has_packages_of_couchdb_for_some_systems() {
+        let refused = |os: &str, version: &str, architecture: &str| {
+            let system = System {
+                os: os.into(),
+                version: version.into(),
+                architecture: architecture.into(),
+                ..good()
+            };
+            no_couchdb_package(&node(&[Role::Couchdb]), &system).map(|obstacle| obstacle.what)
+        };
+        assert_eq!(refused("debian", "12", "x86_64"), None);
+        assert_eq!(refused("debian", "12", "aarch64"), None);
+        assert_eq!(refused("ubuntu", "24.04", "x86_64"), None);
+        let refused = refused("ubuntu", "24.04", "aarch64");
+        assert!(refused.is_some_and(|what| what.contains("Ubuntu on arm64")));
     }
 
     #[test]

@@ -53,6 +53,28 @@ fn wrong_use_ends_with_64_and_says_why() {
 }
 
 #[test]
+fn machines_without_a_package_of_couchdb_are_refused_before_they_are_made() {
+    let home = tempfile::tempdir().expect("directory");
+    let nodes = "name: t\ncloud: aws\nnodes: { vm1: { roles: [zookeeper, kafka, couchdb] } }\nkafka: { replication: 1 }\n";
+    let arm = "clouds: { aws: { region: us-east-1, architecture: arm64 } }\n";
+    let focal = "clouds: { aws: { region: us-east-1, image: { pattern: \"ubuntu/focal-20.04-{arch}-*\" } } }\n";
+    for (clouds, words) in [(arm, "Ubuntu on arm64"), (focal, "Ubuntu 20.04")] {
+        let file = home.path().join("inventory.yaml");
+        std::fs::write(file, format!("{nodes}{clouds}")).expect("written");
+        for verb in ["check", "plan", "up"] {
+            let output = deployer(&home, &[verb, "-i", "inventory.yaml"]);
+            let said = said(&output);
+            assert_eq!(output.status.code(), Some(64), "{verb}: {said}");
+            let wanted = format!("vm1: Apache has no CouchDB package for {words}");
+            assert!(
+                said.contains(&wanted) && said.contains("image of Debian") == (clouds == arm),
+                "{verb}: {said}"
+            );
+        }
+    }
+}
+
+#[test]
 fn without_a_deployment_every_verb_says_so() {
     let home = tempfile::tempdir().expect("directory");
     for verb in [

@@ -16,6 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("packet_filter", &[]),
     ("receipt", &["machine", "secret"]),
     ("secret", &[]),
+    ("signing_key", &[]),
     ("step", &[]),
     ("yaml", &[]),
     // pure: what should be
@@ -30,6 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "machine",
             "receipt",
             "secret",
+            "signing_key",
             "step",
             "template",
             "topology",
@@ -96,6 +98,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// Pure modules touch no file, no process, no clock of the runtime.
 const PURE: &[&str] = &[
     "secret",
+    "signing_key",
     "machine",
     "packet_filter",
     "pipeline",

@@ -7,6 +7,7 @@ use deployer::component::{self, Artifact, Context, artifact_key, consumer, produ
 use deployer::receipt::{Choices, Receipt, Secrets};
 use deployer::secret::Secret;
 use deployer::settings::couchdb;
+use deployer::signing_key::SigningKey;
 use deployer::step::{Action, Content, loaded_record};
 use deployer::topology::{
     AwsCloud, CANARY_TOPIC, CloudName, Consumer, Couchdb, Distribution, Ids, Kafka, Local, Node,
@@ -20,6 +21,7 @@ struct World {
     receipt: Receipt,
     secrets: Secrets,
     choices: Choices,
+    couchdb_key: SigningKey,
     artifacts: BTreeMap<String, Artifact>,
 }
 
@@ -63,6 +65,7 @@ impl World {
                     distribution: Distribution::Auto,
                     archive: None,
                     repository: None,
+                    repository_key: None,
                     settings: BTreeMap::from([(
                         "couchdb".into(),
                         BTreeMap::from([("max_document_size".into(), "4000000".into())]),
@@ -111,6 +114,7 @@ impl World {
                 couchdb_distribution: Some(distribution.to_owned()),
                 agents: None,
             },
+            couchdb_key: SigningKey::apache_couchdb().expect("Apache's key"),
             artifacts: [
                 (artifact_key::KAFKA, None),
                 (artifact_key::COUCHDB, None),
@@ -138,6 +142,7 @@ impl World {
             receipt: &self.receipt,
             secrets: &self.secrets,
             choices: &self.choices,
+            couchdb_key: &self.couchdb_key,
             artifacts: &self.artifacts,
             ipv6: false,
         }
@@ -228,10 +233,16 @@ fn golden(actions: &[Action]) -> String {
                     access.owner, access.group, access.mode, content.text
                 )
             }
-            Action::InstallCouchdbPackage { answers } => {
+            Action::InstallCouchdbPackage {
+                repository,
+                key,
+                answers,
+            } => {
+                let key = SigningKey::read(key.text.as_bytes()).expect("a key");
                 writeln!(
                     text,
-                    "=== install CouchDB's package, answers:\n{}",
+                    "=== install CouchDB's package of {repository}, signed by {}, answers:\n{}",
+                    key.fingerprints(),
                     answers.text
                 )
             }

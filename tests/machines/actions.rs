@@ -290,6 +290,7 @@ async fn users_and_packages(hands: &Hands) {
         Action::CreateUser {
             user: "deployer-test".into(),
             home: "/var/lib/x".into(),
+            packaged: false,
         },
     )
     .await;

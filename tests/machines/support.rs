@@ -44,6 +44,25 @@ pub(crate) fn may_run(_test: &str) -> bool {
     false
 }
 
+/// A real CouchDB, by how its file's name ends: in the folder that `DEPLOYER_TEST_COUCHDB` names, or in `shared/couchdb` beside
+/// the checkout. Says which cases do not run without.
+pub(crate) fn real_couchdb(ending: &str, cases: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("DEPLOYER_TEST_COUCHDB").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/couchdb"),
+        PathBuf::from,
+    );
+    let files = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    let mut paths = files.map(|entry| entry.path());
+    let found = paths.find(|path| path.to_string_lossy().ends_with(ending));
+    if found.is_none() {
+        println!(
+            "not run: {cases}: no real CouchDB (*{ending}) in {}",
+            folder.display()
+        );
+    }
+    found.and_then(|path| path.canonicalize().ok())
+}
+
 /// A deployment of a test.
 pub(crate) struct Deployment {
     pub(crate) local: Local,

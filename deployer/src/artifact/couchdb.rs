@@ -10,11 +10,8 @@ use super::download::{Deadlines, Downloader};
 use super::program::Program;
 use super::{ArtifactError, DownloadError, Progress, file_error, off_thread, pack};
 use crate::component::Artifact;
-use crate::step::sha256;
+use crate::step::{COUCHDB_OLDEST, sha256};
 use crate::topology::Distribution;
-
-/// Apache's package repository for CouchDB.
-pub const REPOSITORY: &str = "https://apache.jfrog.io/artifactory/couchdb-deb";
 
 /// The stand-in's npm package and version.
 const STAND_IN: &str = "pouchdb-server 4.2.0";
@@ -29,6 +26,8 @@ const NPM_DEADLINE: Duration = Duration::from_mins(5);
 
 /// How long the package repository may take to answer.
 const PROBE: Duration = Duration::from_secs(5);
+/// Bytes of a Release that are read; Debian's own has 200 kB.
+const LONGEST_RELEASE: usize = 1 << 20;
 
 /// Which CouchDB a deployment has, for all its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +71,7 @@ impl FromStr for Choice {
     }
 }
 
-/// Decides which CouchDB it is. A recorded choice is kept; `auto` is Apache's packages if `probe` finds their repository,
+/// Decides which CouchDB it is. A recorded choice, which has data by now, is kept; `auto` is Apache's packages if `probe` finds their repository,
 /// else, on the local cloud only, the stand-in. `probe` is [`repository_answers`], or a test's own.
 pub async fn choose<Probe>(
     distribution: Distribution,
@@ -104,36 +103,78 @@ where
     }
 }
 
-/// Asks whether the package repository serves a release of Debian or Ubuntu (`bookworm`).
+/// Asks whether a package repository serves a suite of Debian or Ubuntu (`bookworm`) for an architecture as they call it
+/// (`amd64`). Only a signed Release of that suite is an answer: a service that is away sends a page of its own, and `200`.
 pub async fn repository_answers(
-    repository: Option<&str>,
-    codename: &str,
+    repository: &str,
+    suite: &str,
+    architecture: &str,
 ) -> Result<(), DownloadError> {
-    let repository = repository.unwrap_or(REPOSITORY).trim_end_matches('/');
+    let repository = repository.trim_end_matches('/');
     let downloader = Downloader::new(Deadlines {
         total: PROBE,
         ..Deadlines::default()
     })?;
-    downloader
-        .probe(&format!("{repository}/dists/{codename}/InRelease"))
-        .await
+    let address = format!("{repository}/dists/{suite}/InRelease");
+    let release = downloader.head(&address, LONGEST_RELEASE).await?;
+    match unfit(&String::from_utf8_lossy(&release), suite, architecture) {
+        None => Ok(()),
+        Some(what) => Err(DownloadError::Unwanted { address, what }),
+    }
 }
 
-/// Checks that a file is a CouchDB release folder as tar.gz (one top folder with `bin/couchdb` in it) and says what it
-/// is.
-pub async fn archive(file: PathBuf) -> Result<Artifact, ArtifactError> {
+/// Why a text is not the signed Release of a suite that has packages for an architecture.
+fn unfit(release: &str, suite: &str, architecture: &str) -> Option<String> {
+    let field = |name: &str| {
+        let mut lines = release.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": ").map(str::trim))
+    };
+    if !release.starts_with("-----BEGIN PGP SIGNED MESSAGE-----") {
+        return Some("no signed Release: it is no package repository, or not at the moment".into());
+    }
+    let names: Vec<&str> = ["Codename", "Suite"]
+        .into_iter()
+        .filter_map(field)
+        .collect();
+    if !names.is_empty() && !names.contains(&suite) {
+        return Some(format!("the Release of {}, not of {suite}", names[0]));
+    }
+    let known = field("Architectures").unwrap_or(architecture);
+    let mut known = known.split_whitespace();
+    if !known.any(|known| known == architecture || known == "all") {
+        return Some(format!(
+            "a Release of {suite} without packages for {architecture}"
+        ));
+    }
+    None
+}
+
+/// A release of CouchDB as a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// What it is.
+    pub artifact: Artifact,
+    /// It has the JavaScript engine that needs no library of the system's.
+    pub quickjs: bool,
+}
+
+/// Checks that a file is a CouchDB release folder as tar.gz (one top folder with `bin/couchdb` in it), new enough, and says what
+/// it is.
+pub async fn archive(file: PathBuf) -> Result<Release, ArtifactError> {
     off_thread("CouchDB's archive", move || {
-        check_archive(&file)?;
-        Ok(Artifact {
+        let quickjs = check_archive(&file)?;
+        let artifact = Artifact {
             identity: format!("couchdb archive sha256:{}", sha256_of(&file)?),
             sha256: None,
             download: None,
-        })
+        };
+        Ok(Release { artifact, quickjs })
     })
     .await
 }
 
-fn check_archive(file: &Path) -> Result<(), ArtifactError> {
+/// Returns whether it has `QuickJS`.
+fn check_archive(file: &Path) -> Result<bool, ArtifactError> {
     let unusable = |why: String| ArtifactError::NotUsable {
         path: file.into(),
         wanted: "a CouchDB release folder as tar.gz",
@@ -142,7 +183,7 @@ fn check_archive(file: &Path) -> Result<(), ArtifactError> {
     let unreadable = |error: std::io::Error| unusable(format!("it cannot be read ({error})"));
     let mut archive = pack::open_gz(file)?;
     let mut top = None;
-    let mut program = false;
+    let (mut program, mut quickjs, mut version) = (false, false, None);
     for entry in archive.entries().map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let path = entry.path().map_err(unreadable)?;
@@ -156,6 +197,8 @@ fn check_archive(file: &Path) -> Result<(), ArtifactError> {
         let Some(first) = parts.next() else { continue };
         let first = first.as_os_str().to_owned();
         program |= parts.as_path() == Path::new("bin/couchdb");
+        quickjs |= parts.as_path().ends_with("priv/couchjs_mainjs");
+        version = version.or_else(|| couch_version(parts.as_path()));
         if top.get_or_insert_with(|| first.clone()) != &first {
             return Err(unusable("it has more than one top folder".into()));
         }
@@ -165,9 +208,27 @@ fn check_archive(file: &Path) -> Result<(), ArtifactError> {
             "it has no bin/couchdb below its top folder".into(),
         ));
     }
+    if let Some(version) = version.filter(|version| numbers(version) < numbers(COUCHDB_OLDEST)) {
+        return Err(unusable(format!(
+            "it is CouchDB {version}, which does not know our kind of password: {COUCHDB_OLDEST} or newer is needed"
+        )));
+    }
     // The end of the tar is not the end of the gzip stream, whose checksum comes last.
     std::io::copy(&mut archive.into_inner(), &mut std::io::sink()).map_err(unreadable)?;
-    Ok(())
+    Ok(quickjs)
+}
+
+/// The version that a path of a release tells: `lib/couch-3.5.0/…`.
+fn couch_version(path: &Path) -> Option<String> {
+    let below = path.strip_prefix("lib").ok()?;
+    let folder = below.components().next()?.as_os_str().to_str()?;
+    folder.strip_prefix("couch-").map(str::to_owned)
+}
+
+/// `3.5.0` → `[3, 5, 0]`: compares as versions do.
+fn numbers(version: &str) -> Vec<u32> {
+    let parts = version.split(|c: char| !c.is_ascii_digit());
+    parts.map_while(|part| part.parse().ok()).collect()
 }
 
 /// What the stand-in is.

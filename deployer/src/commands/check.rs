@@ -57,7 +57,7 @@ pub async fn run(
             writeln!(out, "✓ cloud {name}: this box has all it needs")?;
         }
     }
-    draft.choose_couchdb().await?;
+    draft.choose_couchdb(reporter).await?;
     draft.find_outside(environment).await?;
     draft.remark(reporter);
     let lookout = Lookout::of(&draft)?;

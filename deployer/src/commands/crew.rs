@@ -109,11 +109,6 @@ impl Crew {
         self.hands.set_relays(relays);
     }
 
-    /// Takes CouchDB's packages from another repository than Apache's.
-    pub fn set_couchdb_repository(&mut self, repository: Option<String>) {
-        self.hands.set_couchdb_repository(repository);
-    }
-
     /// An open shell on a node.
     pub fn host(&self, node: &str) -> Result<&dyn Host, CommandError> {
         self.hands

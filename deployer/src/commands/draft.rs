@@ -9,6 +9,7 @@ use crate::artifact::cache::Cache;
 use crate::artifact::{ArtifactError, agents, couchdb, kafka};
 use crate::cli::{Environment, Target};
 use crate::cloud::aws::ttl;
+use crate::component::couchdb::{JS_ENGINE, QUICKJS};
 use crate::component::{self, Artifact, Context, artifact_key, base, consumer};
 use crate::error::CommandError;
 use crate::inventory::{self, Problems};
@@ -18,11 +19,12 @@ use crate::receipt::{Receipt, Secrets};
 use crate::report::{Event, Reporter};
 use crate::run::journal::{self, Entry, Journal};
 use crate::settings::{self, Refusal};
+use crate::signing_key::SigningKey;
 use crate::step::{Access, Action, Content};
 use crate::topology::{self, CloudName, Distribution, Ids, Made, Options, Role, Topology};
 
 use super::target::{self, Source};
-use super::{cloud_sections, login_keys, outside};
+use super::{cloud_sections, couchdb_choice, login_keys, outside};
 
 /// Stands for what is made up at the first `up`: the id, a topic's epoch.
 const NOT_YET: &str = "new";
@@ -51,6 +53,8 @@ pub struct Draft {
     pub receipt: Receipt,
     /// The secrets, or placeholders.
     pub secrets: Secrets,
+    /// The key of CouchDB's package repository.
+    pub couchdb_key: SigningKey,
     /// The agents' binaries.
     pub agents: Agents,
     /// What would be sent to nodes, by key.
@@ -77,6 +81,7 @@ impl Draft {
         let (topology, ids) = Topology::new(&source.inventory, &options, &Ids::default())
             .map_err(CommandError::usage)?;
         cloud_sections::check(&source.inventory, &topology).map_err(CommandError::usage)?;
+        couchdb_choice::check_images(&source.inventory, &topology).map_err(CommandError::usage)?;
         login_keys::check(&source.inventory, &topology, &environment.home)
             .map_err(CommandError::usage)?;
         let state_dir = target::state_dir(target, environment);
@@ -103,6 +108,8 @@ impl Draft {
             let receipt = provisional(&topology, ids, &source.text);
             (topology, receipt, Secrets::placeholders())
         };
+        let couchdb_key = couchdb_choice::key(&source.inventory, &topology, &environment.home)
+            .map_err(CommandError::usage)?;
         let agents = choose_agents(agents, &mut receipt, &mut remarks)?;
         let cache = Cache::new(&environment.cache_dir);
         let mut draft = Self {
@@ -111,6 +118,7 @@ impl Draft {
             entry,
             receipt,
             secrets,
+            couchdb_key,
             agents,
             artifacts: BTreeMap::new(),
             cache,
@@ -188,7 +196,14 @@ impl Draft {
                     let archive = couchdb::archive(file.into())
                         .await
                         .map_err(|error| self.archive_problem(&error))?;
-                    artifacts.insert(artifact_key::COUCHDB.into(), archive);
+                    artifacts.insert(artifact_key::COUCHDB.into(), archive.artifact);
+                    // Nobody installs SpiderMonkey's library for an archive: without it there would be no views, and CouchDB would
+                    // start their engine again and again.
+                    if archive.quickjs {
+                        let settings = self.topology.couchdb.settings.entry("couchdb".into());
+                        let engine = settings.or_default().entry(JS_ENGINE.into());
+                        engine.or_insert_with(|| QUICKJS.into());
+                    }
                 }
             }
             Distribution::Apache | Distribution::Auto => {}
@@ -260,6 +275,7 @@ impl Draft {
             receipt: &self.receipt,
             secrets: &self.secrets,
             choices: &self.receipt.choices,
+            couchdb_key: &self.couchdb_key,
             artifacts: &self.artifacts,
             ipv6: false,
         }
@@ -300,27 +316,6 @@ impl Draft {
     pub async fn find_outside(&mut self, environment: &Environment) -> Result<(), CommandError> {
         let notes = &mut self.receipt.cloud_notes;
         outside::find(&self.topology, notes, &environment.home, false).await
-    }
-
-    /// Makes the choices that need the network: where Kafka comes from is decided by fetching it, which CouchDB by asking.
-    pub async fn choose_couchdb(&mut self) -> Result<(), CommandError> {
-        let Some(node) = self.topology.nodes_with(Role::Couchdb).next() else {
-            return Ok(());
-        };
-        let wanted = self.topology.couchdb.distribution;
-        let recorded = self.receipt.choices.couchdb_distribution.clone();
-        let repository = self.topology.couchdb.repository.clone();
-        let probe =
-            async move { couchdb::repository_answers(repository.as_deref(), "bookworm").await };
-        let choice = couchdb::choose(
-            wanted,
-            node.cloud == CloudName::Local,
-            recorded.as_deref(),
-            probe,
-        )
-        .await?;
-        self.receipt.choices.couchdb_distribution = Some(choice.name().into());
-        self.refresh_artifacts().await
     }
 }
 

@@ -31,7 +31,7 @@ pub fn check(inventory: &Inventory, topology: &Topology, home: &Path) -> Result<
 }
 
 /// The path with `~` replaced, as ssh does.
-fn expanded(key: &str, home: &Path) -> PathBuf {
+pub(super) fn expanded(key: &str, home: &Path) -> PathBuf {
     key.strip_prefix("~/")
         .map_or_else(|| key.into(), |rest| home.join(rest))
 }

@@ -136,7 +136,7 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
         environment.runtime_dir.as_deref(),
         &environment.home,
     )?;
-    let mut crew = Crew::connect(
+    let crew = Crew::connect(
         &connector,
         &machines,
         viewpoint.patience,
@@ -145,7 +145,17 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
     .await;
     explain_silence(&clouds, &crew, viewpoint.reporter).await;
     crew.require_all()?;
-    crew.set_couchdb_repository(draft.topology.couchdb.repository.clone());
+    if let Some(node) = draft.undecided_couchdb().map(|node| node.name.clone())
+        && machines.contains_key(&node)
+    {
+        let query = Query {
+            system: true,
+            ..Query::default()
+        };
+        let system = crew.hands().ask(&node, &query).await?.system;
+        let reporter = viewpoint.reporter;
+        draft.choose_couchdb_for(&system, reporter).await?;
+    }
 
     let ends = ends(&clouds);
     let desired = draft.desired(&machines, &ends)?;

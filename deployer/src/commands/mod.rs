@@ -19,6 +19,7 @@ pub mod check;
 pub mod cloud_sections;
 pub mod clouds;
 pub mod consent;
+pub mod couchdb_choice;
 pub mod crew;
 pub mod dead_letters;
 pub mod deployment;

@@ -134,7 +134,9 @@ pub async fn run(
         Some(((node, status), _, _)) => {
             let hint = match options.service {
                 Service::Couchdb => "is the local port taken? choose another with --port",
-                Service::Kafka => "is the local port taken (`ss -tlnp`), perhaps by another `deployer open kafka`?",
+                Service::Kafka => {
+                    "is the local port taken (`ss -tlnp`), perhaps by another `deployer open kafka`?"
+                }
             };
             Err(CommandError::failed(format!("the tunnel to {node} ended: {}", status?)).hint(hint))
         }

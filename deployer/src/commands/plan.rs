@@ -42,7 +42,7 @@ pub async fn run(
         environment,
     )
     .await?;
-    draft.choose_couchdb().await?;
+    draft.choose_couchdb(reporter).await?;
     draft.find_outside(environment).await?;
     draft.remark(reporter);
     let lookout = Lookout::of(&draft)?;

@@ -1,7 +1,9 @@
 //! What a run of `up` records in the receipt, and when: the inventory once the user agreed, a machine before it is made, data
 //! when its place is there.
 
+use crate::component::couchdb;
 use crate::receipt::{MachineRecord, Receipt};
+use crate::step::{Action, Step};
 use crate::topology::{CloudName, Role};
 
 use super::draft::Draft;
@@ -14,12 +16,14 @@ pub fn remember(receipt: &mut Receipt, draft: &Draft) {
         broker_ids,
         client_numbers,
         epochs,
-        choices,
+        mut choices,
         cloud_notes,
         ..
     } = draft.receipt.clone();
     let mut notes = receipt.cloud_notes.clone();
     notes.extend(outside::notes(&cloud_notes));
+    // Which CouchDB it is is known once one works: until then another may be taken.
+    choices.couchdb_distribution = receipt.choices.couchdb_distribution.take();
     *receipt = Receipt {
         inventory: draft.source.text.clone(),
         broker_ids,
@@ -29,6 +33,18 @@ pub fn remember(receipt: &mut Receipt, draft: &Draft) {
         cloud_notes: notes,
         ..receipt.clone()
     };
+}
+
+/// Whether a step that was done shows that CouchDB works: its port listens.
+pub fn shows_couchdb(step: &Step, draft: &Draft) -> bool {
+    let unit = couchdb::unit(&draft.topology, &draft.receipt.choices);
+    matches!(&step.action, Action::WaitForPort { unit: waited, .. } if *waited == unit)
+}
+
+/// What the receipt knows once CouchDB works: which one it is, for as long as it has data.
+pub fn keep_couchdb(receipt: &mut Receipt, draft: &Draft) {
+    let choice = &draft.receipt.choices.couchdb_distribution;
+    receipt.choices.couchdb_distribution.clone_from(choice);
 }
 
 /// Records that a machine is about to be there.
@@ -46,6 +62,10 @@ pub fn intend(receipt: &mut Receipt, node: &str, cloud: CloudName) {
 /// Records the machines, and the kinds of data that nodes hold. While a run is not done that is what they held before and what is
 /// there already: were it more, a run that is killed early would leave a receipt that misses data which never was.
 pub fn hold(receipt: &mut Receipt, draft: &Draft, seen: &Look, done: bool) {
+    if done {
+        keep_couchdb(receipt, draft);
+    }
+    let couchdb_worked = receipt.choices.couchdb_distribution.is_some();
     for node in draft.topology.nodes.values() {
         intend(receipt, &node.name, node.cloud);
         let Some(record) = receipt.machines.get_mut(&node.name) else {
@@ -57,6 +77,8 @@ pub fn hold(receipt: &mut Receipt, draft: &Draft, seen: &Look, done: bool) {
             let held = record.data.iter().any(|kind| kind == role.name());
             let there = facts.is_some_and(|facts| seen.desired.has_places(&node.name, role, facts));
             let holder = role.holds_data() && node.has(role);
+            // A directory that was made for a CouchDB which never worked holds nothing.
+            let there = there && (role != Role::Couchdb || couchdb_worked);
             if done {
                 holder
             } else {

@@ -1,6 +1,7 @@
 //! `up`: makes it so, and proves it.
 
 use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use futures_util::future::{Either, select};
@@ -10,19 +11,20 @@ use crate::component;
 use crate::error::CommandError;
 use crate::receipt::Receipt;
 use crate::report::{Event, Reporter, aloud};
-use crate::run::journal::{Journal, Mode};
+use crate::run::journal::{Journal, Mode, SECRETS_FILE};
 use crate::run::keys::Keys;
 use crate::run::runner::{Runner, Stop};
+use crate::step::Step;
 
 use super::check::check_nodes;
 use super::consent::{consent, refusal};
 use super::crew::{PATIENCE_FOR_NEW, PATIENCE_FOR_RUNNING};
 use super::draft::Draft;
-use super::failure::failed;
+use super::failure::{failed, with_password_hint};
 use super::fetch::{fetch, relays};
 use super::look::{Look, Viewpoint, look};
 use super::machines::{authorize, make_machines, provide};
-use super::record::{hold, intend, remember};
+use super::record::{hold, intend, keep_couchdb, remember, shows_couchdb};
 use super::verify::{self, Proof};
 use super::{last_words, namesakes, target, wait};
 
@@ -74,7 +76,7 @@ pub async fn run(
         wait::require_end(&draft.topology, &producers)?;
     }
     provide(&draft, environment, reporter).await?;
-    let choosing = draft.choose_couchdb();
+    let choosing = draft.choose_couchdb(reporter);
     aloud(reporter, None, "ask for CouchDB", choosing).await?;
     draft.remark(reporter);
 
@@ -196,10 +198,25 @@ pub async fn run(
     seen.crew.set_relays(relays(&draft, &seen));
     journal.change(|receipt| hold(receipt, &draft, &seen, false))?;
     let runner = Runner::new(seen.crew.hands(), reporter, &stop);
-    let ran = stop.unless(2, runner.run(&seen.plan, &|_| {})).await;
-    let summary = ran
-        .ok_or_else(interrupted)?
-        .map_err(|failures| failed(&failures, "up"))?;
+    let unrecorded = Mutex::new(None);
+    let record = |step: &Step| {
+        if shows_couchdb(step, &draft)
+            && let Err(error) = journal.change(|receipt| keep_couchdb(receipt, &draft))
+        {
+            *unrecorded.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        }
+    };
+    let ran = stop.unless(2, runner.run(&seen.plan, &record)).await;
+    if let Some(error) = unrecorded
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+    {
+        return Err(error.into());
+    }
+    let summary = ran.ok_or_else(interrupted)?.map_err(|failures| {
+        let secrets = journal.directory().join(SECRETS_FILE);
+        with_password_hint(failed(&failures, "up"), &secrets)
+    })?;
     if summary.left > 0 {
         return Err(interrupted());
     }

@@ -25,8 +25,25 @@ pub const ADMIN: &str = "admin";
 /// The name of the agents' user, who is no administrator.
 pub const USER: &str = "consumer";
 
+/// Apache's package repository for CouchDB.
+pub const REPOSITORY: &str = "https://apache.jfrog.io/artifactory/couchdb-deb";
+
 /// Where Apache's package and a release folder lie.
 const RELEASE: &str = "/opt/couchdb";
+/// What of a release folder runs, as patterns: that it starts does not show yet that views and replication find their libraries.
+const PROGRAMS: [&str; 5] = [
+    "erts-*/bin/beam.smp",
+    "lib/*/priv/*.so",
+    "lib/crypto-*/priv/lib/crypto.so",
+    "lib/couch_quickjs-*/priv/couchjs_mainjs",
+    "lib/asn1-*/priv/lib/*.so",
+];
+/// The JavaScript engine that needs a library of the system's.
+const SPIDERMONKEY: &str = "bin/couchjs";
+/// The setting, in the section `couchdb`, that says which engine runs, and the engine that needs nothing.
+pub const JS_ENGINE: &str = "js_engine";
+/// See [`JS_ENGINE`].
+pub const QUICKJS: &str = "quickjs";
 /// The unit and the user that Apache's package brings.
 const PACKAGE_UNIT: &str = "couchdb.service";
 const PACKAGE_USER: &str = "couchdb";
@@ -126,13 +143,21 @@ impl Component for Couchdb {
     }
 }
 
+/// The package repository of a deployment.
+pub fn repository(topology: &Topology) -> &str {
+    let other = topology.couchdb.repository.as_deref();
+    other.unwrap_or(REPOSITORY).trim_end_matches('/')
+}
+
 /// Apache's package: its user comes first, so that our files can be its own, and the package last, because it starts
-/// the service at once.
+/// the service at once. The repository's key is in this program or named by the inventory: nodes fetch none.
 fn package(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-    let mut service = Service::of_user(context, node, Role::Couchdb, PACKAGE_USER.to_owned());
+    let mut service = Service::packaged(context, node, Role::Couchdb, PACKAGE_USER);
     let process = settings(&mut service, context, PACKAGE_USER)?;
     let mut actions = service.drop_in("couchdb/package.conf", &process, PACKAGE_UNIT)?;
     actions.push(Action::InstallCouchdbPackage {
+        repository: repository(context.topology).to_owned(),
+        key: Content::open(context.couchdb_key.armoured()),
         answers: answers(context.secrets),
     });
     Ok(actions)
@@ -142,13 +167,22 @@ fn package(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateEr
 fn archive(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
     const UNIT: &str = "couchdb/couchdb.service";
     let mut service = Service::new(context, node, Role::Couchdb);
-    service.add(service::unpack(
+    let mut unpack = service::unpack(
         context,
         node,
         artifact_key::COUCHDB,
         RELEASE.to_owned(),
         UNIT,
-    )?);
+    )?;
+    if let Action::UnpackArchive { programs, .. } = &mut unpack {
+        programs.extend(PROGRAMS.map(str::to_owned));
+        let settings = context.topology.couchdb.settings.get("couchdb");
+        let engine = settings.and_then(|settings| settings.get(JS_ENGINE));
+        if engine.map(String::as_str) != Some(QUICKJS) {
+            programs.push(SPIDERMONKEY.to_owned());
+        }
+    }
+    service.add(unpack);
     let user = service.place.user();
     let process = settings(&mut service, context, &user)?;
     service.unit(UNIT, &process)

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::receipt::{Choices, Receipt, Secrets};
+use crate::signing_key::SigningKey;
 use crate::step::{ARCHIVE_MARKER, Action, Download, archive_mark, sha256};
 use crate::template::TemplateError;
 use crate::topology::{Node, Role, Topology};
@@ -29,6 +30,8 @@ pub struct Context<'a> {
     pub secrets: &'a Secrets,
     /// What `auto` became.
     pub choices: &'a Choices,
+    /// The key of CouchDB's package repository.
+    pub couchdb_key: &'a SigningKey,
     /// Artifact → identity and checksum: what the operator's box would send.
     pub artifacts: &'a BTreeMap<String, Artifact>,
     /// Some member is reached by IPv6.

@@ -112,21 +112,32 @@ impl<'a> Service<'a> {
     /// Begins a service with its user and the directory of its configuration.
     pub(super) fn new(context: &'a Context<'a>, node: &'a Node, role: Role) -> Self {
         let user = Place::new(context.topology, role).user();
-        Self::of_user(context, node, role, user)
+        Self::of_user(context, node, role, user, false)
     }
 
-    /// As [`Service::new`], with a user whose name is not ours to choose.
-    pub(super) fn of_user(
+    /// As [`Service::new`], with the user that a package brings.
+    pub(super) fn packaged(
+        context: &'a Context<'a>,
+        node: &'a Node,
+        role: Role,
+        user: &str,
+    ) -> Self {
+        Self::of_user(context, node, role, user.to_owned(), true)
+    }
+
+    fn of_user(
         context: &'a Context<'a>,
         node: &'a Node,
         role: Role,
         user: String,
+        packaged: bool,
     ) -> Self {
         let place = Place::new(context.topology, role);
         let actions = vec![
             Action::CreateUser {
                 user: user.clone(),
                 home: place.data(),
+                packaged,
             },
             configuration_directory(&place, &user),
         ];
@@ -346,6 +357,7 @@ pub(super) fn unpack(
         path,
         access: Access::root("root", 0o755),
         download: download.filter(|_| node.cloud.is_far()).cloned(),
+        programs: Vec::new(),
     })
 }
 

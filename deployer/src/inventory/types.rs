@@ -218,6 +218,9 @@ pub struct Couchdb {
     /// Another package repository than Apache's: a base address.
     #[schemars(extend("format" = "web-address"))]
     pub repository: Option<String>,
+    /// The public key, a file on this box, that signs another repository. Default: Apache's, which a mirror has, too.
+    #[schemars(extend("format" = "path"))]
+    pub repository_key: Option<String>,
     /// More settings: section, key, value, as in `CouchDB`'s ini files.
     #[schemars(extend("propertyNames" = {"format": "setting-name"}, "additionalProperties" = {
         "type": "object",
@@ -234,6 +237,7 @@ impl Default for Couchdb {
             distribution: Distribution::Auto,
             archive: None,
             repository: None,
+            repository_key: None,
             settings: BTreeMap::new(),
         }
     }

@@ -55,11 +55,25 @@ pub fn check(action: &Action, facts: &Facts) -> Check {
             let because = format!("missing: {}", missing.join(", "));
             Check::unless((!missing.is_empty()).then_some(because))
         }
-        Action::InstallCouchdbPackage { .. } => {
-            let there = facts.packages.contains(step::COUCHDB_PACKAGE)
-                && facts.files.contains_key(step::COUCHDB_KEYRING)
-                && facts.files.contains_key(step::COUCHDB_SOURCES);
-            Check::unless((!there).then_some("missing"))
+        Action::InstallCouchdbPackage {
+            repository, key, ..
+        } => {
+            let keyring = facts.files.get(step::COUCHDB_KEYRING);
+            let source = facts.files.get(step::COUCHDB_SOURCES);
+            let line = step::couchdb_source_of(repository);
+            let same = |file: &FileFact| {
+                let text = file.text.as_deref().unwrap_or_default();
+                text.lines().next() == Some(&line)
+            };
+            match (source, keyring) {
+                (Some(source), Some(keyring)) if facts.packages.contains(step::COUCHDB_PACKAGE) => {
+                    let other_key =
+                        (keyring.sha256 != key.sha256()).then_some("its key is another");
+                    let other = (!same(source)).then_some("the repository is another");
+                    Check::unless(other.or(other_key))
+                }
+                _ => Check::differs("missing"),
+            }
         }
         Action::CreateUser { user, .. } => {
             Check::unless((!facts.users.contains(user)).then_some("missing"))

@@ -70,6 +70,17 @@ fn things(desired: &Desired, node: &str, facts: &Facts, conflicts: &mut Vec<Conf
     let listed = |item: &Item| {
         manifest.is_some_and(|manifest| manifest.items.iter().any(|listed| listed.is(item)))
     };
+    let packaged: BTreeSet<&str> = desired
+        .actions(node)
+        .filter_map(|action| match action {
+            Action::CreateUser {
+                user,
+                packaged: true,
+                ..
+            } => Some(user.as_str()),
+            _ => None,
+        })
+        .collect();
     for item in desired.items(node) {
         if listed(&item) {
             continue;
@@ -89,7 +100,10 @@ fn things(desired: &Desired, node: &str, facts: &Facts, conflicts: &mut Vec<Conf
                 .get(unit)
                 .filter(|unit| unit.runs() || unit.enabled)
                 .map(|_| format!("unit {unit}")),
-            Item::User { user } => facts.users.contains(user).then(|| format!("user {user}")),
+            // A package's user is nobody's: it stays where the package, or only its data, does.
+            Item::User { user } => (facts.users.contains(user)
+                && !packaged.contains(user.as_str()))
+            .then(|| format!("user {user}")),
             Item::HostsTable { block } if facts.hosts_block.is_some() => {
                 Some(format!("block {block} of /etc/hosts"))
             }

@@ -50,7 +50,7 @@ fn add(query: &mut Query, action: &Action) {
         }
         Action::InstallCouchdbPackage { .. } => {
             file(step::COUCHDB_KEYRING, false);
-            file(step::COUCHDB_SOURCES, false);
+            file(step::COUCHDB_SOURCES, true);
             query.packages.insert(step::COUCHDB_PACKAGE.to_owned());
         }
         Action::CreateUser { user, .. } | Action::RemoveUser { user } => {

@@ -19,8 +19,8 @@ impl Action {
                 format!("install {}", counted(packages.len(), "package"))
                     + &format!(": {}", listed(packages))
             }
-            Self::InstallCouchdbPackage { .. } => {
-                "install CouchDB from its package repository".into()
+            Self::InstallCouchdbPackage { repository, .. } => {
+                format!("install CouchDB from {repository}")
             }
             Self::CreateUser { user, .. } => format!("create user {user}"),
             Self::CreateDirectory { path, .. } => format!("create directory {path}"),
@@ -128,6 +128,8 @@ mod tests {
                 access: Access::root("root", 0o600),
             },
             Action::InstallCouchdbPackage {
+                repository: "https://example.org".into(),
+                key: Content::open("a key"),
                 answers: Content::secret("hunter2"),
             },
             Action::PreparePipeline {

@@ -138,9 +138,13 @@ pub enum Action {
         /// Their names.
         packages: Vec<String>,
     },
-    /// Adds Apache's package repository for CouchDB and installs the package, with our settings in place before its
-    /// service first starts.
+    /// Adds a package repository for CouchDB, unless the host has it already, and installs the package, with our settings in
+    /// place before its service first starts.
     InstallCouchdbPackage {
+        /// The repository's address.
+        repository: String,
+        /// The public key that signs it, armoured.
+        key: Content,
         /// debconf answers, secret because of the cookie.
         answers: Content,
     },
@@ -150,6 +154,9 @@ pub enum Action {
         user: String,
         /// Its home, which is not created.
         home: String,
+        /// A package brings the same user, who owns files of it and stays with it.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        packaged: bool,
     },
     /// Creates a directory, its parents included.
     CreateDirectory {
@@ -217,6 +224,9 @@ pub enum Action {
         /// fails, it is sent after all.
         #[serde(skip_serializing_if = "Option::is_none")]
         download: Option<Download>,
+        /// Programs and libraries in it, as patterns of a shell, whose own libraries the node must have.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        programs: Vec<String>,
     },
     /// Brings the deployment's block of `/etc/hosts` to these entries, and keeps cloud-init from rewriting the file.
     WriteHostsTable {
@@ -385,7 +395,8 @@ impl Action {
                     path: COUCHDB_SOURCES.into(),
                 },
             ],
-            // Packages are listed by name in the manifest and stay. Directories around ours go when they are empty.
+            // Packages are listed by name in the manifest and stay, with the users who own their files. Directories around ours go
+            // when they are empty.
             Self::WriteManifest { .. }
             | Self::OpenDirectories { .. }
             | Self::InstallPackages { .. }
@@ -405,7 +416,15 @@ impl Action {
 
 /// The package that [`Action::InstallCouchdbPackage`] installs.
 pub const COUCHDB_PACKAGE: &str = "couchdb";
+/// The oldest CouchDB that understands the administrator's password as it is given to it: `-pbkdf2:sha256-…`.
+pub const COUCHDB_OLDEST: &str = "3.4";
 /// Where the key of CouchDB's package repository is kept on a node.
-pub const COUCHDB_KEYRING: &str = "/usr/share/keyrings/deployer-couchdb.gpg";
-/// The apt source of CouchDB's package repository on a node.
+pub const COUCHDB_KEYRING: &str = "/usr/share/keyrings/deployer-couchdb.asc";
+/// The apt source of CouchDB's package repository on a node. Its first line is [`couchdb_source_of`], also where the host has a
+/// source of its own, which then is the only one.
 pub const COUCHDB_SOURCES: &str = "/etc/apt/sources.list.d/deployer-couchdb.list";
+
+/// The line by which [`COUCHDB_SOURCES`] says which repository it was written for.
+pub fn couchdb_source_of(repository: &str) -> String {
+    format!("# Written by deployer for {repository}")
+}

@@ -167,6 +167,7 @@ fn couchdb(couchdb: &inventory::Couchdb) -> Couchdb {
         distribution: couchdb.distribution,
         archive: couchdb.archive.clone(),
         repository: couchdb.repository.clone(),
+        repository_key: couchdb.repository_key.clone(),
         settings: couchdb
             .settings
             .iter()

@@ -124,6 +124,8 @@ pub struct Couchdb {
     pub archive: Option<String>,
     /// Base address of another package repository, for `apache`.
     pub repository: Option<String>,
+    /// The file on the operator's box with the key that signs it; `None`: Apache's key.
+    pub repository_key: Option<String>,
     /// More settings: section → key → value.
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
 }

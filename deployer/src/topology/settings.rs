@@ -121,6 +121,19 @@ fn check_couchdb(inventory: &Inventory, findings: &mut Findings<'_>) {
             ),
         _ => {}
     }
+    match (&couchdb.repository, &couchdb.repository_key) {
+        (Some(repository), None) if repository.starts_with("http://") => findings.add(
+            "couchdb.repository",
+            "is read over http, where anybody on the way may answer: its key has to be given",
+            "name the file with it in `couchdb.repository_key`, or take https",
+        ),
+        (None, Some(_)) => findings.add(
+            "couchdb.repository_key",
+            "is the key of another repository than Apache's, whose own is known",
+            "name the repository in `couchdb.repository`, or leave the key out",
+        ),
+        _ => {}
+    }
     if couchdb.distribution == Distribution::Pouchdb && !couchdb.settings.is_empty() {
         findings.add(
             "couchdb.settings",

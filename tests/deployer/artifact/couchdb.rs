@@ -79,27 +79,71 @@ async fn what_is_written_or_recorded_is_taken_unasked() {
     assert!(matches!(error, ArtifactError::Choice { .. }), "{error}");
 }
 
-#[tokio::test]
-async fn the_repository_is_asked_for_the_nodes_release() {
-    let server = Server::start([(
-        "/deb/dists/bookworm/InRelease",
-        Answer::Body(b"Origin".to_vec()),
-    )])
-    .await;
-    let repository = format!("{}/deb/", server.base);
-    repository_answers(Some(&repository), "bookworm")
-        .await
-        .unwrap();
-    let error = repository_answers(Some(&repository), "focal")
-        .await
-        .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("/deb/dists/focal/InRelease answered 404"),
-        "{error}"
+/// The head of a signed Release, as `InRelease` has it.
+fn release(suite: &str, architectures: &str) -> Answer {
+    let text = format!(
+        "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nOrigin: Artifactory\nSuite: {suite}\nCodename: {suite}\n\
+         Architectures: {architectures}\nComponents: main\n"
     );
-    repository_answers(Some(&nobody().await), "bookworm")
+    Answer::Body(text.into_bytes())
+}
+
+#[tokio::test]
+async fn only_a_signed_release_of_the_nodes_own_suite_is_an_answer() {
+    let html = Answer::Body(b"<!doctype html><title>Reactivate your server</title>".to_vec());
+    let unsigned = Answer::Body(b"Origin: Artifactory\nSuite: bookworm\n".to_vec());
+    let server = Server::start([
+        (
+            "/good/dists/bookworm/InRelease",
+            release("bookworm", "amd64 arm64"),
+        ),
+        ("/good/dists/noble/InRelease", release("noble", "amd64")),
+        ("/html/dists/bookworm/InRelease", html),
+        ("/unsigned/dists/bookworm/InRelease", unsigned),
+        ("/wrong/dists/bookworm/InRelease", release("jammy", "amd64")),
+        ("/cut/dists/bookworm/InRelease", Answer::Body(Vec::new())),
+        // As Artifactory answered in its outages: to another place, where all is well.
+        (
+            "/moved/dists/bookworm/InRelease",
+            Answer::Moved("/html/dists/bookworm/InRelease"),
+        ),
+    ])
+    .await;
+    let silent = nobody().await;
+    for (place, suite, architecture, why) in [
+        ("good", "bookworm", "amd64", ""),
+        ("good/", "bookworm", "arm64", ""),
+        ("good", "noble", "amd64", ""),
+        ("good", "noble", "arm64", "without packages for arm64"),
+        (
+            "good",
+            "focal",
+            "amd64",
+            "/good/dists/focal/InRelease answered 404",
+        ),
+        ("html", "bookworm", "amd64", "no signed Release"),
+        ("moved", "bookworm", "amd64", "no signed Release"),
+        ("unsigned", "bookworm", "amd64", "no signed Release"),
+        ("cut", "bookworm", "amd64", "no signed Release"),
+        (
+            "wrong",
+            "bookworm",
+            "amd64",
+            "the Release of jammy, not of bookworm",
+        ),
+    ] {
+        let repository = format!("{}/{place}", server.base);
+        let answered = repository_answers(&repository, suite, architecture).await;
+        let said = answered
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default();
+        assert!(
+            said.contains(why) && said.is_empty() == why.is_empty(),
+            "{place} {suite}: {said}"
+        );
+    }
+    repository_answers(&silent, "bookworm", "amd64")
         .await
         .unwrap_err();
 }
@@ -120,7 +164,7 @@ async fn an_archive_is_known_by_its_checksum() {
         ]);
         let artifact = archive(file(directory.path(), &bytes)).await.unwrap();
         assert_eq!(
-            artifact.identity,
+            artifact.artifact.identity,
             format!("couchdb archive sha256:{}", sha256(&bytes))
         );
     }
@@ -144,6 +188,10 @@ async fn an_archive_that_is_no_release_folder_is_refused_with_the_reason() {
         (
             &tar_gz(&[program, ("other/file", "x")]),
             "more than one top folder",
+        ),
+        (
+            &tar_gz(&[program, ("couchdb/lib/couch-3.3.3/ebin/couch.app", "x")]),
+            "it is CouchDB 3.3.3",
         ),
         (
             &tar_gz(&[program, ("couchdb/../../etc/passwd", "x")]),

@@ -87,6 +87,7 @@ impl Component for ByHand {
             Action::CreateUser {
                 user: user.clone(),
                 home: data.clone(),
+                packaged: false,
             },
             Action::CreateDirectory {
                 path: data,
@@ -101,6 +102,7 @@ impl Component for ByHand {
                 path: "/opt/deployer/utilization/kafka".into(),
                 access: Access::root("root", 0o755),
                 download: None,
+                programs: Vec::new(),
             },
             Role::Couchdb => Action::SeedFile {
                 path: "/var/lib/deployer/utilization/couchdb/own.ini".into(),

@@ -11,6 +11,7 @@ use deployer::receipt::{Choices, MachineRecord, Receipt, Secrets};
 use deployer::run::StepError;
 use deployer::run::fake::FakeWorld;
 use deployer::secret::Secret;
+use deployer::signing_key::SigningKey;
 use deployer::step::Manifest;
 use deployer::topology::{
     AwsCloud, CANARY_TOPIC, CloudName, Consumer, Couchdb, Distribution, Kafka, Local, Node,
@@ -106,6 +107,7 @@ fn topology() -> Topology {
             distribution: Distribution::Archive,
             archive: None,
             repository: None,
+            repository_key: None,
             settings: BTreeMap::new(),
         },
         consumer: Consumer {
@@ -223,6 +225,7 @@ impl Deployment {
             receipt: &self.receipt,
             secrets: &secrets,
             choices: &self.receipt.choices,
+            couchdb_key: &SigningKey::apache_couchdb().expect("Apache's key"),
             artifacts: &["consumer", "producer"].map(artifact).into(),
             ipv6: false,
         };

@@ -14,17 +14,18 @@ mod neighbours;
 mod oddities;
 mod product;
 mod questions;
+mod real_couchdb;
 mod refusals;
 
+use crate::support;
 use hosts::Hosts;
 
 /// Where `CouchDB` comes from in these tests: a real release where one is named, else the stand-in.
 fn couchdb() -> String {
-    match std::env::var("DEPLOYER_TEST_COUCHDB") {
-        Ok(archive) if !archive.is_empty() => {
-            format!("distribution: archive, archive: {archive}")
-        }
-        _ => "distribution: pouchdb".into(),
+    let wanted = std::env::var_os("DEPLOYER_TEST_COUCHDB");
+    match wanted.and_then(|_| support::real_couchdb(".tar.gz", "a real release on hosts")) {
+        Some(archive) => format!("distribution: archive, archive: {}", archive.display()),
+        None => "distribution: pouchdb".into(),
     }
 }
 

@@ -135,6 +135,14 @@ impl Product {
 /// A running command; killed at the end with what it started.
 pub(super) struct Running(Child);
 
+impl Running {
+    /// Asks the command alone to end, as `kill` does.
+    pub(super) fn terminate(&self) {
+        let process = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("it runs");
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         let group = rustix::process::Pid::from_child(&self.0);

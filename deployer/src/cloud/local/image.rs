@@ -24,8 +24,7 @@ const LONG: u64 = 1800;
 
 /// The recipe of this box under these settings.
 pub(super) async fn recipe(settings: &topology::Local) -> Result<Recipe, CloudError> {
-    let own = own_release()?;
-    let release = settings.release.clone().unwrap_or_else(|| own.clone());
+    let (own, release) = (own_release()?, release(settings)?);
     let dump = Program::new("read apt's settings", "apt-config", ["dump"]);
     let apt = process::run(&dump, &|_| ()).await?.stdout;
     let sources = if let Some(mirror) = &settings.mirror {
@@ -280,6 +279,11 @@ async fn lock(progress: &dyn Progress) -> Result<File, CloudError> {
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// The release that a deployment's machines have, by its code name.
+pub(super) fn release(settings: &topology::Local) -> Result<String, CloudError> {
+    settings.release.clone().map_or_else(own_release, Ok)
 }
 
 /// The codename of this box's system.

@@ -105,6 +105,11 @@ pub struct Local {
     elevate: Elevate,
 }
 
+/// The release that a deployment's machines have, by its code name: the box's own, unless the settings say another.
+pub fn release(settings: &topology::Local) -> Result<String, CloudError> {
+    image::release(settings)
+}
+
 impl Local {
     /// This box as a cloud. `key` is the path of the private key that opens the machines, to be given with each of them.
     pub fn new(settings: &topology::Local, key: &str) -> Self {

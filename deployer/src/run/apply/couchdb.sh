@@ -1,26 +1,76 @@
 # Adds a package repository of CouchDB and makes its package installable without questions and without a start:
-# repository, address of its key, keyring, sources file. debconf answers come from the standard input.
-set -eu
-repository=$1 key=$2 keyring=$3 sources=$4
+# repository, keyring, sources file, oldest version that will do, public key. debconf answers come from the standard input.
+repository=$1 keyring=$2 sources=$3 oldest=$4 key=$5
+export LC_ALL=C
 . /etc/os-release
-fetched=$(mktemp -d)
-trap 'rm -rf -- "$fetched"' EXIT
-trap 'exit 1' HUP INT TERM
-if command -v curl >/dev/null; then
-    curl -fsSL --retry 3 --connect-timeout 10 --max-time 60 -o "$fetched/key" -- "$key"
-else
-    wget -q -T 30 -t 3 -O "$fetched/key" -- "$key"
+there=$(installed couchdb)
+
+refuse() {
+    # A source that does not work would be in the way of all that apt does on this host.
+    if [ -z "$there" ]; then rm -f -- "$sources"; fi
+    if [ -n "${said-}" ]; then printf '%s\n' "$said" >&2; fi
+    printf '%s\n' "$1" >&2
+    exit 100
+}
+
+too_old() {
+    ! dpkg --compare-versions "$1" ge "$oldest"
+}
+
+if [ -n "$there" ] && too_old "$there"; then
+    refuse "CouchDB $there is installed here, which does not know our kind of password: ${oldest%'~'} or newer is needed"
 fi
-# apt reads armoured keys by their file's suffix alone, so it gets a binary one; a binary one is taken as it is.
-if grep -q 'BEGIN PGP' "$fetched/key"; then
-    sed -n '/^-----BEGIN/,/^-----END/{/^-----/d;/^[A-Za-z]*: /d;/^=/d;/^ *$/d;p}' "$fetched/key" | base64 -d >"$fetched/binary"
+printf '%s' "$key" >"$keyring"
+chmod 0644 -- "$keyring"
+# Ours is written anew, and must not count as the host's own. apt reads nothing at all any more when two sources name the same
+# repository with different keys.
+rm -f -- "$sources"
+# Also those whose lists were never read.
+listed=$(apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE) $(SOURCESENTRY)' 'Created-By: Packages')
+own=
+while read -r uri release entry; do
+    if [ "${uri%/}" = "${repository%/}" ] && [ "$release" = "$VERSION_CODENAME" ]; then own=$entry; fi
+done <<END
+$listed
+END
+if [ -n "$own" ]; then
+    echo "this host has $repository already, in $own" >&2
+    printf '# Written by deployer for %s\n# The host itself has it, in %s\n' "$repository" "$own" >"$sources"
+    from=${own%:*}
 else
-    mv -- "$fetched/key" "$fetched/binary"
+    printf '# Written by deployer for %s\ndeb [signed-by=%s] %s %s main\n' \
+        "$repository" "$keyring" "$repository" "$VERSION_CODENAME" >"$sources"
+    from=$sources
 fi
-install -m 0644 -- "$fetched/binary" "$keyring"
-printf '# Written by deployer.\ndeb [signed-by=%s] %s %s main\n' "$keyring" "$repository" "$VERSION_CODENAME" >"$sources"
-debconf-set-selections
-# The package starts its service at once; until StartUnit does it with our settings, it may not.
-systemctl mask --runtime couchdb.service
-# The lists do not know the repository yet.
-if [ -d /var/lib/apt/lists/partial ]; then touch -d 1970-01-01 /var/lib/apt/lists/partial; fi
+chmod 0644 -- "$sources"
+
+# The lists of this repository alone; the age of all others stays what it was.
+lists=/var/lib/apt/lists/partial
+age=$(stat -c %Y "$lists" 2>/dev/null || echo 0)
+update -o "Dir::Etc::sourcelist=$from" -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0 -o APT::Update::Error-Mode=any \
+    -o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20
+if [ -d "$lists" ]; then touch -d "@$age" "$lists"; fi
+case $said in
+    *NO_PUBKEY* | *'Missing key'* | *BADSIG* | *'signatures were invalid'*)
+        refuse "$repository is not signed by the key that it should be; \`couchdb: { repository_key: FILE }\` names its own" ;;
+    *'is not signed'* | *"Clearsigned file isn't valid"* | *NOSPLIT* | *NODATA*)
+        refuse "$repository sends no signed Release for $VERSION_CODENAME: it is no package repository, or not at the moment" ;;
+    *'Conflicting distribution'*)
+        refuse "$repository sends the Release of another system than $VERSION_CODENAME" ;;
+    *'does not have a Release file'*)
+        refuse "$repository has no packages for $VERSION_CODENAME" ;;
+    *'Failed to fetch'* | *'Could not get lock'*)
+        refuse "the lists of $repository cannot be read from here" ;;
+esac
+offered=$(candidate couchdb)
+if [ -z "$offered" ]; then
+    refuse "$repository has no package couchdb for $VERSION_CODENAME on $(dpkg --print-architecture)"
+fi
+if [ -z "$there" ] && too_old "$offered"; then
+    refuse "$repository offers CouchDB $offered, which does not know our kind of password: ${oldest%'~'} or newer is needed"
+fi
+if [ -z "$there" ]; then
+    debconf-set-selections
+    # The package starts its service at once; until StartUnit does it with our settings, it may not.
+    systemctl mask --runtime couchdb.service
+fi

@@ -31,7 +31,6 @@ use shell::Shell;
 pub struct Hands {
     hosts: BTreeMap<String, Box<dyn Host>>,
     artifacts: BTreeMap<String, PathBuf>,
-    couchdb_repository: Option<String>,
     relay: Relay,
 }
 
@@ -47,11 +46,6 @@ impl Hands {
     /// Says which files of this box the artifacts are, by their keys.
     pub fn set_artifacts(&mut self, artifacts: BTreeMap<String, PathBuf>) {
         self.artifacts = artifacts;
-    }
-
-    /// Takes CouchDB's packages from another repository than Apache's. Its key is its file `keys.asc`.
-    pub fn set_couchdb_repository(&mut self, repository: Option<String>) {
-        self.couchdb_repository = repository;
     }
 
     /// Says which nodes give files to each other, so that they are sent only once.
@@ -108,10 +102,12 @@ impl Executor for Hands {
         match action {
             Action::WriteManifest { manifest } => files::write_manifest(shell, manifest).await,
             Action::InstallPackages { packages } => packages::install(shell, packages).await,
-            Action::InstallCouchdbPackage { answers } => {
-                packages::install_couchdb(shell, answers, self.couchdb_repository.as_deref()).await
-            }
-            Action::CreateUser { user, home } => users::create(shell, user, home).await,
+            Action::InstallCouchdbPackage {
+                repository,
+                key,
+                answers,
+            } => packages::install_couchdb(shell, repository, key, answers).await,
+            Action::CreateUser { user, home, .. } => users::create(shell, user, home).await,
             Action::CreateDirectory { path, access, .. } => {
                 files::create_directory(shell, path, access).await
             }
@@ -142,12 +138,14 @@ impl Executor for Hands {
                 path,
                 access,
                 download,
+                programs,
             } => {
                 let archive = archive::Archive {
                     local: self.artifact(artifact)?,
                     identity,
                     path,
                     access,
+                    programs,
                 };
                 let way = self.way(node, artifact, line);
                 archive::unpack(shell, &archive, download.as_ref(), way).await

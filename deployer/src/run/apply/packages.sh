@@ -1,13 +1,8 @@
 # Installs Debian packages: one entry an argument; of `a | b` the first that the system offers.
-set -eu
-export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
-
 missing() {
     for entry; do
         there=
-        for name in $(printf '%s' "$entry" | tr '|' ' '); do
-            case $(dpkg-query -W -f '${db:Status-Status}' -- "$name" 2>/dev/null) in installed) there=1 ;; esac
-        done
+        for name in $(printf '%s' "$entry" | tr '|' ' '); do there=$there$(installed "$name"); done
         if [ -z "$there" ]; then printf '%s\n' "$entry"; fi
     done
 }
@@ -19,8 +14,7 @@ choose() {
     for entry; do
         choice=
         for name in $(printf '%s' "$entry" | tr '|' ' '); do
-            candidate=$(apt-cache policy -- "$name" | sed -n 's/^  Candidate: //p')
-            if [ -n "$candidate" ] && [ "$candidate" != '(none)' ]; then
+            if [ -n "$(candidate "$name")" ]; then
                 choice=$name
                 break
             fi
@@ -28,26 +22,6 @@ choose() {
         if [ -n "$choice" ]; then chosen="$chosen $choice"; else unknown="$unknown $entry"; fi
     done
     [ -z "$unknown" ]
-}
-
-get() {
-    apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Dpkg::Options::=--force-confdef \
-        -o Dpkg::Options::=--force-confold --no-install-recommends "$@"
-}
-
-# The lists have a lock of their own, which apt does not wait for.
-update() {
-    echo 'reading the package lists' >&2
-    tries=0
-    until said=$(get update 2>&1); do
-        tries=$((tries + 1))
-        case $said in
-            *'Could not get lock'* | *'Unable to lock'*) [ "$tries" -lt 150 ] || break ;;
-            *) [ "$tries" -lt 3 ] || break ;;
-        esac
-        sleep 2
-    done
-    printf '%s\n' "$said"
 }
 
 IFS='
@@ -66,6 +40,7 @@ fi
 fresh=
 if [ -z "$(find /var/lib/apt/lists/partial -maxdepth 0 -mtime -1 2>/dev/null)" ] || ! choose "$@"; then
     update
+    printf '%s\n' "$said"
     fresh=1
 fi
 if ! choose "$@"; then
@@ -79,7 +54,10 @@ until get install $chosen; do
     if [ "$tries" -ge 3 ]; then exit 100; fi
     # An installation that was killed half-way, or lists that name what the mirror no longer has.
     dpkg --configure -a || :
-    if [ -z "$fresh" ]; then update; fi
+    if [ -z "$fresh" ]; then
+        update
+        printf '%s\n' "$said"
+    fi
     fresh=
     sleep "$tries"
 done

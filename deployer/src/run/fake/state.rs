@@ -7,7 +7,7 @@ use serde_json::json;
 use super::StepError;
 use crate::facts::{Facts, FileFact, Query, UnitFact};
 use crate::host::HostError;
-use crate::step::{self, Access, Action, Manifest};
+use crate::step::{self, Access, Action, Content, Manifest};
 use crate::{firewall, hosts_table};
 
 /// The world's state.
@@ -201,11 +201,13 @@ impl State {
                     }
                 }
             }
-            Action::InstallCouchdbPackage { .. } => {
-                for path in [step::COUCHDB_KEYRING, step::COUCHDB_SOURCES] {
-                    let access = Access::root("root", 0o644);
-                    self.file(node, path, &access, FileFact::default())?;
-                }
+            Action::InstallCouchdbPackage {
+                repository, key, ..
+            } => {
+                let line = Content::open(step::couchdb_source_of(repository));
+                let access = Access::root("root", 0o644);
+                self.file(node, step::COUCHDB_KEYRING, &access, text(key))?;
+                self.file(node, step::COUCHDB_SOURCES, &access, text(&line))?;
                 let facts = self.node(node);
                 facts.packages.insert(step::COUCHDB_PACKAGE.into());
                 facts.users.insert("couchdb".into());
