@@ -146,7 +146,12 @@ fn answer(stream: TcpStream, served: &Mutex<Served>) {
     if lines.read_line(&mut line).unwrap_or(0) == 0 {
         return;
     }
-    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    // apt writes it so.
+    let path = line
+        .split(' ')
+        .nth(1)
+        .unwrap_or_default()
+        .replace("%7e", "~");
     while lines.read_line(&mut line).unwrap_or(0) > 2 {}
     let page = {
         let mut served = served.lock().expect("pages");

@@ -10,14 +10,14 @@ get() {
 # Reads package lists; options go to apt. The lists have a lock of their own, which apt does not wait for.
 update() {
     echo 'reading the package lists' >&2
-    tries=0
+    asked=0
     until said=$(get update "$@" 2>&1); do
-        tries=$((tries + 1))
+        asked=$((asked + 1))
         case $said in
-            *'Could not get lock'* | *'Unable to lock'*) [ "$tries" -lt 150 ] || break ;;
+            *'Could not get lock'* | *'Unable to lock'*) [ "$asked" -lt 150 ] || break ;;
             # Asking again changes nothing.
             *'is not signed'* | *'does not have a Release file'*) break ;;
-            *) [ "$tries" -lt 3 ] || break ;;
+            *) [ "$asked" -lt 3 ] || break ;;
         esac
         sleep 2
     done
