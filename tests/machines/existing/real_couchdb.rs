@@ -47,14 +47,14 @@ async fn auto_becomes_apaches_package_and_leaves_as_it_should() {
     });
     // An install that fails decides nothing.
     user.set_inventory(&inventory(&by(&stranger), ""));
-    user.expect(1, &["up"])
+    user.expect(1, &["up", "--yes"])
         .says(&["is not signed by the key that it should be"]);
     assert!(!choice(&user), "a failed install was recorded");
     user.set_inventory(&inventory("distribution: pouchdb", ""));
     user.expect(2, &["plan"]);
 
     user.set_inventory(&inventory(&by(&good), ""));
-    let up = user.expect(0, &["up", "--wait"]);
+    let up = user.expect(0, &["up", "--wait", "--yes"]);
     assert!(up.out.contains("0 twice"), "{}", up.out);
     assert!(choice(&user), "the choice is not recorded");
     user.expect(0, &["up"]).says(&["nothing to do"]);
@@ -94,7 +94,7 @@ fn asks_for_the_hosts_own_suite(
         user.set_inventory(&inventory(&at(place)));
         let check = user.expect(1, &["check"]);
         assert!(check.out.contains(why), "{place}: {}", check.out);
-        user.expect(1, &["up"]).says(&[why]);
+        user.expect(1, &["up", "--yes"]).says(&[why]);
     }
     let asked = internet.asked(&format!("/dists/{suite}/InRelease"));
     assert_eq!(asked, 4, "another suite was asked for");
