@@ -21,7 +21,7 @@ use crate::run::journal::{self, Entry, Journal};
 use crate::settings::{self, Refusal};
 use crate::signing_key::SigningKey;
 use crate::step::{Access, Action, Content};
-use crate::topology::{self, CloudName, Distribution, Ids, Made, Options, Role, Topology};
+use crate::topology::{self, CloudName, Distribution, Ids, Made, Options, Topology};
 
 use super::target::{self, Source};
 use super::{cloud_sections, couchdb_choice, login_keys, outside};
