@@ -9,7 +9,8 @@ use deployer::machine::{self, Machine};
 use deployer::plan::{self, Common, Desired, Plan, Situation};
 use deployer::receipt::{Choices, MachineRecord, Receipt, Secrets};
 use deployer::run::fake::FakeWorld;
-use deployer::topology::{self, CloudName, Ids, Made, Options, Role, Topology};
+use deployer::signing_key::SigningKey;
+use deployer::topology::{self, CloudName, Distribution, Ids, Made, Options, Role, Topology};
 use serde_json::{Value, json};
 
 const ROWS: &str = include_str!("../fixtures/keys.tsv");
@@ -119,9 +120,13 @@ fn text(row: &Row, value: Option<&Value>) -> String {
         }
         *at = value.clone();
     }
-    if row.key == "couchdb.distribution" || row.key == "couchdb.repository" {
+    let packaged = row.key.starts_with("couchdb.repository");
+    if row.key == "couchdb.distribution" || packaged {
         let couchdb = text["couchdb"].as_object_mut().expect("couchdb");
-        if row.key == "couchdb.repository" || couchdb["distribution"] != "archive" {
+        if row.key == "couchdb.repository_key" {
+            couchdb.insert("repository".into(), json!("http://a.test/x"));
+        }
+        if packaged || couchdb["distribution"] != "archive" {
             couchdb.insert("distribution".into(), json!("apache"));
             couchdb.remove("archive");
         }
@@ -193,12 +198,27 @@ impl World {
             artifact(artifact_key::PRODUCER, "producer".into()),
         ]);
         let secrets = Secrets::placeholders();
+        // Another file holds other keys.
+        let key = SigningKey::apache_couchdb().expect("Apache's key");
+        let key = match topology.couchdb.repository_key.as_deref() {
+            Some("b.asc") => {
+                let twice = key.armoured() + &key.armoured();
+                SigningKey::read(twice.as_bytes()).expect("keys")
+            }
+            _ => key,
+        };
+        let mut choices = self.receipt.choices.clone();
+        if topology.couchdb.distribution == Distribution::Apache {
+            choices.couchdb_distribution = Some("apache".into());
+        }
         let context = Context {
             topology,
             receipt: &self.receipt,
             secrets: &secrets,
-            choices: &self.receipt.choices,
+            choices: &choices,
+            couchdb_key: &key,
             artifacts: &artifacts,
+            ipv6: false,
         };
         let mut common = Common::default();
         let mut machines = BTreeMap::new();
