@@ -52,6 +52,8 @@ pub struct DeadLetter {
     /// It does not hold all of the record's value, so it cannot be tried again.
     #[serde(default)]
     pub incomplete: bool,
+    /// When it was put away; `None`: it was not.
+    pub put_away: Option<String>,
     /// What became of it where it was tried again.
     pub outcome: Option<DeadLetterOutcome>,
 }
@@ -66,6 +68,8 @@ pub enum DeadLetterOutcome {
     Dead,
     /// The letter does not hold all of the record's value.
     Incomplete,
+    /// It counts no more.
+    PutAway,
 }
 
 /// A line of `consumer databases`.

@@ -12,6 +12,8 @@ use crate::step::{Manifest, Tool};
 pub struct Query {
     /// Files and directories: path → whether the text may be shown (then it is sent along, for the diff).
     pub files: BTreeMap<String, bool>,
+    /// Files that are looked at and not read, because of their size.
+    pub unread: BTreeSet<String>,
     /// Units.
     pub units: BTreeSet<String>,
     /// Debian packages.
@@ -28,6 +30,12 @@ pub struct Query {
     pub addresses: bool,
     /// Ports of this node at which agents tell about themselves.
     pub figures: BTreeSet<u16>,
+    /// Directories of unpacked archives.
+    pub archives: BTreeSet<String>,
+    /// Whether each file of the archives is read, too. It is anyhow where one of the units keeps failing.
+    pub whole: bool,
+    /// Directories whose file systems must not be full, whether they are there yet or not.
+    pub disks: BTreeSet<String>,
     /// The machine and its operating system. To ask for them takes about as long as all else of a plain node, and they matter
     /// only before something is put on it.
     pub system: bool,
@@ -50,8 +58,14 @@ pub struct Facts {
     pub packages: BTreeSet<String>,
     /// Which of the users asked for exist.
     pub users: BTreeSet<String>,
-    /// Which of the nftables tables asked for are loaded.
-    pub tables: BTreeSet<String>,
+    /// Those of the nftables tables asked for that are loaded.
+    pub tables: BTreeMap<String, TableFact>,
+    /// Directory of an unpacked archive → what is not as it was unpacked, in words; empty: all is. Absent: no such directory.
+    #[serde(default)]
+    pub archives: BTreeMap<String, String>,
+    /// Directory asked for → the file system that holds it.
+    #[serde(default)]
+    pub disks: BTreeMap<String, DiskFact>,
     /// TCP ports that listen → the unit whose process listens, or the process name.
     pub ports: BTreeMap<u16, String>,
     /// Its addresses that others can reach → the interface, where they were asked for.
@@ -119,6 +133,52 @@ pub struct FileFact {
     pub sha256: String,
     /// The text, where it may be shown and is UTF-8 and short.
     pub text: Option<String>,
+}
+
+/// A loaded nftables table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableFact {
+    /// SHA-256 of the file it was loaded from; empty: not known.
+    pub rules: String,
+    /// It lists the same as right after it was loaded.
+    pub untouched: bool,
+}
+
+/// A mounted file system.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskFact {
+    /// Where it is mounted.
+    pub mount: String,
+    /// Free space in MiB, for who is not root.
+    pub free_mib: u64,
+    /// All space in MiB.
+    pub size_mib: u64,
+    /// It has space and can hold no further file.
+    pub no_inodes: bool,
+}
+
+impl DiskFact {
+    /// With less than this, in MiB, a broker cannot even make the files of a partition.
+    const FULL: u64 = 32;
+
+    /// Says that it is full; `None`: it is not.
+    pub fn full(&self) -> Option<String> {
+        let Self {
+            mount,
+            free_mib,
+            size_mib,
+            no_inodes,
+        } = self;
+        if *no_inodes {
+            Some(format!(
+                "the disk at {mount} is full: it can hold no further file"
+            ))
+        } else {
+            (*free_mib < Self::FULL.min(size_mib / 4)).then(|| {
+                format!("the disk at {mount} is full: {free_mib} of {size_mib} MiB are free")
+            })
+        }
+    }
 }
 
 /// A systemd unit.

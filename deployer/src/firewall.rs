@@ -24,9 +24,23 @@ pub fn unit_path(table: &str) -> String {
     format!("/etc/systemd/system/{}", unit(table))
 }
 
+/// The file in which it is recorded, at each loading, what was loaded and how it is listed. In `/run`: gone with the rules.
+pub fn record_path(table: &str) -> String {
+    format!("/run/deployer/{table}.rules")
+}
+
+/// The shell's words that write [`record_path`]: nft prints rules in other words than they were given in, and each version of
+/// it in its own, so what it says right after the loading is what it has to say later.
+pub fn record_command(table: &str) -> String {
+    let (rules, record) = (rules_path(table), record_path(table));
+    format!(
+        "mkdir -p /run/deployer && {{ sha256sum <{rules}; nft list table inet {table} | sha256sum; }} >{record}"
+    )
+}
+
 /// The text of the unit that loads a table.
 pub fn unit_text(table: &str) -> String {
-    let rules = rules_path(table);
+    let (rules, record) = (rules_path(table), record_command(table));
     format!(
         "# Written by deployer.\n\
          [Unit]\n\
@@ -40,7 +54,9 @@ pub fn unit_text(table: &str) -> String {
          Type=oneshot\n\
          RemainAfterExit=yes\n\
          ExecStart=/usr/sbin/nft -f {rules}\n\
+         ExecStartPost=/bin/sh -c '{record}'\n\
          ExecReload=/usr/sbin/nft -f {rules}\n\
+         ExecReload=/bin/sh -c '{record}'\n\
          \n\
          [Install]\n\
          WantedBy=sysinit.target\n"

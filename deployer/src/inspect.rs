@@ -95,10 +95,16 @@ pub struct Database {
     pub documents: Option<u64>,
     /// The newest event's timestamp, RFC 3339.
     pub newest: Option<String>,
-    /// Documents in its dead-letter database; `None`: that one does not exist.
+    /// Documents in its dead-letter database but those that were put away; `None`: that one does not exist.
     pub dead_letters: Option<u64>,
     /// Events that Kafka deleted before the consumer took them, by what it wrote down; `None`: not known.
     pub lost_events: Option<u64>,
+    /// Dead letters that were put away.
+    pub put_away: Option<u64>,
+    /// Whether its access rules are those that were made with it; `None`: not known.
+    pub access_kept: Option<bool>,
+    /// Why nothing is known of it, where it is not missing.
+    pub error: Option<String>,
 }
 
 impl Inspect {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::facts::System;
+use crate::facts::{DiskFact, Facts, System};
 use crate::machine::{Access, Machine};
 use crate::packet_filter::{Filters, Packet};
 use crate::topology::{CloudName, Distribution, Node, Role, Topology};
@@ -186,6 +186,18 @@ pub fn no_couchdb_package(node: &Node, system: &System) -> Option<Obstacle> {
         what: format!("Apache has no CouchDB package for {what}"),
         hint: format!("{hint}, {ARCHIVE}"),
     })
+}
+
+/// The file systems of a node's data that are full.
+pub fn full_disks(node: &Node, facts: &Facts) -> Vec<Obstacle> {
+    let full: BTreeSet<String> = facts.disks.values().filter_map(DiskFact::full).collect();
+    full.into_iter()
+        .map(|what| Obstacle {
+            node: node.name.clone(),
+            what,
+            hint: "free some space there, or give it a larger disk".into(),
+        })
+        .collect()
 }
 
 /// The roles that a role opens connections to.

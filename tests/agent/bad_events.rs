@@ -177,6 +177,31 @@ fn dead_letters_are_shown_and_become_documents_when_their_cause_is_gone() {
     assert_eq!(retry(), (1, 25));
     assert_eq!(retry(), (1, 1));
     assert_eq!(lab.double.count("t1"), 24);
+    // T22: the last one is put away; it stays where it is.
+    let counted = || {
+        let seen = json("consumer", &config, &["inspect"], "");
+        let databases = seen[0]["couchdb"]["databases"].as_array().unwrap().clone();
+        let database = databases
+            .iter()
+            .find(|database| database["name"] == "t1")
+            .unwrap();
+        (
+            database["dead_letters"].clone(),
+            database["put_away"].clone(),
+        )
+    };
+    assert_eq!(counted(), (json!(1), json!(0)));
+    let away = json("consumer", &config, &["dead-letters", "--put-away"], "");
+    assert_eq!((away.len(), &away[0]["outcome"]), (1, &json!("put_away")));
+    assert_eq!(counted(), (json!(0), json!(1)));
+    let shown = json("consumer", &config, &["dead-letters"], "");
+    assert_eq!((shown.len(), &shown[0]["offset"]), (1, &json!(7)));
+    assert!(
+        shown[0]["put_away"].as_str().unwrap().ends_with('Z'),
+        "{shown:?}"
+    );
+    assert!(json("consumer", &config, &["dead-letters", "--put-away"], "").is_empty());
+    assert_eq!(retry(), (1, 1), "it may still be tried again");
     assert_eq!(
         lab.double.documents("t1")["c-r-000000000024"]["sequence"],
         24

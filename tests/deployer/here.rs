@@ -71,7 +71,8 @@ async fn asks_this_machine() {
         users: ["root".into(), "no-such-user".into()].into(),
         tables: ["no-such-table".to_owned()].into(),
         deployment: "no-such-deployment".into(),
-        pipeline: None,
+        disks: ["/no/such/directory".to_owned()].into(),
+        ..Query::default()
     };
     let listener = TcpListener::bind("127.0.0.1:0").expect("listens");
     let facts = hands.ask("here", &query).await.expect("answer");

@@ -156,6 +156,8 @@ async fn what_a_node_fetches_is_what_would_have_been_sent() {
         names,
         [
             ".deployer-artifact",
+            ".deployer-list",
+            ".deployer-sums",
             "libs",
             "libs/kafka_2.13-0.0.1.jar",
             "libs/zookeeper-3.jar"
@@ -228,7 +230,14 @@ async fn where_no_source_serves_it_is_sent() {
     let names: Vec<PathBuf> = listed(&path).into_keys().collect();
     assert_eq!(
         names,
-        [".deployer-artifact", "libs", "libs/sent.jar"].map(PathBuf::from)
+        [
+            ".deployer-artifact",
+            ".deployer-list",
+            ".deployer-sums",
+            "libs",
+            "libs/sent.jar"
+        ]
+        .map(PathBuf::from)
     );
     let beside = std::fs::read_dir(directory.path().join("opt")).unwrap();
     assert_eq!(beside.count(), 1, "something lies beside it");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use deployer::commands::status_report::{Heard, Report};
-use deployer::facts::{Facts, FileFact, UnitFact};
+use deployer::facts::{DiskFact, Facts, FileFact, UnitFact};
 use deployer::inventory;
 use deployer::topology::{Ids, Options, Topology};
 use serde_json::json;
@@ -134,7 +134,7 @@ type Trouble = fn(&mut BTreeMap<String, Heard>);
 
 #[test]
 fn each_trouble_has_its_words() {
-    let cases: [(&str, Trouble, &str); 11] = [
+    let cases: [(&str, Trouble, &str); 16] = [
         (
             "dead node",
             |heard| {
@@ -194,7 +194,7 @@ fn each_trouble_has_its_words() {
                 let pipeline = facts_of(heard, "vm2").pipeline.as_mut().expect("pipeline");
                 pipeline["couchdb"]["databases"][1]["dead_letters"] = json!(3);
             },
-            "topic utilizations1: 3 dead letters in utilizations1-dead-letters",
+            "topic utilizations1: 3 dead letters in utilizations1-dead-letters; `deployer dead-letters` shows them, --put-away settles them",
         ),
         (
             "events that Kafka deleted unread",
@@ -229,18 +229,110 @@ fn each_trouble_has_its_words() {
         (
             "nobody answers for the pipeline",
             |heard| facts_of(heard, "vm2").pipeline = None,
-            "topics and documents are not known: the node that answers for them did not",
+            "topics and documents are not known: `/opt/deployer/utilization/bin/consumer inspect` on vm2 answered nothing; see `deployer logs vm2`",
+        ),
+        (
+            "T9: a reason that names the node itself",
+            |heard| {
+                let why = "vm3: no answer from 10.0.0.1 within 3 s";
+                heard.insert("vm3".into(), Heard::Nothing(why.into()));
+            },
+            "vm3: no answer from 10.0.0.1 within 3 s",
+        ),
+        (
+            "T5: a password that CouchDB refuses",
+            |heard| {
+                let pipeline = facts_of(heard, "vm2").pipeline.as_mut().expect("pipeline");
+                pipeline["couchdb"] = json!({"reachable": true, "error": "HTTP 401 unauthorized"});
+            },
+            "couchdb: HTTP 401 unauthorized",
+        ),
+        (
+            "access rules",
+            |heard| {
+                let pipeline = facts_of(heard, "vm2").pipeline.as_mut().expect("pipeline");
+                pipeline["couchdb"]["databases"][2]["access_kept"] = json!(false);
+            },
+            "database utilizations2: its access rules (_security) were changed; `deployer up` mends it",
+        ),
+        (
+            "one database that lets nobody in",
+            |heard| {
+                let pipeline = facts_of(heard, "vm2").pipeline.as_mut().expect("pipeline");
+                pipeline["couchdb"]["databases"][2] = json!({"name": "utilizations2", "topic": "utilizations2", "error": "HTTP 403 forbidden"});
+            },
+            "database utilizations2: HTTP 403 forbidden",
+        ),
+        (
+            "T26: a full disk",
+            |heard| {
+                let disk = DiskFact {
+                    mount: "/srv/kafka".into(),
+                    free_mib: 0,
+                    size_mib: 60,
+                    no_inodes: false,
+                };
+                facts_of(heard, "vm3")
+                    .disks
+                    .insert("/srv/kafka/data".into(), disk);
+            },
+            "vm3: the disk at /srv/kafka is full: 0 of 60 MiB are free; free some space there",
         ),
     ];
     for (case, change, words) in cases {
         let report = report(change);
         assert!(!report.healthy, "{case}");
+        let said_once = report.problems.len() == 1;
+        assert!(said_once, "{case}: {:?}", report.problems);
         assert!(
             report.problems.iter().any(|problem| problem == words),
             "{case}: {:?}",
             report.problems
         );
     }
+}
+
+/// B3: the deployment is called like one of its roles, and its producer has finished.
+#[test]
+fn no_unit_is_taken_for_the_producer_by_its_name() {
+    let text = inventory::DEFAULT.replacen("name: utilization", "name: producer-lab", 1);
+    let inventory = inventory::parse(text.as_bytes(), "default").expect("inventory");
+    let made = Topology::new(&inventory, &Options::default(), &Ids::default());
+    let topology = made.expect("topology").0;
+    let mut facts = Facts::default();
+    unit(&mut facts, "producer-lab-producer.service", "inactive");
+    unit(&mut facts, "producer-lab-consumer.service", "inactive");
+    state(&mut facts, 100, 100, true);
+    let heard = [("vm2".to_owned(), Heard::Facts(Box::new(facts)))].into();
+    let now = "2026-11-21T10:00:07Z".parse().expect("timestamp");
+    let report = Report::new(&topology, "0a1b2c3d4e5f", &heard, &BTreeMap::new(), now);
+    let units: Vec<(&str, &str)> = report.nodes["vm2"]
+        .units
+        .iter()
+        .map(|(unit, state)| (unit.as_str(), state.as_str()))
+        .collect();
+    assert_eq!(
+        units,
+        [
+            ("producer-lab-consumer.service", "stopped"),
+            ("producer-lab-producer.service", "finished"),
+        ]
+    );
+}
+
+/// T22: what was put away is shown and no problem.
+#[test]
+fn letters_that_were_put_away_are_no_problem() {
+    let report = report(|heard| {
+        let pipeline = facts_of(heard, "vm2").pipeline.as_mut().expect("pipeline");
+        pipeline["couchdb"]["databases"][1]["put_away"] = json!(18);
+    });
+    assert!(report.healthy, "{:?}", report.problems);
+    assert!(
+        report.text().contains("18 dead letters were put away"),
+        "{}",
+        report.text()
+    );
 }
 
 #[test]

@@ -57,9 +57,7 @@ async fn does_twice(hands: &Hands, action: Action) {
 
 async fn ask(hands: &Hands) -> Facts {
     let query = Query {
-        addresses: false,
-        figures: BTreeSet::new(),
-        system: false,
+        disks: ["/var/lib/deployer/not-yet".to_owned()].into(),
         files: [
             ("/etc/deployer-test.conf".to_owned(), true),
             (firewall::rules_path("deployer-test"), true),
@@ -75,7 +73,7 @@ async fn ask(hands: &Hands) -> Facts {
         users: ["deployer-test".to_owned()].into(),
         tables: ["deployer-test".to_owned()].into(),
         deployment: "test".into(),
-        pipeline: None,
+        ..Query::default()
     };
     hands.ask(NODE, &query).await.expect("an answer")
 }
@@ -236,6 +234,23 @@ async fn services(hands: &Hands) {
         "it was not restarted"
     );
 
+    // B21: a socket of somebody else's is no sign of ours.
+    says(hands, "systemd-run --quiet --unit=deployer-nobody --uid=nobody sleep 100; perl -e 'use Socket; socket(S, PF_INET, SOCK_STREAM, 0); bind(S, sockaddr_in(7779, INADDR_ANY)); listen(S, 5); fork and exit; close STDOUT; close STDERR; sleep 20'").await;
+    let other = Action::WaitForPort {
+        port: 7779,
+        unit: "deployer-nobody.service".into(),
+        seconds: 2,
+    };
+    let error = hands
+        .apply(NODE, &other, &|_| {})
+        .await
+        .expect_err("it is not its");
+    assert!(
+        matches!(&error, StepError::Deadline { output, .. } if output.iter().any(|line| line.contains("port 7779 is held by another process"))),
+        "{error:?}"
+    );
+    says(hands, "systemctl stop deployer-nobody; pkill -f 7779").await;
+
     // What cannot run says why, and nobody waits for its port.
     write(hands, "/etc/deployer-test.conf", "die 'no such setting';").await;
     let error = hands
@@ -391,7 +406,7 @@ async fn names_and_firewall(hands: &Hands, machine: &Machine) {
     does_twice(hands, guard(&["192.0.2.1"])).await;
     let facts = ask(hands).await;
     assert!(
-        facts.tables.contains("deployer-test")
+        facts.tables["deployer-test"].untouched
             && facts.units[&firewall::unit("deployer-test")].enabled,
         "{facts:?}"
     );

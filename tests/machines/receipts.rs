@@ -38,6 +38,43 @@ fn receipts_that_cannot_be_used() {
             .teardown()
             .says(&["is damaged; going by what is there"]);
     });
+    subtest("B6: a damaged receipt of what is gone already", || {
+        std::fs::create_dir_all(path.parent().expect("a directory")).expect("made");
+        std::fs::write(&path, "x").expect("a file");
+        deployer
+            .run(&["teardown", "--yes"])
+            .code(0)
+            .says(&["is damaged; going by what is there", "nothing is left"]);
+        assert!(!path.parent().expect("a directory").exists());
+    });
+    subtest("T15, T13: a teardown by id lets a namesake live", || {
+        deployer.run(&["up"]).code(0);
+        let (lost, directory) = (deployer.id(), path.parent().expect("a directory"));
+        std::fs::remove_dir_all(directory).expect("it is there");
+        deployer.run(&["up"]).code(0);
+        let receipt = std::fs::read_to_string(&path).expect("a receipt");
+        let cables = || {
+            let network = std::fs::read_dir("/sys/class/net").expect("interfaces");
+            let bridges = network
+                .filter_map(Result::ok)
+                .map(|entry| entry.path().join("brif"));
+            let ports = bridges
+                .filter_map(|ports| std::fs::read_dir(ports).ok())
+                .flatten();
+            let names = ports.filter_map(Result::ok).map(|port| port.file_name());
+            names.collect::<std::collections::BTreeSet<_>>()
+        };
+        let before = cables();
+        deployer
+            .run(&["teardown", "--yes", "--id", &lost])
+            .code(0)
+            .says(&["nothing is left"]);
+        assert!(cables().len() < before.len(), "{before:?}");
+        assert_eq!(std::fs::read_to_string(&path).expect("it lives"), receipt);
+        assert!(directory.join("secrets.json").exists());
+        deployer.run(&["status"]).code(0);
+        deployer.teardown();
+    });
     subtest("teardown with the receipt lost", || {
         deployer.run(&["up"]).code(0);
         assert_ne!(deployer.id(), id, "an id is used once");

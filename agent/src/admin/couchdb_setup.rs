@@ -220,10 +220,7 @@ impl Setup<'_> {
     async fn prepare_database(&self, name: &str) -> Result<Prepared, AdminError> {
         let created = self.create_database(name).await?;
         let path = format!("{}/_security", path_of(name));
-        let wanted = json!({
-            "admins": {"names": [], "roles": ["_admin"]},
-            "members": {"names": [self.credentials.user], "roles": []},
-        });
+        let wanted = access_rules(&self.credentials.user);
         let present = self
             .insist(&self.admin, Method::GET, &path, None, &[200])
             .await?;
@@ -291,6 +288,14 @@ impl Setup<'_> {
             tokio::time::sleep(backoff.next_wait()).await;
         }
     }
+}
+
+/// The access rules (`_security`) of each database: its user and administrators, nobody else.
+pub(super) fn access_rules(user: &str) -> Value {
+    json!({
+        "admins": {"names": [], "roles": ["_admin"]},
+        "members": {"names": [user], "roles": []},
+    })
 }
 
 fn is_admin(session: &Answer) -> bool {

@@ -1,4 +1,4 @@
-//! Dead letters: shown, and tried again after somebody has removed their cause.
+//! Dead letters: shown, tried again after somebody has removed their cause, and put away when somebody has seen to them.
 
 use std::time::Duration;
 
@@ -22,6 +22,20 @@ const REQUEST: Duration = Duration::from_secs(30);
 /// How many letters are read at once: each may have megabytes.
 const PAGE: usize = 20;
 
+/// The ids of letters that were put away begin so. No topic's name has a colon, so no other letter's does.
+const AWAY: &str = "put-away:";
+
+/// What to do with letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// Only show them.
+    Show,
+    /// Try each again.
+    Retry,
+    /// Put each away: it stays where it is, and counts no more.
+    PutAway,
+}
+
 /// A dead letter, as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Shown {
@@ -36,6 +50,8 @@ pub struct Shown {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     incomplete: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    put_away: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
 }
 
@@ -49,6 +65,8 @@ pub enum Outcome {
     Dead,
     /// The letter does not hold all of the value.
     Incomplete,
+    /// It counts no more.
+    PutAway,
 }
 
 /// A dead letter, as it is kept.
@@ -67,6 +85,10 @@ struct Letter {
     value_bytes: Option<usize>,
     #[serde(default)]
     headers: Vec<Header>,
+    /// When it was put away.
+    put_away: Option<String>,
+    #[serde(skip)]
+    whole: Value,
 }
 
 impl Letter {
@@ -80,14 +102,14 @@ fn decode(text: Option<&String>) -> Option<Vec<u8>> {
     text.and_then(|text| STANDARD.decode(text).ok())
 }
 
-/// Shows every dead letter of one topic, or of all, to `show`; with `retry`, tries each again first.
+/// Shows every dead letter of one topic, or of all, to `show`, after doing the deed to it.
 ///
 /// # Errors
 /// When the topic is not configured, or `CouchDB` does not answer or takes nothing within a time.
 pub async fn walk(
     config: &ConsumerConfig,
     topic: Option<&str>,
-    retry: bool,
+    deed: Deed,
     mut show: impl FnMut(Shown),
 ) -> Result<(), AdminError> {
     let wanted = |found: &&Topic| topic.is_none_or(|name| found.name == name);
@@ -104,10 +126,11 @@ pub async fn walk(
             let Some(last) = letters.last() else { break };
             after = Some(last.id.clone());
             for letter in letters {
-                let outcome = if retry {
-                    Some(again(&server, &writer, topic, &letter).await?)
-                } else {
-                    None
+                let outcome = match deed {
+                    Deed::Show => None,
+                    Deed::Retry => Some(again(&server, &writer, topic, &letter).await?),
+                    Deed::PutAway if letter.put_away.is_some() => continue,
+                    Deed::PutAway => Some(put_away(&server, topic, &letter).await?),
                 };
                 show(Shown {
                     incomplete: !letter.is_whole(),
@@ -118,6 +141,7 @@ pub async fn walk(
                     partition: letter.partition,
                     offset: letter.offset,
                     value_bytes: letter.value_bytes,
+                    put_away: letter.put_away,
                     outcome,
                 });
             }
@@ -146,8 +170,55 @@ async fn page(
     let documents = rows.into_iter().flatten().map(|row| &row["doc"]);
     // A design document is none.
     Ok(documents
-        .filter_map(|document| Letter::deserialize(document).ok())
+        .filter_map(|document| {
+            let letter = Letter::deserialize(document).ok()?;
+            let whole = document.clone();
+            Some(Letter { whole, ..letter })
+        })
         .collect())
+}
+
+/// Says how many letters of a topic were put away.
+pub(super) async fn count_put_away(
+    server: &Couchdb,
+    topic: &Topic,
+    timeout: Duration,
+) -> Result<u64, Trouble> {
+    let path = format!("{}/_all_docs", path_of(&topic.dead_letters()));
+    // The character after the colon ends the range.
+    let range = [("startkey", r#""put-away:""#), ("endkey", r#""put-away;""#)];
+    let found = server.get_json(&path, &range, timeout).await?;
+    let rows = found.get("rows").and_then(Value::as_array);
+    Ok(rows.map_or(0, Vec::len) as u64)
+}
+
+/// Puts a letter away: the same under an id that says so, with the time. A run that is killed in between leaves both, and the next
+/// one puts the first away again.
+async fn put_away(server: &Couchdb, topic: &Topic, letter: &Letter) -> Result<Outcome, AdminError> {
+    let subject = format!("the dead letter {}", letter.id);
+    let database = path_of(&topic.dead_letters());
+    let mut document = letter.whole.clone();
+    if let Some(fields) = document.as_object_mut() {
+        fields.remove("_rev");
+        fields.insert("_id".into(), format!("{AWAY}{}", letter.id).into());
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
+        fields.insert("put_away".into(), now.to_string().into());
+    }
+    let body = serde_json::json!({ "docs": [document] }).to_string();
+    let path = format!("{database}/_bulk_docs");
+    let written = server
+        .request(Method::POST, &path, &[], Some(body), REQUEST)
+        .await
+        .map_err(AdminError::couchdb(&subject))?;
+    if !written.status.is_success() {
+        return Err(AdminError::couchdb(&subject)(written.trouble()));
+    }
+    let error = written.body.pointer("/0/error").and_then(Value::as_str);
+    if let Some(error) = error.filter(|error| *error != "conflict") {
+        return Err(AdminError::couchdb(&subject)(Trouble::Denied(error.into())));
+    }
+    remove(server, topic, letter).await?;
+    Ok(Outcome::PutAway)
 }
 
 /// Tries a letter's record again, and removes the letter where that makes a document.
@@ -179,6 +250,13 @@ async fn again(
     if written.dead > 0 {
         return Ok(Outcome::Dead);
     }
+    remove(server, topic, letter).await?;
+    Ok(Outcome::Document)
+}
+
+/// Removes a letter. One that is gone already was removed by somebody else who saw to it, too.
+async fn remove(server: &Couchdb, topic: &Topic, letter: &Letter) -> Result<(), AdminError> {
+    let subject = format!("the dead letter {}", letter.id);
     let path = format!("{}/{}", path_of(&topic.dead_letters()), letter.id);
     let removed = server
         .request(
@@ -190,9 +268,8 @@ async fn again(
         )
         .await;
     match removed {
-        // Gone already: somebody else tried it again, too.
         Ok(answer) if answer.status.is_success() || answer.status == StatusCode::NOT_FOUND => {
-            Ok(Outcome::Document)
+            Ok(())
         }
         Ok(answer) => Err(AdminError::couchdb(&subject)(answer.trouble())),
         Err(trouble) => Err(AdminError::couchdb(&subject)(trouble)),

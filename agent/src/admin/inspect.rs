@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-use futures_util::future::{join, join_all, join3};
+use futures_util::future::{join, join_all, join3, join4};
+use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::AdminError;
-use super::couchdb_setup::Vendor;
+use super::couchdb_setup::{Vendor, access_rules};
+use super::dead_letters::count_put_away;
 use super::metadata::{self, Broker, Client, Partition, fetch_async};
 use super::newest::{newest_of, timestamp};
 use super::offsets::Offsets;
 use crate::config::{ConsumerConfig, Topic};
 use crate::store::Trouble;
-use crate::store::couchdb::{Couchdb, path_of};
+use crate::store::couchdb::{Answer, Couchdb, path_of};
 
 /// What `inspect` prints.
 #[derive(Debug, Serialize)]
@@ -58,6 +60,12 @@ struct DatabaseView {
     dead_letters: Option<u64>,
     /// Events that Kafka deleted before they were read, by the letters that say so.
     lost_events: Option<u64>,
+    /// Dead letters that were put away; they are not in `dead_letters`.
+    put_away: Option<u64>,
+    /// Whether its access rules, and those of its dead letters, are those that were made with it; `None`: not known.
+    access_kept: Option<bool>,
+    /// Why nothing is known of it, where it is not missing.
+    error: Option<String>,
 }
 
 /// Looks at Kafka and `CouchDB`; what does not answer within the timeout is shown as away.
@@ -69,7 +77,7 @@ pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspe
     let client = metadata::client(config)?;
     let couchdb = async {
         match Couchdb::open(config) {
-            Ok(server) => inspect_couchdb(&server, &config.topics, deadline).await,
+            Ok(server) => inspect_couchdb(&server, config, deadline).await,
             Err(error) => CouchdbView {
                 error: Some(crate::command::chain(&error)),
                 ..CouchdbView::default()
@@ -117,17 +125,26 @@ async fn inspect_kafka(client: &Client, topics: &[Topic], deadline: Instant) -> 
     }
 }
 
-async fn inspect_couchdb(server: &Couchdb, topics: &[Topic], deadline: Instant) -> CouchdbView {
+async fn inspect_couchdb(
+    server: &Couchdb,
+    config: &ConsumerConfig,
+    deadline: Instant,
+) -> CouchdbView {
+    let topics = &config.topics;
+    let rules = access_rules(&config.couchdb.user);
     let greeting = server.get_json("", &[], left(deadline));
     let databases = join_all(
         topics
             .iter()
-            .map(|topic| inspect_database(server, topic, deadline)),
+            .map(|topic| inspect_database(server, topic, &rules, deadline)),
     );
     let (greeting, databases) = join(greeting, databases).await;
+    // What all say is said once.
     let failed = databases
         .iter()
-        .find_map(|database| database.as_ref().err().map(ToString::to_string));
+        .map(|database| database.as_ref().err().map(ToString::to_string))
+        .reduce(|one, other| one.filter(|one| other.as_ref() == Some(one)))
+        .flatten();
     // A database that did not answer in time is not one that is missing.
     let silent = databases
         .iter()
@@ -140,7 +157,7 @@ async fn inspect_couchdb(server: &Couchdb, topics: &[Topic], deadline: Instant) 
             databases: databases
                 .into_iter()
                 .zip(topics)
-                .map(|(view, topic)| view.unwrap_or_else(|_| unknown(topic)))
+                .map(|(view, topic)| view.unwrap_or_else(|trouble| unknown(topic, Some(trouble))))
                 .collect(),
         },
         // A server that answers at all is there, even when it lets us not in.
@@ -152,7 +169,7 @@ async fn inspect_couchdb(server: &Couchdb, topics: &[Topic], deadline: Instant) 
     }
 }
 
-fn unknown(topic: &Topic) -> DatabaseView {
+fn unknown(topic: &Topic, trouble: Option<Trouble>) -> DatabaseView {
     DatabaseView {
         name: topic.database.clone(),
         topic: topic.name.clone(),
@@ -160,28 +177,63 @@ fn unknown(topic: &Topic) -> DatabaseView {
         newest: None,
         dead_letters: None,
         lost_events: None,
+        put_away: None,
+        access_kept: None,
+        error: trouble.map(|trouble| trouble.to_string()),
     }
+}
+
+/// What a database says of itself; `None`: it does not exist.
+fn present(answer: Answer) -> Result<Option<Value>, Trouble> {
+    match answer.status {
+        StatusCode::OK => Ok(Some(answer.body)),
+        StatusCode::NOT_FOUND => Ok(None),
+        _ => Err(answer.trouble()),
+    }
+}
+
+/// A database's access rules as they are; `None`: they are not told.
+async fn rules_of(server: &Couchdb, path: &str, deadline: Instant) -> Option<Value> {
+    let path = format!("{path}/_security");
+    server.get_json(&path, &[], left(deadline)).await.ok()
 }
 
 async fn inspect_database(
     server: &Couchdb,
     topic: &Topic,
+    rules: &Value,
     deadline: Instant,
 ) -> Result<DatabaseView, Trouble> {
     let (path, dead_letters) = (path_of(&topic.database), path_of(&topic.dead_letters()));
     let design_path = format!("{path}/_all_docs");
     let design_range = [("startkey", r#""_design/""#), ("endkey", r#""_design0""#)];
-    let (info, designs, (dead, newest)) = join3(
-        server.get_json(&path, &[], left(deadline)),
+    let (info, designs, (dead, put_away, newest), access) = join4(
+        server.request(Method::GET, &path, &[], None, left(deadline)),
         server.get_json(&design_path, &design_range, left(deadline)),
-        join(
-            server.get_json(&dead_letters, &[], left(deadline)),
+        join3(
+            server.request(Method::GET, &dead_letters, &[], None, left(deadline)),
+            count_put_away(server, topic, left(deadline)),
             newest_of(server, &topic.database, 1, left(deadline)),
+        ),
+        join(
+            rules_of(server, &path, deadline),
+            rules_of(server, &dead_letters, deadline),
         ),
     )
     .await;
-    let dead = dead?;
-    let has_letters = dead.get("doc_count").and_then(Value::as_u64) > Some(0);
+    let Some(info) = present(info?)? else {
+        return Ok(unknown(topic, None));
+    };
+    // They may be missing alone.
+    let dead = present(dead?)?;
+    let put_away = match dead {
+        Some(_) => Some(put_away?),
+        None => None,
+    };
+    let has_letters = dead
+        .as_ref()
+        .and_then(|dead| dead.get("doc_count")?.as_u64())
+        > Some(0);
     let lost = if has_letters {
         let range = [
             ("startkey", r#""lost-""#),
@@ -196,6 +248,7 @@ async fn inspect_database(
     let rows = lost.get("rows").and_then(Value::as_array);
     // Where the number is not known it is one at least.
     let number = |row: &Value| row["doc"]["lost_events"].as_u64().unwrap_or(1);
+    let rules_kept = |there: Option<Value>| there.map(|there| there == *rules);
     let count = |info: &Value| info.get("doc_count").and_then(Value::as_u64);
     let designs = designs?
         .get("rows")
@@ -204,11 +257,22 @@ async fn inspect_database(
     Ok(DatabaseView {
         name: topic.database.clone(),
         topic: topic.name.clone(),
-        documents: count(&info?).map(|documents| documents.saturating_sub(designs)),
+        documents: count(&info).map(|documents| documents.saturating_sub(designs)),
         newest: newest?
             .first()
             .and_then(|newest| timestamp(&newest.document)),
-        dead_letters: count(&dead),
+        dead_letters: dead
+            .as_ref()
+            .and_then(count)
+            .zip(put_away)
+            .map(|(dead, put_away)| dead.saturating_sub(put_away)),
         lost_events: Some(rows.into_iter().flatten().map(number).sum()),
+        put_away,
+        access_kept: match (rules_kept(access.0), rules_kept(access.1)) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (Some(true), Some(true)) => Some(true),
+            _ => None,
+        },
+        error: None,
     })
 }

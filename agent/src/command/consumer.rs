@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use super::{CommandError, Outcome, Start, seconds};
 use crate::admin::couchdb_setup::Credentials;
+use crate::admin::dead_letters::Deed;
 use crate::admin::{
     await_canaries, dead_letters, export, import, in_sync, inspect, newest, prepare, read_request,
 };
@@ -51,6 +52,9 @@ enum Command {
         /// Try each again; one that becomes a document is no dead letter any more.
         #[arg(long)]
         retry: bool,
+        /// Put each away: it stays where it is, with the time, and counts no more.
+        #[arg(long, conflicts_with = "retry")]
+        put_away: bool,
     },
     /// List the databases; the standard input holds the administrator's credentials.
     Databases,
@@ -114,9 +118,18 @@ async fn run(command: Option<Command>, config: ConsumerConfig) -> Result<Outcome
                 &newest::newest(&config, n.into(), topic.as_deref()).await?,
             )?;
         }
-        Some(Command::DeadLetters { topic, retry }) => {
+        Some(Command::DeadLetters {
+            topic,
+            retry,
+            put_away,
+        }) => {
             let mut printed = Ok(());
-            dead_letters::walk(&config, topic.as_deref(), retry, |letter| {
+            let deed = match (retry, put_away) {
+                (true, _) => Deed::Retry,
+                (false, true) => Deed::PutAway,
+                (false, false) => Deed::Show,
+            };
+            dead_letters::walk(&config, topic.as_deref(), deed, |letter| {
                 if printed.is_ok() {
                     printed = super::print(output, &[letter]);
                 }

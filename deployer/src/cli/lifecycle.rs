@@ -22,6 +22,9 @@ pub struct Up {
     /// Wait until every producer with a count has sent all its events and they are documents.
     #[arg(long)]
     pub wait: bool,
+    /// Forget this host of yours, which is dead for ever and no longer in the inventory; may be given several times.
+    #[arg(long, value_name = "NODE")]
+    pub forget: Vec<String>,
 }
 
 /// Options of `plan`.
@@ -68,6 +71,9 @@ pub struct Teardown {
     /// Leave data directories on existing hosts.
     #[arg(long)]
     pub keep_data: bool,
+    /// Go on without this host of yours, which is dead for ever; may be given several times. Whatever lies on it stays.
+    #[arg(long, value_name = "NODE")]
+    pub forget: Vec<String>,
     /// Do not ask.
     #[arg(long, short)]
     pub yes: bool,

@@ -92,6 +92,9 @@ pub struct DeadLetters {
     /// Try each again; one that becomes a document is no dead letter any more. Exit code 1 when some stay dead.
     #[arg(long)]
     pub retry: bool,
+    /// Put each away: it stays in its database with the time, and `status` is well again.
+    #[arg(long, conflicts_with = "retry")]
+    pub put_away: bool,
     /// Print JSON lines.
     #[arg(long)]
     pub json: bool,

@@ -1,21 +1,28 @@
 //! `check`: looks for whatever would make `up` fail. Changes nothing.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
+
+use futures_util::future::join_all;
 
 use crate::cli::{Change, Check, Environment};
 use crate::cloud::aws::Aws;
 use crate::cloud::finding::Finding;
 use crate::component;
 use crate::error::CommandError;
+use crate::facts::{Facts, Query};
 use crate::firewall;
+use crate::machine::Machine;
+use crate::plan;
 use crate::preflight::{self, AgentNeeds};
 use crate::report::Reporter;
+use crate::run::Executor as _;
 use crate::topology::{CloudName, Node};
 
 use super::clouds;
 use super::draft::Draft;
-use super::look::{Look, Lookout, look};
+use super::look::{Look, Lookout, Viewpoint, connect, learn_systems, look};
 
 /// Prints a line for each thing checked. Exit code 0 only when all is well.
 pub async fn run(
@@ -57,8 +64,15 @@ pub async fn run(
             writeln!(out, "✓ cloud {name}: this box has all it needs")?;
         }
     }
-    draft.choose_couchdb(reporter).await?;
-    draft.find_outside(environment).await?;
+    // Each problem hides nothing of what can be looked at all the same.
+    let found = [
+        draft.choose_couchdb(reporter).await,
+        draft.find_outside(environment).await,
+    ];
+    for error in found.into_iter().filter_map(Result::err) {
+        well = false;
+        refuse(&error, out)?;
+    }
     draft.remark(reporter);
     let lookout = Lookout::of(&draft)?;
     let change = Change::default();
@@ -66,38 +80,106 @@ pub async fn run(
     match look(&mut draft, &viewpoint).await {
         Ok(mut seen) => {
             seen.learn_systems().await?;
-            for (node, facts) in &seen.facts {
-                let system = &facts.system;
-                let found: Vec<_> = obstacles(&draft, &seen)
-                    .into_iter()
-                    .filter(|obstacle| obstacle.node == *node)
-                    .collect();
-                for obstacle in &found {
-                    well = false;
-                    writeln!(out, "✗ {obstacle}")?;
-                }
-                if found.is_empty() {
-                    writeln!(
-                        out,
-                        "✓ {node}: {} {}, {}, {} MiB, {} MiB free, clock {} ms off, root",
-                        system.os,
-                        system.version,
-                        system.architecture,
-                        system.memory_mib,
-                        system.disk_free_mib,
-                        system.clock_skew_ms
-                    )?;
-                }
-            }
+            well &= nodes(&draft, &seen.facts, &seen.machines, out)?;
+            well &= software(&seen, out).await?;
             // Before the first `up` nobody comes back to the connections.
             seen.crew.close(draft.entry.is_some()).await?;
         }
         Err(error) => {
             well = false;
-            write!(out, "✗ {}", error.block().trim_start_matches("error: "))?;
+            refuse(&error, out)?;
+            alone(&draft, &viewpoint, out).await?;
+            lookout.close(environment).await?;
         }
     }
     Ok(u8::from(!well))
+}
+
+fn refuse(error: &CommandError, out: &mut dyn Write) -> Result<(), CommandError> {
+    write!(out, "✗ {}", error.block().trim_start_matches("error: "))?;
+    Ok(())
+}
+
+/// Shows the nodes that answer where they cannot be looked at as a deployment.
+async fn alone(
+    draft: &Draft,
+    viewpoint: &Viewpoint<'_>,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    // Why not, was said before.
+    let Ok((_, machines, crew)) = connect(draft, viewpoint).await else {
+        return Ok(());
+    };
+    let reached = crew.nodes().into_iter();
+    let mut facts = reached
+        .map(|node| (node.to_owned(), Facts::default()))
+        .collect();
+    learn_systems(&crew, &mut facts).await?;
+    nodes(draft, &facts, &machines, out)?;
+    crew.close(draft.entry.is_some()).await
+}
+
+/// Reads all unpacked software and shows what of it is not as it was unpacked.
+async fn software(seen: &Look, out: &mut dyn Write) -> Result<bool, CommandError> {
+    let queries = plan::queries(&seen.desired);
+    let asked = seen.facts.keys().filter_map(|node| {
+        let archives = queries.get(node)?.archives.clone();
+        let query = Query {
+            archives,
+            whole: true,
+            ..Query::default()
+        };
+        (!query.archives.is_empty()).then_some((node, query))
+    });
+    let answers = join_all(
+        asked.map(|(node, query)| async move { (node, seen.crew.hands().ask(node, &query).await) }),
+    );
+    let mut well = true;
+    for (node, answer) in answers.await {
+        for (path, damage) in answer?.archives {
+            if !damage.is_empty() {
+                well = false;
+                writeln!(
+                    out,
+                    "✗ {node}: the software in {path}: {damage}; remove what is changed, and `deployer up` unpacks all of it anew"
+                )?;
+            }
+        }
+    }
+    Ok(well)
+}
+
+/// Shows each node with what stands in its way. Returns whether nothing does.
+fn nodes(
+    draft: &Draft,
+    facts: &BTreeMap<String, Facts>,
+    machines: &BTreeMap<String, Machine>,
+    out: &mut dyn Write,
+) -> Result<bool, CommandError> {
+    let all = obstacles(draft, facts, machines);
+    for (node, facts) in facts {
+        let system = &facts.system;
+        let mut found = all
+            .iter()
+            .filter(|obstacle| obstacle.node == *node)
+            .peekable();
+        if found.peek().is_none() {
+            writeln!(
+                out,
+                "✓ {node}: {} {}, {}, {} MiB, {} MiB free, clock {} ms off, root",
+                system.os,
+                system.version,
+                system.architecture,
+                system.memory_mib,
+                system.disk_free_mib,
+                system.clock_skew_ms
+            )?;
+        }
+        for obstacle in found {
+            writeln!(out, "✗ {obstacle}")?;
+        }
+    }
+    Ok(all.is_empty())
 }
 
 /// Looks whether the account, its permissions or quotas, the image and the types will do.
@@ -147,7 +229,7 @@ async fn check_account(
 /// Refuses nodes that cannot carry their roles, before anything is changed on any of them.
 pub async fn check_nodes(draft: &Draft, seen: &mut Look) -> Result<(), CommandError> {
     seen.learn_systems().await?;
-    let obstacles: Vec<String> = obstacles(draft, seen)
+    let obstacles: Vec<String> = obstacles(draft, &seen.facts, &seen.machines)
         .iter()
         .map(ToString::to_string)
         .collect();
@@ -162,7 +244,11 @@ pub async fn check_nodes(draft: &Draft, seen: &mut Look) -> Result<(), CommandEr
 }
 
 /// What stands in the way on the nodes that answered.
-pub fn obstacles(draft: &Draft, seen: &Look) -> Vec<preflight::Obstacle> {
+pub fn obstacles(
+    draft: &Draft,
+    facts: &BTreeMap<String, Facts>,
+    machines: &BTreeMap<String, Machine>,
+) -> Vec<preflight::Obstacle> {
     let agents = AgentNeeds {
         architecture: draft.agents.consumer.machine.into(),
         libc: draft
@@ -173,7 +259,7 @@ pub fn obstacles(draft: &Draft, seen: &Look) -> Vec<preflight::Obstacle> {
             .map_or("0".into(), |libc| libc.to_string()),
     };
     let nodes = draft.topology.nodes.values();
-    let known = nodes.filter_map(|node| Some((node, seen.facts.get(&node.name)?)));
+    let known = nodes.filter_map(|node| Some((node, facts.get(&node.name)?)));
     known
         .flat_map(|(node, facts)| {
             let agents = component::has_agents(node, &draft.topology).then_some(&agents);
@@ -182,21 +268,26 @@ pub fn obstacles(draft: &Draft, seen: &Look) -> Vec<preflight::Obstacle> {
                 // Its software has its space already.
                 system.software_free_mib = None;
             }
-            preflight::obstacles(node, &system, agents, draft.couchdb())
+            let system = preflight::obstacles(node, &system, agents, draft.couchdb());
+            system.into_iter().chain(preflight::full_disks(node, facts))
         })
-        .chain(preflight::lost_ways(&draft.topology, &seen.machines))
-        .chain(closed_ports(draft, seen))
+        .chain(preflight::lost_ways(&draft.topology, machines))
+        .chain(closed_ports(draft, facts, machines))
         .collect()
 }
 
 /// What packet filters of the nodes close, other than ours.
-fn closed_ports(draft: &Draft, seen: &Look) -> Vec<preflight::Obstacle> {
+fn closed_ports(
+    draft: &Draft,
+    facts: &BTreeMap<String, Facts>,
+    machines: &BTreeMap<String, Machine>,
+) -> Vec<preflight::Obstacle> {
     let table = firewall::table(&draft.topology.name);
     let nodes = draft.topology.nodes.values();
     let known = nodes.filter_map(|node| {
-        let (facts, machine) = (seen.facts.get(&node.name)?, seen.machines.get(&node.name)?);
+        let (facts, machine) = (facts.get(&node.name)?, machines.get(&node.name)?);
         let address = |other: &Node| {
-            let address = seen.machines.get(&other.name)?.address_seen_from(machine)?;
+            let address = machines.get(&other.name)?.address_seen_from(machine)?;
             Some((other.name.clone(), address))
         };
         let ways = preflight::ways_in(node, &draft.topology).into_iter();

@@ -1,4 +1,4 @@
-//! `dead-letters`: what could never be a document, with the reason, and another try for it.
+//! `dead-letters`: what could never be a document, with the reason, another try for it, and its end as something to be seen to.
 
 use std::io::Write;
 use std::time::Duration;
@@ -33,11 +33,20 @@ pub async fn run(
         words.extend(["--topic", topic]);
     }
     let mut limit = READING;
-    if options.retry {
-        words.push("--retry");
+    let (mut what, acts) = (
+        "the dead letters cannot be read",
+        options.retry || options.put_away,
+    );
+    if acts {
         limit = RETRYING;
     }
-    let what = "the dead letters cannot be read";
+    if options.retry {
+        words.push("--retry");
+    }
+    if options.put_away {
+        words.push("--put-away");
+        what = "the dead letters cannot be put away";
+    }
     let printed = tool.call(what, &words, Input::Nothing, limit).await?;
     let letters = printed
         .split(|byte| *byte == b'\n')
@@ -47,15 +56,28 @@ pub async fn run(
     if options.json {
         out.write_all(&printed)?;
     } else if !letters.is_empty() {
-        write!(out, "{}", table(&letters, options.retry))?;
+        write!(out, "{}", table(&letters, acts))?;
     }
     let alive = letters
         .iter()
         .filter(|letter| letter.outcome == Some(DeadLetterOutcome::Document))
         .count();
-    let dead = letters.len() - alive;
+    let put_away = |letter: &&DeadLetter| letter.put_away.is_some();
+    let settled = letters.iter().filter(put_away).count();
+    let dead = letters
+        .iter()
+        .filter(|letter| letter.put_away.is_none())
+        .filter(|letter| letter.outcome != Some(DeadLetterOutcome::Document))
+        .count();
     reporter.event(&Event::Note(if options.retry {
         format!("{alive} of {} are documents now", letters.len())
+    } else if options.put_away {
+        format!(
+            "{} were put away: they stay in their databases, and `status` counts them no more",
+            letters.len()
+        )
+    } else if dead == 0 && settled > 0 {
+        format!("there are no dead letters but {settled} that were put away")
     } else if dead == 0 {
         "there are no dead letters".into()
     } else {
@@ -67,15 +89,17 @@ pub async fn run(
 
 /// What can be done about letters that were not tried again.
 fn untried(letters: &[DeadLetter]) -> String {
-    let all = letters.len();
-    let cut = letters.iter().filter(|letter| letter.incomplete).count();
+    let open = || letters.iter().filter(|letter| letter.put_away.is_none());
+    let all = open().count();
+    let cut = open().filter(|letter| letter.incomplete).count();
     let retry = "`deployer dead-letters --retry` tries them again when their cause is gone";
     let never = "too large to be kept whole: they are not tried again, and have to be sent anew";
-    match cut {
+    let words = match cut {
         0 => format!("{all} dead letters; {retry}"),
         _ if cut == all => format!("{all} dead letters, all {never}"),
         _ => format!("{all} dead letters, {cut} of them {never}; of the others {retry}"),
-    }
+    };
+    format!("{words}; --put-away settles them")
 }
 
 /// A line for each: what became of it where it was tried again, where it came from, and why it is dead.
@@ -85,6 +109,7 @@ fn table(letters: &[DeadLetter], retried: bool) -> String {
         Some(DeadLetterOutcome::Document) => "document",
         Some(DeadLetterOutcome::Dead) => "dead",
         Some(DeadLetterOutcome::Incomplete) => "incomplete",
+        Some(DeadLetterOutcome::PutAway) => "put away",
     };
     let line = |now: &str, topic: &str, place: [&str; 3], reason: &str| {
         let [partition, offset, bytes] = place;
@@ -103,11 +128,15 @@ fn table(letters: &[DeadLetter], retried: bool) -> String {
         let (partition, offset) = (letter.partition.to_string(), letter.offset.to_string());
         // A reason may hold what CouchDB said: one line each.
         let reason: Vec<&str> = letter.reason.split_whitespace().collect();
+        let settled = match &letter.put_away {
+            Some(when) => format!("(put away {when}) "),
+            None => String::new(),
+        };
         line(
             outcome(letter),
             &letter.topic,
             [&partition, &offset, &bytes],
-            &reason.join(" "),
+            &(settled + &reason.join(" ")),
         )
     });
     head + &lines.collect::<String>()

@@ -14,6 +14,9 @@ use crate::topology::{CloudName, Ids, Options, Topology};
 use super::user_hosts::{connect, hosts_of_the_user, manifests};
 use super::{clouds, deployment, target};
 
+/// Stands for an id that nobody knows any more.
+pub const UNKNOWN: &str = "-";
+
 /// A deployment to be taken away.
 pub struct Doomed {
     /// What is known of it: its receipt, or what clouds and manifests told.
@@ -66,8 +69,9 @@ pub async fn find(
                 .filter(|found| found.deployment == entry.name);
             match (same.next(), same.next()) {
                 (Some(found), None) => Ok(bare(&found, cloud)),
+                // The cloud was asked and has nothing of that name: only the receipt is left.
                 (None, _) => Ok(Doomed {
-                    receipt: Receipt::bare("-", &entry.name, cloud.name()),
+                    receipt: Receipt::bare(UNKNOWN, &entry.name, cloud.name()),
                     topology: None,
                 }),
                 (Some(one), Some(other)) => Err(CommandError::usage(format!(
@@ -132,7 +136,7 @@ async fn by_manifests(
     };
     let (topology, _) =
         Topology::new(&source.inventory, &choice, &Ids::default()).map_err(CommandError::usage)?;
-    let mut receipt = Receipt::bare("-", &topology.name, topology.cloud.name());
+    let mut receipt = Receipt::bare(UNKNOWN, &topology.name, topology.cloud.name());
     receipt.inventory.clone_from(&source.text);
     let cloud = clouds::open(CloudName::Existing, &topology, Path::new(""), environment).await?;
     let mut wanted = clouds::nothing(CloudName::Existing, &receipt);
@@ -149,7 +153,8 @@ async fn by_manifests(
     let nowhere = tempfile::tempdir()?;
     let crew = connect(&hosts, nowhere.path(), environment, reporter).await?;
     let manifests = manifests(&crew, &receipt.name).await?;
-    crew.close(true).await?;
+    // Nobody comes back to connections of a directory that goes at once.
+    crew.close(false).await?;
     let mut ids: Vec<String> = manifests
         .into_values()
         .map(|manifest| manifest.id)

@@ -10,11 +10,11 @@ use crate::artifact::{ArtifactError, agents, couchdb, kafka};
 use crate::cli::{Environment, Target};
 use crate::cloud::aws::ttl;
 use crate::component::couchdb::{JS_ENGINE, QUICKJS};
-use crate::component::{self, Artifact, Context, artifact_key, base, consumer};
+use crate::component::{self, Artifact, Context, artifact_key};
 use crate::error::CommandError;
 use crate::inventory::{self, Problems};
 use crate::machine::Machine;
-use crate::plan::{self, Common, Desired};
+use crate::plan::Desired;
 use crate::receipt::{Receipt, Secrets};
 use crate::report::{Event, Reporter};
 use crate::run::journal::{self, Entry, Journal};
@@ -24,7 +24,7 @@ use crate::step::{Access, Action, Content};
 use crate::topology::{self, CloudName, Distribution, Ids, Made, Options, Topology};
 
 use super::target::{self, Source};
-use super::{cloud_sections, couchdb_choice, login_keys, outside};
+use super::{cloud_sections, couchdb_choice, login_keys, outside, recorded};
 
 /// Stands for what is made up at the first `up`: the id, a topic's epoch.
 const NOT_YET: &str = "new";
@@ -287,29 +287,7 @@ impl Draft {
         machines: &BTreeMap<String, Machine>,
         ends: &Ends,
     ) -> Result<Desired, CommandError> {
-        let addresses = |machine: &Machine| {
-            let own = machine.networks.values().chain(&machine.public);
-            own.copied().any(|address| address.is_ipv6())
-        };
-        let context = Context {
-            ipv6: machines.values().any(addresses),
-            ..self.context()
-        };
-        let mut common = Common::default();
-        for node in self.topology.nodes.values() {
-            common
-                .packages
-                .insert(node.name.clone(), base::packages(node));
-            let mut install = base::install(node, &context)?;
-            install.extend(ends.get(&node.name).map(|end| end_file(*end)));
-            common.install.insert(node.name.clone(), install);
-        }
-        if let (Some(node), Some(action)) =
-            (self.topology.pipeline_node(), consumer::pipeline(&context))
-        {
-            common.prepare = Some((node.name.clone(), action));
-        }
-        Ok(plan::desired(&context, machines, &common)?)
+        recorded::desired(self.context(), machines, ends)
     }
 
     /// Finds the addresses by which hosts of the user's are seen from a cloud.

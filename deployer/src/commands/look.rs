@@ -12,7 +12,7 @@ use crate::cloud::{Cloud, CloudPlan, Wanted};
 use crate::component;
 use crate::error::CommandError;
 use crate::facts::{Facts, Query, System};
-use crate::host::{Connector, HostError};
+use crate::host::{Connector, HostError, connector};
 use crate::machine::Machine;
 use crate::plan::{self, Desired, Plan, Situation};
 use crate::preflight::{self, Obstacle};
@@ -95,6 +95,14 @@ impl Lookout {
         })
     }
 
+    /// Ends the connections of a look that failed, where no later command would take them up.
+    pub async fn close(&self, environment: &Environment) -> Result<(), CommandError> {
+        if self.keys.is_none() {
+            connector::forget(&self.directory, environment.runtime_dir.as_deref()).await?;
+        }
+        Ok(())
+    }
+
     /// What a look at machines that should run needs.
     pub fn viewpoint<'a>(
         &'a self,
@@ -116,34 +124,7 @@ impl Lookout {
 
 /// Looks. Renews in the draft's receipt the epochs of topics that will be made anew.
 pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, CommandError> {
-    let clouds = look_at_clouds(draft, viewpoint).await?;
-    let mut machines = BTreeMap::new();
-    for look in &clouds {
-        for machine in &look.plan.machines {
-            machines.insert(machine.node.clone(), machine.clone());
-        }
-    }
-    none_of(&preflight::mistaken_addresses(&machines))?;
-    let environment = viewpoint.environment;
-    let prepare = if viewpoint.locked {
-        Connector::new
-    } else {
-        Connector::reading
-    };
-    let connector = prepare(
-        &machines,
-        viewpoint.directory,
-        environment.runtime_dir.as_deref(),
-        &environment.home,
-    )?;
-    let crew = Crew::connect(
-        &connector,
-        &machines,
-        viewpoint.patience,
-        viewpoint.reporter,
-    )
-    .await;
-    explain_silence(&clouds, &crew, viewpoint.reporter).await;
+    let (clouds, machines, crew) = connect(draft, viewpoint).await?;
     crew.require_all()?;
     if let Some(node) = draft.undecided_couchdb().map(|node| node.name.clone())
         && machines.contains_key(&node)
@@ -184,10 +165,12 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
         )));
     }
     let receipt = draft.receipt.clone();
+    let known = known(draft, &machines);
     let situation = Situation {
         facts: &facts,
         receipt: &receipt,
         strict: &strict,
+        known: &known,
         lost: &lost,
         orphans: &orphans,
         prune: viewpoint.change.prune,
@@ -232,6 +215,42 @@ fn none_of(obstacles: &[Obstacle]) -> Result<(), CommandError> {
         "the hosts are not as the inventory says; nothing was changed:\n    {}",
         lines.join("\n    ")
     )))
+}
+
+/// Looks at the clouds and connects to the machines that are there, as far as they answer.
+pub async fn connect(
+    draft: &Draft,
+    viewpoint: &Viewpoint<'_>,
+) -> Result<(Vec<CloudLook>, BTreeMap<String, Machine>, Crew), CommandError> {
+    let clouds = look_at_clouds(draft, viewpoint).await?;
+    let mut machines = BTreeMap::new();
+    for look in &clouds {
+        for machine in &look.plan.machines {
+            machines.insert(machine.node.clone(), machine.clone());
+        }
+    }
+    none_of(&preflight::mistaken_addresses(&machines))?;
+    let environment = viewpoint.environment;
+    let prepare = if viewpoint.locked {
+        Connector::new
+    } else {
+        Connector::reading
+    };
+    let connector = prepare(
+        &machines,
+        viewpoint.directory,
+        environment.runtime_dir.as_deref(),
+        &environment.home,
+    )?;
+    let crew = Crew::connect(
+        &connector,
+        &machines,
+        viewpoint.patience,
+        viewpoint.reporter,
+    )
+    .await;
+    explain_silence(&clouds, &crew, viewpoint.reporter).await;
+    Ok((clouds, machines, crew))
 }
 
 async fn look_at_clouds(
@@ -367,24 +386,41 @@ fn strict(draft: &Draft) -> BTreeSet<String> {
     nodes.map(|node| node.name.clone()).collect()
 }
 
+/// The nodes whose machine is the one that the receipt has.
+fn known(draft: &Draft, machines: &BTreeMap<String, Machine>) -> BTreeSet<String> {
+    let same = |node: &&String| {
+        let record = draft.receipt.machines.get(*node);
+        let recorded = record.and_then(|record| record.machine.as_ref());
+        recorded.is_some_and(|recorded| recorded.access == machines[*node].access)
+    };
+    machines.keys().filter(same).cloned().collect()
+}
+
+/// Asks the nodes with these facts what machines and systems they are, unless they said so already.
+pub async fn learn_systems(
+    crew: &Crew,
+    facts: &mut BTreeMap<String, Facts>,
+) -> Result<(), CommandError> {
+    let query = Query {
+        system: true,
+        ..Query::default()
+    };
+    let (query, hands) = (&query, crew.hands());
+    let unknown = facts
+        .iter_mut()
+        .filter(|(_, facts)| facts.system == System::default());
+    let answers = join_all(unknown.map(|(node, facts)| async move {
+        facts.system = hands.ask(node, query).await?.system;
+        Ok::<_, CommandError>(())
+    }));
+    answers.await.into_iter().collect()
+}
+
 impl Look {
     /// Asks the nodes what machines and systems they are, unless they said so already. Not a part of the one question: it takes
     /// about as long, and nothing hangs on the answer where nothing is to be done.
     pub async fn learn_systems(&mut self) -> Result<(), CommandError> {
-        let query = Query {
-            system: true,
-            ..Query::default()
-        };
-        let (query, hands) = (&query, self.crew.hands());
-        let unknown = self
-            .facts
-            .iter_mut()
-            .filter(|(_, facts)| facts.system == System::default());
-        let answers = join_all(unknown.map(|(node, facts)| async move {
-            facts.system = hands.ask(node, query).await?.system;
-            Ok::<_, CommandError>(())
-        }));
-        answers.await.into_iter().collect()
+        learn_systems(&self.crew, &mut self.facts).await
     }
 
     /// Whether there is nothing to do at all.

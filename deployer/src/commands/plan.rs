@@ -47,7 +47,13 @@ pub async fn run(
     draft.remark(reporter);
     let lookout = Lookout::of(&draft)?;
     let viewpoint = lookout.viewpoint(&options.change, environment, reporter);
-    let mut seen = look(&mut draft, &viewpoint).await?;
+    let mut seen = match look(&mut draft, &viewpoint).await {
+        Ok(seen) => seen,
+        Err(error) => {
+            lookout.close(environment).await?;
+            return Err(error);
+        }
+    };
     let settled = seen.is_settled();
     if !settled {
         check_nodes(&draft, &mut seen).await?;

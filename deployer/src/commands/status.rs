@@ -1,6 +1,6 @@
 //! `status`: asks all nodes at the same time; a dead one costs three seconds at most.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::Duration;
 
@@ -12,14 +12,16 @@ use crate::component::{self, consumer, producer};
 use crate::error::CommandError;
 use crate::facts::Query;
 use crate::machine::Access;
+use crate::plan::{self, Desired};
 use crate::report::Reporter;
-use crate::run::Executor as _;
+use crate::run::{Executor as _, journal};
+use crate::step::Action;
 use crate::topology::{CloudName, Role};
 
 use super::crew::Crew;
 use super::deployment::Deployment;
-use super::lease_end;
 use super::status_report::{Heard, Report};
+use super::{lease_end, recorded};
 
 /// How long a node may take to let us in.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -51,9 +53,10 @@ pub async fn look(
     reporter: &dyn Reporter,
 ) -> Result<Report, CommandError> {
     let machines = deployment.machines();
+    let desired = desired(deployment)?;
     let connector = deployment.connector(environment)?;
     let answers = join_all(machines.values().map(|machine| {
-        let (connector, node) = (&connector, machine.node.clone());
+        let (connector, desired, node) = (&connector, &desired, machine.node.clone());
         async move {
             let heard = tokio::time::timeout(DEADLINE, async {
                 let alone = [(node.clone(), machine.clone())].into();
@@ -61,7 +64,10 @@ pub async fn look(
                 if let Some(error) = crew.unreachable.get(&node) {
                     return Heard::Nothing(error.to_string());
                 }
-                let answer = crew.hands().ask(&node, &question(deployment, &node)).await;
+                let answer = crew
+                    .hands()
+                    .ask(&node, &question(deployment, desired, &node))
+                    .await;
                 // A connection that cannot be kept is opened anew next time.
                 let _ = crew.close(true).await;
                 match answer {
@@ -76,7 +82,16 @@ pub async fn look(
         }
     }))
     .await;
-    let heard: BTreeMap<String, Heard> = answers.into_iter().collect();
+    let mut heard: BTreeMap<String, Heard> = answers.into_iter().collect();
+    let mut drift = BTreeMap::new();
+    for (node, heard) in &mut heard {
+        if let Heard::Facts(facts) = heard {
+            drift.insert(node.clone(), plan::drift(desired.actions(node), facts));
+            // Only services have a state that is shown.
+            let services = services(deployment, node);
+            facts.units.retain(|unit, _| services.contains(unit));
+        }
+    }
     let addresses = machines.into_iter().map(|(node, machine)| {
         let address = match machine.access {
             Access::Here => "this machine".into(),
@@ -86,28 +101,49 @@ pub async fn look(
     });
     let (id, now) = (&deployment.receipt.id, jiff::Timestamp::now());
     let mut report = Report::new(&deployment.topology, id, &heard, &addresses.collect(), now);
+    for (node, changed) in &drift {
+        report.set_drift(node, changed);
+    }
     if let Some(end) = lease_end::of(&deployment.receipt) {
         report.set_lease_end(end, now);
     }
     Ok(report)
 }
 
-/// What status wants to know of a node.
-fn question(deployment: &Deployment, node: &str) -> Query {
-    let topology = &deployment.topology;
-    let mut query = Query {
-        deployment: topology.name.clone(),
-        ..Query::default()
+/// What the last `up` was to put on the nodes.
+fn desired(deployment: &Deployment) -> Result<Desired, CommandError> {
+    let secrets = journal::read_secrets(&deployment.entry.directory)?;
+    let (receipt, machines) = (&deployment.receipt, deployment.machines());
+    recorded::of_receipt(receipt, &deployment.topology, &secrets, &machines)
+}
+
+/// The units of a node's roles.
+fn services(deployment: &Deployment, node: &str) -> BTreeSet<String> {
+    let Some(node) = deployment.topology.nodes.get(node) else {
+        return BTreeSet::new();
     };
+    let roles = node.roles.iter();
+    roles
+        .filter(|role| component::has_unit(node, **role))
+        .map(|role| deployment.unit(*role))
+        .collect()
+}
+
+/// What status wants to know of a node.
+fn question(deployment: &Deployment, desired: &Desired, node: &str) -> Query {
+    let topology = &deployment.topology;
+    let mut query = plan::query(&topology.name, desired.actions(node));
+    // Whether the binaries are those that were sent is not known here, so there is no use in reading them.
+    for action in desired.actions(node) {
+        if let Action::UploadFile { path, .. } = action {
+            query.files.remove(path);
+            query.unread.insert(path.clone());
+        }
+    }
     let Some(node) = topology.nodes.get(node) else {
         return query;
     };
-    query.units = node
-        .roles
-        .iter()
-        .filter(|role| component::has_unit(node, **role))
-        .map(|role| deployment.unit(*role))
-        .collect();
+    query.units.extend(services(deployment, &node.name));
     query.figures = component::metrics_ports(node, topology)
         .into_values()
         .collect();
@@ -117,11 +153,9 @@ fn question(deployment: &Deployment, node: &str) -> Query {
     if node.cloud == CloudName::Aws {
         query.files.insert(ttl::FILE.into(), true);
     }
-    if topology
+    query.pipeline = topology
         .pipeline_node()
-        .is_some_and(|answering| answering.name == node.name)
-    {
-        query.pipeline = consumer::tool(topology);
-    }
+        .filter(|answering| answering.name == node.name)
+        .and_then(|_| consumer::tool(topology));
     query
 }

@@ -15,8 +15,9 @@ use crate::topology::CloudName;
 
 use super::consent::confirm;
 use super::deployment::Deployment;
-use super::doomed::{Doomed, find};
+use super::doomed::{Doomed, UNKNOWN, find};
 use super::export::export;
+use super::forget::{may_forget, stays};
 use super::user_hosts::{Cleaned, clean, hosts_of_the_user};
 use super::{clouds, root, steps, target};
 
@@ -27,8 +28,9 @@ pub async fn run(
     reporter: &dyn Reporter,
 ) -> Result<u8, CommandError> {
     let started = Instant::now();
-    let doomed = find(options, environment, reporter).await?;
+    let mut doomed = find(options, environment, reporter).await?;
     let (name, id) = (doomed.receipt.name.clone(), doomed.receipt.id.clone());
+    let forgotten = forget(options, &mut doomed, environment, reporter).await?;
     let hosts = hosts_of_the_user(&doomed.receipt);
     if options.keep_data && hosts.is_empty() {
         return Err(CommandError::usage(format!(
@@ -41,8 +43,9 @@ pub async fn run(
         "its services and all its data"
     };
     let question = format!(
-        "Take away {name} (id {id}) with {what}?{}",
-        offer(options, &doomed)
+        "Take away {name} (id {id}) with {what}?{}{}",
+        offer(options, &doomed),
+        given_up(&forgotten)
     );
     confirm(&question, options.yes, reporter)?;
 
@@ -77,7 +80,11 @@ pub async fn run(
         )
         .await?;
     }
-    let Cleaned { mut left, kept } = cleaned;
+    let Cleaned {
+        mut left,
+        kept,
+        unreachable,
+    } = cleaned;
     for (cloud_name, cloud) in opened {
         let wanted = clouds::nothing(cloud_name, &doomed.receipt);
         let plan = cloud.plan(&wanted).await?;
@@ -95,8 +102,18 @@ pub async fn run(
     }
     if !left.is_empty() {
         let list: String = left.iter().map(|item| format!("\n    {item}")).collect();
-        return Err(CommandError::failed(format!("still there:{list}"))
-            .hint("run the same teardown again; what stays then is held by another program"));
+        let error = CommandError::failed(format!("still there:{list}"));
+        if unreachable.len() == left.len() {
+            let nodes = unreachable.join(" --forget ");
+            return Err(error
+                .hint("run the same teardown again when all hosts answer; the others are clean")
+                .hint(format!(
+                    "a host that is dead for ever: deployer teardown --forget {nodes}"
+                )));
+        }
+        return Err(
+            error.hint("run the same teardown again; what stays then is held by another program")
+        );
     }
     connector::forget(journal.directory(), environment.runtime_dir.as_deref()).await?;
     let words = if kept.is_empty() {
@@ -109,9 +126,55 @@ pub async fn run(
             "is gone but for its data on {nodes}: `deployer up` takes it up again, `deployer teardown` removes it"
         )
     };
+    for host in &forgotten {
+        reporter.event(&Event::Warning(format!(
+            "forgotten, not cleaned: should it ever come back, there are {host}"
+        )));
+    }
+    let words = match forgotten.len() {
+        0 => words,
+        _ => words.replace(
+            "nothing is left",
+            "nothing is left on the hosts that answered",
+        ),
+    };
     let took = started.elapsed().as_secs_f64();
     reporter.event(&Event::Note(format!("{name} {words} ({took:.1} s)")));
     Ok(0)
+}
+
+/// Takes the hosts that are to be forgotten out of what is to be cleaned. Returns what stays on each, in words.
+async fn forget(
+    options: &Teardown,
+    doomed: &mut Doomed,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<Vec<String>, CommandError> {
+    if options.forget.is_empty() {
+        return Ok(Vec::new());
+    }
+    let nowhere = tempfile::tempdir()?;
+    let receipt = &doomed.receipt;
+    let directory = nowhere.path();
+    may_forget(&options.forget, receipt, directory, environment, reporter).await?;
+    let stays = options.forget.iter().map(|node| stays(node, receipt));
+    let stays = stays.collect();
+    for node in &options.forget {
+        doomed.receipt.machines.remove(node);
+    }
+    Ok(stays)
+}
+
+/// The words that say what is given up.
+fn given_up(forgotten: &[String]) -> String {
+    if forgotten.is_empty() {
+        return String::new();
+    }
+    let list: String = forgotten
+        .iter()
+        .map(|host| format!("\n    {host}"))
+        .collect();
+    format!(" These hosts are forgotten, with all that lies on them:{list}\n")
 }
 
 /// The words that offer to save the documents, where there are any to be lost.
@@ -167,6 +230,10 @@ async fn opened(
         .collect();
     if !names.contains(&own) {
         names.push(own);
+    }
+    // The cloud was looked at and has nothing of that name.
+    if doomed.receipt.id == UNKNOWN {
+        names.clear();
     }
     // The user's own hosts are cleaned by their manifests; there is no machine to give back.
     names.retain(|name| *name != CloudName::Existing);

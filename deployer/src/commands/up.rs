@@ -9,19 +9,22 @@ use futures_util::future::{Either, select};
 use crate::cli::{Environment, Up};
 use crate::component;
 use crate::error::CommandError;
+use crate::host::connector;
+use crate::preflight;
 use crate::receipt::Receipt;
 use crate::report::{Event, Reporter, aloud};
-use crate::run::journal::{Journal, Mode, SECRETS_FILE};
+use crate::run::journal::{self, Journal, JournalError, Mode, SECRETS_FILE};
 use crate::run::keys::Keys;
 use crate::run::runner::{Runner, Stop};
 use crate::step::Step;
 
 use super::check::check_nodes;
-use super::consent::{consent, refusal};
+use super::consent::{confirm, consent, refusal};
 use super::crew::{PATIENCE_FOR_NEW, PATIENCE_FOR_RUNNING};
 use super::draft::Draft;
 use super::failure::{failed, with_password_hint};
 use super::fetch::{fetch, relays};
+use super::forget::{may_forget, stays};
 use super::look::{Look, Viewpoint, look};
 use super::machines::{authorize, make_machines, provide};
 use super::record::{hold, intend, keep_couchdb, remember, shows_couchdb};
@@ -59,6 +62,44 @@ pub async fn run(
     reporter: &dyn Reporter,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
+    let ended = bring(options, environment, reporter, out).await;
+    if ended.is_err() {
+        close_what_nobody_knows(options, environment).await?;
+    }
+    ended
+}
+
+/// Ends the connections of a first `up` that was refused: without a receipt no later command would take them up.
+async fn close_what_nobody_knows(
+    options: &Up,
+    environment: &Environment,
+) -> Result<(), CommandError> {
+    let Ok(source) = target::read_inventory(&options.target) else {
+        return Ok(());
+    };
+    let name = options
+        .target
+        .name
+        .as_ref()
+        .unwrap_or(&source.inventory.name);
+    let cloud = options.target.cloud.unwrap_or(source.inventory.cloud);
+    let state_dir = target::state_dir(&options.target, environment);
+    let directory = journal::directory(&state_dir, name, cloud.name());
+    if matches!(
+        journal::read_receipt(&directory),
+        Err(JournalError::Missing(_))
+    ) {
+        connector::forget(&directory, environment.runtime_dir.as_deref()).await?;
+    }
+    Ok(())
+}
+
+async fn bring(
+    options: &Up,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
     let started = Instant::now();
     let mut times = Times::default();
 
@@ -83,6 +124,7 @@ pub async fn run(
     let state_dir = target::state_dir(&options.target, environment);
     let (name, cloud) = (draft.topology.name.clone(), draft.topology.cloud);
     let journal = Journal::open(&state_dir, &name, cloud.name(), Mode::Create)?;
+    forget(options, &journal, &draft, environment, reporter).await?;
     let before = draft.adopt(&journal).await?;
     draft.find_outside(environment).await?;
     let keys = Keys::ensure(journal.directory(), draft.topology.nodes.keys())?;
@@ -115,6 +157,14 @@ pub async fn run(
         } else {
             ""
         };
+        // What is full breaks soon, though nothing is to be done by us.
+        for node in draft.topology.nodes.values() {
+            let facts = seen.facts.get(&node.name);
+            let full = facts.map_or(Vec::new(), |facts| preflight::full_disks(node, facts));
+            for obstacle in full {
+                reporter.event(&Event::Warning(obstacle.to_string()));
+            }
+        }
         reporter.event(&Event::Note(format!(
             "{nodes}, nothing to do{but} ({:.2} s)",
             started.elapsed().as_secs_f64()
@@ -266,6 +316,42 @@ async fn beside<T>(
             Ok(fetched)
         }
     }
+}
+
+/// Takes hosts that are dead for ever out of the receipt.
+async fn forget(
+    options: &Up,
+    journal: &Journal,
+    draft: &Draft,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<(), CommandError> {
+    if options.forget.is_empty() {
+        return Ok(());
+    }
+    let mut wanted = draft.topology.nodes.keys();
+    if let Some(node) = wanted.find(|node| options.forget.contains(node)) {
+        return Err(CommandError::usage(format!(
+            "--forget {node}: the inventory names it, so it would be made again"
+        ))
+        .hint("take it out of the inventory first, or give it another host's address, without --forget"));
+    }
+    let receipt = journal.receipt();
+    let directory = journal.directory();
+    may_forget(&options.forget, &receipt, directory, environment, reporter).await?;
+    let list: String = options
+        .forget
+        .iter()
+        .map(|node| format!("\n    {}", stays(node, &receipt)))
+        .collect();
+    let question = format!("These hosts are forgotten, with all that lies on them:{list}\nGo on?");
+    confirm(&question, options.yes, reporter)?;
+    journal.change(|receipt| {
+        receipt
+            .machines
+            .retain(|node, _| !options.forget.contains(node));
+    })?;
+    Ok(())
 }
 
 /// Proves that events arrive, and notes that nothing is owed any more.

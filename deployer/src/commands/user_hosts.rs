@@ -7,20 +7,23 @@ use futures_util::future::join_all;
 
 use crate::cli::Environment;
 use crate::error::CommandError;
-use crate::facts::Query;
+use crate::facts::{Facts, Query};
 use crate::host::Connector;
 use crate::machine::Machine;
-use crate::plan;
-use crate::receipt::Receipt;
+use crate::plan::{self, Desired, Plan};
+use crate::receipt::{Receipt, Secrets};
 use crate::report::{Event, Reporter};
 use crate::run::Executor as _;
 use crate::run::runner::{Runner, Stop};
-use crate::step::{Action, Manifest};
+use crate::step::{Action, Item, Manifest};
 use crate::topology::CloudName;
 
 use super::crew::{Crew, PATIENCE_FOR_RUNNING};
-use super::deployment;
 use super::failure::failed;
+use super::{deployment, recorded};
+
+/// How often to look for more: what one machine has under several names comes to light one name at a time.
+const PASSES: usize = 3;
 
 /// What a cleaning leaves.
 #[derive(Default)]
@@ -29,6 +32,8 @@ pub struct Cleaned {
     pub left: Vec<String>,
     /// The nodes that keep data because the user wants it so.
     pub kept: Vec<String>,
+    /// The nodes that could not be reached; what is left of them is in `left`, too.
+    pub unreachable: Vec<String>,
 }
 
 /// The machines of a receipt that are the user's own hosts.
@@ -81,8 +86,8 @@ pub async fn manifests(
     Ok(manifests)
 }
 
-/// Undoes what the manifests list. A host that cannot be reached is left, the others are
-/// cleaned.
+/// Undoes what the manifests list, and where a manifest is lost, what the last `up` was to put there. A host that cannot be reached is
+/// left, the others are cleaned. Then looks whether it is gone.
 pub async fn clean(
     hosts: &BTreeMap<String, Machine>,
     receipt: &Receipt,
@@ -93,39 +98,85 @@ pub async fn clean(
     stop: &Stop,
 ) -> Result<Cleaned, CommandError> {
     let crew = connect(hosts, directory, environment, reporter).await?;
-    let mut found = manifests(&crew, &receipt.name).await?;
-    // Nothing that lacks our id is touched.
-    found.retain(|_, manifest| manifest.id == receipt.id);
-    let plan = plan::teardown(&found, keep_data);
-    for note in &plan.notes {
-        reporter.event(&Event::Note(note.clone()));
+    let desired = by_receipt(receipt);
+    let mut cleaned = Cleaned::default();
+    let mut facts = ask(&crew, &receipt.name, desired.as_ref(), &Plan::default()).await?;
+    for _ in 0..PASSES {
+        let found = plan::to_undo(&receipt.id, &receipt.name, &facts, desired.as_ref());
+        let plan = plan::teardown(&found, keep_data);
+        for note in &plan.notes {
+            reporter.event(&Event::Note(note.clone()));
+        }
+        let runner = Runner::new(crew.hands(), reporter, stop);
+        let ran = stop.unless(2, runner.run(&plan, &|_| {})).await;
+        let summary = ran
+            .ok_or_else(interrupted)?
+            .map_err(|failures| failed(&failures, "teardown"))?;
+        if summary.left > 0 {
+            return Err(interrupted());
+        }
+        let kept: BTreeMap<String, Manifest> = plan
+            .actions()
+            .filter_map(|action| match action {
+                Action::WriteManifest { manifest } => {
+                    Some((manifest.node.clone(), manifest.clone()))
+                }
+                _ => None,
+            })
+            .collect();
+        facts = ask(&crew, &receipt.name, desired.as_ref(), &plan).await?;
+        cleaned.left = plan::remains(&plan, &facts);
+        cleaned.kept.extend(kept.keys().cloned());
+        let mut more = plan::to_undo(&receipt.id, &receipt.name, &facts, desired.as_ref());
+        more.retain(|_, manifest| !kept.values().any(|kept| kept == manifest));
+        if more.is_empty() {
+            break;
+        }
+        let things = more.iter().map(|(node, manifest)| {
+            format!("{node}: {} things of its manifest", manifest.items.len())
+        });
+        cleaned.left.extend(things);
     }
-    let kept: BTreeMap<&str, &Manifest> = plan
-        .actions()
-        .filter_map(|action| match action {
-            Action::WriteManifest { manifest } => Some((manifest.node.as_str(), manifest)),
-            _ => None,
-        })
-        .collect();
-    let runner = Runner::new(crew.hands(), reporter, stop);
-    let ran = stop.unless(2, runner.run(&plan, &|_| {})).await;
-    let summary = ran
-        .ok_or_else(interrupted)?
-        .map_err(|failures| failed(&failures, "teardown"))?;
-    if summary.left > 0 {
-        return Err(interrupted());
-    }
-    let mut left: Vec<String> = manifests(&crew, &receipt.name)
-        .await?
-        .into_iter()
-        .filter(|(_, manifest)| manifest.id == receipt.id)
-        .filter(|(node, manifest)| kept.get(node.as_str()) != Some(&manifest))
-        .map(|(node, manifest)| format!("{node}: {} things of its manifest", manifest.items.len()))
-        .collect();
-    left.extend(crew.unreachable.values().map(ToString::to_string));
-    let kept = kept.into_keys().map(String::from).collect();
+    cleaned.kept.sort();
+    cleaned.kept.dedup();
+    let unreachable = crew.unreachable.values().map(ToString::to_string);
+    cleaned.left.extend(unreachable);
+    cleaned.unreachable = crew.unreachable.keys().cloned().collect();
     crew.close(false).await?;
-    Ok(Cleaned { left, kept })
+    Ok(cleaned)
+}
+
+/// What the last `up` was to put on hosts; `None`: there was none, or its inventory is lost.
+fn by_receipt(receipt: &Receipt) -> Option<Desired> {
+    // A receipt that was made up for this teardown knows of no `up`.
+    if receipt.created.is_empty() {
+        return None;
+    }
+    let topology = deployment::topology(receipt).ok()?;
+    let machines = deployment::machines(receipt);
+    recorded::of_receipt(receipt, &topology, &Secrets::placeholders(), &machines).ok()
+}
+
+/// Asks all hosts for their manifest, for what should be there, and for what a plan has taken away.
+async fn ask(
+    crew: &Crew,
+    deployment: &str,
+    desired: Option<&Desired>,
+    plan: &Plan,
+) -> Result<BTreeMap<String, Facts>, CommandError> {
+    let asked = crew.nodes().into_iter().map(|node| async move {
+        let items = desired.map_or(Vec::new(), |desired| desired.items(node));
+        let undone: Vec<Action> = items.iter().map(Item::undo).collect();
+        let changes = plan.changes().filter(|change| change.step.node == node);
+        let planned = changes.map(|change| &change.step.action);
+        let query = plan::query(deployment, undone.iter().chain(planned));
+        (node.to_owned(), crew.hands().ask(node, &query).await)
+    });
+    let mut facts = BTreeMap::new();
+    for (node, answer) in join_all(asked).await {
+        facts.insert(node, answer?);
+    }
+    Ok(facts)
 }
 
 fn interrupted() -> CommandError {

@@ -14,7 +14,7 @@ use crate::host::{Command, Host, Input};
 use crate::report::{Event, Outcome, Reporter};
 use crate::topology::{CANARY_TOPIC, Role, Topology};
 
-use super::crew::Crew;
+use super::crew::{Crew, require_none};
 
 /// How long canaries may take, in seconds. The consumer may have just been started and joins its group first.
 const TIMEOUT_SECONDS: u64 = 60;
@@ -129,15 +129,26 @@ pub async fn prove(
             .map(Some)
     };
     let (sent, documents) = join(sending, awaiting).await;
-    let sent = sent
-        .into_iter()
-        .collect::<Result<Vec<CanariesSent>, CommandError>>()?;
+    // One that cannot send hides nothing of what the others show.
+    let mut failed = Vec::new();
+    let mut sums = (0, 0);
+    for sent in sent {
+        match sent {
+            Ok(sent) => sums = (sums.0 + sent.sent, sums.1 + sent.acked),
+            Err(error) => failed.push(error),
+        }
+    }
+    let documents = documents.unwrap_or_else(|error| {
+        failed.push(error);
+        None
+    });
     let proof = Proof {
-        sent: sent.iter().map(|sent| sent.sent).sum(),
-        acked: sent.iter().map(|sent| sent.acked).sum(),
-        documents: documents?,
+        sent: sums.0,
+        acked: sums.1,
+        documents,
     };
-    let outcome = if proof.holds() {
+    let holds = failed.is_empty() && proof.holds();
+    let outcome = if holds {
         Outcome::Done
     } else {
         Outcome::Failed(proof.words())
@@ -148,16 +159,21 @@ pub async fn prove(
         outcome,
         took: started.elapsed(),
     });
-    if proof.holds() {
+    if holds {
         return Ok(Some(proof));
     }
     let missing = proof
         .documents
         .as_ref()
-        .map(|found| found.missing.join(", "))
-        .unwrap_or_default();
+        .map(|found| found.missing.join(", "));
+    let missing = missing.filter(|missing| !missing.is_empty());
+    let missing = missing.map_or(String::new(), |missing| format!("; missing: {missing}"));
+    let others: String = failed
+        .iter()
+        .map(|error| format!("\n    {}", error.cause))
+        .collect();
     Err(CommandError::failed(format!(
-        "the pipeline does not hold: {}; missing: {missing}",
+        "the pipeline does not hold: {}{missing}{others}",
         proof.words()
     ))
     .hint("deployer status shows which part is not well")
@@ -210,8 +226,23 @@ pub async fn run(
             reporter,
         )
         .await?;
-    crew.require_all()?;
-    let proof = prove(&crew, topology, options.count, reporter).await?;
+    let proof = prove(&crew, topology, options.count, reporter).await;
+    // The pipeline may hold without a node; that it is silent is said all the same.
+    let silent = require_none(&crew.unreachable);
+    let proof = match (proof, silent) {
+        (Err(mut error), Err(silent)) => {
+            error.hints.extend(silent.hints);
+            return Err(error);
+        }
+        (proof, silent) => {
+            let proof = proof?;
+            if let (Some(proof), Err(_)) = (&proof, &silent) {
+                reporter.event(&Event::Note(proof.words()));
+            }
+            silent?;
+            proof
+        }
+    };
     crew.close(true).await?;
     match proof {
         Some(proof) if options.json => {

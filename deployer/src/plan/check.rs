@@ -123,7 +123,7 @@ pub fn check(action: &Action, facts: &Facts) -> Check {
         Action::UnpackArchive { path, identity, .. } => {
             let mark = step::sha256(step::archive_mark(identity).as_bytes());
             match facts.files.get(&step::archive_marker(path)) {
-                Some(marker) if marker.sha256 == mark => Check::Satisfied,
+                Some(marker) if marker.sha256 == mark => archive_differs(path, facts),
                 Some(_) => Check::differs("another one is there"),
                 None if facts.files.contains_key(path) => Check::differs("not whole"),
                 None => Check::differs("missing"),
@@ -147,20 +147,7 @@ pub fn check(action: &Action, facts: &Facts) -> Check {
             if let Some(unknown) = members.iter().find(|(_, address)| address.is_none()) {
                 return Check::differs(format!("the address of {} is not known yet", unknown.0));
             }
-            let rules = facts.files.get(&firewall::rules_path(table));
-            let wanted = firewall::ruleset(table, ports, members);
-            let unit = facts.units.get(&firewall::unit(table));
-            match rules {
-                None => Check::differs("missing"),
-                Some(file) if file.sha256 != step::sha256(wanted.as_bytes()) => Check::Differs {
-                    because: "content differs".into(),
-                    diff: diff(file.text.as_deref(), &wanted),
-                },
-                Some(_) if !facts.tables.contains(table) => Check::differs("not loaded"),
-                Some(_) => Check::unless(
-                    (!unit.is_some_and(|unit| unit.enabled)).then_some("not loaded at boot"),
-                ),
-            }
+            firewall_differs(table, &firewall::ruleset(table, ports, members), facts)
         }
         Action::StartUnit {
             unit,
@@ -172,9 +159,12 @@ pub fn check(action: &Action, facts: &Facts) -> Check {
             Need::Start(because) => Check::differs(because),
             Need::Restart(because) => Check::differs(format!("restart: {because}")),
         },
-        Action::WaitForPort { port, .. } => {
-            Check::unless((!facts.ports.contains_key(port)).then_some("nothing listens"))
-        }
+        Action::WaitForPort { port, unit, .. } => match facts.ports.get(port) {
+            None => Check::differs("nothing listens"),
+            // Some hosts let not even root see whose it is.
+            Some(owner) if owner.is_empty() || owner == unit => Check::Satisfied,
+            Some(owner) => Check::differs(format!("{owner} listens there")),
+        },
         Action::PreparePipeline {
             topics, databases, ..
         } => Check::unless(unprepared(
@@ -205,7 +195,8 @@ pub fn check(action: &Action, facts: &Facts) -> Check {
             Check::unless(there.then_some("it is there"))
         }
         Action::RemoveFirewall { table } => {
-            let there = facts.tables.contains(table)
+            let there = facts.tables.contains_key(table)
+                || facts.files.contains_key(&firewall::unit_path(table))
                 || facts.files.contains_key(&firewall::rules_path(table));
             Check::unless(there.then_some("it is there"))
         }
@@ -246,6 +237,46 @@ fn not_kept(block: &str, lines: &str, facts: &Facts) -> Option<&'static str> {
     (!(kept && written && enabled)).then_some("not put back at boot")
 }
 
+/// Whether all of an unpacked archive is still what was unpacked.
+pub(super) fn archive_differs(path: &str, facts: &Facts) -> Check {
+    match facts.archives.get(path).map(String::as_str) {
+        Some("") => Check::Satisfied,
+        Some(damage) => Check::differs(damage),
+        None => Check::differs("what is in it is not known"),
+    }
+}
+
+/// Whether a table's files are as wanted, and its rules those of the files: from before us, from us, and by nobody since.
+fn firewall_differs(table: &str, wanted: &str, facts: &Facts) -> Check {
+    let files = [
+        (firewall::rules_path(table), wanted.to_owned()),
+        (firewall::unit_path(table), firewall::unit_text(table)),
+    ];
+    for (path, wanted) in &files {
+        match facts.files.get(path) {
+            None => return Check::differs("missing"),
+            Some(file) if file.sha256 != step::sha256(wanted.as_bytes()) => {
+                return Check::Differs {
+                    because: "content differs".into(),
+                    diff: diff(file.text.as_deref(), wanted),
+                };
+            }
+            Some(_) => {}
+        }
+    }
+    let enabled = facts
+        .units
+        .get(&firewall::unit(table))
+        .is_some_and(|unit| unit.enabled);
+    match facts.tables.get(table) {
+        None => Check::differs("not loaded"),
+        Some(loaded) if !loaded.untouched || loaded.rules != step::sha256(wanted.as_bytes()) => {
+            Check::differs("the loaded rules are not those of its file")
+        }
+        Some(_) => Check::unless((!enabled).then_some("not loaded at boot")),
+    }
+}
+
 fn file_differs(content: &Content, access: &Access, there: Option<&FileFact>) -> Check {
     match there {
         None => Check::differs("missing"),
@@ -278,7 +309,7 @@ fn diff(there: Option<&str>, wanted: &str) -> Option<String> {
     Some(diff.unified_diff().context_radius(1).to_string())
 }
 
-fn access_differs(wanted: &Access, there: &FileFact) -> Option<String> {
+pub(super) fn access_differs(wanted: &Access, there: &FileFact) -> Option<String> {
     if there.mode != wanted.mode {
         return Some(format!(
             "mode {:04o} instead of {:04o}",
@@ -337,13 +368,23 @@ fn unprepared<'a>(
             .iter()
             .filter(|name| {
                 !couchdb.databases.iter().any(|database| {
-                    let main = database.name == **name && database.documents.is_some();
+                    let main = database.name == **name
+                        && (database.documents.is_some() || database.error.is_some());
                     main || (dead_letters(&database.name) == **name
-                        && database.dead_letters.is_some())
+                        && (database.dead_letters.is_some() || database.error.is_some()))
                 })
             })
             .map(|name| format!("database {name}")),
     );
+    // Who may not look may not write either, whatever was changed.
+    let wrong = couchdb.databases.iter().filter_map(|database| {
+        let closed = database.error.as_ref();
+        let changed = (database.access_kept == Some(false)).then_some("changed");
+        let why = closed.map(String::as_str).or(changed)?;
+        let ours = databases.contains(&database.name);
+        ours.then(|| format!("access rules of database {} ({why})", database.name))
+    });
+    missing.extend(wrong);
     (!missing.is_empty()).then(|| format!("missing: {}", missing.join(", ")))
 }
 

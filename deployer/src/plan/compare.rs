@@ -26,6 +26,8 @@ pub struct Situation<'a> {
     pub receipt: &'a Receipt,
     /// Nodes on the user's own hosts, where things may be that are not ours.
     pub strict: &'a BTreeSet<String>,
+    /// Nodes whose machine is the one on which an earlier `up` put things.
+    pub known: &'a BTreeSet<String>,
     /// Nodes whose machine is gone with its data.
     pub lost: &'a BTreeSet<String>,
     /// Nodes of this deployment that nobody wants any more.

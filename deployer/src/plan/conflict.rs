@@ -38,7 +38,8 @@ pub(super) fn conflicts(desired: &Desired, situation: &Situation<'_>) -> Vec<Con
         if let Some(conflict) = other_deployment(desired, node, facts) {
             conflicts.push(conflict);
         } else if situation.strict.contains(node) {
-            things(desired, node, facts, &mut conflicts);
+            let known = situation.known.contains(node);
+            things(desired, node, facts, known, &mut conflicts);
             ports(desired, node, facts, &mut conflicts);
         }
     }
@@ -65,10 +66,42 @@ fn other_deployment(desired: &Desired, node: &str, facts: &Facts) -> Option<Conf
     })
 }
 
-fn things(desired: &Desired, node: &str, facts: &Facts, conflicts: &mut Vec<Conflict>) {
+/// Whether a node whose manifest is gone has something of ours all the same: the receipt knows the machine, and something lies
+/// there that can only be this deployment's.
+fn lost_manifest(desired: &Desired, node: &str, facts: &Facts, known: bool) -> bool {
+    known
+        && facts.manifest.is_none()
+        && has_our_own(&desired.items(node), &desired.deployment, facts)
+}
+
+/// Whether some of the items that carry the deployment's name are there.
+pub(super) fn has_our_own(items: &[Item], deployment: &str, facts: &Facts) -> bool {
+    let own = items.iter().filter(|item| item.is_named_for(deployment));
+    own.filter(|item| item.path() != Some(&place_of_manifest(deployment)))
+        .any(|item| there(item, facts).is_some())
+}
+
+/// The directory of the manifest itself: that it is left behind empty says nothing.
+fn place_of_manifest(deployment: &str) -> String {
+    let path = Manifest::path(deployment);
+    path.rsplit_once('/')
+        .map_or(String::new(), |(directory, _)| directory.to_owned())
+}
+
+fn things(
+    desired: &Desired,
+    node: &str,
+    facts: &Facts,
+    known: bool,
+    conflicts: &mut Vec<Conflict>,
+) {
     let manifest = our_manifest(desired, facts);
+    let lost = lost_manifest(desired, node, facts, known);
     let listed = |item: &Item| {
-        manifest.is_some_and(|manifest| manifest.items.iter().any(|listed| listed.is(item)))
+        lost || manifest.is_some_and(|manifest| {
+            manifest.items.iter().any(|listed| listed.is(item))
+                || (known && item.is_named_for(&desired.deployment))
+        })
     };
     let packaged: BTreeSet<&str> = desired
         .actions(node)
@@ -85,43 +118,48 @@ fn things(desired: &Desired, node: &str, facts: &Facts, conflicts: &mut Vec<Conf
         if listed(&item) {
             continue;
         }
-        let there = match &item {
-            Item::File { path } => facts
-                .files
-                .contains_key(path)
-                .then(|| format!("file {path}")),
-            Item::Directory { path, .. } => (facts.files.contains_key(path)
-                || facts.files.contains_key(&archive_marker(path)))
-            .then(|| format!("directory {path}")),
-            // One that neither runs nor starts at boot is in nobody's way: a package brings CouchDB's, and stays after a
-            // teardown. One with a file where ours belongs is found by that file.
-            Item::Unit { unit } => facts
-                .units
-                .get(unit)
-                .filter(|unit| unit.runs() || unit.enabled)
-                .map(|_| format!("unit {unit}")),
-            // A package's user is nobody's: it stays where the package, or only its data, does.
-            Item::User { user } => (facts.users.contains(user)
-                && !packaged.contains(user.as_str()))
-            .then(|| format!("user {user}")),
-            Item::HostsTable { block } if facts.hosts_block.is_some() => {
-                Some(format!("block {block} of /etc/hosts"))
-            }
-            Item::HostsTable { block } => {
-                let path = hosts_table::unit_path(block);
-                let there = facts.files.contains_key(&path);
-                there.then(|| format!("file {path}"))
-            }
-            Item::Firewall { table } => facts
-                .tables
-                .contains(table)
-                .then(|| format!("firewall table {table}")),
-        };
-        conflicts.extend(there.map(|thing| Conflict {
+        // A package's user is nobody's: it stays where the package, or only its data, does.
+        if matches!(&item, Item::User { user } if packaged.contains(user.as_str())) {
+            continue;
+        }
+        conflicts.extend(there(&item, facts).map(|thing| Conflict {
             node: node.into(),
             what: format!("{thing} is there and not ours"),
             hint: "move it away, or take another host".into(),
         }));
+    }
+}
+
+/// An item that is there, in words; `None`: it is not.
+pub(super) fn there(item: &Item, facts: &Facts) -> Option<String> {
+    match item {
+        Item::File { path } => facts
+            .files
+            .contains_key(path)
+            .then(|| format!("file {path}")),
+        Item::Directory { path, .. } => (facts.files.contains_key(path)
+            || facts.files.contains_key(&archive_marker(path)))
+        .then(|| format!("directory {path}")),
+        // One that neither runs nor starts at boot is in nobody's way: a package brings CouchDB's, and stays after a
+        // teardown. One with a file where ours belongs is found by that file.
+        Item::Unit { unit } => facts
+            .units
+            .get(unit)
+            .filter(|unit| unit.runs() || unit.enabled)
+            .map(|_| format!("unit {unit}")),
+        Item::User { user } => facts.users.contains(user).then(|| format!("user {user}")),
+        Item::HostsTable { block } if facts.hosts_block.is_some() => {
+            Some(format!("block {block} of /etc/hosts"))
+        }
+        Item::HostsTable { block } => {
+            let path = hosts_table::unit_path(block);
+            let there = facts.files.contains_key(&path);
+            there.then(|| format!("file {path}"))
+        }
+        Item::Firewall { table } => facts
+            .tables
+            .contains_key(table)
+            .then(|| format!("firewall table {table}")),
     }
 }
 

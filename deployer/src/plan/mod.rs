@@ -29,8 +29,10 @@ mod check;
 mod compare;
 mod conflict;
 mod desired;
+mod drift;
 mod loss;
 mod query;
+mod remains;
 mod restart;
 mod show;
 mod stale;
@@ -41,8 +43,10 @@ pub use check::{Check, check};
 pub use compare::{Situation, compare};
 pub use conflict::Conflict;
 pub use desired::{Common, Desired, DesiredStage, desired, desired_with};
+pub use drift::drift;
 pub use loss::epochs_to_renew;
 pub use query::{queries, query};
+pub use remains::{remains, to_undo};
 pub use teardown::teardown;
 
 /// Ordered stages: a stage begins when the one before has ended on all nodes.

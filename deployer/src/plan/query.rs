@@ -38,6 +38,9 @@ pub fn query<'a>(deployment: &str, actions: impl IntoIterator<Item = &'a Action>
     query
 }
 
+/// Where services keep what they write.
+const SERVICES: &str = "/var/lib/deployer/";
+
 #[deny(clippy::wildcard_enum_match_arm)]
 fn add(query: &mut Query, action: &Action) {
     let mut file = |path: &str, shown: bool| {
@@ -58,8 +61,13 @@ fn add(query: &mut Query, action: &Action) {
         }
         Action::WriteFile { path, content, .. } => file(path, !content.secret),
         Action::OpenDirectories { paths } => paths.iter().for_each(|path| file(path, false)),
-        Action::CreateDirectory { path, .. }
-        | Action::LinkFile { path, .. }
+        Action::CreateDirectory { path, data, .. } => {
+            file(path, false);
+            if *data || path.starts_with(SERVICES) {
+                query.disks.insert(path.clone());
+            }
+        }
+        Action::LinkFile { path, .. }
         | Action::SeedFile { path, .. }
         | Action::UploadFile { path, .. }
         | Action::RemoveFile { path }
@@ -68,9 +76,11 @@ fn add(query: &mut Query, action: &Action) {
         Action::UnpackArchive { path, .. } => {
             file(path, false);
             file(&step::archive_marker(path), false);
+            query.archives.insert(path.clone());
         }
         Action::WriteFirewall { table, .. } | Action::RemoveFirewall { table } => {
             file(&firewall::rules_path(table), true);
+            file(&firewall::unit_path(table), true);
             query.tables.insert(table.clone());
             query.units.insert(firewall::unit(table));
         }

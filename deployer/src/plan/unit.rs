@@ -29,7 +29,8 @@ pub(super) fn need(
         return Need::Start("not installed".into());
     };
     if is_up(fact) {
-        return match changed(reads, &fact.reads, "it started") {
+        let changed = changed(reads, &fact.reads, "it started");
+        return match changed.or_else(|| damaged(reads, facts)) {
             Some(changed) => Need::Restart(changed),
             None if fact.enabled => Need::Nothing,
             None => Need::Enable,
@@ -86,6 +87,22 @@ fn changed(
         .map(|path| name(path))
         .collect();
     Some(format!("{} changed since {since}", names.join(", ")))
+}
+
+/// Which unpacked software it runs from is damaged, in words: what it has read already may have been, too.
+fn damaged(reads: &BTreeMap<String, String>, facts: &Facts) -> Option<String> {
+    let archives = reads
+        .keys()
+        .filter_map(|path| path.strip_suffix(ARCHIVE_MARKER));
+    let mut damaged = archives
+        .map(|path| path.trim_end_matches('/'))
+        .filter(|path| {
+            let damage = facts.archives.get(*path);
+            damage.is_some_and(|damage| !damage.is_empty())
+        });
+    damaged
+        .next()
+        .map(|path| format!("{} is unpacked anew", name(path)))
 }
 
 /// The last part of a path; an archive's marker stands for its directory.

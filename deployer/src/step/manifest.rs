@@ -93,6 +93,25 @@ impl Item {
             .is_some_and(|rest| rest.starts_with('/'))
     }
 
+    /// Whether it carries the name of a deployment, so that it can be nobody else's.
+    pub fn is_named_for(&self, deployment: &str) -> bool {
+        let begins = |name: &str| {
+            let rest = name.strip_prefix(deployment);
+            rest.is_some_and(|rest| rest.starts_with('-'))
+        };
+        match self {
+            Self::File { path } | Self::Directory { path, .. } => {
+                path.contains(&format!("/deployer/{deployment}/"))
+                    || path.ends_with(&format!("/deployer/{deployment}"))
+                    || path.rsplit('/').next().is_some_and(begins)
+            }
+            Self::Unit { unit } => begins(unit),
+            Self::User { user } => begins(user),
+            Self::HostsTable { block } => block == deployment,
+            Self::Firewall { table } => table.strip_prefix("deployer-") == Some(deployment),
+        }
+    }
+
     /// Whether it holds data.
     pub fn holds_data(&self) -> bool {
         matches!(self, Self::Directory { data: true, .. })

@@ -244,6 +244,7 @@ impl Deployment {
             facts: &self.facts(),
             receipt: &self.receipt,
             strict: &strict.map(|node| node.name.clone()).collect(),
+            known: &self.receipt.machines.keys().cloned().collect(),
             lost: &self.cloud.lost,
             orphans: &self.cloud.orphans,
             prune: self.prune,

@@ -8,6 +8,7 @@
 
 mod access;
 mod conflicts;
+mod drift;
 mod hosts;
 mod life;
 mod neighbours;

@@ -54,6 +54,12 @@ impl Product {
         self.files.path().join("state")
     }
 
+    /// How many places for connections are left on the box.
+    pub(super) fn connections(&self) -> usize {
+        let directory = self.files.path().join("run/deployer");
+        std::fs::read_dir(directory).map_or(0, Iterator::count)
+    }
+
     fn command(&self, program: &[&str], arguments: &[&str]) -> Command {
         let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(
             || Path::new(&std::env::var_os("HOME").expect("a home")).join(".cache"),

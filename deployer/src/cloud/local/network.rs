@@ -13,7 +13,7 @@ use super::super::{CloudError, Progress};
 use super::admit;
 use super::elevate::Elevate;
 use super::names::{self, Names};
-use super::observe::Observed;
+use super::observe::{self, Observed};
 use super::tree::unreadable;
 
 const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
@@ -83,6 +83,11 @@ pub(super) async fn make(
 pub(super) async fn remove(names: &Names, elevate: &Elevate) -> Result<(), CloudError> {
     let bridge = names.network();
     admit::remove(names, elevate).await?;
+    // The kernel takes a machine's cable away with the machine's network, which may live on for minutes.
+    let cables = observe::entries(&format!("/sys/class/net/{bridge}/brif"))?;
+    for cable in cables.iter().filter(|cable| cable.starts_with("vb-")) {
+        link(false, cable, &["delete", "dev", cable], elevate).await?;
+    }
     link(false, &bridge, &["delete", "dev", &bridge], elevate).await?;
     // Adding it first makes removing it succeed, there or not.
     let table = format!("table ip {bridge} {{ }}\ndelete table ip {bridge}\n");

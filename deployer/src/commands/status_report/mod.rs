@@ -1,12 +1,13 @@
 //! What `status` shows: a documented, stable shape (`"format": 1`), as text or JSON. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize as _, Serialize};
 
 use super::lease_end;
 use crate::cloud::aws::ttl;
-use crate::facts::Facts;
+use crate::component::consumer;
+use crate::facts::{DiskFact, Facts};
 use crate::figures::Figures;
 use crate::inspect::Inspect;
 use crate::topology::Topology;
@@ -101,8 +102,11 @@ pub struct TopicReport {
     pub lag: Option<i64>,
     /// Documents in CouchDB.
     pub documents: Option<u64>,
-    /// Dead letters in CouchDB.
+    /// Dead letters in CouchDB that nobody has put away.
     pub dead_letters: Option<u64>,
+    /// Dead letters that were put away, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub put_away: Option<u64>,
     /// Age of the newest event that is a document, in seconds.
     pub newest_age_seconds: Option<i64>,
 }
@@ -138,6 +142,12 @@ impl Report {
                     report.reachable = true;
                     node::judge_units(topology, &node.name, facts, &mut report, &mut problems);
                     node::judge_agents(topology, node, facts, &mut report, &mut problems);
+                    let full: BTreeSet<String> =
+                        facts.disks.values().filter_map(DiskFact::full).collect();
+                    problems.extend(
+                        full.into_iter()
+                            .map(|disk| format!("{}: {disk}; free some space there", node.name)),
+                    );
                     if let Some(value) = &facts.pipeline {
                         match Inspect::deserialize(value) {
                             Ok(answer) => inspection = Some(answer),
@@ -149,7 +159,11 @@ impl Report {
                     }
                 }
                 Some(Heard::Nothing(why)) => {
-                    problems.push(format!("{}: {why}", node.name));
+                    // Most reasons say themselves whose they are.
+                    problems.push(match why.strip_prefix(&format!("{}: ", node.name)) {
+                        Some(_) => why.clone(),
+                        None => format!("{}: {why}", node.name),
+                    });
                     report.error = Some(why.clone());
                 }
                 None => {
@@ -162,12 +176,7 @@ impl Report {
         let (brokers, couchdb, topics) = if let Some(inspection) = &inspection {
             pipeline::judge_pipeline(topology, inspection, now, &mut problems)
         } else {
-            if topology.pipeline_node().is_some() {
-                problems.push(
-                    "topics and documents are not known: the node that answers for them did not"
-                        .into(),
-                );
-            }
+            problems.extend(unanswered(topology, heard));
             (None, None, BTreeMap::new())
         };
         let expires = heard.values().filter_map(expiry).min();
@@ -188,6 +197,15 @@ impl Report {
         }
     }
 
+    /// Adds what of a node is no longer as the last `up` left it.
+    pub fn set_drift(&mut self, node: &str, changed: &[String]) {
+        let problems = changed
+            .iter()
+            .map(|thing| format!("{node}: {thing}; `deployer up` mends it"));
+        self.problems.extend(problems);
+        self.healthy = self.problems.is_empty();
+    }
+
     /// Adds when the lease ends, and that it has ended.
     pub fn set_lease_end(&mut self, end: jiff::Timestamp, now: jiff::Timestamp) {
         let words = lease_end::words(end, now);
@@ -198,6 +216,31 @@ impl Report {
         }
         self.lease = Some(words);
     }
+}
+
+/// Why nothing is known of the pipeline, in words; `None`: there is none.
+fn unanswered(topology: &Topology, heard: &BTreeMap<String, Heard>) -> Option<String> {
+    let node = &topology.pipeline_node()?.name;
+    let tool = consumer::tool(topology)?;
+    let why = match heard.get(node) {
+        Some(Heard::Facts(facts)) => {
+            let asked = [&tool.program, &tool.config];
+            let gone = asked
+                .into_iter()
+                .find(|path| !facts.files.is_empty() && !facts.files.contains_key(*path));
+            match gone {
+                Some(path) => format!(
+                    "{path}, which asks Kafka and CouchDB, is missing on {node}; `deployer up` brings it"
+                ),
+                None => format!(
+                    "`{} inspect` on {node} answered nothing; see `deployer logs {node}`",
+                    tool.program
+                ),
+            }
+        }
+        _ => format!("{node}, which answers for them, does not answer"),
+    };
+    Some(format!("topics and documents are not known: {why}"))
 }
 
 /// When a machine powers itself off, by its own file.

@@ -20,9 +20,9 @@ pub(super) fn judge_units(
     report: &mut NodeReport,
     problems: &mut Vec<String>,
 ) {
+    let producer = Place::new(topology, Role::Producer).unit();
     for (name, unit) in &facts.units {
-        let producer = name.contains(Role::Producer.name());
-        let finished = producer && report_finished(facts);
+        let finished = *name == producer && report_finished(facts);
         let state = match unit.active.as_str() {
             "active" => "running",
             "failed" => "failed",

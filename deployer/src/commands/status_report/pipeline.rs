@@ -65,6 +65,9 @@ pub(super) fn judge_pipeline(
             lag: seen.and_then(|seen| seen.lag),
             documents: database.and_then(|database| database.documents),
             dead_letters: database.and_then(|database| database.dead_letters),
+            put_away: database
+                .and_then(|database| database.put_away)
+                .filter(|count| *count > 0),
             newest_age_seconds: database
                 .and_then(|database| database.newest.as_deref())
                 .and_then(|newest| newest.parse::<jiff::Timestamp>().ok())
@@ -88,7 +91,19 @@ pub(super) fn judge_pipeline(
                 topic.name, report.without_leader
             ));
         }
-        if inspection.couchdb.reachable && has_couchdb && report.documents.is_none() {
+        let error = database.and_then(|database| database.error.as_ref());
+        if let Some(error) = error.filter(|error| inspection.couchdb.error.as_ref() != Some(error))
+        {
+            problems.push(format!("database {}: {error}", topic.database));
+        }
+        if database.is_some_and(|database| database.access_kept == Some(false)) {
+            problems.push(format!(
+                "database {}: its access rules (_security) were changed; `deployer up` mends it",
+                topic.database
+            ));
+        }
+        let answers = inspection.couchdb.reachable && inspection.couchdb.error.is_none();
+        if answers && has_couchdb && error.is_none() && report.documents.is_none() {
             problems.push(format!(
                 "database {} does not exist; `deployer up` makes it",
                 topic.database
@@ -96,7 +111,7 @@ pub(super) fn judge_pipeline(
         }
         if let Some(dead) = report.dead_letters.filter(|dead| *dead > 0) {
             problems.push(format!(
-                "topic {}: {dead} dead letters in {}-dead-letters",
+                "topic {}: {dead} dead letters in {}-dead-letters; `deployer dead-letters` shows them, --put-away settles them",
                 topic.name, topic.database
             ));
         }

@@ -113,6 +113,14 @@ impl Report {
                 );
             }
         }
+        let put_away: u64 = self
+            .topics
+            .values()
+            .filter_map(|topic| topic.put_away)
+            .sum();
+        if put_away > 0 {
+            let _ = writeln!(text, "{put_away} dead letters were put away");
+        }
         text.push('\n');
         if self.healthy {
             text.push_str("all is well\n");

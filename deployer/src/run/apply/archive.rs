@@ -17,7 +17,10 @@ pub(super) const FETCHING: Duration = Duration::from_mins(30);
 
 const SAME: Script = Script {
     name: "compare archive",
-    text: "[ -f \"$1/$2\" ] && read -r there <\"$1/$2\" && [ \"$there\" = \"$3\" ]",
+    text: concat!(
+        include_str!("../listing.sh"),
+        include_str!("archive_same.sh")
+    ),
 };
 const UNPACK: Script = Script {
     name: "unpack archive",
@@ -32,7 +35,10 @@ const UNPACK_FILE: Script = Script {
 };
 const PLACE: Script = Script {
     name: "place archive",
-    text: include_str!("archive_place.sh"),
+    text: concat!(
+        include_str!("../listing.sh"),
+        include_str!("archive_place.sh")
+    ),
 };
 
 const LIBRARIES: Script = Script {

@@ -34,7 +34,7 @@ const READ_HOSTS: Script = Script {
 };
 const LOAD: Script = Script {
     name: "load firewall",
-    text: "nft -f \"$1\" && systemctl enable --quiet \"$2\"",
+    text: "nft -f \"$1\" && sh -c \"$3\" && systemctl enable --quiet \"$2\"",
 };
 const UNLOAD: Script = Script {
     name: "remove firewall",
@@ -126,7 +126,12 @@ pub(super) async fn write_firewall(
     files::write(shell, &unit_path, &firewall::unit_text(table), &access).await?;
     let unit = firewall::unit(table);
     shell
-        .script(&LOAD, &[&rules, &unit], Input::Nothing, QUICK)
+        .script(
+            &LOAD,
+            &[&rules, &unit, &firewall::record_command(table)],
+            Input::Nothing,
+            QUICK,
+        )
         .await?;
     Ok(())
 }
@@ -134,7 +139,8 @@ pub(super) async fn write_firewall(
 pub(super) async fn remove_firewall(shell: &Shell<'_>, table: &str) -> Result<(), StepError> {
     let (unit, unit_path) = (firewall::unit(table), firewall::unit_path(table));
     let rules = firewall::rules_path(table);
-    let arguments = [table, &unit, &unit_path, &rules];
+    let record = firewall::record_path(table);
+    let arguments = [table, &unit, &unit_path, &rules, &record];
     shell
         .script(&UNLOAD, &arguments, Input::Nothing, QUICK)
         .await?;

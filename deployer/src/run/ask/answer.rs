@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::{Exchange, HOSTS, OS_RELEASE, alternatives, shown};
-use crate::facts::{Facts, FileFact, Query, System, UnitFact};
+use crate::facts::{DiskFact, Facts, FileFact, Query, System, TableFact, UnitFact};
 use crate::run::hosts_block;
 use crate::step::{Manifest, sha256};
 
@@ -30,7 +30,7 @@ pub(super) fn parse(query: &Query, answer: &[u8], exchange: &Exchange) -> (Facts
         .into_iter()
         .map(|(path, (fact, _))| (path, fact))
         .collect();
-    files.retain(|path, _| query.files.contains_key(path));
+    files.retain(|path, _| query.files.contains_key(path) || query.unread.contains(path));
     for (path, fact) in &mut files {
         if query.files.get(path) == Some(&true) {
             fact.text = texts.get(path).cloned();
@@ -48,7 +48,9 @@ pub(super) fn parse(query: &Query, answer: &[u8], exchange: &Exchange) -> (Facts
         units: sections.units(&query.units),
         packages: sections.packages(&query.packages),
         users: sections.users(),
-        tables: sections.tables(&query.tables),
+        tables: sections.tables(),
+        archives: sections.archives(&query.archives),
+        disks: sections.disks(&query.disks),
         ports: sections.ports(),
         addresses: sections.addresses(),
         figures: sections.figures(&query.figures),
@@ -106,6 +108,8 @@ impl<'a> Sections<'a> {
         for line in text.lines() {
             if let Some(next) = line.strip_prefix('@') {
                 name = next;
+                // One without lines was asked for, too.
+                sections.entry(name).or_default();
             } else {
                 sections.entry(name).or_default().push(line);
             }
@@ -298,11 +302,51 @@ impl<'a> Sections<'a> {
         said.filter(|(_, text)| !text.trim().is_empty()).collect()
     }
 
-    fn tables(&self, asked: &BTreeSet<String>) -> BTreeSet<String> {
-        self.lines("tables")
-            .filter_map(|line| line.strip_prefix("table inet "))
-            .filter(|table| asked.contains(*table))
-            .map(str::to_owned)
+    fn tables(&self) -> BTreeMap<String, TableFact> {
+        let mut tables = BTreeMap::new();
+        for line in self.lines("tables") {
+            let mut words = line.split(' ');
+            let mut word = || words.next().unwrap_or_default();
+            let (table, now, rules, loaded) = (word(), word(), word(), word());
+            // Of a table that is not there nothing is listed.
+            if now != sha256(b"") {
+                let fact = TableFact {
+                    rules: rules.to_owned(),
+                    untouched: now == loaded,
+                };
+                tables.insert(table.to_owned(), fact);
+            }
+        }
+        tables
+    }
+
+    fn archives(&self, asked: &BTreeSet<String>) -> BTreeMap<String, String> {
+        let there = asked.iter().filter_map(|path| {
+            let lines = self.0.get(format!("archive {path}").as_str())?;
+            Some((path.clone(), damage(lines)))
+        });
+        there.collect()
+    }
+
+    /// One line for each directory asked for, in their order, after a heading.
+    fn disks(&self, asked: &BTreeSet<String>) -> BTreeMap<String, DiskFact> {
+        let lines = self.lines("disks").skip(1);
+        let disk = |line: &str| {
+            let mut words = line.split_whitespace();
+            let mut number = || words.next()?.trim_end_matches('M').parse::<u64>().ok();
+            let (free_mib, size_mib) = (number()?, number()?);
+            let (free_inodes, inodes) = (number(), number());
+            Some(DiskFact {
+                free_mib,
+                size_mib,
+                // Some file systems make as many as are needed, and say that there are none.
+                no_inodes: inodes.is_some_and(|all| all > 0) && free_inodes == Some(0),
+                mount: words.collect::<Vec<_>>().join(" "),
+            })
+        };
+        let found = asked.iter().zip(lines);
+        found
+            .filter_map(|(path, line)| Some((path.clone(), disk(line)?)))
             .collect()
     }
 
@@ -394,6 +438,29 @@ impl<'a> Sections<'a> {
             .or_else(|| service(after("cgroup:")?))
             .or_else(|| line.split('"').nth(1))
             .unwrap_or_default()
+    }
+}
+
+/// What is not as it was unpacked, in words, from what was said of it; empty: all is.
+fn damage(lines: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    if lines.is_empty() {
+        return String::new();
+    }
+    // `b2sum -c` names a file and what is wrong with it.
+    let files: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.rsplit_once(": FAILED"))
+        .map(|(path, _)| path.trim_start_matches("./"))
+        .collect();
+    match files.len() {
+        0 => "its files are not those that were unpacked".into(),
+        count if count <= SHOWN => format!("changed or gone: {}", files.join(", ")),
+        count => format!(
+            "changed or gone: {} and {} more",
+            files[..SHOWN].join(", "),
+            count - SHOWN
+        ),
     }
 }
 

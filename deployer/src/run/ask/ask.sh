@@ -6,6 +6,7 @@ IFS='
 set -f
 exec 2>/dev/null
 files=$1 shown=$2 units=$3 packages=$4 users=$5 tables=$6 program=$7 config=$8 system=$9 figures=${10} addresses=${11}
+archives=${12} whole=${13} disks=${14} unread=${15}
 # What is said here is bytes; looking for a locale takes each program a tenth of its time.
 LC_ALL=C
 
@@ -58,7 +59,10 @@ answer() {
     fi
     if [ -n "$units" ]; then
         printf '@units\n'
-        systemctl show -p Names -p LoadState -p ActiveState -p SubState -p UnitFileState -p MainPID -p NRestarts -p UID -- $units
+        states=$(systemctl show -p Names -p LoadState -p ActiveState -p SubState -p UnitFileState -p MainPID -p NRestarts -p UID -- $units)
+        printf '%s\n' "$states"
+        # What keeps failing may do so because its software is not what it was.
+        case $states in *=failed* | *=auto-restart* | *NRestarts=[1-9]*) whole=failing ;; esac
         printf '@loaded\n'
         for unit in $units; do
             if [ -f "/run/deployer/$unit.loaded" ]; then
@@ -103,7 +107,36 @@ answer() {
     fi
     if [ -n "$tables" ]; then
         printf '@tables\n'
-        nft list tables
+        for table in $tables; do
+            rules= loaded=
+            { read -r rules && read -r loaded; } <"/run/deployer/$table.rules"
+            now=$(nft list table inet "$table" | sha256sum)
+            printf '%s %s %s %s\n' "$table" "${now%% *}" "${rules%% *}" "${loaded%% *}"
+        done
+    fi
+    for path in $archives; do
+        if [ ! -d "$path" ]; then continue; fi
+        printf '@archive %s\n' "$path"
+        listed=
+        read -r listed <"$path/.deployer-list"
+        same=
+        if [ "$(listing "$path")" = "$listed" ]; then same=yes; else printf 'changed\n'; fi
+        if [ -n "$whole" ] || [ -z "$same" ]; then
+            (cd -- "$path" && LC_ALL=C b2sum -c --quiet .deployer-sums || printf 'changed\n')
+        fi
+    done
+    if [ -n "$disks" ]; then
+        printf '@disks\n'
+        set --
+        for path in $disks; do
+            # What is still to be made will lie where its parent does.
+            until [ -e "$path" ]; do
+                path=${path%/*}
+                if [ -z "$path" ]; then path=/; fi
+            done
+            set -- "$@" "$path"
+        done
+        df -BM --output=avail,size,iavail,itotal,target -- "$@"
     fi
 
     if [ -n "$addresses" ]; then
@@ -112,7 +145,7 @@ answer() {
     fi
 
     printf '@files\n'
-    stat -L --printf '%f %s %U %G %n\n' -- $files
+    stat -L --printf '%f %s %U %G %n\n' -- $files $unread
     printf '@sums\n'
     existing "$files"
     if [ -n "$regular" ]; then sha256sum -- $regular; fi

@@ -12,7 +12,7 @@ mod answer;
 mod tests;
 
 /// What runs on the node.
-const SCRIPT: &str = include_str!("ask.sh");
+const SCRIPT: &str = concat!(include_str!("../listing.sh"), include_str!("ask.sh"));
 /// A node that has not answered by then is not well.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often to ask again when files changed while they were read.
@@ -73,6 +73,10 @@ fn command(query: &Query) -> Command {
         if query.system { "system" } else { "" }.to_owned(),
         lines(figures.iter().map(String::as_str)),
         if query.addresses { "addresses" } else { "" }.to_owned(),
+        lines(query.archives.iter().map(String::as_str)),
+        if query.whole { "whole" } else { "" }.to_owned(),
+        lines(query.disks.iter().map(String::as_str)),
+        lines(query.unread.iter().map(String::as_str)),
     ];
     let mut arguments: Vec<String> = vec!["-c".into(), SCRIPT.into(), "ask".into()];
     arguments.extend(lists);

@@ -307,6 +307,52 @@ ok
 }
 
 #[test]
+fn rules_software_and_disks() {
+    let paths = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+    let query = Query {
+        archives: paths(&["/opt/a", "/opt/b", "/opt/c", "/opt/gone"]),
+        disks: paths(&["/srv/data one", "/var/lib/x"]),
+        ..Query::default()
+    };
+    let (sum, other, none) = ("a".repeat(64), "b".repeat(64), sha256(b""));
+    let sections = format!(
+        "@tables\nkept {sum} {other} {sum}\nflushed {sum} {other} {other}\nunknown {sum}  \ngone {none} {other} {sum}\n\
+         @archive /opt/a\n@archive /opt/b\nchanged\n@archive /opt/c\nchanged\n./libs/x.jar: FAILED open or read\n./y: FAILED\n\
+         @disks\nAvail 1M-blocks IFree Inodes Mounted on\n   3M     60M 10 99 /srv/data one\n 900M 1000M 0 0 /var\n"
+    );
+    let facts = facts(query, &sections);
+    let tables: Vec<(&str, bool)> = facts
+        .tables
+        .iter()
+        .map(|(table, fact)| (table.as_str(), fact.untouched))
+        .collect();
+    assert_eq!(
+        tables,
+        [("flushed", false), ("kept", true), ("unknown", false)]
+    );
+    assert_eq!(facts.tables["kept"].rules, other);
+    let archives: Vec<(&str, &str)> = facts
+        .archives
+        .iter()
+        .map(|(path, damage)| (path.as_str(), damage.as_str()))
+        .collect();
+    assert_eq!(
+        archives,
+        [
+            ("/opt/a", ""),
+            ("/opt/b", "its files are not those that were unpacked"),
+            ("/opt/c", "changed or gone: libs/x.jar, y"),
+        ]
+    );
+    assert_eq!(
+        facts.disks["/srv/data one"].full().as_deref(),
+        Some("the disk at /srv/data one is full: 3 of 60 MiB are free")
+    );
+    // A file system that counts no inodes has some.
+    assert_eq!(facts.disks["/var/lib/x"].full(), None);
+}
+
+#[test]
 fn an_answer_that_does_not_fit_together_is_not_whole() {
     let query = Query {
         deployment: "test".into(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::StepError;
-use crate::facts::{Facts, FileFact, Query, UnitFact};
+use crate::facts::{Facts, FileFact, Query, TableFact, UnitFact};
 use crate::host::HostError;
 use crate::step::{self, Access, Action, Content, Manifest};
 use crate::{firewall, hosts_table};
@@ -77,16 +77,21 @@ impl State {
     pub(super) fn answer(&self, node: &str, query: &Query) -> Facts {
         let all = &self.nodes[node];
         let mut facts = all.clone();
-        facts.files.retain(|path, _| query.files.contains_key(path));
+        facts
+            .files
+            .retain(|path, _| query.files.contains_key(path) || query.unread.contains(path));
         for (path, file) in &mut facts.files {
-            if !query.files[path] {
+            if query.files.get(path) != Some(&true) {
                 file.text = None;
             }
         }
         facts.units.retain(|unit, _| query.units.contains(unit));
         facts.packages.retain(|name| query.packages.contains(name));
         facts.users.retain(|user| query.users.contains(user));
-        facts.tables.retain(|table| query.tables.contains(table));
+        facts.tables.retain(|table, _| query.tables.contains(table));
+        facts
+            .archives
+            .retain(|path, _| query.archives.contains(path));
         let manifest = facts.manifest.take();
         facts.manifest = manifest.filter(|manifest| manifest.deployment == query.deployment);
         let tool = query.pipeline.as_ref().filter(|tool| {
@@ -272,6 +277,8 @@ impl State {
                     ..FileFact::default()
                 };
                 self.file(node, &step::archive_marker(path), access, mark)?;
+                let archives = &mut self.node(node).archives;
+                archives.insert(path.clone(), String::new());
             }
             Action::WriteHostsTable { block, entries } => {
                 let lines = hosts_table::block_text(entries);
@@ -296,7 +303,11 @@ impl State {
                 let unit = step::Content::open(firewall::unit_text(table));
                 self.file(node, &firewall::unit_path(table), &access, text(&unit))?;
                 let facts = self.node(node);
-                facts.tables.insert(table.clone());
+                let loaded = TableFact {
+                    rules: rules.sha256(),
+                    untouched: true,
+                };
+                facts.tables.insert(table.clone(), loaded);
                 let fact = facts.units.entry(firewall::unit(table)).or_default();
                 fact.enabled = true;
                 fact.active = "active".into();
@@ -380,8 +391,10 @@ impl State {
 
     fn remove_below(&mut self, node: &str, path: &str) {
         let inside = format!("{path}/");
-        let files = &mut self.node(node).files;
+        let facts = self.node(node);
+        let files = &mut facts.files;
         files.retain(|other, _| other != path && !other.starts_with(&inside));
+        facts.archives.remove(path);
     }
 
     fn start(

@@ -19,6 +19,8 @@ const RECEIPT: &str = "receipt.json";
 /// The file of the generated secrets in a deployment's directory.
 pub const SECRETS_FILE: &str = "secrets.json";
 const LOCK: &str = "lock";
+/// Below it are the journals of deployments whose place a namesake has. Its name has no hyphen, so it is no deployment's.
+const SALVAGE: &str = "salvage";
 
 /// What to do where there is no receipt that can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub enum Mode {
     /// Fail.
     Existing,
     /// Begin one with an id that a cloud or a manifest told, and keep a damaged one beside it: for the teardown of what has lost its
-    /// receipt.
+    /// receipt. Where a namesake with another id has its own, that stays as it is, and this one begins elsewhere.
     Salvage {
         /// The deployment's id.
         id: String,
@@ -149,7 +151,12 @@ impl Journal {
         cloud: &str,
         mode: Mode,
     ) -> Result<Self, JournalError> {
-        let directory = directory(state_dir, name, cloud);
+        let mut directory = directory(state_dir, name, cloud);
+        if let Mode::Salvage { id } = &mode
+            && read_receipt(&directory).is_ok_and(|namesake| namesake.id != *id)
+        {
+            directory = state_dir.join(SALVAGE).join(id);
+        }
         let path = directory.join(RECEIPT);
         if mode == Mode::Existing && !path.exists() {
             return Err(JournalError::Missing(path));
@@ -215,7 +222,13 @@ impl Journal {
             }
             _ => {}
         }
-        std::fs::remove_dir_all(&self.directory).map_err(|error| file_error(&self.directory, error))
+        std::fs::remove_dir_all(&self.directory)
+            .map_err(|error| file_error(&self.directory, error))?;
+        if let Some(parent) = self.directory.parent().filter(|it| it.ends_with(SALVAGE)) {
+            // Others may be in it.
+            let _ = std::fs::remove_dir(parent);
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,78 @@
+//! What should be on the nodes of a deployment by its receipt alone: for commands that bring nothing and only look, or take away.
+
+use std::collections::BTreeMap;
+
+use crate::component::{Artifact, Context, artifact_key, base, consumer};
+use crate::error::CommandError;
+use crate::machine::Machine;
+use crate::plan::{self, Common, Desired};
+use crate::receipt::{Receipt, Secrets};
+use crate::signing_key::SigningKey;
+use crate::topology::Topology;
+
+use super::draft::{Ends, end_file};
+
+/// What should be on the nodes, by all that is decided.
+pub fn desired(
+    context: Context<'_>,
+    machines: &BTreeMap<String, Machine>,
+    ends: &Ends,
+) -> Result<Desired, CommandError> {
+    let addresses = |machine: &Machine| {
+        let own = machine.networks.values().chain(&machine.public);
+        own.copied().any(|address| address.is_ipv6())
+    };
+    let context = &Context {
+        ipv6: machines.values().any(addresses),
+        ..context
+    };
+    let mut common = Common::default();
+    for node in context.topology.nodes.values() {
+        common
+            .packages
+            .insert(node.name.clone(), base::packages(node));
+        let mut install = base::install(node, context)?;
+        install.extend(ends.get(&node.name).map(|end| end_file(*end)));
+        common.install.insert(node.name.clone(), install);
+    }
+    if let (Some(node), Some(action)) = (
+        context.topology.pipeline_node(),
+        consumer::pipeline(context),
+    ) {
+        common.prepare = Some((node.name.clone(), action));
+    }
+    Ok(plan::desired(context, machines, &common)?)
+}
+
+/// What the last `up` was to put on the nodes. Which archives and binaries it sent is not known here: what should be in them is
+/// not to be asked of this.
+pub fn of_receipt(
+    receipt: &Receipt,
+    topology: &Topology,
+    secrets: &Secrets,
+    machines: &BTreeMap<String, Machine>,
+) -> Result<Desired, CommandError> {
+    let unknown = Artifact {
+        identity: String::new(),
+        sha256: Some(String::new()),
+        download: None,
+    };
+    let keys = [
+        artifact_key::KAFKA,
+        artifact_key::PRODUCER,
+        artifact_key::CONSUMER,
+        artifact_key::COUCHDB,
+    ];
+    // Only its presence is looked at.
+    let key = SigningKey::apache_couchdb()?;
+    let context = Context {
+        topology,
+        receipt,
+        secrets,
+        choices: &receipt.choices,
+        couchdb_key: &key,
+        artifacts: &keys.map(|key| (key.to_owned(), unknown.clone())).into(),
+        ipv6: false,
+    };
+    desired(context, machines, &Ends::new())
+}
