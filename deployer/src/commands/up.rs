@@ -62,7 +62,7 @@ pub async fn run(
     reporter: &dyn Reporter,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
-    let ended = bring(options, environment, reporter, out).await;
+    let ended = Box::pin(bring(options, environment, reporter, out)).await;
     if ended.is_err() {
         close_what_nobody_knows(options, environment).await?;
     }
