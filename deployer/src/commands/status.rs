@@ -10,7 +10,7 @@ use crate::cli::{Environment, Status};
 use crate::cloud::aws::ttl;
 use crate::component::{self, consumer, producer};
 use crate::error::CommandError;
-use crate::facts::Query;
+use crate::facts::{Facts, Query};
 use crate::machine::Access;
 use crate::plan::{self, Desired};
 use crate::report::Reporter;
@@ -84,9 +84,21 @@ pub async fn look(
     .await;
     let mut heard: BTreeMap<String, Heard> = answers.into_iter().collect();
     let mut drift = BTreeMap::new();
+    let known = addresses_of(&heard);
     for (node, heard) in &mut heard {
         if let Heard::Facts(facts) = heard {
-            drift.insert(node.clone(), plan::drift(desired.actions(node), facts));
+            // From where a member speaks that says nothing is not known, so neither is what the firewall should be.
+            let told = |action: &&Action| match action {
+                Action::WriteFirewall { members, .. } => {
+                    members.keys().all(|member| known.contains_key(member))
+                }
+                _ => true,
+            };
+            let actions = desired.actions(node).filter(told);
+            let actions: Vec<Action> = actions
+                .map(|action| plan::of_all_addresses(action, &known))
+                .collect();
+            drift.insert(node.clone(), plan::drift(&actions, facts));
             // Only services have a state that is shown.
             let services = services(deployment, node);
             facts.units.retain(|unit, _| services.contains(unit));
@@ -129,10 +141,27 @@ fn services(deployment: &Deployment, node: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// What the nodes that answered say of their addresses.
+fn addresses_of(heard: &BTreeMap<String, Heard>) -> BTreeMap<String, Facts> {
+    let known = heard.iter().filter_map(|(node, heard)| match heard {
+        Heard::Facts(facts) => {
+            let addresses = facts.addresses.clone();
+            let facts = Facts {
+                addresses,
+                ..Facts::default()
+            };
+            Some((node.clone(), facts))
+        }
+        Heard::Nothing(_) => None,
+    });
+    known.collect()
+}
+
 /// What status wants to know of a node.
 fn question(deployment: &Deployment, desired: &Desired, node: &str) -> Query {
     let topology = &deployment.topology;
     let mut query = plan::query(&topology.name, desired.actions(node));
+    query.addresses = true;
     // Whether the binaries are those that were sent is not known here, so there is no use in reading them.
     for action in desired.actions(node) {
         if let Action::UploadFile { path, .. } = action {

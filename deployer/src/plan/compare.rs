@@ -252,16 +252,7 @@ fn lane(
             Action::WriteManifest { manifest } => Action::WriteManifest {
                 manifest: complete(desired, manifest, facts, kept),
             },
-            Action::WriteFirewall {
-                table,
-                ports,
-                members,
-            } => Action::WriteFirewall {
-                table: table.clone(),
-                ports: ports.clone(),
-                members: with_secondary(members, all),
-            },
-            other => other.clone(),
+            other => of_all_addresses(other, all),
         };
         let Some(facts) = facts else {
             lane.changes.push(Change::new(node, whole, absent));
@@ -301,6 +292,15 @@ fn lane(
         }
     }
     lane
+}
+
+/// The action as it is with what nodes say of their addresses: a firewall admits members from all of them.
+pub fn of_all_addresses(action: &Action, facts: &BTreeMap<String, Facts>) -> Action {
+    let mut whole = action.clone();
+    if let Action::WriteFirewall { members, .. } = &mut whole {
+        *members = with_secondary(members, facts);
+    }
+    whole
 }
 
 /// The members with the other addresses that each has at the interface where we know one: it may speak from any of them.

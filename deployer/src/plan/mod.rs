@@ -40,7 +40,7 @@ mod teardown;
 mod unit;
 
 pub use check::{Check, check};
-pub use compare::{Situation, compare};
+pub use compare::{Situation, compare, of_all_addresses};
 pub use conflict::Conflict;
 pub use desired::{Common, Desired, DesiredStage, desired, desired_with};
 pub use drift::drift;
