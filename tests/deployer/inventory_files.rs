@@ -129,7 +129,7 @@ fn settings_may_be_texts_numbers_and_true_or_false() {
         .kafka
         .settings
         .values()
-        .map(ToString::to_string)
+        .map(|value| value.0.clone())
         .collect();
     assert_eq!(values, ["1", "0.5", "true", "on", "007", "-1"]);
 }

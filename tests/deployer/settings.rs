@@ -1,6 +1,6 @@
 //! Settings that are passed on to Kafka and CouchDB: what they would refuse is refused before, at its place in the file.
 
-use deployer::inventory::{self, Setting};
+use deployer::inventory;
 use deployer::settings::kafka::{self, Scope};
 use deployer::topology::{Ids, Options, Topology};
 
@@ -28,7 +28,7 @@ fn kafkas_own_verdict_on_each_setting_is_ours() {
             continue;
         }
         for (sample, verdict) in samples.iter().zip(verdicts.chars()) {
-            let ours = definition.read(&Setting::Text((*sample).to_owned()));
+            let ours = definition.check(sample);
             seen += 1;
             if ours.is_ok() != (verdict == '+') {
                 wrong.push(format!(

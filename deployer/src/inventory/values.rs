@@ -98,25 +98,32 @@ impl JsonSchema for TimeSpan {
     }
 }
 
-/// The value of a setting that is passed on, as the file has it: what a number means, only the setting's type tells.
+/// The value of a setting that is passed on as text. In the file it may be a text, a number, or true or false.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Scalar", into = "String")]
+pub struct Setting(pub String);
+
+#[derive(Deserialize)]
 #[serde(untagged)]
-pub enum Setting {
-    /// A text.
+enum Scalar {
     Text(String),
-    /// True or false.
     Boolean(bool),
-    /// A number. How it was written (`1.10`, `1e9`) is no longer known.
     Number(serde_json::Number),
 }
 
-impl fmt::Display for Setting {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => formatter.write_str(text),
-            Self::Boolean(value) => value.fmt(formatter),
-            Self::Number(number) => number.fmt(formatter),
-        }
+impl From<Scalar> for Setting {
+    fn from(scalar: Scalar) -> Self {
+        Self(match scalar {
+            Scalar::Text(text) => text,
+            Scalar::Boolean(value) => value.to_string(),
+            Scalar::Number(number) => number.to_string(),
+        })
+    }
+}
+
+impl From<Setting> for String {
+    fn from(setting: Setting) -> Self {
+        setting.0
     }
 }
 

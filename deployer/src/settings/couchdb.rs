@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Refusal, whole};
-use crate::inventory::{Setting, suggestion};
+use super::Refusal;
+use crate::inventory::suggestion;
 
 /// Settings that the deployer makes itself: section, key (empty: the whole section), and the inventory's key that decides (empty:
 /// none does). The last ones are not rendered: they would overrule one that is.
@@ -74,28 +74,22 @@ fn known() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     })
 }
 
-/// The text that CouchDB is given for a value of the inventory.
+/// Holds a setting of the inventory and its value against what CouchDB takes.
 ///
 /// # Errors
 /// The setting is the deployer's own, its value cannot be written into an ini file, or CouchDB reads it as another type.
-pub fn read(section: &str, key: &str, value: &Setting) -> Result<String, Refusal> {
+pub fn check(section: &str, key: &str, text: &str) -> Result<(), Refusal> {
     let owned = OWNED
         .iter()
         .find(|(own, name, _)| *own == section && (name.is_empty() || *name == key));
     if let Some((_, _, decides)) = owned {
         return Err(Refusal::owned(decides));
     }
-    let text = match value {
-        Setting::Number(number) if number.is_f64() => {
-            fraction(number.as_f64().unwrap_or(f64::NAN))?
-        }
-        _ => value.to_string(),
-    };
-    check_line(&text)?;
+    check_line(text)?;
     let kind = known().find(|(own, name, _)| *own == section && *name == key);
     let good = match kind.map(|(_, _, kind)| kind) {
-        Some("boolean") => matches!(text.as_str(), "true" | "false"),
-        Some("integer") => whole(value).is_some_and(|text| text.parse::<i64>().is_ok()),
+        Some("boolean") => matches!(text, "true" | "false"),
+        Some("integer") => text.parse::<i64>().is_ok(),
         _ => true,
     };
     if !good {
@@ -105,26 +99,14 @@ pub fn read(section: &str, key: &str, value: &Setting) -> Result<String, Refusal
         };
         return Err(Refusal::new(format!("must be {kind}, is `{text}`")));
     }
-    if (section, key) == ("log", "level") && !LEVELS.contains(&text.as_str()) {
+    if (section, key) == ("log", "level") && !LEVELS.contains(&text) {
         let refusal = Refusal::new(format!("must be one of {}, is `{text}`", LEVELS.join(", ")));
-        return match suggestion(&text, &LEVELS) {
+        return match suggestion(text, &LEVELS) {
             Some(hint) => Err(refusal.hint(hint)),
             None => Err(refusal),
         };
     }
-    Ok(text)
-}
-
-/// A number as Erlang reads it. A whole one was written as `1e9` or `2.0`, and CouchDB has no such whole numbers.
-fn fraction(number: f64) -> Result<String, Refusal> {
-    let ambiguous = number.fract() == 0.0;
-    if ambiguous {
-        return Err(Refusal::new(format!(
-            "whether {number} is a whole number for CouchDB is not known"
-        ))
-        .hint(format!("write {number}, or put it in quotes")));
-    }
-    Ok(number.to_string())
+    Ok(())
 }
 
 /// CouchDB's ini files know no quotes and no escapes.

@@ -1,7 +1,7 @@
 //! Kafka's settings of brokers and topics: their names, types and values, by Kafka's own definitions.
 
-use super::{Refusal, whole};
-use crate::inventory::{Setting, suggestion};
+use super::Refusal;
+use crate::inventory::suggestion;
 
 /// Brokers' settings that the deployer makes itself, with the inventory's key that decides each (empty: none does). The last
 /// ones are not rendered: they are other names for such a setting, or would overrule it.
@@ -101,23 +101,23 @@ pub fn definition(scope: Scope, name: &str) -> Option<Definition> {
     definitions(scope).find(|definition| definition.name == name)
 }
 
-/// The text that Kafka is given for a value of the inventory.
+/// Holds a setting of the inventory and its value against what Kafka takes.
 ///
 /// # Errors
 /// The setting is the deployer's own or unknown to Kafka, or it takes no such value.
-pub fn read(scope: Scope, name: &str, value: &Setting) -> Result<String, Refusal> {
+pub fn check(scope: Scope, name: &str, value: &str) -> Result<(), Refusal> {
     let owned = OWNED.iter().find(|(own, _)| *own == name);
     if let (Scope::Broker, Some((_, decides))) = (scope, owned) {
         return Err(Refusal::owned(decides));
     }
     if let Some(definition) = definition(scope, name) {
-        return definition.read(value);
+        return definition.check(value);
     }
     let more = MORE_NAMES
         .iter()
         .any(|more| *more == name || more.ends_with('.') && name.starts_with(more));
     if scope == Scope::Broker && more {
-        return Ok(value.to_string());
+        return Ok(());
     }
     let (whose, other, elsewhere) = match scope {
         Scope::Broker => (
@@ -151,39 +151,11 @@ fn definition_elsewhere(scope: Scope, other: Scope, name: &str) -> bool {
 }
 
 impl Definition {
-    /// The text that Kafka is given for a value.
+    /// Holds a value against type and allowed values, as Kafka's own parser does.
     ///
     /// # Errors
     /// Kafka would refuse the value.
-    pub fn read(&self, value: &Setting) -> Result<String, Refusal> {
-        let text = self.text(value)?;
-        self.check(&text)?;
-        Ok(text)
-    }
-
-    /// A value as a text of the setting's type. A number in place of a text is ambiguous where it has a fraction or an
-    /// exponent: `1.10` is not the version `1.1`.
-    fn text(&self, value: &Setting) -> Result<String, Refusal> {
-        let Setting::Number(number) = value else {
-            return Ok(value.to_string());
-        };
-        match self.kind {
-            "int" | "short" | "long" => {
-                whole(value).ok_or_else(|| Refusal::new(self.must_be(&number.to_string())))
-            }
-            "double" => Ok(number
-                .as_f64()
-                .map_or_else(|| number.to_string(), |number| number.to_string())),
-            _ if number.is_f64() => Err(Refusal::new(format!(
-                "is a text for Kafka, and of the number {number} it is not known how it was written"
-            ))
-            .hint("put it in quotes")),
-            _ => Ok(number.to_string()),
-        }
-    }
-
-    /// Holds a text against type and allowed values, as Kafka's own parser does.
-    fn check(&self, text: &str) -> Result<(), Refusal> {
+    pub fn check(&self, text: &str) -> Result<(), Refusal> {
         let text = text.trim();
         let good = match self.kind {
             "boolean" => text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false"),

@@ -1,8 +1,6 @@
 //! The settings that Kafka and CouchDB know, from tables made from their releases (`data/`), and those that are the deployer's
 //! own. The inventory is held against them, and what components render is held against them by tests.
 
-use crate::inventory::Setting;
-
 pub mod couchdb;
 pub mod kafka;
 
@@ -38,20 +36,5 @@ impl Refusal {
         } else {
             refusal.hint(format!("use `{decides}`"))
         }
-    }
-}
-
-/// The text of a whole number, `None` where a value is none: `1e9` is one, exactly.
-fn whole(setting: &Setting) -> Option<String> {
-    /// Above this not each whole number is one of YAML's floating-point numbers.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    match setting {
-        Setting::Text(text) => Some(text.clone()),
-        Setting::Boolean(_) => None,
-        Setting::Number(number) if number.is_f64() => {
-            let value = number.as_f64()?;
-            (value.fract() == 0.0 && value.abs() <= EXACT).then(|| format!("{value:.0}"))
-        }
-        Setting::Number(number) => Some(number.to_string()),
     }
 }

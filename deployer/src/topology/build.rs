@@ -11,8 +11,6 @@ use super::{
 use crate::inventory::{
     self, CloudName, Inventory, Problems, Role, Setting, check_deployment_name,
 };
-use crate::settings as known;
-use crate::settings::kafka::{self as known_kafka, Scope};
 
 /// What the command line overrides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -157,7 +155,7 @@ fn kafka(kafka: &inventory::Kafka) -> Kafka {
         replication: kafka.replication,
         min_insync_replicas: kafka.min_insync_replicas,
         mirror: kafka.mirror.clone(),
-        settings: texts(Scope::Broker, &kafka.settings),
+        settings: texts(&kafka.settings),
     }
 }
 
@@ -171,13 +169,7 @@ fn couchdb(couchdb: &inventory::Couchdb) -> Couchdb {
         settings: couchdb
             .settings
             .iter()
-            .map(|(section, keys)| {
-                let text = |(key, value): (&String, &Setting)| {
-                    let text = known::couchdb::read(section, key, value);
-                    (key.clone(), text.unwrap_or_else(|_| value.to_string()))
-                };
-                (section.clone(), keys.iter().map(text).collect())
-            })
+            .map(|(section, settings)| (section.clone(), texts(settings)))
             .collect(),
     }
 }
@@ -191,14 +183,10 @@ fn local(local: &inventory::LocalCloud) -> Local {
     }
 }
 
-/// Settings as the texts that Kafka is given. Those that are refused are reported by [`settings::check`].
-pub(super) fn texts(
-    scope: Scope,
-    settings: &BTreeMap<String, Setting>,
-) -> BTreeMap<String, String> {
-    let text = |(name, value): (&String, &Setting)| {
-        let text = known_kafka::read(scope, name, value);
-        (name.clone(), text.unwrap_or_else(|_| value.to_string()))
-    };
-    settings.iter().map(text).collect()
+/// Settings as the texts that are written into configuration files.
+pub(super) fn texts(settings: &BTreeMap<String, Setting>) -> BTreeMap<String, String> {
+    settings
+        .iter()
+        .map(|(name, value)| (name.clone(), value.0.clone()))
+        .collect()
 }

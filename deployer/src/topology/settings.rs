@@ -69,8 +69,8 @@ fn check_span(
 
 fn check_kafka(inventory: &Inventory, findings: &mut Findings<'_>) {
     for (name, value) in &inventory.kafka.settings {
-        let read = kafka::read(Scope::Broker, name, value);
-        refuse(format!("kafka.settings.{name}"), read, findings);
+        let checked = kafka::check(Scope::Broker, name, &value.0);
+        refuse(format!("kafka.settings.{name}"), checked, findings);
     }
 }
 
@@ -89,18 +89,22 @@ fn check_topics(inventory: &Inventory, findings: &mut Findings<'_>) {
                 findings.add(key, "is set by the deployer itself", hint);
                 continue;
             }
-            let read = kafka::read(Scope::Topic, name, value);
+            let checked = kafka::check(Scope::Topic, name, &value.0);
             let copies = inventory.kafka.replication;
             if name == "min.insync.replicas"
-                && let Ok(text) = &read
-                && text.trim().parse().is_ok_and(|least: u32| least > copies)
+                && value
+                    .0
+                    .trim()
+                    .parse()
+                    .is_ok_and(|least: u32| least > copies)
             {
                 let message = format!(
-                    "{text} copies in sync of only {copies}: nothing could ever be written"
+                    "{} copies in sync of only {copies}: nothing could ever be written",
+                    value.0
                 );
                 findings.add(&key, message, format!("set it to {copies} at most"));
             }
-            refuse(key, read, findings);
+            refuse(key, checked, findings);
         }
     }
 }
@@ -143,15 +147,19 @@ fn check_couchdb(inventory: &Inventory, findings: &mut Findings<'_>) {
     }
     for (section, keys) in &couchdb.settings {
         for (name, value) in keys {
-            let read = settings::couchdb::read(section, name, value);
-            refuse(format!("couchdb.settings.{section}.{name}"), read, findings);
+            let checked = settings::couchdb::check(section, name, &value.0);
+            refuse(
+                format!("couchdb.settings.{section}.{name}"),
+                checked,
+                findings,
+            );
         }
     }
 }
 
-fn refuse(key: String, read: Result<String, Refusal>, findings: &mut Findings<'_>) {
-    match read {
-        Ok(_) => {}
+fn refuse(key: String, checked: Result<(), Refusal>, findings: &mut Findings<'_>) {
+    match checked {
+        Ok(()) => {}
         Err(Refusal {
             message,
             hint: Some(hint),

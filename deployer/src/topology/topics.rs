@@ -7,7 +7,7 @@ use super::findings::Findings;
 use super::members::Member;
 use super::{CANARY_TOPIC, Ids, Topic};
 use crate::inventory::{ExtraTopic, Inventory, Role, check_topic_name, fill_topic_pattern};
-use crate::settings::kafka::{RETENTION, Scope};
+use crate::settings::kafka::RETENTION;
 
 /// What the consumer appends to the name of a database for what it can never store.
 const DEAD_LETTERS: &str = "-dead-letters";
@@ -89,8 +89,8 @@ pub(super) fn topics(
 
 fn topic(inventory: &Inventory, name: String, own: &ExtraTopic) -> Topic {
     let all = &inventory.topics;
-    let mut config = texts(Scope::Topic, &all.settings);
-    config.extend(texts(Scope::Topic, &own.settings));
+    let mut config = texts(&all.settings);
+    config.extend(texts(&own.settings));
     let retention = own.retention.unwrap_or(all.retention);
     config.insert(RETENTION.to_owned(), retention.milliseconds().to_string());
     Topic {
