@@ -1,6 +1,8 @@
 //! The pipeline's own report: what `consumer inspect` prints, see the agents' contract. Plain data; what an older or newer
 //! consumer leaves out or adds does no harm.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 /// The report.
@@ -25,6 +27,8 @@ pub struct Kafka {
     pub brokers: Vec<Broker>,
     /// The topics.
     pub topics: Vec<Topic>,
+    /// Topics that are none of the pipeline's, Kafka's own ones too; of these only the partitions are known.
+    pub other_topics: Vec<Topic>,
 }
 
 /// A broker in the metadata.
@@ -53,6 +57,8 @@ pub struct Topic {
     pub lag: Option<i64>,
     /// Events that Kafka has deleted before the consumer took them, and it has not written that down; `None`: not known.
     pub deleted: Option<i64>,
+    /// The settings it has of its own; `None`: not known.
+    pub config: Option<BTreeMap<String, String>>,
 }
 
 /// A partition of a topic.
@@ -121,7 +127,142 @@ impl Inspect {
     }
 }
 
+impl Kafka {
+    /// A topic of the pipeline that exists.
+    pub fn topic(&self, name: &str) -> Option<&Topic> {
+        let mut topics = self.topics.iter();
+        topics.find(|topic| topic.name == name && !topic.partitions.is_empty())
+    }
+
+    /// The partitions of all topics, each with its topic's name.
+    pub fn partitions(&self) -> impl Iterator<Item = (&str, &Partition)> {
+        let topics = self.topics.iter().chain(&self.other_topics);
+        topics.flat_map(|topic| {
+            let partitions = topic.partitions.iter();
+            partitions.map(|partition| (topic.name.as_str(), partition))
+        })
+    }
+
+    /// What a broker holds.
+    pub fn held_by(&self, broker: i32) -> Held {
+        let mut held = Held::default();
+        let alive = |id: &i32| self.brokers.iter().any(|broker| broker.id == *id);
+        for (topic, partition) in self.partitions() {
+            held.leads += usize::from(partition.leader == broker);
+            if partition.replicas.contains(&broker) {
+                held.copies += 1;
+                held.topics.insert(topic.to_owned());
+                let mut others = partition.isr.iter().filter(|id| **id != broker);
+                held.last_copies += usize::from(!others.any(alive));
+            }
+        }
+        held
+    }
+
+    /// Brokers that should have copies and are neither there nor `wanted`: the copies will not come back by themselves.
+    pub fn gone(&self, wanted: &BTreeSet<i32>) -> BTreeMap<i32, Held> {
+        let ids: BTreeSet<i32> = self
+            .partitions()
+            .flat_map(|(_, partition)| partition.replicas.iter().copied())
+            .filter(|id| !wanted.contains(id))
+            .filter(|id| !self.brokers.iter().any(|broker| broker.id == *id))
+            .collect();
+        ids.into_iter().map(|id| (id, self.held_by(id))).collect()
+    }
+}
+
+/// What a broker holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Partitions that it leads.
+    pub leads: usize,
+    /// Partitions of which it should have a copy.
+    pub copies: usize,
+    /// Those of them that no other broker has whole.
+    pub last_copies: usize,
+    /// Their topics.
+    pub topics: BTreeSet<String>,
+}
+
+impl Held {
+    /// That a broker which is neither there nor wanted should have these copies, and what to do. `node`: where it was.
+    pub fn gone_in_words(&self, broker: i32, node: Option<&str>) -> String {
+        let lost = match self.last_copies {
+            0 => String::new(),
+            last => format!(", {last} of which had no other"),
+        };
+        let (place, cure) = match node {
+            Some(node) => (
+                format!(" ({node})"),
+                format!(
+                    "put {node} back into the inventory: its broker gets its old number and copies them again"
+                ),
+            ),
+            None => (
+                String::new(),
+                "Kafka's own tools can give them another place".to_owned(),
+            ),
+        };
+        format!(
+            "broker {broker}{place} is gone with copies of {} partitions ({}){lost}; {cure}",
+            self.copies,
+            self.topics_in_words()
+        )
+    }
+
+    /// Some of the topics, in words.
+    pub fn topics_in_words(&self) -> String {
+        let mut names: Vec<&str> = self.topics.iter().take(3).map(String::as_str).collect();
+        if self.topics.len() > names.len() {
+            names.push("…");
+        }
+        names.join(", ")
+    }
+}
+
 impl Topic {
+    /// How the settings the topic has of its own differ from all that it should have, a line for each.
+    pub fn settings_differ(&self, wanted: &BTreeMap<String, String>) -> Vec<String> {
+        const DEFAULT: &str = "the brokers' default";
+        let Some(there) = &self.config else {
+            return vec![format!("topic {}: its settings are not known", self.name)];
+        };
+        let keys: BTreeSet<&String> = there.keys().chain(wanted.keys()).collect();
+        let word = |value: Option<&String>| value.map_or(DEFAULT.into(), Clone::clone);
+        keys.into_iter()
+            .filter_map(|key| {
+                let (there, wanted) = (there.get(key), wanted.get(key));
+                let same = match (there, wanted) {
+                    (Some(there), Some(wanted)) => same_value(there, wanted),
+                    _ => false,
+                };
+                let (name, there, wanted) = (&self.name, word(there), word(wanted));
+                (!same).then(|| format!("topic {name}: {key} {there} → {wanted}"))
+            })
+            .collect()
+    }
+
+    /// How many copies its partitions have where that is another number, in words.
+    pub fn copies_differ(&self, wanted: u32) -> Option<String> {
+        let counts: BTreeSet<usize> = self
+            .partitions
+            .iter()
+            .map(|partition| partition.replicas.len())
+            .filter(|count| u32::try_from(*count) != Ok(wanted))
+            .collect();
+        let counts: Vec<String> = counts.iter().map(ToString::to_string).collect();
+        (!counts.is_empty()).then(|| {
+            format!(
+                "topic {}: {} of each partition, not {wanted}",
+                self.name,
+                match counts.as_slice() {
+                    [one] if one == "1" => "1 copy".to_owned(),
+                    all => format!("{} copies", all.join(" or ")),
+                }
+            )
+        })
+    }
+
     /// Whether every partition has a leader and its full set of in-sync replicas.
     pub fn in_sync(&self) -> bool {
         self.partitions.iter().all(|partition| {
@@ -130,11 +271,36 @@ impl Topic {
     }
 }
 
+/// Whether Kafka takes two texts for the same value: it writes numbers, yes and no, and lists in its own way.
+fn same_value(there: &str, wanted: &str) -> bool {
+    let items = |text: &str| -> Vec<String> {
+        let items = text.split(',').map(str::trim);
+        items.map(str::to_owned).collect()
+    };
+    let (there, wanted) = (items(there), items(wanted));
+    there.len() == wanted.len()
+        && there
+            .iter()
+            .zip(&wanted)
+            .all(|(there, wanted)| same_item(there, wanted))
+}
+
+fn same_item(there: &str, wanted: &str) -> bool {
+    if let (Ok(there), Ok(wanted)) = (there.parse::<i128>(), wanted.parse::<i128>()) {
+        return there == wanted;
+    }
+    let number = |text: &str| text.parse::<f64>().ok().map(f64::to_bits);
+    let is_bool = |text: &str| matches!(text.to_ascii_lowercase().as_str(), "true" | "false");
+    there == wanted
+        || number(there).is_some_and(|there| Some(there) == number(wanted))
+        || (is_bool(there) && there.eq_ignore_ascii_case(wanted))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::Inspect;
+    use super::{Inspect, Topic, same_value};
 
     fn report(isr: &[i32]) -> Inspect {
         let report = json!({
@@ -154,5 +320,83 @@ mod tests {
         assert!(!report(&[1]).in_sync(2), "a replica lags");
         assert!(!report(&[1, 2]).in_sync(3), "a broker is missing");
         assert!(!Inspect::default().in_sync(0), "nobody answers");
+    }
+
+    #[test]
+    fn values_are_the_same_where_kafka_takes_them_for_the_same() {
+        for (there, wanted) in [
+            ("604800000", "604800000"),
+            ("604800000", "0604800000"),
+            ("0.5", "0.50"),
+            ("true", "TRUE"),
+            ("compact,delete", "compact, delete"),
+            ("", ""),
+        ] {
+            assert!(same_value(there, wanted), "{there} {wanted}");
+        }
+        for (there, wanted) in [
+            ("604800000", "604800001"),
+            ("9007199254740993", "9007199254740992"),
+            ("0.5", "0.51"),
+            ("true", "false"),
+            ("delete", "Delete"),
+            ("compact", "compact,delete"),
+        ] {
+            assert!(!same_value(there, wanted), "{there} {wanted}");
+        }
+    }
+
+    #[test]
+    fn says_how_settings_and_copies_differ() {
+        let mut topic: Topic = serde_json::from_value(json!({"name": "t", "config": {
+            "retention.ms": "604800000", "max.message.bytes": "65536", "cleanup.policy": "delete"},
+            "partitions": [{"replicas": [1]}, {"replicas": [2, 1]}, {"replicas": [1, 2, 3]}]}))
+        .expect("a topic");
+        let wanted = [
+            ("retention.ms", "3600000"),
+            ("cleanup.policy", "delete"),
+            ("flush.ms", "5"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+        assert_eq!(
+            topic.settings_differ(&wanted),
+            [
+                "topic t: flush.ms the brokers' default → 5",
+                "topic t: max.message.bytes 65536 → the brokers' default",
+                "topic t: retention.ms 604800000 → 3600000"
+            ]
+        );
+        topic.config = None;
+        assert_eq!(
+            topic.settings_differ(&wanted),
+            ["topic t: its settings are not known"]
+        );
+        assert_eq!(
+            topic.copies_differ(2).as_deref(),
+            Some("topic t: 1 or 3 copies of each partition, not 2")
+        );
+        topic.partitions.truncate(2);
+        topic.partitions.remove(0);
+        assert_eq!(topic.copies_differ(2), None);
+    }
+
+    #[test]
+    fn says_what_a_broker_holds_and_which_are_gone() {
+        let report = json!({"kafka": {"reachable": true, "brokers": [{"id": 1}, {"id": 3}],
+            "topics": [{"name": "t", "partitions": [
+                {"id": 0, "leader": 1, "replicas": [1, 2], "isr": [1]},
+                {"id": 1, "leader": -1, "replicas": [2], "isr": [2]},
+                {"id": 2, "leader": 3, "replicas": [3, 1], "isr": [3, 1]}]}],
+            "other_topics": [{"name": "__consumer_offsets", "partitions": [
+                {"id": 0, "leader": 3, "replicas": [3], "isr": [3]}]}]}});
+        let kafka = Inspect::read(&report).expect("a report").kafka;
+        let held = kafka.held_by(3);
+        assert_eq!((held.leads, held.copies, held.last_copies), (2, 2, 1));
+        assert_eq!(held.topics_in_words(), "__consumer_offsets, t");
+        let gone = kafka.gone(&[1].into());
+        assert_eq!(gone.keys().collect::<Vec<_>>(), [&2]);
+        assert_eq!((gone[&2].copies, gone[&2].last_copies), (2, 1));
+        assert!(kafka.gone(&[1, 2].into()).is_empty(), "it is only away");
     }
 }

@@ -1,6 +1,6 @@
 //! The receipt: what we own and cannot ask for. Plain versioned data; its file is `run/journal.rs`'s business.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,9 @@ pub struct Receipt {
     pub client_numbers: BTreeMap<String, u32>,
     /// Topic → a random word made with the topic, part of the ids of foreign events' documents.
     pub epochs: BTreeMap<String, String>,
+    /// Topics with an epoch that `--prune` let go: nobody reads them any more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub pruned_topics: BTreeSet<String>,
     /// Choices made once: what `auto` became.
     pub choices: Choices,
     /// What a cloud keeps for itself, such as the local network's number.
@@ -57,10 +60,21 @@ impl Receipt {
             broker_ids: BTreeMap::new(),
             client_numbers: BTreeMap::new(),
             epochs: BTreeMap::new(),
+            pruned_topics: BTreeSet::new(),
             choices: Choices::default(),
             cloud_notes: BTreeMap::new(),
             unproven: false,
         }
+    }
+}
+
+impl Receipt {
+    /// The topics that are read: all that were ever made, without those that were let go.
+    pub fn read_topics(&self) -> BTreeSet<String> {
+        let made = self.epochs.keys();
+        made.filter(|topic| !self.pruned_topics.contains(*topic))
+            .cloned()
+            .collect()
     }
 }
 

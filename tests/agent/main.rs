@@ -31,3 +31,4 @@ mod setup;
 #[path = "../shared/skip.rs"]
 mod skip;
 mod store;
+mod topics;

@@ -408,6 +408,7 @@ async fn a_failure_says_what_and_why() {
         },
         request: Content::secret("ready\n"),
         topics: BTreeMap::new(),
+        settings: BTreeMap::new(),
         databases: BTreeSet::new(),
     };
     let lines = Mutex::new(Vec::new());

@@ -116,6 +116,12 @@ fn facts_of<'a>(heard: &'a mut BTreeMap<String, Heard>, node: &str) -> &'a mut F
     }
 }
 
+/// Changes what Kafka says.
+fn kafka(heard: &mut BTreeMap<String, Heard>, change: impl FnOnce(&mut serde_json::Value)) {
+    let pipeline = facts_of(heard, "vm2").pipeline.as_mut().expect("pipeline");
+    change(&mut pipeline["kafka"]);
+}
+
 #[test]
 fn all_is_well() {
     let report = report(|_| ());
@@ -134,7 +140,7 @@ type Trouble = fn(&mut BTreeMap<String, Heard>);
 
 #[test]
 fn each_trouble_has_its_words() {
-    let cases: [(&str, Trouble, &str); 16] = [
+    let cases: [(&str, Trouble, &str); 21] = [
         (
             "dead node",
             |heard| {
@@ -225,6 +231,51 @@ fn each_trouble_has_its_words() {
                 figures(facts_of(heard, "vm2"), 9442, CONSUMER, ill);
             },
             "vm2: consumer: utilizations1: HTTP 404 not_found",
+        ),
+        (
+            "another broker in the place of one of ours",
+            |heard| kafka(heard, |kafka| kafka["brokers"][1]["id"] = json!(3)),
+            "kafka: 1 of 2 brokers are alive",
+        ),
+        (
+            "settings altered by hand",
+            |heard| {
+                kafka(heard, |kafka| {
+                    kafka["topics"][1]["config"] = json!({"retention.ms": "1000"});
+                });
+            },
+            "topic utilizations1: retention.ms 1000 → 604800000; `deployer up` sets it",
+        ),
+        (
+            "copies altered by hand",
+            |heard| {
+                kafka(heard, |kafka| {
+                    let partition = &mut kafka["topics"][1]["partitions"][0];
+                    partition["replicas"] = json!([1]);
+                    partition["isr"] = json!([1]);
+                });
+            },
+            "topic utilizations1: 1 copy of each partition, not 2",
+        ),
+        (
+            "copies on a broker that is gone",
+            |heard| {
+                kafka(heard, |kafka| {
+                    kafka["other_topics"] = json!([{"name": "orders", "partitions":
+                        [{"id": 0, "leader": 2, "replicas": [2, 7], "isr": [2]}]}]);
+                });
+            },
+            "broker 7 is gone with copies of 1 partitions (orders); Kafka's own tools can give them another place",
+        ),
+        (
+            "a database that was emptied by hand",
+            |heard| {
+                let pipeline = facts_of(heard, "vm2").pipeline.as_mut().expect("pipeline");
+                pipeline["couchdb"]["databases"][1]["documents"] = json!(0);
+                pipeline["couchdb"]["databases"][1]["newest"] = json!(null);
+            },
+            "topic utilizations1: 12 of 12 events were read and are no documents of utilizations1: \
+             were they deleted? `deployer import` brings back what was exported",
         ),
         (
             "nobody answers for the pipeline",
@@ -383,4 +434,82 @@ fn agents_tell_their_figures_or_why_there_are_none() {
         facts_of(heard, "vm2").figures.clear();
     });
     assert!(!stopped.text().contains("no figures"));
+}
+
+#[test]
+fn what_is_no_problem_is_noted() {
+    let report = report(|heard| {
+        kafka(heard, |kafka| {
+            let brokers = kafka["brokers"].as_array_mut().expect("brokers");
+            brokers.push(json!({"id": 3, "host": "vm4", "port": 9092}));
+        });
+        // A client and a broker that were left alone, and an old consumer that says nothing of settings.
+        let mut left = Facts::default();
+        unit(&mut left, "utilization-producer.service", "active");
+        unit(&mut left, "utilization-kafka.service", "active");
+        heard.insert("vm9".into(), Heard::Facts(Box::new(left)));
+        let pipeline = facts_of(heard, "vm2").pipeline.as_mut().expect("pipeline");
+        let half = &mut pipeline["couchdb"]["databases"][1];
+        half["documents"] = json!(5);
+        half["newest"] = json!("2026-11-21T09:00:00.000Z");
+    });
+    assert!(report.healthy, "{:?}", report.problems);
+    assert_eq!(
+        report.notes,
+        [
+            "vm9: no longer in the inventory, and its producer still sends; that is read until `deployer up --prune`",
+            "vm9: no longer in the inventory, and its broker still serves",
+            "topic utilizations1: 7 of 12 events were read and are no documents of utilizations1: \
+             documents were deleted, or events are there twice"
+        ]
+    );
+    let text = report.text();
+    let brokers = "brokers    2 of 2 alive, and 3 that the inventory does not name";
+    assert!(text.contains(brokers), "{text}");
+    // A new broker of ours that holds nothing.
+    let report = self::report(|heard| {
+        kafka(heard, |kafka| {
+            for topic in kafka["topics"].as_array_mut().expect("topics") {
+                topic["partitions"][0]["replicas"] = json!([1, 1]);
+                topic["partitions"][0]["isr"] = json!([1, 1]);
+            }
+        });
+    });
+    let note = "vm3: its broker has no partitions: topics that are there stay where they are, and only new ones use it";
+    assert_eq!(report.notes, [note]);
+}
+
+#[test]
+fn a_topic_that_left_the_inventory_is_shown_until_it_is_pruned() {
+    let inventory = inventory::parse(inventory::DEFAULT.as_bytes(), "default").expect("inventory");
+    let ids = Ids {
+        topics: ["utilizations1", "orders", "Utilizations2"]
+            .map(str::to_owned)
+            .into(),
+        ..Ids::default()
+    };
+    let (topology, ids) = Topology::new(&inventory, &Options::default(), &ids).expect("a topology");
+    assert_eq!(ids.topics.len(), 3);
+    // A database that a new topic has taken over is not written to by an old one.
+    let former: Vec<(&str, &str)> = topology
+        .former
+        .topics
+        .iter()
+        .map(|(topic, database)| (topic.as_str(), database.as_str()))
+        .collect();
+    assert_eq!(former, [("orders", "orders")]);
+    let mut heard: BTreeMap<String, Heard> = facts()
+        .into_iter()
+        .map(|(node, facts)| (node, Heard::Facts(Box::new(facts))))
+        .collect();
+    kafka(&mut heard, |kafka| {
+        let mut orders = kafka["topics"][1].clone();
+        orders["name"] = json!("orders");
+        kafka["topics"].as_array_mut().expect("topics").push(orders);
+    });
+    let now = "2026-11-21T10:00:07Z".parse().expect("timestamp");
+    let report = Report::new(&topology, "0a1b2c3d4e5f", &heard, &BTreeMap::new(), now);
+    assert!(report.healthy, "{:?}", report.problems);
+    assert!(report.topics["orders"].former);
+    assert!(report.text().contains("(orders) "), "{}", report.text());
 }

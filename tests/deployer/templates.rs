@@ -10,8 +10,8 @@ use deployer::settings::couchdb;
 use deployer::signing_key::SigningKey;
 use deployer::step::{Action, Content, loaded_record};
 use deployer::topology::{
-    AwsCloud, CANARY_TOPIC, CloudName, Consumer, Couchdb, Distribution, Ids, Kafka, Local, Node,
-    Options, Producer, Role, Topic, Topology, Zookeeper,
+    AwsCloud, CANARY_TOPIC, CloudName, Consumer, Couchdb, Distribution, Former, Ids, Kafka, Local,
+    Node, Options, Producer, Role, Topic, Topology, Zookeeper,
 };
 
 /// The utilization pipeline: two clients, one node with ZooKeeper, a broker and the consumer, one with the other broker
@@ -32,6 +32,7 @@ impl World {
             topology: Topology {
                 name: "utilization".into(),
                 cloud: CloudName::Local,
+                former: Former::default(),
                 aws: AwsCloud::default(),
                 chameleon: deployer::topology::ChameleonCloud::default(),
                 nodes: [
@@ -98,6 +99,7 @@ impl World {
                 epochs: topics
                     .map(|name| (name.to_owned(), "1a2b3c4d".to_owned()))
                     .into(),
+                pruned_topics: BTreeSet::new(),
                 choices: Choices::default(),
                 cloud_notes: BTreeMap::new(),
                 unproven: false,
@@ -768,6 +770,7 @@ fn golden_request_that_prepares_the_pipeline() {
         request,
         topics,
         databases,
+        ..
     }) = consumer::pipeline(&world.context())
     else {
         panic!("no request");

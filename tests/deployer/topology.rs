@@ -111,6 +111,7 @@ fn ids_are_given_in_natural_order_and_kept() {
     let given = Ids {
         broker_ids: map(&[("b", 7)]),
         client_numbers: map(&[("a-2", 1), ("gone", 3)]),
+        ..Ids::default()
     };
     let (topology, ids) = topology(&text(3), &Options::default(), &given).expect("good");
     assert_eq!(ids.broker_ids, map(&[("b", 7)]));

@@ -18,6 +18,7 @@ mod documents;
 mod existing;
 mod internet;
 mod interrupted;
+mod kafka;
 mod local;
 mod pipeline;
 mod receipts;

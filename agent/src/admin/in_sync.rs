@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::AdminError;
-use super::metadata::{Client, Cluster, client, fetch_async};
+use super::metadata::{Client, Cluster, Expected, client, fetch_async};
 use crate::config::ConsumerConfig;
 
 /// How often Kafka is asked.
@@ -39,8 +39,9 @@ pub async fn wait(
     timeout: Duration,
 ) -> Result<InSync, AdminError> {
     let client = client(config)?;
+    let expected = Expected::new(config, brokers);
     let (cluster, missing) = wait_for(&client, Instant::now() + timeout, |cluster| {
-        cluster.missing(brokers, |_| true)
+        cluster.missing(&expected, |_| true)
     })
     .await;
     Ok(InSync {

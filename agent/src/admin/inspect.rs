@@ -14,7 +14,9 @@ use super::dead_letters::count_put_away;
 use super::metadata::{self, Broker, Client, Partition, fetch_async};
 use super::newest::{newest_of, timestamp};
 use super::offsets::Offsets;
+use super::settings::{self, Settings};
 use crate::config::{ConsumerConfig, Topic};
+use crate::kafka::Connection;
 use crate::store::Trouble;
 use crate::store::couchdb::{Answer, Couchdb, path_of};
 
@@ -31,6 +33,8 @@ struct KafkaView {
     error: Option<String>,
     brokers: Vec<Broker>,
     topics: Vec<TopicView>,
+    /// Topics that the configuration does not name, Kafka's own ones too.
+    other_topics: Vec<metadata::Topic>,
 }
 
 #[derive(Debug, Serialize)]
@@ -41,6 +45,8 @@ struct TopicView {
     lag: Option<i64>,
     /// Events that Kafka has deleted and the group had not read, where the consumer did not write that down.
     deleted: Option<i64>,
+    /// The settings it has of its own.
+    config: Option<Settings>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -75,6 +81,7 @@ struct DatabaseView {
 pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspection, AdminError> {
     let deadline = Instant::now() + timeout;
     let client = metadata::client(config)?;
+    let connection = Connection::of_consumer(config)?;
     let couchdb = async {
         match Couchdb::open(config) {
             Ok(server) => inspect_couchdb(&server, config, deadline).await,
@@ -84,7 +91,13 @@ pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspe
             },
         }
     };
-    let (kafka, couchdb) = join(inspect_kafka(&client, &config.topics, deadline), couchdb).await;
+    let settings = settings::ask(&connection, &config.topics, deadline);
+    let kafka = inspect_kafka(&client, &config.topics, deadline);
+    let (mut kafka, settings, couchdb) = join3(kafka, settings, couchdb).await;
+    let mut settings = settings?;
+    for topic in &mut kafka.topics {
+        topic.config = settings.remove(&topic.name);
+    }
     // Dropping the client takes a while and frees nothing that the end of the process does not.
     std::mem::forget(client);
     Ok(Inspection { kafka, couchdb })
@@ -115,12 +128,20 @@ async fn inspect_kafka(client: &Client, topics: &[Topic], deadline: Instant) -> 
             messages: offsets.messages(present),
             lag: offsets.lag(present),
             deleted: offsets.deleted(present),
+            config: None,
         })
     };
+    let is_ours = |name: &str| topics.iter().any(|topic| topic.name == name);
     KafkaView {
         reachable: true,
         error: None,
         topics: topics.iter().filter_map(view).collect(),
+        other_topics: cluster
+            .topics
+            .iter()
+            .filter(|topic| !is_ours(&topic.name))
+            .cloned()
+            .collect(),
         brokers: cluster.brokers,
     }
 }

@@ -1,5 +1,6 @@
 //! What Kafka says about its brokers and topics.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,18 @@ impl Partition {
     pub fn is_whole(&self) -> bool {
         self.leader >= 0 && !self.replicas.is_empty() && self.isr.len() == self.replicas.len()
     }
+
+    /// Returns whether some replicas are on brokers that are gone, and the others are as good as they can be without them:
+    /// in sync, or behind one that is gone, whom they never catch up with.
+    fn is_whole_on(&self, brokers: &[i32]) -> bool {
+        let (here, gone): (Vec<i32>, Vec<i32>) = self
+            .replicas
+            .iter()
+            .partition(|replica| brokers.contains(replica));
+        let in_sync = |replica: &i32| self.isr.contains(replica);
+        let is_lost = !here.iter().any(in_sync);
+        !gone.is_empty() && (is_lost || (self.leader >= 0 && here.iter().all(in_sync)))
+    }
 }
 
 /// A topic as Kafka's metadata shows it.
@@ -49,6 +62,37 @@ pub struct Topic {
     pub name: String,
     /// Its partitions.
     pub partitions: Vec<Partition>,
+}
+
+/// The brokers that should be there.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    count: usize,
+    /// `host:port` of each, as the configuration has them.
+    addresses: BTreeSet<String>,
+}
+
+impl Expected {
+    /// So many brokers, which are those that the configuration names where it names them as they name themselves.
+    pub fn new(config: &ConsumerConfig, count: usize) -> Self {
+        let addresses = config.kafka.bootstrap.split(',');
+        Self {
+            count,
+            addresses: addresses.map(|one| one.trim().to_owned()).collect(),
+        }
+    }
+
+    /// Returns how many of them are there; one that the configuration does not name replaces none that it does.
+    fn present(&self, cluster: &Cluster) -> usize {
+        let named = |broker: &&Broker| {
+            let address = format!("{}:{}", broker.host, broker.port);
+            self.addresses.contains(&address)
+        };
+        match cluster.brokers.iter().filter(named).count() {
+            0 => cluster.brokers.len(),
+            named => named,
+        }
+    }
 }
 
 /// The brokers and all topics at one moment.
@@ -66,28 +110,25 @@ impl Cluster {
         self.topics.iter().find(|topic| topic.name == name)
     }
 
-    /// Says, in words, what is missing until there are `brokers` brokers and the topics that `filter` lets through are
-    /// whole.
-    pub fn missing(&self, brokers: usize, filter: impl Fn(&str) -> bool) -> Vec<String> {
+    /// Says, in words, what is missing until the expected brokers are there and the topics that `filter` lets through are
+    /// whole. Copies on brokers that nobody expects are not waited for: they will not come.
+    pub fn missing(&self, expected: &Expected, filter: impl Fn(&str) -> bool) -> Vec<String> {
         let mut missing = Vec::new();
-        if self.brokers.len() < brokers {
-            let ids: Vec<String> = self
-                .brokers
-                .iter()
-                .map(|broker| broker.id.to_string())
-                .collect();
+        let ids: Vec<i32> = self.brokers.iter().map(|broker| broker.id).collect();
+        let (present, count) = (expected.present(self), expected.count);
+        if present < count {
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
             missing.push(format!(
-                "{} of {brokers} brokers are there ({})",
-                self.brokers.len(),
+                "{present} of {count} brokers are there ({})",
                 ids.join(", ")
             ));
         }
+        let all = present >= count;
         for topic in self.topics.iter().filter(|topic| filter(&topic.name)) {
-            for partition in topic
-                .partitions
-                .iter()
-                .filter(|partition| !partition.is_whole())
-            {
+            for partition in &topic.partitions {
+                if partition.is_whole() || (all && partition.is_whole_on(&ids)) {
+                    continue;
+                }
                 let Partition {
                     id,
                     leader,
@@ -204,8 +245,12 @@ mod tests {
         };
         let broker = |id| Broker {
             id,
-            host: "h".into(),
+            host: format!("h{id}"),
             port: 9092,
+        };
+        let expected = Expected {
+            count: 2,
+            addresses: ["h1:9092".to_owned(), "h2:9092".to_owned()].into(),
         };
         let mut cluster = Cluster {
             brokers: vec![broker(1)],
@@ -221,7 +266,7 @@ mod tests {
             ],
         };
         assert_eq!(
-            cluster.missing(2, |_| true),
+            cluster.missing(&expected, |_| true),
             [
                 "1 of 2 brokers are there (1)",
                 "a partition 1: leader 1, in sync [1] of [1, 2]",
@@ -229,7 +274,54 @@ mod tests {
             ]
         );
         cluster.brokers.push(broker(2));
-        assert_eq!(cluster.missing(2, |name| name == "b").len(), 1);
-        assert!(cluster.missing(2, |_| false).is_empty());
+        assert_eq!(cluster.missing(&expected, |name| name == "b").len(), 1);
+        assert!(cluster.missing(&expected, |_| false).is_empty());
+    }
+
+    #[test]
+    fn copies_on_brokers_that_nobody_expects_are_not_waited_for() {
+        let cluster = |brokers: &[i32], leader, isr: &[i32]| Cluster {
+            brokers: brokers
+                .iter()
+                .map(|id| Broker {
+                    id: *id,
+                    host: format!("h{id}"),
+                    port: 9092,
+                })
+                .collect(),
+            topics: vec![Topic {
+                name: "t".into(),
+                partitions: vec![Partition {
+                    id: 0,
+                    leader,
+                    replicas: vec![2, 3],
+                    isr: isr.to_vec(),
+                }],
+            }],
+        };
+        let expected = Expected {
+            count: 2,
+            addresses: ["h1:9092".to_owned(), "h2:9092".to_owned()].into(),
+        };
+        let missing = |cluster: Cluster| cluster.missing(&expected, |_| true);
+        assert_eq!(missing(cluster(&[1, 2], 2, &[2])), Vec::<String>::new());
+        // Gone for good, and nothing to wait for.
+        let mut lost = cluster(&[1, 2], -1, &[3]);
+        lost.topics[0].partitions[0].replicas = vec![3];
+        assert_eq!(missing(lost), Vec::<String>::new());
+        // Nor is a copy that lags behind one that is gone.
+        assert_eq!(missing(cluster(&[1, 2], -1, &[3])), Vec::<String>::new());
+        let waits: [(&[i32], i32, &[i32]); 3] = [
+            // One that is expected is not there though another one is.
+            (&[1, 2, 3], 2, &[2]),
+            (&[2, 3], 2, &[2]),
+            (&[2], 2, &[2]),
+        ];
+        for (brokers, leader, isr) in waits {
+            assert!(
+                !missing(cluster(brokers, leader, isr)).is_empty(),
+                "{brokers:?} {isr:?}"
+            );
+        }
     }
 }

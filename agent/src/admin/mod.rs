@@ -12,6 +12,7 @@ pub mod metadata;
 pub mod newest;
 mod offsets;
 pub mod prepare;
+mod settings;
 pub mod topics;
 
 use std::io::Read;

@@ -9,7 +9,7 @@ use super::AdminError;
 use super::aloud::aloud;
 use super::couchdb_setup::{self, Credentials};
 use super::in_sync::wait_for;
-use super::metadata::{Cluster, client};
+use super::metadata::{Cluster, Expected, client};
 use super::topics::{self, Topics, Wanted};
 use crate::config::ConsumerConfig;
 use crate::kafka::Connection;
@@ -76,8 +76,9 @@ async fn prepare_topics(
         }
     };
     let client = client(config)?;
+    let expected = Expected::new(config, request.brokers);
     let brokers = wait_for(&client, deadline, |cluster| {
-        cluster.missing(request.brokers, |_| false)
+        cluster.missing(&expected, |_| false)
     });
     let (cluster, missing) = aloud("Kafka's brokers", brokers).await;
     if !missing.is_empty() {
@@ -86,7 +87,9 @@ async fn prepare_topics(
     let topics = Topics::new(&Connection::of_consumer(config)?, deadline)?;
     let preparing = topics.prepare(&request.topics, &cluster);
     let prepared = aloud("Kafka's controller, which makes topics", preparing).await?;
-    let whole = wait_for(&client, deadline, |cluster| unready(cluster, request));
+    let whole = wait_for(&client, deadline, |cluster| {
+        unready(cluster, request, &expected)
+    });
     let (_, missing) = aloud("a whole copy of every topic", whole).await;
     if missing.is_empty() {
         Ok(prepared)
@@ -96,8 +99,8 @@ async fn prepare_topics(
 }
 
 /// Says what is missing until every wanted topic has its partitions, each with a leader and all its copies.
-fn unready(cluster: &Cluster, request: &Request) -> Vec<String> {
-    let mut missing = cluster.missing(request.brokers, |name| {
+fn unready(cluster: &Cluster, request: &Request, expected: &Expected) -> Vec<String> {
+    let mut missing = cluster.missing(expected, |name| {
         request.topics.iter().any(|topic| topic.name == name)
     });
     for topic in &request.topics {

@@ -1,18 +1,18 @@
-//! Topics: making the missing ones, raising partitions, setting keys without resetting others.
+//! Topics: making the missing ones, raising partitions, giving them exactly the settings they should have.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::admin::{
-    AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigSource, NewPartitions, NewTopic,
-    OwnedResourceSpecifier, ResourceSpecifier, TopicReplication, TopicResult,
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, OwnedResourceSpecifier,
+    ResourceSpecifier, TopicReplication, TopicResult,
 };
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::AdminError;
 use super::metadata::Cluster;
+use super::settings::{self, Settings};
 use crate::backoff::Backoff;
 use crate::command::chain;
 use crate::kafka::{Connection, Logging};
@@ -20,6 +20,8 @@ use crate::kafka::{Connection, Logging};
 /// How long Kafka may take to answer for one change. Then it is asked again, which is quicker than to wait where a controller
 /// that has just begun lost the question, and does no harm where it only takes its time.
 const CHANGE: Duration = Duration::from_secs(4);
+/// The name of a topic that Kafka only checks and never makes.
+const CHECKED: &str = "deployer-checked-only";
 
 /// A topic as it is wanted.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,9 +33,9 @@ pub struct Wanted {
     pub partitions: i32,
     /// The number of copies, for a topic that is made.
     pub replication: i32,
-    /// Keys of the topic and their values; keys that are not named are left alone.
+    /// All settings the topic should have of its own: others are taken from it. None: they are left alone.
     #[serde(default)]
-    pub config: BTreeMap<String, String>,
+    pub config: Option<Settings>,
 }
 
 /// What became of a topic.
@@ -93,7 +95,7 @@ impl Topics {
             existing.partitions,
             TopicReplication::Fixed(existing.replication),
         )];
-        self.until_done("the controller does not answer", || async {
+        self.until_done("the controller does not answer", &[existing], || async {
             let results = self
                 .client
                 .create_topics(&probe, &options().validate_only(true))
@@ -112,16 +114,14 @@ impl Topics {
                     topic.partitions,
                     TopicReplication::Fixed(topic.replication),
                 );
-                topic
-                    .config
-                    .iter()
-                    .fold(new, |new, (key, value)| new.set(key, value))
+                let settings = topic.config.iter().flatten();
+                settings.fold(new, |new, (key, value)| new.set(key, value))
             })
             .collect();
         if new.is_empty() {
             return Ok(());
         }
-        self.until_done("cannot make topic", || async {
+        self.until_done("cannot make topic", missing, || async {
             let results = self.client.create_topics(&new, &options()).await?;
             // One that was made by an earlier try that got no answer is there now.
             first_error(results, &[RDKafkaErrorCode::TopicAlreadyExists])
@@ -153,7 +153,7 @@ impl Topics {
         if raised.is_empty() {
             return Ok(());
         }
-        self.until_done("cannot add partitions to topic", || async {
+        self.until_done("cannot add partitions to topic", existing, || async {
             let results = self.client.create_partitions(&raised, &options()).await?;
             // Kafka answers so when an earlier try that got no answer has added them.
             first_error(results, &[RDKafkaErrorCode::InvalidPartitions])
@@ -161,62 +161,103 @@ impl Topics {
         .await
     }
 
-    /// Sets keys. Kafka's call replaces all of a topic's own keys, so those that are set now are sent along.
+    /// Gives topics exactly the settings they should have of their own: Kafka's call replaces them all. Its client does not
+    /// say that Kafka refused some, so they are checked before and looked at after.
     async fn configure(&self, existing: &[&Wanted]) -> Result<(), AdminError> {
-        let configured: Vec<&&Wanted> = existing
+        let configured: Vec<(&str, &Settings)> = existing
             .iter()
-            .filter(|topic| !topic.config.is_empty())
+            .filter_map(|topic| Some((topic.name.as_str(), topic.config.as_ref()?)))
             .collect();
         if configured.is_empty() {
             return Ok(());
         }
-        self.until_done("cannot set keys of topic", || async {
-            let resources: Vec<ResourceSpecifier<'_>> = configured
-                .iter()
-                .map(|topic| ResourceSpecifier::Topic(&topic.name))
-                .collect();
-            let described = self.client.describe_configs(&resources, &options()).await?;
-            let mut changes: Vec<(&str, BTreeMap<String, String>)> = Vec::new();
-            for described in described {
-                let described = described.map_err(KafkaError::AdminOp)?;
-                let is_described = |topic: &&&&Wanted| {
-                    described.specifier == OwnedResourceSpecifier::Topic(topic.name.clone())
-                };
-                let Some(topic) = configured.iter().find(is_described) else {
-                    continue;
-                };
-                if let Some(entries) = merged(&topic.config, &described.entries) {
-                    tracing::info!(topic = topic.name, "setting keys of the topic");
-                    changes.push((&topic.name, entries));
-                }
-            }
+        self.until_done("cannot set the settings of topic", existing, || async {
+            let changes = self.differing(&configured).await?;
             if changes.is_empty() {
                 return Ok(());
             }
+            let refused = |topic: &str, code| Refused {
+                topic: topic.to_owned(),
+                error: KafkaError::AdminOp(code),
+            };
+            for (topic, settings) in &changes {
+                if !self.accepts(settings).await? {
+                    return Err(refused(topic, RDKafkaErrorCode::InvalidConfig));
+                }
+                tracing::info!(topic, "setting the settings of the topic");
+            }
             let alter: Vec<AlterConfig<'_>> = changes
                 .iter()
-                .map(|(topic, entries)| {
+                .map(|(topic, settings)| {
                     let alter = AlterConfig::new(ResourceSpecifier::Topic(topic));
-                    entries
+                    settings
                         .iter()
                         .fold(alter, |alter, (key, value)| alter.set(key, value))
                 })
                 .collect();
-            let results = self.client.alter_configs(&alter, &options()).await?;
-            results.into_iter().try_for_each(|result| match result {
-                Err((OwnedResourceSpecifier::Topic(topic), code)) => Err(Refused {
-                    topic,
-                    error: KafkaError::AdminOp(code),
-                }),
-                Err((_, code)) => Err(KafkaError::AdminOp(code).into()),
-                Ok(_) => Ok(()),
-            })
+            self.client.alter_configs(&alter, &options()).await?;
+            match self.differing(&configured).await?.first() {
+                None => Ok(()),
+                Some((topic, _)) => Err(refused(topic, RDKafkaErrorCode::RequestTimedOut)),
+            }
         })
         .await
     }
 
+    /// Returns the topics whose own settings are not those that are wanted, with all that they are to be given.
+    async fn differing<'a>(
+        &self,
+        configured: &[(&'a str, &Settings)],
+    ) -> KafkaResult<Vec<(&'a str, Settings)>> {
+        let names = configured.iter().map(|(name, _)| *name);
+        let mut changes = Vec::new();
+        for described in settings::describe(&self.client, names, &options()).await? {
+            let described = described.map_err(KafkaError::AdminOp)?;
+            let (own, moves) = settings::own(&described.entries);
+            let wanted = configured.iter().find(|(name, _)| {
+                described.specifier == OwnedResourceSpecifier::Topic((*name).to_owned())
+            });
+            if let Some((name, wanted)) = wanted.filter(|(_, wanted)| !same(wanted, &own)) {
+                let all = (*wanted).clone().into_iter().chain(moves);
+                changes.push((*name, all.collect()));
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Returns whether Kafka takes these settings: it is asked to check a topic that is never made.
+    async fn accepts(&self, settings: &Settings) -> KafkaResult<bool> {
+        let probe = NewTopic::new(CHECKED, 1, TopicReplication::Fixed(1));
+        let probe = settings
+            .iter()
+            .fold(probe, |probe, (key, value)| probe.set(key, value));
+        let results = self
+            .client
+            .create_topics(&[probe], &options().validate_only(true))
+            .await?;
+        let mut errors = results.into_iter().filter_map(Result::err);
+        Ok(!errors.any(|(_, code)| code == RDKafkaErrorCode::InvalidConfig))
+    }
+
+    /// Returns the settings of a topic that Kafka refuses each by itself, as `key: value`; Kafka's answer names none.
+    async fn refused_settings(&self, topic: &Wanted) -> Vec<String> {
+        let mut refused = Vec::new();
+        for (key, value) in topic.config.iter().flatten() {
+            let alone = [(key.clone(), value.clone())].into();
+            if matches!(self.accepts(&alone).await, Ok(false)) {
+                refused.push(format!("`{key}: {value}`"));
+            }
+        }
+        refused
+    }
+
     /// Tries a change until it is done, refused for good, or the deadline.
-    async fn until_done<F>(&self, subject: &str, change: impl Fn() -> F) -> Result<(), AdminError>
+    async fn until_done<F>(
+        &self,
+        subject: &str,
+        topics: &[&Wanted],
+        change: impl Fn() -> F,
+    ) -> Result<(), AdminError>
     where
         F: Future<Output = Result<(), Refused>>,
     {
@@ -225,12 +266,21 @@ impl Topics {
             let Err(Refused { topic, error }) = change().await else {
                 return Ok(());
             };
-            let subject = format!("{subject} {topic}");
+            let mut subject = format!("{subject} {topic}").trim().to_owned();
             if is_final(&error) || Instant::now() >= self.deadline {
-                return Err(AdminError::kafka(subject.trim())(error));
+                let named = topics.iter().find(|wanted| wanted.name == topic);
+                let about_settings =
+                    matches!(error, KafkaError::AdminOp(RDKafkaErrorCode::InvalidConfig));
+                if let Some(topic) = named.filter(|_| about_settings) {
+                    subject = match self.refused_settings(topic).await.as_slice() {
+                        [] => format!("{subject}: its settings do not fit together"),
+                        refused => format!("{subject}: no good setting: {}", refused.join(", ")),
+                    };
+                }
+                return Err(AdminError::kafka(subject)(error));
             }
             if backoff.attempt().is_power_of_two() {
-                tracing::info!("{} yet: {}", subject.trim(), chain(&error));
+                tracing::info!("{subject} yet: {}", chain(&error));
             }
             tokio::time::sleep(backoff.next_wait()).await;
         }
@@ -288,80 +338,13 @@ fn is_final(error: &KafkaError) -> bool {
     )
 }
 
-/// Returns all keys a topic must be given, or none where every wanted one has its value already.
-fn merged(
-    wanted: &BTreeMap<String, String>,
-    present: &[ConfigEntry],
-) -> Option<BTreeMap<String, String>> {
-    let value = |key: &str| {
-        present
-            .iter()
-            .find(|entry| entry.name == key)
-            .and_then(|entry| entry.value.as_deref())
-    };
-    if wanted
-        .iter()
-        .all(|(key, wanted)| value(key) == Some(wanted))
-    {
-        return None;
-    }
-    let own = present
-        .iter()
-        .filter(|entry| entry.source == ConfigSource::DynamicTopic && !entry.is_read_only);
-    let mut entries: BTreeMap<String, String> = own
-        .filter_map(|entry| Some((entry.name.clone(), entry.value.clone()?)))
-        .collect();
-    entries.extend(
-        wanted
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone())),
-    );
-    Some(entries)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(name: &str, value: &str, source: ConfigSource) -> ConfigEntry {
-        let is_default = source == ConfigSource::Default;
-        ConfigEntry {
-            name: name.into(),
-            value: Some(value.into()),
-            source,
-            is_read_only: false,
-            is_default,
-            is_sensitive: false,
-        }
-    }
-
-    fn keys(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+/// Returns whether settings are the wanted ones, but for how Kafka writes them.
+fn same(wanted: &Settings, own: &Settings) -> bool {
+    let plain = |settings: &Settings| -> Vec<(String, String)> {
+        let settings = settings.iter();
+        settings
+            .map(|(key, value)| (key.clone(), settings::plain(value)))
             .collect()
-    }
-
-    #[test]
-    fn keys_set_by_hand_survive_and_nothing_is_sent_when_nothing_differs() {
-        let present = [
-            entry("retention.ms", "1000", ConfigSource::DynamicTopic),
-            entry("cleanup.policy", "compact", ConfigSource::DynamicTopic),
-            entry("segment.bytes", "1073741824", ConfigSource::Default),
-            entry("min.insync.replicas", "1", ConfigSource::StaticBroker),
-        ];
-        assert_eq!(merged(&keys(&[("retention.ms", "1000")]), &present), None);
-        assert_eq!(
-            merged(&keys(&[("min.insync.replicas", "1")]), &present),
-            None,
-            "the broker's own value is good enough"
-        );
-        assert_eq!(
-            merged(&keys(&[("retention.ms", "5")]), &present),
-            Some(keys(&[
-                ("cleanup.policy", "compact"),
-                ("retention.ms", "5")
-            ]))
-        );
-    }
+    };
+    plain(wanted) == plain(own)
 }

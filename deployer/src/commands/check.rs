@@ -82,6 +82,10 @@ pub async fn run(
             seen.learn_systems().await?;
             well &= nodes(&draft, &seen.facts, &seen.machines, out)?;
             well &= software(&seen, out).await?;
+            for loss in seen.refused() {
+                well = false;
+                writeln!(out, "✗ `up` would lose data: {loss}")?;
+            }
             // Before the first `up` nobody comes back to the connections.
             seen.crew.close(draft.entry.is_some()).await?;
         }

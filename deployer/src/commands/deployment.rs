@@ -1,6 +1,6 @@
 //! A deployment that has a receipt, as the commands see it that change nothing about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -67,11 +67,15 @@ impl Deployment {
 
     /// Refuses the name of a topic that is not there.
     pub fn require_topic(&self, name: Option<&str>) -> Result<(), CommandError> {
-        let topics = &self.topology.topics;
-        match name.filter(|name| !topics.contains_key(*name)) {
+        let topics = self.topology.topics.keys();
+        let known: BTreeSet<&str> = topics
+            .chain(self.topology.former.topics.keys())
+            .map(String::as_str)
+            .collect();
+        match name.filter(|name| !known.contains(name)) {
             None => Ok(()),
             Some(name) => {
-                let known: Vec<&str> = topics.keys().map(String::as_str).collect();
+                let known: Vec<&str> = known.into_iter().collect();
                 Err(CommandError::usage(format!(
                     "there is no topic `{name}`; there are {}",
                     known.join(", ")
@@ -139,6 +143,7 @@ pub fn topology(receipt: &Receipt) -> Result<Topology, CommandError> {
     let ids = Ids {
         broker_ids: receipt.broker_ids.clone(),
         client_numbers: receipt.client_numbers.clone(),
+        topics: receipt.read_topics(),
     };
     Ok(Topology::new(&inventory, &options, &ids)
         .map_err(CommandError::failed)?

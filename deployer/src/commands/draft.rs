@@ -24,7 +24,7 @@ use crate::step::{Access, Action, Content};
 use crate::topology::{self, CloudName, Distribution, Ids, Made, Options, Topology};
 
 use super::target::{self, Source};
-use super::{cloud_sections, couchdb_choice, login_keys, outside, recorded};
+use super::{cloud_sections, couchdb_choice, deployment, login_keys, outside, recorded};
 
 /// Stands for what is made up at the first `up`: the id, a topic's epoch.
 const NOT_YET: &str = "new";
@@ -98,11 +98,15 @@ impl Draft {
             let ids = Ids {
                 broker_ids: receipt.broker_ids.clone(),
                 client_numbers: receipt.client_numbers.clone(),
+                topics: receipt.read_topics(),
             };
             let (topology, ids) =
                 Topology::new(&source.inventory, &options, &ids).map_err(CommandError::usage)?;
             receipt.broker_ids = ids.broker_ids;
             receipt.client_numbers = ids.client_numbers;
+            // One that is wanted again is read again.
+            let wanted = |topic: &String| topology.topics.contains_key(topic);
+            receipt.pruned_topics.retain(|topic| !wanted(topic));
             (topology, receipt, journal::read_secrets(&entry.directory)?)
         } else {
             let receipt = provisional(&topology, ids, &source.text);
@@ -160,6 +164,18 @@ impl Draft {
                 }
             }
         }
+    }
+
+    /// Lets go of what earlier inventories had: what `--prune` means for topics.
+    pub fn prune(&mut self) {
+        let former = std::mem::take(&mut self.topology.former.topics);
+        self.receipt.pruned_topics.extend(former.into_keys());
+    }
+
+    /// The topology of the last `up`; `None`: there is none that can be read.
+    pub fn last_topology(&self) -> Option<Topology> {
+        self.entry.as_ref()?;
+        deployment::topology(&self.receipt).ok()
     }
 
     /// Says anew what would be sent, after a choice was made.
@@ -241,12 +257,14 @@ impl Draft {
         let Receipt {
             broker_ids,
             client_numbers,
+            pruned_topics,
             choices,
             ..
         } = self.receipt.clone();
         self.receipt = Receipt {
             broker_ids,
             client_numbers,
+            pruned_topics,
             choices,
             ..before.clone()
         };

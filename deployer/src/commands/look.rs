@@ -139,13 +139,14 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
     }
 
     let ends = ends(&clouds);
-    let desired = draft.desired(&machines, &ends)?;
+    let all = with_left_alone(draft, &machines, viewpoint.change.prune);
+    let desired = draft.desired(&all, &ends)?;
     let facts = ask(&crew, &desired, &machines, viewpoint.reporter).await?;
     let identities = facts.iter().map(|(node, facts)| (node, &facts.identity));
     none_of(&preflight::same_machines(identities))?;
     let orphans: BTreeSet<String> = clouds
         .iter()
-        .flat_map(|look| look.plan.orphans.clone())
+        .flat_map(|look| look.plan.orphans.union(&look.wanted.remove).cloned())
         .collect();
     let lost: BTreeSet<String> = clouds
         .iter()
@@ -164,7 +165,7 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
             "--destroy-data {node}: there is no such node"
         )));
     }
-    let receipt = draft.receipt.clone();
+    let (receipt, last) = (draft.receipt.clone(), draft.last_topology());
     let known = known(draft, &machines);
     let situation = Situation {
         facts: &facts,
@@ -175,10 +176,22 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
         orphans: &orphans,
         prune: viewpoint.change.prune,
         destroy_data: &destroy_data,
+        last: last.as_ref(),
     };
+    let impossible = plan::impossible(&desired, &situation);
+    if !impossible.is_empty() {
+        let lines: Vec<&str> = impossible.iter().map(|one| one.what.as_str()).collect();
+        let mut error = CommandError::usage(format!(
+            "this cannot be done, so nothing was changed:\n    {}",
+            lines.join("\n    ")
+        ));
+        let hints: BTreeSet<String> = impossible.into_iter().map(|one| one.hint).collect();
+        error.hints.extend(hints);
+        return Err(error);
+    }
     let renewed = plan::epochs_to_renew(&desired, &draft.topology.topics, &situation);
     let desired = if draft.fill_epochs(&renewed) {
-        draft.desired(&machines, &ends)?
+        draft.desired(&all, &ends)?
     } else {
         desired
     };
@@ -287,7 +300,8 @@ async fn look_at_clouds(
                 viewpoint.environment,
             )?
         };
-        if wanted.prune {
+        // Hosts of the user's own are not removed, so they are not forgotten either.
+        if wanted.prune && name != CloudName::Existing {
             let kept = |node: &&String| !wanted.machines.contains_key(*node);
             wanted.remove = wanted.made.iter().filter(kept).cloned().collect();
         }
@@ -343,6 +357,21 @@ async fn ask(
     }
     require_none(&failures)?;
     Ok(facts)
+}
+
+/// The machines, with those of nodes that nobody wants any more and that stay: brokers there may hold partitions, and clients
+/// go on to send.
+fn with_left_alone(
+    draft: &Draft,
+    machines: &BTreeMap<String, Machine>,
+    prune: bool,
+) -> BTreeMap<String, Machine> {
+    let left = draft.receipt.machines.iter().filter(|(node, record)| {
+        let stays = !prune || record.cloud == CloudName::Existing.name();
+        stays && !draft.topology.nodes.contains_key(*node)
+    });
+    let left = left.filter_map(|(node, record)| Some((node.clone(), record.machine.clone()?)));
+    left.chain(machines.clone()).collect()
 }
 
 /// Node → when its machine powers itself off, of clouds where machines may do that.

@@ -29,7 +29,7 @@ struct Whole<'a> {
     nodes: &'a crate::plan::Plan,
 }
 
-/// Prints it. Exit code 0: nothing to do, 2: changes.
+/// Prints it. Exit code 0: all is as it should be, 2: changes, or what `up` cannot change.
 pub async fn run(
     options: &Plan,
     environment: &Environment,
@@ -42,6 +42,9 @@ pub async fn run(
         environment,
     )
     .await?;
+    if options.change.prune {
+        draft.prune();
+    }
     draft.choose_couchdb(reporter).await?;
     draft.find_outside(environment).await?;
     draft.remark(reporter);
@@ -54,10 +57,10 @@ pub async fn run(
             return Err(error);
         }
     };
-    let settled = seen.is_settled();
-    if !settled {
+    if !seen.is_settled() {
         check_nodes(&draft, &mut seen).await?;
     }
+    let settled = seen.is_settled() && seen.plan.troubles.is_empty();
     if options.json {
         let machines = seen
             .clouds

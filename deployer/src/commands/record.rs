@@ -16,6 +16,7 @@ pub fn remember(receipt: &mut Receipt, draft: &Draft) {
         broker_ids,
         client_numbers,
         epochs,
+        pruned_topics,
         mut choices,
         cloud_notes,
         ..
@@ -29,6 +30,7 @@ pub fn remember(receipt: &mut Receipt, draft: &Draft) {
         broker_ids,
         client_numbers,
         epochs,
+        pruned_topics,
         choices,
         cloud_notes: notes,
         ..receipt.clone()

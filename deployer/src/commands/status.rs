@@ -129,10 +129,11 @@ fn desired(deployment: &Deployment) -> Result<Desired, CommandError> {
     recorded::of_receipt(receipt, &deployment.topology, &secrets, &machines)
 }
 
-/// The units of a node's roles.
+/// The units of a node's roles; of one that was left alone, those by which it may still take part.
 fn services(deployment: &Deployment, node: &str) -> BTreeSet<String> {
     let Some(node) = deployment.topology.nodes.get(node) else {
-        return BTreeSet::new();
+        let roles = [Role::Kafka, Role::Producer].into_iter();
+        return roles.map(|role| deployment.unit(role)).collect();
     };
     let roles = node.roles.iter();
     roles
@@ -169,10 +170,10 @@ fn question(deployment: &Deployment, desired: &Desired, node: &str) -> Query {
             query.unread.insert(path.clone());
         }
     }
+    query.units.extend(services(deployment, node));
     let Some(node) = topology.nodes.get(node) else {
         return query;
     };
-    query.units.extend(services(deployment, &node.name));
     query.figures = component::metrics_ports(node, topology)
         .into_values()
         .collect();

@@ -116,6 +116,9 @@ async fn bring(
             .collect();
         wait::require_end(&draft.topology, &producers)?;
     }
+    if options.change.prune {
+        draft.prune();
+    }
     provide(&draft, environment, reporter).await?;
     let choosing = draft.choose_couchdb(reporter);
     aloud(reporter, None, "ask for CouchDB", choosing).await?;
@@ -165,8 +168,19 @@ async fn bring(
                 reporter.event(&Event::Warning(obstacle.to_string()));
             }
         }
+        for note in &seen.plan.notes {
+            reporter.event(&Event::Note(note.clone()));
+        }
+        for trouble in &seen.plan.troubles {
+            reporter.event(&Event::Warning(trouble.clone()));
+        }
+        let nothing = if seen.plan.troubles.is_empty() {
+            "nothing to do"
+        } else {
+            "nothing that `up` can do"
+        };
         reporter.event(&Event::Note(format!(
-            "{nodes}, nothing to do{but} ({:.2} s)",
+            "{nodes}, {nothing}{but} ({:.2} s)",
             started.elapsed().as_secs_f64()
         )));
         let proof = if owed {

@@ -139,9 +139,15 @@ pub fn pipeline(context: &Context<'_>) -> Option<Action> {
             .clone()
             .map(|topic| (topic.name.clone(), topic.partitions))
             .collect(),
+        settings: topics
+            .clone()
+            .map(|topic| (topic.name.clone(), topic.config.clone()))
+            .collect(),
         databases: topics
+            .map(|topic| &topic.database)
+            .chain(topology.former.topics.values())
             .filter(|_| has_couchdb)
-            .map(|topic| topic.database.clone())
+            .cloned()
             .collect(),
     })
 }
@@ -151,6 +157,23 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
     let topology = context.topology;
     let place = Place::new(topology, Role::Consumer);
     let group = service::group(topology, node, Role::Consumer);
+    let epoch = |topic: &str| context.receipt.epochs.get(topic).map(String::as_str);
+    let wanted = topology.topics.values().map(|topic| TopicSettings {
+        name: &topic.name,
+        database: &topic.database,
+        epoch: epoch(&topic.name),
+        canary: topic.canary,
+    });
+    let former = topology.former.topics.iter();
+    let former = former.map(|(name, database)| TopicSettings {
+        name,
+        database,
+        epoch: epoch(name),
+        canary: false,
+    });
+    // In the order of their names, so that one that leaves the inventory changes nothing.
+    let mut topics: Vec<TopicSettings<'_>> = wanted.chain(former).collect();
+    topics.sort_by_key(|topic| topic.name);
     let settings = Settings {
         group: &topology.name,
         bootstrap: topology.kafka_bootstrap(),
@@ -160,16 +183,7 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
             password_file: place.file(PASSWORD),
         }),
         batch: &topology.consumer,
-        topics: topology
-            .topics
-            .values()
-            .map(|topic| TopicSettings {
-                name: &topic.name,
-                database: &topic.database,
-                epoch: context.receipt.epochs.get(&topic.name).map(String::as_str),
-                canary: topic.canary,
-            })
-            .collect(),
+        topics,
     };
     let config = Content::open(render("agent/consumer.toml", &settings)?);
     // Nothing but the password: the agent reads the whole file.

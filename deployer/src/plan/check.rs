@@ -1,7 +1,7 @@
 //! Whether an action has anything to do, from what the node says. The plan shows it, the runner skips by it: the same
 //! function, so they cannot disagree.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use similar::TextDiff;
 
@@ -22,7 +22,7 @@ pub enum Check {
     Differs {
         /// What is there instead, in words.
         because: String,
-        /// The difference as a unified diff, for text that may be shown.
+        /// The difference as a unified diff, for text that may be shown; of topics a line for each thing that differs.
         diff: Option<String>,
     },
 }
@@ -166,12 +166,11 @@ pub fn check(action: &Action, facts: &Facts) -> Check {
             Some(owner) => Check::differs(format!("{owner} listens there")),
         },
         Action::PreparePipeline {
-            topics, databases, ..
-        } => Check::unless(unprepared(
-            topics.iter().map(|(name, count)| (name.as_str(), *count)),
+            topics,
+            settings,
             databases,
-            facts,
-        )),
+            ..
+        } => unprepared(topics, settings, databases, facts),
         Action::WaitInSync { brokers, .. } => {
             let in_sync = inspect(facts).is_some_and(|inspect| inspect.in_sync(*brokers));
             Check::unless((!in_sync).then_some("not in sync"))
@@ -329,40 +328,46 @@ pub(super) fn inspect(facts: &Facts) -> Option<Inspect> {
     facts.pipeline.as_ref().and_then(Inspect::read)
 }
 
-/// What is missing in the pipeline, in words.
-fn unprepared<'a>(
-    topics: impl Iterator<Item = (&'a str, u32)>,
+/// What is missing in the pipeline or not as it should be.
+fn unprepared(
+    topics: &BTreeMap<String, u32>,
+    settings: &BTreeMap<String, BTreeMap<String, String>>,
     databases: &BTreeSet<String>,
     facts: &Facts,
-) -> Option<String> {
+) -> Check {
     let Some(Inspect { kafka, couchdb }) = inspect(facts) else {
-        return Some("the pipeline does not answer yet".into());
+        return Check::differs("the pipeline does not answer yet");
     };
     for (name, reachable, error) in [
-        ("Kafka", kafka.reachable, kafka.error),
+        ("Kafka", kafka.reachable, &kafka.error),
         (
             "CouchDB",
             couchdb.reachable || databases.is_empty(),
-            couchdb.error,
+            &couchdb.error,
         ),
     ] {
         if !reachable {
-            let error = error.map(|error| format!(": {error}")).unwrap_or_default();
-            return Some(format!("{name} does not answer{error}"));
+            let error = error.as_ref().map(|error| format!(": {error}"));
+            let error = error.unwrap_or_default();
+            return Check::differs(format!("{name} does not answer{error}"));
         }
     }
-    let mut missing: Vec<String> = topics
-        .filter_map(|(name, wanted)| {
-            let topic = kafka.topics.iter().find(|topic| topic.name == name);
-            match topic.map_or(0, |topic| topic.partitions.len()) {
-                0 => Some(format!("topic {name}")),
-                count if u32::try_from(count).is_ok_and(|count| count < wanted) => {
-                    Some(format!("partitions of topic {name}"))
-                }
-                _ => None,
-            }
-        })
-        .collect();
+    let mut missing = Vec::new();
+    let mut differences = Vec::new();
+    for (name, wanted) in topics {
+        let Some(topic) = kafka.topic(name) else {
+            missing.push(format!("topic {name}"));
+            continue;
+        };
+        let count = topic.partitions.len();
+        if u32::try_from(count).is_ok_and(|count| count < *wanted) {
+            missing.push(format!("partitions of topic {name}"));
+            differences.push(format!("topic {name}: partitions {count} → {wanted}"));
+        }
+        if let Some(wanted) = settings.get(name) {
+            differences.extend(topic.settings_differ(wanted));
+        }
+    }
     missing.extend(
         databases
             .iter()
@@ -385,7 +390,15 @@ fn unprepared<'a>(
         ours.then(|| format!("access rules of database {} ({why})", database.name))
     });
     missing.extend(wrong);
-    (!missing.is_empty()).then(|| format!("missing: {}", missing.join(", ")))
+    let because = match (missing.is_empty(), differences.is_empty()) {
+        (true, true) => return Check::Satisfied,
+        (true, false) => "settings of topics differ".to_owned(),
+        (false, _) => format!("missing: {}", missing.join(", ")),
+    };
+    Check::Differs {
+        because,
+        diff: (!differences.is_empty()).then(|| differences.join("\n")),
+    }
 }
 
 /// The name of the database for what cannot be stored in `database`.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::facts::Facts;
 use crate::receipt::Receipt;
 use crate::step::{Action, Item, Manifest};
-use crate::topology::Role;
+use crate::topology::{CloudName, Role, Topology};
 
 use super::check::{Check, check};
 use super::conflict::{Conflict, conflicts, our_manifest};
@@ -15,7 +15,7 @@ use super::loss::{brokers_to_wipe, loss, losses};
 use super::query::alternatives;
 use super::stale::take_away;
 use super::unit::{self, Need};
-use super::{Change, Plan, Restart, restart};
+use super::{Change, Plan, Restart, limits, restart};
 
 /// What is, and what the user allows.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,8 @@ pub struct Situation<'a> {
     pub prune: bool,
     /// Nodes whose data the user gives up.
     pub destroy_data: &'a BTreeSet<String>,
+    /// What should have been at the last `up`; `None`: not known.
+    pub last: Option<&'a Topology>,
 }
 
 /// Makes the plan that brings what is to what should be, or names what stands in the way.
@@ -50,13 +52,9 @@ pub fn compare(desired: &Desired, situation: &Situation<'_>) -> Result<Plan, Vec
         losses: losses(desired, situation),
         ..Plan::default()
     };
-    if !situation.prune {
-        let orphans = situation.orphans.iter();
-        plan.notes
-            .extend(orphans.map(|node| {
-                format!("{node}: no longer wanted and left alone; --prune removes it")
-            }));
-    }
+    plan.notes.extend(left_alone(desired, situation));
+    plan.notes.extend(limits::notes(desired, situation));
+    plan.troubles = limits::troubles(desired, situation);
     let kept = remove(&mut plan, desired, situation);
     // From here on the facts are those that hold once the data is wiped.
     let mut facts = wipe(&mut plan, desired, situation);
@@ -86,6 +84,29 @@ pub fn compare(desired: &Desired, situation: &Situation<'_>) -> Result<Plan, Vec
         }
     }
     Ok(plan)
+}
+
+/// The nodes that nobody wants any more and that stay, in words.
+fn left_alone(desired: &Desired, situation: &Situation<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    let (orphans, receipt) = (situation.orphans, situation.receipt);
+    for node in orphans.iter().filter(|_| !situation.prune) {
+        notes.push(format!(
+            "{node}: no longer wanted and left alone; --prune removes it"
+        ));
+        if receipt.client_numbers.contains_key(node) {
+            notes.push(format!(
+                "{node}: its producer was not stopped, and what it sends is read as before"
+            ));
+        }
+    }
+    let existing = receipt.machines.iter().filter(|(node, record)| {
+        record.cloud == CloudName::Existing.name() && !desired.nodes().contains(node.as_str())
+    });
+    notes.extend(existing.map(|(node, _)| {
+        format!("{node}: no longer in the inventory and left alone; only `deployer teardown` takes away what is on it")
+    }));
+    notes
 }
 
 /// Appends the stage that takes away what is no longer wanted, and returns what stays all the same.

@@ -8,7 +8,7 @@ use crate::firewall;
 use crate::machine::Machine;
 use crate::step::{self, Action, Item, Manifest, Tool};
 use crate::template::TemplateError;
-use crate::topology::{CloudName, Node, Role};
+use crate::topology::{CloudName, Former, Node, Role, Topic};
 
 /// What should be.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,10 @@ pub struct Desired {
     pub data: BTreeMap<String, BTreeMap<Role, Vec<Action>>>,
     /// The brokers: node → the name it has in Kafka's metadata.
     pub brokers: BTreeMap<String, String>,
+    /// The topics.
+    pub topics: BTreeMap<String, Topic>,
+    /// What earlier inventories had.
+    pub former: Former,
 }
 
 /// A stage of what should be.
@@ -121,7 +125,8 @@ impl Desired {
     }
 }
 
-/// Says what should be, for all nodes. `machines` are those that exist.
+/// Says what should be, for all nodes. `machines` are those that exist, also of nodes that nobody wants any more: what runs
+/// there goes on to talk with the members.
 pub fn desired(
     context: &Context<'_>,
     machines: &BTreeMap<String, Machine>,
@@ -223,6 +228,8 @@ pub fn desired_with(
         pipeline,
         data,
         brokers,
+        topics: topology.topics.clone(),
+        former: topology.former.clone(),
     };
     add_manifests(&mut desired);
     Ok(desired)
@@ -285,11 +292,11 @@ fn network(
         (Some(here), Some(there)) => there.address_seen_from(here).map(Some),
         _ => Some(None),
     };
+    let names: BTreeSet<&String> = topology.nodes.keys().chain(machines.keys()).collect();
     let mut actions = vec![Action::WriteHostsTable {
         block: topology.name.clone(),
-        entries: topology
-            .nodes
-            .keys()
+        entries: names
+            .iter()
             .filter_map(|other| Some((topology.host_name(other), seen(other)?)))
             .collect(),
     }];
@@ -298,9 +305,8 @@ fn network(
         actions.push(Action::WriteFirewall {
             table: firewall::table(&topology.name),
             ports,
-            members: topology
-                .nodes
-                .keys()
+            members: names
+                .into_iter()
                 .filter(|other| **other != node.name)
                 .filter_map(|other| Some((other.clone(), seen(other)?)))
                 .collect(),

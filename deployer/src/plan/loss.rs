@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::topology::{Role, Topic};
 
 use super::check::inspect;
-use super::{Desired, Loss, Situation};
+use super::{Desired, Loss, Situation, limits};
 
 /// What is known of the data of a role on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ fn data(desired: &Desired, situation: &Situation<'_>, node: &str, role: Role) ->
 }
 
 /// Whether the receipt says that the node once held data of the role.
-fn recorded(situation: &Situation<'_>, node: &str, role: Role) -> bool {
+pub(super) fn recorded(situation: &Situation<'_>, node: &str, role: Role) -> bool {
     let record = situation.receipt.machines.get(node);
     record.is_some_and(|record| record.data.iter().any(|kind| kind == role.name()))
 }
@@ -58,7 +58,7 @@ fn holders(desired: &Desired, role: Role) -> impl Iterator<Item = &str> {
 }
 
 /// Whether ZooKeeper starts with nothing, and so with a new cluster id.
-fn zookeeper_is_new(desired: &Desired, situation: &Situation<'_>) -> bool {
+pub(super) fn zookeeper_is_new(desired: &Desired, situation: &Situation<'_>) -> bool {
     let mut nodes = holders(desired, Role::Zookeeper).peekable();
     nodes.peek().is_some()
         && nodes.all(|node| {
@@ -117,6 +117,7 @@ pub(super) fn losses(desired: &Desired, situation: &Situation<'_>) -> Vec<Loss> 
         };
         losses.extend(words.into_iter().map(|words| loss(situation, node, words)));
     }
+    losses.extend(limits::losses(desired, situation));
     losses.extend(brokers_to_wipe(desired, situation).into_iter().map(|node| {
         let words = "the broker's data is removed: ZooKeeper starts anew, and with it Kafka";
         loss(situation, &node, words.into())

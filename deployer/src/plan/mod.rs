@@ -14,6 +14,7 @@
 //!      "because": "missing", "diff": null}]}}],
 //!  "restarts": [{"node": "vm2", "unit": "kafka.service", "because": "server.properties changed since it started"}],
 //!  "losses": [{"node": "vm2", "words": "…", "allowed": false}],
+//!  "troubles": ["…"],
 //!  "notes": ["…"]}
 //! ```
 //!
@@ -30,6 +31,7 @@ mod compare;
 mod conflict;
 mod desired;
 mod drift;
+mod limits;
 mod loss;
 mod query;
 mod remains;
@@ -44,6 +46,7 @@ pub use compare::{Situation, compare, of_all_addresses};
 pub use conflict::Conflict;
 pub use desired::{Common, Desired, DesiredStage, desired, desired_with};
 pub use drift::drift;
+pub use limits::{Impossible, impossible};
 pub use loss::epochs_to_renew;
 pub use query::{queries, query};
 pub use remains::{remains, to_undo};
@@ -58,6 +61,8 @@ pub struct Plan {
     pub restarts: Vec<Restart>,
     /// Data that is lost by this plan, or is gone already.
     pub losses: Vec<Loss>,
+    /// What is not as it should be and cannot be mended by a plan, in words.
+    pub troubles: Vec<String>,
     /// What else the user should know, in words: things that stay.
     pub notes: Vec<String>,
 }
@@ -78,7 +83,7 @@ pub struct Change {
     pub step: Step,
     /// What is there now, in words: `missing`, `content differs`, `restart: server.properties changed since it started`.
     pub because: String,
-    /// The difference as a unified diff, for files that may be shown.
+    /// The difference as a unified diff, for files that may be shown; of topics a line for each thing that differs.
     pub diff: Option<String>,
 }
 

@@ -53,6 +53,8 @@ impl Plan {
             format!("{node}: {words}{needed}")
         });
         section(formatter, "data lost", losses)?;
+        let troubles = self.troubles.iter().cloned();
+        section(formatter, "not as it should be", troubles)?;
         section(formatter, "notes", self.notes.iter().cloned())
     }
 }
@@ -108,10 +110,15 @@ impl Plan {
             format!("data of {} lost", counted(lost.len(), "node"))
         };
         if self.is_empty() {
-            return if self.losses.is_empty() {
-                "nothing to do".into()
+            let nothing = if self.troubles.is_empty() {
+                "nothing to do"
             } else {
-                format!("nothing to do, {lost}")
+                "nothing that `up` can do"
+            };
+            return if self.losses.is_empty() {
+                nothing.into()
+            } else {
+                format!("{nothing}, {lost}")
             };
         }
         let changes = self.changes().filter(|change| !waits(&change.step.action));

@@ -136,6 +136,7 @@ mod tests {
                 tool,
                 request: Content::secret("hunter2"),
                 topics: BTreeMap::from([("t".into(), 1)]),
+                settings: BTreeMap::new(),
                 databases: BTreeSet::new(),
             },
         ];

@@ -271,6 +271,9 @@ pub enum Action {
         request: Content,
         /// The topics that must exist, with partition counts.
         topics: BTreeMap<String, u32>,
+        /// All settings that each of them should have of its own.
+        #[serde(default)]
+        settings: BTreeMap<String, BTreeMap<String, String>>,
         /// The databases that must exist.
         databases: BTreeSet<String>,
     },

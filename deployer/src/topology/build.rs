@@ -77,6 +77,7 @@ impl Topology {
                 batch_age_ms: inventory.consumer.batch_age.milliseconds(),
                 metrics_port: inventory.consumer.metrics_port,
             },
+            former: ids.former(&members, &topics),
             topics,
             local: local(&inventory.clouds.local),
             aws: inventory.clouds.aws.clone(),

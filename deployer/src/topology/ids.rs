@@ -1,8 +1,10 @@
-//! Numbers of brokers and clients: given once, never changed.
+//! Numbers of brokers and clients, given once and never changed, and what else stays of nodes that are no longer members.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::members::Member;
+use super::topics::database_name;
+use super::{Former, Topic};
 use crate::inventory::Role;
 
 /// The numbers of brokers and clients, by node. They are kept in the receipt: a broker's id is in its data, and a
@@ -13,6 +15,8 @@ pub struct Ids {
     pub broker_ids: BTreeMap<String, u32>,
     /// Client numbers, from 1.
     pub client_numbers: BTreeMap<String, u32>,
+    /// Topics of earlier inventories that are read still, those of this one among them.
+    pub topics: BTreeSet<String>,
 }
 
 impl Ids {
@@ -32,6 +36,40 @@ impl Ids {
         Self {
             broker_ids: extended(&self.broker_ids, with(Role::Kafka)),
             client_numbers: extended(&client_numbers, with(Role::Producer)),
+            topics: self.topics.clone(),
+        }
+    }
+
+    /// What earlier inventories had and this one has no more.
+    pub(super) fn former(
+        &self,
+        members: &[Member<'_>],
+        topics: &BTreeMap<String, Topic>,
+    ) -> Former {
+        let is_broker = |name: &str| {
+            let mut brokers = members.iter().filter(|member| member.has(Role::Kafka));
+            brokers.any(|member| member.name == name)
+        };
+        let brokers = self.broker_ids.iter().filter(|(name, _)| !is_broker(name));
+        let databases: BTreeSet<&str> = topics
+            .values()
+            .map(|topic| topic.database.as_str())
+            .collect();
+        let read = self
+            .topics
+            .iter()
+            .map(|topic| (topic.clone(), database_name(topic)))
+            // A database has one topic: a new one of a like name takes it over.
+            .filter(|(topic, database)| {
+                !topics.contains_key(topic) && !databases.contains(database.as_str())
+            });
+        Former {
+            brokers: brokers.map(|(name, id)| (*id, name.clone())).collect(),
+            topics: if topics.is_empty() {
+                BTreeMap::new()
+            } else {
+                read.collect()
+            },
         }
     }
 }

@@ -46,6 +46,8 @@ pub struct Topology {
     pub consumer: Consumer,
     /// Topics, the canaries' included, by name.
     pub topics: BTreeMap<String, Topic>,
+    /// What earlier inventories had and this one has no more.
+    pub former: Former,
     /// Settings of the local cloud.
     pub local: Local,
     /// Settings of AWS.
@@ -177,6 +179,15 @@ pub struct Topic {
     pub config: BTreeMap<String, String>,
     /// The canaries' own.
     pub canary: bool,
+}
+
+/// What stays of earlier inventories until the user says `--prune`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Former {
+    /// Brokers by id: the nodes they were on.
+    pub brokers: BTreeMap<u32, String>,
+    /// Topics that are read still, and their databases: whoever sends to them was not stopped.
+    pub topics: BTreeMap<String, String>,
 }
 
 /// Settings of the local cloud.

@@ -78,9 +78,8 @@ pub(super) fn topics(
         claims.add(name, &key, "one of `topics.extra`", findings);
         topics.insert(name.clone(), topic(inventory, name.clone(), extra));
     }
-    // The canaries prove the way; settings meant for events (compaction, say) would only be in it.
+    // The canaries prove the way of the clients' events, so their topic has the settings of the clients' topics.
     let mut canaries = topic(inventory, CANARY_TOPIC.to_owned(), &common);
-    canaries.config.retain(|setting, _| setting == RETENTION);
     canaries.partitions = 1;
     canaries.canary = true;
     topics.insert(canaries.name.clone(), canaries);

@@ -188,6 +188,11 @@ pub(super) fn common(topology: &Topology) -> Common {
             .values()
             .map(|topic| (topic.name.clone(), topic.partitions))
             .collect(),
+        settings: topology
+            .topics
+            .values()
+            .map(|topic| (topic.name.clone(), topic.config.clone()))
+            .collect(),
         databases: topology
             .topics
             .values()

@@ -6,7 +6,7 @@ use deployer::cloud::CloudPlan;
 use deployer::component::Context;
 use deployer::facts::Facts;
 use deployer::machine::{self, Machine};
-use deployer::plan::{self, Conflict, Desired, Plan, Situation};
+use deployer::plan::{self, Conflict, Desired, Impossible, Plan, Situation};
 use deployer::receipt::{Choices, MachineRecord, Receipt, Secrets};
 use deployer::run::StepError;
 use deployer::run::fake::FakeWorld;
@@ -14,7 +14,7 @@ use deployer::secret::Secret;
 use deployer::signing_key::SigningKey;
 use deployer::step::Manifest;
 use deployer::topology::{
-    AwsCloud, CANARY_TOPIC, CloudName, Consumer, Couchdb, Distribution, Kafka, Local, Node,
+    AwsCloud, CANARY_TOPIC, CloudName, Consumer, Couchdb, Distribution, Former, Kafka, Local, Node,
     Producer, Role, Topic, Topology, Zookeeper,
 };
 
@@ -31,6 +31,8 @@ pub(super) struct Deployment {
     pub(super) destroy_data: BTreeSet<String>,
     /// The checksum of the agents' binaries.
     pub(super) agents: &'static str,
+    /// What should have been at the last `up`.
+    pub(super) last: Option<Topology>,
     /// The node whose machine is in another network than all others, which have no way to it.
     pub(super) elsewhere: Option<&'static str>,
 }
@@ -119,6 +121,7 @@ fn topology() -> Topology {
         topics: [CANARY_TOPIC, "utilizations1", "utilizations2"]
             .map(topic)
             .into(),
+        former: Former::default(),
         local: Local {
             network: "10.83.0.0/16".into(),
             mirror: None,
@@ -140,7 +143,7 @@ impl Deployment {
             created: "2026-11-21T08:34:00Z".into(),
             inventory: String::new(),
             machines: BTreeMap::new(),
-            broker_ids: BTreeMap::new(),
+            broker_ids: [("vm2".to_owned(), 1), ("vm3".to_owned(), 2)].into(),
             client_numbers: BTreeMap::new(),
             epochs: topology
                 .topics
@@ -149,6 +152,7 @@ impl Deployment {
                 .collect(),
             choices: Choices::default(),
             cloud_notes: BTreeMap::new(),
+            pruned_topics: BTreeSet::new(),
             unproven: false,
         };
         Self {
@@ -159,6 +163,7 @@ impl Deployment {
             prune: false,
             destroy_data: BTreeSet::new(),
             agents: "1",
+            last: None,
             elsewhere: None,
         }
     }
@@ -249,6 +254,7 @@ impl Deployment {
             orphans: &self.cloud.orphans,
             prune: self.prune,
             destroy_data: &self.destroy_data,
+            last: self.last.as_ref(),
         })
     }
 
@@ -259,6 +265,10 @@ impl Deployment {
     /// What `up` would do.
     pub(super) fn plan(&self) -> Plan {
         self.compare().expect("no conflicts")
+    }
+
+    pub(super) fn impossible(&self) -> Vec<Impossible> {
+        self.with_situation(|situation| plan::impossible(&self.desired(), situation))
     }
 
     pub(super) fn epochs_to_renew(&self) -> BTreeSet<String> {

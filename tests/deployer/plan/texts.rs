@@ -111,6 +111,7 @@ fn missing_topics_partitions_and_databases_are_named() {
     assert_snapshot!(deployment.plan(), @r"
     pipeline
       vm2: prepare 4 topics and 4 databases (missing: partitions of topic utilizations1, topic utilizations3, database utilizations3)
+          topic utilizations1: partitions 1 → 3
 
     1 node, 1 change, 0 restarts, nothing lost
     ");

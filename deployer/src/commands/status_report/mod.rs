@@ -33,6 +33,8 @@ pub struct Report {
     pub healthy: bool,
     /// What is not, in words.
     pub problems: Vec<String>,
+    /// What else is worth knowing, in words.
+    pub notes: Vec<String>,
     /// Nodes by name.
     pub nodes: BTreeMap<String, NodeReport>,
     /// Brokers in the metadata and how many there should be.
@@ -85,6 +87,9 @@ pub struct BrokersReport {
     pub expected: usize,
     /// Those in the metadata: ids.
     pub alive: Vec<i32>,
+    /// Those of them that the inventory does not name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<i32>,
 }
 
 /// A topic and its documents.
@@ -109,6 +114,9 @@ pub struct TopicReport {
     pub put_away: Option<u64>,
     /// Age of the newest event that is a document, in seconds.
     pub newest_age_seconds: Option<i64>,
+    /// The inventory does not name it any more; it is read until `up --prune`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub former: bool,
 }
 
 /// What was heard of a node.
@@ -129,7 +137,7 @@ impl Report {
         addresses: &BTreeMap<String, String>,
         now: jiff::Timestamp,
     ) -> Self {
-        let mut problems = Vec::new();
+        let (mut problems, mut notes) = (Vec::new(), Vec::new());
         let mut nodes = BTreeMap::new();
         let mut inspection = None;
         for node in topology.nodes.values() {
@@ -173,8 +181,13 @@ impl Report {
             }
             nodes.insert(node.name.clone(), report);
         }
+        node::note_the_left(topology, heard, &mut notes);
         let (brokers, couchdb, topics) = if let Some(inspection) = &inspection {
-            pipeline::judge_pipeline(topology, inspection, now, &mut problems)
+            let mut said = pipeline::Said {
+                problems: &mut problems,
+                notes: &mut notes,
+            };
+            pipeline::judge_pipeline(topology, inspection, now, &mut said)
         } else {
             problems.extend(unanswered(topology, heard));
             (None, None, BTreeMap::new())
@@ -187,6 +200,7 @@ impl Report {
             id: id.into(),
             healthy: problems.is_empty(),
             problems,
+            notes,
             nodes,
             brokers,
             couchdb,

@@ -1,9 +1,11 @@
 //! Judges what a node says of its units and agents.
 
-use super::{AgentReport, NodeReport};
+use std::collections::BTreeMap;
+
+use super::{AgentReport, Heard, NodeReport};
 use crate::component::{self, place::Place};
 use crate::contract::ProducerState;
-use crate::facts::{Facts, FileFact};
+use crate::facts::{Facts, FileFact, UnitFact};
 use crate::figures::Figures;
 use crate::topology::{Node, Role, Topology};
 
@@ -59,6 +61,36 @@ pub(super) fn judge_units(
             ));
         }
         report.produced = state.map(|state| (state.acked, state.count));
+    }
+}
+
+/// Notes nodes that the inventory does not name any more and on which something of ours runs.
+pub(super) fn note_the_left(
+    topology: &Topology,
+    heard: &BTreeMap<String, Heard>,
+    notes: &mut Vec<String>,
+) {
+    for (node, heard) in heard {
+        let Heard::Facts(facts) = heard else {
+            continue;
+        };
+        let runs = |role| {
+            let unit = facts.units.get(&Place::new(topology, role).unit());
+            unit.is_some_and(UnitFact::runs)
+        };
+        if topology.nodes.contains_key(node) {
+            continue;
+        }
+        if runs(Role::Producer) {
+            notes.push(format!(
+                "{node}: no longer in the inventory, and its producer still sends; that is read until `deployer up --prune`"
+            ));
+        }
+        if runs(Role::Kafka) {
+            notes.push(format!(
+                "{node}: no longer in the inventory, and its broker still serves"
+            ));
+        }
     }
 }
 

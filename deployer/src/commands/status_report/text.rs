@@ -75,9 +75,17 @@ impl Report {
             let _ = write!(
                 text,
                 "\nbrokers    {} of {} alive",
-                brokers.alive.len(),
+                brokers.alive.len() - brokers.others.len(),
                 brokers.expected
             );
+            if !brokers.others.is_empty() {
+                let ids: Vec<String> = brokers.others.iter().map(ToString::to_string).collect();
+                let _ = write!(
+                    text,
+                    ", and {} that the inventory does not name",
+                    ids.join(", ")
+                );
+            }
         }
         if let Some(left) = &self.left {
             let _ = write!(text, "\nmachines   {left}; `deployer extend` renews");
@@ -99,6 +107,12 @@ impl Report {
                     "all"
                 } else {
                     "NOT ALL"
+                };
+                // What the inventory does not name any more.
+                let name = if topic.former {
+                    format!("({name})")
+                } else {
+                    name.clone()
                 };
                 let newest = topic
                     .newest_age_seconds
@@ -122,6 +136,9 @@ impl Report {
             let _ = writeln!(text, "{put_away} dead letters were put away");
         }
         text.push('\n');
+        for note in &self.notes {
+            let _ = writeln!(text, "note: {note}");
+        }
         if self.healthy {
             text.push_str("all is well\n");
         } else {

@@ -92,7 +92,16 @@ impl FakeWorld {
 
     /// Removes a topic behind the deployer's back.
     pub fn remove_topic(&self, topic: &str) {
-        self.state().topics.remove(topic);
+        let mut state = self.state();
+        state.topics.remove(topic);
+        state.settings.remove(topic);
+    }
+
+    /// Sets a setting of a topic behind the deployer's back.
+    pub fn alter_topic(&self, topic: &str, key: &str, value: &str) {
+        let mut state = self.state();
+        let settings = state.settings.entry(topic.into()).or_default();
+        settings.insert(key.into(), value.into());
     }
 
     /// Lets the action after `done` further ones fail, once, with nothing done.

@@ -16,6 +16,8 @@ pub(super) struct State {
     pub(super) nodes: BTreeMap<String, Facts>,
     pub(super) unreachable: BTreeSet<String>,
     pub(super) topics: BTreeMap<String, u32>,
+    /// Topic → the settings it has of its own.
+    pub(super) settings: BTreeMap<String, BTreeMap<String, String>>,
     /// The next ZooKeeper to start knows no topic.
     pub(super) zookeeper_is_new: bool,
     pub(super) databases: BTreeSet<String>,
@@ -135,7 +137,8 @@ impl State {
             .iter()
             .map(|(name, count)| {
                 let partitions: Vec<_> = (0..*count).map(partition).collect();
-                json!({"name": name, "partitions": partitions, "messages": 0, "lag": 0})
+                json!({"name": name, "partitions": partitions, "messages": 0, "lag": 0,
+                    "config": self.settings.get(name).cloned().unwrap_or_default()})
             })
             .collect();
         let members: Vec<_> = brokers
@@ -326,7 +329,10 @@ impl State {
                 facts.ports.insert(*port, unit.clone());
             }
             Action::PreparePipeline {
-                topics, databases, ..
+                topics,
+                settings,
+                databases,
+                ..
             } => {
                 for (role, needed) in [
                     ("kafka", !topics.is_empty()),
@@ -340,6 +346,7 @@ impl State {
                     let there = self.topics.entry(name.clone()).or_default();
                     *there = (*there).max(*partitions);
                 }
+                self.settings.extend(settings.clone());
                 self.databases.extend(databases.iter().cloned());
                 self.rejoining.clear();
             }
