@@ -257,7 +257,6 @@ impl World {
             facts: &self.world.ask_all(&plan::queries(&desired)),
             receipt: &self.receipt,
             strict: &none,
-            known: &none,
             known: &self.receipt.machines.keys().cloned().collect(),
             lost: &none,
             orphans: &none,

@@ -133,6 +133,8 @@ mod tests {
             pipeline: None,
             data: BTreeMap::new(),
             brokers: BTreeMap::new(),
+            topics: BTreeMap::new(),
+            former: crate::topology::Former::default(),
         }
     }
 
