@@ -99,7 +99,7 @@ fn untried(letters: &[DeadLetter]) -> String {
         _ if cut == all => format!("{all} dead letters, all {never}"),
         _ => format!("{all} dead letters, {cut} of them {never}; of the others {retry}"),
     };
-    format!("{words}; --put-away settles them")
+    format!("{words}; `--put-away` settles all of them")
 }
 
 /// A line for each: what became of it where it was tried again, where it came from, and why it is dead.

@@ -156,7 +156,10 @@ async fn forget(
     let nowhere = tempfile::tempdir()?;
     let receipt = &doomed.receipt;
     let directory = nowhere.path();
-    may_forget(&options.forget, receipt, directory, environment, reporter).await?;
+    let allowed = may_forget(&options.forget, receipt, directory, environment, reporter).await;
+    // Nobody comes back to connections of a directory that goes at once.
+    connector::forget(directory, environment.runtime_dir.as_deref()).await?;
+    allowed?;
     let stays = options.forget.iter().map(|node| stays(node, receipt));
     let stays = stays.collect();
     for node in &options.forget {

@@ -63,8 +63,10 @@ pub async fn run(
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
     let ended = Box::pin(bring(options, environment, reporter, out)).await;
-    if ended.is_err() {
-        close_what_nobody_knows(options, environment).await?;
+    if ended.is_err()
+        && let Err(error) = close_what_nobody_knows(options, environment).await
+    {
+        reporter.event(&Event::Warning(error.cause.to_string()));
     }
     ended
 }
@@ -85,11 +87,13 @@ async fn close_what_nobody_knows(
     let cloud = options.target.cloud.unwrap_or(source.inventory.cloud);
     let state_dir = target::state_dir(&options.target, environment);
     let directory = journal::directory(&state_dir, name, cloud.name());
-    if matches!(
-        journal::read_receipt(&directory),
-        Err(JournalError::Missing(_))
-    ) {
-        connector::forget(&directory, environment.runtime_dir.as_deref()).await?;
+    let receipt = journal::read_receipt(&directory);
+    if !directory.is_dir() || !matches!(receipt, Err(JournalError::Missing(_))) {
+        return Ok(());
+    }
+    // Another run may be at work here by now: then the connections are its.
+    if let Ok(journal) = Journal::open(&state_dir, name, cloud.name(), Mode::Create) {
+        connector::forget(journal.directory(), environment.runtime_dir.as_deref()).await?;
     }
     Ok(())
 }
