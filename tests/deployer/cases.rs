@@ -196,10 +196,12 @@ fn what_is_no_test_is_told() {
     assert!(why(ignored).ends_with("is ignored"));
 }
 
-/// What a run of all tests printed of each: `ok`, `FAILED`, or why it did not run.
+/// What a run of all tests printed of each: `passed`, `FAILED`, or why it did not run. Both streams are in the log, and one may
+/// break into a line of the other.
 fn outcomes(log: &str) -> BTreeMap<String, String> {
     let mut suite = String::new();
     let mut outcomes = BTreeMap::new();
+    let mut begun = None;
     for line in log.lines().map(str::trim) {
         if let Some(running) = line.strip_prefix("Running ") {
             let file = running.split(" (").next().unwrap_or_default();
@@ -208,19 +210,33 @@ fn outcomes(log: &str) -> BTreeMap<String, String> {
                 Some(name) if !running.starts_with("unittests ") => name.to_owned(),
                 _ => "unit".to_owned(),
             };
-        } else if let Some(test) = line.strip_prefix("not run: ") {
-            if let Some((test, why)) = test.split_once(": ") {
-                outcomes.insert(test.to_owned(), format!("*not run*: {why}"));
+            continue;
+        }
+        let (before, said) = match line.split_once("not run: ") {
+            Some((before, said)) => (before, said.split_once(": ")),
+            None => (line, None),
+        };
+        if let Some((test, why)) = said {
+            outcomes.insert(test.to_owned(), format!("*not run*: {why}"));
+        }
+        let (test, outcome) = match before.strip_prefix("test ") {
+            Some(rest) => match rest.split_once(" ...") {
+                Some((test, outcome)) => (Some(format!("{suite}::{test}")), outcome.trim()),
+                None => continue,
+            },
+            None => (begun.take(), before),
+        };
+        let outcome = match outcome {
+            "ok" => "passed",
+            ended if ended == "FAILED" || ended.starts_with("ignored") => ended,
+            // The other stream, or the test's own words, before its end.
+            _ => {
+                begun = test;
+                continue;
             }
-        } else if let Some((test, outcome)) = line
-            .strip_prefix("test ")
-            .and_then(|l| l.split_once(" ... "))
-        {
-            let outcome = if outcome == "ok" { "passed" } else { outcome };
-            let outcome = outcome.to_owned();
-            outcomes
-                .entry(format!("{suite}::{test}"))
-                .or_insert(outcome);
+        };
+        if let Some(test) = test {
+            outcomes.entry(test).or_insert_with(|| outcome.to_owned());
         }
     }
     outcomes
@@ -230,11 +246,18 @@ fn outcomes(log: &str) -> BTreeMap<String, String> {
 fn a_test_that_did_not_run_is_not_shown_as_passed() {
     let log = "   Compiling x\n     Running unittests src/lib.rs (target/debug/deps/deployer-1)\ntest a::b ... ok\n\
                \x20    Running ../tests/machines/main.rs (target/debug/deps/machines-2)\n\
-               not run: machines::c::d: it needs root\ntest c::d ... ok\ntest c::e ... FAILED\n";
+               not run: machines::c::d: it needs root\ntest c::d ... ok\ntest c::e ... FAILED\n\
+               test c::f ... not run: machines::c::g: it needs root\nok\ntest c::g ... ok\n\
+               test c::h ... ok\nnot run: machines::c::h: it needs: a cloud\n\
+               test c::i ... its own words\nok\ntest result: ok. 6 passed\n";
     let found: Vec<(String, String)> = outcomes(log).into_iter().collect();
     let expected = [
         ("machines::c::d", "*not run*: it needs root"),
         ("machines::c::e", "FAILED"),
+        ("machines::c::f", "passed"),
+        ("machines::c::g", "*not run*: it needs root"),
+        ("machines::c::h", "*not run*: it needs: a cloud"),
+        ("machines::c::i", "passed"),
         ("unit::a::b", "passed"),
     ];
     assert_eq!(
