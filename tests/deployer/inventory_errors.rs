@@ -87,7 +87,10 @@ fn what_is_no_text_or_no_yaml_is_refused_first() {
             b"name: \"a\n",
             "test.yaml:1:7: a text in quotes is not closed; the same kind of quote ends it; `''` is a quote inside single ones",
         ),
-        (b"{a: 1, a: 2}", "test.yaml:1:8: the key `a` is there twice"),
+        (
+            b"{name: a, nodes: {vm1: {}}, name: b}",
+            "test.yaml:1:29: the key `name` is there twice; the first is in line 1",
+        ),
         (&[b'['; 500], "test.yaml:1:129: nested too deeply"),
     ];
     for (bytes, expected) in cases {
