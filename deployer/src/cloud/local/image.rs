@@ -17,7 +17,10 @@ use super::tree::unreadable;
 use crate::topology;
 
 /// Of `a | b` it takes the first that the system offers, as it does on nodes.
-const INSTALL: &str = include_str!("../../run/apply/packages.sh");
+const INSTALL: &str = concat!(
+    include_str!("../../run/apply/apt.sh"),
+    include_str!("../../run/apply/packages.sh")
+);
 
 /// Fetching and unpacking over a slow line, in seconds.
 const LONG: u64 = 1800;
