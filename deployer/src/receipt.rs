@@ -98,6 +98,9 @@ pub struct Choices {
     pub kafka_source: Option<String>,
     /// Which CouchDB: `apache`, `archive` or `pouchdb`.
     pub couchdb_distribution: Option<String>,
+    /// The engine of views that its archive wants, where the inventory does not say one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub couchdb_js_engine: Option<String>,
     /// The directory of the agents that `--agents` named; `None`: those beside the deployer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agents: Option<String>,

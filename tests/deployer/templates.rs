@@ -115,6 +115,7 @@ impl World {
                 kafka_source: Some("maven".into()),
                 couchdb_distribution: Some(distribution.to_owned()),
                 agents: None,
+                couchdb_js_engine: None,
             },
             couchdb_key: SigningKey::apache_couchdb().expect("Apache's key"),
             artifacts: [

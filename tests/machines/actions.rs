@@ -249,7 +249,7 @@ async fn services(hands: &Hands) {
         matches!(&error, StepError::Deadline { output, .. } if output.iter().any(|line| line.contains("port 7779 is held by another process"))),
         "{error:?}"
     );
-    says(hands, "systemctl stop deployer-nobody; pkill -f 7779").await;
+    says(hands, "systemctl stop deployer-nobody; pkill -f [7]779").await;
 
     // What cannot run says why, and nobody waits for its port.
     write(hands, "/etc/deployer-test.conf", "die 'no such setting';").await;

@@ -9,7 +9,7 @@ use crate::artifact::cache::Cache;
 use crate::artifact::{ArtifactError, agents, couchdb, kafka};
 use crate::cli::{Environment, Target};
 use crate::cloud::aws::ttl;
-use crate::component::couchdb::{JS_ENGINE, QUICKJS};
+use crate::component::couchdb::QUICKJS;
 use crate::component::{self, Artifact, Context, artifact_key};
 use crate::error::CommandError;
 use crate::inventory::{self, Problems};
@@ -215,11 +215,9 @@ impl Draft {
                     artifacts.insert(artifact_key::COUCHDB.into(), archive.artifact);
                     // Nobody installs SpiderMonkey's library for an archive: without it there would be no views, and CouchDB would
                     // start their engine again and again.
-                    if archive.quickjs {
-                        let settings = self.topology.couchdb.settings.entry("couchdb".into());
-                        let engine = settings.or_default().entry(JS_ENGINE.into());
-                        engine.or_insert_with(|| QUICKJS.into());
-                    }
+                    let engine = archive.quickjs.then(|| QUICKJS.to_owned());
+                    self.topology.couchdb.prefer_engine(engine.as_deref());
+                    self.receipt.choices.couchdb_js_engine = engine;
                 }
             }
             Distribution::Apache | Distribution::Auto => {}

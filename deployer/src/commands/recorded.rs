@@ -63,6 +63,10 @@ pub fn of_receipt(
         artifact_key::CONSUMER,
         artifact_key::COUCHDB,
     ];
+    let mut topology = topology.clone();
+    let engine = receipt.choices.couchdb_js_engine.as_deref();
+    topology.couchdb.prefer_engine(engine);
+    let topology = &topology;
     // Only its presence is looked at.
     let key = SigningKey::apache_couchdb()?;
     let context = Context {

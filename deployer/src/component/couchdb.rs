@@ -15,7 +15,7 @@ use crate::receipt::Choices;
 use crate::receipt::Secrets;
 use crate::step::{Access, Action, Content, sha256};
 use crate::template::{TemplateError, fixed, render};
-use crate::topology::{Distribution, Node, Role, Topology};
+use crate::topology::{Distribution, JS_ENGINE, Node, Role, Topology};
 
 /// The component of [`Role::Couchdb`].
 pub struct Couchdb;
@@ -40,9 +40,7 @@ const PROGRAMS: [&str; 5] = [
 ];
 /// The JavaScript engine that needs a library of the system's.
 const SPIDERMONKEY: &str = "bin/couchjs";
-/// The setting, in the section `couchdb`, that says which engine runs, and the engine that needs nothing.
-pub const JS_ENGINE: &str = "js_engine";
-/// See [`JS_ENGINE`].
+/// The engine that needs nothing: a value of [`JS_ENGINE`].
 pub const QUICKJS: &str = "quickjs";
 /// The unit and the user that Apache's package brings.
 const PACKAGE_UNIT: &str = "couchdb.service";

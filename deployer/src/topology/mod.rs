@@ -132,6 +132,20 @@ pub struct Couchdb {
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
 }
 
+/// The key, in CouchDB's section `couchdb`, that says which engine views have.
+pub const JS_ENGINE: &str = "js_engine";
+
+impl Couchdb {
+    /// Takes this engine for views unless the inventory says one.
+    pub fn prefer_engine(&mut self, engine: Option<&str>) {
+        if let Some(engine) = engine {
+            let settings = self.settings.entry("couchdb".into()).or_default();
+            let said = settings.entry(JS_ENGINE.into());
+            said.or_insert_with(|| engine.into());
+        }
+    }
+}
+
 /// The consumer's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Consumer {

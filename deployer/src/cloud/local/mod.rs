@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::time::Duration;
 
 use super::process::Program;
 use super::{
@@ -255,7 +256,15 @@ impl Cloud for Local {
             let processes = cgroups.processes(&names, &node)?.len();
             left.push(format!("{processes} processes of machine {node}"));
         }
-        let witnessed = cgroups.witnessed(&names)?;
+        let mut witnessed = cgroups.witnessed(&names)?;
+        // What was killed takes a moment to go.
+        for _ in 0..30 {
+            if witnessed.is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            witnessed = cgroups.witnessed(&names)?;
+        }
         if left.is_empty() && !witnessed.is_empty() {
             left.push(format!("{} processes of its machines", witnessed.len()));
         }
