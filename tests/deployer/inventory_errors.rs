@@ -91,7 +91,7 @@ fn what_is_no_text_or_no_yaml_is_refused_first() {
             b"{name: a, nodes: {vm1: {}}, name: b}",
             "test.yaml:1:29: the key `name` is there twice; the first is in line 1",
         ),
-        (&[b'['; 500], "test.yaml:1:129: nested too deeply"),
+        (&[b'['; 500], "test.yaml:1:256: nested too deeply"),
     ];
     for (bytes, expected) in cases {
         assert_eq!(told(bytes), expected);

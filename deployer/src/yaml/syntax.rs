@@ -5,7 +5,8 @@ use saphyr_parser::{Marker, ScanError};
 use super::{Fault, Position};
 
 /// What the parser says (a part of it), what that means, and what to do.
-const WORDS: [(&str, &str, &str); 19] = [
+const WORDS: [(&str, &str, &str); 20] = [
+    ("recursion limit exceeded", "nested too deeply", ""),
     ("tab", "a tab in the indentation", "YAML wants spaces"),
     (
         "unknown anchor",

@@ -67,8 +67,8 @@ const DAMAGES: [Damage; 12] = [
     ),
     (
         "vm3",
-        "systemctl disable -q drift-kafka",
-        "vm3: start drift-kafka.service (not enabled)",
+        "systemctl disable -q drift-couchdb",
+        "vm3: start drift-couchdb.service (not enabled)",
     ),
     (
         "vm2",
@@ -97,7 +97,7 @@ const DAMAGES: [Damage; 12] = [
     ),
     (
         "vm2",
-        "sed -i 's/^.* vm3.drift.internal/192.0.2.9 vm3.drift.internal/' /etc/hosts",
+        "sed -i '/ vm3.drift.internal/a 192.0.2.9 vm9.drift.internal' /etc/hosts",
         "vm2: write block drift of /etc/hosts (content differs)",
     ),
     (
