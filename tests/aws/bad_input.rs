@@ -103,7 +103,7 @@ async fn wrong_settings_are_refused_before_anything_is_made() {
             "a range that hides a host outside",
             1,
             format!(
-                ", region: {REGION} }}\n  existing: {{ hosts: {{ laptop: {{ address: 10.77.3.9 }} }}"
+                ", region: {REGION} }}\n  existing: {{ hosts: {{ laptop: {{ address: 10.77.3.9, public_address: 10.77.3.9 }} }}"
             ),
             &[
                 "`cidr`: laptop has the address 10.77.3.9 outside AWS",

@@ -142,7 +142,12 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
     let all = with_left_alone(draft, &machines, viewpoint.change.prune);
     let desired = draft.desired(&all, &ends)?;
     let facts = ask(&crew, &desired, &machines, viewpoint.reporter).await?;
-    let identities = facts.iter().map(|(node, facts)| (node, &facts.identity));
+    let strict = strict(draft);
+    // Machines that a cloud made are not asked: each is its own.
+    let identities = facts
+        .iter()
+        .filter(|(node, _)| strict.contains(*node))
+        .map(|(node, facts)| (node, &facts.identity));
     none_of(&preflight::same_machines(identities))?;
     let orphans: BTreeSet<String> = clouds
         .iter()
@@ -152,7 +157,6 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
         .iter()
         .flat_map(|look| look.plan.lost.clone())
         .collect();
-    let strict = strict(draft);
     let destroy_data: BTreeSet<String> = viewpoint.change.destroy_data.iter().cloned().collect();
     let unknown: Vec<&String> = destroy_data
         .iter()
