@@ -146,7 +146,7 @@ fn each_damage(hosts: &Hosts, user: &Product) {
         "vm3: firewall table deployer-drift (the loaded rules are not those of its file)",
         "vm2: the software in /opt/deployer/drift/kafka (changed or gone: ",
         "vm3: /etc/deployer/drift/manifest.json (missing)",
-        "vm3: drift-kafka.service (not enabled)",
+        "vm3: drift-couchdb.service (not enabled)",
         "vm2: block drift of /etc/hosts (content differs)",
         "vm2: user drift-producer (missing)",
         "database utilizations1: its access rules (_security) were changed",
