@@ -45,6 +45,9 @@ mount -t proc proc "$root/all/proc"
 mount -t tmpfs tmpfs "$root/all/run"
 mkdir -p "$root/all/run/systemd/system"
 >>"$root/all/etc/hosts"
+# No systemd runs behind the wall: what is to be enabled is taken as enabled.
+printf '#!/bin/sh\n[ "$1" != enable ] || exit 0\nexec /usr/bin/systemctl "$@"\n' >"$root/all/usr/local/sbin/systemctl"
+chmod +x "$root/all/usr/local/sbin/systemctl"
 exec chroot "$root/all" sh -c "$SSH_ORIGINAL_COMMAND"
 "#;
 

@@ -158,17 +158,6 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
         .flat_map(|look| look.plan.lost.clone())
         .collect();
     let destroy_data: BTreeSet<String> = viewpoint.change.destroy_data.iter().cloned().collect();
-    let unknown: Vec<&String> = destroy_data
-        .iter()
-        .filter(|node| {
-            !draft.topology.nodes.contains_key(*node) && !draft.receipt.machines.contains_key(*node)
-        })
-        .collect();
-    if let Some(node) = unknown.first() {
-        return Err(CommandError::usage(format!(
-            "--destroy-data {node}: there is no such node"
-        )));
-    }
     let (receipt, last) = (draft.receipt.clone(), draft.last_topology());
     let known = known(draft, &machines);
     let situation = Situation {
@@ -447,6 +436,21 @@ pub async fn learn_systems(
         Ok::<_, CommandError>(())
     }));
     answers.await.into_iter().collect()
+}
+
+/// Refuses data to be destroyed of nodes that are not there. Before the first look: a later one no longer knows a node whose machine
+/// is gone by then.
+pub fn require_nodes(draft: &Draft, change: &Change) -> Result<(), CommandError> {
+    let mut named = change.destroy_data.iter();
+    let there = |node: &String| {
+        draft.topology.nodes.contains_key(node) || draft.receipt.machines.contains_key(node)
+    };
+    match named.find(|node| !there(node)) {
+        None => Ok(()),
+        Some(node) => Err(CommandError::usage(format!(
+            "--destroy-data {node}: there is no such node"
+        ))),
+    }
 }
 
 impl Look {

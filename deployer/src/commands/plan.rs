@@ -12,7 +12,7 @@ use crate::report::Reporter;
 
 use super::check::check_nodes;
 use super::draft::Draft;
-use super::look::{Look, Lookout, look};
+use super::look::{Look, Lookout, look, require_nodes};
 
 /// The whole plan as JSON: machines first, then what happens on nodes.
 #[derive(Serialize)]
@@ -50,6 +50,7 @@ pub async fn run(
     draft.remark(reporter);
     let lookout = Lookout::of(&draft)?;
     let viewpoint = lookout.viewpoint(&options.change, environment, reporter);
+    require_nodes(&draft, &options.change)?;
     let mut seen = match look(&mut draft, &viewpoint).await {
         Ok(seen) => seen,
         Err(error) => {

@@ -25,7 +25,7 @@ use super::draft::Draft;
 use super::failure::{failed, with_password_hint};
 use super::fetch::{fetch, relays};
 use super::forget::{may_forget, stays};
-use super::look::{Look, Viewpoint, look};
+use super::look::{Look, Viewpoint, look, require_nodes};
 use super::machines::{authorize, make_machines, provide};
 use super::record::{hold, intend, keep_couchdb, remember, shows_couchdb};
 use super::verify::{self, Proof};
@@ -147,6 +147,7 @@ async fn bring(
     times.since("begin", started);
 
     let looking = Instant::now();
+    require_nodes(&draft, &options.change)?;
     let mut seen = look(&mut draft, &viewpoint).await?;
     times.since("look", looking);
     if seen.is_settled() {
