@@ -7,7 +7,7 @@ use crate::support::{may_run, succeed};
 /// Two nodes; `good` calls `spare` at all its ports.
 fn inventory(good: &str, spare: &str) -> String {
     format!(
-        "name: no\ncloud: existing\nnodes: {{ good: {{ roles: [kafka, consumer, producer] }}, spare: {{ roles: [zookeeper, kafka, couchdb] }} }}\n\
+        "name: refuse\ncloud: existing\nnodes: {{ good: {{ roles: [kafka, consumer, producer] }}, spare: {{ roles: [zookeeper, kafka, couchdb] }} }}\n\
          couchdb: {{ distribution: pouchdb }}\nkafka: {{ heap_mib: 256 }}\n\
          clouds: {{ existing: {{ hosts: {{ good: {good}, spare: {spare} }} }} }}\n"
     )
@@ -54,7 +54,7 @@ async fn what_cannot_be_is_refused_before_any_change() {
             }
         }
         for host in ["good", "spare"] {
-            assert_eq!(hosts.traces(host, "no"), "", "{what}: {host}");
+            assert_eq!(hosts.traces(host, "refuse"), "", "{what}: {host}");
         }
     };
 
@@ -145,7 +145,7 @@ fn members_by_ipv6(hosts: &Hosts) {
     let user = Product::new(&inventory(&by("good", 11), &by("spare", 12)));
     user.expect(0, &["up", "--yes"]);
     let table = hosts.root("good", "cat /etc/hosts");
-    assert!(table.contains("fd77::12 spare.no.internal"), "{table}");
+    assert!(table.contains("fd77::12 spare.refuse.internal"), "{table}");
     let listens = hosts.root("spare", "ss -Htln sport = :5984");
     assert!(
         listens.contains("*:5984") || listens.contains("[::]:5984"),
@@ -154,6 +154,6 @@ fn members_by_ipv6(hosts: &Hosts) {
     user.expect(0, &["up"]);
     user.expect(0, &["teardown", "--yes"]);
     for host in ["good", "spare"] {
-        assert_eq!(hosts.traces(host, "no"), "", "{host}");
+        assert_eq!(hosts.traces(host, "refuse"), "", "{host}");
     }
 }
