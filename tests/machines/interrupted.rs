@@ -68,7 +68,9 @@ fn a_lost_receipt(deployer: &Deployer) {
 /// L5: what drops the packets of a deployment's bridge is found, and marked rules let them through; others' rules stay.
 fn the_boxs_own_packet_filter(deployer: &Deployer) {
     let id = deployer.id();
-    let (table, bridge) = (format!("foreign-{id}"), format!("dp-{id}"));
+    // Its name is not ours: what is left is looked for by the id.
+    let table = format!("foreign-{}", std::process::id());
+    let bridge = format!("dp-{id}");
     let rules = format!(
         "add table inet {table}; add chain inet {table} forward {{ type filter hook forward priority 0; policy accept; }}; \
          add rule inet {table} forward iifname \"{bridge}\" drop; add rule inet {table} forward oifname \"{bridge}\" drop"

@@ -46,6 +46,10 @@ pub(crate) fn units(deployer: &Deployer) -> BTreeMap<String, Unit> {
             let Some(id) = values.get("Id") else { continue };
             let role = id.strip_prefix(&format!("{}-", deployer.name));
             let role = role.and_then(|role| role.strip_suffix(".service"));
+            // It serves no role: it puts names back at boot.
+            if role == Some("hosts") {
+                continue;
+            }
             let number = |key: &str| values[key].parse().expect("a number");
             all.insert(
                 format!("{node} {}", role.expect("a unit of ours")),
