@@ -106,7 +106,10 @@ async fn run(command: Option<Command>, config: ConsumerConfig) -> Result<Outcome
         }
         Some(Command::Prepare) => {
             let request: prepare::Request = read_request(std::io::stdin().lock())?;
-            super::print(output, &[prepare::prepare(&config, &request).await?])?;
+            super::print(
+                output,
+                &[Box::pin(prepare::prepare(&config, &request)).await?],
+            )?;
         }
         Some(Command::Inspect { timeout }) => super::print(
             output,
