@@ -230,8 +230,8 @@ fn taken_away_without_manifests(hosts: &Hosts, user: &Product) {
     hosts.root("vm2", "rm /etc/deployer/drift/manifest.json");
     hosts.attempt("vm3", "systemctl poweroff");
     eventually("vm3 is off", || {
-        let answers = hosts.box_reaches("vm3", 22);
-        (!answers).then_some(()).ok_or("it answers".into())
+        let off = hosts.is_off("vm3");
+        off.then_some(()).ok_or("it answers".into())
     });
     let down = user.expect(1, &["teardown", "--yes"]);
     down.says(&[

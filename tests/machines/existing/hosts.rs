@@ -125,6 +125,14 @@ impl Hosts {
         TcpStream::connect_timeout(&SocketAddr::new(address, port), Duration::from_secs(2)).is_ok()
     }
 
+    /// Whether a host is off: one that still ends refuses connections, one that is off says nothing.
+    pub(super) fn is_off(&self, name: &str) -> bool {
+        let address = self.address(name).parse().expect("an address");
+        let connected =
+            TcpStream::connect_timeout(&SocketAddr::new(address, 22), Duration::from_secs(2));
+        connected.is_err_and(|error| error.kind() != std::io::ErrorKind::ConnectionRefused)
+    }
+
     /// Reboots a host from within and waits until it answers again.
     pub(super) fn reboot(&self, name: &str) {
         let boot = || self.root(name, "cat /proc/sys/kernel/random/boot_id");
