@@ -25,7 +25,7 @@ async fn what_is_damaged_is_named_and_mended() {
     let user = Product::new(&inventory);
     a_check_goes_past_the_first_problem(&hosts, &inventory);
     user.expect(0, &["up", "--yes", "--wait"]);
-    is_well(user);
+    is_well(&user);
     user.expect(0, &["plan"]);
     each_damage(&hosts, &user);
     damage_that_only_reading_finds(&hosts, &user);
