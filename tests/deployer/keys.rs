@@ -345,10 +345,13 @@ fn refused(row: &Row, before: &Inventory, after: &str) -> String {
         cloud: topology.cloud,
         machines: &machines,
     };
-    topology::check_kept(&made, &now).err().map_or_else(
-        || panic!("{}: nobody refuses", row.key),
-        |told| told.to_string(),
-    )
+    topology::check_places(&made, &now)
+        .and_then(|()| topology::check_machines(&made, &now))
+        .err()
+        .map_or_else(
+            || panic!("{}: nobody refuses", row.key),
+            |told| told.to_string(),
+        )
 }
 
 #[test]

@@ -94,7 +94,9 @@ impl Draft {
         }
         let (topology, mut receipt, secrets) = if let Some(entry) = &entry {
             let mut receipt = journal::read_receipt(&entry.directory)?;
-            check_kept(&source, &topology, &receipt)?;
+            with_made(&topology, &receipt, &BTreeSet::new(), |made| {
+                topology::check_places(made, &source.inventory)
+            })?;
             let ids = Ids {
                 broker_ids: receipt.broker_ids.clone(),
                 client_numbers: receipt.client_numbers.clone(),
@@ -234,6 +236,13 @@ impl Draft {
         CommandError::usage(Problems::from(problem))
     }
 
+    /// Refuses what the machines that are there cannot become; those that the clouds have lost do not count.
+    pub fn check_machines(&self, lost: &BTreeSet<String>) -> Result<(), CommandError> {
+        with_made(&self.topology, &self.receipt, lost, |made| {
+            topology::check_machines(made, &self.source.inventory)
+        })
+    }
+
     /// Which CouchDB it is, as far as that is decided.
     pub fn couchdb(&self) -> Distribution {
         component::couchdb::distribution(&self.topology, &self.receipt.choices)
@@ -355,8 +364,13 @@ fn choose_agents(
     find(None).map_err(CommandError::usage)
 }
 
-/// Refuses what the machines that are there cannot become.
-fn check_kept(source: &Source, topology: &Topology, receipt: &Receipt) -> Result<(), CommandError> {
+/// Asks something of what the machines of the receipt were made with, but for those that are gone.
+fn with_made(
+    topology: &Topology,
+    receipt: &Receipt,
+    gone: &BTreeSet<String>,
+    check: impl FnOnce(&Made<'_>) -> Result<(), Problems>,
+) -> Result<(), CommandError> {
     // One that an older deployer took is not held against its words of today.
     let Ok(inventory) = inventory::parse(receipt.inventory.as_bytes(), "the receipt's inventory")
     else {
@@ -365,7 +379,7 @@ fn check_kept(source: &Source, topology: &Topology, receipt: &Receipt) -> Result
     let machines: Vec<(String, CloudName)> = receipt
         .machines
         .iter()
-        .filter(|(_, record)| record.machine.is_some())
+        .filter(|(node, record)| record.machine.is_some() && !gone.contains(*node))
         .filter_map(|(node, record)| Some((node.clone(), target::cloud_name(&record.cloud).ok()?)))
         .collect();
     let made = Made {
@@ -373,7 +387,7 @@ fn check_kept(source: &Source, topology: &Topology, receipt: &Receipt) -> Result
         cloud: topology.cloud,
         machines: &machines,
     };
-    topology::check_kept(&made, &source.inventory).map_err(CommandError::usage)
+    check(&made).map_err(CommandError::usage)
 }
 
 /// Other deployments of the same nodes on the same cloud: a new name in the inventory makes a second one.

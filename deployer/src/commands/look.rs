@@ -229,6 +229,8 @@ pub async fn connect(
     viewpoint: &Viewpoint<'_>,
 ) -> Result<(Vec<CloudLook>, BTreeMap<String, Machine>, Crew), CommandError> {
     let clouds = look_at_clouds(draft, viewpoint).await?;
+    let lost = clouds.iter().flat_map(|look| look.plan.lost.clone());
+    draft.check_machines(&lost.collect())?;
     let mut machines = BTreeMap::new();
     for look in &clouds {
         for machine in &look.plan.machines {

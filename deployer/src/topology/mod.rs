@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub use self::build::Options;
-pub use self::fixed::{Made, check_kept};
+pub use self::fixed::{Made, check_machines, check_places};
 pub use self::ids::Ids;
 pub use crate::inventory::{
     Architecture, AwsCloud, ChameleonCloud, CloudName, Distribution, Image, LeaseTime, OnTtl, Role,
