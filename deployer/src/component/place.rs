@@ -37,8 +37,13 @@ pub struct Place {
 impl Place {
     /// The places of a role.
     pub fn new(topology: &Topology, role: Role) -> Self {
+        Self::of(&topology.name, role)
+    }
+
+    /// The places of a role in a deployment of that name.
+    pub fn of(deployment: &str, role: Role) -> Self {
         Self {
-            deployment: topology.name.clone(),
+            deployment: deployment.into(),
             role,
         }
     }

@@ -1,9 +1,12 @@
-//! Brokers are restarted one at a time, each after every partition has its full set of in-sync replicas.
+//! Brokers are restarted one at a time, each after every partition has its full set of in-sync replicas; all at once where `ZooKeeper`
+//! moves to another port, since those that still ask at the old one are no part of the cluster.
 
 use std::collections::BTreeMap;
 
+use crate::component::place::Place;
 use crate::facts::Facts;
 use crate::step::Action;
+use crate::topology::Role;
 
 use super::check::{Check, check, inspect};
 use super::desired::KAFKA;
@@ -18,12 +21,13 @@ pub(super) fn brokers(
     facts: &BTreeMap<String, Facts>,
     lanes: BTreeMap<String, Vec<Change>>,
 ) {
+    let cut_off = zookeeper_moves(plan, desired, facts);
     let (one_by_one, together): (BTreeMap<_, _>, BTreeMap<_, _>) =
         lanes.into_iter().partition(|(node, changes)| {
             let restarted = changes
                 .iter()
                 .any(|change| restarts(change, facts.get(node)));
-            restarted && serves(desired, node, changes, facts)
+            restarted && !cut_off && serves(desired, node, changes, facts)
         });
     let none_started = together.values().all(Vec::is_empty);
     plan.push(KAFKA, together);
@@ -46,6 +50,17 @@ pub(super) fn brokers(
         };
         in_sync(plan, desired, because);
     }
+}
+
+/// Whether `ZooKeeper` runs and the plan has it listen where it does not yet.
+fn zookeeper_moves(plan: &Plan, desired: &Desired, facts: &BTreeMap<String, Facts>) -> bool {
+    let zookeeper = Place::of(&desired.deployment, Role::Zookeeper).unit();
+    plan.changes().any(|change| {
+        let moves =
+            matches!(&change.step.action, Action::WaitForPort { unit, .. } if *unit == zookeeper);
+        let facts = facts.get(&change.step.node);
+        moves && facts.is_some_and(|facts| facts.units.get(&zookeeper).is_some_and(unit::is_up))
+    })
 }
 
 /// Whether a change restarts a unit that runs.

@@ -24,8 +24,9 @@ impl ByHand {
                     .map(|(key, value)| format!("{key}={value}\n"))
                     .collect();
                 format!(
-                    "listeners=PLAINTEXT://0.0.0.0:{}\nlog.dirs=/var/lib/deployer/utilization/kafka\n{}",
+                    "listeners=PLAINTEXT://0.0.0.0:{}\nlog.dirs=/var/lib/deployer/utilization/kafka\nzookeeper.connect=vm2:{}\n{}",
                     topology.kafka.port,
+                    topology.zookeeper.port,
                     settings.concat()
                 )
             }

@@ -98,6 +98,27 @@ fn more_partitions_are_added_and_fewer_are_refused() {
     assert!(deployment.plan().notes.iter().any(|other| other == note));
 }
 
+/// A broker that still asks for `ZooKeeper` at the old port is no part of the cluster: waiting for it would wait for ever.
+#[test]
+fn brokers_restart_together_where_zookeeper_moves() {
+    for broker_port in [9092, 9192] {
+        let mut deployment = up();
+        deployment.topology.zookeeper.port = 2191;
+        deployment.topology.kafka.port = broker_port;
+        let plan = deployment.plan();
+        let stages: Vec<&str> = plan
+            .stages
+            .iter()
+            .map(|stage| stage.name.as_str())
+            .collect();
+        assert!(stages.contains(&"kafka"), "{plan}");
+        let one_by_one = |stage: &&str| stage.starts_with("restart") || *stage == "in sync";
+        assert!(!stages.iter().any(one_by_one), "{plan}");
+        deployment.converge();
+        assert!(deployment.plan().is_empty());
+    }
+}
+
 #[test]
 fn another_number_of_copies_is_refused_and_copies_altered_by_hand_are_named() {
     let mut deployment = up();

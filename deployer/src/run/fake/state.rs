@@ -23,6 +23,8 @@ pub(super) struct State {
     pub(super) databases: BTreeSet<String>,
     /// Brokers that were restarted and that nobody has waited for since.
     pub(super) rejoining: BTreeSet<String>,
+    /// Brokers that ask for ZooKeeper where it was before it moved.
+    pub(super) cut_off: BTreeSet<String>,
     pub(super) violations: Vec<String>,
     pub(super) log: Vec<String>,
     pub(super) asked: usize,
@@ -326,7 +328,16 @@ impl State {
                     let what = format!("{node}: nothing listens on port {port}");
                     return Err(never(what, *seconds));
                 }
+                let moves = facts.ports.get(port) != Some(unit)
+                    && facts.ports.values().any(|owner| owner == unit);
+                if moves {
+                    facts.ports.retain(|_, owner| owner != unit);
+                }
                 facts.ports.insert(*port, unit.clone());
+                if moves && is(unit, "zookeeper") {
+                    let brokers = self.running("kafka").into_iter().map(str::to_owned);
+                    self.cut_off = brokers.collect();
+                }
             }
             Action::PreparePipeline {
                 topics,
@@ -351,7 +362,7 @@ impl State {
                 self.rejoining.clear();
             }
             Action::WaitInSync { brokers, .. } => {
-                if self.running("kafka").len() < *brokers {
+                if self.running("kafka").len() < *brokers || !self.cut_off.is_empty() {
                     return Err(never(format!("{node}: a broker is missing"), 120));
                 }
                 self.rejoining.clear();
@@ -433,7 +444,7 @@ impl State {
         if is(unit, "zookeeper") && std::mem::take(&mut self.zookeeper_is_new) {
             self.topics.clear();
         }
-        if is(unit, "kafka") && ran {
+        if is(unit, "kafka") && ran && !self.cut_off.remove(node) {
             let others: Vec<&String> = self
                 .rejoining
                 .iter()
