@@ -69,6 +69,8 @@ pub struct Viewpoint<'a> {
     pub patience: Duration,
     /// The directory is locked for us.
     pub locked: bool,
+    /// This command made machines already, as the inventory says.
+    pub made: bool,
 }
 
 /// Where to look from without a journal: the deployment's directory and keys, or before the first `up` an empty one and none.
@@ -118,6 +120,7 @@ impl Lookout {
             reporter,
             patience: PATIENCE_FOR_RUNNING,
             locked: false,
+            made: false,
         }
     }
 }
@@ -229,8 +232,10 @@ pub async fn connect(
     viewpoint: &Viewpoint<'_>,
 ) -> Result<(Vec<CloudLook>, BTreeMap<String, Machine>, Crew), CommandError> {
     let clouds = look_at_clouds(draft, viewpoint).await?;
-    let lost = clouds.iter().flat_map(|look| look.plan.lost.clone());
-    draft.check_machines(&lost.collect())?;
+    if !viewpoint.made {
+        let lost = clouds.iter().flat_map(|look| look.plan.lost.clone());
+        draft.check_machines(&lost.collect())?;
+    }
     let mut machines = BTreeMap::new();
     for look in &clouds {
         for machine in &look.plan.machines {

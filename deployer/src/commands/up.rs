@@ -143,6 +143,7 @@ async fn bring(
         reporter,
         patience: PATIENCE_FOR_RUNNING,
         locked: true,
+        made: false,
     };
     times.since("begin", started);
 
@@ -251,7 +252,7 @@ async fn bring(
     if had_steps || identities != draft.artifacts {
         let asking = Instant::now();
         seen.crew.close(true).await?;
-        viewpoint.patience = PATIENCE_FOR_NEW;
+        (viewpoint.patience, viewpoint.made) = (PATIENCE_FOR_NEW, true);
         let looked = stop.unless(1, look(&mut draft, &viewpoint)).await;
         seen = looked.ok_or_else(interrupted)??;
         journal.change(|receipt| remember(receipt, &draft))?;
