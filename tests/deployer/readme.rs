@@ -59,7 +59,10 @@ fn typed(shell: &str, command_line: &str, a_box: &TempDir) -> Vec<String> {
 
 #[test]
 fn both_commands_work_with_sudo_and_without() {
-    for (number, last) in [("1", "deployer up"), ("2", "cargo test --workspace")] {
+    for (number, last) in [
+        ("1", "deployer up"),
+        ("2", "cargo test --workspace --no-fail-fast"),
+    ] {
         let line = command_of(number);
         for shell in ["/bin/sh", "/bin/bash"] {
             let plain = ["bin/apt-get", "bin/cargo", "target/release/deployer"];
@@ -86,5 +89,5 @@ fn ci_uses_the_readmes_command() {
         !run.contains("apt-get"),
         ".ci/run installs something itself"
     );
-    assert!(command_of("2").ends_with("&& cargo test --workspace"));
+    assert!(command_of("2").ends_with("&& cargo test --workspace --no-fail-fast"));
 }
