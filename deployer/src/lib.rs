@@ -26,6 +26,7 @@ pub mod component;
 pub mod contract;
 pub mod error;
 pub mod facts;
+pub mod few;
 pub mod figures;
 pub mod firewall;
 pub mod host;

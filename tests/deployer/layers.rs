@@ -8,6 +8,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // leaves: plain data, and texts that two layers must agree on
     ("contract", &[]),
     ("facts", &["step"]),
+    ("few", &[]),
     ("figures", &[]),
     ("firewall", &[]),
     ("hosts_table", &[]),
@@ -42,6 +43,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "component",
             "facts",
+            "few",
             "firewall",
             "hosts_table",
             "inspect",
@@ -77,6 +79,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "run",
         &[
             "facts",
+            "few",
             "firewall",
             "host",
             "hosts_table",
@@ -104,6 +107,7 @@ const PURE: &[&str] = &[
     "pipeline",
     "step",
     "facts",
+    "few",
     "receipt",
     "template",
     "yaml",

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::component::{consumer, producer};
 use crate::contract::{CanariesFound, CanariesSent};
 use crate::error::CommandError;
+use crate::few::few;
 use crate::host::{Command, Host, Input};
 use crate::report::{Event, Outcome, Reporter};
 use crate::topology::{CANARY_TOPIC, Role, Topology};
@@ -162,10 +163,7 @@ pub async fn prove(
     if holds {
         return Ok(Some(proof));
     }
-    let missing = proof
-        .documents
-        .as_ref()
-        .map(|found| found.missing.join(", "));
+    let missing = proof.documents.as_ref().map(|found| few(&found.missing, 5));
     let missing = missing.filter(|missing| !missing.is_empty());
     let missing = missing.map_or(String::new(), |missing| format!("; missing: {missing}"));
     let others: String = failed

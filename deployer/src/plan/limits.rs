@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::few::few;
 use crate::inspect::{Held, Inspect, Kafka};
 use crate::topology::{Role, Topic};
 
@@ -261,11 +262,5 @@ fn listed(noun: &str, names: &[&str]) -> String {
     } else {
         noun
     };
-    let more = names.len().saturating_sub(5);
-    let shown = names.iter().take(5).copied().collect::<Vec<_>>().join(", ");
-    if more == 0 {
-        format!("{noun} {shown}")
-    } else {
-        format!("{noun} {shown} and {more} more")
-    }
+    format!("{noun} {}", few(names, 5))
 }

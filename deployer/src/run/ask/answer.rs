@@ -9,6 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::{Exchange, HOSTS, OS_RELEASE, alternatives, shown};
 use crate::facts::{DiskFact, Facts, FileFact, Query, System, TableFact, UnitFact};
+use crate::few::few;
 use crate::run::hosts_block;
 use crate::step::{Manifest, sha256};
 
@@ -453,14 +454,10 @@ fn damage(lines: &[&str]) -> String {
         .filter_map(|line| line.rsplit_once(": FAILED"))
         .map(|(path, _)| path.trim_start_matches("./"))
         .collect();
-    match files.len() {
-        0 => "its files are not those that were unpacked".into(),
-        count if count <= SHOWN => format!("changed or gone: {}", files.join(", ")),
-        count => format!(
-            "changed or gone: {} and {} more",
-            files[..SHOWN].join(", "),
-            count - SHOWN
-        ),
+    if files.is_empty() {
+        "its files are not those that were unpacked".into()
+    } else {
+        format!("changed or gone: {}", few(&files, SHOWN))
     }
 }
 
