@@ -10,6 +10,7 @@ mod accidents;
 mod actions;
 #[path = "../shared/agents.rs"]
 mod agents;
+mod changes;
 mod command_line;
 mod couchdb;
 mod couchdb_package;

@@ -104,12 +104,17 @@ pub(crate) type Runs = BTreeMap<String, Vec<u32>>;
 
 impl Documents {
     pub(crate) fn new(deployer: &Deployer, node: &str) -> Self {
+        Self::at(deployer, node, 5984)
+    }
+
+    /// CouchDB at another port.
+    pub(crate) fn at(deployer: &Deployer, node: &str, port: u16) -> Self {
         let secrets = deployer.receipt_path().with_file_name("secrets.json");
         let secrets: Value =
             serde_json::from_slice(&std::fs::read(secrets).expect("secrets")).expect("JSON");
         let password = |key: &str| secrets[key].as_str().expect("a password").to_owned();
         Self {
-            base: format!("http://{}:5984", address(deployer, node)),
+            base: format!("http://{}:{port}", address(deployer, node)),
             password: password("couchdb_admin_password"),
             agents_password: password("couchdb_user_password"),
             client: reqwest::Client::builder()
