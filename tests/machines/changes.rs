@@ -68,7 +68,7 @@ fn an_inventory_that_changes_reaches_what_runs() {
         the_running_things_say_so(&deployer, archive.is_some());
     });
     subtest("the same inventory is the same plan, each time", || {
-        for _ in 0..6 {
+        for _ in 0..3 {
             deployer.run(&["plan"]).code(0).says(&["nothing to do"]);
         }
     });
@@ -130,11 +130,7 @@ fn an_inventory_that_changes_reaches_what_runs() {
 }
 
 fn the_running_things_say_so(deployer: &Deployer, real_couchdb: bool) {
-    for (node, ports) in [
-        ("vm1", &[9541][..]),
-        ("vm2", &[2191, 9192, 9542]),
-        ("vm3", &[9192, 5994]),
-    ] {
+    for (node, ports) in [("vm2", &[2191, 9192, 9542][..]), ("vm3", &[9192, 5994])] {
         let seen = listening(deployer, node);
         for port in ports {
             assert!(seen.contains(port), "{node} {port}: {seen:?}");
@@ -184,8 +180,8 @@ fn the_running_things_say_so(deployer: &Deployer, real_couchdb: bool) {
     });
 }
 
-/// Kafka's own producer on this box, which knows the brokers by the lines that are said and nothing else. The lines are
-/// put into a hosts table that only it sees.
+/// Kafka's own producer on this box, from a machine's disk, which knows the brokers by the lines that are said and nothing
+/// else: they are put into a hosts table that only it sees. With a key, for the topics are compacted by now.
 fn a_foreign_program_comes_in(deployer: &Deployer) {
     let first = SocketAddr::from(([127, 0, 0, 2], 9192));
     let tunnel = deployer.start(&["open", "kafka"]);
@@ -196,10 +192,13 @@ fn a_foreign_program_comes_in(deployer: &Deployer) {
     let table = deployer.directory.path().join("hosts");
     let lines = format!("127.0.0.2 vm2.{name}.internal\n127.0.0.3 vm3.{name}.internal\n");
     std::fs::write(&table, &lines).expect("a hosts table");
-    let place = deployer.place().join("machines/vm2/disk/root/opt/deployer");
+    let place = deployer
+        .place()
+        .join("machines/vm2/disk/upper/opt/deployer");
     let script = format!(
-        "mount --bind {} /etc/hosts && echo '{{\"hello\":1}}' | java -cp '{}/{name}/kafka/libs/*' \
-         kafka.tools.ConsoleProducer --bootstrap-server vm2.{name}.internal:9192,vm3.{name}.internal:9192 --topic utilizations1",
+        "mount --bind {} /etc/hosts && echo 'k {{\"hello\":1}}' | java -cp '{}/{name}/kafka/libs/*' \
+         kafka.tools.ConsoleProducer --bootstrap-server vm2.{name}.internal:9192,vm3.{name}.internal:9192 --topic utilizations1 \
+         --property parse.key=true --property 'key.separator= '",
         table.display(),
         place.display(),
     );

@@ -47,7 +47,9 @@ kafka: {{ replication: 1, mirror: \"http://127.0.0.1:{}\" }}
                 .code(1)
                 .says(&["SHA-512", "127.0.0.1"])
                 .never_says(&["unpack", "write /etc"]);
-            let installed = deployer.place().join("machines/vm1/disk/root/opt/deployer");
+            let installed = deployer
+                .place()
+                .join("machines/vm1/disk/upper/opt/deployer");
             assert!(!installed.exists(), "{} is there", installed.display());
             let cached = std::fs::read_dir(cache.path().join("deployer")).map_or(0, |entries| {
                 let names = entries.flatten().map(|entry| entry.file_name());

@@ -1,6 +1,8 @@
 //! The box's own packet filters. Docker and some firewalls drop what the box forwards; a deployment's bridge is let through there
 //! by rules that carry its mark, looked for at each `up` and taken away by its teardown. Nobody else's rule is touched.
 
+use std::collections::BTreeSet;
+
 use super::super::CloudError;
 use super::super::process::Program;
 use super::elevate::Elevate;
@@ -18,6 +20,8 @@ pub(super) struct Seen {
     /// nft said what there is.
     told: bool,
     iptables: String,
+    /// Where packets to and from the rest of the world pass; empty: not known.
+    uplinks: BTreeSet<String>,
 }
 
 impl Seen {
@@ -31,12 +35,8 @@ impl Seen {
 
     /// The chains that may drop what a deployment's machines send or get, in words.
     pub(super) fn closed(&self, names: &Names) -> Vec<String> {
-        let mut closed: Vec<String> = doubtful(&self.filters, &names.network())
-            .map(|(_, _, words)| words)
-            .collect();
-        closed.sort();
-        closed.dedup();
-        closed
+        let chains = self.doubtful(&names.network()).into_iter();
+        chains.map(|(_, _, words)| words).collect()
     }
 
     /// The chains that hold rules of a deployment, in words.
@@ -45,29 +45,33 @@ impl Seen {
         let ours = chains.filter(|chain| chain.has(&names.mark()));
         ours.map(crate::packet_filter::Chain::words).collect()
     }
-}
 
-/// Family, table and name of each chain that may drop packets of a bridge; the table is `None` where iptables keeps it.
-fn doubtful<'a>(
-    filters: &'a Filters,
-    bridge: &'a str,
-) -> impl Iterator<Item = (String, [String; 2], String)> + 'a {
-    let way = |input, output, new| Packet {
-        port: None,
-        from: None,
-        input,
-        output,
-        new,
-    };
-    let ways = [
-        way(Some(bridge), None, true),
-        way(None, Some(bridge), false),
-    ];
-    let chains = ways.map(|packet| filters.doubtful("forward", packet));
-    chains.into_iter().flatten().map(|chain| {
-        let place = [chain.table.clone(), chain.name.clone()];
-        (chain.family.clone(), place, chain.words())
-    })
+    /// Family, table and name of each chain that may drop what a bridge's machines send to the rest of the world, or its
+    /// answers. What others' bridges may not do is not ours to ask.
+    fn doubtful(&self, bridge: &str) -> BTreeSet<(String, [String; 2], String)> {
+        let way = |input, output, new| Packet {
+            port: None,
+            from: None,
+            input,
+            output,
+            new,
+        };
+        let uplinks = self.uplinks.iter().map(|uplink| Some(uplink.as_str()));
+        let uplinks = uplinks.chain(self.uplinks.is_empty().then_some(None));
+        let ways = uplinks.flat_map(|uplink| {
+            [
+                way(Some(bridge), uplink, true),
+                way(uplink, Some(bridge), false),
+            ]
+        });
+        let chains = ways.flat_map(|packet| self.filters.doubtful("forward", packet));
+        chains
+            .map(|chain| {
+                let place = [chain.table.clone(), chain.name.clone()];
+                (chain.family.clone(), place, chain.words())
+            })
+            .collect()
+    }
 }
 
 /// Looks; `None`: only root may know, and root is not to be had silently.
@@ -81,6 +85,7 @@ pub(super) async fn look(elevate: &Elevate) -> Result<Option<Seen>, CloudError> 
         filters: Filters::read(&nft, &iptables, ""),
         told: !nft.is_empty(),
         iptables,
+        uplinks: super::network::uplinks()?,
     }))
 }
 
@@ -111,11 +116,7 @@ pub(super) async fn make(names: &Names, elevate: &Elevate) -> Result<Vec<String>
     let mut done = Vec::new();
     // Docker's chain may not be asked any more: then the one that asked it.
     for _ in 0..2 {
-        let bridge = names.network();
-        let mut chains: Vec<_> = doubtful(&seen.filters, &bridge).collect();
-        chains.sort();
-        chains.dedup();
-        for (family, [table, chain], words) in chains {
+        for (family, [table, chain], words) in seen.doubtful(&names.network()) {
             if table == "filter" && family == "ip" && !seen.iptables.is_empty() {
                 let docker = format!("-N {DOCKER_USER}");
                 let first = done.is_empty() && seen.iptables.lines().any(|line| line == docker);
@@ -181,4 +182,30 @@ pub(super) async fn remove(names: &Names, elevate: &Elevate) -> Result<(), Cloud
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Filters, Seen};
+
+    #[test]
+    fn what_is_closed_to_anothers_bridge_is_not_closed_to_ours() {
+        let closed = |rules: &str, uplinks: &[&str]| {
+            let seen = Seen {
+                filters: Filters::read("", rules, ""),
+                told: true,
+                iptables: rules.into(),
+                uplinks: uplinks.iter().map(ToString::to_string).collect(),
+            };
+            !seen.doubtful("dp-1").is_empty()
+        };
+        let another = "-P FORWARD ACCEPT\n-A FORWARD -i dp-2 -j DROP\n-A FORWARD -o dp-2 -j DROP\n";
+        assert!(!closed(another, &["eth0", "tun0"]));
+        let out = "-P FORWARD ACCEPT\n-A FORWARD -o tun0 -j DROP\n";
+        assert!(closed(out, &["eth0", "tun0"]) && !closed(out, &["eth0"]));
+        // Without a way out nothing is known: then any drop counts.
+        assert!(closed(another, &[]) && closed(out, &[]));
+        let all = "-P FORWARD DROP\n";
+        assert!(closed(all, &["eth0"]) && closed(all, &[]));
+    }
 }

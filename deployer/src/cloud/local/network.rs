@@ -3,6 +3,7 @@
 //! forwarded (`admit`); that it forwards packets stays on, since others on it
 //! may have come to need it.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -140,6 +141,19 @@ pub(super) fn forwards() -> bool {
 
 /// The box's IPv4 routes: interface and destination, without the default route.
 pub(super) fn routes() -> Result<Vec<(String, Ipv4Net)>, CloudError> {
+    let mut routes = all_routes()?;
+    routes.retain(|(_, net)| net.prefix_len() > 0);
+    Ok(routes)
+}
+
+/// The interfaces by which the box reaches the rest of the world.
+pub(super) fn uplinks() -> Result<BTreeSet<String>, CloudError> {
+    let routes = all_routes()?.into_iter();
+    let out = routes.filter(|(_, net)| net.prefix_len() == 0);
+    Ok(out.map(|(interface, _)| interface).collect())
+}
+
+fn all_routes() -> Result<Vec<(String, Ipv4Net)>, CloudError> {
     let path = "/proc/net/route";
     let text = std::fs::read_to_string(path).map_err(unreadable(path))?;
     Ok(parse_routes(&text))
@@ -156,7 +170,7 @@ fn parse_routes(text: &str) -> Vec<(String, Ipv4Net)> {
         };
         let route = address(1).zip(address(7));
         let net = route.and_then(|(to, mask)| Ipv4Net::with_netmask(to, mask).ok());
-        if let Some(net) = net.filter(|net| net.prefix_len() > 0) {
+        if let Some(net) = net {
             routes.push((fields[0].to_owned(), net));
         }
     }
@@ -201,10 +215,8 @@ eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
 ";
         // As a little-endian box writes it.
         #[cfg(target_endian = "little")]
-        let expected = vec![(
-            "eth0".to_owned(),
-            "192.0.2.0/24".parse().expect("a network"),
-        )];
+        let expected = ["0.0.0.0/0", "192.0.2.0/24"]
+            .map(|net| ("eth0".to_owned(), net.parse().expect("a network")));
         #[cfg(target_endian = "little")]
         assert_eq!(parse_routes(text), expected);
     }
