@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::bench::Bench;
 use super::moto::Moto;
+use super::proxy::Proxy;
 
 /// What the account may run and what runs in it.
 #[derive(Clone, Copy)]
@@ -26,19 +27,19 @@ struct Account {
 }
 
 /// A front of moto that answers quotas and prices itself.
-async fn front(moto: u16, account: Account) -> String {
+async fn front(moto: String, account: Account) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("address"));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, moto, account));
+            tokio::spawn(serve(stream, moto.clone(), account));
         }
     });
     url
 }
 
 /// One request for each connection: what is not ours goes to moto as it is.
-async fn serve(mut stream: TcpStream, moto: u16, account: Account) {
+async fn serve(mut stream: TcpStream, moto: String, account: Account) {
     let mut bytes = Vec::new();
     let (end, length) = loop {
         let mut part = [0; 4096];
@@ -70,10 +71,7 @@ async fn serve(mut stream: TcpStream, moto: u16, account: Account) {
         }
         _ => {
             let client = reqwest::Client::builder().no_proxy().build();
-            let mut request = client
-                .expect("client")
-                .post(format!("http://127.0.0.1:{moto}/"))
-                .body(body);
+            let mut request = client.expect("client").post(moto).body(body);
             for (key, value) in head.lines().filter_map(|line| line.split_once(": ")) {
                 if !["content-length", "connection", "host"].contains(&key.to_lowercase().as_str())
                 {
@@ -184,7 +182,7 @@ fn product(usage: &str, prices: &[&str]) -> String {
 }
 
 async fn bench(moto: &Moto, account: Account, id: &str, nodes: &[&str]) -> Bench {
-    let url = front(moto.port, account).await;
+    let url = front(Proxy::start(moto.port).await.url, account).await;
     Bench::new(&url, "ca-central-1", id, nodes)
 }
 
@@ -219,7 +217,7 @@ async fn too_many_processors_are_refused_before_anything_is_made() {
     // What runs counts, whoever made it; nothing of the second is made.
     let second = bench(&moto, account, "300000000001", &["vm1"]).await;
     let error = second.up().await.expect_err("six of five").to_string();
-    insta::assert_snapshot!(error, @r#"the account may run 5 vCPUs of standard instances in ca-central-1, 4 run and 2 more are wanted: ask for a higher quota of "Running On-Demand Standard instances" in Service Quotas, end other machines, or take a smaller `instance_type`"#);
+    insta::assert_snapshot!(error, @r#"the account may run 5 vCPUs of standard instances in ca-central-1, 4 run and 2 more are wanted: ask for a higher quota of "Running On-Demand Standard instances" in Service Quotas (new accounts have little, and often get more within hours), end other machines, put the roles on fewer nodes, or set `instance_type: t2.small`, which has one vCPU"#);
     assert_eq!(
         second.aws().leftovers("300000000001").await.expect("look"),
         Vec::<String>::new()
@@ -267,7 +265,7 @@ async fn who_may_not_ask_is_told_so_and_not_stopped() {
 
     // moto itself knows neither: that is no answer, and stops nothing.
     let direct = Bench::new(
-        &format!("http://127.0.0.1:{}", moto.port),
+        &Proxy::start(moto.port).await.url,
         "ca-central-1",
         "300000000003",
         &["vm1"],
@@ -284,7 +282,7 @@ async fn who_may_not_ask_is_told_so_and_not_stopped() {
 #[tokio::test]
 async fn types_that_do_not_fit_are_refused_before_anything_is_made() {
     let Some(moto) = Moto::shared() else { return };
-    let url = format!("http://127.0.0.1:{}", moto.port);
+    let url = Proxy::start(moto.port).await.url;
     let mut bench = Bench::new(&url, "ca-west-1", "300000000004", &["vm1"]);
     let mut refusal = async |instance_type: &str, architecture| {
         bench.settings.instance_type = Some(instance_type.into());

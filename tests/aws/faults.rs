@@ -87,6 +87,86 @@ async fn a_repeated_token_with_other_settings_is_the_machine_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_used_for_nothing_is_not_used_again() {
+    let Some((proxy, bench)) = bench("us-east-2", "10000000000e", &["vm1"]).await else {
+        return;
+    };
+    proxy.refuse("RunInstances", 1, 400, "IdempotentParameterMismatch");
+    bench.up().await.expect("up");
+    let launches = proxy.take_calls().into_iter();
+    let launches = launches.filter(|call| call.action == "RunInstances");
+    let tokens: Vec<String> = launches
+        .map(|call| call.parameters["ClientToken"].clone())
+        .collect();
+    assert!(tokens.len() == 2 && tokens[0] != tokens[1], "{tokens:?}");
+    assert_eq!(machines(&bench).await, 1);
+    bench.is_settled().await;
+    bench.takes_all_away().await;
+}
+
+#[tokio::test]
+async fn a_machine_that_finds_no_room_when_it_is_started_keeps_its_data() {
+    let Some((proxy, bench)) = bench("us-east-2", "10000000000f", &["vm1"]).await else {
+        return;
+    };
+    let made = bench.up().await.expect("up");
+    let ec2 = super::census::client(&proxy.url, "us-east-2");
+    let stop = ec2.stop_instances().instance_ids(&made["vm1"].id).send();
+    stop.await.expect("stopped");
+    proxy.take_calls();
+    proxy.refuse("StartInstances", 1, 500, "InsufficientInstanceCapacity");
+    let error = bench.up().await.expect_err("no room").to_string();
+    assert!(
+        error.starts_with(&format!(
+            "vm1: AWS has no room for {} in its zone now",
+            made["vm1"].id
+        )),
+        "{error}"
+    );
+    let counts = proxy.take_counts();
+    assert_eq!(counts.get("StartInstances"), Some(&1), "{counts:?}");
+    assert!(!counts.contains_key("TerminateInstances"), "{counts:?}");
+    bench.up().await.expect("later there is room");
+    bench.takes_all_away().await;
+}
+
+#[tokio::test]
+async fn a_machine_that_died_of_its_zone_is_made_in_another() {
+    for (id, code) in [
+        ("100000000010", "Server.InsufficientInstanceCapacity"),
+        ("100000000011", "Server.InternalError"),
+    ] {
+        let Some((proxy, bench)) = bench("us-west-2", id, &["vm1"]).await else {
+            return;
+        };
+        let plan = bench.plan(&bench.aws()).await.expect("plan");
+        let die = move |_: &Call, answer: String| {
+            let reason = format!(
+                "<name>terminated</name></instanceState><stateReason><code>{code}</code><message>no room</message></stateReason>"
+            );
+            answer
+                .replacen("<name>running</name>", &reason, 1)
+                .replacen(
+                    "</stateReason>\n                    </instanceState>",
+                    "</stateReason>",
+                    1,
+                )
+        };
+        proxy.fault("DescribeInstances", 1, Fault::Edit(Arc::new(die)));
+        bench
+            .run(&bench.aws(), &plan.steps, false)
+            .await
+            .expect("elsewhere");
+        let said = bench.lines.0.lock().expect("lines").join("\n");
+        assert!(
+            said.contains("no room in us-west-2a: ") && said.contains("in us-west-2b"),
+            "{said}"
+        );
+        bench.takes_all_away().await;
+    }
+}
+
+#[tokio::test]
 async fn lost_answers_make_no_second_network() {
     let Some((proxy, bench)) = bench("us-east-2", "100000000004", &["vm1"]).await else {
         return;
@@ -164,7 +244,7 @@ async fn a_full_zone_leads_to_the_next_one() {
         "us-west-2a".into(),
         "us-west-2c".into(),
     ];
-    proxy.refuse("RunInstances", 2, 400, "InsufficientInstanceCapacity");
+    proxy.refuse("RunInstances", 2, 500, "InsufficientInstanceCapacity");
     bench.up().await.expect("up");
     let said = bench.lines.0.lock().expect("lines").join("\n");
     assert!(
@@ -181,6 +261,8 @@ async fn a_full_zone_leads_to_the_next_one() {
         2,
         "one more subnet for both machines"
     );
+    let launches = calls.iter().filter(|call| call.action == "RunInstances");
+    assert_eq!(launches.count(), 4, "a full zone is asked once");
     bench.is_settled().await;
     bench.takes_all_away().await;
 
@@ -188,7 +270,7 @@ async fn a_full_zone_leads_to_the_next_one() {
         return;
     };
     bench.settings.zones = vec!["us-west-2b".into(), "us-west-2a".into()];
-    proxy.refuse("RunInstances", 2, 400, "InsufficientInstanceCapacity");
+    proxy.refuse("RunInstances", 2, 500, "InsufficientInstanceCapacity");
     let error = bench.up().await.expect_err("full").to_string();
     assert_eq!(
         error,

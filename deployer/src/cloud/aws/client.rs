@@ -6,8 +6,12 @@ use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::config::interceptors::InterceptorContext;
 use aws_sdk_ec2::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
 use aws_sdk_ec2::config::{ProvideCredentials as _, SharedHttpClient};
+use aws_sdk_ec2::error::ProvideErrorMetadata;
+use aws_sdk_ec2::operation::run_instances::RunInstancesError;
+use aws_sdk_ec2::operation::start_instances::StartInstancesError;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 
+use super::failure::no_capacity;
 use super::settings::Settings;
 use crate::cloud::CloudError;
 
@@ -54,7 +58,9 @@ pub async fn load(settings: &Settings) -> Result<SdkConfig, CloudError> {
 pub fn clients(config: &SdkConfig, settings: &Settings) -> (Client, Client) {
     // Throttled calls are repeated with growing, random pauses by the SDK.
     let retry = RetryConfig::standard().with_max_attempts(6);
-    let mut builder = aws_sdk_ec2::config::Builder::from(config).retry_config(retry);
+    let mut builder = aws_sdk_ec2::config::Builder::from(config)
+        .retry_config(retry)
+        .retry_classifier(NoRoomIsFinal);
     builder.set_endpoint_url(
         settings
             .endpoint_url
@@ -99,6 +105,33 @@ pub fn advisers(
         aws_sdk_servicequotas::Client::from_conf(quotas.retry_config(once.clone()).build()),
         aws_sdk_pricing::Client::from_conf(prices.retry_config(once).build()),
     )
+}
+
+/// Forbids the SDK to repeat a call for which the zone has no room: EC2 says so with HTTP status 500, which the SDK takes for a
+/// failure that passes (runs-on #29, hammertime #29). Another zone has room at once.
+#[derive(Debug)]
+struct NoRoomIsFinal;
+
+impl ClassifyRetry for NoRoomIsFinal {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let error = context.output_or_error().and_then(Result::err);
+        let error = error.and_then(|error| error.as_operation_error());
+        let code = error.and_then(|error| {
+            let launch = error.downcast_ref::<RunInstancesError>();
+            let start = error.downcast_ref::<StartInstancesError>();
+            launch
+                .and_then(ProvideErrorMetadata::code)
+                .or(start.and_then(ProvideErrorMetadata::code))
+        });
+        match code {
+            Some(code) if no_capacity(code) => RetryAction::RetryForbidden,
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "no room is final"
+    }
 }
 
 /// Forbids the SDK to repeat a call that may have been done already.

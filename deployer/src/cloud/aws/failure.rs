@@ -78,9 +78,7 @@ fn brief(message: &str) -> String {
 /// What to do about a failure.
 fn advice(code: &str, call: &str) -> Option<String> {
     Some(match code {
-        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
-            format!("the policy of these credentials must allow `{}`", super::permissions::action(call))
-        }
+        code if is_denied(code) => not_allowed(call),
         "AuthFailure" | "InvalidClientTokenId" | "SignatureDoesNotMatch" | "UnrecognizedClientException" => {
             "the credentials are not valid in this region: look at `aws sts get-caller-identity`".into()
         }
@@ -89,7 +87,7 @@ fn advice(code: &str, call: &str) -> Option<String> {
         }
         "OptInRequired" => "the account is not yet signed up for EC2 in this region".into(),
         "VcpuLimitExceeded" | "InstanceLimitExceeded" => {
-            "ask for a higher quota of running instances in Service Quotas, or take a smaller `instance_type`".into()
+            super::quota::ADVICE.into()
         }
         "VpcLimitExceeded" => "delete a VPC, or name one of yours with `vpc`".into(),
         "InternetGatewayLimitExceeded" => "delete an internet gateway, or name a VPC of yours with `vpc`".into(),
@@ -99,6 +97,20 @@ fn advice(code: &str, call: &str) -> Option<String> {
         "Unsupported" | "InvalidInstanceType.NotFound" => "choose another `instance_type`, or other `zones`".into(),
         _ => return None,
     })
+}
+
+/// The least policy allows some calls for what carries our tag only.
+fn not_allowed(call: &str) -> String {
+    let action = super::permissions::action(call);
+    let words = format!("the policy of these credentials must allow `{action}`");
+    if super::permissions::CHANGE.contains(&action.as_str()) {
+        format!(
+            "{words}, and what is changed must carry the tag `{}`",
+            super::tags::ID
+        )
+    } else {
+        words
+    }
 }
 
 /// The code of a failed call.
@@ -117,19 +129,36 @@ pub fn unanswered(error: &CloudError) -> bool {
     )
 }
 
+/// Whether the credentials may not do it. The least policy lets things be changed that carry our tag, so this is also AWS's
+/// answer about a thing that is gone, and for some seconds about one that was just made: its tags are not seen.
+pub fn denied(error: &CloudError) -> bool {
+    is_denied(code(error))
+}
+
+fn is_denied(code: &str) -> bool {
+    matches!(
+        code,
+        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException"
+    )
+}
+
 /// Whether the thing is not there.
 pub fn not_found(error: &CloudError) -> bool {
     let code = code(error);
     code.ends_with(".NotFound") || code.ends_with("NotFoundException") || code.ends_with(".Unknown")
 }
 
-/// Whether the zone has no room for another machine.
+/// Whether the zone has no room for another machine: a call's code (EC2's "Server error codes", `Insufficient…`), or the code of
+/// the reason why a machine died (`StateReason` in EC2's API).
 pub fn no_capacity(code: &str) -> bool {
     matches!(
         code,
         "InsufficientInstanceCapacity"
             | "InsufficientHostCapacity"
             | "InsufficientCapacity"
+            | "InsufficientVolumeCapacity"
+            | "InsufficientAddressCapacity"
             | "Server.InsufficientInstanceCapacity"
+            | "Server.InternalError"
     )
 }

@@ -1,9 +1,10 @@
 //! Looking at one deployment: as little as will do, and again where the answer would be alarming.
 
+use aws_sdk_ec2::types;
 use futures_util::future::ready;
 use tokio::time::{Instant, sleep};
 
-use super::observed::{Gateway, Observed, Thing};
+use super::observed::{Gateway, Observed, RouteTable, Subnet, Thing};
 use super::tags::{self, Scope};
 use super::{Aws, Settings, failure, notes, observe};
 use crate::cloud::{CloudError, Wanted};
@@ -29,9 +30,24 @@ impl Aws {
             (None, None) => None,
         };
         if let Some(filter) = named {
-            observed.subnets = observe::subnets(&self.ec2, filter).await?;
+            observed.subnets = self.theirs(filter).await?;
         }
         Ok(observed)
+    }
+
+    /// Subnets of the user's, and which of them lead out.
+    async fn theirs(&self, filter: types::Filter) -> Result<Vec<Subnet>, CloudError> {
+        let mut subnets = observe::subnets(&self.ec2, filter).await?;
+        let Some(vpc) = subnets.first().map(|subnet| subnet.vpc.clone()) else {
+            return Ok(subnets);
+        };
+        let tables = observe::route_tables(&self.ec2, Scope::Thing("vpc-id", &vpc)).await?;
+        for subnet in &mut subnets {
+            let own = tables.iter().find(|one| one.subnets.contains(&subnet.id));
+            let table = own.or_else(|| tables.iter().find(|one| one.main));
+            subnet.open = table.is_some_and(RouteTable::leads_out);
+        }
+        Ok(subnets)
     }
 
     /// A machine that was made a moment ago may not be listed by its tags yet: before it is taken for lost, it is asked for by

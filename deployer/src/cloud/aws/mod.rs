@@ -24,6 +24,7 @@ pub mod check;
 pub mod client;
 pub mod failure;
 mod found;
+mod gone;
 mod group;
 mod holding;
 pub mod kinds;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -61,6 +61,14 @@ impl Attempt {
         notes
             .get(&note::launch(node))
             .and_then(|text| serde_json::from_str(text).ok())
+    }
+
+    /// Whether nobody knows yet what came of it. After an hour a machine that had come of it would have been listed, and would soon
+    /// have to end.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        let age = now.duration_since(self.noted);
+        let over = self.expires.is_some_and(|end| end <= now);
+        self.instance.is_none() && age < SignedDuration::from_hours(1) && !over
     }
 
     /// The token of the call: the same call twice makes one machine.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::apply::Hands;
-use super::failure::{api, code};
+use super::failure::{api, code, no_capacity};
 use super::launch::write_note;
 use super::notes::{Attempt, note};
 use super::observed::{Instance, State};
@@ -70,11 +70,12 @@ pub(super) async fn running(
             pace.settle
         };
         if start.elapsed() > limit {
-            let output = state.map_or("AWS does not list it", State::name);
+            let state = state.map_or("AWS does not list it", State::name);
+            let reason = found.and_then(|instance| instance.reason.as_deref());
             let error = CloudError::Deadline {
                 what: format!("{node}: {id} running"),
                 seconds: limit.as_secs(),
-                output: output.into(),
+                output: reason.map_or(state.into(), |reason| format!("{state}: {reason}")),
             };
             return Err(error.into());
         }
@@ -102,7 +103,15 @@ pub(super) async fn start(hands: &Hands<'_>, node: &str, id: &str) -> Result<Mac
             .map(|_| ())
             .map_err(|error| api("StartInstances", &error))
     };
-    wait::while_failing(hands.pace(), hands.pace().boot, stopping, call).await?;
+    let call = || wait::change(hands.pace(), call);
+    let started = wait::while_failing(hands.pace(), hands.pace().boot, stopping, call).await;
+    started.map_err(|error| match no_capacity(code(&error)) {
+        true => CloudError::Refused(format!(
+            "{node}: AWS has no room for {id} in its zone now, and its disk is only there: `up` again later goes on. A machine \
+             that is ended in EC2's console is made anew elsewhere, without its data ({error})"
+        )),
+        false => error,
+    })?;
     hands.forget_look().await;
     let public = hands.public(node);
     running(hands, node, id, public)
