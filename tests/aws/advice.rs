@@ -241,6 +241,31 @@ async fn too_many_processors_are_refused_before_anything_is_made() {
 }
 
 #[tokio::test]
+async fn quotas_of_new_accounts_are_told_before_anything_is_made() {
+    let Some(moto) = Moto::start(&[]) else { return };
+    for (limit, fits) in [(1, false), (5, false), (32, true)] {
+        let account = Account {
+            limit: Some(limit),
+            prices: true,
+        };
+        let nodes = ["vm1-1", "vm1-2", "vm2", "vm3"];
+        let bench = bench(&moto, account, "300000000005", &nodes).await;
+        let plan = bench.plan(&bench.aws()).await;
+        assert_eq!(plan.is_ok(), fits, "{limit}: {plan:?}");
+        let what = format!("vCPU quota {limit}: 0 in use, 8 more wanted");
+        let findings = told(&bench).await;
+        assert_eq!(
+            (&findings[0].what, findings[0].problem.is_none()),
+            (&what, fits)
+        );
+        if let Err(error) = plan {
+            let error = error.to_string();
+            assert!(error.contains("set `instance_type: t2.small`"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_may_not_ask_is_told_so_and_not_stopped() {
     let Some(moto) = Moto::start(&[]) else { return };
     let account = Account {

@@ -11,6 +11,7 @@ use deployer::machine::Access;
 
 use super::bench::{Bench, settings};
 use super::census::{client, open_vpc};
+use super::honest::LOCAL;
 use super::moto::Moto;
 use super::proxy::Proxy;
 
@@ -320,4 +321,25 @@ async fn public_machines_are_made_where_they_are_reached() {
         assert_eq!(place == subnets[0].1, !bastion);
     }
     bench.takes_all_away().await;
+}
+
+#[tokio::test]
+async fn a_local_zone_is_used_only_by_name() {
+    let Some(moto) = Moto::shared() else { return };
+    let region = "af-south-1";
+    let proxy = Proxy::start(moto.port).await;
+    let mut bench = Bench::new(&proxy.url, region, "400000000008", &["vm1"]);
+    let zone = async |bench: &Bench| {
+        let plan = bench.plan(&bench.aws()).await.expect("plan");
+        let steps = plan.steps.iter().map(|step| step.words.clone());
+        steps
+            .filter(|words| words.contains("subnet of 10.77.0.0/20"))
+            .collect::<Vec<_>>()
+            .join("")
+    };
+    let first = zone(&bench).await;
+    assert!(first.contains(" in af-south-1a "), "{first}");
+    bench.settings.zones = vec![format!("{region}{LOCAL}")];
+    let named = zone(&bench).await;
+    assert!(named.contains(&format!(" in {region}{LOCAL} ")), "{named}");
 }

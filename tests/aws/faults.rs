@@ -299,7 +299,8 @@ async fn a_machine_that_dies_says_why() {
         .expect_err("dies")
         .to_string();
     assert!(
-        error.contains("died before it ran: Client.InternalError: the disk's key is gone"),
+        error.contains("died before it ran: Client.InternalError: the disk's key is gone; if the account encrypts")
+            && error.contains("kms:CreateGrant"),
         "{error}"
     );
     // It never ran, so nothing is lost; here it lives after all and is taken.
@@ -404,6 +405,19 @@ async fn refusals_name_the_permission() {
         ("VcpuLimitExceeded", "ask for a higher quota"),
         ("ExpiredToken", "log in again"),
         ("AuthFailure", "not valid in this region"),
+        (
+            "InvalidParameterCombination",
+            "the account is on AWS's Free plan",
+        ),
+        ("PendingVerification", "still looking at the new account"),
+        ("Blocked", "AWS has blocked the account"),
+        ("InvalidKMSKey.InvalidState", "kms:CreateGrant"),
+        ("VolumeLimitExceeded", "a smaller `disk_gib`"),
+        (
+            "AddressLimitExceeded",
+            "`public_ip: false` with a `bastion`",
+        ),
+        ("OptInRequired", "not yet signed up"),
     ] {
         proxy.refuse("RunInstances", 1, 400, code);
         let error = bench.up().await.expect_err("refused").to_string();
@@ -486,4 +500,41 @@ async fn interfaces_of_ours_are_deleted_and_others_named() {
         .send()
         .await
         .expect("it was left alone");
+}
+
+#[tokio::test]
+async fn what_services_of_aws_put_into_our_vpc_is_named() {
+    let Some((proxy, bench)) = bench("eu-north-1", "100000000012", &["vm1"]).await else {
+        return;
+    };
+    bench.up().await.expect("up");
+    let moto = Moto::shared().expect("moto");
+    let ec2 = super::census::client(&format!("http://127.0.0.1:{}", moto.port), "eu-north-1");
+    let vpc = bench.notes.get("vpc").expect("a VPC");
+    // GuardDuty's runtime monitoring: an endpoint and its group (terraform-provider-aws #46747).
+    let name = format!("GuardDutyManagedSecurityGroup-{vpc}");
+    let group = ec2.create_security_group().vpc_id(&vpc).group_name(&name);
+    let group = group
+        .description("Associated with VPC endpoint")
+        .send()
+        .await;
+    let group = group.expect("group").group_id.expect("id");
+    let subnets = ec2.describe_subnets().filters(tags::filter("vpc-id", &vpc));
+    let subnets = subnets.send().await.expect("subnets");
+    let subnet = subnets.subnets()[0].subnet_id().expect("id");
+    let endpoint = ec2.create_network_interface().subnet_id(subnet);
+    let endpoint = endpoint.description("VPC Endpoint Interface vpce-0123456789abcdef0");
+    endpoint.send().await.expect("endpoint");
+    for call in ["DeleteSubnet", "DeleteVpc"] {
+        proxy.refuse(call, 1000, 400, "DependencyViolation");
+        let error = bench.teardown().await.expect_err("held").to_string();
+        assert!(
+            error.contains("(VPC Endpoint Interface vpce-0123456789abcdef0)"),
+            "{error}"
+        );
+        let named = error.contains(&format!("{group} ({name})"));
+        assert_eq!(named, call == "DeleteVpc", "{error}");
+        assert!(error.contains("delete that in the VPC console"), "{error}");
+        proxy.spare_all();
+    }
 }

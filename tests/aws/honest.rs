@@ -5,6 +5,7 @@
 //!   (karpenter-provider-aws #1796, #2100, #2253; EC2's guide: tags go soon after an instance is terminated).
 //! * The same call is refused so for the first two times on a thing that was just made: its tags are not yet seen by
 //!   authorization (terraform-provider-aws #6055).
+//! * A Local Zone of the account's comes first among the zones that offer a type (karpenter #5239, #6183).
 //! * What machines use cannot be deleted (`DependencyViolation`, EC2's error codes).
 //!
 //! Who acts by hand has other rights: tests do that at moto itself.
@@ -106,6 +107,40 @@ pub(crate) fn answered(call: &Call, answer: &[u8]) -> Option<Refusal> {
     let gone = code.ends_with(".NotFound") && code != "InvalidPermission.NotFound";
     let judged = permissions::CHANGE.contains(&format!("ec2:{}", call.action).as_str());
     (gone && judged).then_some(DENIED)
+}
+
+/// Adds a Local Zone to the zones that offer a type.
+pub(crate) fn with_local_zone(call: &Call, answer: Vec<u8>) -> Vec<u8> {
+    if call.action != "DescribeInstanceTypeOfferings" {
+        return answer;
+    }
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let Some((start, end)) = text.find("<item>").zip(text.find("</item>")) else {
+        return answer;
+    };
+    let item = &text[start..end + "</item>".len()];
+    let zone = item.split("<location>").nth(1);
+    let zone = zone
+        .and_then(|rest| rest.split('<').next())
+        .expect("a zone");
+    let region = &zone[..zone.len() - 1];
+    let local = item.replace(zone, &format!("{region}{LOCAL}"));
+    text.replacen(item, &format!("{local}{item}"), 1)
+        .into_bytes()
+}
+
+/// What a Local Zone's name has after the region's.
+pub(crate) const LOCAL: &str = "-atl-1a";
+
+/// EC2's own words with a code.
+pub(crate) fn words(code: &str) -> &'static str {
+    match code {
+        // eks-workshop-v2 #1644.
+        "InvalidParameterCombination" => {
+            "The specified instance type is not eligible for Free Tier. For a list of Free Tier instance types, run 'describe-instance-types' with the filter 'free-tier-eligible=true'."
+        }
+        _ => "as the test wants it",
+    }
 }
 
 /// The states of a machine whose tags are there.

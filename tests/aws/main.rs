@@ -10,6 +10,7 @@ mod advice;
 mod agents;
 mod bad_input;
 mod bastion;
+mod behind;
 mod bench;
 mod booted;
 mod census;

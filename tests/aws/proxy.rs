@@ -257,7 +257,7 @@ async fn done(
                 .insert(format!("{} {token}", call.action), known);
         }
     }
-    (status, answer)
+    (status, honest::with_local_zone(call, answer))
 }
 
 /// The answer to a token that was used before.
@@ -277,7 +277,8 @@ fn replayed(call: &Call, state: &Mutex<State>) -> Option<(u16, Vec<u8>)> {
 
 /// EC2's way to say no.
 pub(crate) fn refused(code: &str) -> Vec<u8> {
-    format!("<Response><Errors><Error><Code>{code}</Code><Message>as the test wants it</Message></Error></Errors><RequestID>r</RequestID></Response>")
+    let words = honest::words(code);
+    format!("<Response><Errors><Error><Code>{code}</Code><Message>{words}</Message></Error></Errors><RequestID>r</RequestID></Response>")
         .into_bytes()
 }
 

@@ -9,17 +9,27 @@ use aws_sdk_ec2::config::{ProvideCredentials as _, SharedHttpClient};
 use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::operation::run_instances::RunInstancesError;
 use aws_sdk_ec2::operation::start_instances::StartInstancesError;
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 
 use super::failure::no_capacity;
 use super::settings::Settings;
 use crate::cloud::CloudError;
 
-/// An HTTP client. aws-lc is kept out of the build: ring does the same with less.
+/// An HTTP client. aws-lc is kept out of the build: ring does the same with less. It uses the proxy that the environment names
+/// (`HTTPS_PROXY`, `NO_PROXY`), as the SDK's own client does and one that is built by hand does not.
 pub fn http() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .build_https()
+    aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
+        connector.set_connector_settings(settings.cloned());
+        if let Some(components) = components {
+            connector.set_sleep_impl(components.sleep_impl());
+        }
+        connector
+            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+            .build()
+    })
 }
 
 /// Finds credentials and region where AWS's own tools find them: environment, profile, SSO, instance role.
@@ -48,7 +58,7 @@ pub async fn load(settings: &Settings) -> Result<SdkConfig, CloudError> {
     };
     found.map_err(|why| {
         CloudError::Refused(format!(
-            "there are no AWS credentials ({why}): log in with `aws sso login` or `aws configure`, or set AWS_PROFILE"
+            "there are no AWS credentials ({why}): log in with `aws login`, `aws sso login` or `aws configure`, or set AWS_PROFILE"
         ))
     })?;
     Ok(config)

@@ -3,6 +3,7 @@
 use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
+use super::advice::advice;
 use crate::cloud::CloudError;
 
 /// The code of a call that got no answer: nobody knows whether it was done.
@@ -38,7 +39,7 @@ where
         }
         _ => (NO_ANSWER.to_owned(), chain(error)),
     };
-    let message = match advice(&code, call) {
+    let message = match advice(&code, call, &message) {
         Some(advice) => format!("{}; {advice}", brief(&message)),
         None => brief(&message),
     };
@@ -75,44 +76,6 @@ fn brief(message: &str) -> String {
         .to_owned()
 }
 
-/// What to do about a failure.
-fn advice(code: &str, call: &str) -> Option<String> {
-    Some(match code {
-        code if is_denied(code) => not_allowed(call),
-        "AuthFailure" | "InvalidClientTokenId" | "SignatureDoesNotMatch" | "UnrecognizedClientException" => {
-            "the credentials are not valid in this region: look at `aws sts get-caller-identity`".into()
-        }
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
-            "the credentials have expired: log in again (`aws sso login`), and see that this box's clock is right".into()
-        }
-        "OptInRequired" => "the account is not yet signed up for EC2 in this region".into(),
-        "VcpuLimitExceeded" | "InstanceLimitExceeded" => {
-            super::quota::ADVICE.into()
-        }
-        "VpcLimitExceeded" => "delete a VPC, or name one of yours with `vpc`".into(),
-        "InternetGatewayLimitExceeded" => "delete an internet gateway, or name a VPC of yours with `vpc`".into(),
-        "InsufficientFreeAddressesInSubnet" => "take a larger `subnet`, or another".into(),
-        "InvalidSubnet.Conflict" | "InvalidVpc.Range" | "InvalidSubnet.Range" => "choose another `cidr`".into(),
-        "InvalidAMIID.NotFound" | "InvalidAMIID.Unavailable" => "choose another `image`".into(),
-        "Unsupported" | "InvalidInstanceType.NotFound" => "choose another `instance_type`, or other `zones`".into(),
-        _ => return None,
-    })
-}
-
-/// The least policy allows some calls for what carries our tag only.
-fn not_allowed(call: &str) -> String {
-    let action = super::permissions::action(call);
-    let words = format!("the policy of these credentials must allow `{action}`");
-    if super::permissions::CHANGE.contains(&action.as_str()) {
-        format!(
-            "{words}, and what is changed must carry the tag `{}`",
-            super::tags::ID
-        )
-    } else {
-        words
-    }
-}
-
 /// The code of a failed call.
 pub fn code(error: &CloudError) -> &str {
     match error {
@@ -135,7 +98,7 @@ pub fn denied(error: &CloudError) -> bool {
     is_denied(code(error))
 }
 
-fn is_denied(code: &str) -> bool {
+pub(super) fn is_denied(code: &str) -> bool {
     matches!(
         code,
         "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException"

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::Filter;
 use futures_util::future::try_join;
 
 use super::failure::api;
 use super::observe::thing;
 use super::observed::{Instance, Thing};
-use super::tags::{Scope, Tags, filter, read};
+use super::tags::{ID, Scope, filter, read};
 use crate::cloud::CloudError;
 
 /// Things and the machines they are attached to.
@@ -135,15 +136,12 @@ pub(super) async fn attachment(
     }))
 }
 
-/// What is attached to something in a VPC and keeps it from being deleted, ours or not.
-pub(super) async fn tenants(
-    ec2: &Client,
-    name: &str,
-    id: &str,
-) -> Result<Vec<(String, Tags)>, CloudError> {
+/// What is in a VPC, or attached to something there, and keeps it from being deleted: who is not of the deployment `id`, in words.
+/// AWS's own services say in the description what they are: `VPC Endpoint Interface vpce-…`.
+pub(super) async fn tenants(ec2: &Client, by: Filter, id: &str) -> Result<Vec<String>, CloudError> {
     let pages = ec2
         .describe_network_interfaces()
-        .filters(filter(name, id))
+        .filters(by)
         .into_paginator()
         .items()
         .send();
@@ -151,10 +149,40 @@ pub(super) async fn tenants(
         .try_collect()
         .await
         .map_err(|error| api("DescribeNetworkInterfaces", &error))?;
-    Ok(interfaces
-        .iter()
-        .filter_map(|one| Some((one.network_interface_id()?.to_owned(), read(one.tag_set()))))
-        .collect())
+    let foreign = interfaces.iter().filter_map(|one| {
+        let ours = read(one.tag_set()).get(ID).is_some_and(|other| other == id);
+        let name = one.network_interface_id().filter(|_| !ours)?;
+        Some(named(name, one.description()))
+    });
+    Ok(foreign.collect())
+}
+
+/// Security groups of a VPC that are not of the deployment `id`, in words. GuardDuty makes one in each VPC, with an endpoint
+/// (terraform-provider-aws #46747), and AWS one that goes with the VPC.
+pub(super) async fn foreign_groups(
+    ec2: &Client,
+    vpc: &str,
+    id: &str,
+) -> Result<Vec<String>, CloudError> {
+    let call = ec2.describe_security_groups();
+    let answer = call.filters(filter("vpc-id", vpc)).send().await;
+    let answer = answer.map_err(|error| api("DescribeSecurityGroups", &error))?;
+    let foreign = answer.security_groups().iter().filter_map(|group| {
+        let ours = read(group.tags()).get(ID).is_some_and(|other| other == id);
+        let goes = ours || group.group_name() == Some("default");
+        Some(named(
+            group.group_id().filter(|_| !goes)?,
+            group.group_name(),
+        ))
+    });
+    Ok(foreign.collect())
+}
+
+fn named(id: &str, words: Option<&str>) -> String {
+    match words.filter(|words| !words.is_empty()) {
+        Some(words) => format!("{id} ({words})"),
+        None => id.into(),
+    }
 }
 
 /// What binds a route table to subnets.

@@ -18,6 +18,7 @@ use crate::cloud::{
 };
 
 pub mod access;
+mod advice;
 pub mod apply;
 pub mod catalog;
 pub mod check;

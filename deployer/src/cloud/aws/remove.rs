@@ -293,17 +293,20 @@ async fn holder(hands: &Hands<'_>, kind: Kind, id: &str) -> Option<CloudError> {
         Kind::Gateway | Kind::Vpc | Kind::RouteTable => "vpc-id",
         Kind::Interface | Kind::Volume | Kind::KeyPair => return None,
     };
-    let tenants = holding::tenants(hands.ec2(), by, id).await.ok()?;
-    let foreign: Vec<String> = tenants
-        .into_iter()
-        .filter(|(_, tags)| tags.get(tags::ID) != Some(&hands.wanted.id))
-        .map(|(id, _)| id)
-        .collect();
+    // What cannot be asked is not said: the caller's error stands.
+    let (ec2, ours) = (hands.ec2(), hands.wanted.id.as_str());
+    let mut foreign = holding::tenants(ec2, tags::filter(by, id), ours)
+        .await
+        .ok()?;
+    if kind == Kind::Vpc {
+        foreign.extend(holding::foreign_groups(ec2, id, ours).await.ok()?);
+    }
     let output = if foreign.is_empty() {
         "something uses it that AWS does not name".into()
     } else {
         format!(
-            "it is used by {}, which is not part of this deployment",
+            "it is used by {}, which is not part of this deployment: delete that in the VPC console (GuardDuty and other services \
+             of AWS put endpoints with groups of their own into each VPC), then `teardown` again",
             foreign.join(", ")
         )
     };

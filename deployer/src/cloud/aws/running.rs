@@ -10,7 +10,7 @@ use super::failure::{api, code, no_capacity};
 use super::launch::write_note;
 use super::notes::{Attempt, note};
 use super::observed::{Instance, State};
-use super::{observe, plan, wait};
+use super::{advice, observe, plan, wait};
 use crate::cloud::CloudError;
 use crate::machine::Machine;
 
@@ -58,8 +58,11 @@ pub(super) async fn running(
             (Some(instance), Some(State::ShuttingDown | State::Terminated)) => {
                 let reason = instance.reason.clone();
                 let words = reason.as_deref().unwrap_or("AWS gives no reason");
-                let error =
-                    CloudError::Refused(format!("{node}: {id} died before it ran: {words}"));
+                let advice = reason.as_deref().and_then(advice::death);
+                let advice = advice.map_or(String::new(), |advice| format!("; {advice}"));
+                let error = CloudError::Refused(format!(
+                    "{node}: {id} died before it ran: {words}{advice}"
+                ));
                 return Err(Died { reason, error });
             }
             _ => {}
