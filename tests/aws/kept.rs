@@ -5,6 +5,7 @@ use std::sync::Arc;
 use deployer::cloud::Cloud as _;
 
 use super::bench::{Bench, words};
+use super::census::client;
 use super::moto::Moto;
 use super::proxy::{Call, Fault, Proxy};
 
@@ -72,6 +73,56 @@ async fn a_disk_that_hangs_on_no_machine_stays_until_its_loss_is_said() {
     let step = plan.steps.iter().find(|step| step.words.contains(&disk));
     let loses = step.expect("it goes with all").loses.as_deref();
     assert_eq!(loses, Some(format!("all data on the disk {disk}").as_str()));
+    bench.takes_all_away().await;
+}
+
+#[tokio::test]
+async fn a_machine_that_a_killed_up_made_is_missed_when_it_is_gone() {
+    let Some(moto) = Moto::shared() else { return };
+    let (region, id) = ("ap-southeast-4", "510000000002");
+    let proxy = Proxy::start(moto.port).await;
+    let bench = Bench::new(&proxy.url, region, id, &["vm1"]);
+    // The first `up` dies before it sees the machine run; the second one finds it running and fills it.
+    let plan = bench.plan(&bench.aws()).await.expect("plan");
+    proxy.fault("DescribeInstances", 1, Fault::LoseAnswer);
+    proxy.refuse("DescribeInstances", 1, 400, "Blocked");
+    let died = bench.run(&bench.aws(), &plan.steps, false).await;
+    died.expect_err("it dies");
+    let made = bench.up().await.expect("up");
+    bench
+        .made
+        .lock()
+        .expect("made")
+        .extend(made.keys().cloned());
+    let ec2 = client(&format!("http://127.0.0.1:{}", moto.port), region);
+    let ended = ec2
+        .terminate_instances()
+        .instance_ids(&made["vm1"].id)
+        .send();
+    ended.await.expect("ended by hand");
+    let plan = bench.plan(&bench.aws()).await.expect("plan");
+    assert_eq!(plan.lost, ["vm1".to_owned()].into(), "{}", words(&plan));
+    bench.takes_all_away().await;
+}
+
+#[tokio::test]
+async fn another_region_is_not_taken_for_nothing() {
+    let Some(moto) = Moto::shared() else { return };
+    let proxy = Proxy::start(moto.port).await;
+    let mut bench = Bench::new(&proxy.url, "me-south-1", "510000000003", &["vm1"]);
+    bench.up().await.expect("up");
+    bench.region = "eu-west-1".into();
+    for nothing in [false, true] {
+        let plan = bench.aws().plan(&bench.want(nothing)).await;
+        let error = plan.expect_err("another region").to_string();
+        assert!(
+            error.starts_with(
+                "the deployment is in the AWS region me-south-1, and eu-west-1 is set now"
+            ),
+            "{error}"
+        );
+    }
+    bench.region = "me-south-1".into();
     bench.takes_all_away().await;
 }
 

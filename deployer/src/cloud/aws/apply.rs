@@ -91,6 +91,9 @@ impl Hands<'_> {
 
 /// Does one operation.
 pub async fn apply(hands: &Hands<'_>, operation: &Operation) -> Result<Applied, CloudError> {
+    if hands.notes.get(note::REGION).is_none() {
+        hands.notes.record(note::REGION, &hands.aws.region)?;
+    }
     let mut machine = None;
     match operation {
         Operation::CreateVpc { cidr } => make::vpc(hands, cidr).await?,

@@ -157,7 +157,7 @@ pub(super) async fn tenants(ec2: &Client, by: Filter, id: &str) -> Result<Vec<St
     Ok(foreign.collect())
 }
 
-/// Security groups of a VPC that are not of the deployment `id`, in words. GuardDuty makes one in each VPC, with an endpoint
+/// Security groups of a VPC that are not of the deployment `id`, in words. `GuardDuty` makes one in each VPC, with an endpoint
 /// (terraform-provider-aws #46747), and AWS one that goes with the VPC.
 pub(super) async fn foreign_groups(
     ec2: &Client,

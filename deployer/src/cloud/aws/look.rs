@@ -79,6 +79,19 @@ impl Aws {
         Ok(())
     }
 
+    /// Another region than the one that things were made in shows nothing of them: a teardown would say that nothing is left, and
+    /// all would go on.
+    pub(super) fn same_region(&self, wanted: &Wanted) -> Result<(), CloudError> {
+        let region = &self.region;
+        match wanted.notes.get(notes::note::REGION) {
+            Some(noted) if noted != region => Err(CloudError::Refused(format!(
+                "the deployment is in the AWS region {noted}, and {region} is set now: set AWS_REGION={noted}, or `region` in the \
+                 inventory; `teardown` there comes first if it is to move"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Where nothing is found of a deployment that once had machines, the credentials may be of another account: then all would
     /// seem lost.
     pub(super) async fn same_account(

@@ -127,6 +127,7 @@ impl Cloud for Aws {
                 return Err(CloudError::Refused(problems.join("; ")));
             }
         }
+        self.same_region(wanted)?;
         let mut wanted = wanted.clone();
         let unknown =
             self.settings.ssh_from.is_empty() && !wanted.notes.contains_key(notes::note::SSH_FROM);

@@ -10,6 +10,8 @@ use sha2::{Digest as _, Sha256};
 pub mod note {
     /// The account, so that other credentials are noticed.
     pub const ACCOUNT: &str = "account";
+    /// The region, so that another one in the environment is noticed.
+    pub const REGION: &str = "region";
     /// The image that was chosen, with its root device.
     pub const IMAGE: &str = "image";
     /// The VPC.

@@ -78,7 +78,8 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
     for (node, machine) in &view.wanted.machines {
         let attempt = Attempt::read(&view.wanted.notes, node);
         let Some(instance) = chosen.get(node.as_str()) else {
-            let lost = attempt.as_ref().is_some_and(|attempt| attempt.ran);
+            let ran = attempt.as_ref().is_some_and(|attempt| attempt.ran);
+            let lost = ran || view.wanted.made.contains(node);
             let instance_type = view
                 .settings
                 .type_for(machine.memory_mib)

@@ -108,12 +108,14 @@ pub(super) async fn start(hands: &Hands<'_>, node: &str, id: &str) -> Result<Mac
     };
     let call = || wait::change(hands.pace(), call);
     let started = wait::while_failing(hands.pace(), hands.pace().boot, stopping, call).await;
-    started.map_err(|error| match no_capacity(code(&error)) {
-        true => CloudError::Refused(format!(
+    started.map_err(|error| {
+        if !no_capacity(code(&error)) {
+            return error;
+        }
+        CloudError::Refused(format!(
             "{node}: AWS has no room for {id} in its zone now, and its disk is only there: `up` again later goes on. A machine \
              that is ended in EC2's console is made anew elsewhere, without its data ({error})"
-        )),
-        false => error,
+        ))
     })?;
     hands.forget_look().await;
     let public = hands.public(node);
