@@ -41,6 +41,7 @@ async fn wrong_settings_are_refused_before_anything_is_made() {
         .create_subnet()
         .vpc_id(open_vpc(&ec2).await)
         .cidr_block("172.31.255.240/28")
+        .availability_zone(format!("{REGION}a"))
         .send()
         .await
         .expect("a small subnet");

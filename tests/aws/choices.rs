@@ -334,8 +334,7 @@ async fn a_local_zone_is_used_only_by_name() {
         let steps = plan.steps.iter().map(|step| step.words.clone());
         steps
             .filter(|words| words.contains("subnet of 10.77.0.0/20"))
-            .collect::<Vec<_>>()
-            .join("")
+            .collect::<String>()
     };
     let first = zone(&bench).await;
     assert!(first.contains(" in af-south-1a "), "{first}");

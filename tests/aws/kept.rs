@@ -10,12 +10,12 @@ use super::moto::Moto;
 use super::proxy::{Call, Fault, Proxy};
 
 /// AWS has a new word for how a machine is.
-fn strange(_: &Call, answer: String) -> String {
+fn strange(answer: &str) -> String {
     answer.replace("<name>running</name>", "<name>dreaming</name>")
 }
 
 /// AWS says nothing of how it is.
-fn silent(_: &Call, answer: String) -> String {
+fn silent(answer: &str) -> String {
     answer.replace("<name>running</name>", "")
 }
 
@@ -28,6 +28,7 @@ async fn a_machine_in_a_state_that_nobody_knows_is_there() {
     bench.wanted.machines.remove("vm2");
     bench.wanted.prune = true;
     for edit in [strange, silent] {
+        let edit = move |_: &Call, answer: String| edit(&answer);
         proxy.fault("DescribeInstances", 100, Fault::Edit(Arc::new(edit)));
         let plan = bench.plan(&bench.aws()).await.expect("plan");
         assert!(plan.lost.is_empty(), "{}", words(&plan));

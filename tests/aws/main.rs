@@ -24,6 +24,7 @@ mod honest;
 mod kept;
 mod kills;
 mod laptop;
+mod limits;
 mod moto;
 mod plan;
 mod policy;

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 use super::honest::{self, News};
+use super::limits::{self, Account};
 
 /// A call as it came.
 #[derive(Debug, Clone)]
@@ -48,6 +49,9 @@ pub(crate) enum Moment {
 struct State {
     calls: Vec<Call>,
     news: News,
+    account: Option<Account>,
+    /// Held while a machine is made: those that are there are counted before.
+    launching: Arc<tokio::sync::Mutex<()>>,
     faults: Vec<(String, u32, Fault)>,
     tokens: HashMap<String, (BTreeMap<String, String>, Vec<u8>)>,
     /// The call at which the caller dies, and whether before it is done.
@@ -109,6 +113,11 @@ impl Proxy {
         let full = code.starts_with("Insufficient") && code.ends_with("Capacity");
         assert!(!full || status == 500, "{code} comes with 500");
         self.fault(action, times, Fault::Refuse { status, code });
+    }
+
+    /// From now on the account has these limits.
+    pub(crate) fn account(&self, account: Account) {
+        self.state.lock().expect("state").account = Some(account);
     }
 
     /// The caller dies at a call, before or after it is done.
@@ -201,10 +210,15 @@ async fn serve(
             killed.notify_one();
             return std::future::pending().await;
         }
+        let launching = state.lock().expect("state").launching.clone();
+        let turn = match call.action.as_str() {
+            "RunInstances" => Some(launching.lock().await),
+            _ => None,
+        };
         let refusal = match &fault {
             _ if call.early => Some((403, "UnauthorizedOperation")),
             Some(Fault::Refuse { status, code }) => Some((*status, *code)),
-            _ => honest::refusal(&call, &upstream).await,
+            _ => refusal(&call, &upstream, &state).await,
         };
         let (status, mut answer) = match refusal {
             Some((status, code)) => (status, refused(code)),
@@ -213,6 +227,7 @@ async fn serve(
                 None => done(&call, &upstream, body, &state).await,
             },
         };
+        drop(turn);
         if dies == Some(false) {
             killed.notify_one();
             return std::future::pending().await;
@@ -236,6 +251,19 @@ async fn serve(
     }
 }
 
+/// What EC2 refuses and moto does.
+async fn refusal(
+    call: &Call,
+    upstream: &Upstream<'_>,
+    state: &Mutex<State>,
+) -> Option<honest::Refusal> {
+    if let Some(refusal) = honest::refusal(call, upstream).await {
+        return Some(refusal);
+    }
+    let account = state.lock().expect("state").account?;
+    limits::refusal(call, account, upstream).await
+}
+
 /// Moto does it.
 async fn done(
     call: &Call,
@@ -243,6 +271,10 @@ async fn done(
     body: String,
     state: &Mutex<State>,
 ) -> (u16, Vec<u8>) {
+    let account = state.lock().expect("state").account;
+    if let Some(answer) = account.and_then(|account| limits::answer(call, &body, account)) {
+        return answer;
+    }
     let (status, answer) = upstream.ask(body).await;
     if let Some((status, code)) = honest::answered(call, &answer) {
         return (status, refused(code));
@@ -257,7 +289,8 @@ async fn done(
                 .insert(format!("{} {token}", call.action), known);
         }
     }
-    (status, honest::with_local_zone(call, answer))
+    let answer = honest::with_local_zone(call, answer);
+    (status, limits::with_processors(call, answer))
 }
 
 /// The answer to a token that was used before.
