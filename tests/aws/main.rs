@@ -29,6 +29,7 @@ mod moto;
 mod plan;
 mod policy;
 mod proxy;
+mod room;
 mod side_by_side;
 #[path = "../shared/skip.rs"]
 mod skip;
