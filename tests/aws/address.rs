@@ -8,18 +8,20 @@ use deployer::cloud::aws::tags;
 use super::account::telling;
 use super::census::{census, client};
 use super::desk::says;
+use super::proxy::Proxy;
 use super::stage;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_address_is_named_and_let_in() {
     let Some(moto) = stage::moto() else { return };
     let (region, url) = ("ap-southeast-4", format!("http://127.0.0.1:{}", moto.port));
+    let proxy = Proxy::start(moto.port).await;
     let ec2 = client(&url, region);
     let there = census(&ec2).await;
     let address = Arc::new(Mutex::new("192.0.2.7"));
     let service = telling(&address).await;
     let desk = stage::desk();
-    let text = stage::inventory(&url, region, &format!(", address_url: '{service}'"))
+    let text = stage::inventory(&proxy.url, region, &format!(", address_url: '{service}'"))
         .replace("ssh_from: [192.0.2.1], ", "");
     let file = desk.write("inventory.yaml", &text);
     let let_in = async || {

@@ -1,5 +1,4 @@
-//! What the user is told before money is spent: the quota of virtual processors, prices, types that do not fit. moto has neither
-//! quotas of EC2 nor a price list: both are answered here, as AWS documents them.
+//! What the user is told before money is spent: the quota of virtual processors, prices, types that do not fit.
 
 use std::collections::BTreeMap;
 
@@ -9,183 +8,16 @@ use deployer::cloud::aws::order::Order;
 use deployer::cloud::aws::prices::{self, Prices};
 use deployer::cloud::aws::quota::{self, Quota};
 use deployer::cloud::aws::settings::Architecture;
-use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 
-use super::bench::Bench;
+use super::bench::{Bench, machine};
+use super::limits::{Account, product};
 use super::moto::Moto;
-
-/// What the account may run and what runs in it.
-#[derive(Clone, Copy)]
-struct Account {
-    /// vCPUs; `None`: the credentials may not ask.
-    limit: Option<u32>,
-    /// Whether the price list answers.
-    prices: bool,
-}
-
-/// A front of moto that answers quotas and prices itself.
-async fn front(moto: u16, account: Account) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("address"));
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, moto, account));
-        }
-    });
-    url
-}
-
-/// One request for each connection: what is not ours goes to moto as it is.
-async fn serve(mut stream: TcpStream, moto: u16, account: Account) {
-    let mut bytes = Vec::new();
-    let (end, length) = loop {
-        let mut part = [0; 4096];
-        match stream.read(&mut part).await {
-            Ok(0) | Err(_) => return,
-            Ok(n) => bytes.extend_from_slice(&part[..n]),
-        }
-        let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
-            continue;
-        };
-        let length = header(&bytes[..end], "content-length").map_or(0, |text| {
-            text.parse::<usize>().expect("content-length is a number")
-        });
-        if bytes.len() >= end + 4 + length {
-            break (end, length);
-        }
-    };
-    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let body = bytes[end + 4..end + 4 + length].to_vec();
-    let target = header(head.as_bytes(), "x-amz-target");
-    let (status, kind, answer) = match target.as_deref().and_then(|name| name.split('.').nth(1)) {
-        Some("GetServiceQuota") => {
-            let (status, answer) = quota_answer(&body, account);
-            (status, JSON, answer)
-        }
-        Some("GetProducts") => {
-            let (status, answer) = products_answer(&body, account);
-            (status, JSON, answer)
-        }
-        _ => {
-            let client = reqwest::Client::builder().no_proxy().build();
-            let mut request = client
-                .expect("client")
-                .post(format!("http://127.0.0.1:{moto}/"))
-                .body(body);
-            for (key, value) in head.lines().filter_map(|line| line.split_once(": ")) {
-                if !["content-length", "connection", "host"].contains(&key.to_lowercase().as_str())
-                {
-                    request = request.header(key, value);
-                }
-            }
-            let answer = request.send().await.expect("moto answers");
-            let status = answer.status().as_u16();
-            let text = answer.text().await.expect("moto's answer");
-            (status, "text/xml", running(&text))
-        }
-    };
-    let head = format!(
-        "HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-        answer.len()
-    );
-    let _ = stream
-        .write_all(&[head.as_bytes(), answer.as_bytes()].concat())
-        .await;
-}
-
-const JSON: &str = "application/x-amz-json-1.1";
-
-fn header(head: &[u8], name: &str) -> Option<String> {
-    let head = String::from_utf8_lossy(head).into_owned();
-    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-    lines
-        .find(|(key, _)| key.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.to_owned())
-}
-
-/// moto does not say how many processors a machine has; AWS does.
-fn running(text: &str) -> String {
-    let options =
-        "<cpuOptions><coreCount>1</coreCount><threadsPerCore>2</threadsPerCore></cpuOptions>";
-    text.replace("<instanceType>", &format!("{options}<instanceType>"))
-}
-
-fn refusal(kind: &str) -> (u16, String) {
-    let answer = json!({"__type": kind, "Message": "not for you"});
-    (400, answer.to_string())
-}
-
-fn quota_answer(body: &[u8], account: Account) -> (u16, String) {
-    let asked: Value = serde_json::from_slice(body).expect("json");
-    assert_eq!(
-        asked,
-        json!({"ServiceCode": "ec2", "QuotaCode": "L-1216C47A"})
-    );
-    let Some(limit) = account.limit else {
-        return refusal("AccessDeniedException");
-    };
-    let answer = json!({"Quota": {"QuotaCode": "L-1216C47A", "ServiceCode": "ec2", "Value": f64::from(limit), "Unit": "None"}});
-    (200, answer.to_string())
-}
-
-fn products_answer(body: &[u8], account: Account) -> (u16, String) {
-    if !account.prices {
-        return refusal("AccessDeniedException");
-    }
-    let asked: Value = serde_json::from_slice(body).expect("json");
-    let field = |name: &str| {
-        let filters = asked["Filters"].as_array().expect("filters");
-        let found = filters.iter().find(|filter| filter["Field"] == name);
-        found.map(|filter| filter["Value"].as_str().expect("value").to_owned())
-    };
-    assert_eq!(field("regionCode").as_deref(), Some("ca-central-1"));
-    let products = match (
-        field("instanceType"),
-        field("volumeApiName"),
-        field("group"),
-    ) {
-        (Some(name), None, None) if name == "t3.small" => {
-            vec![product("CAN1-BoxUsage:t3.small", &["0.0232000000"])]
-        }
-        (None, Some(volume), None) if volume == "gp3" => {
-            vec![product("CAN1-EBS:VolumeUsage.gp3", &["0.0880000000"])]
-        }
-        (None, None, Some(group)) if group == "VPCPublicIPv4Address" => vec![
-            product("CAN1-PublicIPv4:IdleAddress", &["0.0060000000"]),
-            product("CAN1-PublicIPv4:InUseAddress", &["0.0050000000"]),
-        ],
-        other => panic!("{other:?}"),
-    };
-    let answer = json!({"FormatVersion": "aws_v1", "PriceList": products});
-    (200, answer.to_string())
-}
-
-fn product(usage: &str, prices: &[&str]) -> String {
-    let steps: serde_json::Map<String, Value> = prices
-        .iter()
-        .enumerate()
-        .map(|(n, price)| {
-            (
-                format!("SKU.TERM.{n}"),
-                json!({"unit": "Hrs", "pricePerUnit": {"USD": price}}),
-            )
-        })
-        .collect();
-    json!({
-        "product": {"attributes": {"usagetype": usage}},
-        "terms": {
-            "OnDemand": {"SKU.TERM": {"priceDimensions": steps}},
-            "Reserved": {"SKU.OTHER": {"priceDimensions": {"x": {"pricePerUnit": {"USD": "0.01"}}}}}
-        }
-    })
-    .to_string()
-}
+use super::proxy::Proxy;
 
 async fn bench(moto: &Moto, account: Account, id: &str, nodes: &[&str]) -> Bench {
-    let url = front(moto.port, account).await;
-    Bench::new(&url, "ca-central-1", id, nodes)
+    let proxy = Proxy::start(moto.port).await;
+    proxy.account(account);
+    Bench::new(&proxy.url, "ca-central-1", id, nodes)
 }
 
 /// What `check` says of quota and prices.
@@ -200,7 +32,8 @@ async fn told(bench: &Bench) -> Vec<Finding> {
 async fn too_many_processors_are_refused_before_anything_is_made() {
     let Some(moto) = Moto::start(&[]) else { return };
     let account = Account {
-        limit: Some(5),
+        limit: 5,
+        quota: true,
         prices: true,
     };
     let first = bench(&moto, account, "300000000000", &["vm1", "vm2"]).await;
@@ -219,7 +52,7 @@ async fn too_many_processors_are_refused_before_anything_is_made() {
     // What runs counts, whoever made it; nothing of the second is made.
     let second = bench(&moto, account, "300000000001", &["vm1"]).await;
     let error = second.up().await.expect_err("six of five").to_string();
-    insta::assert_snapshot!(error, @r#"the account may run 5 vCPUs of standard instances in ca-central-1, 4 run and 2 more are wanted: ask for a higher quota of "Running On-Demand Standard instances" in Service Quotas, end other machines, or take a smaller `instance_type`"#);
+    insta::assert_snapshot!(error, @r#"the account may run 5 vCPUs of standard instances in ca-central-1, 4 run and 2 more are wanted: ask for a higher quota of "Running On-Demand Standard instances" in Service Quotas (new accounts have little, and often get more within hours), end other machines, put the roles on fewer nodes, or set `instance_type: t2.small`, which has one vCPU"#);
     assert_eq!(
         second.aws().leftovers("300000000001").await.expect("look"),
         Vec::<String>::new()
@@ -243,10 +76,37 @@ async fn too_many_processors_are_refused_before_anything_is_made() {
 }
 
 #[tokio::test]
+async fn quotas_of_new_accounts_are_told_before_anything_is_made() {
+    let Some(moto) = Moto::start(&[]) else { return };
+    for (limit, fits) in [(1, false), (5, false), (32, true)] {
+        let account = Account {
+            limit,
+            quota: true,
+            prices: true,
+        };
+        let nodes = ["vm1-1", "vm1-2", "vm2", "vm3"];
+        let bench = bench(&moto, account, "300000000005", &nodes).await;
+        let plan = bench.plan(&bench.aws()).await;
+        assert_eq!(plan.is_ok(), fits, "{limit}: {plan:?}");
+        let what = format!("vCPU quota {limit}: 0 in use, 8 more wanted");
+        let findings = told(&bench).await;
+        assert_eq!(
+            (&findings[0].what, findings[0].problem.is_none()),
+            (&what, fits)
+        );
+        if let Err(error) = plan {
+            let error = error.to_string();
+            assert!(error.contains("set `instance_type: t2.small`"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_may_not_ask_is_told_so_and_not_stopped() {
     let Some(moto) = Moto::start(&[]) else { return };
     let account = Account {
-        limit: None,
+        limit: 5,
+        quota: false,
         prices: false,
     };
     let bench = bench(&moto, account, "300000000002", &["vm1"]).await;
@@ -264,10 +124,22 @@ async fn who_may_not_ask_is_told_so_and_not_stopped() {
         "{findings:#?}"
     );
     bench.up().await.expect("up");
+    // Then EC2 itself says no, when some are there already; nothing of them is lost.
+    let mut more = bench;
+    let nodes = ["vm2", "vm3"].map(|node| (node.to_owned(), machine(node, 2048)));
+    more.wanted.machines.extend(nodes);
+    let error = more.up().await.expect_err("six of five").to_string();
+    assert!(
+        error.contains("VcpuLimitExceeded") && error.contains("set `instance_type: t2.small`"),
+        "{error}"
+    );
+    let plan = more.plan(&more.aws()).await.expect("plan");
+    assert!(plan.lost.is_empty() && plan.machines.len() == 2, "{plan:?}");
+    more.takes_all_away().await;
 
     // moto itself knows neither: that is no answer, and stops nothing.
     let direct = Bench::new(
-        &format!("http://127.0.0.1:{}", moto.port),
+        &Proxy::start(moto.port).await.url,
         "ca-central-1",
         "300000000003",
         &["vm1"],
@@ -284,7 +156,7 @@ async fn who_may_not_ask_is_told_so_and_not_stopped() {
 #[tokio::test]
 async fn types_that_do_not_fit_are_refused_before_anything_is_made() {
     let Some(moto) = Moto::shared() else { return };
-    let url = format!("http://127.0.0.1:{}", moto.port);
+    let url = Proxy::start(moto.port).await.url;
     let mut bench = Bench::new(&url, "ca-west-1", "300000000004", &["vm1"]);
     let mut refusal = async |instance_type: &str, architecture| {
         bench.settings.instance_type = Some(instance_type.into());

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::bench::USER_KEY;
-use super::census::{census, client};
+use super::census::{census, client, open_vpc};
 use super::desk::{Desk, says};
 use super::moto::Moto;
 use super::proxy::Proxy;
@@ -39,8 +39,9 @@ async fn wrong_settings_are_refused_before_anything_is_made() {
     let ec2 = client(&format!("http://127.0.0.1:{}", moto.port), REGION);
     let subnet = ec2
         .create_subnet()
-        .vpc_id(default_vpc(&ec2).await)
+        .vpc_id(open_vpc(&ec2).await)
         .cidr_block("172.31.255.240/28")
+        .availability_zone(format!("{REGION}a"))
         .send()
         .await
         .expect("a small subnet");
@@ -153,16 +154,6 @@ async fn wrong_settings_are_refused_before_anything_is_made() {
     }
 }
 
-async fn default_vpc(ec2: &aws_sdk_ec2::Client) -> String {
-    let vpcs = ec2.describe_vpcs().send().await.expect("VPCs");
-    let default = vpcs
-        .vpcs()
-        .iter()
-        .find(|vpc| vpc.is_default() == Some(true));
-    let id = default.and_then(|vpc| vpc.vpc_id());
-    id.expect("a default VPC").into()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_that_will_not_do_are_named() {
     let Some(moto) = Moto::shared() else { return };
@@ -209,9 +200,17 @@ async fn credentials_that_will_not_do_are_named() {
         &desk.fails(&up),
         &[
             "there are no AWS credentials",
-            "log in with `aws sso login` or `aws configure`",
+            "log in with `aws login`, `aws sso login` or `aws configure`",
         ],
     );
+    // A profile that `aws login` wrote is read: what is missing is the session, not a way to use it.
+    let profile = "[default]\nlogin_session = arn:aws:iam::123456789012:user/me\n";
+    let profile = desk.write("profile", profile);
+    desk.set("AWS_CONFIG_FILE", &profile);
+    let said = desk.fails(&up);
+    says(&said, &["there are no AWS credentials", "`aws login`"]);
+    assert!(!said.contains("feature"), "{said}");
+    desk.set("AWS_CONFIG_FILE", &desk.path("none"));
     // Without a section there is no region either.
     let text = "name: bad\ncloud: aws\nnodes: { vm1: { roles: [] } }\n";
     let file = desk.write("inventory.yaml", text);

@@ -3,6 +3,7 @@
 use super::census::{census, client};
 use super::desk::{Desk, says};
 use super::moto::{self, Moto};
+use super::proxy::Proxy;
 use super::watcher::{THIS_BOX, Watcher, may_boot};
 
 const REGION: &str = "eu-west-1";
@@ -16,6 +17,7 @@ async fn machines_without_public_addresses_are_reached_through_one() {
     let url = format!("http://127.0.0.1:{}", moto.port);
     let _watcher = Watcher::start(moto::python().expect("python"), &url, REGION);
     let (desk, ec2) = (Desk::new(), client(&url, REGION));
+    let proxy = Proxy::start(moto.port).await;
     let there = census(&ec2).await;
     let text = format!(
         "\
@@ -23,8 +25,9 @@ name: inside
 cloud: aws
 nodes: {{ door: {{ roles: [] }}, room: {{ count: 2, roles: [] }} }}
 clouds:
-  aws: {{ region: {REGION}, endpoint_url: '{url}', ssh_from: [{THIS_BOX}], public_ip: false, bastion: door }}
-"
+  aws: {{ region: {REGION}, endpoint_url: '{}', ssh_from: [{THIS_BOX}], public_ip: false, bastion: door }}
+",
+        proxy.url
     );
     let file = desk.write("inventory.yaml", &text);
     desk.run(0, &["up", "--yes", "--inventory", &file]);

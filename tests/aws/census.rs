@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::InstanceStateName;
+use deployer::cloud::aws::tags::filter;
 
 /// A client of moto in a region.
 pub(crate) fn client(url: &str, region: &str) -> Client {
@@ -100,4 +101,31 @@ pub(crate) async fn census(ec2: &Client) -> BTreeSet<String> {
             .map(String::from),
     );
     all
+}
+
+/// The VPC that the account has from the beginning, led out: moto's has no internet gateway, AWS's has.
+pub(crate) async fn open_vpc(ec2: &Client) -> String {
+    let vpcs = ec2.describe_vpcs().send().await.expect("VPCs");
+    let vpc = vpcs.vpcs()[0].vpc_id().expect("id").to_owned();
+    let gateway = ec2.create_internet_gateway().send().await.expect("gateway");
+    let gateway = gateway
+        .internet_gateway
+        .and_then(|one| one.internet_gateway_id);
+    let gateway = gateway.expect("id");
+    let attach = ec2.attach_internet_gateway().vpc_id(&vpc);
+    let attach = attach.internet_gateway_id(&gateway).send().await;
+    attach.expect("attached");
+    let main = ec2.describe_route_tables();
+    let main = main
+        .filters(filter("vpc-id", &vpc))
+        .send()
+        .await
+        .expect("tables");
+    let main = main.route_tables()[0].route_table_id().expect("id");
+    let route = ec2.create_route().route_table_id(main);
+    let route = route
+        .destination_cidr_block("0.0.0.0/0")
+        .gateway_id(gateway);
+    route.send().await.expect("route");
+    vpc
 }

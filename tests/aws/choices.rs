@@ -9,7 +9,9 @@ use deployer::cloud::aws::Settings;
 use deployer::cloud::aws::settings::{Architecture, Image, OnTtl};
 use deployer::machine::Access;
 
-use super::bench::{Bench, config, settings};
+use super::bench::{Bench, settings};
+use super::census::{client, open_vpc};
+use super::honest::LOCAL;
 use super::moto::Moto;
 use super::proxy::Proxy;
 
@@ -146,8 +148,13 @@ async fn without_public_addresses_all_but_the_bastion_are_inside() {
 
     // They have no way to packages from a VPC of ours: the user is told before they are made.
     let moto = Moto::shared().expect("moto");
-    let url = format!("http://127.0.0.1:{}", moto.port);
-    let mut bench = Bench::new(&url, "ap-southeast-1", "400000000004", &["vm1", "vm2"]);
+    let proxy = Proxy::start(moto.port).await;
+    let mut bench = Bench::new(
+        &proxy.url,
+        "ap-southeast-1",
+        "400000000004",
+        &["vm1", "vm2"],
+    );
     bench.settings = chosen;
     let plan = bench.plan(&bench.aws()).await.expect("plan");
     let told = |remark: &String| remark.contains("reach no package mirror from a VPC of our own");
@@ -196,13 +203,8 @@ async fn a_vpc_of_the_users_gets_machines_and_keeps_everything_else() {
     let Some(moto) = Moto::shared() else { return };
     let proxy = Proxy::start(moto.port).await;
     let mut bench = Bench::new(&proxy.url, "ap-northeast-1", "400000000006", &["vm1"]);
-    let by_hand = aws_sdk_ec2::Client::from_conf(
-        aws_sdk_ec2::config::Builder::from(&config("ap-northeast-1", "key", "secret"))
-            .endpoint_url(&proxy.url)
-            .build(),
-    );
-    let vpcs = by_hand.describe_vpcs().send().await.expect("vpcs");
-    let vpc = vpcs.vpcs()[0].vpc_id().expect("id").to_owned();
+    let by_hand = client(&format!("http://127.0.0.1:{}", moto.port), "ap-northeast-1");
+    let vpc = open_vpc(&by_hand).await;
     bench.settings.vpc = Some(vpc.clone());
     let machines = bench.up().await.expect("up");
     let network = format!("aws {vpc}");
@@ -253,4 +255,90 @@ async fn a_vpc_of_the_users_gets_machines_and_keeps_everything_else() {
         .flat_map(aws_sdk_ec2::types::Reservation::instances);
     let mut states = states.filter_map(|instance| instance.state()?.name());
     assert!(states.all(|state| *state == InstanceStateName::Terminated));
+}
+
+#[tokio::test]
+async fn public_machines_are_made_where_they_are_reached() {
+    let Some(moto) = Moto::shared() else { return };
+    let region = "ap-northeast-2";
+    let proxy = Proxy::start(moto.port).await;
+    let mut bench = Bench::new(&proxy.url, region, "400000000007", &["vm1", "vm2"]);
+    let by_hand = client(&format!("http://127.0.0.1:{}", moto.port), region);
+    let vpc = open_vpc(&by_hand).await;
+    // As in many accounts, the subnets of the first zone are private: what is not for the VPC ends in nothing.
+    let subnets = by_hand.describe_subnets().send().await.expect("subnets");
+    let mut subnets: Vec<(&str, &str)> = subnets
+        .subnets()
+        .iter()
+        .filter_map(|one| Some((one.availability_zone()?, one.subnet_id()?)))
+        .collect();
+    subnets.sort_unstable();
+    let table = by_hand.create_route_table().vpc_id(&vpc).send().await;
+    let table = table
+        .expect("table")
+        .route_table
+        .and_then(|one| one.route_table_id);
+    let private = async |subnet: &str| {
+        let call = by_hand.associate_route_table().subnet_id(subnet);
+        let call = call.set_route_table_id(table.clone()).send().await;
+        call.expect("associated");
+    };
+    private(subnets[0].1).await;
+    bench.settings.vpc = Some(vpc);
+    bench.up().await.expect("up");
+    let launches = proxy.take_calls().into_iter();
+    let launches = launches.filter(|call| call.action == "RunInstances");
+    for launch in launches {
+        assert_eq!(
+            launch.parameters["NetworkInterface.1.SubnetId"],
+            subnets[1].1
+        );
+    }
+    bench.takes_all_away().await;
+
+    bench.settings.subnet = Some(subnets[0].1.into());
+    let error = bench.up().await.expect_err("nobody reaches it").to_string();
+    assert_eq!(
+        error,
+        format!(
+            "`subnet`: no usable subnet of {} leads to an internet gateway, so that nobody would reach a machine's public address: \
+             name a `subnet` whose route table leads 0.0.0.0/0 to one, or another `vpc`",
+            subnets[0].1
+        )
+    );
+    // Without public addresses it will do; the bastion needs another one.
+    bench.settings.public_ip = false;
+    bench.settings.bastion = Some("vm1".into());
+    let error = bench.up().await.expect_err("nor the bastion").to_string();
+    assert!(error.starts_with("`subnet`: no usable subnet"), "{error}");
+    bench.settings.subnet = None;
+    bench.up().await.expect("up");
+    let launches = proxy.take_calls().into_iter();
+    let launches = launches.filter(|call| call.action == "RunInstances");
+    for launch in launches {
+        let place = launch.parameters["NetworkInterface.1.SubnetId"].as_str();
+        let bastion = launch.parameters["NetworkInterface.1.AssociatePublicIpAddress"] == "true";
+        assert_eq!(place == subnets[0].1, !bastion);
+    }
+    bench.takes_all_away().await;
+}
+
+#[tokio::test]
+async fn a_local_zone_is_used_only_by_name() {
+    let Some(moto) = Moto::shared() else { return };
+    let region = "af-south-1";
+    let proxy = Proxy::start(moto.port).await;
+    let mut bench = Bench::new(&proxy.url, region, "400000000008", &["vm1"]);
+    let zone = async |bench: &Bench| {
+        let plan = bench.plan(&bench.aws()).await.expect("plan");
+        let steps = plan.steps.iter().map(|step| step.words.clone());
+        steps
+            .filter(|words| words.contains("subnet of 10.77.0.0/20"))
+            .collect::<String>()
+    };
+    let first = zone(&bench).await;
+    assert!(first.contains(" in af-south-1a "), "{first}");
+    bench.settings.zones = vec![format!("{region}{LOCAL}")];
+    let named = zone(&bench).await;
+    assert!(named.contains(&format!(" in {region}{LOCAL} ")), "{named}");
 }

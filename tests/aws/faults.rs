@@ -11,7 +11,7 @@ use super::moto::Moto;
 use super::proxy::{Call, Fault, Proxy};
 
 /// A proxy and a deployment of one machine in a region of its own.
-async fn bench(region: &str, id: &str, nodes: &[&str]) -> Option<(Proxy, Bench)> {
+pub(crate) async fn bench(region: &str, id: &str, nodes: &[&str]) -> Option<(Proxy, Bench)> {
     let proxy = Proxy::start(Moto::shared()?.port).await;
     let bench = Bench::new(&proxy.url, region, id, nodes);
     Some((proxy, bench))
@@ -87,6 +87,24 @@ async fn a_repeated_token_with_other_settings_is_the_machine_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_used_for_nothing_is_not_used_again() {
+    let Some((proxy, bench)) = bench("us-east-2", "10000000000e", &["vm1"]).await else {
+        return;
+    };
+    proxy.refuse("RunInstances", 1, 400, "IdempotentParameterMismatch");
+    bench.up().await.expect("up");
+    let launches = proxy.take_calls().into_iter();
+    let launches = launches.filter(|call| call.action == "RunInstances");
+    let tokens: Vec<String> = launches
+        .map(|call| call.parameters["ClientToken"].clone())
+        .collect();
+    assert!(tokens.len() == 2 && tokens[0] != tokens[1], "{tokens:?}");
+    assert_eq!(machines(&bench).await, 1);
+    bench.is_settled().await;
+    bench.takes_all_away().await;
+}
+
+#[tokio::test]
 async fn lost_answers_make_no_second_network() {
     let Some((proxy, bench)) = bench("us-east-2", "100000000004", &["vm1"]).await else {
         return;
@@ -151,78 +169,6 @@ async fn throttling_is_waited_out() {
     }
     bench.up().await.expect("up");
     assert_eq!(machines(&bench).await, 1);
-    bench.takes_all_away().await;
-}
-
-#[tokio::test]
-async fn a_full_zone_leads_to_the_next_one() {
-    let Some((proxy, mut bench)) = bench("us-west-2", "100000000006", &["vm1", "vm2"]).await else {
-        return;
-    };
-    bench.settings.zones = vec![
-        "us-west-2b".into(),
-        "us-west-2a".into(),
-        "us-west-2c".into(),
-    ];
-    proxy.refuse("RunInstances", 2, 400, "InsufficientInstanceCapacity");
-    bench.up().await.expect("up");
-    let said = bench.lines.0.lock().expect("lines").join("\n");
-    assert!(
-        said.contains("asks for a t3.small in us-west-2b")
-            && said.contains("asks for a t3.small in us-west-2a"),
-        "{said}"
-    );
-    let calls = proxy.take_calls();
-    assert_eq!(
-        calls
-            .iter()
-            .filter(|call| call.action == "CreateSubnet")
-            .count(),
-        2,
-        "one more subnet for both machines"
-    );
-    bench.is_settled().await;
-    bench.takes_all_away().await;
-
-    let Some((proxy, mut bench)) = self::bench("us-west-2", "100000000007", &["vm1"]).await else {
-        return;
-    };
-    bench.settings.zones = vec!["us-west-2b".into(), "us-west-2a".into()];
-    proxy.refuse("RunInstances", 2, 400, "InsufficientInstanceCapacity");
-    let error = bench.up().await.expect_err("full").to_string();
-    assert_eq!(
-        error,
-        "vm1: AWS has no room for another t3.small in us-west-2b, us-west-2a: try later, or another `instance_type` or more `zones`"
-    );
-    bench.up().await.expect("later there is room");
-    bench.takes_all_away().await;
-}
-
-#[tokio::test]
-async fn a_machine_that_dies_says_why() {
-    let Some((proxy, bench)) = bench("ca-central-1", "100000000008", &["vm1"]).await else {
-        return;
-    };
-    let die = |_: &_, answer: String| {
-        answer.replace("<code>16</code><name>running</name>", "<code>48</code><name>terminated</name>")
-            .replace("<code>16</code>", "<code>48</code>")
-            .replace("<name>running</name>", "<name>terminated</name>")
-            .replace("</instanceState>", "</instanceState><stateReason><code>Client.InternalError</code><message>the disk's key is gone</message></stateReason>")
-    };
-    let plan = bench.plan(&bench.aws()).await.expect("plan");
-    proxy.fault("DescribeInstances", 1, Fault::Edit(Arc::new(die)));
-    let error = bench
-        .run(&bench.aws(), &plan.steps, false)
-        .await
-        .expect_err("dies")
-        .to_string();
-    assert!(
-        error.contains("died before it ran: Client.InternalError: the disk's key is gone"),
-        "{error}"
-    );
-    // It never ran, so nothing is lost; here it lives after all and is taken.
-    let plan = bench.plan(&bench.aws()).await.expect("plan");
-    assert!(plan.lost.is_empty(), "{}", words(&plan));
     bench.takes_all_away().await;
 }
 
@@ -322,6 +268,19 @@ async fn refusals_name_the_permission() {
         ("VcpuLimitExceeded", "ask for a higher quota"),
         ("ExpiredToken", "log in again"),
         ("AuthFailure", "not valid in this region"),
+        (
+            "InvalidParameterCombination",
+            "the account is on AWS's Free plan",
+        ),
+        ("PendingVerification", "still looking at the new account"),
+        ("Blocked", "AWS has blocked the account"),
+        ("InvalidKMSKey.InvalidState", "kms:CreateGrant"),
+        ("VolumeLimitExceeded", "a smaller `disk_gib`"),
+        (
+            "AddressLimitExceeded",
+            "`public_ip: false` with a `bastion`",
+        ),
+        ("OptInRequired", "not yet signed up"),
     ] {
         proxy.refuse("RunInstances", 1, 400, code);
         let error = bench.up().await.expect_err("refused").to_string();
@@ -404,4 +363,41 @@ async fn interfaces_of_ours_are_deleted_and_others_named() {
         .send()
         .await
         .expect("it was left alone");
+}
+
+#[tokio::test]
+async fn what_services_of_aws_put_into_our_vpc_is_named() {
+    let Some((proxy, bench)) = bench("eu-north-1", "100000000012", &["vm1"]).await else {
+        return;
+    };
+    bench.up().await.expect("up");
+    let moto = Moto::shared().expect("moto");
+    let ec2 = super::census::client(&format!("http://127.0.0.1:{}", moto.port), "eu-north-1");
+    let vpc = bench.notes.get("vpc").expect("a VPC");
+    // GuardDuty's runtime monitoring: an endpoint and its group (terraform-provider-aws #46747).
+    let name = format!("GuardDutyManagedSecurityGroup-{vpc}");
+    let group = ec2.create_security_group().vpc_id(&vpc).group_name(&name);
+    let group = group
+        .description("Associated with VPC endpoint")
+        .send()
+        .await;
+    let group = group.expect("group").group_id.expect("id");
+    let subnets = ec2.describe_subnets().filters(tags::filter("vpc-id", &vpc));
+    let subnets = subnets.send().await.expect("subnets");
+    let subnet = subnets.subnets()[0].subnet_id().expect("id");
+    let endpoint = ec2.create_network_interface().subnet_id(subnet);
+    let endpoint = endpoint.description("VPC Endpoint Interface vpce-0123456789abcdef0");
+    endpoint.send().await.expect("endpoint");
+    for call in ["DeleteSubnet", "DeleteVpc"] {
+        proxy.refuse(call, 1000, 400, "DependencyViolation");
+        let error = bench.teardown().await.expect_err("held").to_string();
+        assert!(
+            error.contains("(VPC Endpoint Interface vpce-0123456789abcdef0)"),
+            "{error}"
+        );
+        let named = error.contains(&format!("{group} ({name})"));
+        assert_eq!(named, call == "DeleteVpc", "{error}");
+        assert!(error.contains("delete that in the VPC console"), "{error}");
+        proxy.spare_all();
+    }
 }

@@ -7,6 +7,7 @@ use deployer::cloud::aws::notes::{Attempt, note};
 use deployer::cloud::aws::observed::{
     Gateway, Group, Instance, Observed, RouteTable, State, Subnet, Thing,
 };
+use deployer::cloud::aws::operation::Operation;
 use deployer::cloud::aws::plan::{Catalog, View, plan};
 use deployer::cloud::aws::rules::Rule;
 use deployer::cloud::aws::settings::{Architecture, Image, Settings, Ttl};
@@ -87,6 +88,7 @@ fn network() -> Observed {
             id: "rtb-1".into(),
             tags: tags.clone(),
             vpc: "vpc-1".into(),
+            main: false,
             subnets: ["subnet-1".to_owned()].into(),
             default: Some(("igw-1".into(), true)),
         }],
@@ -97,6 +99,7 @@ fn network() -> Observed {
             zone: "eu-central-1a".into(),
             cidr: "10.77.0.0/20".into(),
             free: 4000,
+            open: false,
         }],
         vpcs: vec![Thing {
             id: "vpc-1".into(),
@@ -506,4 +509,44 @@ fn user_data_names_host_user_and_end() {
             && error.ends_with(" bytes, the cloud takes 16384: name fewer `ssh_keys`"),
         "{error}"
     );
+}
+
+#[test]
+fn an_attempt_of_days_ago_is_made_anew_with_its_own_end() {
+    let attempt = |noted: &str, expires: &str| Attempt {
+        number: 3,
+        zone: "eu-central-1a".into(),
+        image: "ami-1".into(),
+        instance_type: "t3.small".into(),
+        expires: Some(expires.parse().expect("time")),
+        noted: noted.parse().expect("time"),
+        instance: None,
+        ran: false,
+    };
+    let launched = |attempt: &Attempt| {
+        let mut wanted = wanted(ID, &["vm1"]);
+        let text = serde_json::to_string(attempt).expect("JSON");
+        wanted.notes.insert(note::launch("vm1"), text);
+        let plan = planned(&wanted, &settings(), &network(), &catalog());
+        let operation = plan.steps.into_iter().map(|step| step.operation);
+        let launch = operation.filter_map(|operation| match operation {
+            deployer::cloud::Operation::Aws(Operation::Launch(launch)) => Some(launch),
+            _ => None,
+        });
+        let launches: Vec<_> = launch.collect();
+        assert_eq!(launches.len(), 1);
+        (launches[0].attempt, launches[0].expires)
+    };
+    let end = |text: &str| Some(text.parse::<Timestamp>().expect("time"));
+    // A moment ago: the same call again.
+    let open = attempt("2026-11-21T10:00:00Z", "2026-11-21T22:00:00Z");
+    assert_eq!(launched(&open), (3, end("2026-11-21T22:00:00Z")));
+    // Days ago, and an hour ago with little time left: another call, with all its time.
+    for old in [
+        attempt("2026-11-18T10:00:00Z", "2026-11-18T22:00:00Z"),
+        attempt("2026-11-21T09:00:00Z", "2026-11-21T10:20:00Z"),
+        attempt("2026-11-21T09:40:00Z", "2026-11-21T10:00:00Z"),
+    ] {
+        assert_eq!(launched(&old), (4, end("2026-11-21T22:00:00Z")));
+    }
 }

@@ -1,6 +1,7 @@
 //! The least policy: it is enough, and with one action less the error names that action.
 //!
-//! moto knows no conditions on tags of resources, so they are left out here: what they forbid is not tested.
+//! moto knows no conditions on tags of resources, so they are left out of its policy: what they forbid is not tested but for what
+//! `honest.rs` adds.
 
 use deployer::cloud::Cloud as _;
 use deployer::cloud::aws::permissions;
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::bench::Bench;
 use super::moto::Moto;
+use super::proxy::Proxy;
 
 /// Needed only for what moto never lets happen: a disk or an interface that outlives its machine, a route that was bent
 /// by hand.
@@ -89,6 +91,7 @@ fn encoded(text: &str) -> String {
 /// A whole life: made, stopped and started by hand, a rule changed, taken away.
 async fn life(
     url: &str,
+    direct: &str,
     id: &str,
     (key, secret): &(String, String),
     root: &(String, String),
@@ -100,7 +103,7 @@ async fn life(
     let config = super::bench::config("us-east-1", &root.0, &root.1);
     let by_hand = aws_sdk_ec2::Client::from_conf(
         aws_sdk_ec2::config::Builder::from(&config)
-            .endpoint_url(url)
+            .endpoint_url(direct)
             .build(),
     );
     by_hand
@@ -166,14 +169,15 @@ async fn the_least_policy_is_enough_and_not_too_much() {
             .collect();
         lacking.push((*action, iam.user(&action.replace(':', "-"), &rest).await));
     }
-    let url = format!("http://127.0.0.1:{}", moto.port);
-    http.post(format!("{url}/moto-api/reset-auth"))
+    let direct = format!("http://127.0.0.1:{}", moto.port);
+    let url = Proxy::start(moto.port).await.url;
+    http.post(format!("{direct}/moto-api/reset-auth"))
         .body("0")
         .send()
         .await
         .expect("reset");
 
-    life(&url, "200000000000", &enough, &root)
+    life(&url, &direct, "200000000000", &enough, &root)
         .await
         .expect("the policy is enough");
     // `check` finds what is missing of it without making anything.
@@ -205,7 +209,7 @@ async fn the_least_policy_is_enough_and_not_too_much() {
         .expect("deployments");
     assert_eq!(made, []);
     for (n, (action, key)) in lacking.iter().enumerate() {
-        let result = life(&url, &format!("2000000001{n:02}"), key, &root).await;
+        let result = life(&url, &direct, &format!("2000000001{n:02}"), key, &root).await;
         match result {
             Err(error) => {
                 assert!(!RARE.contains(action), "{action} is not rare: {error}");

@@ -1,5 +1,5 @@
 //! A small HTTP proxy in front of moto. It counts calls, fails them as asked, and does what EC2 does and moto does not: a
-//! repeated token gives the same machine, and what is in use cannot be deleted.
+//! repeated token gives the same machine (EC2's guide, "Ensuring idempotency"), and what `honest.rs` says.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -8,6 +8,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
+use super::honest::{self, News};
+use super::limits::{self, Account};
+
 /// A call as it came.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
@@ -15,6 +18,8 @@ pub(crate) struct Call {
     pub action: String,
     /// Its parameters.
     pub parameters: BTreeMap<String, String>,
+    /// It was refused because it came too early: see `honest.rs`.
+    pub early: bool,
 }
 
 /// Changes an answer.
@@ -36,13 +41,17 @@ pub(crate) enum Fault {
 pub(crate) enum Moment {
     /// Counted from now, beginning with 0.
     Number(usize),
-    /// The first of this name.
+    /// The first of this name that does not come too early.
     Named(&'static str),
 }
 
 #[derive(Default)]
 struct State {
     calls: Vec<Call>,
+    news: News,
+    account: Option<Account>,
+    /// Held while a machine is made: those that are there are counted before.
+    launching: Arc<tokio::sync::Mutex<()>>,
     faults: Vec<(String, u32, Fault)>,
     tokens: HashMap<String, (BTreeMap<String, String>, Vec<u8>)>,
     /// The call at which the caller dies, and whether before it is done.
@@ -100,7 +109,15 @@ impl Proxy {
 
     /// Refuses the next `times` calls of this name.
     pub(crate) fn refuse(&self, action: &str, times: u32, status: u16, code: &'static str) {
+        // hammertime #29 shows EC2's answer: `statusCode: 500, retryable: true`.
+        let full = code.starts_with("Insufficient") && code.ends_with("Capacity");
+        assert!(!full || status == 500, "{code} comes with 500");
         self.fault(action, times, Fault::Refuse { status, code });
+    }
+
+    /// From now on the account has these limits.
+    pub(crate) fn account(&self, account: Account) {
+        self.state.lock().expect("state").account = Some(account);
     }
 
     /// The caller dies at a call, before or after it is done.
@@ -130,10 +147,10 @@ impl Proxy {
         std::mem::take(&mut self.state.lock().expect("state").calls)
     }
 
-    /// Names of calls since the last time, with how often.
+    /// Names of calls since the last time, with how often; those that came too early do not count.
     pub(crate) fn take_counts(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
-        for call in self.take_calls() {
+        for call in self.take_calls().into_iter().filter(|call| !call.early) {
             *counts.entry(call.action).or_default() += 1;
         }
         counts
@@ -157,23 +174,26 @@ async fn serve(
             .cloned()
             .or_else(|| target(&head))
             .unwrap_or_else(|| "?".into());
-        let call = Call {
+        let mut call = Call {
             action: action.clone(),
             parameters,
+            early: false,
         };
         let (fault, dies) = {
             let mut state = state.lock().expect("state");
+            call.early = state.news.refuses(&call);
             state.calls.push(call.clone());
             let dies = state
                 .kill
                 .filter(|(moment, _)| match moment {
                     Moment::Number(number) => state.calls.len() == number + 1,
-                    Moment::Named(name) => action == *name,
+                    Moment::Named(name) => action == *name && !call.early,
                 })
                 .map(|(_, before)| before);
             let found = state
                 .faults
                 .iter_mut()
+                .filter(|_| !call.early)
                 .find(|(name, times, _)| *name == action && *times > 0);
             let fault = found.map(|(_, times, fault)| {
                 *times -= 1;
@@ -190,29 +210,24 @@ async fn serve(
             killed.notify_one();
             return std::future::pending().await;
         }
+        let launching = state.lock().expect("state").launching.clone();
+        let turn = match call.action.as_str() {
+            "RunInstances" => Some(launching.lock().await),
+            _ => None,
+        };
         let refusal = match &fault {
-            Some(Fault::Refuse { status, code }) => Some((*status, (*code).to_owned())),
-            _ => honest(&call, &upstream).await,
+            _ if call.early => Some((403, "UnauthorizedOperation")),
+            Some(Fault::Refuse { status, code }) => Some((*status, *code)),
+            _ => refusal(&call, &upstream, &state).await,
         };
         let (status, mut answer) = match refusal {
-            Some((status, code)) => (status, refused(&code)),
-            None => {
-                if let Some(result) = replayed(&call, &state) {
-                    result
-                } else {
-                    let (status, answer) = upstream.ask(body).await;
-                    if let (Some(token), 200) = (call.parameters.get("ClientToken"), status) {
-                        let known = (call.parameters.clone(), answer.clone());
-                        state
-                            .lock()
-                            .expect("state")
-                            .tokens
-                            .insert(format!("{action} {token}"), known);
-                    }
-                    (status, answer)
-                }
-            }
+            Some((status, code)) => (status, refused(code)),
+            None => match replayed(&call, &state) {
+                Some(result) => result,
+                None => done(&call, &upstream, body, &state).await,
+            },
         };
+        drop(turn);
         if dies == Some(false) {
             killed.notify_one();
             return std::future::pending().await;
@@ -236,6 +251,48 @@ async fn serve(
     }
 }
 
+/// What EC2 refuses and moto does.
+async fn refusal(
+    call: &Call,
+    upstream: &Upstream<'_>,
+    state: &Mutex<State>,
+) -> Option<honest::Refusal> {
+    if let Some(refusal) = honest::refusal(call, upstream).await {
+        return Some(refusal);
+    }
+    let account = state.lock().expect("state").account?;
+    limits::refusal(call, account, upstream).await
+}
+
+/// Moto does it.
+async fn done(
+    call: &Call,
+    upstream: &Upstream<'_>,
+    body: String,
+    state: &Mutex<State>,
+) -> (u16, Vec<u8>) {
+    let account = state.lock().expect("state").account;
+    if let Some(answer) = account.and_then(|account| limits::answer(call, &body, account)) {
+        return answer;
+    }
+    let (status, answer) = upstream.ask(body).await;
+    if let Some((status, code)) = honest::answered(call, &answer) {
+        return (status, refused(code));
+    }
+    if status == 200 {
+        let mut state = state.lock().expect("state");
+        state.news.learn(call, &answer);
+        if let Some(token) = call.parameters.get("ClientToken") {
+            let known = (call.parameters.clone(), answer.clone());
+            state
+                .tokens
+                .insert(format!("{} {token}", call.action), known);
+        }
+    }
+    let answer = honest::with_local_zone(call, answer);
+    (status, limits::with_processors(call, answer))
+}
+
 /// The answer to a token that was used before.
 fn replayed(call: &Call, state: &Mutex<State>) -> Option<(u16, Vec<u8>)> {
     let token = call
@@ -251,47 +308,28 @@ fn replayed(call: &Call, state: &Mutex<State>) -> Option<(u16, Vec<u8>)> {
     }
 }
 
-/// Refuses what EC2 refuses and moto does: deleting what machines use.
-async fn honest(call: &Call, upstream: &Upstream<'_>) -> Option<(u16, String)> {
-    let (key, name) = match call.action.as_str() {
-        "DeleteSecurityGroup" => ("GroupId", "instance.group-id"),
-        "DeleteSubnet" => ("SubnetId", "subnet-id"),
-        "DetachInternetGateway" | "DeleteVpc" => ("VpcId", "vpc-id"),
-        _ => return None,
-    };
-    let id = call.parameters.get(key)?;
-    let question = format!(
-        "Action=DescribeInstances&Version=2016-11-15&Filter.1.Name={name}&Filter.1.Value.1={id}&Filter.2.Name=instance-state-name\
-         &Filter.2.Value.1=pending&Filter.2.Value.2=running&Filter.2.Value.3=stopping&Filter.2.Value.4=stopped\
-         &Filter.2.Value.5=shutting-down"
-    );
-    let (_, answer) = upstream.ask(question).await;
-    String::from_utf8_lossy(&answer)
-        .contains("<instanceId>")
-        .then(|| (400, "DependencyViolation".into()))
-}
-
 /// EC2's way to say no.
 pub(crate) fn refused(code: &str) -> Vec<u8> {
-    format!("<Response><Errors><Error><Code>{code}</Code><Message>as the test wants it</Message></Error></Errors><RequestID>r</RequestID></Response>")
+    let words = honest::words(code);
+    format!("<Response><Errors><Error><Code>{code}</Code><Message>{words}</Message></Error></Errors><RequestID>r</RequestID></Response>")
         .into_bytes()
 }
 
 /// Moto, as the caller of one request sees it.
-struct Upstream<'a> {
+pub(crate) struct Upstream<'a> {
     client: &'a reqwest::Client,
     moto: u16,
     head: &'a [(String, String)],
 }
 
 impl Upstream<'_> {
-    async fn ask(&self, body: String) -> (u16, Vec<u8>) {
+    pub(crate) async fn ask(&self, body: String) -> (u16, Vec<u8>) {
         let mut request = self
             .client
             .post(format!("http://127.0.0.1:{}/", self.moto))
             .body(body);
         for (key, value) in self.head {
-            if !matches!(key.as_str(), "content-length" | "connection" | "host") {
+            if !matches!(key.as_str(), "content-length" | "connection") {
                 request = request.header(key, value);
             }
         }

@@ -3,12 +3,14 @@
 
 use super::census::{census, client};
 use super::desk::says;
+use super::proxy::Proxy;
 use super::stage;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_of_the_same_name_and_things_of_others() {
     let Some(moto) = stage::moto() else { return };
     let (region, url) = ("ap-southeast-3", format!("http://127.0.0.1:{}", moto.port));
+    let proxy = Proxy::start(moto.port).await;
     let ec2 = client(&url, region);
     // Somebody else's VPC of the same range, with a machine, and with tags that only look like ours.
     let vpc = ec2.create_vpc().cidr_block("10.77.0.0/16").send().await;
@@ -44,7 +46,7 @@ async fn two_of_the_same_name_and_things_of_others() {
     let others = census(&ec2).await;
 
     let (one, two) = (stage::desk(), stage::desk());
-    let text = stage::inventory(&url, region, "");
+    let text = stage::inventory(&proxy.url, region, "");
     let file = one.write("inventory.yaml", &text);
     let other = two.write("inventory.yaml", &text);
     one.run(0, &["up", "--yes", "--inventory", &file]);

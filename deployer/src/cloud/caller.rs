@@ -33,10 +33,22 @@ pub fn ssh_from(
         .collect()
 }
 
-/// The address that this box is seen by, as the service at `url` says.
+/// Variables that name a proxy.
+const PROXIES: [&str; 6] = [
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
+
+/// The address that this box is seen by, as the service at `url` says. A proxy is not asked: SSH does not go through it, and it is
+/// seen by its own address.
 pub async fn own_address(url: &str) -> Result<Ipv4Addr, CloudError> {
     let ask = async {
         let client = reqwest::Client::builder()
+            .no_proxy()
             .timeout(Duration::from_secs(10))
             .build()?;
         client
@@ -55,8 +67,13 @@ pub async fn own_address(url: &str) -> Result<Ipv4Addr, CloudError> {
                 .map_err(|_| "the answer is no IPv4 address".into())
         })
         .map_err(|why: String| {
+            let named = |name: &&str| std::env::vars_os().any(|(key, _)| key == **name);
+            let proxy = PROXIES.iter().find(|name| named(name));
+            let proxy = proxy.map_or(String::new(), |name| {
+                format!("; the proxy in {name} was not asked, for SSH does not go through it")
+            });
             CloudError::Refused(format!(
-                "{url} does not say by which address this box is seen ({why}): set `ssh_from`"
+                "{url} does not say by which address this box is seen ({why}{proxy}): set `ssh_from`"
             ))
         })
 }

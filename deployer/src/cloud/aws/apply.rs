@@ -12,7 +12,7 @@ use super::operation::{Operation, Place, Ref};
 use super::settings::Settings;
 use super::tags::{self, Scope};
 use super::wait::Pace;
-use super::{Aws, launch, make, make_access, remove, running};
+use super::{Aws, launch, make, make_access, remove, running, wait};
 use crate::cloud::{Applied, CloudError, Notes, Progress, Wanted};
 
 /// All that an operation needs.
@@ -91,6 +91,9 @@ impl Hands<'_> {
 
 /// Does one operation.
 pub async fn apply(hands: &Hands<'_>, operation: &Operation) -> Result<Applied, CloudError> {
+    if hands.notes.get(note::REGION).is_none() {
+        hands.notes.record(note::REGION, &hands.aws.region)?;
+    }
     let mut machine = None;
     match operation {
         Operation::CreateVpc { cidr } => make::vpc(hands, cidr).await?,
@@ -156,13 +159,11 @@ async fn renew(
     let (key, value) = tags::expiry(expires);
     let tags = tags::list(&BTreeMap::from([(key, value)]));
     let ids: Vec<String> = instances.iter().cloned().collect();
-    let call = hands
-        .ec2()
-        .create_tags()
-        .set_resources(Some(ids))
-        .set_tags(Some(tags))
-        .send();
-    call.await
-        .map(|_| ())
-        .map_err(|error| api("CreateTags", &error))
+    let call = hands.ec2().create_tags();
+    let call = call.set_resources(Some(ids)).set_tags(Some(tags));
+    let call = || async {
+        let answer = call.clone().send().await.map(|_| ());
+        answer.map_err(|error| api("CreateTags", &error))
+    };
+    wait::change(hands.pace(), call).await
 }

@@ -54,7 +54,7 @@ pub async fn choose(
     let types = types.map_err(CloudError::Refused)?;
     let (image, offers, kinds) = futures_util::try_join!(
         image(ec2, wanted, settings),
-        offers(ec2, &types),
+        offers(ec2, &types, settings),
         kinds::of(ec2, &types)
     )?;
     let misfit = missing
@@ -153,10 +153,18 @@ fn fits(image: &Image, settings: &Settings) -> Result<(), CloudError> {
     Ok(())
 }
 
+/// Whether a zone is one of the region's own: its name and a letter. Local and Wavelength Zones have other prices and quotas, and
+/// sort before it (`us-east-1-atl-1a`; karpenter #5239): they are used only when the user names them.
+fn of_region(zone: &str, region: &str) -> bool {
+    let letter = zone.strip_prefix(region);
+    letter.is_some_and(|letter| letter.len() == 1)
+}
+
 /// Zones that offer each type.
 async fn offers(
     ec2: &Client,
     types: &BTreeSet<String>,
+    settings: &Settings,
 ) -> Result<BTreeMap<String, Vec<String>>, CloudError> {
     let these = Filter::builder()
         .name("instance-type")
@@ -173,6 +181,7 @@ async fn offers(
         .try_collect()
         .await
         .map_err(|error| api("DescribeInstanceTypeOfferings", &error))?;
+    let region = ec2.config().region().map(ToString::to_string);
     let mut zones: BTreeMap<String, Vec<String>> =
         types.iter().map(|one| (one.clone(), Vec::new())).collect();
     for offer in &offered {
@@ -181,7 +190,14 @@ async fn offers(
             offer.location(),
         );
         if let (Some(list), Some(zone)) = (kind.and_then(|kind| zones.get_mut(kind)), zone) {
-            list.push(zone.into());
+            let named = settings.zones.iter().any(|one| one == zone);
+            if named
+                || region
+                    .as_deref()
+                    .is_none_or(|region| of_region(zone, region))
+            {
+                list.push(zone.into());
+            }
         }
     }
     for list in zones.values_mut() {

@@ -4,7 +4,7 @@ use aws_sdk_ec2::primitives::Blob;
 use aws_sdk_ec2::types::{InstanceType, ResourceType};
 use futures_util::future::join_all;
 
-use super::failure::{api, code};
+use super::failure::{api, denied};
 use super::observed::Observed;
 use super::order::Order;
 use super::plan::Catalog;
@@ -209,10 +209,9 @@ where
             &"the service did it, although it was asked only to say whether it would: `list` shows it",
         );
     };
-    match code(&error) {
-        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
-            Finding::bad(what, &error)
-        }
-        _ => Finding::good(what),
+    if denied(&error) {
+        Finding::bad(what, &error)
+    } else {
+        Finding::good(what)
     }
 }

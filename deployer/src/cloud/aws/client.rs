@@ -6,16 +6,30 @@ use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::config::interceptors::InterceptorContext;
 use aws_sdk_ec2::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
 use aws_sdk_ec2::config::{ProvideCredentials as _, SharedHttpClient};
+use aws_sdk_ec2::error::ProvideErrorMetadata;
+use aws_sdk_ec2::operation::run_instances::RunInstancesError;
+use aws_sdk_ec2::operation::start_instances::StartInstancesError;
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 
+use super::failure::no_capacity;
 use super::settings::Settings;
 use crate::cloud::CloudError;
 
-/// An HTTP client. aws-lc is kept out of the build: ring does the same with less.
+/// An HTTP client. aws-lc is kept out of the build: ring does the same with less. It uses the proxy that the environment names
+/// (`HTTPS_PROXY`, `NO_PROXY`), as the SDK's own client does and one that is built by hand does not.
 pub fn http() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .build_https()
+    aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
+        connector.set_connector_settings(settings.cloned());
+        if let Some(components) = components {
+            connector.set_sleep_impl(components.sleep_impl());
+        }
+        connector
+            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+            .build()
+    })
 }
 
 /// Finds credentials and region where AWS's own tools find them: environment, profile, SSO, instance role.
@@ -44,7 +58,7 @@ pub async fn load(settings: &Settings) -> Result<SdkConfig, CloudError> {
     };
     found.map_err(|why| {
         CloudError::Refused(format!(
-            "there are no AWS credentials ({why}): log in with `aws sso login` or `aws configure`, or set AWS_PROFILE"
+            "there are no AWS credentials ({why}): log in with `aws login`, `aws sso login` or `aws configure`, or set AWS_PROFILE"
         ))
     })?;
     Ok(config)
@@ -54,7 +68,9 @@ pub async fn load(settings: &Settings) -> Result<SdkConfig, CloudError> {
 pub fn clients(config: &SdkConfig, settings: &Settings) -> (Client, Client) {
     // Throttled calls are repeated with growing, random pauses by the SDK.
     let retry = RetryConfig::standard().with_max_attempts(6);
-    let mut builder = aws_sdk_ec2::config::Builder::from(config).retry_config(retry);
+    let mut builder = aws_sdk_ec2::config::Builder::from(config)
+        .retry_config(retry)
+        .retry_classifier(NoRoomIsFinal);
     builder.set_endpoint_url(
         settings
             .endpoint_url
@@ -99,6 +115,33 @@ pub fn advisers(
         aws_sdk_servicequotas::Client::from_conf(quotas.retry_config(once.clone()).build()),
         aws_sdk_pricing::Client::from_conf(prices.retry_config(once).build()),
     )
+}
+
+/// Forbids the SDK to repeat a call for which the zone has no room: EC2 says so with HTTP status 500, which the SDK takes for a
+/// failure that passes (runs-on #29, hammertime #29). Another zone has room at once.
+#[derive(Debug)]
+struct NoRoomIsFinal;
+
+impl ClassifyRetry for NoRoomIsFinal {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let error = context.output_or_error().and_then(Result::err);
+        let error = error.and_then(|error| error.as_operation_error());
+        let code = error.and_then(|error| {
+            let launch = error.downcast_ref::<RunInstancesError>();
+            let start = error.downcast_ref::<StartInstancesError>();
+            launch
+                .and_then(ProvideErrorMetadata::code)
+                .or(start.and_then(ProvideErrorMetadata::code))
+        });
+        match code {
+            Some(code) if no_capacity(code) => RetryAction::RetryForbidden,
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "no room is final"
+    }
 }
 
 /// Forbids the SDK to repeat a call that may have been done already.

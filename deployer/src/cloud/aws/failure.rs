@@ -3,6 +3,7 @@
 use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
+use super::advice::advice;
 use crate::cloud::CloudError;
 
 /// The code of a call that got no answer: nobody knows whether it was done.
@@ -38,7 +39,7 @@ where
         }
         _ => (NO_ANSWER.to_owned(), chain(error)),
     };
-    let message = match advice(&code, call) {
+    let message = match advice(&code, call, &message) {
         Some(advice) => format!("{}; {advice}", brief(&message)),
         None => brief(&message),
     };
@@ -75,32 +76,6 @@ fn brief(message: &str) -> String {
         .to_owned()
 }
 
-/// What to do about a failure.
-fn advice(code: &str, call: &str) -> Option<String> {
-    Some(match code {
-        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
-            format!("the policy of these credentials must allow `{}`", super::permissions::action(call))
-        }
-        "AuthFailure" | "InvalidClientTokenId" | "SignatureDoesNotMatch" | "UnrecognizedClientException" => {
-            "the credentials are not valid in this region: look at `aws sts get-caller-identity`".into()
-        }
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
-            "the credentials have expired: log in again (`aws sso login`), and see that this box's clock is right".into()
-        }
-        "OptInRequired" => "the account is not yet signed up for EC2 in this region".into(),
-        "VcpuLimitExceeded" | "InstanceLimitExceeded" => {
-            "ask for a higher quota of running instances in Service Quotas, or take a smaller `instance_type`".into()
-        }
-        "VpcLimitExceeded" => "delete a VPC, or name one of yours with `vpc`".into(),
-        "InternetGatewayLimitExceeded" => "delete an internet gateway, or name a VPC of yours with `vpc`".into(),
-        "InsufficientFreeAddressesInSubnet" => "take a larger `subnet`, or another".into(),
-        "InvalidSubnet.Conflict" | "InvalidVpc.Range" | "InvalidSubnet.Range" => "choose another `cidr`".into(),
-        "InvalidAMIID.NotFound" | "InvalidAMIID.Unavailable" => "choose another `image`".into(),
-        "Unsupported" | "InvalidInstanceType.NotFound" => "choose another `instance_type`, or other `zones`".into(),
-        _ => return None,
-    })
-}
-
 /// The code of a failed call.
 pub fn code(error: &CloudError) -> &str {
     match error {
@@ -117,19 +92,36 @@ pub fn unanswered(error: &CloudError) -> bool {
     )
 }
 
+/// Whether the credentials may not do it. The least policy lets things be changed that carry our tag, so this is also AWS's
+/// answer about a thing that is gone, and for some seconds about one that was just made: its tags are not seen.
+pub fn denied(error: &CloudError) -> bool {
+    is_denied(code(error))
+}
+
+pub(super) fn is_denied(code: &str) -> bool {
+    matches!(
+        code,
+        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException"
+    )
+}
+
 /// Whether the thing is not there.
 pub fn not_found(error: &CloudError) -> bool {
     let code = code(error);
     code.ends_with(".NotFound") || code.ends_with("NotFoundException") || code.ends_with(".Unknown")
 }
 
-/// Whether the zone has no room for another machine.
+/// Whether the zone has no room for another machine: a call's code (EC2's "Server error codes", `Insufficient…`), or the code of
+/// the reason why a machine died (`StateReason` in EC2's API).
 pub fn no_capacity(code: &str) -> bool {
     matches!(
         code,
         "InsufficientInstanceCapacity"
             | "InsufficientHostCapacity"
             | "InsufficientCapacity"
+            | "InsufficientVolumeCapacity"
+            | "InsufficientAddressCapacity"
             | "Server.InsufficientInstanceCapacity"
+            | "Server.InternalError"
     )
 }

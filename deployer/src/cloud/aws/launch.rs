@@ -19,6 +19,9 @@ use super::{observe, tags, user_data, wait};
 use crate::cloud::CloudError;
 use crate::machine::Machine;
 
+/// The code of a call whose token was used for another one.
+const TOKEN_USED: &str = "IdempotentParameterMismatch";
+
 /// Makes a node's machine in the first zone that has room, and waits until it runs.
 pub async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine, CloudError> {
     let node = launch.node.as_str();
@@ -45,7 +48,15 @@ pub async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine, Cloud
             Some(node),
             &format!("asks for a {} in {}", attempt.instance_type, place.zone),
         );
-        let refusal = match run(hands, launch, &attempt, &subnet).await {
+        let mut result = run(hands, launch, &attempt, &subnet).await;
+        if matches!(&result, Err(error) if code(error) == TOKEN_USED) {
+            // Nothing came of that number, and EC2 wants its token never to be used again ("Ensuring idempotency").
+            number += 1;
+            attempt.number = number;
+            write_note(hands, node, &attempt)?;
+            result = run(hands, launch, &attempt, &subnet).await;
+        }
+        let refusal = match result {
             Ok(id) => {
                 attempt.instance = Some(id.clone());
                 write_note(hands, node, &attempt)?;
@@ -192,9 +203,7 @@ async fn run(
     let result = wait::while_failing(hands.pace(), hands.pace().settle, not_found_yet, call).await;
     match result {
         // The same attempt with other settings: the machine is there as it was first asked for.
-        Err(error) if code(&error) == "IdempotentParameterMismatch" => {
-            made_before(hands, node).await?.ok_or(error)
-        }
+        Err(error) if code(&error) == TOKEN_USED => made_before(hands, node).await?.ok_or(error),
         result => result,
     }
 }

@@ -1,9 +1,10 @@
 //! Looking at one deployment: as little as will do, and again where the answer would be alarming.
 
+use aws_sdk_ec2::types;
 use futures_util::future::ready;
 use tokio::time::{Instant, sleep};
 
-use super::observed::{Gateway, Observed, Thing};
+use super::observed::{Gateway, Observed, RouteTable, Subnet, Thing};
 use super::tags::{self, Scope};
 use super::{Aws, Settings, failure, notes, observe};
 use crate::cloud::{CloudError, Wanted};
@@ -29,9 +30,24 @@ impl Aws {
             (None, None) => None,
         };
         if let Some(filter) = named {
-            observed.subnets = observe::subnets(&self.ec2, filter).await?;
+            observed.subnets = self.theirs(filter).await?;
         }
         Ok(observed)
+    }
+
+    /// Subnets of the user's, and which of them lead out.
+    async fn theirs(&self, filter: types::Filter) -> Result<Vec<Subnet>, CloudError> {
+        let mut subnets = observe::subnets(&self.ec2, filter).await?;
+        let Some(vpc) = subnets.first().map(|subnet| subnet.vpc.clone()) else {
+            return Ok(subnets);
+        };
+        let tables = observe::route_tables(&self.ec2, Scope::Thing("vpc-id", &vpc)).await?;
+        for subnet in &mut subnets {
+            let own = tables.iter().find(|one| one.subnets.contains(&subnet.id));
+            let table = own.or_else(|| tables.iter().find(|one| one.main));
+            subnet.open = table.is_some_and(RouteTable::leads_out);
+        }
+        Ok(subnets)
     }
 
     /// A machine that was made a moment ago may not be listed by its tags yet: before it is taken for lost, it is asked for by
@@ -61,6 +77,19 @@ impl Aws {
             }
         }
         Ok(())
+    }
+
+    /// Another region than the one that things were made in shows nothing of them: a teardown would say that nothing is left, and
+    /// all would go on.
+    pub(super) fn same_region(&self, wanted: &Wanted) -> Result<(), CloudError> {
+        let region = &self.region;
+        match wanted.notes.get(notes::note::REGION) {
+            Some(noted) if noted != region => Err(CloudError::Refused(format!(
+                "the deployment is in the AWS region {noted}, and {region} is set now: set AWS_REGION={noted}, or `region` in the \
+                 inventory; `teardown` there comes first if it is to move"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Where nothing is found of a deployment that once had machines, the credentials may be of another account: then all would

@@ -3,10 +3,10 @@
 use aws_sdk_ec2::types::{ResourceType, TagSpecification};
 
 use super::apply::Hands;
-use super::failure::{api, code, not_found};
+use super::failure::{api, code};
 use super::notes::note;
 use super::operation::Ref;
-use super::wait::{make_once, while_failing};
+use super::wait::{change, make_once};
 use super::{observe, tags};
 use crate::cloud::CloudError;
 
@@ -129,7 +129,7 @@ pub(super) async fn attachment(
             .map(|_| ())
             .map_err(|error| api("AttachInternetGateway", &error))
     };
-    match while_failing(hands.pace(), hands.pace().settle, not_found, call).await {
+    match change(hands.pace(), call).await {
         // Repeated after a lost answer.
         Err(error) if code(&error) == "Resource.AlreadyAssociated" => {
             let seen = observe::gateways(hands.ec2(), hands.scope()).await?;
@@ -200,7 +200,7 @@ pub(super) async fn route(
                 .map_err(|error| api("CreateRoute", &error))
         }
     };
-    match while_failing(hands.pace(), hands.pace().settle, not_found, call).await {
+    match change(hands.pace(), call).await {
         Err(error) if code(&error) == "RouteAlreadyExists" => Ok(()),
         result => result,
     }
@@ -223,7 +223,7 @@ pub(super) async fn association(
             .map(|_| ())
             .map_err(|error| api("AssociateRouteTable", &error))
     };
-    match while_failing(hands.pace(), hands.pace().settle, not_found, call).await {
+    match change(hands.pace(), call).await {
         Err(error) if code(&error) == "Resource.AlreadyAssociated" => Ok(()),
         result => result,
     }

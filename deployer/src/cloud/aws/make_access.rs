@@ -6,14 +6,15 @@ use aws_sdk_ec2::primitives::Blob;
 use aws_sdk_ec2::types::ResourceType;
 
 use super::apply::Hands;
-use super::failure::{api, code, not_found};
+use super::failure::{api, code};
+use super::gone::{away, there};
 use super::make::{no_id, tagged};
 use super::network::resource_name;
 use super::notes::note;
 use super::observe;
-use super::operation::Ref;
+use super::operation::{Kind, Ref};
 use super::rules::{Rule, Way};
-use super::wait::{make_once, while_failing};
+use super::wait::{change, make_once};
 use crate::cloud::CloudError;
 
 pub(super) async fn group(hands: &Hands<'_>, vpc: &Ref) -> Result<(), CloudError> {
@@ -108,7 +109,7 @@ pub(super) async fn allow(
                 }
             }
         };
-        while_failing(hands.pace(), hands.pace().settle, not_found, call).await
+        change(hands.pace(), call).await
     };
     match authorize(rules.iter().collect()).await {
         // One that is there already fails them all: one by one then.
@@ -132,26 +133,28 @@ pub(super) async fn revoke(
     way: Way,
     rules: &BTreeSet<Rule>,
 ) -> Result<(), CloudError> {
-    let permissions = rules.iter().map(|rule| rule.permission(group)).collect();
-    let permissions = Some(permissions);
-    let result = match way {
-        Way::In => {
-            let call = hands.ec2().revoke_security_group_ingress();
-            let call = call.group_id(group).set_ip_permissions(permissions);
-            let answer = call.send().await.map(|_| ());
-            answer.map_err(|error| api("RevokeSecurityGroupIngress", &error))
-        }
-        Way::Out => {
-            let call = hands.ec2().revoke_security_group_egress();
-            let call = call.group_id(group).set_ip_permissions(permissions);
-            let answer = call.send().await.map(|_| ());
-            answer.map_err(|error| api("RevokeSecurityGroupEgress", &error))
+    let permissions: Vec<_> = rules.iter().map(|rule| rule.permission(group)).collect();
+    let call = || async {
+        let permissions = Some(permissions.clone());
+        match way {
+            Way::In => {
+                let call = hands.ec2().revoke_security_group_ingress();
+                let call = call.group_id(group).set_ip_permissions(permissions);
+                let answer = call.send().await.map(|_| ());
+                answer.map_err(|error| api("RevokeSecurityGroupIngress", &error))
+            }
+            Way::Out => {
+                let call = hands.ec2().revoke_security_group_egress();
+                let call = call.group_id(group).set_ip_permissions(permissions);
+                let answer = call.send().await.map(|_| ());
+                answer.map_err(|error| api("RevokeSecurityGroupEgress", &error))
+            }
         }
     };
-    match result {
-        Err(error) if not_found(&error) => Ok(()),
-        result => result,
-    }
+    away(hands.pace(), call, || {
+        there(hands.ec2(), Kind::Group, group)
+    })
+    .await
 }
 
 fn taken(kind: &str, name: &str) -> CloudError {

@@ -18,12 +18,14 @@ use crate::cloud::{
 };
 
 pub mod access;
+mod advice;
 pub mod apply;
 pub mod catalog;
 pub mod check;
 pub mod client;
 pub mod failure;
 mod found;
+mod gone;
 mod group;
 mod holding;
 pub mod kinds;
@@ -125,6 +127,7 @@ impl Cloud for Aws {
                 return Err(CloudError::Refused(problems.join("; ")));
             }
         }
+        self.same_region(wanted)?;
         let mut wanted = wanted.clone();
         let unknown =
             self.settings.ssh_from.is_empty() && !wanted.notes.contains_key(notes::note::SSH_FROM);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -10,6 +10,8 @@ use sha2::{Digest as _, Sha256};
 pub mod note {
     /// The account, so that other credentials are noticed.
     pub const ACCOUNT: &str = "account";
+    /// The region, so that another one in the environment is noticed.
+    pub const REGION: &str = "region";
     /// The image that was chosen, with its root device.
     pub const IMAGE: &str = "image";
     /// The VPC.
@@ -61,6 +63,14 @@ impl Attempt {
         notes
             .get(&note::launch(node))
             .and_then(|text| serde_json::from_str(text).ok())
+    }
+
+    /// Whether nobody knows yet what came of it. After an hour a machine that had come of it would have been listed, and would soon
+    /// have to end.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        let age = now.duration_since(self.noted);
+        let over = self.expires.is_some_and(|end| end <= now);
+        self.instance.is_none() && age < SignedDuration::from_hours(1) && !over
     }
 
     /// The token of the call: the same call twice makes one machine.

@@ -61,7 +61,15 @@ pub(super) async fn beyond(
 
 /// Machines.
 pub async fn instances(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Instance>, CloudError> {
-    let described = described(ec2, scope.filter()).await?;
+    instances_where(ec2, scope.filter()).await
+}
+
+/// Machines that pass a filter.
+pub(super) async fn instances_where(
+    ec2: &Client,
+    by: types::Filter,
+) -> Result<Vec<Instance>, CloudError> {
+    let described = described(ec2, by).await?;
     Ok(described.iter().filter_map(instance).collect())
 }
 
@@ -98,13 +106,15 @@ pub async fn instances_by_id(ec2: &Client, ids: &[String]) -> Result<Vec<Instanc
 }
 
 fn instance(seen: &types::Instance) -> Option<Instance> {
-    let state = match seen.state()?.name()? {
-        InstanceStateName::Pending => State::Pending,
-        InstanceStateName::Running => State::Running,
-        InstanceStateName::Stopping => State::Stopping,
-        InstanceStateName::Stopped => State::Stopped,
-        InstanceStateName::ShuttingDown => State::ShuttingDown,
-        _ => State::Terminated,
+    // What AWS may say one day and we do not know is no reason to take a machine for gone.
+    let state = match seen.state().and_then(|state| state.name()) {
+        Some(InstanceStateName::Pending) => State::Pending,
+        Some(InstanceStateName::Running) => State::Running,
+        Some(InstanceStateName::Stopping) => State::Stopping,
+        Some(InstanceStateName::Stopped) => State::Stopped,
+        Some(InstanceStateName::ShuttingDown) => State::ShuttingDown,
+        Some(InstanceStateName::Terminated) => State::Terminated,
+        _ => State::Unknown,
     };
     let address = |text: Option<&str>| text.and_then(|text| text.parse().ok());
     let reason = seen.state_reason().map(|reason| {
@@ -180,6 +190,10 @@ pub(super) async fn route_tables(
                 id: table.route_table_id()?.into(),
                 tags: read(table.tags()),
                 vpc: table.vpc_id().unwrap_or_default().into(),
+                main: table
+                    .associations()
+                    .iter()
+                    .any(|one| one.main() == Some(true)),
                 subnets: table
                     .associations()
                     .iter()
@@ -223,6 +237,7 @@ pub async fn subnets(ec2: &Client, by: types::Filter) -> Result<Vec<Subnet>, Clo
                 zone: subnet.availability_zone().unwrap_or_default().into(),
                 cidr: subnet.cidr_block().unwrap_or_default().into(),
                 free: subnet.available_ip_address_count().unwrap_or_default(),
+                open: false,
             })
         })
         .collect())

@@ -98,6 +98,8 @@ pub enum State {
     ShuttingDown,
     /// Gone.
     Terminated,
+    /// AWS has a word for it that we do not know: it is there.
+    Unknown,
 }
 
 impl State {
@@ -110,6 +112,7 @@ impl State {
             Self::Stopped => "stopped",
             Self::ShuttingDown => "shutting-down",
             Self::Terminated => "terminated",
+            Self::Unknown => "in a state that is not known",
         }
     }
 }
@@ -138,10 +141,20 @@ pub struct RouteTable {
     pub tags: Tags,
     /// Its VPC.
     pub vpc: String,
+    /// Subnets without a table of their own use it.
+    pub main: bool,
     /// Subnets that use it.
     pub subnets: BTreeSet<String>,
     /// Where what is not for members goes, and whether anything is there.
     pub default: Option<(String, bool)>,
+}
+
+impl RouteTable {
+    /// Whether it leads everything else to an internet gateway that is there.
+    pub fn leads_out(&self) -> bool {
+        let default = self.default.as_ref();
+        default.is_some_and(|(target, active)| *active && target.starts_with("igw-"))
+    }
 }
 
 /// A subnet.
@@ -159,6 +172,9 @@ pub struct Subnet {
     pub cidr: String,
     /// Addresses that are free.
     pub free: i32,
+    /// A subnet of the user's whose route table leads everything else to an internet gateway: only there public addresses are
+    /// reached (VPC guide, "public subnet").
+    pub open: bool,
 }
 
 /// An internet gateway.

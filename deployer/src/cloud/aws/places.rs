@@ -54,7 +54,9 @@ pub(super) fn free_ranges<'a>(
 pub(super) fn room(view: &View<'_>, machines: usize) -> Result<(), CloudError> {
     let Settings { vpc, subnet, .. } = view.settings;
     if let Some(theirs) = subnet.as_ref().or(vpc.as_ref()) {
-        let free = view.observed.subnets.iter().map(|subnet| subnet.free);
+        let subnets = view.observed.subnets.iter();
+        let usable = subnets.filter(|subnet| !view.settings.public_ip || subnet.open);
+        let free = usable.map(|subnet| subnet.free);
         let free: i64 = free.map(i64::from).sum();
         if i64::try_from(machines).is_ok_and(|machines| machines <= free) {
             return Ok(());
@@ -79,7 +81,18 @@ pub(super) fn places(
     view: &View<'_>,
     net: &Network,
     instance_type: &str,
+    public: bool,
 ) -> Result<Vec<Place>, CloudError> {
+    // Our own subnets all lead out.
+    let closed = |subnet: &Ref| {
+        let theirs = view.observed.subnets.iter().filter(|_| net.table.is_none());
+        theirs
+            .filter(|one| !one.open)
+            .any(|one| *subnet == Ref::Id(one.id.clone()))
+    };
+    if public && !net.subnets.is_empty() && net.subnets.iter().all(|(_, subnet)| closed(subnet)) {
+        return Err(CloudError::Refused(private(view.settings)));
+    }
     let offered = view
         .catalog
         .offers
@@ -91,7 +104,9 @@ pub(super) fn places(
     let mut places: Vec<Place> = net
         .subnets
         .iter()
-        .filter(|(zone, _)| offered.contains(zone) && asked(zone))
+        .filter(|(zone, subnet)| {
+            offered.contains(zone) && asked(zone) && !(public && closed(subnet))
+        })
         .map(|(zone, subnet)| Place {
             zone: zone.clone(),
             subnet: subnet.clone(),
@@ -131,4 +146,19 @@ pub(super) fn places(
         )));
     }
     Ok(places)
+}
+
+/// Why machines with public addresses cannot be made in the user's subnets.
+fn private(settings: &Settings) -> String {
+    let key = if settings.subnet.is_some() {
+        "subnet"
+    } else {
+        "vpc"
+    };
+    let theirs = settings.subnet.as_ref().or(settings.vpc.as_ref());
+    format!(
+        "`{key}`: no usable subnet of {} leads to an internet gateway, so that nobody would reach a machine's public address: name a \
+         `subnet` whose route table leads 0.0.0.0/0 to one, or another `vpc`",
+        theirs.map_or("it", String::as_str)
+    )
 }

@@ -71,10 +71,6 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
     }
     let Choice { chosen, orphans } = choose(view);
     let (mut steps, net) = network::plan(view)?;
-    places::room(
-        view,
-        view.wanted.machines.len().saturating_sub(chosen.len()),
-    )?;
     let mut result = CloudPlan::default();
     let mut instances = BTreeSet::new();
     let mut launches = false;
@@ -82,21 +78,24 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
     for (node, machine) in &view.wanted.machines {
         let attempt = Attempt::read(&view.wanted.notes, node);
         let Some(instance) = chosen.get(node.as_str()) else {
-            let lost = attempt.as_ref().is_some_and(|attempt| attempt.ran);
+            let ran = attempt.as_ref().is_some_and(|attempt| attempt.ran);
+            let lost = ran || view.wanted.made.contains(node);
             let instance_type = view
                 .settings
                 .type_for(machine.memory_mib)
                 .map_err(CloudError::Refused)?;
-            let zones = places::places(view, &net, &instance_type)?;
-            // An attempt without an answer is repeated as it was; one whose machine is gone was the last of its number.
+            let public_ip = view.settings.is_public(node);
+            let zones = places::places(view, &net, &instance_type, public_ip)?;
+            // An attempt without an answer is repeated as it was; one that is old or whose machine is gone was the last of its
+            // number.
             let (number, expires) = match &attempt {
-                Some(attempt) if attempt.instance.is_none() => (attempt.number, attempt.expires),
+                Some(attempt) if attempt.is_open(view.now) => (attempt.number, attempt.expires),
                 Some(attempt) => (attempt.number + 1, expires),
                 None => (1, expires),
             };
             let launch = Launch {
                 node: node.clone(),
-                public_ip: view.settings.is_public(node),
+                public_ip,
                 image: view.catalog.image.clone(),
                 root_device: view.catalog.root_device.clone(),
                 group: net.group.clone(),
@@ -140,7 +139,7 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
                     .extend(machine_of(view.wanted, view.settings, node, instance));
                 continue;
             }
-            State::Pending | State::Running => {
+            State::Pending | State::Running | State::Unknown => {
                 let operation = Operation::Await {
                     node: node.clone(),
                     instance: instance_id,
@@ -171,6 +170,8 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
         step.node = Some(node.clone());
         steps.push(step);
     }
+    let missing = view.wanted.machines.len().saturating_sub(chosen.len());
+    places::room(view, missing)?;
     let (renewal, until) = renewal::renewal(view, &chosen, launches, expires);
     steps.extend(renewal);
     result.expires = until;

@@ -4,8 +4,12 @@ use std::collections::BTreeSet;
 
 use tokio::time::{Instant, sleep};
 
+use aws_sdk_ec2::types::Filter;
+
 use super::apply::Hands;
-use super::failure::{api, code, not_found};
+use super::failure::{api, code, denied, not_found};
+use super::gone::{self, away, held, there};
+use super::holding::Attached;
 use super::make_access::revoke;
 use super::observed::{Instance, State};
 use super::operation::Kind;
@@ -18,32 +22,16 @@ pub(super) async fn terminate(
     hands: &Hands<'_>,
     instances: &BTreeSet<String>,
 ) -> Result<(), CloudError> {
-    let asked = |ids: Vec<String>| async {
-        let call = hands
-            .ec2()
-            .terminate_instances()
-            .set_instance_ids(Some(ids))
-            .send();
-        call.await
-            .map(|_| ())
-            .map_err(|error| api("TerminateInstances", &error))
-    };
+    // What hangs on them now is theirs. Disks that hang nowhere may have another machine's documents: they are none of this.
+    let seen = holding::attached(hands.ec2(), hands.scope()).await?;
+    let theirs = seen.to(instances);
+    ask_to_end(hands, instances).await?;
     let ours = |seen: &[Instance]| -> Vec<Instance> {
         seen.iter()
             .filter(|one| instances.contains(&one.id) && one.state != State::Terminated)
             .cloned()
             .collect()
     };
-    match asked(instances.iter().cloned().collect()).await {
-        // One that AWS has forgotten fails them all.
-        Err(error) if not_found(&error) => {
-            let rest = ours(&observe::instances(hands.ec2(), hands.scope()).await?);
-            if !rest.is_empty() {
-                asked(rest.into_iter().map(|one| one.id).collect()).await?;
-            }
-        }
-        result => result?,
-    }
     hands.forget_look().await;
     let (start, pace) = (Instant::now(), hands.pace());
     loop {
@@ -69,14 +57,45 @@ pub(super) async fn terminate(
         }
         sleep(pace.poll).await;
     }
-    outlived(hands).await
+    outlived(hands, &theirs).await
 }
 
-/// Interfaces and disks normally go with their machine.
-async fn outlived(hands: &Hands<'_>) -> Result<(), CloudError> {
+/// Asks AWS to delete machines. One that is gone fails the call for them all: those that live are asked for again.
+async fn ask_to_end(hands: &Hands<'_>, instances: &BTreeSet<String>) -> Result<(), CloudError> {
+    let (start, patience) = (Instant::now(), wait::tags_settle(hands.pace()));
+    let mut rest = instances.clone();
+    loop {
+        let call = hands.ec2().terminate_instances();
+        let call = call.set_instance_ids(Some(rest.iter().cloned().collect()));
+        let answer = call.send().await.map(|_| ());
+        let error = match answer.map_err(|error| api("TerminateInstances", &error)) {
+            Err(error) if not_found(&error) || denied(&error) => error,
+            result => return result,
+        };
+        let ids: Vec<String> = rest.iter().cloned().collect();
+        let by_id = Filter::builder().name("instance-id").set_values(Some(ids));
+        let seen = observe::instances_where(hands.ec2(), by_id.build()).await?;
+        let living = seen.into_iter().filter(Instance::lives);
+        let living: BTreeSet<String> = living.map(|one| one.id).collect();
+        if living.is_empty() {
+            return Ok(());
+        }
+        if living == rest {
+            if start.elapsed() > patience {
+                return Err(error);
+            }
+            sleep(hands.pace().poll).await;
+        }
+        rest = living;
+    }
+}
+
+/// Interfaces and disks normally go with their machine. Only those that hung on it are taken away after it.
+async fn outlived(hands: &Hands<'_>, theirs: &Attached) -> Result<(), CloudError> {
     let start = Instant::now();
     loop {
         let seen = holding::attached(hands.ec2(), hands.scope()).await?;
+        let seen = seen.among(theirs);
         let living = observe::instances(hands.ec2(), hands.scope()).await?;
         let (interfaces, volumes) = seen.outliving(&living);
         if interfaces.is_empty() && volumes.is_empty() {
@@ -112,38 +131,21 @@ pub(super) async fn delete(
                 .ec2()
                 .detach_internet_gateway()
                 .internet_gateway_id(id)
-                .vpc_id(vpc)
-                .send();
-            call.await
-                .map(|_| ())
-                .map_err(|error| api("DetachInternetGateway", &error))
+                .vpc_id(vpc);
+            let answer = call.send().await.map(|_| ());
+            answer.map_err(|error| api("DetachInternetGateway", &error))
         };
-        match wait::while_failing(hands.pace(), hands.pace().gone, held, detach).await {
-            Err(error) if not_found(&error) || code(&error) == "Gateway.NotAttached" => {}
+        let attached = || gone::attached(hands.ec2(), id, vpc);
+        match away(hands.pace(), detach, attached).await {
+            Err(error) if code(&error) == "Gateway.NotAttached" => {}
             result => result?,
         }
     }
-    let result = wait::while_failing(hands.pace(), hands.pace().gone, held, || {
-        one(hands, kind, id)
-    })
-    .await;
-    match result {
-        Err(error) if not_found(&error) => Ok(()),
+    let delete = || one(hands, kind, id);
+    match away(hands.pace(), delete, || there(hands.ec2(), kind, id)).await {
         Err(error) if held(&error) => Err(holder(hands, kind, id).await.unwrap_or(error)),
         result => result,
     }
-}
-
-/// Something still uses it.
-fn held(error: &CloudError) -> bool {
-    matches!(
-        code(error),
-        "DependencyViolation"
-            | "VolumeInUse"
-            | "InvalidNetworkInterface.InUse"
-            | "InvalidGroup.InUse"
-            | "IncorrectState"
-    )
 }
 
 async fn one(hands: &Hands<'_>, kind: Kind, id: &str) -> Result<(), CloudError> {
@@ -210,19 +212,37 @@ async fn interface(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
     };
     match delete().await {
         Err(error) if held(&error) || code(&error).starts_with("InvalidParameterValue") => {
-            if let Some(attachment) = holding::attachment(hands.ec2(), id).await? {
-                let call = hands
-                    .ec2()
-                    .detach_network_interface()
-                    .attachment_id(attachment)
-                    .force(true)
-                    .send()
-                    .await;
-                call.map_err(|error| api("DetachNetworkInterface", &error))?;
-            }
+            detach(hands, id).await?;
             delete().await
         }
         result => result,
+    }
+}
+
+/// Takes an interface off a machine that is gone; off another one never.
+async fn detach(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
+    let Some((attachment, machine)) = holding::attachment(hands.ec2(), id).await? else {
+        return Ok(());
+    };
+    if let Some(machine) = machine {
+        let by_id = tags::filter("instance-id", &machine);
+        let seen = observe::instances_where(hands.ec2(), by_id).await?;
+        if seen.iter().any(Instance::lives) {
+            return Err(CloudError::Refused(format!(
+                "the network interface {id} is attached to {machine}, which is not part of this deployment: detach it first"
+            )));
+        }
+    }
+    let call = hands.ec2().detach_network_interface();
+    let call = call.attachment_id(attachment).force(true).send().await;
+    match call.map_err(|error| api("DetachNetworkInterface", &error)) {
+        Err(error) if not_found(&error) || denied(&error) => {
+            match holding::attachment(hands.ec2(), id).await? {
+                Some(_) => Err(error),
+                None => Ok(()),
+            }
+        }
+        result => result.map(|_| ()),
     }
 }
 
@@ -244,12 +264,19 @@ async fn route_table(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
                 let call = hands
                     .ec2()
                     .disassociate_route_table()
-                    .association_id(association)
+                    .association_id(&association)
                     .send()
                     .await;
                 match call.map_err(|error| api("DisassociateRouteTable", &error)) {
-                    Err(error) if !not_found(&error) => return Err(error),
-                    _ => {}
+                    Err(error) if not_found(&error) || denied(&error) => {
+                        let left = holding::associations(hands.ec2(), id).await?;
+                        if left.contains(&association) {
+                            return Err(error);
+                        }
+                    }
+                    result => {
+                        result?;
+                    }
                 }
             }
             delete().await
@@ -266,17 +293,20 @@ async fn holder(hands: &Hands<'_>, kind: Kind, id: &str) -> Option<CloudError> {
         Kind::Gateway | Kind::Vpc | Kind::RouteTable => "vpc-id",
         Kind::Interface | Kind::Volume | Kind::KeyPair => return None,
     };
-    let tenants = holding::tenants(hands.ec2(), by, id).await.ok()?;
-    let foreign: Vec<String> = tenants
-        .into_iter()
-        .filter(|(_, tags)| tags.get(tags::ID) != Some(&hands.wanted.id))
-        .map(|(id, _)| id)
-        .collect();
+    // What cannot be asked is not said: the caller's error stands.
+    let (ec2, ours) = (hands.ec2(), hands.wanted.id.as_str());
+    let mut foreign = holding::tenants(ec2, tags::filter(by, id), ours)
+        .await
+        .ok()?;
+    if kind == Kind::Vpc {
+        foreign.extend(holding::foreign_groups(ec2, id, ours).await.ok()?);
+    }
     let output = if foreign.is_empty() {
         "something uses it that AWS does not name".into()
     } else {
         format!(
-            "it is used by {}, which is not part of this deployment",
+            "it is used by {}, which is not part of this deployment: delete that in the VPC console (GuardDuty and other services \
+             of AWS put endpoints with groups of their own into each VPC), then `teardown` again",
             foreign.join(", ")
         )
     };

@@ -23,7 +23,7 @@ pub(super) fn new_expiry(view: &View<'_>, chosen: &BTreeMap<&str, &Instance>) ->
         .filter(|node| !chosen.contains_key(node.as_str()));
     let open = missing
         .filter_map(|node| Attempt::read(&view.wanted.notes, node))
-        .find(|attempt| attempt.instance.is_none() && fits(attempt.expires, view));
+        .find(|attempt| attempt.is_open(view.now) && fits(attempt.expires, view));
     if let Some(attempt) = open {
         return attempt.expires;
     }

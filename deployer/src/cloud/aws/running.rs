@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::apply::Hands;
-use super::failure::{api, code};
+use super::failure::{api, code, no_capacity};
 use super::launch::write_note;
 use super::notes::{Attempt, note};
 use super::observed::{Instance, State};
-use super::{observe, plan, wait};
+use super::{advice, observe, plan, wait};
 use crate::cloud::CloudError;
 use crate::machine::Machine;
 
@@ -58,8 +58,11 @@ pub(super) async fn running(
             (Some(instance), Some(State::ShuttingDown | State::Terminated)) => {
                 let reason = instance.reason.clone();
                 let words = reason.as_deref().unwrap_or("AWS gives no reason");
-                let error =
-                    CloudError::Refused(format!("{node}: {id} died before it ran: {words}"));
+                let advice = reason.as_deref().and_then(advice::death);
+                let advice = advice.map_or(String::new(), |advice| format!("; {advice}"));
+                let error = CloudError::Refused(format!(
+                    "{node}: {id} died before it ran: {words}{advice}"
+                ));
                 return Err(Died { reason, error });
             }
             _ => {}
@@ -70,11 +73,12 @@ pub(super) async fn running(
             pace.settle
         };
         if start.elapsed() > limit {
-            let output = state.map_or("AWS does not list it", State::name);
+            let state = state.map_or("AWS does not list it", State::name);
+            let reason = found.and_then(|instance| instance.reason.as_deref());
             let error = CloudError::Deadline {
                 what: format!("{node}: {id} running"),
                 seconds: limit.as_secs(),
-                output: output.into(),
+                output: reason.map_or(state.into(), |reason| format!("{state}: {reason}")),
             };
             return Err(error.into());
         }
@@ -102,7 +106,17 @@ pub(super) async fn start(hands: &Hands<'_>, node: &str, id: &str) -> Result<Mac
             .map(|_| ())
             .map_err(|error| api("StartInstances", &error))
     };
-    wait::while_failing(hands.pace(), hands.pace().boot, stopping, call).await?;
+    let call = || wait::change(hands.pace(), call);
+    let started = wait::while_failing(hands.pace(), hands.pace().boot, stopping, call).await;
+    started.map_err(|error| {
+        if !no_capacity(code(&error)) {
+            return error;
+        }
+        CloudError::Refused(format!(
+            "{node}: AWS has no room for {id} in its zone now, and its disk is only there: `up` again later goes on. A machine \
+             that is ended in EC2's console is made anew elsewhere, without its data ({error})"
+        ))
+    })?;
     hands.forget_look().await;
     let public = hands.public(node);
     running(hands, node, id, public)

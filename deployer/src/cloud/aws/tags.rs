@@ -84,6 +84,8 @@ pub enum Scope<'a> {
     Deployment(&'a str),
     /// Of all deployments.
     All,
+    /// One thing, whatever its tags are: by the name of the filter for its kind of id, and its id.
+    Thing(&'a str, &'a str),
 }
 
 impl Scope<'_> {
@@ -92,6 +94,7 @@ impl Scope<'_> {
         match self {
             Self::Deployment(id) => filter(&format!("tag:{ID}"), id),
             Self::All => filter("tag-key", ID),
+            Self::Thing(name, id) => filter(name, id),
         }
     }
 }

@@ -26,12 +26,11 @@ pub fn plan(observed: &Observed) -> CloudPlan {
             id: id.into(),
             vpc: vpc.map(Into::into),
         };
-        steps.push(step(
-            stage_of(kind),
-            format!("delete the {noun} {id}"),
-            calls,
-            operation,
-        ));
+        let words = format!("delete the {noun} {id}");
+        let mut step = step(stage_of(kind), words, calls, operation);
+        // A disk that outlived its machine has all that the machine had.
+        step.loses = (kind == Kind::Volume).then(|| format!("all data on the disk {id}"));
+        steps.push(step);
     }
     CloudPlan {
         steps,

@@ -1,0 +1,98 @@
+//! What to do about what AWS says: the codes of EC2's "Error codes for the Amazon EC2 API", and why machines die (`StateReason` in
+//! its API), as far as a user can do something about them. Pure.
+
+use super::failure::is_denied;
+use super::{permissions, quota, tags};
+
+/// What to do about a failed call.
+pub(super) fn advice(code: &str, call: &str, message: &str) -> Option<String> {
+    if is_denied(code) {
+        return Some(not_allowed(call));
+    }
+    Some(match code {
+        "AuthFailure" | "InvalidClientTokenId" | "SignatureDoesNotMatch" | "UnrecognizedClientException"
+        | "IncompleteSignature" | "MissingAuthenticationToken" => {
+            "the credentials are not valid in this region: look at `aws sts get-caller-identity`, whether the account has enabled the \
+             region (account settings, AWS Regions), and whether this box's clock is right"
+        }
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
+            "the credentials have expired: log in again (`aws login` or `aws sso login`), and see that this box's clock is right"
+        }
+        "OptInRequired" => "the account is not yet signed up for EC2 in this region",
+        "PendingVerification" => {
+            "AWS is still looking at the new account, which takes minutes, seldom hours: `up` again later; ask AWS's support after a day"
+        }
+        "Blocked" => "AWS has blocked the account: its support says why",
+        "InvalidParameterCombination" if message.contains("Free Tier") => {
+            "the account is on AWS's Free plan, which has t3.micro, t3.small, t4g.micro, t4g.small, c7i-flex.large and m7i-flex.large \
+             only: set one of them as `instance_type`, or upgrade the plan (Billing, Free Tier)"
+        }
+        "VcpuLimitExceeded" | "InstanceLimitExceeded" => quota::ADVICE,
+        "VpcLimitExceeded" => "delete a VPC, or name one of yours with `vpc`",
+        "InternetGatewayLimitExceeded" => "delete an internet gateway, or name a VPC of yours with `vpc`",
+        "AddressLimitExceeded" | "InsufficientAddressCapacity" => {
+            "set `public_ip: false` with a `bastion`, or ask for more addresses in Service Quotas"
+        }
+        "SubnetLimitExceeded" | "RouteTableLimitExceeded" | "SecurityGroupLimitExceeded" | "NetworkInterfaceLimitExceeded"
+        | "RulesPerSecurityGroupLimitExceeded" | "SecurityGroupsPerInterfaceLimitExceeded" | "ResourceLimitExceeded"
+        | "ResourceCountExceeded" => "delete what is not needed any more, or ask for more in Service Quotas",
+        "VolumeLimitExceeded" | "MaxIOPSLimitExceeded" => {
+            "take a smaller `disk_gib`, or ask for more gp3 storage in Service Quotas"
+        }
+        "VolumeTypeNotAvailableInZone" | "EncryptedVolumesNotSupported" => "choose other `zones` or another `instance_type`",
+        "TagLimitExceeded" | "TagPolicyViolation" => "the account's rules for tags forbid it: change `tags`",
+        "InsufficientFreeAddressesInSubnet" => "take a larger `subnet`, or another",
+        "InvalidSubnet.Conflict" | "InvalidVpc.Range" | "InvalidSubnet.Range" => "choose another `cidr`",
+        "InvalidAMIID.NotFound" | "InvalidAMIID.Unavailable" | "InvalidAMIID.Malformed" => "choose another `image`",
+        "InvalidBlockDeviceMapping" => "the image needs a larger `disk_gib`",
+        "Unsupported" | "UnsupportedOperation" | "InvalidInstanceType.NotFound" => {
+            "choose another `instance_type`, or other `zones`"
+        }
+        "OperationNotPermitted" => {
+            "somebody protects the machine from being ended or stopped: switch that off in EC2's console (Change termination protection)"
+        }
+        "RequestLimitExceeded" | "Throttling" => "too many calls are made with this account: try again in a minute",
+        _ => return key(code).map(String::from),
+    }
+    .into())
+}
+
+/// What to do about a machine that died, by the code of the reason.
+pub(super) fn death(reason: &str) -> Option<&'static str> {
+    let code = reason.split(':').next().unwrap_or_default().trim();
+    match code {
+        "Client.VolumeLimitExceeded" => {
+            Some("take a smaller `disk_gib`, or ask for more gp3 storage in Service Quotas")
+        }
+        "Client.InvalidSnapshot.NotFound" => Some("choose another `image`"),
+        // "Client error on launch": the disk could not be encrypted (EBS user guide, "Requirements for Amazon EBS encryption").
+        "Client.InternalError" => Some(KEY),
+        code => key(code.trim_start_matches("Client.")),
+    }
+}
+
+/// What to do about a key that encrypts disks: EC2 passes on what KMS says.
+fn key(code: &str) -> Option<&'static str> {
+    let kms =
+        code.starts_with("InvalidKMSKey") || code.starts_with("KMS") || code.starts_with("Kms");
+    kms.then_some(KEY)
+}
+
+/// A customer's key for disks.
+const KEY: &str = "if the account encrypts disks with a KMS key of its own (EC2 console, Data protection and security), the key must be \
+    enabled, and its policy and these credentials' must allow kms:CreateGrant, kms:Decrypt, kms:DescribeKey, \
+    kms:GenerateDataKeyWithoutPlaintext and kms:ReEncrypt*";
+
+/// The least policy allows some calls for what carries our tag only.
+fn not_allowed(call: &str) -> String {
+    let action = permissions::action(call);
+    let words = format!("the policy of these credentials must allow `{action}`");
+    if permissions::CHANGE.contains(&action.as_str()) {
+        format!(
+            "{words}, and what is changed must carry the tag `{}`",
+            tags::ID
+        )
+    } else {
+        words
+    }
+}

@@ -1,0 +1,187 @@
+//! What EC2 does and moto does not, in front of every test:
+//!
+//! * A call that the least policy (README, statement `ChangeOnlyOurs`) binds to our tag is refused with 403 `UnauthorizedOperation`,
+//!   never with `…NotFound`, for a thing that is gone: it has no tags, and authorization comes before AWS looks for it
+//!   (karpenter-provider-aws #1796, #2100, #2253; EC2's guide: tags go soon after an instance is terminated).
+//! * The same call is refused so for the first two times on a thing that was just made: its tags are not yet seen by
+//!   authorization (terraform-provider-aws #6055).
+//! * A Local Zone of the account's comes first among the zones that offer a type (karpenter #5239, #6183).
+//! * What machines use cannot be deleted (`DependencyViolation`, EC2's error codes).
+//!
+//! Who acts by hand has other rights: tests do that at moto itself.
+
+use std::collections::HashMap;
+
+use deployer::cloud::aws::permissions;
+
+use super::proxy::{Call, Upstream};
+
+/// How often tags of a new thing are not seen.
+const BLIND: u32 = 2;
+/// A refusal.
+pub(crate) type Refusal = (u16, &'static str);
+const DENIED: Refusal = (403, "UnauthorizedOperation");
+
+/// New things, and how often their tags will not be seen yet.
+#[derive(Default)]
+pub(crate) struct News(HashMap<String, u32>);
+
+impl News {
+    /// Refuses a call on what was just made.
+    pub(crate) fn refuses(&mut self, call: &Call) -> bool {
+        let mut refused = false;
+        for id in things(call) {
+            if let Some(times) = self.0.get_mut(id).filter(|times| **times > 0) {
+                *times -= 1;
+                refused = true;
+            }
+        }
+        refused
+    }
+
+    /// Notes what a call made.
+    pub(crate) fn learn(&mut self, call: &Call, answer: &[u8]) {
+        let element = match call.action.as_str() {
+            "CreateVpc" => "vpcId",
+            "CreateSubnet" => "subnetId",
+            "CreateInternetGateway" => "internetGatewayId",
+            "CreateRouteTable" => "routeTableId",
+            "CreateSecurityGroup" => "groupId",
+            "ImportKeyPair" => "keyName",
+            "RunInstances" => "instanceId",
+            _ => return,
+        };
+        let text = String::from_utf8_lossy(answer);
+        let made = text.split(&format!("<{element}>")).nth(1);
+        if let Some(id) = made.and_then(|rest| rest.split('<').next()) {
+            self.0.entry(id.to_owned()).or_insert(BLIND);
+        }
+    }
+}
+
+/// The things whose tags decide whether a call is allowed.
+fn things(call: &Call) -> Vec<&str> {
+    if !permissions::CHANGE.contains(&format!("ec2:{}", call.action).as_str()) {
+        return Vec::new();
+    }
+    let names = |key: &str| {
+        let plain = [
+            "GroupId",
+            "InternetGatewayId",
+            "KeyName",
+            "NetworkInterfaceId",
+            "RouteTableId",
+            "SubnetId",
+            "VolumeId",
+            "VpcId",
+        ];
+        plain.contains(&key) || key.starts_with("InstanceId.") || key.starts_with("ResourceId.")
+    };
+    let parameters = call.parameters.iter();
+    let parameters = parameters.filter(|(key, _)| names(key));
+    parameters.map(|(_, value)| value.as_str()).collect()
+}
+
+/// Refuses what EC2 refuses and moto does.
+pub(crate) async fn refusal(call: &Call, upstream: &Upstream<'_>) -> Option<Refusal> {
+    match call.action.as_str() {
+        "DeleteKeyPair" => gone(call, upstream, "DescribeKeyPairs", "key-name", "<keyName>").await,
+        "TerminateInstances" | "StartInstances" => {
+            gone(
+                call,
+                upstream,
+                "DescribeInstances",
+                "instance-id",
+                "<instanceId>",
+            )
+            .await
+        }
+        _ => in_use(call, upstream).await,
+    }
+}
+
+/// Turns moto's answer about what is gone into EC2's.
+pub(crate) fn answered(call: &Call, answer: &[u8]) -> Option<Refusal> {
+    let text = String::from_utf8_lossy(answer);
+    let code = text.split("<Code>").nth(1)?.split('<').next()?;
+    let gone = code.ends_with(".NotFound") && code != "InvalidPermission.NotFound";
+    let judged = permissions::CHANGE.contains(&format!("ec2:{}", call.action).as_str());
+    (gone && judged).then_some(DENIED)
+}
+
+/// Adds a Local Zone to the zones that offer a type.
+pub(crate) fn with_local_zone(call: &Call, answer: Vec<u8>) -> Vec<u8> {
+    if call.action != "DescribeInstanceTypeOfferings" {
+        return answer;
+    }
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let Some((start, end)) = text.find("<item>").zip(text.find("</item>")) else {
+        return answer;
+    };
+    let item = &text[start..end + "</item>".len()];
+    let zone = item.split("<location>").nth(1);
+    let zone = zone
+        .and_then(|rest| rest.split('<').next())
+        .expect("a zone");
+    let region = &zone[..zone.len() - 1];
+    let local = item.replace(zone, &format!("{region}{LOCAL}"));
+    text.replacen(item, &format!("{local}{item}"), 1)
+        .into_bytes()
+}
+
+/// What a Local Zone's name has after the region's.
+pub(crate) const LOCAL: &str = "-atl-1a";
+
+/// EC2's own words with a code.
+pub(crate) fn words(code: &str) -> &'static str {
+    match code {
+        // eks-workshop-v2 #1644.
+        "InvalidParameterCombination" => {
+            "The specified instance type is not eligible for Free Tier. For a list of Free Tier instance types, run 'describe-instance-types' with the filter 'free-tier-eligible=true'."
+        }
+        _ => "as the test wants it",
+    }
+}
+
+/// The states of a machine whose tags are there.
+const STATES: &str = "&Filter.2.Name=instance-state-name&Filter.2.Value.1=pending&Filter.2.Value.2=running\
+    &Filter.2.Value.3=stopping&Filter.2.Value.4=stopped&Filter.2.Value.5=shutting-down";
+
+/// Whether one of the things is gone: moto then does nothing, and says that it was done.
+async fn gone(
+    call: &Call,
+    upstream: &Upstream<'_>,
+    describe: &str,
+    filter: &str,
+    element: &str,
+) -> Option<Refusal> {
+    let ids = things(call);
+    let values = ids.iter().enumerate();
+    let values: String = values
+        .map(|(n, id)| format!("&Filter.1.Value.{}={id}", n + 1))
+        .collect();
+    let states = if filter == "instance-id" { STATES } else { "" };
+    let question =
+        format!("Action={describe}&Version=2016-11-15&Filter.1.Name={filter}{values}{states}");
+    let (status, answer) = upstream.ask(question).await;
+    let there = String::from_utf8_lossy(&answer).matches(element).count();
+    (status == 200 && there < ids.len()).then_some(DENIED)
+}
+
+/// Whether machines use it.
+async fn in_use(call: &Call, upstream: &Upstream<'_>) -> Option<Refusal> {
+    let (key, name) = match call.action.as_str() {
+        "DeleteSecurityGroup" => ("GroupId", "instance.group-id"),
+        "DeleteSubnet" => ("SubnetId", "subnet-id"),
+        "DetachInternetGateway" | "DeleteVpc" => ("VpcId", "vpc-id"),
+        _ => return None,
+    };
+    let id = call.parameters.get(key)?;
+    let question = format!(
+        "Action=DescribeInstances&Version=2016-11-15&Filter.1.Name={name}&Filter.1.Value.1={id}{STATES}"
+    );
+    let (_, answer) = upstream.ask(question).await;
+    String::from_utf8_lossy(&answer)
+        .contains("<instanceId>")
+        .then_some((400, "DependencyViolation"))
+}
