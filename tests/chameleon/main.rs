@@ -10,6 +10,7 @@ mod brief;
 mod credentials;
 mod desk;
 mod faults;
+mod kept;
 mod kills;
 mod laptop;
 mod openstack;

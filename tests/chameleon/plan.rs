@@ -20,11 +20,11 @@ use super::openstack::settings;
 
 const NODES: [&str; 3] = ["vm1", "vm2", "vm3"];
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     "2026-11-21T10:00:30Z".parse().expect("time")
 }
 
-fn ours(node: Option<&str>) -> Marks {
+pub(crate) fn ours(node: Option<&str>) -> Marks {
     let mut marks = Marks::from([(marks::ID.to_owned(), "0123456789ab".to_owned())]);
     marks.extend(node.map(|node| (marks::NODE.to_owned(), node.to_owned())));
     marks
@@ -184,6 +184,7 @@ fn settings_that_change_are_planned() {
             fixed: [("sharednet1".to_owned(), own(number))].into(),
             flavor: "reservation:reservation".into(),
             created: Some(now()),
+            ran: true,
         })
         .collect();
     let observed = |from: &str, leads_to: u8| Observed {

@@ -73,8 +73,9 @@ async fn leased(
     });
     let id = lease::make(hands, Purpose::Address, name, end, vec![reservation]).await?;
     if let Err(error) = lease::active(hands, &id).await {
-        // One that is still on its way may come yet: `up` again waits for it.
-        if !matches!(error, CloudError::Deadline { .. }) {
+        // Only one that the site gave up is given back. One that is still on its way may come yet: `up` again waits for it.
+        let seen = observe::lease_if_there(hands.session(), &id).await;
+        if seen.is_ok_and(|lease| lease.is_some_and(|lease| lease.failed())) {
             remove::lease(hands, &id).await?;
         }
         return Err(error);

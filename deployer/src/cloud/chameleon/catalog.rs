@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use futures_util::future::try_join4;
 use serde_json::Value;
 
-use super::observed::Size;
+use super::observed::{RESERVED, Size};
 use super::session::{Service, Session};
 use super::settings::{Settings, Site};
 use crate::cloud::{CloudError, Wanted};
@@ -130,7 +130,7 @@ pub async fn flavors(session: &Session) -> Result<Vec<Offer>, CloudError> {
             })
         })
         // Everybody's reservations are listed, too.
-        .filter(|offer| !offer.name.starts_with("reservation:"))
+        .filter(|offer| !offer.name.starts_with(RESERVED))
         .collect();
     offers.sort_by_key(|offer| (offer.size.memory_mib, offer.size, offer.name.clone()));
     Ok(offers)

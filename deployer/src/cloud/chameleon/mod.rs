@@ -36,6 +36,7 @@ pub mod observe;
 pub mod observed;
 pub mod operation;
 pub mod plan;
+pub mod prolong;
 mod remove;
 mod reserve;
 mod servers;

@@ -7,6 +7,7 @@ use futures_util::future::{try_join, try_join3};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::failure::not_found;
 use super::marks;
 use super::observed::{
     Address, Group, Lease, Network, Observed, Reservation, Router, Server, Size,
@@ -53,6 +54,15 @@ pub async fn lease_by_id(session: &Session, id: &str) -> Result<Option<Lease>, C
     Ok(lease(&answer["lease"]))
 }
 
+/// One lease of ours; `None`: it is gone.
+pub async fn lease_if_there(session: &Session, id: &str) -> Result<Option<Lease>, CloudError> {
+    match lease_by_id(session, id).await {
+        Err(error) if not_found(&error) => Ok(None),
+        Ok(None) => Err(CloudError::Refused(format!("the lease {id} is not ours"))),
+        result => result,
+    }
+}
+
 /// A lease in an answer, if it is of ours.
 pub(super) fn lease(seen: &Value) -> Option<Lease> {
     let name = text(&seen["name"])?;
@@ -88,16 +98,19 @@ fn time(text: &str) -> Option<Timestamp> {
 
 /// Servers of ours.
 pub async fn servers(session: &Session) -> Result<Vec<Server>, CloudError> {
+    let mut found = all_servers(session).await?;
+    found.retain(|server| server.marks.contains_key(marks::ID));
+    Ok(found)
+}
+
+/// All servers of the project, whoever made them.
+pub async fn all_servers(session: &Session) -> Result<Vec<Server>, CloudError> {
     let mut found = Vec::new();
     let mut marker = String::new();
     loop {
         let path = format!("/servers/detail?limit=500{marker}");
         let answer = session.get(Service::Compute, &path).await?;
-        found.extend(
-            list(&answer, "servers")
-                .filter_map(server)
-                .filter(|server| server.marks.contains_key(marks::ID)),
-        );
+        found.extend(list(&answer, "servers").filter_map(server));
         let last = list(&answer, "servers")
             .filter_map(|one| one["id"].as_str())
             .last();
@@ -137,6 +150,8 @@ fn server(seen: &Value) -> Option<Server> {
         fixed: fixed.collect(),
         flavor: text(&seen["flavor"]["original_name"]).unwrap_or_default(),
         created: seen["created"].as_str().and_then(|time| time.parse().ok()),
+        // Nothing but an explicit "never" says so: <https://docs.openstack.org/api-ref/compute/#show-server-details>.
+        ran: seen.get("OS-SRV-USG:launched_at") != Some(&Value::Null),
     })
 }
 

@@ -100,6 +100,8 @@ pub enum Operation {
     },
     /// Lets leases end later, or earlier.
     Extend {
+        /// What they are for.
+        purpose: Purpose,
         /// Which.
         leases: BTreeSet<String>,
         /// When they end.
