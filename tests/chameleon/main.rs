@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stderr, reason = "tests say what they skip and why")]
 
+mod advice;
 #[path = "../shared/agents.rs"]
 mod agents;
 #[path = "../clouds/bench.rs"]

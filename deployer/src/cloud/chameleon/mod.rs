@@ -20,6 +20,7 @@ use crate::cloud::{
 
 mod access;
 mod address;
+pub mod advice;
 mod apply;
 pub mod catalog;
 pub mod check;
