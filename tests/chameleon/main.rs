@@ -8,9 +8,12 @@ mod agents;
 #[path = "../clouds/bench.rs"]
 mod bench;
 mod brief;
+mod canned;
 mod credentials;
 mod desk;
 mod faults;
+mod flavors;
+mod images;
 mod kept;
 mod kills;
 mod laptop;

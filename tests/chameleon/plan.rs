@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use deployer::cloud::chameleon::Settings;
 use deployer::cloud::chameleon::catalog::{Catalog, Offer};
+use deployer::cloud::chameleon::images::Image;
 use deployer::cloud::chameleon::marks::{self, Marks, Purpose};
 use deployer::cloud::chameleon::observed::{
     Address, Group, Lease, Network, Observed, Reservation, Router, Server, Size,
@@ -48,7 +49,10 @@ fn planned(observed: &Observed) -> CloudPlan {
         size: Size::default(),
     };
     let catalog = Catalog {
-        image: "image".into(),
+        image: Image {
+            id: "image".into(),
+            ..Image::default()
+        },
         external: "public".into(),
         flavors: NODES.map(|node| (node.to_owned(), offer.clone())).into(),
         ..Catalog::default()

@@ -28,6 +28,7 @@ pub mod credentials;
 pub mod failure;
 mod floating;
 mod found;
+pub mod images;
 mod lease;
 mod make_network;
 pub mod marks;

@@ -105,21 +105,8 @@ pub async fn servers(session: &Session) -> Result<Vec<Server>, CloudError> {
 
 /// All servers of the project, whoever made them.
 pub async fn all_servers(session: &Session) -> Result<Vec<Server>, CloudError> {
-    let mut found = Vec::new();
-    let mut marker = String::new();
-    loop {
-        let path = format!("/servers/detail?limit=500{marker}");
-        let answer = session.get(Service::Compute, &path).await?;
-        found.extend(list(&answer, "servers").filter_map(server));
-        let last = list(&answer, "servers")
-            .filter_map(|one| one["id"].as_str())
-            .last();
-        let more = list(&answer, "servers_links").any(|link| link["rel"] == "next");
-        let (true, Some(last)) = (more, last) else {
-            return Ok(found);
-        };
-        marker = format!("&marker={last}");
-    }
+    let seen = session.all(Service::Compute, "/servers/detail", "servers");
+    Ok(seen.await?.iter().filter_map(server).collect())
 }
 
 /// One server.
@@ -157,8 +144,10 @@ fn server(seen: &Value) -> Option<Server> {
 
 /// Security groups of ours.
 pub async fn groups(session: &Session) -> Result<Vec<Group>, CloudError> {
-    let answer = session.get(Service::Network, "/security-groups").await?;
-    Ok(list(&answer, "security_groups")
+    let seen = session.all(Service::Network, "/security-groups", "security_groups");
+    Ok(seen
+        .await?
+        .iter()
         .filter_map(|seen| {
             let id = text(&seen["id"])?;
             let marks = marks::read(seen["description"].as_str()?);
@@ -199,11 +188,6 @@ fn rule(seen: &Value, own: &str) -> Option<(Rule, String)> {
     Some((rule, text(&seen["id"])?))
 }
 
-async fn floating(session: &Session) -> Result<Vec<Value>, CloudError> {
-    let answer = session.get(Service::Network, "/floatingips").await?;
-    Ok(list(&answer, "floatingips").cloned().collect())
-}
-
 /// A floating IP, if it is of ours.
 fn address(seen: &Value, leases: &[Lease]) -> Option<Address> {
     let tags: BTreeSet<&str> = list(seen, "tags").filter_map(Value::as_str).collect();
@@ -231,7 +215,8 @@ fn address(seen: &Value, leases: &[Lease]) -> Option<Address> {
 /// and who had looked for those before would miss them.
 async fn leased(session: &Session) -> Result<(Vec<Lease>, Vec<Address>), CloudError> {
     let leases = leases(session).await?;
-    let seen = floating(session).await?;
+    let seen = session.all(Service::Network, "/floatingips", "floatingips");
+    let seen = seen.await?;
     let ours = seen.iter().filter_map(|one| address(one, &leases));
     let addresses = ours.collect();
     Ok((leases, addresses))
@@ -251,16 +236,16 @@ pub async fn networks(session: &Session) -> Result<(Vec<Network>, Vec<Router>), 
         Some((text(&seen["id"])?, marks))
     };
     let (networks, routers) = try_join(
-        session.get(Service::Network, "/networks"),
-        session.get(Service::Network, "/routers"),
+        session.all(Service::Network, "/networks", "networks"),
+        session.all(Service::Network, "/routers", "routers"),
     )
     .await?;
-    let networks = list(&networks, "networks").filter_map(|seen| {
+    let networks = networks.iter().filter_map(|seen| {
         let (id, marks) = ours(seen)?;
         let subnets = list(seen, "subnets").filter_map(text).collect();
         Some(Network { id, marks, subnets })
     });
-    let routers = list(&routers, "routers").filter_map(|seen| {
+    let routers = routers.iter().filter_map(|seen| {
         let (id, marks) = ours(seen)?;
         let subnets = BTreeSet::new();
         Some(Router { id, marks, subnets })
@@ -271,8 +256,8 @@ pub async fn networks(session: &Session) -> Result<(Vec<Network>, Vec<Router>), 
 /// The subnets that a router has a leg in.
 pub async fn legs(session: &Session, router: &str) -> Result<BTreeSet<String>, CloudError> {
     let path = format!("/ports?device_id={router}");
-    let answer = session.get(Service::Network, &path).await?;
-    let inner = list(&answer, "ports").filter(|port| {
+    let ports = session.all(Service::Network, &path, "ports").await?;
+    let inner = ports.iter().filter(|port| {
         let owner = port["device_owner"].as_str().unwrap_or_default();
         owner.contains("router_interface")
     });
@@ -288,8 +273,9 @@ pub async fn ports(
     server: &str,
 ) -> Result<BTreeMap<Ipv4Addr, String>, CloudError> {
     let path = format!("/ports?device_id={server}");
-    let answer = session.get(Service::Network, &path).await?;
-    Ok(list(&answer, "ports")
+    let ports = session.all(Service::Network, &path, "ports").await?;
+    Ok(ports
+        .iter()
         .flat_map(|port| {
             list(port, "fixed_ips").filter_map(|one| {
                 let address = one["ip_address"].as_str()?.parse().ok()?;

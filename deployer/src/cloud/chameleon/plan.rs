@@ -131,7 +131,7 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
             let launch = Launch {
                 node: node.clone(),
                 flavor,
-                image: catalog.image.clone(),
+                image: catalog.image.id.clone(),
                 network: network.clone(),
                 group: group.clone(),
                 address,
@@ -195,6 +195,12 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
         let mut step = step(stage::MACHINES, words, operation);
         step.node = Some(node.clone());
         machines.push(step);
+    }
+    if let Some(catalog) = view.catalog
+        && !missing.is_empty()
+    {
+        let (name, image) = (&view.settings.image, catalog.image.words());
+        result.remarks.push(format!("the image {name} is {image}"));
     }
     steps.extend(machines);
     if view.wanted.prune && !orphans.is_empty() {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method};
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -117,6 +118,8 @@ impl Session {
     /// Prepares one. `pause` is the first pause before a call is repeated.
     pub fn new(login: Login, pause: Duration) -> Result<Self, CloudError> {
         let mut http = Client::builder()
+            // The token is for the site's catalog alone, and in a header that would be shown to wherever an answer sends us.
+            .redirect(Policy::none())
             .connect_timeout(Duration::from_secs(15))
             .timeout(Duration::from_secs(90));
         if let Some(trusted) = &login.trusted {
@@ -230,6 +233,31 @@ impl Session {
     /// A call whose answer is wanted and that may be repeated.
     pub async fn get(&self, service: Service, path: &str) -> Result<Value, CloudError> {
         self.repeated(service, Method::GET, path, None).await
+    }
+
+    /// All things of a list, page after page: `path` is without a question mark where it asks for nothing.
+    pub async fn all(
+        &self,
+        service: Service,
+        path: &str,
+        key: &str,
+    ) -> Result<Vec<Value>, CloudError> {
+        let mut all: Vec<Value> = Vec::new();
+        let mut marker = String::new();
+        loop {
+            let mut answer = self.get(service, &format!("{path}{marker}")).await?;
+            let more = has_more(&answer, key);
+            let page = answer[key].as_array_mut().map(std::mem::take);
+            let page = page.unwrap_or_default();
+            let last = page.last().and_then(|one| one["id"].as_str());
+            let sign = if path.contains('?') { '&' } else { '?' };
+            let next = last.map(|last| format!("{sign}marker={last}"));
+            all.extend(page);
+            match next.filter(|next| more && *next != marker) {
+                Some(next) => marker = next,
+                None => return Ok(all),
+            }
+        }
     }
 
     /// A call that changes a thing to what it says; may be repeated.
@@ -347,6 +375,13 @@ impl Session {
             message: format!("the answer cannot be read: {error}"),
         })
     }
+}
+
+/// Whether a list goes on: Glance says it by `next`, Nova and Neutron by links.
+fn has_more(answer: &Value, key: &str) -> bool {
+    let links = answer[format!("{key}_links")].as_array();
+    let mut links = links.into_iter().flatten();
+    answer["next"].is_string() || links.any(|link| link["rel"] == "next")
 }
 
 /// A path without its question.
