@@ -13,6 +13,7 @@ mod credentials;
 mod desk;
 mod faults;
 mod flavors;
+mod habits;
 mod images;
 mod kept;
 mod kills;
@@ -21,6 +22,7 @@ mod openstack;
 mod plan;
 mod project;
 mod proxy;
+mod refused;
 #[path = "../shared/skip.rs"]
 mod skip;
 mod tls;
