@@ -2,9 +2,11 @@
 
 use deployer::cloud::chameleon::Settings;
 use deployer::cloud::chameleon::catalog::{Offer, flavor, require_virtual_machines};
+use deployer::cloud::chameleon::costs::words;
 use deployer::cloud::chameleon::images::Image;
 use deployer::cloud::chameleon::observed::Size;
 use deployer::topology::Site;
+use jiff::SignedDuration;
 
 use super::bench::machine;
 
@@ -91,5 +93,31 @@ fn a_site_without_virtual_machines_is_refused() {
     ] {
         let said = chosen(offers, 4096, false).expect_err("no flavor");
         assert!(said.contains(words), "{said}");
+    }
+}
+
+/// The rates that are documented; whatever has none is said to be not known.
+#[test]
+fn a_lease_says_what_it_costs() {
+    let all = offers();
+    let cost = |site, flavors: &[(usize, u64)], hours| {
+        let flavors = flavors.iter().map(|(place, count)| (&all[*place], *count));
+        words(site, flavors, SignedDuration::from_hours(hours))
+    };
+    let kvm = Some(Site::KvmTacc);
+    // 2 × 1/24 and 2 × 2/24 of a host.
+    let said = cost(kvm, &[(1, 2), (3, 2)], 7 * 24);
+    assert!(
+        said.contains("about 0.252 SUs an hour, 43 in all"),
+        "{said}"
+    );
+    for (site, flavors) in [
+        (kvm, &[(1, 1), (2, 1)][..]),
+        (None, &[(1, 1)]),
+        (Some(Site::ChiUc), &[(1, 1)]),
+    ] {
+        let said = cost(site, flavors, 1);
+        assert!(said.contains("is not known here"), "{said}");
+        assert!(said.contains("chameleoncloud.org under Projects"), "{said}");
     }
 }

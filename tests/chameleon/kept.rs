@@ -200,6 +200,9 @@ fn only_a_lease_that_failed_and_gave_nothing_is_deleted() {
         assert!(plan.steps.iter().all(|step| step.loses.is_none()));
         // What is not known here is left alone, and said.
         let said = plan.remarks.join("\n");
+        // What is asked for anew has its cost.
+        let leases = words(&plan).contains("lease 1 m1.medium until");
+        assert_eq!(said.contains("the lease costs"), leases, "{said}");
         assert_eq!(said.contains("left alone"), status == "FROZEN", "{said}");
     }
 }

@@ -23,6 +23,8 @@ pub struct Catalog {
     pub name_servers: Vec<Ipv4Addr>,
     /// The id of the network that floating IPs are of.
     pub external: String,
+    /// The site, where it is one of Chameleon's.
+    pub site: Option<Site>,
     /// Node → its flavor.
     pub flavors: BTreeMap<String, Offer>,
 }
@@ -58,13 +60,13 @@ pub async fn choose(
         let offer = flavor(&flavors, settings, machine, &image)?;
         Ok((node.clone(), offer))
     });
+    let site = Site::at(&session.login().auth_url);
     Ok(Catalog {
         flavors: flavors.collect::<Result<_, CloudError>>()?,
         image,
         network,
-        name_servers: Site::at(&session.login().auth_url)
-            .map(Site::name_servers)
-            .unwrap_or_default(),
+        name_servers: site.map(Site::name_servers).unwrap_or_default(),
+        site,
         external,
     })
 }

@@ -1,12 +1,14 @@
 //! Looking whether a deployment could be made, before anything is: credentials, services, image, flavors, networks, quotas.
 
+use jiff::SignedDuration;
 use serde_json::Value;
 
-use super::catalog;
+use super::catalog::{self, Offer};
 use super::images::{self, Image};
 use super::observed::Size;
 use super::session::{Service, Token};
-use super::{Chameleon, failure};
+use super::settings::Site;
+use super::{Chameleon, costs, failure};
 pub use crate::cloud::finding::Finding;
 use crate::cloud::{CloudError, Wanted};
 
@@ -51,6 +53,7 @@ impl Chameleon {
         let image = image.unwrap_or_default();
         let (flavors, taken) = self.flavors(wanted, &image).await;
         findings.extend(flavors);
+        findings.extend(self.costs(&taken));
         if let Some(range) = self.settings.own_network() {
             let what = format!("network {range}, to be made with a router");
             findings.push(Finding::good(what));
@@ -99,8 +102,16 @@ impl Chameleon {
         finding(what.into(), leases.as_ref())
     }
 
-    /// What is found of each node's flavor, and the sizes of all.
-    async fn flavors(&self, wanted: &Wanted, image: &Image) -> (Vec<Finding>, Vec<Size>) {
+    /// What the lease would cost, which is nothing to be mended.
+    fn costs(&self, taken: &[Offer]) -> Option<Finding> {
+        let time = SignedDuration::try_from(self.settings.lease.0?).ok()?;
+        let site = Site::at(&self.session.login().auth_url);
+        let flavors = taken.iter().map(|offer| (offer, 1));
+        Some(Finding::good(costs::words(site, flavors, time)))
+    }
+
+    /// What is found of each node's flavor, and all that would be taken.
+    async fn flavors(&self, wanted: &Wanted, image: &Image) -> (Vec<Finding>, Vec<Offer>) {
         let offers = match catalog::flavors(&self.session).await {
             Ok(offers) => offers,
             Err(error) => return (vec![Finding::bad("flavors", &error)], Vec::new()),
@@ -109,12 +120,12 @@ impl Chameleon {
         let machines = wanted.machines.iter().map(|(node, machine)| {
             match catalog::flavor(&offers, &self.settings, machine, image) {
                 Ok(offer) => {
-                    let (name, size) = (&offer.name, offer.size);
-                    taken.push(size);
-                    Finding::good(format!(
-                        "{node}: flavor {name}, {} vCPUs, {} MiB",
-                        size.processors, size.memory_mib
-                    ))
+                    let words = format!(
+                        "{node}: flavor {}, {} vCPUs, {} MiB",
+                        offer.name, offer.size.processors, offer.size.memory_mib
+                    );
+                    taken.push(offer);
+                    Finding::good(words)
                 }
                 Err(error) => Finding::bad(format!("{node}: flavor"), &error),
             }
@@ -122,10 +133,10 @@ impl Chameleon {
         (machines.collect(), taken)
     }
 
-    /// Whether the project may have as much more as is wanted: machines of these sizes.
-    async fn quotas(&self, wanted: &Wanted, taken: Vec<Size>, token: &Token) -> Vec<Finding> {
+    /// Whether the project may have as much more as is wanted: machines of these flavors.
+    async fn quotas(&self, wanted: &Wanted, taken: Vec<Offer>, token: &Token) -> Vec<Finding> {
         let limits = self.session.get(Service::Compute, "/limits").await;
-        let sum = |of: fn(&Size) -> u64| number(taken.iter().map(of).sum::<u64>());
+        let sum = |of: fn(&Size) -> u64| number(taken.iter().map(|one| of(&one.size)).sum::<u64>());
         let mut findings = Vec::new();
         match limits {
             Ok(answer) => {

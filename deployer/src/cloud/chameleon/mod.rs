@@ -24,6 +24,7 @@ pub mod advice;
 mod apply;
 pub mod catalog;
 pub mod check;
+pub mod costs;
 pub mod credentials;
 pub mod failure;
 mod floating;

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::floating;
 use super::marks::{self, Purpose};
 use super::observed::{Address, Lease, RESERVED, Size};
 use super::operation::{Flavor, Floating, Kind, Operation};
 use super::plan::{View, offers, stage, step};
+use super::{costs, floating};
 use crate::cloud::{CloudError, CloudStep};
 
 /// What the leases are to become.
@@ -56,16 +56,20 @@ pub(super) fn plan(
         let new = fill(view, missing, living, &mut reserved)?;
         if !new.is_empty() {
             let catalog = offers(view)?;
-            let counts: Vec<String> = new
-                .iter()
-                .map(|(flavor, count)| {
-                    let mut offers = catalog.flavors.values();
-                    let name = offers
-                        .find(|offer| offer.id == *flavor)
-                        .map_or(flavor.as_str(), |offer| &offer.name);
-                    format!("{count} {name}")
-                })
+            let offer = |flavor: &String| {
+                let mut offers = catalog.flavors.values();
+                offers.find(|offer| offer.id == *flavor)
+            };
+            let counted = || {
+                new.iter()
+                    .filter_map(|(flavor, n)| Some((offer(flavor)?, *n)))
+            };
+            let counts: Vec<String> = counted()
+                .map(|(offer, count)| format!("{count} {}", offer.name))
                 .collect();
+            let time = end.duration_since(view.now);
+            let costs = costs::words(catalog.site, counted(), time);
+            reserved.remarks.push(costs);
             let words = format!("lease {} until {end}", counts.join(" and "));
             let name = marks::lease_name(view.wanted, Purpose::Machines, view.now);
             let operation = Operation::Lease {
