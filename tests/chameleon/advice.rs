@@ -4,7 +4,9 @@
 //! ChameleonCloud/portal `balance_service/enforcement/exceptions.py` and `usage_enforcement.py` (Blazar hands its answers on with
 //! 400, older ones with 403); Nova's and Neutron's `exception.py`.
 
-use deployer::cloud::chameleon::advice::{ADDRESS, FAULT, advice};
+use deployer::cloud::chameleon::advice::{ADDRESS, FAULT, advice, waits_for_a_person};
+
+use super::kept::SERVERS;
 
 const BALANCE: &str = "chameleoncloud.org under Projects";
 
@@ -233,5 +235,27 @@ fn each_refusal_that_is_documented_has_its_advice() {
     assert_eq!(
         advice("compute", 404, "Instance x could not be found"),
         None
+    );
+}
+
+/// What only a person ends is not waited for; whatever else a site says is.
+#[test]
+fn a_server_that_waits_for_a_person_is_told_of() {
+    let waiting = SERVERS.map(waits_for_a_person);
+    let waiting = SERVERS
+        .iter()
+        .zip(waiting)
+        .filter(|(_, said)| said.is_some());
+    let names: Vec<&str> = waiting.map(|(status, _)| *status).collect();
+    assert_eq!(
+        names,
+        [
+            "PAUSED",
+            "RESCUE",
+            "SHELVED",
+            "SHELVED_OFFLOADED",
+            "SUSPENDED",
+            "VERIFY_RESIZE"
+        ]
     );
 }

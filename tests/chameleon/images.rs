@@ -47,7 +47,7 @@ fn whose_it_is_comes_before_how_new_it_is() {
             None,
         ),
     ] {
-        let chosen = choose("CC-Ubuntu24.04", all.clone());
+        let chosen = choose("CC-Ubuntu24.04", &all);
         match (chosen, taken) {
             (Ok(image), Some(id)) => assert_eq!(image.id, id, "{all:?}"),
             (Err(error), None) => {

@@ -31,7 +31,7 @@ const LEASES: [&str; 10] = [
 ];
 
 /// All that Nova says of a server (its guide `server_concepts`), and a word that it may learn one day.
-const SERVERS: [&str; 22] = [
+pub(crate) const SERVERS: [&str; 22] = [
     "ACTIVE",
     "BUILD",
     "DELETED",

@@ -79,11 +79,13 @@ pub async fn run(
 
 /// Whether a step is about the leases that machines run under.
 fn is_of_machines(step: &CloudStep) -> bool {
-    let purpose = match &step.operation {
-        Operation::Chameleon(Chameleon::Extend { purpose, .. }) => purpose,
-        _ => return true,
-    };
-    *purpose == Purpose::Machines
+    !matches!(
+        &step.operation,
+        Operation::Chameleon(Chameleon::Extend {
+            purpose: Purpose::Address,
+            ..
+        })
+    )
 }
 
 /// Writes the end into the file on each machine of AWS.

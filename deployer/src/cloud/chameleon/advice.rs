@@ -223,3 +223,15 @@ pub fn advice(service: &str, status: u16, message: &str) -> Option<&'static str>
     };
     TABLE.iter().find(fits).map(|row| row.advice)
 }
+
+/// What to do about a server that waits for a person, by its status (Nova's guide, `server_concepts`): nobody else ends that.
+pub fn waits_for_a_person(status: &str) -> Option<&'static str> {
+    Some(match status {
+        "PAUSED" => "somebody paused it: `openstack server unpause`",
+        "SUSPENDED" => "somebody suspended it: `openstack server resume`",
+        "SHELVED" | "SHELVED_OFFLOADED" => "somebody shelved it: `openstack server unshelve`",
+        "RESCUE" => "somebody booted it to rescue it: `openstack server unrescue`",
+        "VERIFY_RESIZE" => "somebody resized it: `openstack server resize confirm`, or `revert`",
+        _ => return None,
+    })
+}

@@ -55,7 +55,8 @@ pub async fn image(session: &Session, name: &str) -> Result<Image, CloudError> {
     let named = format!("/images?status=active&name={}", encoded(name));
     let found = session.all(Service::Image, &named, "images").await?;
     if !found.is_empty() {
-        return choose(name, found.iter().map(read).collect());
+        let found: Vec<Image> = found.iter().map(read).collect();
+        return choose(name, &found);
     }
     let all = session.all(Service::Image, "/images?status=active", "images");
     Err(missing("image", name, &all.await?))
@@ -84,7 +85,7 @@ fn read(seen: &Value) -> Image {
 }
 
 /// One of several of a name: Chameleon's own before others, the newest of one owner; of several owners none. Pure.
-pub fn choose(name: &str, all: Vec<Image>) -> Result<Image, CloudError> {
+pub fn choose(name: &str, all: &[Image]) -> Result<Image, CloudError> {
     let official = all.iter().any(|image| image.official);
     let mut by_owner: BTreeMap<&str, &Image> = BTreeMap::new();
     for image in all.iter().filter(|image| image.official || !official) {

@@ -46,6 +46,7 @@ mod servers;
 pub mod session;
 pub mod settings;
 pub mod teardown;
+pub mod token;
 pub mod trust;
 mod user;
 

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::advice::{FAULT, advice};
+use super::advice::{FAULT, advice, waits_for_a_person};
 use super::apply::{Hands, KINDS, id};
 use super::failure::{code, not_found};
 use super::notes::note;
@@ -164,6 +164,11 @@ async fn until_active(hands: &Hands<'_>, node: &str, id: &str) -> Result<Server,
             return Err(CloudError::Refused(format!(
                 "{node}: {id} failed: {fault}{}",
                 advice.unwrap_or_default()
+            )));
+        }
+        if let Some(advice) = waits_for_a_person(&said) {
+            return Err(CloudError::Refused(format!(
+                "{node}: {id} is {said}: {advice} {id} (or the site's web interface), then once more"
             )));
         }
         if start.elapsed() > pace.boot {
