@@ -174,6 +174,12 @@ fn no_lease_is_deleted_while_anything_hangs_on_it() {
     }
     assert!(planned(&observed("ACTIVE"), true).remarks.is_empty());
 
+    // A site that calls the flavor otherwise: nothing shows that the machine does not hang on it.
+    let mut other = observed("ERROR");
+    other.servers[0].flavor = "m1.medium".into();
+    let plan = planned(&other, true);
+    assert!(all_taken(&plan).is_empty(), "{}", words(&plan));
+
     // One that the site failed to end says nothing of when what is new ends.
     let mut late = observed("ERROR");
     late.leases[0].end = now() - jiff::SignedDuration::from_hours(1);

@@ -12,6 +12,7 @@ use super::habits;
 use super::kills::behind;
 use super::openstack::OpenStack;
 use super::proxy::Proxy;
+use super::skip::skip;
 
 /// In whole minutes, as leases end.
 fn hours_from_now(hours: i64) -> Timestamp {
@@ -210,6 +211,39 @@ async fn an_address_is_taken_without_a_lease_where_none_is_given() {
         assert!(said.contains("so one without: "), "{said}");
         nothing_is_left(&demo, &openstack.cloud("alice")).await;
     }
+}
+
+/// What the habit imitates, from the very version that has it: most sites are behind the newest.
+#[tokio::test]
+async fn an_older_blazar_does_as_its_habit_says() {
+    if !std::env::vars().any(|(key, _)| key == "DEPLOYER_TEST_FULL") {
+        eprintln!("Blazar 17 is for DEPLOYER_TEST_FULL=1");
+        return;
+    }
+    let older = OpenStack::with_blazar("17.0.0");
+    let openstack = match &older {
+        Ok(openstack) => openstack,
+        Err(why) => return skip(&format!("needs OpenStack with Blazar 17, and {why}")),
+    };
+    let demo = Deployment::new("d00000000008", &["vm1"]);
+    let proxy = Proxy::start().await;
+    let machines = demo.up(&behind(openstack, &proxy)).await.expect("up");
+    let old = noted(&demo).expect("an end");
+    let results = extend(&demo, openstack, &proxy, hours_from_now(24 * 9)).await;
+    let error = results[0].as_ref().expect_err("refused");
+    let still = format!("It still ends at {old}");
+    let words = [
+        "(409)",
+        "update not yet supported",
+        &still,
+        "the site says ERROR",
+    ];
+    says(error, &words);
+    let plan = demo.plan(&openstack.cloud("alice")).await.expect("plan");
+    assert!(plan.steps.is_empty(), "{}", super::bench::words(&plan));
+    assert_eq!((plan.machines.len(), plan.expires), (1, Some(old)));
+    assert_eq!(plan.machines[0].id, machines["vm1"].id);
+    nothing_is_left(&demo, &openstack.cloud("alice")).await;
 }
 
 /// A machine of somebody else's under our lease would go with it.

@@ -228,10 +228,14 @@ impl Observed {
         self
     }
 
-    /// Machines that run under a lease: its end deletes them, and so does its deletion.
+    /// Machines that run under a lease: its end deletes them, and so does its deletion. One that no lease seems to have given counts
+    /// for all: a flavor that is called otherwise than ours here is no proof that the machine does not hang on it.
     pub fn machines_of<'a>(&'a self, lease: &'a Lease) -> impl Iterator<Item = &'a Server> {
-        let servers = self.servers.iter();
-        servers.filter(|server| server.lives() && lease.gave(server))
+        let given = |server: &Server| self.leases.iter().any(|one| one.gave(server));
+        let servers = self.servers.iter().filter(|server| server.lives());
+        servers.filter(move |server| {
+            lease.gave(server) || lease.purpose == Purpose::Machines && !given(server)
+        })
     }
 
     /// Whether anything that is there goes with a lease: machines, or floating IPs.
