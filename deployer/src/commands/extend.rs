@@ -64,6 +64,8 @@ pub async fn run(
                 Ok(()) => {}
             }
         }
+        // Somebody else may have prolonged it further.
+        let end = lease_end::of(&journal.receipt()).unwrap_or(end);
         let words = lease_end::words(end, now);
         reporter.event(&Event::Note(format!("{name}: {words}")));
     }

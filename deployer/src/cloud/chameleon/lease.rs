@@ -130,7 +130,8 @@ pub(super) async fn active(hands: &Hands<'_>, id: &str) -> Result<Lease, CloudEr
     }
 }
 
-/// Lets leases of one purpose end at another time: each as far as the site lets it. Notes when those of machines end then.
+/// Lets leases of one purpose end later: each as far as the site lets it, and none earlier, for somebody else may have prolonged it
+/// further. Notes when those of machines end then.
 pub(super) async fn extend(
     hands: &Hands<'_>,
     purpose: Purpose,
@@ -140,12 +141,18 @@ pub(super) async fn extend(
     let mut refused = Vec::new();
     let mut ends = BTreeSet::new();
     for id in leases {
+        let look = || observe::lease_if_there(hands.session(), id);
+        if let Ok(Some(lease)) = look().await
+            && lease.end >= end
+        {
+            ends.insert(lease.end);
+            continue;
+        }
         let asked = ask(hands, id, end).await;
         // Whatever was answered: what counts is when it ends now. Some ways to ask are answered with 200 and ignored.
-        let seen = observe::lease_if_there(hands.session(), id).await;
-        match (asked, seen) {
-            (_, Ok(Some(lease))) if date(lease.end) == date(end) => {
-                ends.insert(end);
+        match (asked, look().await) {
+            (_, Ok(Some(lease))) if lease.end >= end => {
+                ends.insert(lease.end);
             }
             (asked, Ok(Some(lease))) => {
                 ends.insert(lease.end);
