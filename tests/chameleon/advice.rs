@@ -94,6 +94,12 @@ fn each_refusal_that_is_documented_has_its_advice() {
         (
             "reservation",
             &[409],
+            "Updating leases for 'flavor:instance' type reservations is not yet supported",
+            "long enough from the start",
+        ),
+        (
+            "reservation",
+            &[409],
             "Flavor-based reservation update not yet supported",
             "long enough from the start",
         ),

@@ -2,11 +2,12 @@
 
 use super::proxy::{Fault, Proxy};
 
-/// Blazar up to 17.0.0 prolongs no lease of flavors: 409, and the running lease is in ERROR (`plugins/flavor/flavor_plugin.py`,
-/// `update_reservation`; `manager/service.py`, `update_lease`: `NotImplemented` is not among `non_fatal_exceptions`; `status.py`,
-/// `lease_status`). ChameleonCloud/blazar had the same.
+/// Blazar up to 17.0.0 prolongs no lease of flavors: 409, and the running lease is in ERROR (`manager/service.py`,
+/// `_handle_resource_type_exception`; `NotImplemented` is not among the `non_fatal_exceptions` of `update_lease`; `status.py`,
+/// `lease_status`). `an_older_blazar_does_as_its_habit_says` sees it happen. ChameleonCloud/blazar had the like, in
+/// `plugins/flavor/flavor_plugin.py`.
 pub(crate) fn prolongs_no_machines(proxy: &Proxy, lease: &str) {
-    let words = "Flavor-based reservation update not yet supported";
+    let words = "Updating leases for 'flavor:instance' type reservations is not yet supported";
     let fault = Fault::RefuseAndMark(409, words, "ERROR");
     proxy.fault("PUT", format!("/leases/{lease}"), u32::MAX, fault);
 }

@@ -79,7 +79,7 @@ async fn a_lease_that_cannot_be_prolonged_keeps_its_machines() {
     says(
         error,
         &[
-            "update not yet supported",
+            "is not yet supported",
             "long enough from the start",
             &still,
             "`deployer export FILE`",
@@ -240,7 +240,7 @@ async fn an_older_blazar_does_as_its_habit_says() {
     let still = format!("It still ends at {old}");
     let words = [
         "(409)",
-        "update not yet supported",
+        "is not yet supported",
         &still,
         "the site says ERROR",
     ];

@@ -85,7 +85,7 @@ const TABLE: &[Row] = &[
         "reservation",
         &[],
         &[
-            "update not yet supported",
+            "not yet supported",
             "cannot be updated",
             "reservation cannot be",
         ],
