@@ -55,14 +55,14 @@ impl OpenStack {
 
     /// One of its own, with another version of Blazar.
     pub(crate) fn with_blazar(version: &str) -> Result<Self, String> {
-        Self::serve(Self::installed()?, &[version])
+        Ok(Self::serve(Self::installed()?, &[version]))
     }
 
     fn start() -> Result<Self, String> {
         if let Some((_, line)) = std::env::vars().find(|(key, _)| key == RUNNING) {
             return Ok(Self::read(&line, Self::home(), None));
         }
-        Self::serve(Self::installed()?, &[])
+        Ok(Self::serve(Self::installed()?, &[]))
     }
 
     fn home() -> PathBuf {
@@ -90,7 +90,7 @@ impl OpenStack {
         Ok(home)
     }
 
-    fn serve(home: PathBuf, versions: &[&str]) -> Result<Self, String> {
+    fn serve(home: PathBuf, versions: &[&str]) -> Self {
         let mut process = command(Path::new("python3"))
             .arg(script())
             .arg("serve")
@@ -104,10 +104,8 @@ impl OpenStack {
         BufReader::new(process.stdout.take().expect("stdout"))
             .read_line(&mut line)
             .expect("OpenStack says where it is");
-        if line.is_empty() {
-            return Err("it did not start".into());
-        }
-        Ok(Self::read(&line, home, Some(process)))
+        assert!(!line.is_empty(), "OpenStack did not start");
+        Self::read(&line, home, Some(process))
     }
 
     fn read(line: &str, home: PathBuf, process: Option<Child>) -> Self {
