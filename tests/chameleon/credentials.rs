@@ -110,6 +110,59 @@ fn variables_and_the_site_will_do_without_a_file() {
     );
 }
 
+/// What Chameleon's own tools write (`cc-login`, the CLI password's RC file) is for another service that vouches for the user: nobody
+/// is asked with it, and what to do instead is said.
+#[test]
+fn a_kind_of_authentication_that_is_not_known_is_named() {
+    let home = tempfile::tempdir().expect("a directory");
+    for (kind, known) in [
+        ("v3oidcpassword", false),
+        ("v3oidcaccesstoken", false),
+        ("v3oidcdeviceauthz", false),
+        ("v3oidcauthcode", false),
+        ("v3oidcclientcredentials", false),
+        ("v3samlpassword", false),
+        ("v3adfspassword", false),
+        ("v3kerberos", false),
+        ("v3totp", false),
+        ("v3multifactor", false),
+        ("v3oauth1", false),
+        ("v2password", false),
+        ("http_basic", false),
+        ("none", false),
+        ("password", true),
+        ("v3password", true),
+    ] {
+        let variables = [
+            ("OS_AUTH_TYPE", kind),
+            ("OS_USERNAME", "u"),
+            ("OS_PASSWORD", "p"),
+            ("OS_PROTOCOL", "openid"),
+            ("OS_IDENTITY_PROVIDER", "chameleon"),
+        ];
+        let entry = format!(
+            "clouds: {{ one: {{ auth_type: {kind}, auth: {{ auth_url: 'https://a', username: u, password: p }} }} }}"
+        );
+        std::fs::write(home.path().join("clouds.yaml"), entry).expect("a file");
+        for variables in [&variables[..], &[]] {
+            let found = login(&places(home.path(), variables), &Settings::default());
+            assert_eq!(found.is_ok(), known, "{kind}: {found:?}");
+            let said = found.err().unwrap_or_default();
+            for words in [kind, "Application Credentials", "`Unrestricted` checked"] {
+                assert!(known || said.contains(words), "{kind}: {said}");
+            }
+            assert_eq!(
+                said.contains("vouches for you"),
+                kind.starts_with("v3oidc")
+                    || kind.starts_with("v3saml")
+                    || kind.starts_with("v3adfs")
+                    || kind.starts_with("v3kerb"),
+                "{said}"
+            );
+        }
+    }
+}
+
 #[test]
 fn certificates_are_read_before_anything_is_asked() {
     let home = tempfile::tempdir().expect("a directory");

@@ -189,6 +189,24 @@ async fn a_project_with_hardly_any_quota() {
         .collect();
     assert_eq!(bad.len(), 1, "{findings:?}");
     assert_eq!(bad[0].what, "quota of machines: 1 of 1 left");
+    // What counts is what the flavors have, not what the roles need.
+    let large = Settings {
+        flavor: Some("m1.large".into()),
+        ..settings()
+    };
+    let one = Deployment::new("c00000000003", &["vm1"]);
+    let large = openstack.cloud_with("tight", large);
+    let findings = large.check(&one.want(false)).await.expect("check");
+    let bad = findings.iter().filter(|one| one.problem.is_some());
+    let bad: Vec<&str> = bad.map(|one| one.what.as_str()).collect();
+    assert_eq!(
+        bad,
+        [
+            "quota of vCPUs: 2 of 2 left",
+            "quota of MiB of memory: 4096 of 4096 left"
+        ],
+        "{findings:?}"
+    );
     let error = demo.up(&tight).await.expect_err("no quota");
     says(&error, &["uota exceeded", "the project has no more"]);
     nothing_is_left(&demo, &openstack.cloud("tight")).await;
@@ -248,6 +266,14 @@ async fn check_names_what_is_wrong() {
         &error.expect_err("too small"),
         &["m1.tiny has 512 MiB", "2048 MiB"],
     );
+    let bare = Settings {
+        site: Some(deployer::topology::Site::ChiUc),
+        ..settings()
+    };
+    let found = problems(&openstack.cloud_with("alice", bare.clone())).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    let error = demo.up(&openstack.cloud_with("alice", bare)).await;
+    says(&error.expect_err("no virtual machines"), &[&found[0][6..]]);
     let left = openstack.cloud("alice").leftovers(&demo.wanted.id).await;
     assert_eq!(left.expect("leftovers"), Vec::<String>::new());
 }

@@ -2,20 +2,27 @@
 
 #![expect(clippy::print_stderr, reason = "tests say what they skip and why")]
 
+mod advice;
 #[path = "../shared/agents.rs"]
 mod agents;
 #[path = "../clouds/bench.rs"]
 mod bench;
 mod brief;
+mod canned;
 mod credentials;
 mod desk;
 mod faults;
+mod flavors;
+mod habits;
+mod images;
+mod kept;
 mod kills;
 mod laptop;
 mod openstack;
 mod plan;
 mod project;
 mod proxy;
+mod refused;
 #[path = "../shared/skip.rs"]
 mod skip;
 mod tls;

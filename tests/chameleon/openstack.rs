@@ -53,15 +53,28 @@ impl OpenStack {
         }
     }
 
+    /// One of its own, with another version of Blazar.
+    pub(crate) fn with_blazar(version: &str) -> Result<Self, String> {
+        Ok(Self::serve(Self::installed()?, &[version]))
+    }
+
     fn start() -> Result<Self, String> {
-        let home = if rustix::process::geteuid().is_root() {
+        if let Some((_, line)) = std::env::vars().find(|(key, _)| key == RUNNING) {
+            return Ok(Self::read(&line, Self::home(), None));
+        }
+        Ok(Self::serve(Self::installed()?, &[]))
+    }
+
+    fn home() -> PathBuf {
+        if rustix::process::geteuid().is_root() {
             PathBuf::from("/var/cache/deployer-tests/openstack")
         } else {
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("openstack")
-        };
-        if let Some((_, line)) = std::env::vars().find(|(key, _)| key == RUNNING) {
-            return Ok(Self::read(&line, home, None));
         }
+    }
+
+    fn installed() -> Result<PathBuf, String> {
+        let home = Self::home();
         let python = Path::new("python3");
         let installed = command(python)
             .arg(script())
@@ -74,10 +87,15 @@ impl OpenStack {
             let said = String::from_utf8_lossy(&installed.stderr);
             return Err(said.lines().last().unwrap_or_default().to_owned());
         }
-        let mut process = command(python)
+        Ok(home)
+    }
+
+    fn serve(home: PathBuf, versions: &[&str]) -> Self {
+        let mut process = command(Path::new("python3"))
             .arg(script())
             .arg("serve")
             .arg(&home)
+            .args(versions)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -87,7 +105,7 @@ impl OpenStack {
             .read_line(&mut line)
             .expect("OpenStack says where it is");
         assert!(!line.is_empty(), "OpenStack did not start");
-        Ok(Self::read(&line, home, Some(process)))
+        Self::read(&line, home, Some(process))
     }
 
     fn read(line: &str, home: PathBuf, process: Option<Child>) -> Self {

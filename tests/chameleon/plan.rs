@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use deployer::cloud::chameleon::Settings;
 use deployer::cloud::chameleon::catalog::{Catalog, Offer};
+use deployer::cloud::chameleon::images::Image;
 use deployer::cloud::chameleon::marks::{self, Marks, Purpose};
 use deployer::cloud::chameleon::observed::{
     Address, Group, Lease, Network, Observed, Reservation, Router, Server, Size,
@@ -20,11 +21,11 @@ use super::openstack::settings;
 
 const NODES: [&str; 3] = ["vm1", "vm2", "vm3"];
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     "2026-11-21T10:00:30Z".parse().expect("time")
 }
 
-fn ours(node: Option<&str>) -> Marks {
+pub(crate) fn ours(node: Option<&str>) -> Marks {
     let mut marks = Marks::from([(marks::ID.to_owned(), "0123456789ab".to_owned())]);
     marks.extend(node.map(|node| (marks::NODE.to_owned(), node.to_owned())));
     marks
@@ -48,7 +49,10 @@ fn planned(observed: &Observed) -> CloudPlan {
         size: Size::default(),
     };
     let catalog = Catalog {
-        image: "image".into(),
+        image: Image {
+            id: "image".into(),
+            ..Image::default()
+        },
         external: "public".into(),
         flavors: NODES.map(|node| (node.to_owned(), offer.clone())).into(),
         ..Catalog::default()
@@ -184,6 +188,7 @@ fn settings_that_change_are_planned() {
             fixed: [("sharednet1".to_owned(), own(number))].into(),
             flavor: "reservation:reservation".into(),
             created: Some(now()),
+            ran: true,
         })
         .collect();
     let observed = |from: &str, leads_to: u8| Observed {

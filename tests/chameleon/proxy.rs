@@ -2,7 +2,10 @@
 //!
 //! The identity service is asked through it, and the catalog in its answer is made to lead through it, too: the first part of each
 //! path is the port of the service behind. With a certificate it speaks TLS.
+//!
+//! What real sites do and the one behind does not, by where it is documented, is in [`super::habits`].
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,6 +19,10 @@ use tokio_native_tls::TlsAcceptor;
 pub(crate) enum Fault {
     /// The service refuses it.
     Refuse(u16, &'static str),
+    /// The service refuses it where it is about this.
+    RefuseAbout(u16, &'static str, &'static str),
+    /// The service refuses to change a lease, and says from then on that it is in this status.
+    RefuseAndMark(u16, &'static str, &'static str),
     /// It is done, and the answer gets lost.
     LoseAnswer,
     /// It is done, and the answer comes this much later.
@@ -24,10 +31,21 @@ pub(crate) enum Fault {
     Replace(&'static [&'static str], &'static str),
 }
 
+impl Fault {
+    fn is_about(&self, body: &[u8]) -> bool {
+        match self {
+            Self::RefuseAbout(_, _, what) => String::from_utf8_lossy(body).contains(what),
+            _ => true,
+        }
+    }
+}
+
 #[derive(Default)]
 struct State {
     calls: Vec<String>,
-    faults: Vec<(&'static str, &'static str, u32, Fault)>,
+    faults: Vec<(&'static str, String, u32, Fault)>,
+    /// Lease → the status that is said of it.
+    marked: BTreeMap<String, &'static str>,
     /// The call at which the caller dies, and whether before it is done.
     kill: Option<(usize, bool)>,
 }
@@ -90,9 +108,15 @@ impl Proxy {
     }
 
     /// Does something to the next `times` calls of this method whose path ends so, or, if it ends with `/`, goes on from there.
-    pub(crate) fn fault(&self, method: &'static str, path: &'static str, times: u32, fault: Fault) {
+    pub(crate) fn fault(
+        &self,
+        method: &'static str,
+        path: impl Into<String>,
+        times: u32,
+        fault: Fault,
+    ) {
         let mut state = self.state.lock().expect("state");
-        state.faults.push((method, path, times, fault));
+        state.faults.push((method, path.into(), times, fault));
     }
 
     /// The caller dies at its `n`-th call from now that changes something, before or after it is done.
@@ -104,7 +128,9 @@ impl Proxy {
 
     /// All calls are done as they are.
     pub(crate) fn heal(&self) {
-        self.state.lock().expect("state").faults.clear();
+        let mut state = self.state.lock().expect("state");
+        state.faults.clear();
+        state.marked.clear();
     }
 
     /// Nobody dies any more.
@@ -147,21 +173,35 @@ async fn serve(
                 .filter(|(n, _)| request.method != "GET" && changed == n + 1);
             let mut faults = state.faults.iter_mut();
             let path = request.path.split('?').next().unwrap_or_default();
-            let found = faults.find(|(method, end, times, _)| {
-                let here = path.ends_with(*end) || end.ends_with('/') && path.contains(*end);
-                *times > 0 && request.method == *method && here
+            let found = faults.find(|(method, end, times, fault)| {
+                let here = path.ends_with(end.as_str())
+                    || end.ends_with('/') && path.contains(end.as_str());
+                let asked = request.method == *method && here;
+                *times > 0 && asked && fault.is_about(&request.body)
             });
             let fault = found.map(|(_, _, times, fault)| {
                 *times -= 1;
                 fault.clone()
             });
+            if let Some(Fault::RefuseAndMark(_, _, status)) = fault {
+                let id = path.rsplit('/').next().unwrap_or_default().to_owned();
+                state.marked.insert(id, status);
+            }
             (fault, dies.map(|(_, before)| before))
         };
         if dies == Some(true) {
             killed.notify_one();
             return std::future::pending().await;
         }
-        let (status, token, mut body) = if let Some(Fault::Refuse(status, words)) = fault {
+        let refused = match fault {
+            Some(
+                Fault::Refuse(status, words)
+                | Fault::RefuseAbout(status, words, _)
+                | Fault::RefuseAndMark(status, words, _),
+            ) => Some((status, words)),
+            _ => None,
+        };
+        let (status, token, mut body) = if let Some((status, words)) = refused {
             let body = serde_json::json!({"error_code": status, "error_message": words});
             (status, None, body.to_string())
         } else {
@@ -177,7 +217,10 @@ async fn serve(
             Some(Fault::Replace(all, by)) => {
                 body = all.iter().fold(body, |body, one| body.replace(one, by));
             }
-            Some(Fault::Refuse(..)) | None => {}
+            _ => {}
+        }
+        if request.method == "GET" && request.path.contains("/leases") {
+            body = marked(&body, &state.lock().expect("state").marked);
         }
         if request.path.contains("/auth/tokens") {
             body = through(&body, own);
@@ -192,6 +235,28 @@ async fn serve(
             return;
         }
     }
+}
+
+/// Says of leases that they are in another status.
+fn marked(body: &str, marks: &BTreeMap<String, &'static str>) -> String {
+    let Ok(mut answer) = serde_json::from_str::<serde_json::Value>(body) else {
+        return body.to_owned();
+    };
+    let mark = |lease: &mut serde_json::Value| {
+        let id = lease["id"].as_str().unwrap_or_default();
+        if let Some(status) = marks.get(id) {
+            lease["status"] = (*status).into();
+        }
+    };
+    match answer.get_mut("lease") {
+        Some(one) => mark(one),
+        None => answer["leases"]
+            .as_array_mut()
+            .into_iter()
+            .flatten()
+            .for_each(mark),
+    }
+    answer.to_string()
 }
 
 struct Request {

@@ -2,7 +2,8 @@
 """A real OpenStack on loopback for tests: Keystone, Placement, Glance, Nova with its fake driver, Neutron and Blazar.
 
     openstack_cloud.py install DIR   brings the Python packages and, unpacked only, MariaDB and RabbitMQ into DIR; needs pip and apt-get
-    openstack_cloud.py serve DIR     starts all of it empty, on free ports; prints one line of JSON when servers can be made
+    openstack_cloud.py serve DIR     starts all of it empty, on free ports; prints one line of JSON when servers can be made;
+                                     with a version behind DIR, Blazar is of that version
 
 `serve` ends, and everything with it, when its standard input is closed. What it keeps lies in a temporary directory that goes with
 it. The line has the path of a clouds.yaml (see openstack_setup.py for its clouds) and the port of each service.
@@ -63,6 +64,19 @@ def install(base):
         stamp.write_text(wanted)
 
 
+def other_blazar(base, version):
+    """Another version of Blazar, in a directory of its own that goes before the one in DIR. Sites are slow to take up a new one."""
+    place = base / f"blazar-{version}"
+    with open(base / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.exists():
+            made = Path(tempfile.mkdtemp(prefix="blazar-", dir=base))
+            run(base / "venv/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target", made,
+                f"blazar=={version}", stdout=sys.stderr)
+            made.rename(place)
+    return place
+
+
 def free_ports(names):
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in names]
@@ -81,7 +95,7 @@ def ini(path, **sections):
 
 
 class Cloud:
-    def __init__(self, base, state):
+    def __init__(self, base, state, first=()):
         self.base, self.state, self.processes = base, state, []
         self.venv, self.debian = base / "venv", base / "debian"
         self.ports = free_ports(SERVICES)
@@ -90,7 +104,8 @@ class Cloud:
             directory.mkdir()
         self.url = f"http://127.0.0.1:{self.ports['keystone']}/v3"
         self.queue = f"rabbit://guest:guest@127.0.0.1:{self.ports['queue']}/"
-        self.environment = {**os.environ, "PYTHONPATH": str(self.plug), "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "",
+        path = os.pathsep.join(str(part) for part in (*first, self.plug))
+        self.environment = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "",
                             "LD_LIBRARY_PATH": str(self.debian / "usr/lib/x86_64-linux-gnu")}
         self.environment |= {f"OS_{name.upper()}_CONFIG_DIR": str(self.etc / name)
                              for name in ("keystone", "placement", "glance", "nova", "neutron", "blazar")}
@@ -334,9 +349,10 @@ class Cloud:
         self.step("cloud", self.venv / "bin/python", HERE / "openstack_setup.py", "cloud", self.etc, json.dumps(self.ports))
 
 
-def serve(base):
+def serve(base, *versions):
+    first = [other_blazar(base, version) for version in versions]
     state = Path(tempfile.mkdtemp(prefix="openstack-"))
-    cloud = Cloud(base, state)
+    cloud = Cloud(base, state, first)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(1))
     try:
@@ -355,4 +371,4 @@ def serve(base):
 
 
 if __name__ == "__main__":
-    {"install": install, "serve": serve}[sys.argv[1]](Path(sys.argv[2]).resolve())
+    {"install": install, "serve": serve}[sys.argv[1]](Path(sys.argv[2]).resolve(), *sys.argv[3:])

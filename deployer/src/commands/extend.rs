@@ -4,7 +4,9 @@ use jiff::Timestamp;
 
 use crate::cli::{Environment, Extend};
 use crate::cloud::aws::{Aws, ttl};
-use crate::cloud::{Cloud, CloudStep};
+use crate::cloud::chameleon::marks::Purpose;
+use crate::cloud::chameleon::operation::Operation as Chameleon;
+use crate::cloud::{Cloud, CloudStep, Operation};
 use crate::error::CommandError;
 use crate::report::{Event, Reporter};
 use crate::run::Executor as _;
@@ -47,8 +49,23 @@ pub async fn run(
             )));
         }
         let chameleon = clouds::chameleon(&deployment.topology.chameleon, environment)?;
-        let step = chameleon.extend(&journal.receipt().id, end).await?;
-        carry_out(&chameleon, CloudName::Chameleon, step, &journal, reporter).await?;
+        let steps = chameleon.extend(&journal.receipt().id, end).await?;
+        for step in steps {
+            let vital = is_of_machines(&step);
+            let done = carry_out(&chameleon, CloudName::Chameleon, step, &journal, reporter).await;
+            match done {
+                // It says itself what is so now; asking once more changes nothing.
+                Err(mut error) if vital => {
+                    error.hints = vec!["`deployer export FILE` saves the documents".into()];
+                    return Err(error);
+                }
+                // Documents do not hang on it.
+                Err(error) => reporter.event(&Event::Warning(error.cause.to_string())),
+                Ok(()) => {}
+            }
+        }
+        // Somebody else may have prolonged it further.
+        let end = lease_end::of(&journal.receipt()).unwrap_or(end);
         let words = lease_end::words(end, now);
         reporter.event(&Event::Note(format!("{name}: {words}")));
     }
@@ -60,6 +77,17 @@ pub async fn run(
         reporter.event(&Event::Note(format!("{name}: {}", ttl::left(end, now))));
     }
     Ok(0)
+}
+
+/// Whether a step is about the leases that machines run under.
+fn is_of_machines(step: &CloudStep) -> bool {
+    !matches!(
+        &step.operation,
+        Operation::Chameleon(Chameleon::Extend {
+            purpose: Purpose::Address,
+            ..
+        })
+    )
 }
 
 /// Writes the end into the file on each machine of AWS.

@@ -174,6 +174,9 @@ async fn bring(
                 reporter.event(&Event::Warning(obstacle.to_string()));
             }
         }
+        for remark in seen.clouds.iter().flat_map(|look| &look.plan.remarks) {
+            reporter.event(&Event::Warning(remark.clone()));
+        }
         for note in &seen.plan.notes {
             reporter.event(&Event::Note(note.clone()));
         }

@@ -22,7 +22,7 @@ pub struct ChameleonCloud {
     /// Its login name.
     #[schemars(extend("format" = "login"))]
     pub user: String,
-    /// Flavor of all machines. Default: the smallest one that has the node's memory.
+    /// Flavor of all machines. Default: the smallest `m1` one that has the node's memory, with two processors where Kafka is.
     pub flavor: Option<String>,
     /// Network the machines are put into, by name or id; `own`: one of the deployment's own, with a router to the outside.
     pub network: String,
@@ -82,6 +82,12 @@ impl Site {
             Self::ChiTacc => "CHI@TACC",
             Self::ChiUc => "CHI@UC",
         }
+    }
+
+    /// Whether it has virtual machines. Bare metal is leased by hosts, not by flavors, and security groups do nothing there
+    /// (Chameleon's documentation, "Reservations" and "Networks").
+    pub fn has_virtual_machines(self) -> bool {
+        matches!(self, Self::KvmTacc)
     }
 
     /// The site whose identity service is there.

@@ -33,10 +33,11 @@ pub(super) async fn get(
     let mut why = None;
     if let Some((name, end)) = lease {
         match leased(hands, network, name, *end, nodes).await {
-            // A lease that failed, too: two that start at once may have been promised the same address.
+            // A lease that failed, too: two that start at once may have been promised the same address. Each site refuses in its
+            // own way: by policy (403), by quota (403, 409), by 400 or 500 for "not enough".
             Err(error)
                 if matches!(error, CloudError::Refused(_))
-                    || matches!(code(&error), "400" | "404" | "500") =>
+                    || matches!(code(&error), "400" | "403" | "404" | "409" | "500") =>
             {
                 let line = format!("no lease for a floating IP, so one without: {error}");
                 hands.progress.line(None, &line);
@@ -73,8 +74,9 @@ async fn leased(
     });
     let id = lease::make(hands, Purpose::Address, name, end, vec![reservation]).await?;
     if let Err(error) = lease::active(hands, &id).await {
-        // One that is still on its way may come yet: `up` again waits for it.
-        if !matches!(error, CloudError::Deadline { .. }) {
+        // Only one that the site gave up is given back. One that is still on its way may come yet: `up` again waits for it.
+        let seen = observe::lease_if_there(hands.session(), &id).await;
+        if seen.is_ok_and(|lease| lease.is_some_and(|lease| lease.failed())) {
             remove::lease(hands, &id).await?;
         }
         return Err(error);

@@ -133,7 +133,11 @@ pub(super) async fn apply(hands: &Hands<'_>, operation: &Operation) -> Result<Ap
             address::attach(hands, node, &seen, address).await?;
             machine = Some(hands.machine(node, &seen).await?);
         }
-        Operation::Extend { leases, end } => lease::extend(hands, leases, *end).await?,
+        Operation::Extend {
+            purpose,
+            leases,
+            end,
+        } => lease::extend(hands, *purpose, leases, *end).await?,
         Operation::Terminate { servers } => remove::terminate(hands, servers).await?,
         Operation::Delete { kind, id } => remove::delete(hands, *kind, id).await?,
     }

@@ -6,22 +6,25 @@ use std::net::Ipv4Addr;
 use futures_util::future::try_join4;
 use serde_json::Value;
 
-use super::observed::Size;
+use super::images::{self, Image};
+use super::observed::{RESERVED, Size};
 use super::session::{Service, Session};
 use super::settings::{Settings, Site};
-use crate::cloud::{CloudError, Wanted};
+use crate::cloud::{CloudError, Wanted, WantedMachine};
 
 /// What the site offers, as far as a deployment wants it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
-    /// The image's id.
-    pub image: String,
+    /// The image.
+    pub image: Image,
     /// The network's id; `None`: it is to be one of our own.
     pub network: Option<String>,
     /// Name servers for a network of our own; none: the site's usual ones.
     pub name_servers: Vec<Ipv4Addr>,
     /// The id of the network that floating IPs are of.
     pub external: String,
+    /// The site, where it is one of Chameleon's.
+    pub site: Option<Site>,
     /// Node → its flavor.
     pub flavors: BTreeMap<String, Offer>,
 }
@@ -37,15 +40,6 @@ pub struct Offer {
     pub size: Size,
 }
 
-/// An image.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Image {
-    /// Its id.
-    pub id: String,
-    /// What it needs at least.
-    pub needs: Size,
-}
-
 /// Looks for all that is wanted.
 pub async fn choose(
     session: &Session,
@@ -53,25 +47,26 @@ pub async fn choose(
     settings: &Settings,
     kept: Option<&str>,
 ) -> Result<Catalog, CloudError> {
+    require_virtual_machines(settings, &session.login().auth_url)?;
     let name = kept.unwrap_or(&settings.image);
     let (image, flavors, network, external) = try_join4(
-        image(session, name),
+        images::image(session, name),
         flavors(session),
         shared_network(session, settings),
         external(session),
     )
     .await?;
     let flavors = wanted.machines.iter().map(|(node, machine)| {
-        let offer = flavor(&flavors, settings, machine.memory_mib, &image)?;
+        let offer = flavor(&flavors, settings, machine, &image)?;
         Ok((node.clone(), offer))
     });
+    let site = Site::at(&session.login().auth_url);
     Ok(Catalog {
         flavors: flavors.collect::<Result<_, CloudError>>()?,
-        image: image.id,
+        image,
         network,
-        name_servers: Site::at(&session.login().auth_url)
-            .map(Site::name_servers)
-            .unwrap_or_default(),
+        name_servers: site.map(Site::name_servers).unwrap_or_default(),
+        site,
         external,
     })
 }
@@ -87,35 +82,11 @@ async fn shared_network(
     network(session, &settings.network).await.map(Some)
 }
 
-/// The image of a name or id; the newest of several.
-pub async fn image(session: &Session, name: &str) -> Result<Image, CloudError> {
-    let answer = session
-        .get(
-            Service::Image,
-            "/images?status=active&limit=500&sort=created_at:desc",
-        )
-        .await?;
-    let images = list(&answer, "images");
-    let found = images
-        .iter()
-        .find(|image| image["id"] == name)
-        .or_else(|| images.iter().find(|image| image["name"] == name));
-    let found = found.ok_or_else(|| missing("image", name, &images))?;
-    let number = |key: &str| found[key].as_u64().unwrap_or_default();
-    Ok(Image {
-        id: found["id"].as_str().unwrap_or_default().into(),
-        needs: Size {
-            processors: 0,
-            memory_mib: number("min_ram"),
-            disk_gib: number("min_disk"),
-        },
-    })
-}
-
 /// All flavors of the site, the smallest first.
 pub async fn flavors(session: &Session) -> Result<Vec<Offer>, CloudError> {
-    let answer = session.get(Service::Compute, "/flavors/detail").await?;
-    let mut offers: Vec<Offer> = list(&answer, "flavors")
+    let seen = session.all(Service::Compute, "/flavors/detail", "flavors");
+    let mut offers: Vec<Offer> = seen
+        .await?
         .iter()
         .filter_map(|seen| {
             let number = |key: &str| seen[key].as_u64().unwrap_or_default();
@@ -130,20 +101,36 @@ pub async fn flavors(session: &Session) -> Result<Vec<Offer>, CloudError> {
             })
         })
         // Everybody's reservations are listed, too.
-        .filter(|offer| !offer.name.starts_with("reservation:"))
+        .filter(|offer| !offer.name.starts_with(RESERVED))
         .collect();
     offers.sort_by_key(|offer| (offer.size.memory_mib, offer.size, offer.name.clone()));
     Ok(offers)
 }
 
-/// The flavor for a machine that needs this much memory.
+/// Refuses a site that has no virtual machines: everything else there could be made, and would be for nothing.
+pub fn require_virtual_machines(settings: &Settings, auth_url: &str) -> Result<(), CloudError> {
+    let mut sites = settings.site.into_iter().chain(Site::at(auth_url));
+    match sites.find(|site| !site.has_virtual_machines()) {
+        None => Ok(()),
+        Some(site) => Err(CloudError::Refused(format!(
+            "`site`: {} has bare metal only, which this program cannot lease yet: take `{}`, with credentials of that site",
+            site.name(),
+            Site::KvmTacc.name()
+        ))),
+    }
+}
+
+/// Kafka with ZooKeeper or CouchDB beside it, and Debian's packages before, take minutes on one processor.
+const PROCESSORS_FOR_KAFKA: u64 = 2;
+
+/// The flavor for a machine: the one that the user names, or the smallest that fits.
 pub fn flavor(
     offers: &[Offer],
     settings: &Settings,
-    memory_mib: u64,
+    machine: &WantedMachine,
     image: &Image,
 ) -> Result<Offer, CloudError> {
-    let needs = memory_mib.max(image.needs.memory_mib);
+    let needs = machine.memory_mib.max(image.needs.memory_mib);
     let fits = |offer: &Offer| {
         offer.size.memory_mib >= needs && offer.size.disk_gib >= image.needs.disk_gib
     };
@@ -164,19 +151,32 @@ pub fn flavor(
         };
     }
     // Virtual machines for everybody: others have GPUs, or are whole hosts.
-    let mut usual = offers.iter().filter(|offer| offer.name.starts_with("m1."));
-    let found = usual.find(|offer| fits(offer)).cloned();
-    found.ok_or_else(|| {
-        CloudError::Refused(format!(
-            "no flavor m1.* of this site has {needs} MiB of memory: set `flavor`"
-        ))
+    let usual = || offers.iter().filter(|offer| offer.name.starts_with("m1."));
+    let at_ease = |offer: &&Offer| {
+        // A broker is what hosts outside must reach.
+        !machine.open || offer.size.processors >= PROCESSORS_FOR_KAFKA
+    };
+    let fitting = || usual().filter(|offer| fits(offer));
+    let found = fitting().find(at_ease).or_else(|| fitting().next());
+    found.cloned().ok_or_else(|| {
+        let others: Vec<&str> = offers.iter().map(|offer| offer.name.as_str()).take(5).collect();
+        let why = match (usual().next(), others.as_slice()) {
+            (Some(_), _) => format!("no flavor m1.* of this site has {needs} MiB of memory: set `flavor`"),
+            (None, []) => "this site has no flavors, so no virtual machines".into(),
+            (None, others) => format!(
+                "this site has no flavors m1.*; it has {}: set `flavor` where one of these is a virtual machine's",
+                others.join(", ")
+            ),
+        };
+        CloudError::Refused(why)
     })
 }
 
 /// The id of a network by name or id.
 pub async fn network(session: &Session, name: &str) -> Result<String, CloudError> {
-    let answer = session.get(Service::Network, "/networks").await?;
-    let networks = list(&answer, "networks");
+    let networks = session
+        .all(Service::Network, "/networks", "networks")
+        .await?;
     let found = networks
         .iter()
         .find(|one| one["id"] == name || one["name"] == name);
@@ -189,8 +189,7 @@ pub async fn network(session: &Session, name: &str) -> Result<String, CloudError
 /// The id of the network that floating IPs are of.
 pub async fn external(session: &Session) -> Result<String, CloudError> {
     let path = "/networks?router:external=true";
-    let answer = session.get(Service::Network, path).await?;
-    let networks = list(&answer, "networks");
+    let networks = session.all(Service::Network, path, "networks").await?;
     let usual = networks.iter().find(|one| one["name"] == "public");
     let found = usual.or(networks.first());
     let found = found.and_then(|one| one["id"].as_str()).map(Into::into);
@@ -201,11 +200,7 @@ pub async fn external(session: &Session) -> Result<String, CloudError> {
     })
 }
 
-fn list<'a>(answer: &'a Value, key: &str) -> Vec<&'a Value> {
-    answer[key].as_array().into_iter().flatten().collect()
-}
-
-fn missing(kind: &str, name: &str, all: &[&Value]) -> CloudError {
+pub(super) fn missing(kind: &str, name: &str, all: &[Value]) -> CloudError {
     let names: Vec<&str> = all.iter().filter_map(|one| one["name"].as_str()).collect();
     not_found(kind, name, &names)
 }

@@ -1,10 +1,15 @@
 //! Looking whether a deployment could be made, before anything is: credentials, services, image, flavors, networks, quotas.
 
+use jiff::SignedDuration;
 use serde_json::Value;
 
-use super::catalog::{self, Image};
-use super::session::{Service, Token};
-use super::{Chameleon, failure};
+use super::catalog::{self, Offer};
+use super::images::{self, Image};
+use super::observed::Size;
+use super::session::Service;
+use super::settings::Site;
+use super::token::Token;
+use super::{Chameleon, costs, failure};
 pub use crate::cloud::finding::Finding;
 use crate::cloud::{CloudError, Wanted};
 
@@ -18,6 +23,9 @@ impl Chameleon {
             .map(|problem| Finding::bad("inventory", problem))
             .collect();
         let login = self.session.login();
+        if let Err(error) = catalog::require_virtual_machines(&self.settings, &login.auth_url) {
+            findings.push(Finding::bad("site", &error));
+        }
         let credentials = format!("credentials: {}, {}", login.origin, login.auth_url);
         let token = match self.session.token().await {
             Ok(token) => token,
@@ -37,13 +45,16 @@ impl Chameleon {
             return Ok(findings);
         }
         findings.push(self.leases(&token).await);
-        let image = catalog::image(&self.session, &self.settings.image).await;
-        findings.push(finding(
-            format!("image {}", self.settings.image),
-            image.as_ref(),
-        ));
+        let image = images::image(&self.session, &self.settings.image).await;
+        let mut what = format!("image {}", self.settings.image);
+        if let Ok(image) = &image {
+            what = format!("{what}: {}", image.words());
+        }
+        findings.push(finding(what, image.as_ref()));
         let image = image.unwrap_or_default();
-        findings.extend(self.flavors(wanted, &image).await);
+        let (flavors, taken) = self.flavors(wanted, &image).await;
+        findings.extend(flavors);
+        findings.extend(self.costs(&taken));
         if let Some(range) = self.settings.own_network() {
             let what = format!("network {range}, to be made with a router");
             findings.push(Finding::good(what));
@@ -54,7 +65,7 @@ impl Chameleon {
         }
         let external = catalog::external(&self.session).await;
         findings.push(finding("external network".into(), external.as_ref()));
-        findings.extend(self.quotas(wanted, &token).await);
+        findings.extend(self.quotas(wanted, taken, &token).await);
         Ok(findings)
     }
 
@@ -92,62 +103,77 @@ impl Chameleon {
         finding(what.into(), leases.as_ref())
     }
 
-    async fn flavors(&self, wanted: &Wanted, image: &Image) -> Vec<Finding> {
+    /// What the lease would cost, which is nothing to be mended.
+    fn costs(&self, taken: &[Offer]) -> Option<Finding> {
+        let time = SignedDuration::try_from(self.settings.lease.0?).ok()?;
+        let site = Site::at(&self.session.login().auth_url);
+        let flavors = taken.iter().map(|offer| (offer, 1));
+        Some(Finding::good(costs::words(site, flavors, time)))
+    }
+
+    /// What is found of each node's flavor, and all that would be taken.
+    async fn flavors(&self, wanted: &Wanted, image: &Image) -> (Vec<Finding>, Vec<Offer>) {
         let offers = match catalog::flavors(&self.session).await {
             Ok(offers) => offers,
-            Err(error) => return vec![Finding::bad("flavors", &error)],
+            Err(error) => return (vec![Finding::bad("flavors", &error)], Vec::new()),
         };
+        let mut taken = Vec::new();
         let machines = wanted.machines.iter().map(|(node, machine)| {
-            match catalog::flavor(&offers, &self.settings, machine.memory_mib, image) {
-                Ok(offer) => Finding::good(format!(
-                    "{node}: flavor {}, {} MiB",
-                    offer.name, offer.size.memory_mib
-                )),
+            match catalog::flavor(&offers, &self.settings, machine, image) {
+                Ok(offer) => {
+                    let words = format!(
+                        "{node}: flavor {}, {} vCPUs, {} MiB",
+                        offer.name, offer.size.processors, offer.size.memory_mib
+                    );
+                    taken.push(offer);
+                    Finding::good(words)
+                }
                 Err(error) => Finding::bad(format!("{node}: flavor"), &error),
             }
         });
-        machines.collect()
+        (machines.collect(), taken)
     }
 
-    /// Whether the project may have as much more as is wanted.
-    async fn quotas(&self, wanted: &Wanted, token: &Token) -> Vec<Finding> {
+    /// Whether the project may have as much more as is wanted: machines of these flavors.
+    async fn quotas(&self, wanted: &Wanted, taken: Vec<Offer>, token: &Token) -> Vec<Finding> {
         let limits = self.session.get(Service::Compute, "/limits").await;
-        let machines = i64::try_from(wanted.machines.len()).unwrap_or(i64::MAX);
-        let memory: u64 = wanted
-            .machines
-            .values()
-            .map(|machine| machine.memory_mib)
-            .sum();
+        let sum = |of: fn(&Size) -> u64| number(taken.iter().map(|one| of(&one.size)).sum::<u64>());
         let mut findings = Vec::new();
         match limits {
             Ok(answer) => {
                 let limits = &answer["limits"]["absolute"];
-                findings.push(room(
-                    "machines",
-                    &limits["maxTotalInstances"],
-                    &limits["totalInstancesUsed"],
-                    machines,
-                ));
-                findings.push(room(
-                    "MiB of memory",
-                    &limits["maxTotalRAMSize"],
-                    &limits["totalRAMUsed"],
-                    i64::try_from(memory).unwrap_or(i64::MAX),
-                ));
+                for (what, limit, used, needed) in [
+                    (
+                        "machines",
+                        "maxTotalInstances",
+                        "totalInstancesUsed",
+                        number(taken.len()),
+                    ),
+                    (
+                        "vCPUs",
+                        "maxTotalCores",
+                        "totalCoresUsed",
+                        sum(|size| size.processors),
+                    ),
+                    (
+                        "MiB of memory",
+                        "maxTotalRAMSize",
+                        "totalRAMUsed",
+                        sum(|size| size.memory_mib),
+                    ),
+                ] {
+                    findings.push(room(what, &limits[limit], &limits[used], needed));
+                }
             }
             Err(error) => findings.push(Finding::bad("quota of machines", &error)),
         }
         let path = format!("/quotas/{}/details", token.project);
         match self.session.get(Service::Network, &path).await {
             Ok(answer) => {
-                let addresses = self.settings.public(wanted).len();
+                let addresses = number(self.settings.public(wanted).len());
                 let own = i64::from(self.settings.own_network().is_some());
                 for (key, words, needed) in [
-                    (
-                        "floatingip",
-                        "floating IPs",
-                        i64::try_from(addresses).unwrap_or(i64::MAX),
-                    ),
+                    ("floatingip", "floating IPs", addresses),
                     ("security_group", "security groups", 1),
                     ("network", "networks", own),
                     ("router", "routers", own),
@@ -171,6 +197,11 @@ fn finding<T>(what: String, result: Result<&T, &CloudError>) -> Finding {
         Ok(_) => Finding::good(what),
         Err(error) => Finding::bad(what, error),
     }
+}
+
+/// As quotas are counted.
+fn number(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
 }
 
 /// Whether a quota has room; less than nothing means no limit.

@@ -67,6 +67,37 @@ pub struct Login {
 const CURE: &str = "in the site's web interface under Identity → Application Credentials make one with the roles `reader` and \
      `member` and with `Unrestricted` checked, download its clouds.yaml, and put it into ~/.config/openstack";
 
+/// The kinds of authentication that are known here, by the names that OpenStack's own tools have for them (keystoneauth's
+/// `keystoneauth1.plugin`).
+const OURS: [&str; 6] = [
+    "password",
+    "v3password",
+    "token",
+    "v3token",
+    "v3applicationcredential",
+    "application_credential",
+];
+
+/// What kinds have in common that are not known here.
+fn elsewhere(kind: &str) -> &'static str {
+    let begins = |heads: &[&str]| heads.iter().any(|head| kind.starts_with(head));
+    if begins(&[
+        "v3oidc",
+        "v3saml",
+        "v3adfs",
+        "v3kerberos",
+        "v3fedkerb",
+        "v3websso",
+    ]) {
+        " (the password, or the browser, is for another service that vouches for you; Chameleon's `cc-login` and its CLI password \
+         are such)"
+    } else if begins(&["v2"]) {
+        " (it is of a version of Keystone that no site has any more)"
+    } else {
+        ""
+    }
+}
+
 /// Finds the credentials.
 pub fn find(places: &Places, settings: &Settings) -> Result<Login, CloudError> {
     // What is said for this run goes before what is written down.
@@ -188,6 +219,12 @@ fn login(
     settings: &Settings,
     origin: String,
 ) -> Result<Login, CloudError> {
+    if let Some(kind) = kind.filter(|kind| !OURS.contains(kind)) {
+        return Err(CloudError::Refused(format!(
+            "{origin} has the authentication `{kind}`, of which this program knows nothing{}: {CURE}",
+            elsewhere(kind)
+        )));
+    }
     let field = |key: &str| fields.get(key).map(String::as_str);
     let need = |key: &str| {
         field(key).ok_or_else(|| CloudError::Refused(format!("{origin} has no `{key}`: {CURE}")))

@@ -3,6 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::Value;
 
+use super::advice::{ADDRESS, advice};
 use crate::cloud::CloudError;
 
 /// The code of a call that got no answer: nobody knows whether it was done.
@@ -42,7 +43,12 @@ pub fn refused(call: &str, status: StatusCode, body: &str) -> CloudError {
             .unwrap_or("no reason given")
             .to_owned()
     });
-    let message = match advice(call, status.as_u16(), &message) {
+    let service = if call.contains("/floatingips") {
+        ADDRESS
+    } else {
+        call.split(' ').next().unwrap_or_default()
+    };
+    let message = match advice(service, status.as_u16(), &message) {
         Some(advice) => format!("{message}; {advice}"),
         None => message,
     };
@@ -64,39 +70,6 @@ fn words(body: &str) -> Option<String> {
     let text = direct.or_else(wrapped)?;
     let text = text.split(" (HTTP ").next().unwrap_or(text);
     Some(text.trim().trim_end_matches('.').to_owned())
-}
-
-/// What to do about a failure.
-fn advice(call: &str, status: u16, message: &str) -> Option<&'static str> {
-    let about = |word: &str| message.contains(word);
-    let service = call.split(' ').next().unwrap_or_default();
-    Some(match (service, status) {
-        ("identity", 401) => "the credential's secret is wrong, or it has expired: make a new one",
-        ("identity", 404) => {
-            "there is no such credential at this site: each site has its own, see that auth_url is the site's"
-        }
-        ("reservation", 500) if about("Not enough hosts") => {
-            "the site has too few free machines of this flavor for that time: try a smaller `flavor`, fewer nodes, or later"
-        }
-        ("reservation", 500) if about("Internal") => {
-            "most often the credential is not unrestricted: make one with `Unrestricted` checked"
-        }
-        ("reservation", 400 | 403) if about("duration") || about("lease length") => {
-            "set a shorter `lease`"
-        }
-        ("reservation", 400) if about("date must be later") => {
-            "this box's clock differs from the site's: compare `date -u`, or set a longer `lease`"
-        }
-        // Neutron says it by 409.
-        (_, 403 | 409) if about("uota") => {
-            "the project has no more: delete what is not needed, take a smaller `flavor`, or ask the site for more"
-        }
-        (_, 401) => "the credential was taken back or has expired: make a new one",
-        (_, 403) => {
-            "the credential lacks a role: make one with the roles `reader` and `member`, and `Unrestricted` checked"
-        }
-        _ => return None,
-    })
 }
 
 /// The code of a failed call.

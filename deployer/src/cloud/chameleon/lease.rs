@@ -104,7 +104,7 @@ pub(super) async fn active(hands: &Hands<'_>, id: &str) -> Result<Lease, CloudEr
         if lease.active() {
             return Ok(lease);
         }
-        if !lease.lives() {
+        if lease.failed() || lease.ended() {
             return Err(CloudError::Refused(format!(
                 "the lease {id} is {}: the site could not give what it promised; `up` again asks for another one",
                 lease.status
@@ -130,31 +130,87 @@ pub(super) async fn active(hands: &Hands<'_>, id: &str) -> Result<Lease, CloudEr
     }
 }
 
-/// Lets leases end at another time.
+/// Lets leases of one purpose end later: each as far as the site lets it, and none earlier, for somebody else may have prolonged it
+/// further. Notes when those of machines end then.
 pub(super) async fn extend(
     hands: &Hands<'_>,
+    purpose: Purpose,
     leases: &BTreeSet<String>,
     end: Timestamp,
 ) -> Result<(), CloudError> {
-    let body = json!({"end_date": date(end)});
+    let mut refused = Vec::new();
+    let mut ends = BTreeSet::new();
     for id in leases {
-        let path = format!("/leases/{id}");
-        let put = || async {
-            let answer = hands.session().put(Service::Reservation, &path, &body);
-            answer.await
-        };
-        let busy = |error: &CloudError| says(error, "Invalid lease status");
-        let pace = hands.pace();
-        wait::while_failing(pace, pace.settle, busy, put).await?;
-        // Some ways to ask are answered with 200 and ignored.
-        let seen = observe::lease_by_id(hands.session(), id).await?;
-        let ends = seen.as_ref().map(|lease| date(lease.end));
-        if ends != Some(date(end)) {
-            return Err(CloudError::Refused(format!(
-                "the lease {id} should end at {end} and ends at {}",
-                ends.unwrap_or_else(|| "no known time".into())
-            )));
+        let look = || observe::lease_if_there(hands.session(), id);
+        if let Ok(Some(lease)) = look().await
+            && lease.end >= end
+        {
+            ends.insert(lease.end);
+            continue;
+        }
+        let asked = ask(hands, id, end).await;
+        // Whatever was answered: what counts is when it ends now. Some ways to ask are answered with 200 and ignored.
+        match (asked, look().await) {
+            (_, Ok(Some(lease))) if lease.end >= end => {
+                ends.insert(lease.end);
+            }
+            (asked, Ok(Some(lease))) => {
+                ends.insert(lease.end);
+                let why = asked
+                    .err()
+                    .map_or("the site ignored it".into(), |error| error.to_string());
+                refused.push(stays(&lease, &why));
+            }
+            (asked, seen) => {
+                let why = asked.err().or(seen.err()).map(|error| error.to_string());
+                let why = why.unwrap_or_else(|| "it is gone".into());
+                refused.push(format!(
+                    "the lease {id} is not prolonged, and when it ends is not known: {why}"
+                ));
+            }
         }
     }
-    hands.notes.record(note::END, &end.to_string())
+    if purpose == Purpose::Machines
+        && let Some(end) = ends.first()
+    {
+        hands.notes.record(note::END, &end.to_string())?;
+    }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(CloudError::Refused(refused.join("; ")))
+}
+
+async fn ask(hands: &Hands<'_>, id: &str, end: Timestamp) -> Result<(), CloudError> {
+    let (path, body) = (format!("/leases/{id}"), json!({"end_date": date(end)}));
+    let put = || async {
+        let answer = hands.session().put(Service::Reservation, &path, &body);
+        answer.await
+    };
+    let busy = |error: &CloudError| says(error, "Invalid lease status");
+    let pace = hands.pace();
+    let asked = wait::while_failing(pace, pace.settle, busy, put).await;
+    asked.map(|_| ())
+}
+
+/// What is so now that a lease could not be prolonged.
+fn stays(lease: &Lease, why: &str) -> String {
+    let Lease {
+        id, end, status, ..
+    } = lease;
+    let then = match lease.purpose {
+        Purpose::Machines => {
+            "until then the machines run, and then they are deleted with all documents on them: `deployer export FILE` saves the \
+             documents"
+        }
+        Purpose::Address => {
+            "until then its floating IP stays, and then `deployer up` leads another one to its machine"
+        }
+    };
+    let marked = if lease.failed() {
+        format!("; the site says {status} of it now, which ends it no sooner")
+    } else {
+        String::new()
+    };
+    format!("the lease {id} is not prolonged: {why}. It still ends at {end}; {then}{marked}")
 }

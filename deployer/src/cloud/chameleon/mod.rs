@@ -20,13 +20,16 @@ use crate::cloud::{
 
 mod access;
 mod address;
+pub mod advice;
 mod apply;
 pub mod catalog;
 pub mod check;
+pub mod costs;
 pub mod credentials;
 pub mod failure;
 mod floating;
 mod found;
+pub mod images;
 mod lease;
 mod make_network;
 pub mod marks;
@@ -36,12 +39,14 @@ pub mod observe;
 pub mod observed;
 pub mod operation;
 pub mod plan;
+pub mod prolong;
 mod remove;
 mod reserve;
 mod servers;
 pub mod session;
 pub mod settings;
 pub mod teardown;
+pub mod token;
 pub mod trust;
 mod user;
 

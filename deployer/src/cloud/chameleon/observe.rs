@@ -7,6 +7,7 @@ use futures_util::future::{try_join, try_join3};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::failure::not_found;
 use super::marks;
 use super::observed::{
     Address, Group, Lease, Network, Observed, Reservation, Router, Server, Size,
@@ -53,6 +54,15 @@ pub async fn lease_by_id(session: &Session, id: &str) -> Result<Option<Lease>, C
     Ok(lease(&answer["lease"]))
 }
 
+/// One lease of ours; `None`: it is gone.
+pub async fn lease_if_there(session: &Session, id: &str) -> Result<Option<Lease>, CloudError> {
+    match lease_by_id(session, id).await {
+        Err(error) if not_found(&error) => Ok(None),
+        Ok(None) => Err(CloudError::Refused(format!("the lease {id} is not ours"))),
+        result => result,
+    }
+}
+
 /// A lease in an answer, if it is of ours.
 pub(super) fn lease(seen: &Value) -> Option<Lease> {
     let name = text(&seen["name"])?;
@@ -88,25 +98,15 @@ fn time(text: &str) -> Option<Timestamp> {
 
 /// Servers of ours.
 pub async fn servers(session: &Session) -> Result<Vec<Server>, CloudError> {
-    let mut found = Vec::new();
-    let mut marker = String::new();
-    loop {
-        let path = format!("/servers/detail?limit=500{marker}");
-        let answer = session.get(Service::Compute, &path).await?;
-        found.extend(
-            list(&answer, "servers")
-                .filter_map(server)
-                .filter(|server| server.marks.contains_key(marks::ID)),
-        );
-        let last = list(&answer, "servers")
-            .filter_map(|one| one["id"].as_str())
-            .last();
-        let more = list(&answer, "servers_links").any(|link| link["rel"] == "next");
-        let (true, Some(last)) = (more, last) else {
-            return Ok(found);
-        };
-        marker = format!("&marker={last}");
-    }
+    let mut found = all_servers(session).await?;
+    found.retain(|server| server.marks.contains_key(marks::ID));
+    Ok(found)
+}
+
+/// All servers of the project, whoever made them.
+pub async fn all_servers(session: &Session) -> Result<Vec<Server>, CloudError> {
+    let seen = session.all(Service::Compute, "/servers/detail", "servers");
+    Ok(seen.await?.iter().filter_map(server).collect())
 }
 
 /// One server.
@@ -137,13 +137,17 @@ fn server(seen: &Value) -> Option<Server> {
         fixed: fixed.collect(),
         flavor: text(&seen["flavor"]["original_name"]).unwrap_or_default(),
         created: seen["created"].as_str().and_then(|time| time.parse().ok()),
+        // Nothing but an explicit "never" says so: <https://docs.openstack.org/api-ref/compute/#show-server-details>.
+        ran: seen.get("OS-SRV-USG:launched_at") != Some(&Value::Null),
     })
 }
 
 /// Security groups of ours.
 pub async fn groups(session: &Session) -> Result<Vec<Group>, CloudError> {
-    let answer = session.get(Service::Network, "/security-groups").await?;
-    Ok(list(&answer, "security_groups")
+    let seen = session.all(Service::Network, "/security-groups", "security_groups");
+    Ok(seen
+        .await?
+        .iter()
         .filter_map(|seen| {
             let id = text(&seen["id"])?;
             let marks = marks::read(seen["description"].as_str()?);
@@ -184,11 +188,6 @@ fn rule(seen: &Value, own: &str) -> Option<(Rule, String)> {
     Some((rule, text(&seen["id"])?))
 }
 
-async fn floating(session: &Session) -> Result<Vec<Value>, CloudError> {
-    let answer = session.get(Service::Network, "/floatingips").await?;
-    Ok(list(&answer, "floatingips").cloned().collect())
-}
-
 /// A floating IP, if it is of ours.
 fn address(seen: &Value, leases: &[Lease]) -> Option<Address> {
     let tags: BTreeSet<&str> = list(seen, "tags").filter_map(Value::as_str).collect();
@@ -216,7 +215,8 @@ fn address(seen: &Value, leases: &[Lease]) -> Option<Address> {
 /// and who had looked for those before would miss them.
 async fn leased(session: &Session) -> Result<(Vec<Lease>, Vec<Address>), CloudError> {
     let leases = leases(session).await?;
-    let seen = floating(session).await?;
+    let seen = session.all(Service::Network, "/floatingips", "floatingips");
+    let seen = seen.await?;
     let ours = seen.iter().filter_map(|one| address(one, &leases));
     let addresses = ours.collect();
     Ok((leases, addresses))
@@ -236,16 +236,16 @@ pub async fn networks(session: &Session) -> Result<(Vec<Network>, Vec<Router>), 
         Some((text(&seen["id"])?, marks))
     };
     let (networks, routers) = try_join(
-        session.get(Service::Network, "/networks"),
-        session.get(Service::Network, "/routers"),
+        session.all(Service::Network, "/networks", "networks"),
+        session.all(Service::Network, "/routers", "routers"),
     )
     .await?;
-    let networks = list(&networks, "networks").filter_map(|seen| {
+    let networks = networks.iter().filter_map(|seen| {
         let (id, marks) = ours(seen)?;
         let subnets = list(seen, "subnets").filter_map(text).collect();
         Some(Network { id, marks, subnets })
     });
-    let routers = list(&routers, "routers").filter_map(|seen| {
+    let routers = routers.iter().filter_map(|seen| {
         let (id, marks) = ours(seen)?;
         let subnets = BTreeSet::new();
         Some(Router { id, marks, subnets })
@@ -256,8 +256,8 @@ pub async fn networks(session: &Session) -> Result<(Vec<Network>, Vec<Router>), 
 /// The subnets that a router has a leg in.
 pub async fn legs(session: &Session, router: &str) -> Result<BTreeSet<String>, CloudError> {
     let path = format!("/ports?device_id={router}");
-    let answer = session.get(Service::Network, &path).await?;
-    let inner = list(&answer, "ports").filter(|port| {
+    let ports = session.all(Service::Network, &path, "ports").await?;
+    let inner = ports.iter().filter(|port| {
         let owner = port["device_owner"].as_str().unwrap_or_default();
         owner.contains("router_interface")
     });
@@ -273,8 +273,9 @@ pub async fn ports(
     server: &str,
 ) -> Result<BTreeMap<Ipv4Addr, String>, CloudError> {
     let path = format!("/ports?device_id={server}");
-    let answer = session.get(Service::Network, &path).await?;
-    Ok(list(&answer, "ports")
+    let ports = session.all(Service::Network, &path, "ports").await?;
+    Ok(ports
+        .iter()
         .flat_map(|port| {
             list(port, "fixed_ips").filter_map(|one| {
                 let address = one["ip_address"].as_str()?.parse().ok()?;

@@ -67,7 +67,30 @@ impl Lease {
             || self.made_just_now()
             || matches!(self.status.as_str(), "PENDING" | "STARTING")
     }
+
+    /// Whether the site says that something went wrong with it. That is no word about what it gave: a lease whose update the site
+    /// refused is in `ERROR`, too, and its machines run on until its end (Blazar's `status.py`, `lease_status`).
+    pub fn failed(&self) -> bool {
+        self.status == "ERROR"
+    }
+
+    /// Whether it is over, and all that it gave.
+    pub fn ended(&self) -> bool {
+        matches!(
+            self.status.as_str(),
+            "TERMINATING" | "TERMINATED" | "DELETING"
+        )
+    }
+
+    /// Whether a server was made under it.
+    pub fn gave(&self, server: &Server) -> bool {
+        let id = server.flavor.strip_prefix(RESERVED);
+        id.is_some_and(|id| self.reservations.iter().any(|one| one.id == id))
+    }
 }
+
+/// How the name of a reservation's flavor begins; its id comes then.
+pub const RESERVED: &str = "reservation:";
 
 /// A reservation of a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +142,8 @@ pub struct Server {
     pub flavor: String,
     /// When it was made.
     pub created: Option<Timestamp>,
+    /// Whether it ever ran; what never did holds nothing.
+    pub ran: bool,
 }
 
 impl Server {
@@ -201,6 +226,30 @@ impl Observed {
         self.networks.retain(|network| ours(&network.marks));
         self.routers.retain(|router| ours(&router.marks));
         self
+    }
+
+    /// Machines that run under a lease: its end deletes them, and so does its deletion. One that no lease seems to have given counts
+    /// for all: a flavor that is called otherwise than ours here is no proof that the machine does not hang on it.
+    pub fn machines_of<'a>(&'a self, lease: &'a Lease) -> impl Iterator<Item = &'a Server> {
+        let given = |server: &Server| self.leases.iter().any(|one| one.gave(server));
+        let servers = self.servers.iter().filter(|server| server.lives());
+        servers.filter(move |server| {
+            lease.gave(server) || lease.purpose == Purpose::Machines && !given(server)
+        })
+    }
+
+    /// Whether anything that is there goes with a lease: machines, or floating IPs.
+    pub fn hangs_on(&self, lease: &Lease) -> bool {
+        let mut addresses = self.addresses.iter();
+        self.machines_of(lease).next().is_some()
+            || addresses.any(|address| address.lease.as_ref() == Some(&lease.id))
+    }
+
+    /// Leases of this purpose that matter: they give something, will, or have something hang on them in whatever status.
+    pub fn counting(&self, purpose: Purpose) -> impl Iterator<Item = &Lease> {
+        self.leases.iter().filter(move |lease| {
+            lease.purpose == purpose && (lease.lives() || !lease.ended() && self.hangs_on(lease))
+        })
     }
 
     /// Everything, as its kind, its id, how it is called here, and its marks.

@@ -98,11 +98,13 @@ pub enum Operation {
         /// The floating IP.
         address: Floating,
     },
-    /// Lets leases end later, or earlier.
+    /// Lets leases end later, those that do not do so anyway.
     Extend {
+        /// What they are for.
+        purpose: Purpose,
         /// Which.
         leases: BTreeSet<String>,
-        /// When they end.
+        /// When they end at the earliest.
         end: Timestamp,
     },
     /// Deletes servers with their disks, and waits until they are gone.

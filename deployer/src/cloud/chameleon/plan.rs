@@ -84,19 +84,19 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
     let led = floating::led(view, &chosen);
     let mut steps = Vec::new();
     let broken: Vec<&Server> = chosen.values().copied().filter(|one| failed(one)).collect();
-    if !broken.is_empty() {
-        let mut step = super::teardown::terminate(&broken);
-        step.stage = stage::FAILED.into();
-        // What never ran holds nothing.
-        let ran = |server: &&Server| {
-            server
-                .node()
-                .is_some_and(|node| view.wanted.made.contains(node))
-        };
-        if !broken.iter().any(ran) {
-            step.loses = None;
+    // What never ran holds nothing.
+    let ran = |server: &Server| {
+        let node = server.node();
+        server.ran || node.is_some_and(|node| view.wanted.made.contains(node))
+    };
+    let (lost, void): (Vec<&Server>, Vec<&Server>) = broken.into_iter().partition(|one| ran(one));
+    for (servers, holds) in [(&lost, true), (&void, false)] {
+        if !servers.is_empty() {
+            let mut step = super::teardown::terminate(servers);
+            step.stage = stage::FAILED.into();
+            step.loses = step.loses.filter(|_| holds);
+            steps.push(step);
         }
-        steps.push(step);
     }
     let there = |node: &str| chosen.get(node).copied().filter(|one| !failed(one));
     let missing: BTreeSet<&str> = view
@@ -109,6 +109,7 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
     let reserved = reserve::plan(view, &missing, &led)?;
     steps.extend(reserved.steps);
     result.expires = reserved.end;
+    result.remarks = reserved.remarks;
     let network = network::plan(view, &mut steps)?;
     let group = access::plan(view, &mut steps)?;
     // Neighbours of one stage are done at the same time.
@@ -130,14 +131,24 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
             let launch = Launch {
                 node: node.clone(),
                 flavor,
-                image: catalog.image.clone(),
+                image: catalog.image.id.clone(),
                 network: network.clone(),
                 group: group.clone(),
                 address,
             };
             let mut step = step(stage::MACHINES, words, Operation::Launch(launch));
             step.node = Some(node.clone());
-            if view.wanted.made.contains(node) {
+            if let Some(server) = lost.iter().find(|one| one.node() == Some(node)) {
+                let why = server
+                    .fault
+                    .as_deref()
+                    .unwrap_or("the site does not say why");
+                step.loses = Some(format!(
+                    "{node}: its machine is in ERROR ({why}) and is deleted with all data it has; a hard reboot in the site's web \
+                     interface may bring it back"
+                ));
+                result.lost.insert(node.clone());
+            } else if view.wanted.made.contains(node) {
                 step.loses = Some(format!("{node}: its machine is gone, and all data it had"));
                 result.lost.insert(node.clone());
             }
@@ -184,6 +195,12 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
         let mut step = step(stage::MACHINES, words, operation);
         step.node = Some(node.clone());
         machines.push(step);
+    }
+    if let Some(catalog) = view.catalog
+        && !missing.is_empty()
+    {
+        let (name, image) = (&view.settings.image, catalog.image.words());
+        result.remarks.push(format!("the image {name} is {image}"));
     }
     steps.extend(machines);
     if view.wanted.prune && !orphans.is_empty() {

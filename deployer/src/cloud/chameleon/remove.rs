@@ -95,7 +95,26 @@ async fn take_legs_out(hands: &Hands<'_>, router: &str) -> Result<(), CloudError
 }
 
 /// Deletes a lease. One that is just starting cannot be deleted yet.
+///
+/// The site deletes its machines with it (Blazar's `flavor_plugin.on_end`), whoever made them: so it is looked at once more whether
+/// there are any. A teardown of all of this deployment's takes those of its own along.
 pub(super) async fn lease(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
+    let Some(seen) = observe::lease_if_there(hands.session(), id).await? else {
+        return Ok(());
+    };
+    let everything = hands.wanted.machines.is_empty();
+    let servers = observe::all_servers(hands.session()).await?;
+    let spared = |server: &&Server| {
+        server.lives() && seen.gave(server) && !(everything && hands.ours(&server.marks))
+    };
+    let kept: Vec<&str> = servers.iter().filter(spared).map(|one| &*one.id).collect();
+    if !kept.is_empty() {
+        let (kept, end) = (kept.join(", "), seen.end);
+        return Err(CloudError::Refused(format!(
+            "the lease {id} is not deleted: its machines would go with it, and {kept} run under it. Delete them first if nobody needs \
+             them; it ends at {end}"
+        )));
+    }
     let pace = hands.pace();
     let path = format!("/leases/{id}");
     let delete = || async { hands.session().delete(Service::Reservation, &path).await };

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::floating;
 use super::marks::{self, Purpose};
-use super::observed::{Address, Lease, Size};
+use super::observed::{Address, Lease, RESERVED, Size};
 use super::operation::{Flavor, Floating, Kind, Operation};
 use super::plan::{View, offers, stage, step};
+use super::{costs, floating};
 use crate::cloud::{CloudError, CloudStep};
 
 /// What the leases are to become.
@@ -22,6 +22,8 @@ pub(super) struct Reserved {
     pub(super) addresses: BTreeMap<String, Floating>,
     /// When the first of the leases ends, as it will be.
     pub(super) end: Option<Timestamp>,
+    /// What the user should know of the leases.
+    pub(super) remarks: Vec<String>,
 }
 
 /// Plans leases for the missing nodes, and floating IPs. `led` are those that lead to their nodes already.
@@ -31,37 +33,43 @@ pub(super) fn plan(
     led: &BTreeMap<String, &Address>,
 ) -> Result<Reserved, CloudError> {
     let mut reserved = Reserved::default();
-    let living = |purpose| {
-        let leases = view.observed.leases.iter();
-        leases.filter(move |lease| lease.lives() && lease.purpose == purpose)
-    };
-    let end = end(view, living(Purpose::Machines));
+    let counting = || view.observed.counting(Purpose::Machines);
+    let end = end(view, counting());
     for lease in &view.observed.leases {
-        // It gives nothing and still may hold hosts.
-        if lease.status == "ERROR" {
-            let words = format!("delete the lease {}, which failed", lease.id);
+        // One that failed before it gave anything still may hold hosts. What is not known here is left alone.
+        if lease.failed() && !view.observed.hangs_on(lease) {
+            let words = format!(
+                "delete the lease {}, which failed and gave nothing",
+                lease.id
+            );
             let (kind, id) = (Kind::Lease, lease.id.clone());
             let delete = Operation::Delete { kind, id };
             reserved.steps.push(step(stage::FAILED, words, delete));
         }
+        reserved.remarks.extend(remark(view, lease));
         if lease.purpose == Purpose::Machines && lease.comes() {
             reserved.steps.push(wait(lease, BTreeSet::new()));
         }
     }
     if let Some(end) = end {
-        let new = fill(view, missing, living(Purpose::Machines), &mut reserved)?;
+        let living = counting().filter(|lease| lease.lives());
+        let new = fill(view, missing, living, &mut reserved)?;
         if !new.is_empty() {
             let catalog = offers(view)?;
-            let counts: Vec<String> = new
-                .iter()
-                .map(|(flavor, count)| {
-                    let mut offers = catalog.flavors.values();
-                    let name = offers
-                        .find(|offer| offer.id == *flavor)
-                        .map_or(flavor.as_str(), |offer| &offer.name);
-                    format!("{count} {name}")
-                })
+            let offer = |flavor: &String| {
+                let mut offers = catalog.flavors.values();
+                offers.find(|offer| offer.id == *flavor)
+            };
+            let counted = || {
+                new.iter()
+                    .filter_map(|(flavor, n)| Some((offer(flavor)?, *n)))
+            };
+            let counts: Vec<String> = counted()
+                .map(|(offer, count)| format!("{count} {}", offer.name))
                 .collect();
+            let time = end.duration_since(view.now);
+            let costs = costs::words(catalog.site, counted(), time);
+            reserved.remarks.push(costs);
             let words = format!("lease {} until {end}", counts.join(" and "));
             let name = marks::lease_name(view.wanted, Purpose::Machines, view.now);
             let operation = Operation::Lease {
@@ -73,13 +81,39 @@ pub(super) fn plan(
         }
     }
     reserved.addresses = floating::plan(view, led, end, &mut reserved.steps)?;
-    let ends = living(Purpose::Machines).map(|lease| lease.end);
+    let ends = counting()
+        .map(|lease| lease.end)
+        .filter(|end| *end > view.now);
     let new = end.filter(|_| {
         let made = |flavor: &Flavor| matches!(flavor, Flavor::New(_));
         reserved.flavors.values().any(made)
     });
     reserved.end = ends.chain(new).min();
     Ok(reserved)
+}
+
+/// What is to be said of a lease on which something hangs, and that is neither in order nor over.
+fn remark(view: &View<'_>, lease: &Lease) -> Option<String> {
+    if lease.lives() || lease.ended() || lease.failed() && !view.observed.hangs_on(lease) {
+        return None;
+    }
+    let (id, status, end) = (&lease.id, &lease.status, lease.end);
+    let machines = view.observed.machines_of(lease);
+    let nodes: Vec<&str> = machines.filter_map(|server| server.node()).collect();
+    let what = match (lease.purpose, nodes.as_slice()) {
+        (Purpose::Machines, []) => "it is left alone".to_owned(),
+        (Purpose::Machines, nodes) if end > view.now => format!(
+            "{} run on until it ends at {end}, and are deleted then with all documents on them: `deployer export FILE` saves the \
+             documents",
+            nodes.join(", ")
+        ),
+        (Purpose::Machines, nodes) => format!(
+            "it was to end at {end}, and {} still run: `deployer export FILE` saves the documents before the site notices",
+            nodes.join(", ")
+        ),
+        (Purpose::Address, _) => format!("its floating IP stays until it ends at {end}"),
+    };
+    Some(format!("the lease {id} is {status} at the site; {what}"))
 }
 
 /// The step that waits for a lease, and for what it gives to nodes.
@@ -93,7 +127,8 @@ pub(super) fn wait(lease: &Lease, nodes: BTreeSet<String>) -> CloudStep {
 /// When new leases end: with those that are there, so that all goes at once. `None`: without leases.
 fn end<'a>(view: &View<'_>, living: impl Iterator<Item = &'a Lease>) -> Option<Timestamp> {
     let time = view.settings.lease.0?;
-    if let Some(end) = living.map(|lease| lease.end).min() {
+    let ends = living.map(|lease| lease.end);
+    if let Some(end) = ends.filter(|end| *end > view.now).min() {
         return Some(end);
     }
     let end = view.now.checked_add(time).ok()?.as_second();
@@ -111,7 +146,7 @@ fn fill<'a>(
     let mut free: Vec<(Size, &str, u64)> = living
         .flat_map(|lease| &lease.reservations)
         .map(|one| {
-            let name = format!("reservation:{}", one.id);
+            let name = format!("{RESERVED}{}", one.id);
             let servers = view.observed.servers.iter();
             let used = servers
                 // One that failed is deleted first.

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
+use super::advice::{FAULT, advice, waits_for_a_person};
 use super::apply::{Hands, KINDS, id};
 use super::failure::{code, not_found};
 use super::notes::note;
@@ -155,12 +156,19 @@ async fn until_active(hands: &Hands<'_>, node: &str, id: &str) -> Result<Server,
             let fault = seen
                 .fault
                 .unwrap_or_else(|| "the site gives no reason".into());
-            if !hands.wanted.made.contains(node) {
+            // What never ran holds nothing.
+            if !seen.ran && !hands.wanted.made.contains(node) {
                 remove::terminate(hands, &[id.to_owned()].into()).await?;
             }
+            let advice = advice(FAULT, 0, &fault).map(|advice| format!("; {advice}"));
             return Err(CloudError::Refused(format!(
                 "{node}: {id} failed: {fault}{}",
-                advice(&fault)
+                advice.unwrap_or_default()
+            )));
+        }
+        if let Some(advice) = waits_for_a_person(&said) {
+            return Err(CloudError::Refused(format!(
+                "{node}: {id} is {said}: {advice} {id} (or the site's web interface), then once more"
             )));
         }
         if start.elapsed() > pace.boot {
@@ -171,17 +179,6 @@ async fn until_active(hands: &Hands<'_>, node: &str, id: &str) -> Result<Server,
             });
         }
         sleep(pace.poll).await;
-    }
-}
-
-fn advice(fault: &str) -> &'static str {
-    if fault.contains("No valid host") {
-        " The site has no room for it now: `up` again later, or take another `flavor`. Sites that want a lease say the same \
-         without one (`lease`)."
-    } else if fault.contains("uota exceeded") {
-        "; the project has no more: delete what is not needed, take a smaller `flavor`, or ask the site for more"
-    } else {
-        ""
     }
 }
 

@@ -4,10 +4,10 @@
 //! `openstack_sdk` knows, and that crate would bring 196 more, a second TLS library, and three workarounds that were needed to log
 //! in at all (0.22.8: no plug-in for authentication is linked from the registry).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method};
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -15,6 +15,7 @@ use tokio::time::sleep;
 
 use super::credentials::Login;
 use super::failure::{self, code, refused, unanswered, unreached};
+use super::token::{Token, catalog};
 use crate::cloud::CloudError;
 use crate::secret::Secret;
 
@@ -60,51 +61,6 @@ const COMPUTE_VERSION: &str = "compute 2.61";
 /// How often a call is made that may be repeated.
 const ATTEMPTS: u32 = 4;
 
-/// What a login gave.
-#[derive(Debug)]
-pub struct Token {
-    value: Secret,
-    /// The project's id.
-    pub project: String,
-    /// The project's name.
-    pub project_name: String,
-    /// The user's name.
-    pub user: String,
-    /// Whether it is an application credential that may not make leases; `None`: it is none, or the site does not say.
-    pub restricted: Option<bool>,
-    /// Service → region → address.
-    pub catalog: BTreeMap<String, BTreeMap<String, String>>,
-}
-
-impl Token {
-    /// All regions.
-    pub fn regions(&self) -> Vec<&str> {
-        let mut all: Vec<&str> = self
-            .catalog
-            .values()
-            .flat_map(|regions| regions.keys().map(String::as_str))
-            .collect();
-        all.sort_unstable();
-        all.dedup();
-        all
-    }
-
-    /// The region to use: the one that was asked for, or the only one. A `clouds.yaml` with a wrong one is common.
-    pub fn region(&self, wanted: Option<&str>) -> Result<&str, CloudError> {
-        let all = self.regions();
-        let found = wanted.and_then(|wanted| all.iter().find(|region| **region == wanted));
-        match (found, all.as_slice()) {
-            (Some(region), _) => Ok(region),
-            (None, [only]) => Ok(only),
-            (None, _) => Err(CloudError::Refused(format!(
-                "the region {} is not in the site's catalog: set OS_REGION_NAME or `region_name` to one of {}",
-                wanted.unwrap_or("(none named)"),
-                all.join(", ")
-            ))),
-        }
-    }
-}
-
 /// A session: one login, used for all calls.
 pub struct Session {
     http: Client,
@@ -117,6 +73,8 @@ impl Session {
     /// Prepares one. `pause` is the first pause before a call is repeated.
     pub fn new(login: Login, pause: Duration) -> Result<Self, CloudError> {
         let mut http = Client::builder()
+            // The token is for the site's catalog alone, and in a header that would be shown to wherever an answer sends us.
+            .redirect(Policy::none())
             .connect_timeout(Duration::from_secs(15))
             .timeout(Duration::from_secs(90));
         if let Some(trusted) = &login.trusted {
@@ -230,6 +188,31 @@ impl Session {
     /// A call whose answer is wanted and that may be repeated.
     pub async fn get(&self, service: Service, path: &str) -> Result<Value, CloudError> {
         self.repeated(service, Method::GET, path, None).await
+    }
+
+    /// All things of a list, page after page: `path` is without a question mark where it asks for nothing.
+    pub async fn all(
+        &self,
+        service: Service,
+        path: &str,
+        key: &str,
+    ) -> Result<Vec<Value>, CloudError> {
+        let mut all: Vec<Value> = Vec::new();
+        let mut marker = String::new();
+        loop {
+            let mut answer = self.get(service, &format!("{path}{marker}")).await?;
+            let more = has_more(&answer, key);
+            let page = answer[key].as_array_mut().map(std::mem::take);
+            let page = page.unwrap_or_default();
+            let last = page.last().and_then(|one| one["id"].as_str());
+            let sign = if path.contains('?') { '&' } else { '?' };
+            let next = last.map(|last| format!("{sign}marker={last}"));
+            all.extend(page);
+            match next.filter(|next| more && *next != marker) {
+                Some(next) => marker = next,
+                None => return Ok(all),
+            }
+        }
     }
 
     /// A call that changes a thing to what it says; may be repeated.
@@ -349,31 +332,14 @@ impl Session {
     }
 }
 
+/// Whether a list goes on: Glance says it by `next`, Nova and Neutron by links.
+fn has_more(answer: &Value, key: &str) -> bool {
+    let links = answer[format!("{key}_links")].as_array();
+    let mut links = links.into_iter().flatten();
+    answer["next"].is_string() || links.any(|link| link["rel"] == "next")
+}
+
 /// A path without its question.
 fn shape(path: &str) -> &str {
     path.split('?').next().unwrap_or(path)
-}
-
-fn catalog(token: &Value) -> BTreeMap<String, BTreeMap<String, String>> {
-    let mut catalog: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    for service in token["catalog"].as_array().into_iter().flatten() {
-        let Some(name) = service["type"].as_str() else {
-            continue;
-        };
-        for endpoint in service["endpoints"].as_array().into_iter().flatten() {
-            if let (Some("public"), Some(url)) =
-                (endpoint["interface"].as_str(), endpoint["url"].as_str())
-            {
-                let region = endpoint["region_id"]
-                    .as_str()
-                    .or(endpoint["region"].as_str())
-                    .unwrap_or_default();
-                catalog
-                    .entry(name.into())
-                    .or_default()
-                    .insert(region.into(), url.into());
-            }
-        }
-    }
-    catalog
 }

@@ -1,15 +1,11 @@
 //! What users do besides `up` and `teardown`: let the address they are seen by in, find out why SSH does not get through, and
 //! prolong the lease.
 
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
 
-use super::Chameleon;
-use super::marks::Purpose;
-use super::operation::Operation;
-use super::plan::{stage, step};
+use super::{Chameleon, prolong};
 use crate::cloud::{CloudError, CloudStep, Notes, caller, rules};
 
 impl Chameleon {
@@ -35,26 +31,8 @@ impl Chameleon {
         )))
     }
 
-    /// The step that lets all leases of a deployment end at another time.
-    pub async fn extend(&self, id: &str, end: Timestamp) -> Result<CloudStep, CloudError> {
-        let observed = self.observe(id).await?;
-        let living = observed.leases.iter().filter(|lease| lease.lives());
-        // That of the floating IP may outlive the other by a moment.
-        let machines = living
-            .clone()
-            .any(|lease| lease.purpose == Purpose::Machines);
-        let leases: BTreeSet<String> = living.map(|lease| lease.id.clone()).collect();
-        if !machines {
-            return Err(CloudError::Refused(
-                "there is no lease that could be prolonged: it has ended, and its machines went with it; `deployer up` says what is lost"
-                    .into(),
-            ));
-        }
-        let words = format!("let the lease end at {end}");
-        Ok(step(
-            stage::EXTEND,
-            words,
-            Operation::Extend { leases, end },
-        ))
+    /// The steps that let all leases of a deployment end at another time.
+    pub async fn extend(&self, id: &str, end: Timestamp) -> Result<Vec<CloudStep>, CloudError> {
+        prolong::plan(&self.observe(id).await?, end)
     }
 }
