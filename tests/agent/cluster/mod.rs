@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -284,12 +285,17 @@ fn make_topic(bootstrap: &str, brokers: i32, topic: &str, partitions: i32) {
     made[0].as_ref().unwrap();
 }
 
-/// Returns an address nobody listens on.
+/// Returns an address nobody listens on. Below the ports that the kernel gives to whoever asks for any one (from 32768 on): a
+/// connection of somebody else's must not have it before the server that it is for.
 pub fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id() * 61 + COUNT.fetch_add(1, Ordering::Relaxed);
+        let port = 10_000 + u16::try_from(number % 20_000).unwrap();
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().unwrap();
+        }
+    }
 }
 
 /// Returns a command of Kafka's jars, quick to start and small.
