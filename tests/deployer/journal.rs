@@ -1,8 +1,15 @@
 //! The receipt on disk, as its owners and those who come after them see it.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a child is started only to hold what is open"
+)]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use deployer::run::journal::{self, Journal, JournalError, Mode};
 
@@ -203,6 +210,25 @@ fn says_when_it_is_damaged_and_lets_a_teardown_go_on() {
         let kept = journal.directory().join("receipt.json.damaged");
         assert_eq!(fs::read_to_string(kept).expect("kept"), damaged);
     }
+}
+
+/// A child has what was open when it was started until it becomes its program: a lock, too.
+#[test]
+fn what_was_let_go_can_be_taken_while_children_start() {
+    let state = tempfile::tempdir().expect("directory");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let child = Command::new("true").status();
+                assert!(child.expect("it starts").success());
+            }
+        });
+        let opened = (0..300).map(|_| open(state.path(), Mode::Create).map(drop));
+        let opened: Result<(), JournalError> = opened.collect();
+        done.store(true, Ordering::Relaxed);
+        opened.expect("nobody else has it");
+    });
 }
 
 /// The format is a promise: a change of it needs a new version, a migration, and a second file beside this one.

@@ -7,6 +7,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::receipt::{Receipt, Secrets};
 
@@ -245,10 +246,14 @@ fn new_id() -> String {
     hex::encode(rand::random::<[u8; 6]>())
 }
 
+/// How long a child may have what was open when it was started.
+const FORK: Duration = Duration::from_secs(1);
+
 /// Takes the lock, and writes into it who has it.
 fn lock(directory: &Path, deployment: &str) -> Result<File, JournalError> {
     let path = directory.join(LOCK);
     let failed = |error| file_error(&path, error);
+    let start = Instant::now();
     loop {
         let mut file = File::options()
             .read(true)
@@ -260,11 +265,16 @@ fn lock(directory: &Path, deployment: &str) -> Result<File, JournalError> {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut owner = String::new();
-                file.read_to_string(&mut owner).map_err(failed)?;
+                let mut last = String::new();
+                file.read_to_string(&mut last).map_err(failed)?;
+                // We let it go, and a child that we started meanwhile holds it until it becomes its program.
+                if last.trim() == owner() && start.elapsed() < FORK {
+                    std::thread::sleep(FORK / 100);
+                    continue;
+                }
                 return Err(JournalError::Locked {
                     deployment: deployment.into(),
-                    owner: owner.trim().to_owned(),
+                    owner: last.trim().to_owned(),
                 });
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
