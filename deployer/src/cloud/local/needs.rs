@@ -9,11 +9,12 @@ use super::names::DEPLOYMENTS;
 use crate::sudo::SudoError;
 
 /// Programs and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("debootstrap", "debootstrap"),
     ("flock", "util-linux"),
     ("ip", "iproute2"),
     ("nft", "nftables"),
+    ("ssh", "openssh-client"),
     ("systemd-nspawn", "systemd-container"),
     ("tar", "tar"),
 ];
