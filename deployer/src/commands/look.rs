@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use tempfile::TempDir;
@@ -21,7 +20,7 @@ use crate::run::Executor as _;
 use crate::topology::CloudName;
 
 use super::clouds;
-use super::crew::{Crew, PATIENCE_FOR_RUNNING, require_none};
+use super::crew::{Crew, PATIENCE_FOR_NEW, PATIENCE_FOR_RUNNING, require_none};
 use super::draft::{Draft, Ends};
 use crate::run::keys::{self, Keys};
 
@@ -65,11 +64,9 @@ pub struct Viewpoint<'a> {
     pub environment: &'a Environment,
     /// Shows progress.
     pub reporter: &'a dyn Reporter,
-    /// How long a machine may take to answer.
-    pub patience: Duration,
     /// The directory is locked for us.
     pub locked: bool,
-    /// This command made machines already, as the inventory says.
+    /// This command made machines already, as the inventory says: they may take longer to answer.
     pub made: bool,
 }
 
@@ -118,7 +115,6 @@ impl Lookout {
             change,
             environment,
             reporter,
-            patience: PATIENCE_FOR_RUNNING,
             locked: false,
             made: false,
         }
@@ -156,10 +152,7 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
         .iter()
         .flat_map(|look| look.plan.orphans.union(&look.wanted.remove).cloned())
         .collect();
-    let lost: BTreeSet<String> = clouds
-        .iter()
-        .flat_map(|look| look.plan.lost.clone())
-        .collect();
+    let lost = lost(&clouds);
     let destroy_data: BTreeSet<String> = viewpoint.change.destroy_data.iter().cloned().collect();
     let (receipt, last) = (draft.receipt.clone(), draft.last_topology());
     let known = known(draft, &machines);
@@ -233,8 +226,7 @@ pub async fn connect(
 ) -> Result<(Vec<CloudLook>, BTreeMap<String, Machine>, Crew), CommandError> {
     let clouds = look_at_clouds(draft, viewpoint).await?;
     if !viewpoint.made {
-        let lost = clouds.iter().flat_map(|look| look.plan.lost.clone());
-        draft.check_machines(&lost.collect())?;
+        draft.check_machines(&lost(&clouds))?;
     }
     let mut machines = BTreeMap::new();
     for look in &clouds {
@@ -255,15 +247,20 @@ pub async fn connect(
         environment.runtime_dir.as_deref(),
         &environment.home,
     )?;
-    let crew = Crew::connect(
-        &connector,
-        &machines,
-        viewpoint.patience,
-        viewpoint.reporter,
-    )
-    .await;
+    let patience = if viewpoint.made {
+        PATIENCE_FOR_NEW
+    } else {
+        PATIENCE_FOR_RUNNING
+    };
+    let crew = Crew::connect(&connector, &machines, patience, viewpoint.reporter).await;
     explain_silence(&clouds, &crew, viewpoint.reporter).await;
     Ok((clouds, machines, crew))
+}
+
+/// The nodes whose machines are gone with their data.
+fn lost(clouds: &[CloudLook]) -> BTreeSet<String> {
+    let lost = clouds.iter().flat_map(|look| &look.plan.lost);
+    lost.cloned().collect()
 }
 
 async fn look_at_clouds(
@@ -465,6 +462,11 @@ impl Look {
     /// about as long, and nothing hangs on the answer where nothing is to be done.
     pub async fn learn_systems(&mut self) -> Result<(), CommandError> {
         learn_systems(&self.crew, &mut self.facts).await
+    }
+
+    /// What clouds remark: what machines cost, what could not be looked at.
+    pub fn remarks(&self) -> impl Iterator<Item = &String> {
+        self.clouds.iter().flat_map(|look| &look.plan.remarks)
     }
 
     /// Whether there is nothing to do at all.

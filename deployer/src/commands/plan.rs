@@ -68,7 +68,7 @@ pub async fn run(
             .iter()
             .flat_map(|look| &look.plan.steps)
             .collect();
-        let remarks = remarks(&seen);
+        let remarks = seen.remarks().collect();
         let (deployment, id) = (draft.topology.name.as_str(), draft.receipt.id.as_str());
         let whole = Whole {
             deployment,
@@ -111,7 +111,7 @@ pub fn text(seen: &Look) -> String {
             let _ = writeln!(text, "  {node}{}{loses}", step.words);
         }
     }
-    for remark in remarks(seen) {
+    for remark in seen.remarks() {
         let _ = writeln!(text, "  note: {remark}");
     }
     let _ = writeln!(
@@ -140,11 +140,6 @@ fn summary(steps: &[&CloudStep], nodes: &crate::plan::Plan) -> String {
     };
     let nodes = nodes.summary();
     format!("machines: {} {changes}{lost}; nodes: {nodes}", steps.len())
-}
-
-fn remarks(seen: &Look) -> Vec<&String> {
-    let remarks = seen.clouds.iter().map(|look| &look.plan.remarks);
-    remarks.flatten().collect()
 }
 
 #[cfg(test)]

@@ -20,7 +20,6 @@ use crate::step::Step;
 
 use super::check::check_nodes;
 use super::consent::{confirm, consent, refusal};
-use super::crew::{PATIENCE_FOR_NEW, PATIENCE_FOR_RUNNING};
 use super::draft::Draft;
 use super::failure::{failed, with_password_hint};
 use super::fetch::{fetch, relays};
@@ -141,7 +140,6 @@ async fn bring(
         change: &options.change,
         environment,
         reporter,
-        patience: PATIENCE_FOR_RUNNING,
         locked: true,
         made: false,
     };
@@ -174,7 +172,7 @@ async fn bring(
                 reporter.event(&Event::Warning(obstacle.to_string()));
             }
         }
-        for remark in seen.clouds.iter().flat_map(|look| &look.plan.remarks) {
+        for remark in seen.remarks() {
             reporter.event(&Event::Warning(remark.clone()));
         }
         for note in &seen.plan.notes {
@@ -255,7 +253,7 @@ async fn bring(
     if had_steps || identities != draft.artifacts {
         let asking = Instant::now();
         seen.crew.close(true).await?;
-        (viewpoint.patience, viewpoint.made) = (PATIENCE_FOR_NEW, true);
+        viewpoint.made = true;
         let looked = stop.unless(1, look(&mut draft, &viewpoint)).await;
         seen = looked.ok_or_else(interrupted)??;
         journal.change(|receipt| remember(receipt, &draft))?;
