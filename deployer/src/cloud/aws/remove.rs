@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use tokio::time::{Instant, sleep};
-
 use aws_sdk_ec2::types::Filter;
+use tokio::time::{Instant, sleep};
 
 use super::apply::Hands;
 use super::failure::{api, code, denied, not_found};
@@ -14,6 +13,7 @@ use super::make_access::revoke;
 use super::observed::{Instance, State};
 use super::operation::Kind;
 use super::rules::{Rule, Way};
+use super::tags::Scope;
 use super::{holding, observe, tags, wait};
 use crate::cloud::CloudError;
 
@@ -225,8 +225,8 @@ async fn detach(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
         return Ok(());
     };
     if let Some(machine) = machine {
-        let by_id = tags::filter("instance-id", &machine);
-        let seen = observe::instances_where(hands.ec2(), by_id).await?;
+        let by_id = Scope::Thing("instance-id", &machine);
+        let seen = observe::instances(hands.ec2(), by_id).await?;
         if seen.iter().any(Instance::lives) {
             return Err(CloudError::Refused(format!(
                 "the network interface {id} is attached to {machine}, which is not part of this deployment: detach it first"
