@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::catalog::missing;
@@ -13,6 +14,13 @@ use crate::cloud::CloudError;
 
 /// By this property Chameleon's own images are known, as python-chi's `image.py` has it.
 const OFFICIAL: (&str, &str) = ("build-repo", "https://github.com/ChameleonCloud/cc-images");
+
+/// What may not stand as it is in a name that is asked for (RFC 3986, "unreserved").
+const NAME: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// An image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,7 +60,10 @@ pub async fn image(session: &Session, name: &str) -> Result<Image, CloudError> {
             seen => return Ok(read(&seen?)),
         }
     }
-    let named = format!("/images?status=active&name={}", encoded(name));
+    let named = format!(
+        "/images?status=active&name={}",
+        utf8_percent_encode(name, NAME)
+    );
     let found = session.all(Service::Image, &named, "images").await?;
     if !found.is_empty() {
         let found: Vec<Image> = found.iter().map(read).collect();
@@ -107,17 +118,4 @@ pub fn choose(name: &str, all: &[Image]) -> Result<Image, CloudError> {
             )))
         }
     }
-}
-
-/// A name as a part of a question.
-fn encoded(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    let one = |byte| {
-        if plain(byte) {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    };
-    name.bytes().map(one).collect()
 }
