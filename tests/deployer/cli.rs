@@ -8,15 +8,19 @@ use tempfile::TempDir;
     clippy::disallowed_methods,
     reason = "the deployer itself, as its users start it"
 )]
-fn deployer(home: &TempDir, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_deployer"))
+fn command(home: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deployer"));
+    command
         .args(arguments)
         .current_dir(home.path())
         .env("HOME", home.path())
         .env_remove("XDG_STATE_HOME")
-        .env_remove("XDG_CACHE_HOME")
-        .output()
-        .expect("deployer")
+        .env_remove("XDG_CACHE_HOME");
+    command
+}
+
+fn deployer(home: &TempDir, arguments: &[&str]) -> Output {
+    command(home, arguments).output().expect("deployer")
 }
 
 fn said(output: &Output) -> String {
@@ -127,22 +131,37 @@ fn data_is_on_standard_output() {
 }
 
 /// Runs a command line whose standard output nobody reads, and one whose output somebody does.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the deployer itself, as its users start it"
-)]
 fn with_a_closed_pipe(home: &TempDir, arguments: &[&str]) -> Output {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    Command::new(env!("CARGO_BIN_EXE_deployer"))
-        .args(arguments)
-        .current_dir(home.path())
-        .env("HOME", home.path())
-        .env_remove("XDG_STATE_HOME")
-        .env_remove("XDG_CACHE_HOME")
-        .stdout(writer)
-        .output()
-        .expect("deployer")
+    let mut command = command(home, arguments);
+    command.stdout(writer).output().expect("deployer")
+}
+
+/// Whatever must reach a host names the program that is not there, and its package.
+#[test]
+fn a_box_without_an_ssh_client_says_what_to_install() {
+    let home = tempfile::tempdir().expect("directory");
+    let text = "name: a\ncloud: existing\nnodes: { vm1: {} }\nclouds: { existing: { hosts: { vm1: { address: 192.0.2.1 } } } }\n";
+    std::fs::write(home.path().join("a.yaml"), text).expect("an inventory");
+    for verb in ["check", "plan"] {
+        let output = command(&home, &[verb, "-i", "a.yaml"])
+            .env("PATH", home.path())
+            .output()
+            .expect("deployer");
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            said(&output)
+        );
+        assert_eq!(output.status.code(), Some(1), "{verb}: {said}");
+        for words in [
+            "vm1: this box has no program `ssh`",
+            "apt-get install openssh-client",
+        ] {
+            assert!(said.contains(words), "{verb}: {said}");
+        }
+    }
 }
 
 /// `deployer docs -n 1000 | head -1` and its like: that nobody reads on is no error, and the exit code says what it says else.

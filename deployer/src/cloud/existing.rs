@@ -12,6 +12,7 @@ use futures_util::future::try_join_all;
 use super::process::{self, Program};
 use super::{
     Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Need, Notes, Progress, Wanted, local,
+    needs,
 };
 use crate::machine::{Access, Machine, SshAccess};
 use crate::topology::{CloudName, Topology};
@@ -191,11 +192,11 @@ impl Cloud for Existing {
     }
 
     async fn missing(&self) -> Result<Vec<Need>, CloudError> {
-        Ok(Vec::new())
-    }
-
-    async fn provide(&self, _needs: &[Need], _progress: &dyn Progress) -> Result<(), CloudError> {
-        Ok(())
+        let mut others = self.hosts.values().map(|host| &host.access);
+        if others.all(|access| *access == Access::Here) {
+            return Ok(Vec::new());
+        }
+        Ok(needs::ssh())
     }
 }
 

@@ -13,9 +13,11 @@ use crate::secret::Secret;
 pub mod aws;
 pub mod caller;
 pub mod chameleon;
+mod elevate;
 pub mod existing;
 pub mod finding;
 pub mod local;
+pub mod needs;
 mod process;
 pub mod rules;
 pub mod user_data;
@@ -197,11 +199,10 @@ pub trait Cloud: Send + Sync {
         Ok(None)
     }
 
-    /// What this cloud needs of the operator's box and does not find, as pairs of what and how to get it.
-    async fn missing(&self) -> Result<Vec<Need>, CloudError>;
-
-    /// Gets what [`Cloud::missing`] named.
-    async fn provide(&self, needs: &[Need], progress: &dyn Progress) -> Result<(), CloudError>;
+    /// What this cloud needs of the operator's box and does not find, and how to get it. [`needs::install`] gets it.
+    async fn missing(&self) -> Result<Vec<Need>, CloudError> {
+        Ok(needs::ssh())
+    }
 }
 
 /// Something a cloud needs of the operator's box.

@@ -43,10 +43,6 @@ pub async fn run(
     writeln!(out, "✓ agents for {}, glibc {libc} or newer", agent.machine)?;
     let mut well = true;
     for name in clouds::names(&draft.topology, &draft.receipt) {
-        if matches!(name, CloudName::Aws | CloudName::Chameleon) {
-            well &= check_account(name, &draft, environment, out).await?;
-            continue;
-        }
         let needs = clouds::open(name, &draft.topology, Path::new(""), environment)
             .await?
             .missing()
@@ -60,7 +56,9 @@ pub async fn run(
                 .unwrap_or_default();
             writeln!(out, "✗ cloud {name}: {}{cure}", need.what)?;
         }
-        if needs.is_empty() {
+        if matches!(name, CloudName::Aws | CloudName::Chameleon) {
+            well &= check_account(name, &draft, environment, out).await?;
+        } else if needs.is_empty() {
             writeln!(out, "✓ cloud {name}: this box has all it needs")?;
         }
     }

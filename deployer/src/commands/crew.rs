@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::error::CommandError;
-use crate::host::{Connector, Host, HostError};
+use crate::host::{Connector, Host, HostError, ssh_program};
 use crate::machine::{Access, Machine};
 use crate::report::{self, Event, Outcome, Reporter};
 use crate::run::apply::{Hands, Relays};
@@ -176,6 +176,7 @@ fn hint(node: &str, reason: &HostError) -> String {
                  lists what is there)"
             )
         }
+        HostError::NoSsh { .. } => ssh_program::INSTALL.into(),
         HostError::Sudo { .. } => {
             format!("{node}: give the login user passwordless sudo, or log in as root")
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cli::Environment;
-use crate::cloud::Applied;
+use crate::cloud::{Applied, needs};
 use crate::error::CommandError;
 use crate::report::{Event, Reporter};
 use crate::run::journal::Journal;
@@ -43,10 +43,8 @@ pub async fn provide(
                 "this box lacks {}: installing by apt",
                 packages.join(", ")
             )));
-            if cloud.needs_root() {
-                root::ensure("install them", reporter).await?;
-            }
-            cloud.provide(&by_apt, &clouds::Shown(reporter)).await?;
+            root::ensure("install them", reporter).await?;
+            needs::install(&by_apt, &clouds::Shown(reporter)).await?;
         }
     }
     Ok(())

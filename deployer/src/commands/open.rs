@@ -9,7 +9,7 @@ use crate::run::runner::Stop;
 use crate::topology::Role;
 
 use super::deployment::Deployment;
-use super::ssh::{program, ssh_arguments};
+use super::ssh::{not_begun, program, ssh_arguments};
 
 /// One end of the tunnel to the other.
 struct Forward {
@@ -84,10 +84,7 @@ pub async fn run(
         arguments.push(format!("{local}:{local_port}:127.0.0.1:{port}"));
         arguments.extend(ssh_arguments(&connector, node)?);
         let child = program("ssh", &arguments).spawn();
-        tunnels.push((
-            node,
-            child.map_err(|error| CommandError::failed(format!("cannot run ssh: {error}")))?,
-        ));
+        tunnels.push((node, child.map_err(|error| not_begun(&error))?));
     }
     match options.service {
         Service::Couchdb => {

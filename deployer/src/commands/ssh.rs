@@ -6,6 +6,7 @@ use crate::cli::{Environment, Ssh};
 use crate::error::CommandError;
 use crate::host::Connector;
 use crate::host::ssh::Route;
+use crate::host::ssh_program;
 use crate::machine::Access;
 
 use super::deployment::Deployment;
@@ -34,11 +35,17 @@ pub async fn run(options: &Ssh, environment: &Environment) -> Result<u8, Command
             program("ssh", &arguments)
         }
     };
-    let status = command
-        .status()
-        .await
-        .map_err(|error| CommandError::failed(format!("cannot run ssh: {error}")))?;
+    let status = command.status().await.map_err(|error| not_begun(&error))?;
     Ok(u8::try_from(status.code().unwrap_or(255)).unwrap_or(255))
+}
+
+/// Why a program on the terminal did not even begin.
+pub fn not_begun(error: &std::io::Error) -> CommandError {
+    let advice = match error.kind() {
+        std::io::ErrorKind::NotFound => format!(": {}", ssh_program::INSTALL),
+        _ => String::new(),
+    };
+    CommandError::failed(format!("cannot run ssh: {error}{advice}"))
 }
 
 /// `-F … destination` for a node.

@@ -1,6 +1,5 @@
 //! What a host on the way says. ssh hides the words of the ssh that it starts for the jump, so they are asked for again.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -8,6 +7,7 @@ use tokio::time::timeout;
 use super::HostError;
 use super::ssh_connect::Route;
 use super::ssh_error::Failure;
+use super::ssh_program;
 
 /// How long each of the two questions may take.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -86,17 +86,8 @@ fn complaint(said: &str) -> Option<String> {
 
 /// What ssh printed on both channels; `None` when it could not be asked in time.
 async fn ssh(route: &Route, arguments: &[&str]) -> Option<(String, String)> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the crate starts ssh for connections only"
-    )]
-    let mut command = tokio::process::Command::new("ssh");
-    command
-        .arg("-F")
-        .arg(&route.config)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
+    let mut command = ssh_program::command();
+    command.arg("-F").arg(&route.config).args(arguments);
     let output = timeout(PATIENCE, command.output()).await.ok()?.ok()?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Some((text(&output.stdout), text(&output.stderr)))

@@ -15,6 +15,7 @@ pub mod ssh;
 pub mod ssh_config;
 mod ssh_connect;
 mod ssh_error;
+pub mod ssh_program;
 mod transport;
 
 pub use connector::{Connector, ConnectorError};
@@ -177,6 +178,12 @@ pub enum HostError {
         gate: String,
         /// What was said there.
         detail: String,
+    },
+    /// This box has no SSH client.
+    #[error("{node}: this box has no program `ssh`")]
+    NoSsh {
+        /// The node.
+        node: String,
     },
     /// The connection broke, or ssh itself failed.
     #[error("{node}: the connection failed ({detail})")]

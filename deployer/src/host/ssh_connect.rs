@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 use super::ssh_error::{Failure, interpret};
-use super::{HostError, Line, jump};
+use super::{HostError, Line, jump, ssh_program};
 
 /// How long an unused connection stays.
 pub(super) const KEPT: NonZeroUsize = NonZeroUsize::new(600).expect("not zero");
@@ -149,6 +149,12 @@ async fn launch(route: &Route, seconds: u64) -> Result<Session, Failure> {
                 Some(directory.join("log").into()),
             ))
         }
+        Ok(Err(_)) if ssh_program::is_lacking().await => Err(Failure {
+            error: HostError::NoSsh {
+                node: route.node.clone(),
+            },
+            passing: false,
+        }),
         Ok(Err(error)) => Err(failure(&chain(&error))),
         Err(_) => Err(failure("the handshake timed out")),
     }

@@ -13,8 +13,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use crate::cloud::{
-    Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Need, Notes, Operation, Progress,
-    Wanted,
+    Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Notes, Operation, Progress, Wanted,
 };
 
 pub mod access;
@@ -198,13 +197,5 @@ impl Cloud for Aws {
 
     async fn why_no_ssh(&self, id: &str) -> Result<Option<String>, CloudError> {
         Aws::why_no_ssh(self, id).await
-    }
-
-    async fn missing(&self) -> Result<Vec<Need>, CloudError> {
-        Ok(Vec::new())
-    }
-
-    async fn provide(&self, _needs: &[Need], _progress: &dyn Progress) -> Result<(), CloudError> {
-        Ok(())
     }
 }

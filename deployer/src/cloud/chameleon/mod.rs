@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use crate::cloud::{
-    Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Need, Notes, Operation, Progress,
-    Wanted, caller,
+    Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Notes, Operation, Progress, Wanted,
+    caller,
 };
 
 mod access;
@@ -235,13 +235,5 @@ impl Cloud for Chameleon {
 
     async fn why_no_ssh(&self, id: &str) -> Result<Option<String>, CloudError> {
         Chameleon::why_no_ssh(self, id).await
-    }
-
-    async fn missing(&self) -> Result<Vec<Need>, CloudError> {
-        Ok(Vec::new())
-    }
-
-    async fn provide(&self, _needs: &[Need], _progress: &dyn Progress) -> Result<(), CloudError> {
-        Ok(())
     }
 }

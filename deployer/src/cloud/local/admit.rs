@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::super::CloudError;
+use super::super::elevate::Elevate;
+use super::super::needs::program;
 use super::super::process::Program;
-use super::elevate::Elevate;
 use super::names::Names;
-use super::needs::program;
 use crate::packet_filter::{Filters, Packet, marked};
 
 /// The chain in which Docker leaves room for others.

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::super::CloudError;
+use super::super::elevate::Elevate;
 use super::super::process::Program;
-use super::elevate::Elevate;
 use super::names::Names;
 use super::tree::unreadable;
 

@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use super::super::elevate::Elevate;
 use super::super::process::Program;
 use super::super::{CloudError, Wanted, WantedMachine};
-use super::elevate::Elevate;
 use super::names::Names;
 use super::network;
 use super::observe::MachineRecord;

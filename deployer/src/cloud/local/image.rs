@@ -7,9 +7,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::super::elevate::Elevate;
 use super::super::process::{self, Program};
 use super::super::{CloudError, Progress};
-use super::elevate::Elevate;
 use super::names::{IMAGES, PART};
 use super::recipe::{BASE_PACKAGES, ImageRecord, POLICY_PATH, Recipe};
 use super::sources;

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::super::CloudError;
+use super::super::elevate::Elevate;
 use super::super::process::Program;
 use super::cgroup::Cgroups;
-use super::elevate::Elevate;
 use super::names::{self, Names};
 use super::observe::MachineRecord;
 use super::{boot, network};

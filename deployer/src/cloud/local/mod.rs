@@ -16,6 +16,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 
+use super::elevate::Elevate;
 use super::process::Program;
 use super::{
     Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Need, Notes,
@@ -24,7 +25,6 @@ use super::{
 use crate::topology;
 
 use cgroup::Cgroups;
-use elevate::Elevate;
 use names::{DEPLOYMENTS, Names, check_node};
 use observe::{DeploymentRecord, ObservedMachine};
 
@@ -32,7 +32,6 @@ mod admit;
 mod boot;
 mod cgroup;
 mod disk;
-mod elevate;
 mod image;
 mod machine;
 mod names;
@@ -319,9 +318,5 @@ impl Cloud for Local {
 
     async fn missing(&self) -> Result<Vec<Need>, CloudError> {
         needs::missing(&self.elevate).await
-    }
-
-    async fn provide(&self, needs: &[Need], progress: &dyn Progress) -> Result<(), CloudError> {
-        needs::provide(&self.elevate, needs, progress).await
     }
 }

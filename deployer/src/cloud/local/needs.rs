@@ -1,20 +1,19 @@
-//! What this cloud needs of the box, and how to get it.
+//! What this cloud needs of the box.
 
 use std::path::Path;
 
-use super::super::process::{PATH, Program};
-use super::super::{CloudError, Need, Progress};
-use super::elevate::Elevate;
+use super::super::elevate::Elevate;
+use super::super::needs::{self, act, program};
+use super::super::{CloudError, Need};
 use super::names::DEPLOYMENTS;
 use crate::sudo::SudoError;
 
 /// Programs and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("debootstrap", "debootstrap"),
     ("flock", "util-linux"),
     ("ip", "iproute2"),
     ("nft", "nftables"),
-    ("ssh", "openssh-client"),
     ("systemd-nspawn", "systemd-container"),
     ("tar", "tar"),
 ];
@@ -24,18 +23,10 @@ pub(super) async fn missing(elevate: &Elevate) -> Result<Vec<Need>, CloudError> 
     if !cfg!(target_os = "linux") {
         return Ok(vec![act("machines on this box need Linux".into())]);
     }
-    let mut needs = Vec::new();
-    let apt = program("apt-get");
+    let mut needs = needs::ssh();
     for (name, package) in PROGRAMS {
         if !program(name) {
-            needs.push(Need {
-                what: if apt {
-                    format!("the program `{name}`")
-                } else {
-                    format!("the program `{name}` (this box has no apt-get: install it by hand)")
-                },
-                package: apt.then(|| package.to_owned()),
-            });
+            needs.push(needs::lacking(name, package));
         }
     }
     let root = elevate.silent().await;
@@ -57,62 +48,6 @@ pub(super) async fn missing(elevate: &Elevate) -> Result<Vec<Need>, CloudError> 
         )));
     }
     Ok(needs)
-}
-
-/// Installs packages.
-pub(super) async fn provide(
-    elevate: &Elevate,
-    needs: &[Need],
-    progress: &dyn Progress,
-) -> Result<(), CloudError> {
-    let mut packages: Vec<&str> = needs
-        .iter()
-        .filter_map(|need| need.package.as_deref())
-        .collect();
-    packages.sort_unstable();
-    packages.dedup();
-    if packages.is_empty() {
-        return Ok(());
-    }
-    elevate.ready().await?;
-    let line = |line: &str| progress.line(None, line);
-    let what = format!("install {}", packages.join(", "));
-    let options = [
-        "--yes",
-        "--no-install-recommends",
-        "-o",
-        "DPkg::Lock::Timeout=300",
-    ];
-    let arguments = [&["install"], &options[..], &packages].concat();
-    let install = apt(&what, &arguments);
-    if elevate.attempt(&install, &line).await?.status == 0 {
-        return Ok(());
-    }
-    // The box's package lists are old or were never fetched.
-    elevate
-        .run_aloud(apt("update the package lists", &["update"]), &line)
-        .await?;
-    elevate.run_aloud(install, &line).await?;
-    Ok(())
-}
-
-fn apt(what: &str, arguments: &[&str]) -> Program {
-    Program::new(what, "apt-get", arguments.iter().copied())
-        .within(900)
-        .with("DEBIAN_FRONTEND", "noninteractive")
-}
-
-fn act(what: String) -> Need {
-    Need {
-        what,
-        package: None,
-    }
-}
-
-/// Whether the box has a program.
-pub(super) fn program(name: &str) -> bool {
-    PATH.split(':')
-        .any(|directory| Path::new(directory).join(name).is_file())
 }
 
 /// The mount point and kind of the file system that holds (or would hold) a path.

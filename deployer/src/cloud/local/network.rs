@@ -9,10 +9,10 @@ use std::path::Path;
 
 use ipnet::Ipv4Net;
 
+use super::super::elevate::Elevate;
 use super::super::process::Program;
 use super::super::{CloudError, Progress};
 use super::admit;
-use super::elevate::Elevate;
 use super::names::{self, Names};
 use super::observe::{self, Observed};
 use super::tree::unreadable;

@@ -8,8 +8,8 @@ use std::path::Path;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+use super::super::elevate::Elevate;
 use super::cgroup::Cgroups;
-use super::elevate::Elevate;
 use super::names::{DEPLOYMENTS, Names, PART};
 use super::tree::unreadable;
 use super::{admit, image, network};

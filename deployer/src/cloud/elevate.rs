@@ -1,8 +1,7 @@
-//! Root for single commands: directly where the deployer is root already, through `sudo` elsewhere. Nothing else of this
-//! cloud starts a process.
+//! Root for single commands: directly where the deployer is root already, through `sudo` elsewhere.
 
-use super::super::CloudError;
-use super::super::process::{self, Ended, Program};
+use super::CloudError;
+use super::process::{self, Ended, Program};
 use crate::sudo;
 
 /// Runs the box's programs as root.

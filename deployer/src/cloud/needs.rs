@@ -1,0 +1,92 @@
+//! What clouds need of the operator's box, and getting it.
+
+use std::path::Path;
+
+use super::elevate::Elevate;
+use super::process::{PATH, Program};
+use super::{CloudError, Need, Progress};
+
+/// Whether the box has a program, where it keeps those that root runs.
+pub(super) fn program(name: &str) -> bool {
+    on(PATH, name)
+}
+
+fn on(path: &str, name: &str) -> bool {
+    path.split(':')
+        .any(|directory| Path::new(directory).join(name).is_file())
+}
+
+/// The SSH client, where it is lacking: whatever is done on another machine goes by it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "PATH is no setting of ours: it is how any program is found"
+)]
+pub(super) fn ssh() -> Vec<Need> {
+    let own = std::env::var("PATH").unwrap_or_default();
+    let there = on(&own, "ssh") || program("ssh");
+    (!there)
+        .then(|| lacking("ssh", "openssh-client"))
+        .into_iter()
+        .collect()
+}
+
+/// A program that is lacking, with the Debian package that brings it.
+pub(super) fn lacking(name: &str, package: &str) -> Need {
+    if program("apt-get") {
+        return Need {
+            what: format!("the program `{name}`"),
+            package: Some(package.to_owned()),
+        };
+    }
+    act(format!(
+        "the program `{name}` (this box has no apt-get: install it by hand)"
+    ))
+}
+
+/// What the user must do.
+pub(super) fn act(what: String) -> Need {
+    Need {
+        what,
+        package: None,
+    }
+}
+
+/// Installs what has a package. Root must be had without asking by now.
+pub async fn install(needs: &[Need], progress: &dyn Progress) -> Result<(), CloudError> {
+    let mut packages: Vec<&str> = needs
+        .iter()
+        .filter_map(|need| need.package.as_deref())
+        .collect();
+    packages.sort_unstable();
+    packages.dedup();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let elevate = Elevate::new();
+    elevate.ready().await?;
+    let line = |line: &str| progress.line(None, line);
+    let what = format!("install {}", packages.join(", "));
+    let options = [
+        "--yes",
+        "--no-install-recommends",
+        "-o",
+        "DPkg::Lock::Timeout=300",
+    ];
+    let arguments = [&["install"], &options[..], &packages].concat();
+    let install = apt(&what, &arguments);
+    if elevate.attempt(&install, &line).await?.status == 0 {
+        return Ok(());
+    }
+    // The box's package lists are old or were never fetched.
+    elevate
+        .run_aloud(apt("update the package lists", &["update"]), &line)
+        .await?;
+    elevate.run_aloud(install, &line).await?;
+    Ok(())
+}
+
+fn apt(what: &str, arguments: &[&str]) -> Program {
+    Program::new(what, "apt-get", arguments.iter().copied())
+        .within(900)
+        .with("DEBIAN_FRONTEND", "noninteractive")
+}
