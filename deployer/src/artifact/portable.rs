@@ -117,6 +117,8 @@ fn variables(source: &Path, machine: &str, zig: &Path, home: &Path) -> Vec<Strin
         // librdkafka's configure looks at these and knows nothing of the target.
         format!("CC=python-zig cc -target {target}"),
         format!("CXX=python-zig c++ -target {target}"),
+        // What .cargo/config.toml says of this box is not so for another target.
+        "OPENSSL_NO_VENDOR=0".into(),
         "HOST_CC=gcc".into(),
         "HOST_CXX=g++".into(),
         "LDFLAGS=-Wl,--undefined-version".into(),
