@@ -68,10 +68,7 @@ async fn a_lease_that_does_not_start_is_not_waited_for_for_ever() {
     let Some(openstack) = OpenStack::shared() else {
         return;
     };
-    for (id, stuck) in [
-        ("c00000000007", "\"PENDING\""),
-        ("c00000000008", "\"STARTING\""),
-    ] {
+    let each = async |id: &'static str, stuck: &'static str| {
         let demo = Deployment::new(id, &["vm1"]);
         let proxy = Proxy::start().await;
         let hasty = || {
@@ -116,7 +113,11 @@ async fn a_lease_that_does_not_start_is_not_waited_for_for_ever() {
         let leases = things.iter().filter(|thing| thing.starts_with("lease"));
         assert_eq!(leases.count(), 2, "{things:?}");
         nothing_is_left(&demo, &openstack.cloud("alice")).await;
-    }
+    };
+    tokio::join!(
+        each("c00000000007", "\"PENDING\""),
+        each("c00000000008", "\"STARTING\"")
+    );
 }
 
 #[tokio::test]

@@ -344,7 +344,7 @@ class Cloud:
         for number in range(HOSTS):
             self.python(f"node{number}", HERE / "openstack_compute.py", "--config-file", self.etc / f"node{number}/nova.conf")
         self.wsgi("blazar", "blazar.api.wsgi_app:init_app")
-        self.start("blazar-manager", *self.tool("blazar-manager", "--config-file", self.etc / "blazar/blazar.conf"))
+        self.python("blazar-manager", HERE / "openstack_blazar.py", "--config-file", self.etc / "blazar/blazar.conf")
         self.wait("blazar")
         self.step("cloud", self.venv / "bin/python", HERE / "openstack_setup.py", "cloud", self.etc, json.dumps(self.ports))
 
