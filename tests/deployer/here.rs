@@ -410,6 +410,7 @@ async fn a_failure_says_what_and_why() {
         topics: BTreeMap::new(),
         settings: BTreeMap::new(),
         databases: BTreeSet::new(),
+        reads: BTreeMap::new(),
     };
     let lines = Mutex::new(Vec::new());
     let tell = |line: &str| lines.lock().expect("lock").push(line.to_owned());

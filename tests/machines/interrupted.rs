@@ -34,6 +34,7 @@ fn what_is_killed_or_stopped_is_finished_by_the_next() {
     subtest("a second deployer at the same time is refused", || {
         two_at_the_same_time(&deployer);
     });
+    subtest("the passwords are lost", || lost_passwords(&deployer));
     subtest("teardown killed and repeated", || {
         a_killed_teardown(&deployer);
     });
@@ -214,6 +215,22 @@ fn two_at_the_same_time(deployer: &Deployer) {
     let command = format!("stat -c %U {state}");
     let owner = deployer.on("vm1", &["sh", "-c", &command]);
     assert_ne!(owner.trim(), "root", "what a run writes is the service's");
+    deployer.run(&["up"]).code(0).says(&["nothing to do"]);
+}
+
+/// Also what a first `up` leaves that is killed between its receipt and its passwords.
+fn lost_passwords(deployer: &Deployer) {
+    let path = deployer.receipt_path().with_file_name("secrets.json");
+    let before = std::fs::read_to_string(&path).expect("passwords");
+    std::fs::remove_file(&path).expect("they are there");
+    let words = ["secrets.json is gone", "`deployer up` makes new ones"];
+    deployer.run(&["status"]).code(1).says(&words);
+    deployer.run(&["plan"]).code(2).says(&words);
+    assert!(!path.exists());
+    deployer.run(&["up"]).code(0).says(&["proven"]);
+    let now = std::fs::read_to_string(&path).expect("passwords");
+    assert_ne!(now, before);
+    deployer.run(&["status"]).code(0);
     deployer.run(&["up"]).code(0).says(&["nothing to do"]);
 }
 

@@ -17,7 +17,7 @@ use crate::machine::Machine;
 use crate::plan::Desired;
 use crate::receipt::{Receipt, Secrets};
 use crate::report::{Event, Reporter};
-use crate::run::journal::{self, Entry, Journal};
+use crate::run::journal::{self, Entry, Journal, JournalError};
 use crate::settings::{self, Refusal};
 use crate::signing_key::SigningKey;
 use crate::step::{Access, Action, Content};
@@ -109,7 +109,15 @@ impl Draft {
             // One that is wanted again is read again.
             let wanted = |topic: &String| topology.topics.contains_key(topic);
             receipt.pruned_topics.retain(|topic| !wanted(topic));
-            (topology, receipt, journal::read_secrets(&entry.directory)?)
+            let secrets = match journal::read_secrets(&entry.directory) {
+                // A run that was killed in its first moment has not made them yet.
+                Err(lost @ JournalError::SecretsLost(_)) => {
+                    remarks.push(Event::Warning(lost.to_string()));
+                    Secrets::placeholders()
+                }
+                read => read?,
+            };
+            (topology, receipt, secrets)
         } else {
             let receipt = provisional(&topology, ids, &source.text);
             (topology, receipt, Secrets::placeholders())

@@ -149,6 +149,13 @@ pub fn pipeline(context: &Context<'_>) -> Option<Action> {
             .filter(|_| has_couchdb)
             .cloned()
             .collect(),
+        reads: has_couchdb
+            .then(|| {
+                let path = Place::new(topology, Role::Consumer).file(PASSWORD);
+                (path, password(context.secrets).sha256())
+            })
+            .into_iter()
+            .collect(),
     })
 }
 
@@ -186,8 +193,6 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
         topics,
     };
     let config = Content::open(render("agent/consumer.toml", &settings)?);
-    // Nothing but the password: the agent reads the whole file.
-    let password = format!("{}\n", context.secrets.couchdb_user_password.expose());
     let mut actions = vec![
         service::upload(context, artifact_key::CONSUMER, UNIT)?,
         service::configuration_file(&place, &group, CONFIG, config),
@@ -197,8 +202,13 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
             &place,
             &group,
             PASSWORD,
-            Content::secret(password),
+            password(context.secrets),
         ));
     }
     Ok(actions)
+}
+
+/// Nothing but the password: the agent reads the whole file.
+fn password(secrets: &Secrets) -> Content {
+    Content::secret(format!("{}\n", secrets.couchdb_user_password.expose()))
 }

@@ -169,8 +169,15 @@ pub fn check(action: &Action, facts: &Facts) -> Check {
             topics,
             settings,
             databases,
+            reads,
             ..
-        } => unprepared(topics, settings, databases, facts),
+        } => match reads
+            .iter()
+            .find(|(path, sha256)| !holds(path, sha256, facts))
+        {
+            Some((path, _)) => Check::differs(format!("{path} changes")),
+            None => unprepared(topics, settings, databases, facts),
+        },
         Action::WaitInSync { brokers, .. } => {
             let in_sync = inspect(facts).is_some_and(|inspect| inspect.in_sync(*brokers));
             Check::unless((!in_sync).then_some("not in sync"))
@@ -219,10 +226,7 @@ fn manifest_differs(wanted: &Manifest, facts: &Facts) -> Check {
 
 /// Why a block of `/etc/hosts` would not outlive a start that makes the file anew.
 fn not_kept(block: &str, lines: &str, facts: &Facts) -> Option<&'static str> {
-    let same = |path: &str, text: &str| {
-        let file = facts.files.get(path);
-        file.is_some_and(|file| file.sha256 == step::sha256(text.as_bytes()))
-    };
+    let same = |path: &str, text: &str| holds(path, &step::sha256(text.as_bytes()), facts);
     let kept = same(
         &hosts_table::kept_path(block),
         &hosts_table::marked(block, lines),
@@ -326,6 +330,12 @@ pub(super) fn access_differs(wanted: &Access, there: &FileFact) -> Option<String
 /// What the pipeline says of itself; `None`: nothing.
 pub(super) fn inspect(facts: &Facts) -> Option<Inspect> {
     facts.pipeline.as_ref().and_then(Inspect::read)
+}
+
+/// Whether a file of a node has this content.
+fn holds(path: &str, sha256: &str, facts: &Facts) -> bool {
+    let file = facts.files.get(path);
+    file.is_some_and(|file| file.sha256 == sha256)
 }
 
 /// What is missing in the pipeline or not as it should be.

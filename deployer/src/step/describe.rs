@@ -138,6 +138,7 @@ mod tests {
                 topics: BTreeMap::from([("t".into(), 1)]),
                 settings: BTreeMap::new(),
                 databases: BTreeSet::new(),
+                reads: BTreeMap::new(),
             },
         ];
         for action in actions {

@@ -276,6 +276,9 @@ pub enum Action {
         settings: BTreeMap<String, BTreeMap<String, String>>,
         /// The databases that must exist.
         databases: BTreeSet<String>,
+        /// The files by which what is prepared is entered → their SHA-256: where they change, what they open must change with them.
+        #[serde(default)]
+        reads: BTreeMap<String, String>,
     },
     /// Waits until all brokers are there and every partition has its full set of in-sync replicas.
     WaitInSync {

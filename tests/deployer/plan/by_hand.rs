@@ -199,6 +199,7 @@ pub(super) fn common(topology: &Topology) -> Common {
             .values()
             .map(|topic| topic.database.clone())
             .collect(),
+        reads: BTreeMap::new(),
     };
     Common {
         packages: nodes

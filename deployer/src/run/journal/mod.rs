@@ -72,6 +72,9 @@ pub enum JournalError {
     /// There is no such deployment.
     #[error("there is no receipt {0}")]
     Missing(PathBuf),
+    /// The passwords are gone; the deployment is not.
+    #[error("{0} is gone, and CouchDB's passwords with it; `deployer up` makes new ones")]
+    SecretsLost(PathBuf),
     /// The file was written by a newer deployer.
     #[error("{path} has format {found}; this deployer knows formats up to {known}")]
     Newer {
@@ -141,7 +144,10 @@ pub fn read_receipt(directory: &Path) -> Result<Receipt, JournalError> {
 
 /// Reads the secrets in a deployment's directory without the lock.
 pub fn read_secrets(directory: &Path) -> Result<Secrets, JournalError> {
-    secrets::load(&directory.join(SECRETS_FILE))
+    secrets::load(&directory.join(SECRETS_FILE)).map_err(|error| match error {
+        JournalError::Missing(path) => JournalError::SecretsLost(path),
+        error => error,
+    })
 }
 
 impl Journal {
