@@ -47,6 +47,7 @@ pub mod outside;
 pub mod pipeline_tool;
 pub mod plan;
 pub mod produce;
+pub mod reboot;
 pub mod record;
 pub mod recorded;
 pub mod render;

@@ -1,6 +1,8 @@
 //! `up`: makes it so, and proves it.
 
+use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -13,9 +15,10 @@ use crate::host::connector;
 use crate::preflight;
 use crate::receipt::Receipt;
 use crate::report::{Event, Reporter, aloud};
+use crate::run::Failures;
 use crate::run::journal::{self, Journal, JournalError, Mode, SECRETS_FILE};
 use crate::run::keys::Keys;
-use crate::run::runner::{Runner, Stop};
+use crate::run::runner::{Runner, Stop, Summary};
 use crate::step::Step;
 
 use super::check::check_nodes;
@@ -28,7 +31,7 @@ use super::look::{Look, Viewpoint, look, require_nodes};
 use super::machines::{authorize, make_machines, provide};
 use super::record::{hold, intend, keep_couchdb, remember, shows_couchdb};
 use super::verify::{self, Proof};
-use super::{last_words, namesakes, target, wait};
+use super::{last_words, namesakes, reboot, target, wait};
 
 /// Canaries that each producer sends when something changed.
 const CANARIES: u32 = 20;
@@ -259,32 +262,27 @@ async fn bring(
         journal.change(|receipt| remember(receipt, &draft))?;
         times.since("connect and ask", asking);
     }
-    let refused = seen.refused();
-    if !refused.is_empty() {
-        return Err(refusal(&refused));
-    }
-    check_nodes(&draft, &mut seen).await?;
-
-    seen.crew.set_artifacts(paths);
-    seen.crew.set_relays(relays(&draft, &seen));
-    journal.change(|receipt| hold(receipt, &draft, &seen, false))?;
-    let runner = Runner::new(seen.crew.hands(), reporter, &stop);
-    let unrecorded = Mutex::new(None);
-    let record = |step: &Step| {
-        if shows_couchdb(step, &draft)
-            && let Err(error) = journal.change(|receipt| keep_couchdb(receipt, &draft))
-        {
-            *unrecorded.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-        }
+    let work = Work {
+        journal: &journal,
+        paths,
+        reporter,
+        stop: &stop,
     };
-    let ran = stop.unless(2, runner.run(&seen.plan, &record)).await;
-    if let Some(error) = unrecorded
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
+    let mut ran = work.run(&draft, &mut seen).await?;
+    if let Err(failures) = &ran
+        && let down = reboot::only_went_down(&seen.crew, failures, reporter)
+        && stop.unless(1, down).await == Some(true)
     {
-        return Err(error.into());
+        let waiting = Instant::now();
+        // What is left of connections to hosts that are down is of no use, however it ends.
+        let _ = seen.crew.close(false).await;
+        viewpoint.made = true;
+        let looked = stop.unless(1, look(&mut draft, &viewpoint)).await;
+        seen = looked.ok_or_else(interrupted)??;
+        times.since("wait for hosts that went down", waiting);
+        ran = work.run(&draft, &mut seen).await?;
     }
-    let summary = ran.ok_or_else(interrupted)?.map_err(|failures| {
+    let summary = ran.map_err(|failures| {
         let secrets = journal.directory().join(SECRETS_FILE);
         with_password_hint(failed(&failures, "up"), &secrets)
     })?;
@@ -318,6 +316,50 @@ async fn bring(
     stop.unless(1, said).await.ok_or_else(interrupted)??;
     seen.crew.close(true).await?;
     Ok(0)
+}
+
+/// What steps need besides the draft and what is there.
+struct Work<'a> {
+    journal: &'a Journal,
+    paths: BTreeMap<String, PathBuf>,
+    reporter: &'a dyn Reporter,
+    stop: &'a Stop,
+}
+
+impl Work<'_> {
+    /// Runs the plan of what was seen, unless something there is refused.
+    async fn run(
+        &self,
+        draft: &Draft,
+        seen: &mut Look,
+    ) -> Result<Result<Summary, Failures>, CommandError> {
+        let refused = seen.refused();
+        if !refused.is_empty() {
+            return Err(refusal(&refused));
+        }
+        check_nodes(draft, seen).await?;
+        seen.crew.set_artifacts(self.paths.clone());
+        seen.crew.set_relays(relays(draft, seen));
+        self.journal
+            .change(|receipt| hold(receipt, draft, seen, false))?;
+        let runner = Runner::new(seen.crew.hands(), self.reporter, self.stop);
+        let unrecorded = Mutex::new(None);
+        let record = |step: &Step| {
+            if shows_couchdb(step, draft)
+                && let Err(error) = self.journal.change(|receipt| keep_couchdb(receipt, draft))
+            {
+                *unrecorded.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            }
+        };
+        let ran = self.stop.unless(2, runner.run(&seen.plan, &record)).await;
+        if let Some(error) = unrecorded
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+        {
+            return Err(error.into());
+        }
+        ran.ok_or_else(interrupted)
+    }
 }
 
 /// Makes and fetches at the same time. What is made is finished whatever becomes of the download, for it is recorded; a failure

@@ -9,6 +9,7 @@
 mod access;
 mod conflicts;
 mod drift;
+mod fresh;
 mod hosts;
 mod life;
 mod neighbours;
