@@ -211,6 +211,32 @@ async fn a_project_with_hardly_any_quota() {
     let error = demo.up(&tight).await.expect_err("no quota");
     says(&error, &["uota exceeded", "the project has no more"]);
     nothing_is_left(&demo, &openstack.cloud("tight")).await;
+
+    // A machine that is there is in use already: it is not asked for a second time.
+    let demo = Deployment::new("c00000000005", &["vm1"]);
+    demo.up(&tight).await.expect("as much as there is");
+    let findings = tight.check(&demo.want(false)).await.expect("check");
+    let quota = findings
+        .iter()
+        .find(|one| one.what == "quota of machines: 0 of 1 left");
+    assert!(quota.is_some(), "{findings:?}");
+    assert!(
+        findings.iter().all(|one| one.problem.is_none()),
+        "{findings:?}"
+    );
+    // With another project's credential nothing of it is seen: neither is it made anew, nor is a teardown done.
+    for nothing in [false, true] {
+        let plan = openstack.cloud("alice").plan(&demo.want(nothing)).await;
+        let error = plan.expect_err("another project");
+        says(
+            &error,
+            &[
+                "the deployment is in the project",
+                "use those of its project",
+            ],
+        );
+    }
+    nothing_is_left(&demo, &openstack.cloud("tight")).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Which flavor a machine gets, and sites that have none for it. From data alone.
 
 use deployer::cloud::chameleon::Settings;
-use deployer::cloud::chameleon::catalog::{Offer, flavor, require_virtual_machines};
+use deployer::cloud::chameleon::catalog::{Offer, flavor, require_time, require_virtual_machines};
 use deployer::cloud::chameleon::costs::words;
 use deployer::cloud::chameleon::images::Image;
 use deployer::cloud::chameleon::observed::Size;
@@ -93,6 +93,29 @@ fn a_site_without_virtual_machines_is_refused() {
     ] {
         let said = chosen(offers, 4096, false).expect_err("no flavor");
         assert!(said.contains(words), "{said}");
+    }
+}
+
+/// At Chameleon a lease that ends before its machines are filled is refused before anything is made; other sites may be quicker.
+#[test]
+fn a_lease_that_is_shorter_than_the_boot_is_refused() {
+    let lease = |text: &str| Settings {
+        lease: text.to_owned().try_into().expect("a lease"),
+        ..Settings::default()
+    };
+    let kvm = Site::KvmTacc.auth_url();
+    let error = require_time(&lease("20m"), kvm).expect_err("too short");
+    let said = error.to_string();
+    assert!(
+        said.starts_with("`lease`: 20m is over before") && said.contains("30m is the least"),
+        "{said}"
+    );
+    for (text, url) in [
+        ("30m", kvm),
+        ("none", kvm),
+        ("2m", "https://some.other:5000/v3"),
+    ] {
+        require_time(&lease(text), url).expect("long enough");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use futures_util::future::try_join4;
 use serde_json::Value;
@@ -48,6 +49,7 @@ pub async fn choose(
     kept: Option<&str>,
 ) -> Result<Catalog, CloudError> {
     require_virtual_machines(settings, &session.login().auth_url)?;
+    require_time(settings, &session.login().auth_url)?;
     let name = kept.unwrap_or(&settings.image);
     let (image, flavors, network, external) = try_join4(
         images::image(session, name),
@@ -117,6 +119,24 @@ pub fn require_virtual_machines(settings: &Settings, auth_url: &str) -> Result<(
             site.name(),
             Site::KvmTacc.name()
         ))),
+    }
+}
+
+/// What Chameleon's machines take at most to be made, booted and filled: their lease would end before their first document.
+const SHORTEST_AT_CHAMELEON: Duration = Duration::from_mins(30);
+
+/// Refuses a lease that ends before its machines are of any use. Other sites may be quicker.
+pub fn require_time(settings: &Settings, auth_url: &str) -> Result<(), CloudError> {
+    let site = settings.site.or_else(|| Site::at(auth_url));
+    match (site, settings.lease.0) {
+        (Some(site), Some(lease)) if lease < SHORTEST_AT_CHAMELEON => {
+            Err(CloudError::Refused(format!(
+                "`lease`: {} is over before machines at {} are booted and filled, and they go with it: 30m is the least, and days are usual",
+                settings.lease,
+                site.name()
+            )))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Looking whether a deployment could be made, before anything is: credentials, services, image, flavors, networks, quotas.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -25,6 +27,9 @@ impl Chameleon {
         let login = self.session.login();
         if let Err(error) = catalog::require_virtual_machines(&self.settings, &login.auth_url) {
             findings.push(Finding::bad("site", &error));
+        }
+        if let Err(error) = catalog::require_time(&self.settings, &login.auth_url) {
+            findings.push(Finding::bad("lease", &error));
         }
         let credentials = format!("credentials: {}, {}", login.origin, login.auth_url);
         let token = match self.session.token().await {
@@ -104,20 +109,24 @@ impl Chameleon {
     }
 
     /// What the lease would cost, which is nothing to be mended.
-    fn costs(&self, taken: &[Offer]) -> Option<Finding> {
+    fn costs(&self, taken: &BTreeMap<String, Offer>) -> Option<Finding> {
         let time = SignedDuration::try_from(self.settings.lease.0?).ok()?;
         let site = Site::at(&self.session.login().auth_url);
-        let flavors = taken.iter().map(|offer| (offer, 1));
+        let flavors = taken.values().map(|offer| (offer, 1));
         Some(Finding::good(costs::words(site, flavors, time)))
     }
 
-    /// What is found of each node's flavor, and all that would be taken.
-    async fn flavors(&self, wanted: &Wanted, image: &Image) -> (Vec<Finding>, Vec<Offer>) {
+    /// What is found of each node's flavor, and all that are taken, by node.
+    async fn flavors(
+        &self,
+        wanted: &Wanted,
+        image: &Image,
+    ) -> (Vec<Finding>, BTreeMap<String, Offer>) {
         let offers = match catalog::flavors(&self.session).await {
             Ok(offers) => offers,
-            Err(error) => return (vec![Finding::bad("flavors", &error)], Vec::new()),
+            Err(error) => return (vec![Finding::bad("flavors", &error)], BTreeMap::new()),
         };
-        let mut taken = Vec::new();
+        let mut taken = BTreeMap::new();
         let machines = wanted.machines.iter().map(|(node, machine)| {
             match catalog::flavor(&offers, &self.settings, machine, image) {
                 Ok(offer) => {
@@ -125,7 +134,7 @@ impl Chameleon {
                         "{node}: flavor {}, {} vCPUs, {} MiB",
                         offer.name, offer.size.processors, offer.size.memory_mib
                     );
-                    taken.push(offer);
+                    taken.insert(node.clone(), offer);
                     Finding::good(words)
                 }
                 Err(error) => Finding::bad(format!("{node}: flavor"), &error),
@@ -134,10 +143,17 @@ impl Chameleon {
         (machines.collect(), taken)
     }
 
-    /// Whether the project may have as much more as is wanted: machines of these flavors.
-    async fn quotas(&self, wanted: &Wanted, taken: Vec<Offer>, token: &Token) -> Vec<Finding> {
+    /// Whether the project may have as much more as is wanted: machines of these flavors. What is there is in use already.
+    async fn quotas(
+        &self,
+        wanted: &Wanted,
+        mut taken: BTreeMap<String, Offer>,
+        token: &Token,
+    ) -> Vec<Finding> {
+        taken.retain(|node, _| !wanted.made.contains(node));
         let limits = self.session.get(Service::Compute, "/limits").await;
-        let sum = |of: fn(&Size) -> u64| number(taken.iter().map(|one| of(&one.size)).sum::<u64>());
+        let sum =
+            |of: fn(&Size) -> u64| number(taken.values().map(|one| of(&one.size)).sum::<u64>());
         let mut findings = Vec::new();
         match limits {
             Ok(answer) => {
@@ -170,11 +186,15 @@ impl Chameleon {
         let path = format!("/quotas/{}/details", token.project);
         match self.session.get(Service::Network, &path).await {
             Ok(answer) => {
-                let addresses = number(self.settings.public(wanted).len());
-                let own = i64::from(self.settings.own_network().is_some());
+                let public = self.settings.public(wanted);
+                let made = |node: &&String| wanted.made.contains(*node);
+                let addresses = number(public.len() - public.iter().filter(made).count());
+                // These are one for all machines.
+                let first = i64::from(wanted.made.is_empty());
+                let own = first * i64::from(self.settings.own_network().is_some());
                 for (key, words, needed) in [
                     ("floatingip", "floating IPs", addresses),
-                    ("security_group", "security groups", 1),
+                    ("security_group", "security groups", first),
                     ("network", "networks", own),
                     ("router", "routers", own),
                 ] {
