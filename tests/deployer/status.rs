@@ -513,3 +513,21 @@ fn a_topic_that_left_the_inventory_is_shown_until_it_is_pruned() {
     assert!(report.topics["orders"].former);
     assert!(report.text().contains("(orders) "), "{}", report.text());
 }
+
+/// The receipt knows of no lease that somebody prolonged elsewhere; machines that answer do.
+#[test]
+fn a_lease_is_not_over_while_its_machines_answer() {
+    let now: jiff::Timestamp = "2026-11-21T10:00:07Z".parse().expect("timestamp");
+    let end = now - jiff::SignedDuration::from_hours(1);
+    let mut over = report(|_| {});
+    over.set_lease_end(end, now, false);
+    assert!(
+        !over.healthy && over.problems[0].contains("unless somebody has prolonged it elsewhere")
+    );
+    let mut answered = report(|_| {});
+    answered.set_lease_end(end, now, true);
+    assert!(answered.healthy, "{:?}", answered.problems);
+    let words = answered.lease.expect("words");
+    assert!(words.contains("still answer"), "{words}");
+    assert_eq!(answered.expires, None);
+}

@@ -13,6 +13,10 @@ use super::target;
 /// From when on every command warns.
 const SOON: SignedDuration = SignedDuration::from_hours(24);
 
+/// What is so where machines answer although their lease is over by the receipt.
+pub const ANSWERED: &str = "the lease is over by the receipt, and machines under it still answer: they go within minutes, or somebody \
+    has prolonged it elsewhere; `deployer plan` looks, `deployer up` notes it";
+
 /// When the deployment's lease ends, if it has one.
 pub fn of(receipt: &Receipt) -> Option<Timestamp> {
     receipt
@@ -29,7 +33,8 @@ pub fn words(end: Timestamp, now: Timestamp) -> String {
     let seconds = end.duration_since(now).as_secs();
     if seconds < 0 {
         return format!(
-            "the lease ended at {local}, and with it the machines and all documents on them"
+            "the lease ended at {local}, and with it the machines and all documents on them, unless somebody has prolonged it \
+             elsewhere: `deployer plan` looks"
         );
     }
     let left = left(seconds);

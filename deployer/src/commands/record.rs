@@ -1,6 +1,7 @@
 //! What a run of `up` records in the receipt, and when: the inventory once the user agreed, a machine before it is made, data
 //! when its place is there.
 
+use crate::cloud::chameleon::notes::note;
 use crate::component::couchdb;
 use crate::receipt::{MachineRecord, Receipt};
 use crate::step::{Action, Step};
@@ -66,6 +67,13 @@ pub fn intend(receipt: &mut Receipt, node: &str, cloud: CloudName) {
 pub fn hold(receipt: &mut Receipt, draft: &Draft, seen: &Look, done: bool) {
     if done {
         keep_couchdb(receipt, draft);
+    }
+    // Whoever prolonged the lease elsewhere told the site, not the receipt.
+    let leased = seen.clouds.iter();
+    let leased = leased.filter(|look| look.name == CloudName::Chameleon);
+    if let Some(end) = leased.filter_map(|look| look.plan.expires).min() {
+        let notes = &mut receipt.cloud_notes;
+        notes.insert(note::END.into(), end.to_string());
     }
     let couchdb_worked = receipt.choices.couchdb_distribution.is_some();
     for node in draft.topology.nodes.values() {

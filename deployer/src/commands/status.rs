@@ -117,7 +117,12 @@ pub async fn look(
         report.set_drift(node, changed);
     }
     if let Some(end) = lease_end::of(&deployment.receipt) {
-        report.set_lease_end(end, now);
+        let mut leased = deployment.topology.nodes.values();
+        let answers = leased.any(|node| {
+            node.cloud == CloudName::Chameleon
+                && matches!(heard.get(&node.name), Some(Heard::Facts(_)))
+        });
+        report.set_lease_end(end, now, answers);
     }
     Ok(report)
 }

@@ -220,10 +220,15 @@ impl Report {
         self.healthy = self.problems.is_empty();
     }
 
-    /// Adds when the lease ends, and that it has ended.
-    pub fn set_lease_end(&mut self, end: jiff::Timestamp, now: jiff::Timestamp) {
+    /// Adds when the lease ends by the receipt, and that it has ended: not where a machine under it still answers.
+    pub fn set_lease_end(&mut self, end: jiff::Timestamp, now: jiff::Timestamp, answers: bool) {
         let words = lease_end::words(end, now);
         self.expires = Some(end);
+        if end <= now && answers {
+            self.expires = None;
+            self.lease = Some(lease_end::ANSWERED.into());
+            return;
+        }
         if end <= now {
             self.problems.insert(0, words.clone());
             self.healthy = false;
