@@ -312,6 +312,10 @@ async fn public_machines_are_made_where_they_are_reached() {
     let error = bench.up().await.expect_err("nor the bastion").to_string();
     assert!(error.starts_with("`subnet`: no usable subnet"), "{error}");
     bench.settings.subnet = None;
+    let plan = bench.plan(&bench.aws()).await.expect("plan");
+    let told =
+        |remark: &String| remark.contains("no package mirror from there, for no route table");
+    assert!(plan.remarks.iter().any(told), "{:?}", plan.remarks);
     bench.up().await.expect("up");
     let launches = proxy.take_calls().into_iter();
     let launches = launches.filter(|call| call.action == "RunInstances");

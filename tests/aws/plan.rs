@@ -100,6 +100,7 @@ fn network() -> Observed {
             cidr: "10.77.0.0/20".into(),
             free: 4000,
             open: false,
+            routed: false,
         }],
         vpcs: vec![Thing {
             id: "vpc-1".into(),

@@ -103,11 +103,14 @@ pub struct Image {
     pub user: String,
 }
 
+/// Canonical's account outside of China and `GovCloud`.
+pub const CANONICAL: &str = "099720109477";
+
 impl Default for Image {
     fn default() -> Self {
         Self {
             id: None,
-            owner: "099720109477".into(),
+            owner: CANONICAL.into(),
             pattern: "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-{arch}-server-*".into(),
             user: "ubuntu".into(),
         }

@@ -20,7 +20,7 @@ mod types;
 mod values;
 mod words;
 
-pub use aws::{Architecture, AwsCloud, Image, OnTtl, SHORTEST_TTL, Ttl};
+pub use aws::{Architecture, AwsCloud, CANONICAL, Image, OnTtl, SHORTEST_TTL, Ttl};
 pub use chameleon::{ChameleonCloud, LeaseTime, Site};
 pub use clouds::{Clouds, ExistingCloud, Host, LocalCloud};
 pub(crate) use explain::suggestion;

@@ -11,8 +11,8 @@ pub use self::build::Options;
 pub use self::fixed::{Made, check_machines, check_places};
 pub use self::ids::Ids;
 pub use crate::inventory::{
-    Architecture, AwsCloud, ChameleonCloud, CloudName, Distribution, Image, LeaseTime, OnTtl, Role,
-    SHORTEST_TTL, Site, Ttl,
+    Architecture, AwsCloud, CANONICAL, ChameleonCloud, CloudName, Distribution, Image, LeaseTime,
+    OnTtl, Role, SHORTEST_TTL, Site, Ttl,
 };
 use crate::machine::Access;
 

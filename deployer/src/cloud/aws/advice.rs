@@ -7,7 +7,7 @@ use super::{permissions, quota, tags};
 /// What to do about a failed call.
 pub(super) fn advice(code: &str, call: &str, message: &str) -> Option<String> {
     if is_denied(code) {
-        return Some(not_allowed(call));
+        return Some(not_allowed(call, message));
     }
     Some(match code {
         "AuthFailure" | "InvalidClientTokenId" | "SignatureDoesNotMatch" | "UnrecognizedClientException"
@@ -83,11 +83,17 @@ const KEY: &str = "if the account encrypts disks with a KMS key of its own (EC2 
     enabled, and its policy and these credentials' must allow kms:CreateGrant, kms:Decrypt, kms:DescribeKey, \
     kms:GenerateDataKeyWithoutPlaintext and kms:ReEncrypt*";
 
+/// The permission that is missing. AWS names it where it says anything: a call that tags what it makes needs `ec2:CreateTags`, too.
 /// The least policy allows some calls for what carries our tag only.
-fn not_allowed(call: &str) -> String {
-    let action = permissions::action(call);
+fn not_allowed(call: &str, message: &str) -> String {
+    let own = permissions::action(call);
+    let named = message.split("not authorized to perform: ").nth(1);
+    let named = named.and_then(|rest| rest.split_whitespace().next());
+    let action = named.unwrap_or(&own);
     let words = format!("the policy of these credentials must allow `{action}`");
-    if permissions::CHANGE.contains(&action.as_str()) {
+    if action != own {
+        format!("{words} for what `{own}` makes")
+    } else if permissions::CHANGE.contains(&action) {
         format!(
             "{words}, and what is changed must carry the tag `{}`",
             tags::ID

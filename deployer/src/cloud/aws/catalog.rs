@@ -11,7 +11,7 @@ use super::kinds;
 use super::notes::note;
 use super::observed::Observed;
 use super::plan::Catalog;
-use super::settings::Settings;
+use super::settings::{CANONICAL, Settings};
 use super::tags::filter;
 use crate::cloud::{CloudError, Wanted};
 
@@ -71,6 +71,16 @@ pub async fn choose(
     })
 }
 
+/// Who publishes an image in a region. Canonical has an account for each of AWS's partitions (its documentation, "Find Ubuntu images
+/// on AWS"): accounts of one partition are not known in another.
+fn owner<'a>(owner: &'a str, region: &str) -> &'a str {
+    match region.split_once('-') {
+        Some(("cn", _)) if owner == CANONICAL => "837727238323",
+        Some(("us", rest)) if owner == CANONICAL && rest.starts_with("gov-") => "513442679011",
+        _ => owner,
+    }
+}
+
 /// The image that was chosen at the first `up`, else the newest that fits: its id and root device.
 async fn image(
     ec2: &Client,
@@ -87,11 +97,13 @@ async fn image(
         return Ok((id.into(), device.into()));
     }
     let pattern = rule.pattern_for(settings.architecture);
+    let region = ec2.config().region().map_or("", AsRef::as_ref);
+    let owner = owner(&rule.owner, region);
     let call = match &rule.id {
         Some(id) => ec2.describe_images().image_ids(id),
         None => ec2
             .describe_images()
-            .owners(&rule.owner)
+            .owners(owner)
             .filters(filter("name", &pattern))
             .filters(filter("architecture", settings.architecture.name()))
             .filters(filter("state", "available")),
@@ -115,8 +127,7 @@ async fn image(
         return Err(CloudError::Refused(match &rule.id {
             Some(id) => format!("`image`: there is no image {id} in this region"),
             None => format!(
-                "`image`: the account {} has no image `{pattern}` for {} in this region",
-                rule.owner,
+                "`image`: the account {owner} has no image `{pattern}` for {} in this region",
                 settings.architecture.name()
             ),
         }));

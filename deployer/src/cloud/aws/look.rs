@@ -46,6 +46,8 @@ impl Aws {
             let own = tables.iter().find(|one| one.subnets.contains(&subnet.id));
             let table = own.or_else(|| tables.iter().find(|one| one.main));
             subnet.open = table.is_some_and(RouteTable::leads_out);
+            let default = table.and_then(|table| table.default.as_ref());
+            subnet.routed = !subnet.open && default.is_some_and(|(_, active)| *active);
         }
         Ok(subnets)
     }

@@ -148,7 +148,7 @@ impl Cloud for Aws {
             now: Timestamp::now(),
         };
         let mut plan = plan::plan(&view)?;
-        plan.remarks = Box::pin(self.remarks(&plan.steps, &catalog)).await?;
+        plan.remarks = Box::pin(self.remarks(&plan.steps, &catalog, &observed.subnets)).await?;
         Ok(plan)
     }
 

@@ -238,6 +238,7 @@ pub async fn subnets(ec2: &Client, by: types::Filter) -> Result<Vec<Subnet>, Clo
                 cidr: subnet.cidr_block().unwrap_or_default().into(),
                 free: subnet.available_ip_address_count().unwrap_or_default(),
                 open: false,
+                routed: false,
             })
         })
         .collect())

@@ -175,6 +175,9 @@ pub struct Subnet {
     /// A subnet of the user's whose route table leads everything else to an internet gateway: only there public addresses are
     /// reached (VPC guide, "public subnet").
     pub open: bool,
+    /// A subnet of the user's whose route table leads everything else elsewhere, such as to a NAT gateway: only from there machines
+    /// without public addresses reach anything.
+    pub routed: bool,
 }
 
 /// An internet gateway.

@@ -1,6 +1,7 @@
 //! What the user should know before machines are made: what they cost, what could not be asked. And the one refusal that only
 //! the account as a whole can tell: its quota.
 
+use super::observed::Subnet;
 use super::order::Order;
 use super::plan::Catalog;
 use super::{Aws, prices, quota};
@@ -12,6 +13,7 @@ impl Aws {
         &self,
         steps: &[CloudStep],
         catalog: &Catalog,
+        subnets: &[Subnet],
     ) -> Result<Vec<String>, CloudError> {
         let order = Order::of_steps(steps);
         if order == Order::default() {
@@ -33,12 +35,17 @@ impl Aws {
             Err(error) => format!("prices are not known: {error}"),
         });
         let theirs = self.settings.vpc.is_some() || self.settings.subnet.is_some();
-        if !self.settings.public_ip && !theirs {
-            remarks.push(
-                "machines without a public address reach no package mirror from a VPC of our own: name a `subnet` of yours \
-                 whose route leads out, or an `image` that has all packages"
-                    .into(),
-            );
+        let closed = subnets.iter().all(|subnet| !subnet.routed);
+        if !self.settings.public_ip && (!theirs || closed) {
+            let from = if theirs {
+                "from there, for no route table leads to a NAT gateway or the like"
+            } else {
+                "from a VPC of our own"
+            };
+            remarks.push(format!(
+                "machines without a public address reach no package mirror {from}: name a `subnet` of yours whose route leads \
+                 out, or an `image` that has all packages"
+            ));
         }
         Ok(remarks)
     }

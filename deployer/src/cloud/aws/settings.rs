@@ -2,7 +2,7 @@
 
 use ipnet::Ipv4Net;
 
-pub use crate::topology::{Architecture, AwsCloud as Settings, Image, OnTtl, Ttl};
+pub use crate::topology::{Architecture, AwsCloud as Settings, CANONICAL, Image, OnTtl, Ttl};
 
 impl Architecture {
     /// EC2's name.
