@@ -7,7 +7,7 @@ use deployer::cloud::Cloud as _;
 use deployer::machine::Access;
 
 use super::bench::{Bench, words};
-use super::census::{client, open_vpc};
+use super::census::{self, client, open_vpc};
 use super::moto::Moto;
 use super::proxy::Proxy;
 
@@ -274,7 +274,11 @@ async fn a_vpc_of_the_users_is_used_and_left_alone() {
     let ec2 = client(&format!("http://127.0.0.1:{}", moto.port), "eu-west-3");
     open_vpc(&ec2).await;
     let subnets = ec2.describe_subnets().send().await.expect("subnets");
-    let subnet = &subnets.subnets()[0];
+    // That of the first zone is private.
+    let all = census::subnets(&ec2).await;
+    let public =
+        |one: &&aws_sdk_ec2::types::Subnet| one.subnet_id() == all.last().map(String::as_str);
+    let subnet = subnets.subnets().iter().find(public).expect("a subnet");
     bench.settings.subnet = subnet.subnet_id().map(Into::into);
     let machines = bench.up().await.expect("up");
     let counts = proxy.take_counts();

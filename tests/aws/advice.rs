@@ -10,7 +10,7 @@ use deployer::cloud::aws::quota::{self, Quota};
 use deployer::cloud::aws::settings::Architecture;
 
 use super::bench::{Bench, machine};
-use super::limits::{Account, product};
+use super::limits::{Account, Advice, product};
 use super::moto::Moto;
 use super::proxy::Proxy;
 
@@ -33,8 +33,7 @@ async fn too_many_processors_are_refused_before_anything_is_made() {
     let Some(moto) = Moto::start(&[]) else { return };
     let account = Account {
         limit: 5,
-        quota: true,
-        prices: true,
+        ..Account::default()
     };
     let first = bench(&moto, account, "300000000000", &["vm1", "vm2"]).await;
     let plan = first.plan(&first.aws()).await.expect("four of five");
@@ -81,8 +80,7 @@ async fn quotas_of_new_accounts_are_told_before_anything_is_made() {
     for (limit, fits) in [(1, false), (5, false), (32, true)] {
         let account = Account {
             limit,
-            quota: true,
-            prices: true,
+            ..Account::default()
         };
         let nodes = ["vm1-1", "vm1-2", "vm2", "vm3"];
         let bench = bench(&moto, account, "300000000005", &nodes).await;
@@ -106,8 +104,8 @@ async fn who_may_not_ask_is_told_so_and_not_stopped() {
     let Some(moto) = Moto::start(&[]) else { return };
     let account = Account {
         limit: 5,
-        quota: false,
-        prices: false,
+        advice: Advice::Denied,
+        ..Account::default()
     };
     let bench = bench(&moto, account, "300000000002", &["vm1"]).await;
     let plan = bench.plan(&bench.aws()).await.expect("plan");
@@ -137,13 +135,12 @@ async fn who_may_not_ask_is_told_so_and_not_stopped() {
     assert!(plan.lost.is_empty() && plan.machines.len() == 2, "{plan:?}");
     more.takes_all_away().await;
 
-    // moto itself knows neither: that is no answer, and stops nothing.
-    let direct = Bench::new(
-        &Proxy::start(moto.port).await.url,
-        "ca-central-1",
-        "300000000003",
-        &["vm1"],
-    );
+    // A service that is not there is no answer, and stops nothing.
+    let account = Account {
+        advice: Advice::Nobody,
+        ..Account::default()
+    };
+    let direct = self::bench(&moto, account, "300000000003", &["vm1"]).await;
     let plan = direct.plan(&direct.aws()).await.expect("plan");
     assert!(
         plan.remarks[0].starts_with("the vCPU quota is not known: GetServiceQuota: ")

@@ -103,7 +103,8 @@ pub(crate) async fn census(ec2: &Client) -> BTreeSet<String> {
     all
 }
 
-/// The VPC that the account has from the beginning, led out: moto's has no internet gateway, AWS's has.
+/// The VPC that the account has from the beginning, led out: moto's has no internet gateway, AWS's has. As in many accounts, the
+/// subnet of the first zone is private all the same: what is not for the VPC ends in nothing there.
 pub(crate) async fn open_vpc(ec2: &Client) -> String {
     let vpcs = ec2.describe_vpcs().send().await.expect("VPCs");
     let vpc = vpcs.vpcs()[0].vpc_id().expect("id").to_owned();
@@ -127,5 +128,41 @@ pub(crate) async fn open_vpc(ec2: &Client) -> String {
         .destination_cidr_block("0.0.0.0/0")
         .gateway_id(gateway);
     route.send().await.expect("route");
+    let table = ec2.create_route_table().vpc_id(&vpc).send().await;
+    let table = table.expect("table").route_table;
+    let private = ec2
+        .associate_route_table()
+        .subnet_id(&subnets(ec2).await[0]);
+    let private = private.set_route_table_id(table.and_then(|one| one.route_table_id));
+    private.send().await.expect("associated");
     vpc
+}
+
+/// All subnets of a region, by their zones.
+pub(crate) async fn subnets(ec2: &Client) -> Vec<String> {
+    let seen = ec2.describe_subnets().send().await.expect("subnets");
+    let mut all: Vec<(&str, &str)> = seen
+        .subnets()
+        .iter()
+        .filter_map(|one| Some((one.availability_zone()?, one.subnet_id()?)))
+        .collect();
+    all.sort_unstable();
+    all.into_iter().map(|(_, id)| id.to_owned()).collect()
+}
+
+/// A call past the proxy that our client of EC2 does not have; the answer.
+pub(crate) async fn by_hand(port: u16, region: &str, call: &str) -> String {
+    let credential = format!(
+        "AWS4-HMAC-SHA256 Credential=key/20261121/{region}/ec2/aws4_request, SignedHeaders=host, Signature=none"
+    );
+    let client = reqwest::Client::builder().no_proxy().build();
+    let answer = client
+        .expect("client")
+        .post(format!("http://127.0.0.1:{port}/"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("authorization", credential)
+        .body(format!("{call}&Version=2016-11-15"))
+        .send();
+    let text = answer.await.expect("moto answers").text().await;
+    text.expect("text")
 }

@@ -10,7 +10,7 @@ use deployer::cloud::aws::settings::{Architecture, Image, OnTtl};
 use deployer::machine::Access;
 
 use super::bench::{Bench, settings};
-use super::census::{client, open_vpc};
+use super::census::{client, open_vpc, subnets};
 use super::honest::LOCAL;
 use super::moto::Moto;
 use super::proxy::Proxy;
@@ -265,49 +265,32 @@ async fn public_machines_are_made_where_they_are_reached() {
     let mut bench = Bench::new(&proxy.url, region, "400000000007", &["vm1", "vm2"]);
     let by_hand = client(&format!("http://127.0.0.1:{}", moto.port), region);
     let vpc = open_vpc(&by_hand).await;
-    // As in many accounts, the subnets of the first zone are private: what is not for the VPC ends in nothing.
-    let subnets = by_hand.describe_subnets().send().await.expect("subnets");
-    let mut subnets: Vec<(&str, &str)> = subnets
-        .subnets()
-        .iter()
-        .filter_map(|one| Some((one.availability_zone()?, one.subnet_id()?)))
-        .collect();
-    subnets.sort_unstable();
-    let table = by_hand.create_route_table().vpc_id(&vpc).send().await;
-    let table = table
-        .expect("table")
-        .route_table
-        .and_then(|one| one.route_table_id);
-    let private = async |subnet: &str| {
-        let call = by_hand.associate_route_table().subnet_id(subnet);
-        let call = call.set_route_table_id(table.clone()).send().await;
-        call.expect("associated");
-    };
-    private(subnets[0].1).await;
+    let subnets = subnets(&by_hand).await;
     bench.settings.vpc = Some(vpc);
     bench.up().await.expect("up");
     let launches = proxy.take_calls().into_iter();
     let launches = launches.filter(|call| call.action == "RunInstances");
     for launch in launches {
-        assert_eq!(
-            launch.parameters["NetworkInterface.1.SubnetId"],
-            subnets[1].1
-        );
+        assert_eq!(launch.parameters["NetworkInterface.1.SubnetId"], subnets[1]);
     }
     bench.takes_all_away().await;
 
-    bench.settings.subnet = Some(subnets[0].1.into());
+    bench.settings.subnet = Some(subnets[0].clone());
     let error = bench.up().await.expect_err("nobody reaches it").to_string();
     assert_eq!(
         error,
         format!(
             "`subnet`: no usable subnet of {} leads to an internet gateway, so that nobody would reach a machine's public address: \
              name a `subnet` whose route table leads 0.0.0.0/0 to one, or another `vpc`",
-            subnets[0].1
+            subnets[0]
         )
     );
-    // Without public addresses it will do; the bastion needs another one.
+    // Without public addresses it will do, but nothing is fetched there; the bastion needs another one.
     bench.settings.public_ip = false;
+    let plan = bench.plan(&bench.aws()).await.expect("plan");
+    let told =
+        |remark: &String| remark.contains("reach no package mirror from there, for no route");
+    assert!(plan.remarks.iter().any(told), "{:?}", plan.remarks);
     bench.settings.bastion = Some("vm1".into());
     let error = bench.up().await.expect_err("nor the bastion").to_string();
     assert!(error.starts_with("`subnet`: no usable subnet"), "{error}");
@@ -322,7 +305,7 @@ async fn public_machines_are_made_where_they_are_reached() {
     for launch in launches {
         let place = launch.parameters["NetworkInterface.1.SubnetId"].as_str();
         let bastion = launch.parameters["NetworkInterface.1.AssociatePublicIpAddress"] == "true";
-        assert_eq!(place == subnets[0].1, !bastion);
+        assert_eq!(place == subnets[0], !bastion);
     }
     bench.takes_all_away().await;
 }
@@ -345,4 +328,23 @@ async fn a_local_zone_is_used_only_by_name() {
     bench.settings.zones = vec![format!("{region}{LOCAL}")];
     let named = zone(&bench).await;
     assert!(named.contains(&format!(" in {region}{LOCAL} ")), "{named}");
+}
+
+/// Canonical has another account in each of AWS's partitions.
+#[tokio::test]
+async fn images_are_their_publishers_in_every_partition() {
+    let Some(moto) = Moto::shared() else { return };
+    for (region, owner) in [
+        ("cn-north-1", "837727238323"),
+        ("us-gov-west-1", "513442679011"),
+        ("us-west-1", "099720109477"),
+    ] {
+        let proxy = Proxy::start(moto.port).await;
+        let bench = Bench::new(&proxy.url, region, "400000000009", &["vm1"]);
+        let plan = bench.plan(&bench.aws()).await;
+        let calls = proxy.take_calls();
+        let asked = calls.iter().find(|call| call.action == "DescribeImages");
+        let asked = asked.unwrap_or_else(|| panic!("{region}: {plan:?}"));
+        assert_eq!(asked.parameters["Owner.1"], owner, "{region}");
+    }
 }

@@ -1,12 +1,22 @@
-//! What EC2 does and moto does not, in front of every test:
+//! What the real EC2 does and moto does not, in front of every test. The whole list, with where it is documented:
 //!
-//! * A call that the least policy (README, statement `ChangeOnlyOurs`) binds to our tag is refused with 403 `UnauthorizedOperation`,
-//!   never with `…NotFound`, for a thing that is gone: it has no tags, and authorization comes before AWS looks for it
-//!   (karpenter-provider-aws #1796, #2100, #2253; EC2's guide: tags go soon after an instance is terminated).
-//! * The same call is refused so for the first two times on a thing that was just made: its tags are not yet seen by
-//!   authorization (terraform-provider-aws #6055).
-//! * A Local Zone of the account's comes first among the zones that offer a type (karpenter #5239, #6183).
-//! * What machines use cannot be deleted (`DependencyViolation`, EC2's error codes).
+//! | what | where it is imitated | from |
+//! |---|---|---|
+//! | a call that the least policy (README, statement `ChangeOnlyOurs`) binds to our tag is refused with 403 `UnauthorizedOperation`, never with `…NotFound`, for a thing that is gone: it has no tags, and authorization comes before AWS looks for it | here | karpenter-provider-aws #1796, #2100, #2253; EC2's guide: tags go soon after an instance is terminated |
+//! | the same call is refused so for the first two times on a thing that was just made: its tags are not yet seen by authorization | here, `News` | terraform-provider-aws #6055 |
+//! | a Local Zone of the account's comes first among the zones that offer a type | here | karpenter #5239, #6183 |
+//! | what machines use cannot be deleted: `DependencyViolation` | here | EC2's guide, "Error codes" |
+//! | `GuardDuty` puts an endpoint and a group of its own into every new VPC, which hold it | `guests.rs` | terraform-provider-aws #46747, PR #46953 |
+//! | the account is on the Free plan, which runs few types | `limits.rs` | eks-workshop-v2 #1644; the Free Tier guide |
+//! | 32 vCPUs may run, or as many as the test says: 1, 5 | `limits.rs` | openshift/installer #2736; Service Quotas, L-1216C47A |
+//! | there is a price list | `limits.rs` | the price list API's guide |
+//! | a repeated token is the same machine, and with other settings a mismatch | `proxy.rs` | EC2's guide, "Ensuring idempotency" |
+//! | a machine says how many processors it has | `limits.rs` | EC2's API, `CpuOptions` |
+//! | no room is said with status 500 | `proxy.rs`, `refuse` | hammertime #29 |
+//! | the VPC that an account has from the beginning leads out, but for the subnet of its first zone | `census.rs`, `open_vpc` | the VPC guide, "public subnet = route to an internet gateway" |
+//!
+//! Only where a test asks for it, because it ends every `up`: a KMS key that may not be used (`room.rs`; EBS's guide, "Requirements for
+//! Amazon EBS encryption"), a box behind a proxy (`behind.rs`), a permission less (`policy.rs`).
 //!
 //! Who acts by hand has other rights: tests do that at moto itself.
 
@@ -133,13 +143,19 @@ pub(crate) fn with_local_zone(call: &Call, answer: Vec<u8>) -> Vec<u8> {
 pub(crate) const LOCAL: &str = "-atl-1a";
 
 /// EC2's own words with a code.
-pub(crate) fn words(code: &str) -> &'static str {
+pub(crate) fn words(action: &str, code: &str) -> String {
     match code {
         // eks-workshop-v2 #1644.
         "InvalidParameterCombination" => {
-            "The specified instance type is not eligible for Free Tier. For a list of Free Tier instance types, run 'describe-instance-types' with the filter 'free-tier-eligible=true'."
+            "The specified instance type is not eligible for Free Tier. For a list of Free Tier instance types, run 'describe-instance-types' with the filter 'free-tier-eligible=true'.".into()
         }
-        _ => "as the test wants it",
+        // IAM's guide, "Troubleshoot access denied error messages"; EC2's has the encoded part.
+        "UnauthorizedOperation" => format!(
+            "You are not authorized to perform this operation. User: arn:aws:iam::123456789012:user/me is not authorized to perform: \
+             {action} on resource: arn:aws:ec2:::thing because no identity-based policy allows the {action} action. Encoded \
+             authorization failure message: u4C9nD8"
+        ),
+        _ => "as the test wants it".into(),
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use deployer::cloud::Cloud as _;
 
 use super::bench::{Bench, words};
-use super::census::client;
+use super::census::{by_hand, client};
+use super::limits::Account;
 use super::moto::Moto;
 use super::proxy::{Call, Fault, Proxy};
 
@@ -58,6 +59,11 @@ async fn a_disk_that_hangs_on_no_machine_stays_until_its_loss_is_said() {
     let (region, id) = ("me-central-1", "510000000001");
     let proxy = Proxy::start(moto.port).await;
     let mut bench = Bench::new(&proxy.url, region, id, &["vm1", "vm2"]);
+    // This region has none of the Free plan's.
+    proxy.account(Account {
+        free: false,
+        ..Account::default()
+    });
     bench.settings.instance_type = Some("m5.large".into());
     bench.up().await.expect("up");
     // Somebody took a disk off a machine, to save what is on it.
@@ -128,24 +134,12 @@ async fn another_region_is_not_taken_for_nothing() {
 }
 
 /// A disk with our tag: our client of EC2 has no such call.
-async fn made_disk(port: u16, region: &str, id: &str) -> String {
+pub(crate) async fn made_disk(port: u16, region: &str, id: &str) -> String {
     let body = format!(
-        "Action=CreateVolume&Version=2016-11-15&AvailabilityZone={region}a&Size=16\
+        "Action=CreateVolume&AvailabilityZone={region}a&Size=16\
          &TagSpecification.1.ResourceType=volume&TagSpecification.1.Tag.1.Key=deployer%3Aid&TagSpecification.1.Tag.1.Value={id}"
     );
-    let credential = format!(
-        "AWS4-HMAC-SHA256 Credential=key/20261121/{region}/ec2/aws4_request, SignedHeaders=host, Signature=none"
-    );
-    let client = reqwest::Client::builder().no_proxy().build();
-    let answer = client
-        .expect("client")
-        .post(format!("http://127.0.0.1:{port}/"))
-        .header("content-type", "application/x-www-form-urlencoded")
-        .header("authorization", credential)
-        .body(body)
-        .send();
-    let text = answer.await.expect("moto answers").text().await;
-    let text = text.expect("text");
+    let text = by_hand(port, region, &body).await;
     let id = text.split("<volumeId>").nth(1).expect("a disk");
     id.split('<').next().expect("its id").to_owned()
 }

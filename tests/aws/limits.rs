@@ -1,6 +1,7 @@
 //! What an account may run and what it costs. moto has neither quotas of EC2 nor a price list: both are answered here, as AWS
 //! documents them, and a machine too many is refused as EC2 does (`VcpuLimitExceeded`). New accounts have a quota of 1 to 32
-//! (openshift/installer #2736, the Service Quotas console: L-1216C47A).
+//! (openshift/installer #2736, the Service Quotas console: L-1216C47A), and are on the Free plan, which runs few types
+//! (eks-workshop-v2 #1644; AWS's Free Tier guide): so is the account of every test that does not say otherwise.
 
 use serde_json::{Value, json};
 
@@ -12,17 +13,50 @@ use super::proxy::{Call, Upstream};
 pub(crate) struct Account {
     /// vCPUs.
     pub limit: u32,
-    /// Whether the credentials may ask for the quota.
-    pub quota: bool,
-    /// Whether the price list answers.
-    pub prices: bool,
+    /// Whether quota and prices can be asked.
+    pub advice: Advice,
+    /// Whether it is on the Free plan.
+    pub free: bool,
 }
+
+/// Who answers a question about quota or prices.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Advice {
+    /// The services do.
+    Given,
+    /// They do, but not for these credentials.
+    Denied,
+    /// Nobody: there are no such services.
+    Nobody,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            limit: 32,
+            advice: Advice::Given,
+            free: true,
+        }
+    }
+}
+
+/// What the Free plan runs.
+const FREE: [&str; 6] = [
+    "t3.micro",
+    "t3.small",
+    "t4g.micro",
+    "t4g.small",
+    "c7i-flex.large",
+    "m7i-flex.large",
+];
 
 /// The answer to a question about quota or prices.
 pub(crate) fn answer(call: &Call, body: &str, account: Account) -> Option<(u16, Vec<u8>)> {
-    let (status, text) = match call.action.as_str() {
-        "GetServiceQuota" => quota_answer(body.as_bytes(), account),
-        "GetProducts" => products_answer(body.as_bytes(), account),
+    let (status, text) = match (call.action.as_str(), account.advice) {
+        ("GetServiceQuota" | "GetProducts", Advice::Denied) => denied(),
+        ("GetServiceQuota", Advice::Given) => quota_answer(body.as_bytes(), account),
+        ("GetProducts", Advice::Given) => products_answer(body.as_bytes()),
+        // Nobody's, or none of these services'.
         _ => return None,
     };
     Some((status, text.into_bytes()))
@@ -34,8 +68,12 @@ pub(crate) async fn refusal(
     account: Account,
     upstream: &Upstream<'_>,
 ) -> Option<Refusal> {
-    if call.action != "RunInstances" {
+    let parameter = |name: &str| call.parameters.get(name).map(String::as_str);
+    if call.action != "RunInstances" || parameter("DryRun") == Some("true") {
         return None;
+    }
+    if account.free && !parameter("InstanceType").is_some_and(|one| FREE.contains(&one)) {
+        return Some((400, "InvalidParameterCombination"));
     }
     let question = "Action=DescribeInstances&Version=2016-11-15&Filter.1.Name=instance-state-name&Filter.1.Value.1=pending\
         &Filter.1.Value.2=running";
@@ -69,32 +107,26 @@ fn quota_answer(body: &[u8], account: Account) -> (u16, String) {
         asked,
         json!({"ServiceCode": "ec2", "QuotaCode": "L-1216C47A"})
     );
-    if !account.quota {
-        return denied();
-    }
     let limit = account.limit;
     let answer = json!({"Quota": {"QuotaCode": "L-1216C47A", "ServiceCode": "ec2", "Value": f64::from(limit), "Unit": "None"}});
     (200, answer.to_string())
 }
 
-fn products_answer(body: &[u8], account: Account) -> (u16, String) {
-    if !account.prices {
-        return denied();
-    }
+fn products_answer(body: &[u8]) -> (u16, String) {
     let asked: Value = serde_json::from_slice(body).expect("json");
     let field = |name: &str| {
         let filters = asked["Filters"].as_array().expect("filters");
         let found = filters.iter().find(|filter| filter["Field"] == name);
         found.map(|filter| filter["Value"].as_str().expect("value").to_owned())
     };
-    assert_eq!(field("regionCode").as_deref(), Some("ca-central-1"));
+    assert!(field("regionCode").is_some(), "{asked}");
     let products = match (
         field("instanceType"),
         field("volumeApiName"),
         field("group"),
     ) {
-        (Some(name), None, None) if name == "t3.small" => {
-            vec![product("CAN1-BoxUsage:t3.small", &["0.0232000000"])]
+        (Some(name), None, None) => {
+            vec![product(&format!("CAN1-BoxUsage:{name}"), &["0.0232000000"])]
         }
         (None, Some(volume), None) if volume == "gp3" => {
             vec![product("CAN1-EBS:VolumeUsage.gp3", &["0.0880000000"])]

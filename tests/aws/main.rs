@@ -17,9 +17,12 @@ mod census;
 mod choices;
 #[path = "../clouds/bench.rs"]
 mod clouds_bench;
+#[path = "../clouds/proxy.rs"]
+mod clouds_proxy;
 mod desk;
 mod faults;
 mod gone;
+mod guests;
 mod honest;
 mod kept;
 mod kills;
@@ -29,6 +32,7 @@ mod moto;
 mod plan;
 mod policy;
 mod proxy;
+mod rare;
 mod room;
 mod side_by_side;
 #[path = "../shared/skip.rs"]

@@ -170,7 +170,9 @@ async fn the_least_policy_is_enough_and_not_too_much() {
         lacking.push((*action, iam.user(&action.replace(':', "-"), &rest).await));
     }
     let direct = format!("http://127.0.0.1:{}", moto.port);
-    let url = Proxy::start(moto.port).await.url;
+    let proxy = Proxy::start(moto.port).await;
+    proxy.no_guests();
+    let url = proxy.url.clone();
     http.post(format!("{direct}/moto-api/reset-auth"))
         .body("0")
         .send()

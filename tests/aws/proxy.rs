@@ -1,13 +1,14 @@
 //! A small HTTP proxy in front of moto. It counts calls, fails them as asked, and does what EC2 does and moto does not: a
-//! repeated token gives the same machine (EC2's guide, "Ensuring idempotency"), and what `honest.rs` says.
+//! repeated token gives the same machine (EC2's guide, "Ensuring idempotency"), and what the list in `honest.rs` says.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
+use super::clouds_proxy::{self, Request};
+use super::guests::{self, Guests};
 use super::honest::{self, News};
 use super::limits::{self, Account};
 
@@ -30,6 +31,8 @@ pub(crate) type Edit = Arc<dyn Fn(&Call, String) -> String + Send + Sync>;
 pub(crate) enum Fault {
     /// The service refuses it.
     Refuse { status: u16, code: &'static str },
+    /// The credentials lack this permission, which is not the call's own.
+    Lacks(&'static str),
     /// It is done, and the answer gets lost.
     LoseAnswer,
     /// It is done, and the answer is changed.
@@ -49,7 +52,8 @@ pub(crate) enum Moment {
 struct State {
     calls: Vec<Call>,
     news: News,
-    account: Option<Account>,
+    guests: Guests,
+    account: Account,
     /// Held while a machine is made: those that are there are counted before.
     launching: Arc<tokio::sync::Mutex<()>>,
     faults: Vec<(String, u32, Fault)>,
@@ -117,7 +121,17 @@ impl Proxy {
 
     /// From now on the account has these limits.
     pub(crate) fn account(&self, account: Account) {
-        self.state.lock().expect("state").account = Some(account);
+        self.state.lock().expect("state").account = account;
+    }
+
+    /// What services of AWS put into a VPC stays there.
+    pub(crate) fn guests_stay(&self) {
+        self.state.lock().expect("state").guests.stay = true;
+    }
+
+    /// No service of AWS puts anything into a VPC: where moto judges by its own policies, it would judge them by the caller's.
+    pub(crate) fn no_guests(&self) {
+        self.state.lock().expect("state").guests.absent = true;
     }
 
     /// The caller dies at a call, before or after it is done.
@@ -164,7 +178,15 @@ async fn serve(
     state: Arc<Mutex<State>>,
     killed: Arc<Notify>,
 ) {
-    while let Some((head, body)) = read(&mut stream).await {
+    while let Some(request) = Request::read(&mut stream).await {
+        let Request {
+            method,
+            path,
+            head,
+            body,
+        } = request;
+        assert_eq!((&*method, &*path), ("POST", "/"), "all that AWS takes here");
+        let body = String::from_utf8_lossy(&body).into_owned();
         let parameters: BTreeMap<String, String> = form(&body)
             .into_iter()
             .filter(|(key, _)| key != "Version")
@@ -207,8 +229,7 @@ async fn serve(
             head: &head,
         };
         if dies == Some(true) {
-            killed.notify_one();
-            return std::future::pending().await;
+            clouds_proxy::die(&killed).await;
         }
         let launching = state.lock().expect("state").launching.clone();
         let turn = match call.action.as_str() {
@@ -218,10 +239,14 @@ async fn serve(
         let refusal = match &fault {
             _ if call.early => Some((403, "UnauthorizedOperation")),
             Some(Fault::Refuse { status, code }) => Some((*status, *code)),
+            Some(Fault::Lacks(_)) => Some((403, "UnauthorizedOperation")),
             _ => refusal(&call, &upstream, &state).await,
         };
         let (status, mut answer) = match refusal {
-            Some((status, code)) => (status, refused(code)),
+            Some((status, code)) => match fault {
+                Some(Fault::Lacks(action)) => (status, refused(action, code)),
+                _ => (status, refused(&own(&call), code)),
+            },
             None => match replayed(&call, &state) {
                 Some(result) => result,
                 None => done(&call, &upstream, body, &state).await,
@@ -229,8 +254,7 @@ async fn serve(
         };
         drop(turn);
         if dies == Some(false) {
-            killed.notify_one();
-            return std::future::pending().await;
+            clouds_proxy::die(&killed).await;
         }
         match fault {
             Some(Fault::LoseAnswer) => return,
@@ -239,13 +263,9 @@ async fn serve(
             }
             _ => {}
         }
-        let head = format!(
-            "HTTP/1.1 {status} -\r\ncontent-type: text/xml\r\ncontent-length: {}\r\n\r\n",
-            answer.len()
-        );
-        if stream.write_all(head.as_bytes()).await.is_err()
-            || stream.write_all(&answer).await.is_err()
-        {
+        let kind = "content-type: text/xml\r\n";
+        let answered = clouds_proxy::answer(&mut stream, status, kind, &answer).await;
+        if answered.is_none() {
             return;
         }
     }
@@ -260,7 +280,15 @@ async fn refusal(
     if let Some(refusal) = honest::refusal(call, upstream).await {
         return Some(refusal);
     }
-    let account = state.lock().expect("state").account?;
+    let guests = guests::of(call, upstream).await;
+    let host = || call.parameters.values().cloned().collect::<String>();
+    if !guests.is_empty() {
+        if !state.lock().expect("state").guests.go(&host()) {
+            return Some(guests::held());
+        }
+        guests::leave(&guests, upstream).await;
+    }
+    let account = state.lock().expect("state").account;
     limits::refusal(call, account, upstream).await
 }
 
@@ -272,14 +300,18 @@ async fn done(
     state: &Mutex<State>,
 ) -> (u16, Vec<u8>) {
     let account = state.lock().expect("state").account;
-    if let Some(answer) = account.and_then(|account| limits::answer(call, &body, account)) {
+    if let Some(answer) = limits::answer(call, &body, account) {
         return answer;
     }
     let (status, answer) = upstream.ask(body).await;
     if let Some((status, code)) = honest::answered(call, &answer) {
-        return (status, refused(code));
+        return (status, refused(&own(call), code));
     }
     if status == 200 {
+        let absent = state.lock().expect("state").guests.absent;
+        if !absent {
+            guests::arrive(call, &answer, upstream).await;
+        }
         let mut state = state.lock().expect("state");
         state.news.learn(call, &answer);
         if let Some(token) = call.parameters.get("ClientToken") {
@@ -304,13 +336,18 @@ fn replayed(call: &Call, state: &Mutex<State>) -> Option<(u16, Vec<u8>)> {
     if *parameters == call.parameters {
         Some((200, answer.clone()))
     } else {
-        Some((400, refused("IdempotentParameterMismatch")))
+        Some((400, refused(&own(call), "IdempotentParameterMismatch")))
     }
 }
 
+/// The permission that a call needs.
+fn own(call: &Call) -> String {
+    format!("ec2:{}", call.action)
+}
+
 /// EC2's way to say no.
-pub(crate) fn refused(code: &str) -> Vec<u8> {
-    let words = honest::words(code);
+fn refused(action: &str, code: &str) -> Vec<u8> {
+    let words = honest::words(action, code);
     format!("<Response><Errors><Error><Code>{code}</Code><Message>{words}</Message></Error></Errors><RequestID>r</RequestID></Response>")
         .into_bytes()
 }
@@ -344,39 +381,6 @@ impl Upstream<'_> {
 fn target(head: &[(String, String)]) -> Option<String> {
     let (_, target) = head.iter().find(|(key, _)| key == "x-amz-target")?;
     target.rsplit('.').next().map(String::from)
-}
-
-/// Reads one request: its headers and its body.
-async fn read(stream: &mut TcpStream) -> Option<(Vec<(String, String)>, String)> {
-    let mut bytes = Vec::new();
-    let end = loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end;
-        }
-        let mut part = [0; 4096];
-        match stream.read(&mut part).await {
-            Ok(0) | Err(_) => return None,
-            Ok(n) => bytes.extend_from_slice(&part[..n]),
-        }
-    };
-    let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let head: Vec<(String, String)> = text
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split_once(": "))
-        .map(|(key, value)| (key.to_lowercase(), value.to_owned()))
-        .collect();
-    let length = head
-        .iter()
-        .find(|(key, _)| key == "content-length")
-        .map_or(0, |(_, value)| value.parse().expect("length"));
-    let mut body = bytes.split_off(end + 4);
-    while body.len() < length {
-        let mut part = vec![0; length - body.len()];
-        let n = stream.read(&mut part).await.ok().filter(|n| *n > 0)?;
-        body.extend_from_slice(&part[..n]);
-    }
-    Some((head, String::from_utf8_lossy(&body).into_owned()))
 }
 
 fn form(body: &str) -> Vec<(String, String)> {

@@ -9,7 +9,7 @@ use super::moto;
 use super::skip::skip;
 
 /// The system of all machines.
-pub(crate) const IMAGE: &str = "/var/cache/deployer-tests/cloud-init-bookworm-2";
+pub(crate) const IMAGE: &str = "/var/cache/deployer-tests/cloud-init-bookworm-3";
 
 /// This box, as its machines see it.
 pub(crate) const THIS_BOX: &str = "10.126.255.254";

@@ -9,6 +9,8 @@ mod agents;
 mod bench;
 mod brief;
 mod canned;
+#[path = "../clouds/proxy.rs"]
+mod clouds_proxy;
 mod credentials;
 mod desk;
 mod faults;

@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_native_tls::TlsAcceptor;
+
+use super::clouds_proxy::{self, Request};
 
 /// What is done to a call.
 #[derive(Debug, Clone)]
@@ -161,7 +163,7 @@ async fn serve(
     state: &Mutex<State>,
     killed: &Notify,
 ) {
-    while let Some(request) = read(&mut stream).await {
+    while let Some(request) = Request::read(&mut stream).await {
         let call = format!("{} {}", request.method, request.path);
         let (fault, dies) = {
             let mut state = state.lock().expect("state");
@@ -190,8 +192,7 @@ async fn serve(
             (fault, dies.map(|(_, before)| before))
         };
         if dies == Some(true) {
-            killed.notify_one();
-            return std::future::pending().await;
+            clouds_proxy::die(killed).await;
         }
         let refused = match fault {
             Some(
@@ -208,8 +209,7 @@ async fn serve(
             ask(client, &request).await
         };
         if dies == Some(false) {
-            killed.notify_one();
-            return std::future::pending().await;
+            clouds_proxy::die(killed).await;
         }
         match fault {
             Some(Fault::LoseAnswer) => return,
@@ -228,10 +228,8 @@ async fn serve(
         let token = token.map_or(String::new(), |token| {
             format!("x-subject-token: {token}\r\n")
         });
-        let length = body.len();
-        let answer =
-            format!("HTTP/1.1 {status} -\r\n{token}content-length: {length}\r\n\r\n{body}");
-        if stream.write_all(answer.as_bytes()).await.is_err() {
+        let answered = clouds_proxy::answer(&mut stream, status, &token, body.as_bytes()).await;
+        if answered.is_none() {
             return;
         }
     }
@@ -259,13 +257,6 @@ fn marked(body: &str, marks: &BTreeMap<String, &'static str>) -> String {
     answer.to_string()
 }
 
-struct Request {
-    method: String,
-    path: String,
-    head: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
 async fn ask(client: &reqwest::Client, request: &Request) -> (u16, Option<String>, String) {
     let method = request.method.parse().expect("a method");
     let url = format!("http://127.0.0.1:{}", request.path.trim_start_matches('/'));
@@ -280,43 +271,4 @@ async fn ask(client: &reqwest::Client, request: &Request) -> (u16, Option<String
     let token = answer.headers().get("x-subject-token");
     let token = token.map(|token| token.to_str().expect("a token").to_owned());
     (status, token, answer.text().await.expect("an answer"))
-}
-
-/// Reads one request.
-async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Request> {
-    let mut bytes = Vec::new();
-    let end = loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end;
-        }
-        let mut part = [0; 4096];
-        match stream.read(&mut part).await {
-            Ok(0) | Err(_) => return None,
-            Ok(n) => bytes.extend_from_slice(&part[..n]),
-        }
-    };
-    let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let mut lines = text.lines();
-    let mut first = lines.next()?.split(' ');
-    let (method, path) = (first.next()?.to_owned(), first.next()?.to_owned());
-    let head: Vec<(String, String)> = lines
-        .filter_map(|line| line.split_once(": "))
-        .map(|(key, value)| (key.to_lowercase(), value.to_owned()))
-        .collect();
-    let length = head
-        .iter()
-        .find(|(key, _)| key == "content-length")
-        .map_or(0, |(_, value)| value.parse().expect("length"));
-    let mut body = bytes.split_off(end + 4);
-    while body.len() < length {
-        let mut part = vec![0; length - body.len()];
-        let n = stream.read(&mut part).await.ok().filter(|n| *n > 0)?;
-        body.extend_from_slice(&part[..n]);
-    }
-    Some(Request {
-        method,
-        path,
-        head,
-        body,
-    })
 }
