@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use super::openstack::OpenStack;
 use super::skip::skip;
 
-const IMAGE: &str = "/var/cache/deployer-tests/cloud-init-bookworm-2";
+const IMAGE: &str = "/var/cache/deployer-tests/cloud-init-bookworm-3";
 
 /// This box, as its machines see it.
 pub(crate) const THIS_BOX: &str = "10.99.0.254";

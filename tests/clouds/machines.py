@@ -34,10 +34,12 @@ PATIENCE = 15 * 60  # seconds for another watcher on this box
 USER = "ubuntu"  # of the image that the instances believe they have
 PACKAGES = ("systemd,systemd-sysv,dbus,openssh-server,sudo,iproute2,ca-certificates,curl,python3-minimal,python3-cffi-backend,"
             "cloud-init,procps,nftables,"
+            # What a cloud's image has at work beside us: tests/machines/existing/fresh.rs has more of it.
+            "unattended-upgrades,needrestart,"
             # What the deployer would install: the network around these machines ends at this box.
             "openjdk-17-jre-headless,nodejs")
 # What a container does not have or a test does not want.
-MASKED = ("apt-daily.timer apt-daily-upgrade.timer console-getty.service dpkg-db-backup.timer e2scrub_all.timer "
+MASKED = ("console-getty.service dpkg-db-backup.timer e2scrub_all.timer "
           "e2scrub_reap.service fstrim.timer getty.target systemd-logind.service systemd-networkd.service "
           "systemd-networkd-wait-online.service systemd-pstore.service systemd-timesyncd.service").split()
 # The modules of Ubuntu's images that have anything to do here.
@@ -89,6 +91,11 @@ def finish_image(image):
     for unit, target in {**dict.fromkeys(MASKED, "/dev/null"), "default.target": "/lib/systemd/system/multi-user.target"}.items():
         (units / unit).unlink(missing_ok=True)
         (units / unit).symlink_to(target)
+    # As Ubuntu's images since 22.10: its socket starts sshd.
+    (units / "multi-user.target.wants/ssh.service").unlink(missing_ok=True)
+    (units / "sshd.service").unlink(missing_ok=True)
+    (units / "sockets.target.wants").mkdir(exist_ok=True)
+    (units / "sockets.target.wants/ssh.socket").symlink_to("/lib/systemd/system/ssh.socket")
     shutil.rmtree(image / "etc/cloud/cloud.cfg.d", ignore_errors=True)
     (image / "etc/cloud/cloud.cfg.d").mkdir()
     (image / "etc/cloud/ds-identify.cfg").write_text("policy: enabled\n")
