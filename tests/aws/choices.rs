@@ -285,12 +285,8 @@ async fn public_machines_are_made_where_they_are_reached() {
             subnets[0]
         )
     );
-    // Without public addresses it will do, but nothing is fetched there; the bastion needs another one.
+    // Without public addresses it will do; the bastion needs another one.
     bench.settings.public_ip = false;
-    let plan = bench.plan(&bench.aws()).await.expect("plan");
-    let told =
-        |remark: &String| remark.contains("reach no package mirror from there, for no route");
-    assert!(plan.remarks.iter().any(told), "{:?}", plan.remarks);
     bench.settings.bastion = Some("vm1".into());
     let error = bench.up().await.expect_err("nor the bastion").to_string();
     assert!(error.starts_with("`subnet`: no usable subnet"), "{error}");
