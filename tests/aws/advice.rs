@@ -37,7 +37,7 @@ async fn too_many_processors_are_refused_before_anything_is_made() {
     };
     let first = bench(&moto, account, "300000000000", &["vm1", "vm2"]).await;
     let plan = first.plan(&first.aws()).await.expect("four of five");
-    insta::assert_snapshot!(plan.remarks.join("\n"), @"by AWS's price list: 2 × t3.small 0.0232 USD/h, 2 × public address 0.0050 USD/h, together 0.056 USD/h; 32 GiB of disk 2.82 USD/month, also while they are off; traffic and taxes come on top");
+    insta::assert_snapshot!(plan.remarks.join("\n"), @"by AWS's price list: 2 × t3.small 0.0232 USD/h, 2 × public address 0.0050 USD/h, together 0.056 USD/h; 32 GiB of disk 2.82 USD/month, also while they are off; traffic and taxes, and vCPUs that are busy for hours, come on top");
     let findings = told(&first).await;
     assert_eq!(findings[0].what, "vCPU quota 5: 0 in use, 4 more wanted");
     assert!(
@@ -244,6 +244,6 @@ fn no_price_is_guessed() {
         ..Prices::default()
     };
     // Without one of the prices there is no sum.
-    insta::assert_snapshot!(prices::words(&order, 16, &known).expect("words"), @r#"by AWS's price list: 2 × t3.micro 0.0120 USD/h, 1 × t3.small not in the list; 48 GiB of disk not in the list; traffic and taxes come on top"#);
+    insta::assert_snapshot!(prices::words(&order, 16, &known).expect("words"), @r#"by AWS's price list: 2 × t3.micro 0.0120 USD/h, 1 × t3.small not in the list; 48 GiB of disk not in the list; traffic and taxes, and vCPUs that are busy for hours, come on top"#);
     assert_eq!(prices::words(&order, 16, &Prices::default()), None);
 }

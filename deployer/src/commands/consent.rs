@@ -2,19 +2,13 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
-use jiff::Timestamp;
-
 use crate::cli::Up;
-use crate::cloud::aws::operation as aws;
-use crate::cloud::chameleon::operation as chameleon;
-use crate::cloud::{CloudPlan, CloudStep, Operation};
 use crate::error::CommandError;
 use crate::receipt::Receipt;
 use crate::report::{Event, Question, Reporter};
-use crate::topology::{CloudName, OnTtl};
 
+use super::charges;
 use super::draft::Draft;
-use super::lease_end;
 use super::look::Look;
 use super::plan::text;
 
@@ -76,7 +70,7 @@ pub fn consent(
     match question(
         &draft.topology.name,
         &seen.losses(),
-        costs(draft, seen),
+        charges::costs(draft, seen),
         other,
     ) {
         Some(question) => confirm(&question, options.yes, reporter),
@@ -94,64 +88,6 @@ fn question(name: &str, losses: &[String], costs: Option<String>, other: bool) -
         .then(|| format!("The inventory of {name} is another than at the last up, which changes what is shown above."));
     let parts: Vec<String> = [lost, costs, other].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| format!("{}\nGo on?", parts.join("\n")))
-}
-
-/// What is said before machines run that somebody pays for: how many, and for how long.
-fn costs(draft: &Draft, seen: &Look) -> Option<String> {
-    seen.clouds
-        .iter()
-        .find_map(|look| cost(draft, look.name, &look.plan))
-}
-
-fn cost(draft: &Draft, name: CloudName, plan: &CloudPlan) -> Option<String> {
-    let runs = |step: &&CloudStep| {
-        matches!(
-            step.operation,
-            Operation::Aws(aws::Operation::Launch(_) | aws::Operation::Start { .. })
-                | Operation::Chameleon(chameleon::Operation::Launch(_))
-        )
-    };
-    let count = plan.steps.iter().filter(runs).count();
-    if count == 0 {
-        return None;
-    }
-    let machines = if count == 1 { "machine" } else { "machines" };
-    let remarks: String = plan
-        .remarks
-        .iter()
-        .map(|remark| format!("\n    {remark}"))
-        .collect();
-    let words = match name {
-        CloudName::Chameleon => on_chameleon(plan.expires),
-        _ => on_aws(draft, plan.expires),
-    };
-    Some(format!("{count} {machines} will run on {words}{remarks}"))
-}
-
-fn on_aws(draft: &Draft, end: Option<Timestamp>) -> String {
-    let aws = &draft.topology.aws;
-    let end = match (end, aws.on_ttl) {
-        (Some(end), OnTtl::Stop) => format!(
-            "They power themselves off at {end} (`ttl`: {}); then their disks cost on until `deployer teardown`.",
-            aws.ttl
-        ),
-        (Some(end), OnTtl::Terminate) => format!(
-            "They are deleted with all data at {end} (`ttl`: {}, `on_ttl: terminate`).",
-            aws.ttl
-        ),
-        (None, _) => "They run, and cost, until `deployer teardown` (`ttl: never`).".into(),
-    };
-    format!("AWS, which charges your account. {end}")
-}
-
-fn on_chameleon(end: Option<Timestamp>) -> String {
-    match end {
-        Some(end) => format!(
-            "Chameleon, which charges your project: {}.",
-            lease_end::words(end, Timestamp::now())
-        ),
-        None => "Chameleon, and be charged to your project, until `deployer teardown`.".into(),
-    }
 }
 
 /// The error that names what would be lost, and the words that allow it.

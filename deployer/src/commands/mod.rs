@@ -15,6 +15,7 @@ use crate::secret::Secret;
 
 pub mod allow;
 pub mod build_agents;
+pub mod charges;
 pub mod check;
 pub mod cloud_sections;
 pub mod clouds;

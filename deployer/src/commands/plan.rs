@@ -10,6 +10,7 @@ use crate::cloud::CloudStep;
 use crate::error::CommandError;
 use crate::report::Reporter;
 
+use super::charges;
 use super::check::check_nodes;
 use super::draft::Draft;
 use super::look::{Look, Lookout, look, require_nodes};
@@ -61,6 +62,7 @@ pub async fn run(
     if !seen.is_settled() {
         check_nodes(&draft, &mut seen).await?;
     }
+    let forgotten = charges::forgotten(&draft, &seen);
     let settled = seen.is_settled() && seen.plan.troubles.is_empty();
     if options.json {
         let machines = seen
@@ -68,7 +70,7 @@ pub async fn run(
             .iter()
             .flat_map(|look| &look.plan.steps)
             .collect();
-        let remarks = seen.remarks().collect();
+        let remarks = seen.remarks().chain(&forgotten).collect();
         let (deployment, id) = (draft.topology.name.as_str(), draft.receipt.id.as_str());
         let whole = Whole {
             deployment,
@@ -81,6 +83,9 @@ pub async fn run(
         writeln!(out)?;
     } else {
         write!(out, "{}", text(&seen))?;
+        for words in &forgotten {
+            writeln!(out, "if forgotten: {words}")?;
+        }
     }
     // Before the first `up` nobody comes back to the connections.
     seen.crew.close(draft.entry.is_some()).await?;

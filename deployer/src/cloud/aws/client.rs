@@ -16,6 +16,7 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use super::failure::no_capacity;
 use super::settings::Settings;
 use crate::cloud::CloudError;
+use crate::secret::Secret;
 
 /// An HTTP client. aws-lc is kept out of the build: ring does the same with less. It uses the proxy that the environment names
 /// (`HTTPS_PROXY`, `NO_PROXY`), as the SDK's own client does and one that is built by hand does not.
@@ -62,6 +63,19 @@ pub async fn load(settings: &Settings) -> Result<SdkConfig, CloudError> {
         ))
     })?;
     Ok(config)
+}
+
+/// What must not be told to strangers: key, secret and token.
+pub(super) async fn confidential(settings: &Settings) -> Result<Vec<Secret>, CloudError> {
+    let config = Box::pin(load(settings)).await?;
+    let Some(provider) = config.credentials_provider() else {
+        return Ok(Vec::new());
+    };
+    let refused = |error| CloudError::Refused(format!("AWS credentials: {error}"));
+    let found = provider.provide_credentials().await.map_err(refused)?;
+    let token = found.session_token().into_iter();
+    let all = token.chain([found.access_key_id(), found.secret_access_key()]);
+    Ok(all.map(Secret::new).collect())
 }
 
 /// The client for calls that may be repeated, and the one for calls that make a second thing when they are.

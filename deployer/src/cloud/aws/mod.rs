@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use crate::cloud::{
     Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Notes, Operation, Progress, Wanted,
 };
+use crate::secret::Secret;
 
 pub mod access;
 mod advice;
@@ -101,6 +102,22 @@ impl Aws {
             last_look: running::Look::default(),
             turn: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// What must not be told to strangers: the credentials themselves.
+    pub async fn confidential(&self) -> Result<Vec<Secret>, CloudError> {
+        Box::pin(client::confidential(&self.settings)).await
+    }
+
+    /// What machines with these settings cost in an hour, disks included, in dollars and in words; `None`: the price list lacks
+    /// something.
+    pub async fn rate(&self, wanted: &Wanted) -> Result<(Option<f64>, String), CloudError> {
+        let order = order::Order::of_machines(wanted.machines.values(), &self.settings);
+        let prices = Box::pin(self.prices(&order)).await?;
+        let disk_gib = self.settings.disk_gib;
+        let words = prices::words(&order, disk_gib, &prices);
+        let words = words.unwrap_or_else(|| "AWS's price list has none of these machines".into());
+        Ok((prices::hourly(&order, disk_gib, &prices), words))
     }
 
     /// The account that the credentials belong to.

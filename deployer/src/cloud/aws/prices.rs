@@ -115,6 +115,21 @@ pub fn price(products: &[String], usage: &str) -> Option<f64> {
     prices.next().is_none().then_some(price)
 }
 
+/// Hours of a month, as AWS counts them for disks.
+const MONTH: f64 = 730.0;
+
+/// What an order costs in an hour, disks included; `None` where the list lacks the price of any of it. Pure.
+pub fn hourly(order: &Order, disk_gib: u32, prices: &Prices) -> Option<f64> {
+    let mut sum = f64::from(order.machines()) * f64::from(disk_gib) * prices.disk? / MONTH;
+    if order.addresses > 0 {
+        sum += f64::from(order.addresses) * prices.address?;
+    }
+    for (name, count) in &order.types {
+        sum += f64::from(*count) * prices.machines.get(name)?;
+    }
+    Some(sum)
+}
+
 /// What an order costs, in words; `None` where the list knows nothing of it. Pure.
 pub fn words(order: &Order, disk_gib: u32, prices: &Prices) -> Option<String> {
     if *prices == Prices::default() {
@@ -139,8 +154,16 @@ pub fn words(order: &Order, disk_gib: u32, prices: &Prices) -> Option<String> {
     let disks = prices.disk.map_or("not in the list".into(), |price| {
         format!("{:.2} USD/month, also while they are off", gib * price)
     });
+    // EC2's guide, "Burstable performance instances": these families are `unlimited` from the start.
+    let mut types = order.types.keys();
+    let unlimited = types.any(|name| name.starts_with("t3") || name.starts_with("t4g"));
+    let busy = if unlimited {
+        ", and vCPUs that are busy for hours,"
+    } else {
+        ""
+    };
     Some(format!(
-        "by AWS's price list: {}{together}; {gib} GiB of disk {disks}; traffic and taxes come on top",
+        "by AWS's price list: {}{together}; {gib} GiB of disk {disks}; traffic and taxes{busy} come on top",
         parts.join(", ")
     ))
 }

@@ -14,6 +14,7 @@ use super::token::Token;
 use super::{Chameleon, costs, failure};
 pub use crate::cloud::finding::Finding;
 use crate::cloud::{CloudError, Wanted};
+use crate::secret::Secret;
 
 impl Chameleon {
     /// Looks at everything that can be looked at without making anything.
@@ -116,6 +117,33 @@ impl Chameleon {
         Some(Finding::good(costs::words(site, flavors, time)))
     }
 
+    /// What machines with these settings cost in an hour, in SUs and in words; `None`: there is no rate for one of them.
+    pub async fn rate(&self, wanted: &Wanted) -> Result<(Option<f64>, String), CloudError> {
+        let image = images::image(&self.session, &self.settings.image).await?;
+        let (_, taken) = self.flavors(wanted, &image).await;
+        let site = Site::at(&self.session.login().auth_url);
+        let flavors = || taken.values().map(|offer| (offer, 1));
+        let time = self.settings.lease.0.unwrap_or_default();
+        let time = SignedDuration::try_from(time).unwrap_or_default();
+        let whole = taken.len() == wanted.machines.len();
+        let rate = costs::rate(site, flavors()).filter(|_| whole);
+        let rate = rate.and_then(|rate| u32::try_from(rate).ok());
+        let rate = rate.map(|rate| f64::from(rate) / 1000.0);
+        Ok((rate, costs::words(site, flavors(), time)))
+    }
+
+    /// What must not be told to strangers: the credentials and the token, and who and whose project it is.
+    pub async fn confidential(&self) -> Result<Vec<Secret>, CloudError> {
+        let token = self.session.token().await?;
+        let mut all = vec![token.value.clone()];
+        for name in [&token.project, &token.project_name, &token.user] {
+            all.push(Secret::new(name.as_str()));
+        }
+        let request = serde_json::from_str(self.session.login().request.expose());
+        texts(&request.unwrap_or_default(), &mut all);
+        Ok(all)
+    }
+
     /// What is found of each node's flavor, and all that are taken, by node.
     async fn flavors(
         &self,
@@ -209,6 +237,21 @@ impl Chameleon {
             Err(error) => findings.push(Finding::bad("quota of the network", &error)),
         }
         findings
+    }
+}
+
+/// All texts of a login but what everybody's has: kinds of methods, and domains.
+fn texts(value: &Value, all: &mut Vec<Secret>) {
+    match value {
+        Value::String(text) => all.push(Secret::new(text.as_str())),
+        Value::Array(list) => list.iter().for_each(|value| texts(value, all)),
+        Value::Object(map) => {
+            let own = map
+                .iter()
+                .filter(|(key, _)| !matches!(key.as_str(), "methods" | "domain"));
+            own.for_each(|(_, value)| texts(value, all));
+        }
+        _ => {}
     }
 }
 

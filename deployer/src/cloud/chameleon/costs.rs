@@ -19,19 +19,27 @@ pub fn words<'a>(
     flavors: impl IntoIterator<Item = (&'a Offer, u64)>,
     time: SignedDuration,
 ) -> String {
-    let rates = flavors
-        .into_iter()
-        .map(|(offer, count)| Some(thousandths(site?, offer)?.saturating_mul(count)));
-    let Some(rate) = rates.sum::<Option<u64>>() else {
+    let Some(rate) = rate(site, flavors) else {
         return format!("what the lease costs in SUs is not known here: {WHERE}");
     };
     let minutes = u64::try_from(time.as_mins()).unwrap_or_default();
     let whole = rate.saturating_mul(minutes).div_ceil(60 * 1000);
     format!(
-        "the lease costs about {}.{:03} SUs an hour, {whole} in all, by Chameleon's FAQ; {WHERE}",
+        "the lease costs about {}.{:03} SUs an hour, {whole} in all, by Chameleon's FAQ, floating IPs not counted; {WHERE}",
         rate / 1000,
         rate % 1000
     )
+}
+
+/// What so many machines of each flavor cost in an hour, in thousandths of an SU; `None` where there is no rate for one.
+pub fn rate<'a>(
+    site: Option<Site>,
+    flavors: impl IntoIterator<Item = (&'a Offer, u64)>,
+) -> Option<u64> {
+    let rates = flavors
+        .into_iter()
+        .map(|(offer, count)| Some(thousandths(site?, offer)?.saturating_mul(count)));
+    rates.sum()
 }
 
 /// The rate of a flavor in thousandths of an SU an hour.

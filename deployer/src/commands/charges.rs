@@ -1,0 +1,94 @@
+//! What somebody pays for, in words: how many machines will run, until when, and what becomes of them where `teardown` is forgotten.
+
+use jiff::Timestamp;
+
+use crate::cloud::aws::operation as aws;
+use crate::cloud::chameleon::operation as chameleon;
+use crate::cloud::{CloudPlan, CloudStep, Operation};
+use crate::topology::{CloudName, OnTtl};
+
+use super::draft::Draft;
+use super::lease_end;
+use super::look::Look;
+
+/// What is said before machines run that somebody pays for: how many, and for how long.
+pub fn costs(draft: &Draft, seen: &Look) -> Option<String> {
+    seen.clouds
+        .iter()
+        .find_map(|look| cost(draft, look.name, &look.plan))
+}
+
+fn cost(draft: &Draft, name: CloudName, plan: &CloudPlan) -> Option<String> {
+    let runs = |step: &&CloudStep| {
+        matches!(
+            step.operation,
+            Operation::Aws(aws::Operation::Launch(_) | aws::Operation::Start { .. })
+                | Operation::Chameleon(chameleon::Operation::Launch(_))
+        )
+    };
+    let count = plan.steps.iter().filter(runs).count();
+    if count == 0 {
+        return None;
+    }
+    let machines = if count == 1 { "machine" } else { "machines" };
+    let remarks: String = plan
+        .remarks
+        .iter()
+        .map(|remark| format!("\n    {remark}"))
+        .collect();
+    let charged = match name {
+        CloudName::Chameleon => "Chameleon, which charges your project:",
+        _ => "AWS, which charges your account.",
+    };
+    let forgotten = if_forgotten(draft, name, plan);
+    Some(format!(
+        "{count} {machines} will run on {charged} {forgotten}{remarks}"
+    ))
+}
+
+/// What becomes of machines that are to run, where `teardown` is forgotten: of each cloud that charges for them.
+pub fn forgotten(draft: &Draft, seen: &Look) -> Vec<String> {
+    let looks = seen.clouds.iter();
+    let charged = looks.filter(|look| cost(draft, look.name, &look.plan).is_some());
+    charged
+        .map(|look| if_forgotten(draft, look.name, &look.plan))
+        .collect()
+}
+
+/// Until when they run, what happens then, and who is told.
+fn if_forgotten(draft: &Draft, name: CloudName, plan: &CloudPlan) -> String {
+    match name {
+        CloudName::Chameleon => on_chameleon(plan.expires),
+        _ => on_aws(draft, plan.expires),
+    }
+}
+
+fn on_aws(draft: &Draft, end: Option<Timestamp>) -> String {
+    let aws = &draft.topology.aws;
+    let list = "nobody is told: `deployer list --cloud aws` shows what is there";
+    match (end, aws.on_ttl) {
+        (Some(end), OnTtl::Stop) => format!(
+            "They power themselves off at {end} (`ttl`: {}); then their disks cost on until `deployer teardown`, and {list}.",
+            aws.ttl
+        ),
+        (Some(end), OnTtl::Terminate) => format!(
+            "They are deleted with all data at {end} (`ttl`: {}, `on_ttl: terminate`), and {list}.",
+            aws.ttl
+        ),
+        (None, _) => {
+            format!("They run, and cost, until `deployer teardown` (`ttl: never`), and {list}.")
+        }
+    }
+}
+
+fn on_chameleon(end: Option<Timestamp>) -> String {
+    match end {
+        Some(end) => format!(
+            "{}; from a day before the commands here warn, and nobody else is told by them.",
+            lease_end::words(end, Timestamp::now())
+        ),
+        None => "they run, and are charged, until `deployer teardown`, and nobody is told: `deployer list --cloud chameleon` shows \
+             what is there."
+            .into(),
+    }
+}
