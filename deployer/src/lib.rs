@@ -38,6 +38,7 @@ pub mod packet_filter;
 pub mod plan;
 pub mod preflight;
 pub mod receipt;
+pub mod rehearsal;
 pub mod report;
 pub mod run;
 pub mod secret;

@@ -25,6 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("settings", &["inventory"]),
     ("topology", &["inventory", "machine", "settings"]),
     ("template", &[]),
+    ("rehearsal", &["secret", "topology"]),
     (
         "component",
         &[
@@ -109,6 +110,7 @@ const PURE: &[&str] = &[
     "facts",
     "few",
     "receipt",
+    "rehearsal",
     "template",
     "yaml",
     "topology",

@@ -17,6 +17,7 @@ mod nodes_fetch;
 mod outside;
 mod plan;
 mod readme;
+mod rehearsal;
 mod run;
 mod settings;
 #[path = "../shared/skip.rs"]
