@@ -33,6 +33,7 @@ mod plan;
 mod policy;
 mod proxy;
 mod rare;
+mod rehearsal;
 mod room;
 mod side_by_side;
 #[path = "../shared/skip.rs"]

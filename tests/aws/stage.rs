@@ -23,7 +23,8 @@ const SSHD: &str = "/usr/sbin/sshd";
 const WAY: &str = r#"#!/bin/sh
 here=$1
 if [ -e "$here/silent" ]; then exec sleep 60; fi
-for config in "$here"/state/*/ssh_config; do
+for config in "$here"/state/*/ssh_config "$here"/state/rehearsals/*/*/ssh_config; do
+    [ -e "$config" ] || continue
     node=$(awk -v address="$2" '$1 == "Host" { here = $2 == address } here && $1 == "HostKeyAlias" { print $2 }' "$config")
     [ -n "$node" ] || continue
     keys=$(dirname "$config")/keys

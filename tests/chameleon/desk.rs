@@ -1,8 +1,11 @@
 //! A user's box, with the binary as a user calls it.
 
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Instant;
 
 use super::openstack::OpenStack;
+use super::proxy::Proxy;
 use super::watcher::command;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_deployer");
@@ -11,6 +14,7 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_deployer");
 pub(crate) struct Desk<'a> {
     directory: tempfile::TempDir,
     cloud: &'a OpenStack,
+    clouds: PathBuf,
 }
 
 impl<'a> Desk<'a> {
@@ -18,7 +22,26 @@ impl<'a> Desk<'a> {
         Self {
             directory: tempfile::tempdir().expect("a directory"),
             cloud,
+            clouds: cloud.clouds.clone(),
         }
+    }
+
+    /// From now on everything goes through the proxy.
+    pub(crate) fn behind(&mut self, proxy: &Proxy) {
+        let text = std::fs::read_to_string(&self.cloud.clouds).expect("credentials");
+        self.clouds = self.directory.path().join("clouds.yaml");
+        std::fs::write(&self.clouds, proxy.before(&text)).expect("credentials");
+    }
+
+    /// A command line.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = command(BINARY, words);
+        command
+            .args(["--state-dir", &self.path("state")])
+            .env("XDG_RUNTIME_DIR", self.directory.path())
+            .env("OS_CLIENT_CONFIG_FILE", &self.clouds)
+            .env("OS_CLOUD", "alice");
+        command
     }
 
     pub(crate) fn path(&self, name: &str) -> String {
@@ -35,13 +58,7 @@ impl<'a> Desk<'a> {
     /// Runs a command line; fails unless it ends with this code. Returns what it said.
     pub(crate) fn run(&self, code: i32, words: &[&str]) -> String {
         let start = Instant::now();
-        let output = command(BINARY, words)
-            .args(["--state-dir", &self.path("state")])
-            .env("XDG_RUNTIME_DIR", self.directory.path())
-            .env("OS_CLIENT_CONFIG_FILE", &self.cloud.clouds)
-            .env("OS_CLOUD", "alice")
-            .output()
-            .expect("the deployer starts");
+        let output = self.command(words).output().expect("the deployer starts");
         let said = format!(
             "{}{}",
             String::from_utf8_lossy(&output.stderr),

@@ -25,6 +25,7 @@ mod plan;
 mod project;
 mod proxy;
 mod refused;
+mod rehearsal;
 #[path = "../shared/skip.rs"]
 mod skip;
 mod tls;

@@ -7,7 +7,7 @@ use super::Cli;
 use crate::error::CommandError;
 
 /// Words that stand for a verb of ours.
-const VERBS: [(&str, &[&str]); 18] = [
+const VERBS: [(&str, &[&str]); 19] = [
     (
         "teardown",
         &[
@@ -94,6 +94,7 @@ const VERBS: [(&str, &[&str]); 18] = [
     ),
     ("produce", &["generate", "send"]),
     ("list", &["ls"]),
+    ("rehearse", &["drill", "rehearsal", "trial", "try"]),
     ("extend", &["prolong", "renew"]),
     (
         "export",

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use crate::secret::Secret;
 
+/// The variable that a rehearsal sets for its steps.
+pub const STEP: &str = "DEPLOYER_STEP";
+
 /// What counts of the environment, read once.
 #[derive(Debug, Clone)]
 pub struct Environment {
@@ -18,6 +21,8 @@ pub struct Environment {
     pub home: PathBuf,
     /// Who calls: `$USER`, else `$LOGNAME`.
     pub user: String,
+    /// `$DEPLOYER_STEP` is set: this process is a step of a rehearsal, and stops with it.
+    pub is_step: bool,
     /// What OpenStack's own tools read: the variables that begin with `OS_`. Some are secrets.
     pub openstack: BTreeMap<String, Secret>,
 }
@@ -44,6 +49,7 @@ impl Environment {
             state_dir: below("XDG_STATE_HOME", ".local/state"),
             cache_dir: below("XDG_CACHE_HOME", ".cache"),
             runtime_dir: path("XDG_RUNTIME_DIR"),
+            is_step: std::env::var_os(STEP).is_some(),
             openstack: std::env::vars_os()
                 .filter_map(|(name, value)| {
                     Some((name.into_string().ok()?, value.into_string().ok()?))

@@ -1,6 +1,7 @@
 //! Options of the verbs that make a deployment, change it and take it away.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -132,6 +133,53 @@ pub struct Extend {
     pub target: Target,
 }
 
+/// Options of `rehearse`.
+#[derive(Debug, Args)]
+pub struct Rehearse {
+    /// What is rehearsed: the inventory (and `--cloud`) of an ordinary `up`; names and ends are the rehearsal's own.
+    #[command(flatten)]
+    pub target: Target,
+    /// What it may cost at most, in US dollars on AWS and in SUs on Chameleon [default: 1 and 2]
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
+    pub cost_cap: Option<f64>,
+    /// How long it may take, such as `90m`; then all is taken away [default: 2h]
+    #[arg(long, value_name = "DURATION", value_parser = parse_limit)]
+    pub time_limit: Option<Duration>,
+    /// The report to write; must not exist [default: rehearsal-CLOUD-TIME.md here]
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// What is asked for on AWS.
+    #[command(flatten)]
+    pub on_aws: OnAws,
+    /// Directory with the `producer` and `consumer` binaries, or with such a directory for each kind of machine
+    /// [default: beside this program]
+    #[arg(long, value_name = "DIR")]
+    pub agents: Option<PathBuf>,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// Options of `rehearse` that are about AWS only.
+#[derive(Debug, Args)]
+pub struct OnAws {
+    /// On AWS, say in the report that these credentials have exactly the README's policy.
+    #[arg(long)]
+    pub least_policy: bool,
+    /// On AWS, leave out the half hour until the machines power themselves off.
+    #[arg(long)]
+    pub no_power_off: bool,
+    /// On AWS, also in this VPC of yours, whose first subnet should be private.
+    #[arg(long, value_name = "VPC")]
+    pub vpc: Option<String>,
+    /// On AWS, also arm64 machines with CouchDB; needs agents for aarch64.
+    #[arg(long)]
+    pub arm64: bool,
+    /// On AWS, also in this region.
+    #[arg(long, value_name = "REGION")]
+    pub second_region: Option<String>,
+}
+
 /// Options of `build-agents`.
 #[derive(Debug, Args)]
 pub struct BuildAgents {
@@ -195,4 +243,23 @@ pub struct Completions {
 
 fn parse_ttl(text: &str) -> Result<Ttl, String> {
     Ttl::try_from(text.to_owned()).map_err(|why| format!("it {why}"))
+}
+
+/// A cap: a cap of nothing would refuse everything.
+fn parse_amount(text: &str) -> Result<f64, String> {
+    let amount = text.parse().ok();
+    let usable = |amount: &f64| amount.is_finite() && *amount > 0.0;
+    amount
+        .filter(usable)
+        .ok_or_else(|| "an amount such as `1.50`".to_owned())
+}
+
+/// A limit of a day at most: more is no rehearsal.
+fn parse_limit(text: &str) -> Result<Duration, String> {
+    let limit: Option<jiff::SignedDuration> = text.parse().ok();
+    let day = Duration::from_hours(24);
+    limit
+        .and_then(|limit| Duration::try_from(limit).ok())
+        .filter(|limit| !limit.is_zero() && *limit <= day)
+        .ok_or_else(|| "a duration of at most a day, such as `90m`".to_owned())
 }

@@ -12,9 +12,10 @@ mod lifecycle;
 mod pipeline;
 
 pub use advice::advice;
-pub use environment::Environment;
+pub use environment::{Environment, STEP};
 pub use lifecycle::{
-    Allow, BuildAgents, Change, Check, Completions, Extend, Init, List, Plan, Render, Teardown, Up,
+    Allow, BuildAgents, Change, Check, Completions, Extend, Init, List, OnAws, Plan, Rehearse,
+    Render, Teardown, Up,
 };
 pub use pipeline::{
     DeadLetters, Docs, Export, Import, Logs, Open, Produce, Service, Ssh, Status, Verify,
@@ -74,6 +75,8 @@ pub enum Verb {
     Allow(Allow),
     /// Lets the machines live that much longer from now on.
     Extend(Extend),
+    /// Tries all of this on machines that are thrown away, and writes a report.
+    Rehearse(Rehearse),
     /// Builds the agents, in a checkout, so that they run from Debian 11 and Ubuntu 20.04 on.
     BuildAgents(BuildAgents),
     /// Writes an inventory to begin with.
@@ -106,6 +109,7 @@ impl Verb {
             Self::List(options) => &options.target,
             Self::Allow(options) => &options.target,
             Self::Extend(options) => &options.target,
+            Self::Rehearse(options) => &options.target,
             Self::BuildAgents(_) | Self::Init(_) | Self::Schema | Self::Completions(_) => {
                 return None;
             }

@@ -51,6 +51,7 @@ pub mod produce;
 pub mod reboot;
 pub mod record;
 pub mod recorded;
+pub mod rehearse;
 pub mod render;
 pub mod root;
 pub mod ssh;
@@ -74,6 +75,9 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
     let reporter = reporter.as_ref();
     let out = &mut Pipe::new(std::io::stdout());
     let mut environment = environment.clone();
+    if environment.is_step {
+        rehearse::end_with_parent();
+    }
     if let Some(target) = cli.verb.target() {
         if let Some(name) = &target.os_cloud {
             let name = Secret::new(name.as_str());
@@ -101,6 +105,9 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
         Verb::List(options) => list::run(options, environment, out).await,
         Verb::Allow(options) => allow::run(options, environment, reporter).await,
         Verb::Extend(options) => extend::run(options, environment, reporter).await,
+        Verb::Rehearse(options) => {
+            Box::pin(rehearse::run(options, environment, reporter, out)).await
+        }
         Verb::BuildAgents(options) => build_agents::run(options, environment, reporter, out).await,
         Verb::Init(options) => init::run(options, out),
         Verb::Schema => {

@@ -1,0 +1,43 @@
+//! What is known here and must not stand in a report.
+
+use crate::cli::Environment;
+use crate::cloud::aws::Aws;
+use crate::commands::clouds;
+use crate::error::CommandError;
+use crate::rehearsal::Redactor;
+use crate::secret::Secret;
+use crate::topology::CloudName;
+
+use super::place::Place;
+
+/// A redactor that knows the credentials, whose they are, and who sits here.
+pub(super) async fn redactor(
+    place: &Place,
+    environment: &Environment,
+) -> Result<Redactor, CommandError> {
+    let mut redactor = Redactor::default();
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    for (text, instead) in [
+        (place.directory.display().to_string(), "<state>"),
+        (environment.home.display().to_string(), "~"),
+        (format!("{}@{host}", environment.user), "<operator>"),
+    ] {
+        redactor.hide(Secret::new(text), instead);
+    }
+    for topology in &place.topologies {
+        let all = if place.cloud == CloudName::Aws {
+            let aws = Aws::connect(topology.aws.clone()).await?;
+            Box::pin(aws.confidential()).await?
+        } else {
+            let chameleon = clouds::chameleon(&topology.chameleon, environment)?;
+            chameleon.confidential().await?
+        };
+        for text in all {
+            redactor.hide(text, "<hidden>");
+        }
+    }
+    Ok(redactor)
+}

@@ -1,0 +1,127 @@
+//! `rehearse` against a real OpenStack, on a booted machine that carries the whole pipeline: documents arrive, a site that cannot
+//! prolong leases is left alone, what a killed rehearsal leaves is taken away, and the report has nothing of whose account it is.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use deployer::cloud::Cloud as _;
+use serde_json::Value;
+
+use super::agents;
+use super::desk::{BINARY, Desk, says};
+use super::habits;
+use super::openstack::{OpenStack, turn};
+use super::proxy::Proxy;
+use super::watcher::{THIS_BOX, Watcher, may_boot};
+use super::whole::found;
+
+/// CouchDB is the stand-in: its packages are on no registry that every box reaches.
+fn inventory() -> String {
+    format!(
+        "\
+name: mine
+cloud: chameleon
+nodes: {{ vm1: {{ roles: [zookeeper, kafka, couchdb, consumer, producer] }} }}
+kafka: {{ replication: 1 }}
+couchdb: {{ distribution: pouchdb }}
+producer: {{ count: 10, interval: 50ms }}
+clouds: {{ chameleon: {{ ssh_from: [{THIS_BOX}], lease: 80h, network: own, cidr: 10.78.65.0/24 }} }}
+"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_killed_and_begun_again_and_leaves_nothing() {
+    let Some(cloud) = OpenStack::shared() else {
+        return;
+    };
+    if !may_boot() {
+        return;
+    }
+    agents::built_beside(BINARY);
+    let _turn = turn().await;
+    let _watcher = Watcher::start(cloud);
+    let proxy = Proxy::start().await;
+    let mut desk = Desk::new(cloud);
+    desk.behind(&proxy);
+    let file = desk.write(&inventory());
+    let words = |report| {
+        [
+            "rehearse",
+            "--cloud",
+            "chameleon",
+            "--inventory",
+            &file,
+            "--yes",
+            "--report",
+            report,
+        ]
+    };
+
+    // Killed while the site makes a lease or a machine; its step stops, too.
+    let first = desk.path("first.md");
+    let mut child = desk
+        .command(&words(&first))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the deployer starts");
+    let start = Instant::now();
+    let seen = || std::fs::read_to_string(&first).unwrap_or_default();
+    while found(cloud, "rehearse").await.is_none() {
+        assert!(start.elapsed() < Duration::from_mins(2), "{}", seen());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    child.kill().expect("SIGKILL");
+    child.wait().expect("a status");
+    says(
+        &seen(),
+        &[
+            "# A rehearsal on chameleon",
+            "## 2/9 rehearse: from nothing to documents",
+        ],
+    );
+
+    // The same again, where leases are not prolonged but put into ERROR.
+    habits::prolongs_no_machines(&proxy, "");
+    let second = desk.path("second.md");
+    desk.run(0, &words(&second));
+    let text = std::fs::read_to_string(&second).expect("a report");
+    eprintln!("{text}");
+    says(
+        &text,
+        &[
+            "rehearse: take away what an earlier rehearsal left",
+            "its cost is not known, so that the cap of 2.00 SUs cannot be held",
+            "proven:",
+            "; the first documents after ",
+            "rehearse: prolong the lease | as it should: exit code 1",
+            "look whether `up` leaves all as it is | not tried: the site said ERROR |",
+            "\nNothing is left. (20",
+        ],
+    );
+    for secret in private(&cloud.clouds) {
+        assert!(!text.contains(&secret), "{secret}");
+    }
+    let all = cloud.cloud("bob").deployments().await.expect("list");
+    assert!(
+        all.iter().all(|found| found.deployment != "rehearse"),
+        "{all:?}"
+    );
+}
+
+/// What stands in the credentials but the address of the site.
+fn private(clouds: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(clouds).expect("credentials");
+    let all: Value = serde_yaml::from_str(&text).expect("YAML");
+    let auth = all["clouds"]["alice"]["auth"].as_object().expect("alice's");
+    let texts = auth
+        .iter()
+        .filter(|(key, _)| *key != "auth_url" && !key.contains("domain"));
+    let texts: Vec<String> = texts
+        .filter_map(|(_, value)| value.as_str().map(Into::into))
+        .collect();
+    assert!(texts.len() >= 2, "{text}");
+    texts
+}
