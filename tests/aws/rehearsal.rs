@@ -307,12 +307,7 @@ async fn what_costs_too_much_or_cannot_be_is_refused() {
     let Some(hall) = Hall::new("ca-central-1").await else {
         return;
     };
-    let account = Account {
-        limit: 32,
-        quota: true,
-        prices: true,
-    };
-    hall.proxy.account(account);
+    hall.proxy.account(Account::default());
     let report = hall.desk.path("report.md");
     let there = hall.desk.write("there.md", "");
     let mixed = "name: x\ncloud: aws\nnodes: { vm1: { roles: [], cloud: local } }\n";
@@ -383,12 +378,7 @@ async fn what_is_forgotten_is_said_before_it_costs() {
     let Some(hall) = Hall::new("ca-central-1").await else {
         return;
     };
-    let account = Account {
-        limit: 32,
-        quota: true,
-        prices: true,
-    };
-    hall.proxy.account(account);
+    hall.proxy.account(Account::default());
     let counted = "traffic and taxes, and vCPUs that are busy for hours, come on top";
     let nobody = "nobody is told: `deployer list --cloud aws` shows what is there";
     for (more, end) in [
