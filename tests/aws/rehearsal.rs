@@ -150,7 +150,7 @@ async fn all_is_tried_and_nothing_is_left() {
             "; the first documents after ",
             "1 of 1 machines are off",
             "account <account>, region eu-west-1",
-            "its cost is not known, so that the cap of 1.00 USD cannot be held",
+            "cost and time: at most 0.08 USD (cap: 1.00 USD)",
             "\nNothing is left. (20",
         ],
     );
