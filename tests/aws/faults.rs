@@ -390,3 +390,19 @@ async fn what_services_of_aws_put_into_our_vpc_is_named() {
         proxy.spare_all();
     }
 }
+
+/// Half-open connections, a proxy that swallows: nobody waits for ever. It takes the client's whole patience, so it is for `.ci/run full`.
+#[tokio::test]
+async fn a_service_that_never_answers_is_given_up() {
+    if !std::env::vars().any(|(key, _)| key == "DEPLOYER_TEST_FULL") {
+        return;
+    }
+    // Whoever connects is in its queue for ever.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", silent.local_addr().expect("an address"));
+    let bench = Bench::new(&url, "us-east-2", "100000000099", &["vm1"]);
+    let start = std::time::Instant::now();
+    let error = bench.plan().await.expect_err("no answer").to_string();
+    let took = start.elapsed().as_secs();
+    assert!(error.contains("timed out") && (100..300).contains(&took), "{took} s: {error}");
+}

@@ -1,5 +1,8 @@
 //! The connection to AWS: credentials and region by the SDK's own chain, TLS by ring.
 
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::http::HttpResponse;
@@ -33,9 +36,18 @@ pub fn http() -> SharedHttpClient {
     })
 }
 
+/// How long a call may take until it is repeated, and with all its repetitions. The SDK itself waits for ever for an answer.
+const ATTEMPT: Duration = Duration::from_mins(1);
+const CALL: Duration = Duration::from_secs(150);
+
 /// Finds credentials and region where AWS's own tools find them: environment, profile, SSO, instance role.
 pub async fn load(settings: &Settings) -> Result<SdkConfig, CloudError> {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http());
+    let patience = TimeoutConfig::builder()
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(CALL);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http())
+        .timeout_config(patience.build());
     if let Some(region) = &settings.region {
         loader = loader.region(Region::new(region.clone()));
     }
