@@ -402,7 +402,15 @@ async fn a_service_that_never_answers_is_given_up() {
     let url = format!("http://{}", silent.local_addr().expect("an address"));
     let bench = Bench::new(&url, "us-east-2", "100000000099", &["vm1"]);
     let start = std::time::Instant::now();
-    let error = bench.plan().await.expect_err("no answer").to_string();
+    let error = bench
+        .deployment
+        .plan(&bench.aws())
+        .await
+        .expect_err("no answer")
+        .to_string();
     let took = start.elapsed().as_secs();
-    assert!(error.contains("timed out") && (100..300).contains(&took), "{took} s: {error}");
+    assert!(
+        error.contains("timed out") && (100..300).contains(&took),
+        "{took} s: {error}"
+    );
 }
