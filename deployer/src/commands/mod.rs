@@ -1,6 +1,6 @@
 //! Commands: one verb per file. Each reads its input, lets the pure part decide, runs it, and says how it went.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 
 use clap::CommandFactory as _;
 
@@ -67,10 +67,9 @@ pub mod wait;
 
 /// Does what the command line says. Data goes to standard output, all else to the error channel. Returns the exit code.
 pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandError> {
-    let reporter: Box<dyn Reporter> = if std::io::stderr().is_terminal() {
-        Box::new(Bars::default())
-    } else {
-        Box::new(Plain::new(std::io::stderr()))
+    let reporter: Box<dyn Reporter> = match Bars::on_terminal() {
+        Some(bars) => Box::new(bars),
+        None => Box::new(Plain::new(std::io::stderr())),
     };
     let reporter = reporter.as_ref();
     let out = &mut Pipe::new(std::io::stdout());

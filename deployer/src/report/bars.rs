@@ -20,13 +20,14 @@ pub struct Bars {
     held: Mutex<Option<Vec<String>>>,
 }
 
-impl Default for Bars {
-    fn default() -> Self {
-        Self::on(ProgressDrawTarget::stderr())
-    }
-}
-
 impl Bars {
+    /// On the error channel; `None` where nothing can be drawn there: it is no terminal, or one that cannot move its cursor
+    /// (`TERM=dumb`, as in an editor's shell), on which bars would swallow all that is said.
+    pub fn on_terminal() -> Option<Self> {
+        let bars = Self::on(ProgressDrawTarget::stderr());
+        (!bars.all.is_hidden()).then_some(bars)
+    }
+
     pub(super) fn on(target: ProgressDrawTarget) -> Self {
         Self {
             all: MultiProgress::with_draw_target(target),

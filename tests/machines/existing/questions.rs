@@ -119,22 +119,25 @@ async fn root_is_asked_for_once_and_seen_or_refused_at_once() {
     assert!(said.contains("run it as root, or install sudo"), "{said}");
 
     // L1: the question stands on the screen, with a line on what for, and nothing is drawn over it.
-    let mut session = Session::begin(&hosts, true, local);
+    // On a terminal that draws, and on one that cannot (an editor's shell).
     let question = "[sudo] password for guest: ";
-    session.until(question);
-    std::thread::sleep(Duration::from_millis(1500));
-    let said = session.said();
-    assert!(
-        said.ends_with(question),
-        "something was drawn over it:\n{said:?}"
-    );
-    assert!(
-        said.contains("root is needed on this box to install them"),
-        "{said:?}"
-    );
-    session.answer("\u{3}");
-    let (code, _) = session.end();
-    assert_ne!(code, 0);
+    for terminal in ["xterm", "dumb"] {
+        let mut session = Session::begin(&hosts, true, &format!("TERM={terminal} {local}"));
+        session.until(question);
+        std::thread::sleep(Duration::from_millis(1500));
+        let said = session.said();
+        assert!(
+            said.ends_with(question),
+            "something was drawn over it:\n{said:?}"
+        );
+        assert!(
+            said.contains("root is needed on this box to install them"),
+            "{terminal}: {said:?}"
+        );
+        session.answer("\u{3}");
+        let (code, _) = session.end();
+        assert_ne!(code, 0);
+    }
 
     // The same where a node is this box: asked once, and then it goes on to its end.
     let up = "/srv/deployer/deployer up --yes --inventory /srv/self.yaml";
