@@ -45,70 +45,64 @@ async fn dies(proxy: &Proxy, run: impl Future<Output = ()>) -> bool {
     }
 }
 
-/// Kills at call after call, before it is done and after; the table of what happened.
+/// Kills at call after call, from `first` on; the table of what happened.
 async fn enumerate(openstack: &OpenStack, teardown: bool, step: usize) -> String {
-    let (before, after) = tokio::join!(
-        deaths(openstack, teardown, step, true),
-        deaths(openstack, teardown, step, false)
-    );
-    before + &after
-}
-
-async fn deaths(openstack: &OpenStack, teardown: bool, step: usize, before: bool) -> String {
     let mut table = String::new();
     let verb = if teardown { "teardown" } else { "up" };
-    for n in (usize::from(before)..).step_by(step) {
-        let proxy = Proxy::start().await;
-        let settings = Settings {
-            network: "own".into(),
-            ..settings()
-        };
-        let cloud = || behind_with(openstack, &proxy, settings.clone());
-        let id = format!(
-            "{:08x}{n:04x}",
-            0xb0 + u32::from(before) + 2 * u32::from(teardown)
-        );
-        let demo = deployment(&id);
-        if teardown {
-            demo.up(&cloud()).await.expect("up");
-        }
-        proxy.kill_at(n, before);
-        let first = cloud();
-        let died = dies(&proxy, async {
+    for before in [true, false] {
+        for n in (usize::from(before)..).step_by(step) {
+            let proxy = Proxy::start().await;
+            let settings = Settings {
+                network: "own".into(),
+                ..settings()
+            };
+            let cloud = || behind_with(openstack, &proxy, settings.clone());
+            let id = format!(
+                "{:08x}{n:04x}",
+                0xb0 + u32::from(before) + 2 * u32::from(teardown)
+            );
+            let demo = deployment(&id);
             if teardown {
-                demo.teardown(&first).await.expect("teardown");
-            } else {
-                demo.up(&first).await.expect("up");
+                demo.up(&cloud()).await.expect("up");
             }
-        })
-        .await;
-        let calls = proxy.take_calls();
-        let mut changing = calls.into_iter().filter(|call| !call.starts_with("GET"));
-        let call = changing.nth(n).unwrap_or_default();
-        proxy.spare();
-        let at = format!("{verb} died at call {n} {call}");
-        if !teardown {
-            if died {
-                demo.up(&cloud())
-                    .await
-                    .unwrap_or_else(|error| panic!("up after {at}: {error}"));
+            proxy.kill_at(n, before);
+            let first = cloud();
+            let died = dies(&proxy, async {
+                if teardown {
+                    demo.teardown(&first).await.expect("teardown");
+                } else {
+                    demo.up(&first).await.expect("up");
+                }
+            })
+            .await;
+            let calls = proxy.take_calls();
+            let mut changing = calls.into_iter().filter(|call| !call.starts_with("GET"));
+            let call = changing.nth(n).unwrap_or_default();
+            proxy.spare();
+            let at = format!("{verb} died at call {n} {call}");
+            if !teardown {
+                if died {
+                    demo.up(&cloud())
+                        .await
+                        .unwrap_or_else(|error| panic!("up after {at}: {error}"));
+                }
+                let plan = demo.plan(&cloud()).await.expect("plan");
+                assert!(plan.steps.is_empty(), "{at}: {}", words(&plan));
+                assert!(plan.orphans.is_empty(), "{at}: {}", words(&plan));
+                assert_eq!(plan.machines.len(), NODES.len(), "{at}");
             }
-            let plan = demo.plan(&cloud()).await.expect("plan");
-            assert!(plan.steps.is_empty(), "{at}: {}", words(&plan));
-            assert!(plan.orphans.is_empty(), "{at}: {}", words(&plan));
-            assert_eq!(plan.machines.len(), NODES.len(), "{at}");
+            let left = demo.teardown(&cloud()).await;
+            let left = left.unwrap_or_else(|error| panic!("teardown after {at}: {error}"));
+            assert_eq!(left, Vec::<String>::new(), "{at}");
+            // Nobody else's look finds anything, either.
+            let found = openstack.cloud("bob").deployments().await.expect("list");
+            assert!(found.iter().all(|found| found.id != id), "{at}: {found:?}");
+            if !died {
+                break;
+            }
+            let when = if before { "before" } else { "after" };
+            let _ = writeln!(table, "{verb:8} dies {when:6} call {n:2} {call:60} left: 0");
         }
-        let left = demo.teardown(&cloud()).await;
-        let left = left.unwrap_or_else(|error| panic!("teardown after {at}: {error}"));
-        assert_eq!(left, Vec::<String>::new(), "{at}");
-        // Nobody else's look finds anything, either.
-        let found = openstack.cloud("bob").deployments().await.expect("list");
-        assert!(found.iter().all(|found| found.id != id), "{at}: {found:?}");
-        if !died {
-            break;
-        }
-        let when = if before { "before" } else { "after" };
-        let _ = writeln!(table, "{verb:8} dies {when:6} call {n:2} {call:60} left: 0");
     }
     table
 }
