@@ -52,7 +52,7 @@ impl<'a> Brief<'a> {
             if !self.has_machines().await {
                 break;
             }
-            // It was to end two minutes after it began, and the site looks every ten seconds.
+            // It was to end two minutes after it began; this box may be busy.
             assert!(start.elapsed() < Duration::from_mins(3), "it goes on");
             tokio::time::sleep(Duration::from_secs(1)).await;
         }

@@ -140,7 +140,7 @@ async fn the_end_of_a_lease_loses_the_machines() {
     demo.up(&cloud()).await.expect("up");
     let plan = demo.plan(&cloud()).await.expect("plan");
     let end = plan.expires.expect("an end");
-    // The site looks every ten seconds; this box may be busy.
+    // This box may be busy.
     let deadline = end + jiff::SignedDuration::from_mins(3);
     let plan = loop {
         let plan = demo.plan(&cloud()).await.expect("plan");

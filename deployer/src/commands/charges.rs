@@ -18,7 +18,8 @@ pub fn costs(draft: &Draft, seen: &Look) -> Option<String> {
         .find_map(|look| cost(draft, look.name, &look.plan))
 }
 
-fn cost(draft: &Draft, name: CloudName, plan: &CloudPlan) -> Option<String> {
+/// How many machines that somebody pays for are to run.
+fn charged(plan: &CloudPlan) -> usize {
     let runs = |step: &&CloudStep| {
         matches!(
             step.operation,
@@ -26,7 +27,11 @@ fn cost(draft: &Draft, name: CloudName, plan: &CloudPlan) -> Option<String> {
                 | Operation::Chameleon(chameleon::Operation::Launch(_))
         )
     };
-    let count = plan.steps.iter().filter(runs).count();
+    plan.steps.iter().filter(runs).count()
+}
+
+fn cost(draft: &Draft, name: CloudName, plan: &CloudPlan) -> Option<String> {
+    let count = charged(plan);
     if count == 0 {
         return None;
     }
@@ -36,21 +41,21 @@ fn cost(draft: &Draft, name: CloudName, plan: &CloudPlan) -> Option<String> {
         .iter()
         .map(|remark| format!("\n    {remark}"))
         .collect();
-    let charged = match name {
+    let who = match name {
         CloudName::Chameleon => "Chameleon, which charges your project:",
         _ => "AWS, which charges your account.",
     };
     let forgotten = if_forgotten(draft, name, plan);
     Some(format!(
-        "{count} {machines} will run on {charged} {forgotten}{remarks}"
+        "{count} {machines} will run on {who} {forgotten}{remarks}"
     ))
 }
 
 /// What becomes of machines that are to run, where `teardown` is forgotten: of each cloud that charges for them.
 pub fn forgotten(draft: &Draft, seen: &Look) -> Vec<String> {
     let looks = seen.clouds.iter();
-    let charged = looks.filter(|look| cost(draft, look.name, &look.plan).is_some());
-    charged
+    looks
+        .filter(|look| charged(&look.plan) > 0)
         .map(|look| if_forgotten(draft, look.name, &look.plan))
         .collect()
 }
