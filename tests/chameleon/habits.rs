@@ -27,6 +27,21 @@ pub(crate) fn leases_no_addresses(proxy: &Proxy, status: u16) {
     proxy.fault("POST", "/leases", u32::MAX, fault);
 }
 
+/// Two leases that are asked for at once are promised the same floating IP, and the one that starts second fails: Blazar writes down
+/// what it chose some time after it chose it (`manager/service.py`, `create_lease`). Seen on the OpenStack of these tests, whose
+/// leases are made one at a time since (`openstack_blazar.py`).
+pub(crate) fn promises_an_address_twice(proxy: &Proxy) {
+    let fault = Fault::GiveAndMark("virtual:floatingip", "ERROR");
+    proxy.fault("POST", "/leases", 1, fault);
+}
+
+/// And the end of the lease that failed takes the floating IP away from the other one (`plugins/floatingips/floatingip_plugin.py`,
+/// `on_end`, which deletes it by its address).
+pub(crate) fn takes_an_address_back(proxy: &Proxy) {
+    let gone = Fault::Refuse(404, "Floating IP could not be found");
+    proxy.fault("PUT", "/floatingips/", 1, gone);
+}
+
 /// A site's policy: only within two days of the end. The lease stays as it is (ChameleonCloud/portal,
 /// `balance_service/enforcement/exceptions.py`, `MaxLeaseUpdateWindowException`; Blazar's `ExternalServiceFilterException` is 400
 /// and not fatal; Chameleon's FAQ: "within 48 hours of its end time").

@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     RefuseAbout(u16, &'static str, &'static str),
     /// The service refuses to change a lease, and says from then on that it is in this status.
     RefuseAndMark(u16, &'static str, &'static str),
+    /// The service makes a lease for this, and says from then on that it is in this status.
+    GiveAndMark(&'static str, &'static str),
     /// It is done, and the answer gets lost.
     LoseAnswer,
     /// It is done, and the answer comes this much later.
@@ -36,7 +38,7 @@ pub(crate) enum Fault {
 impl Fault {
     fn is_about(&self, body: &[u8]) -> bool {
         match self {
-            Self::RefuseAbout(_, _, what) => String::from_utf8_lossy(body).contains(what),
+            Self::RefuseAbout(_, _, what) | Self::GiveAndMark(what, _) => String::from_utf8_lossy(body).contains(what),
             _ => true,
         }
     }
@@ -214,6 +216,11 @@ async fn serve(
         match fault {
             Some(Fault::LoseAnswer) => return,
             Some(Fault::Late(time)) => tokio::time::sleep(time).await,
+            Some(Fault::GiveAndMark(_, status)) => {
+                let made: serde_json::Value = serde_json::from_str(&body).expect("a lease");
+                let id = made["lease"]["id"].as_str().expect("its id").to_owned();
+                state.lock().expect("state").marked.insert(id, status);
+            }
             Some(Fault::Replace(all, by)) => {
                 body = all.iter().fold(body, |body, one| body.replace(one, by));
             }

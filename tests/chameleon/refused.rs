@@ -218,6 +218,36 @@ async fn an_address_is_taken_without_a_lease_where_none_is_given() {
     }
 }
 
+#[tokio::test]
+async fn an_address_that_somebody_else_got_is_made_up_for() {
+    let Some(openstack) = OpenStack::shared() else {
+        return;
+    };
+    type Habit = (&'static str, fn(&Proxy), &'static str);
+    let habits: [Habit; 2] = [
+        (
+            "d0000000000b",
+            habits::promises_an_address_twice,
+            "so one without: ",
+        ),
+        (
+            "d0000000000c",
+            habits::takes_an_address_back,
+            "is gone, so another one: ",
+        ),
+    ];
+    for (id, habit, words) in habits {
+        let demo = Deployment::new(id, &["vm1"]);
+        let proxy = Proxy::start().await;
+        habit(&proxy);
+        let machines = demo.up(&behind(openstack, &proxy)).await.expect("up");
+        assert!(machines["vm1"].public.is_some(), "{machines:?}");
+        let said = demo.lines.0.lock().expect("lines").join("\n");
+        assert!(said.contains(words), "{said}");
+        nothing_is_left(&demo, &openstack.cloud("alice")).await;
+    }
+}
+
 /// What the habit imitates, from the very version that has it: most sites are behind the newest.
 #[tokio::test]
 async fn an_older_blazar_does_as_its_habit_says() {

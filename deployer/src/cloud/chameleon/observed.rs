@@ -276,7 +276,8 @@ impl Observed {
             (Kind::Network, network.id.as_str(), words, &network.marks)
         });
         let leases = self.leases.iter().map(|lease| {
-            let words = format!("lease {}, {}", lease.id, lease.status);
+            let (id, what, status) = (&lease.id, lease.purpose.word(), &lease.status);
+            let words = format!("lease {id} ({what}), {status}");
             (Kind::Lease, lease.id.as_str(), words, &lease.marks)
         });
         let access = addresses.chain(groups).chain(routers).chain(networks);
