@@ -9,7 +9,6 @@ mod advice;
 #[path = "../shared/agents.rs"]
 mod agents;
 mod bad_input;
-mod bastion;
 mod behind;
 mod bench;
 mod booted;
@@ -26,18 +25,15 @@ mod guests;
 mod honest;
 mod kept;
 mod kills;
-mod laptop;
 mod limits;
 mod moto;
 mod plan;
 mod policy;
 mod proxy;
 mod rare;
-mod rehearsal;
 mod room;
 mod side_by_side;
 #[path = "../shared/skip.rs"]
 mod skip;
 mod stage;
 mod watcher;
-mod whole;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::openstack::OpenStack;
 use super::proxy::Proxy;
@@ -71,6 +71,21 @@ impl<'a> Desk<'a> {
         );
         assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
         said
+    }
+
+    /// What `status` says once all is well: machines of a busy box do not always answer within its three seconds.
+    pub(crate) fn well(&self) -> String {
+        let start = Instant::now();
+        loop {
+            let output = self.command(&["status"]).output().expect("it starts");
+            if output.status.success() || start.elapsed() > Duration::from_secs(30) {
+                let said = [output.stderr, output.stdout]
+                    .map(|part| String::from_utf8_lossy(&part).into_owned());
+                let said = said.concat();
+                assert!(said.contains("all is well"), "{said}");
+                return said;
+            }
+        }
     }
 
     /// Where a node believes another one of a deployment to be.

@@ -7,7 +7,7 @@ mod advice;
 mod agents;
 #[path = "../clouds/bench.rs"]
 mod bench;
-mod brief;
+mod booted;
 mod canned;
 #[path = "../clouds/proxy.rs"]
 mod clouds_proxy;
@@ -19,16 +19,13 @@ mod habits;
 mod images;
 mod kept;
 mod kills;
-mod laptop;
 mod openstack;
 mod plan;
 mod project;
 mod proxy;
 mod refused;
-mod rehearsal;
 #[path = "../shared/skip.rs"]
 mod skip;
 mod tls;
 mod trust;
 mod watcher;
-mod whole;

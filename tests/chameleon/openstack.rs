@@ -34,10 +34,10 @@ fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clouds/openstack_cloud.py")
 }
 
-/// Tests that ask for much at once go one after another: on two cores they would wait for each other anyway.
-pub(crate) async fn turn() -> tokio::sync::MutexGuard<'static, ()> {
-    static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-    TURN.lock().await
+/// Tests that ask for much at once: two of them at a time, or on two cores they wait for each other until their deadlines.
+pub(crate) async fn turn() -> tokio::sync::SemaphorePermit<'static> {
+    static TURNS: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(2);
+    TURNS.acquire().await.expect("it is never closed")
 }
 
 impl OpenStack {

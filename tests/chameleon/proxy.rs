@@ -38,7 +38,9 @@ pub(crate) enum Fault {
 impl Fault {
     fn is_about(&self, body: &[u8]) -> bool {
         match self {
-            Self::RefuseAbout(_, _, what) | Self::GiveAndMark(what, _) => String::from_utf8_lossy(body).contains(what),
+            Self::RefuseAbout(_, _, what) | Self::GiveAndMark(what, _) => {
+                String::from_utf8_lossy(body).contains(what)
+            }
             _ => true,
         }
     }

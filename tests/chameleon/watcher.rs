@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, Weak};
 
 use super::openstack::OpenStack;
 use super::skip::skip;
@@ -43,8 +44,18 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    /// Starts it.
-    pub(crate) fn start(cloud: &OpenStack) -> Self {
+    /// The one of this process, which ends with the last test that has it: there is room for one on a box.
+    pub(crate) fn shared(cloud: &OpenStack) -> Arc<Self> {
+        static RUNNING: Mutex<Weak<Watcher>> = Mutex::new(Weak::new());
+        let mut running = RUNNING.lock().expect("it was started");
+        running.upgrade().unwrap_or_else(|| {
+            let watcher = Arc::new(Self::start(cloud));
+            *running = Arc::downgrade(&watcher);
+            watcher
+        })
+    }
+
+    fn start(cloud: &OpenStack) -> Self {
         let script = |name: &str| -> String {
             let clouds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clouds");
             clouds.join(name).display().to_string()

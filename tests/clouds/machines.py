@@ -31,6 +31,7 @@ BRIDGE = "deployer-aws"
 RUN = Path("/run/deployer-tests/aws")
 LOCK = Path("/run/lock/deployer-tests-aws")
 PATIENCE = 15 * 60  # seconds for another watcher on this box
+PAUSE = 0.5  # seconds between two looks; while something is under way a fifth of it
 USER = "ubuntu"  # of the image that the instances believe they have
 PACKAGES = ("systemd,systemd-sysv,dbus,openssh-server,sudo,iproute2,ca-certificates,curl,python3-minimal,python3-cffi-backend,"
             "cloud-init,procps,nftables,"
@@ -306,7 +307,7 @@ class Watch:
             run("ip", "link", "set", BRIDGE, "up")
             say("watching")
             while not stop.is_set():
-                stop.wait(0.3 if self.look() else 0.05)
+                stop.wait(PAUSE if self.look() else PAUSE / 5)
         finally:
             for machine in self.machines.values():
                 machine.remove()

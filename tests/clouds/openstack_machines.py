@@ -20,6 +20,7 @@ machines.NETS = [ipaddress.ip_network("10.78.0.0/16"), ipaddress.ip_network("10.
 machines.BRIDGE = "deployer-os"
 machines.RUN = Path("/run/deployer-tests/openstack")
 machines.LOCK = Path("/run/lock/deployer-tests-openstack")
+machines.PAUSE = 1.5  # a look keeps Nova and Neutron busy for a third of a second
 STATES = {"BUILD": "pending", "ACTIVE": "running", "SHUTOFF": "stopped", "DELETED": "terminated", "ERROR": "terminated"}
 # The login of Chameleon's images, into the image of machines.py.
 LOGIN = {"system_info": {"default_user": {"name": "cc", "sudo": ["ALL=(ALL) NOPASSWD:ALL"], "shell": "/bin/bash", "lock_passwd": True}}}

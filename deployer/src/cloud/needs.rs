@@ -6,6 +6,16 @@ use super::elevate::Elevate;
 use super::process::{PATH, Program};
 use super::{CloudError, Need, Progress};
 
+/// Installs packages as on nodes: of `a | b` the first that the system offers; who has apt's lock is waited for and named; lists that
+/// are old or were never fetched are read.
+pub(super) const INSTALL: &str = concat!(
+    include_str!("../run/apply/apt.sh"),
+    include_str!("../run/apply/packages.sh")
+);
+
+/// Apt's lock may take 300 s, a slow mirror the rest; in seconds.
+const PATIENCE: u64 = 900;
+
 /// Whether the box has a program, where it keeps those that root runs.
 pub(super) fn program(name: &str) -> bool {
     on(PATH, name)
@@ -64,29 +74,10 @@ pub async fn install(needs: &[Need], progress: &dyn Progress) -> Result<(), Clou
     }
     let elevate = Elevate::new();
     elevate.ready().await?;
-    let line = |line: &str| progress.line(None, line);
     let what = format!("install {}", packages.join(", "));
-    let options = [
-        "--yes",
-        "--no-install-recommends",
-        "-o",
-        "DPkg::Lock::Timeout=300",
-    ];
-    let arguments = [&["install"], &options[..], &packages].concat();
-    let install = apt(&what, &arguments);
-    if elevate.attempt(&install, &line).await?.status == 0 {
-        return Ok(());
-    }
-    // The box's package lists are old or were never fetched.
-    elevate
-        .run_aloud(apt("update the package lists", &["update"]), &line)
-        .await?;
+    let script = [&["-c", INSTALL, "sh"], &packages[..]].concat();
+    let install = Program::new(what, "sh", script).within(PATIENCE);
+    let line = |line: &str| progress.line(None, line);
     elevate.run_aloud(install, &line).await?;
     Ok(())
-}
-
-fn apt(what: &str, arguments: &[&str]) -> Program {
-    Program::new(what, "apt-get", arguments.iter().copied())
-        .within(900)
-        .with("DEBIAN_FRONTEND", "noninteractive")
 }

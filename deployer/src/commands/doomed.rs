@@ -102,8 +102,12 @@ async fn by_id(
     let found = found_in(cloud, options, environment).await?;
     match found.iter().find(|found| found.id == id) {
         Some(found) => Ok(bare(found, cloud)),
-        None => Err(CommandError::usage(format!("nothing on the cloud `{cloud}` has the id {id}"))
-            .hint("for hosts of your own name their inventory: deployer teardown --inventory FILE --cloud existing")),
+        None => Err(CommandError::usage(format!(
+            "nothing on the cloud `{cloud}` has the id {id}"
+        ))
+        .hint(format!(
+            "`deployer list --cloud {cloud}` shows what is there; `--cloud` names another one"
+        ))),
     }
 }
 

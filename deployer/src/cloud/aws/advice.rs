@@ -58,16 +58,13 @@ pub(super) fn advice(code: &str, call: &str, message: &str) -> Option<String> {
 }
 
 /// What to do about a machine that died, by the code of the reason.
-pub(super) fn death(reason: &str) -> Option<&'static str> {
+pub(super) fn death(reason: &str) -> Option<String> {
     let code = reason.split(':').next().unwrap_or_default().trim();
     match code {
-        "Client.VolumeLimitExceeded" => {
-            Some("take a smaller `disk_gib`, or ask for more gp3 storage in Service Quotas")
-        }
-        "Client.InvalidSnapshot.NotFound" => Some("choose another `image`"),
+        "Client.InvalidSnapshot.NotFound" => Some("choose another `image`".into()),
         // "Client error on launch": the disk could not be encrypted (EBS user guide, "Requirements for Amazon EBS encryption").
-        "Client.InternalError" => Some(KEY),
-        code => key(code.trim_start_matches("Client.")),
+        "Client.InternalError" => Some(KEY.into()),
+        code => advice(code.trim_start_matches("Client."), "", reason),
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::super::elevate::Elevate;
+use super::super::needs::INSTALL;
 use super::super::process::{self, Program};
 use super::super::{CloudError, Progress};
 use super::names::{IMAGES, PART};
@@ -15,12 +16,6 @@ use super::recipe::{BASE_PACKAGES, ImageRecord, POLICY_PATH, Recipe};
 use super::sources;
 use super::tree::unreadable;
 use crate::topology;
-
-/// Of `a | b` it takes the first that the system offers, as it does on nodes.
-const INSTALL: &str = concat!(
-    include_str!("../../run/apply/apt.sh"),
-    include_str!("../../run/apply/packages.sh")
-);
 
 /// Fetching and unpacking over a slow line, in seconds.
 const LONG: u64 = 1800;

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use aws_sdk_ec2::Client;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::census::{census, client};
-use super::desk::{Desk, says};
-use super::limits::Account;
-use super::moto::{self, Moto};
-use super::proxy::{Moment, Proxy};
-use super::stage;
-use super::watcher::{THIS_BOX, Watcher, may_boot};
+use crate::census::{census, client};
+use crate::desk::{Desk, says};
+use crate::limits::Account;
+use crate::moto::{self, Moto};
+use crate::proxy::{Moment, Proxy};
+use crate::stage;
+use crate::watcher::{THIS_BOX, Watcher, may_boot};
 
 /// A user's box with an inventory, and the account it leads to.
 struct Hall {

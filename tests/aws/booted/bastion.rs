@@ -1,10 +1,10 @@
 //! Machines without public addresses, by the binary on booted machines: SSH goes through the one that has one.
 
-use super::census::{census, client};
-use super::desk::{Desk, says};
-use super::moto::{self, Moto};
-use super::proxy::Proxy;
-use super::watcher::{THIS_BOX, Watcher, may_boot};
+use crate::census::{census, client};
+use crate::desk::{Desk, says};
+use crate::moto::{self, Moto};
+use crate::proxy::Proxy;
+use crate::watcher::{THIS_BOX, Watcher, may_boot};
 
 const REGION: &str = "eu-west-1";
 

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use deployer::cloud::{Cloud as _, Found};
 
-use super::agents;
 use super::brief::Brief;
-use super::desk::{BINARY, Desk, says};
 use super::laptop::Laptop;
-use super::openstack::{OpenStack, turn};
-use super::watcher::{THIS_BOX, Watcher, may_boot};
+use crate::agents;
+use crate::desk::{BINARY, Desk, says};
+use crate::openstack::OpenStack;
+use crate::watcher::{THIS_BOX, Watcher, may_boot};
 
 /// CouchDB is the stand-in: its packages are on no registry that every box reaches.
 fn inventory(laptop: &Laptop) -> String {
@@ -42,8 +42,7 @@ async fn from_an_empty_project_to_documents_and_back() {
         return;
     }
     agents::built_beside(BINARY);
-    let _turn = turn().await;
-    let _watcher = Watcher::start(cloud);
+    let _watcher = Watcher::shared(cloud);
     // Its lease ends while the other one is looked at.
     let brief = Brief::begin(cloud);
     let desk = Desk::new(cloud);
@@ -88,13 +87,10 @@ async fn from_an_empty_project_to_documents_and_back() {
         &desk.run(0, &["up", "--inventory", &file]),
         &["nothing to do"],
     );
-    says(
-        &desk.run(0, &["status"]),
-        &["all is well", "in 3 d", "are deleted"],
-    );
+    says(&desk.well(), &["in 3 d", "are deleted"]);
     says(&desk.run(0, &["extend", "5d"]), &["in 5 d"]);
     says(&desk.run(64, &["extend", "2d"]), &["nothing to prolong"]);
-    says(&desk.run(0, &["status"]), &["in 5 d"]);
+    says(&desk.well(), &["in 5 d"]);
     let list = ["list", "--cloud", "chameleon", "--inventory", &file];
     says(&desk.run(0, &list), &["whole", "vm1-1, vm1-2, vm2, vm3"]);
 

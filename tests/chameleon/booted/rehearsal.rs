@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use deployer::cloud::Cloud as _;
 use serde_json::Value;
 
-use super::agents;
-use super::desk::{BINARY, Desk, says};
-use super::habits;
-use super::openstack::{OpenStack, turn};
-use super::proxy::Proxy;
-use super::watcher::{THIS_BOX, Watcher, may_boot};
 use super::whole::found;
+use crate::agents;
+use crate::desk::{BINARY, Desk, says};
+use crate::habits;
+use crate::openstack::OpenStack;
+use crate::proxy::Proxy;
+use crate::watcher::{THIS_BOX, Watcher, may_boot};
 
 /// CouchDB is the stand-in: its packages are on no registry that every box reaches.
 fn inventory() -> String {
@@ -40,8 +40,7 @@ async fn it_is_killed_and_begun_again_and_leaves_nothing() {
         return;
     }
     agents::built_beside(BINARY);
-    let _turn = turn().await;
-    let _watcher = Watcher::start(cloud);
+    let _watcher = Watcher::shared(cloud);
     let proxy = Proxy::start().await;
     let mut desk = Desk::new(cloud);
     desk.behind(&proxy);

@@ -7,12 +7,12 @@ use std::time::Instant;
 use aws_sdk_ec2::Client;
 use deployer::cloud::aws::rules::Rule;
 
-use super::census::{census, client};
-use super::desk::{Desk, says};
 use super::laptop::Laptop;
-use super::moto::{self, Moto};
-use super::proxy::Proxy;
-use super::watcher::{THIS_BOX, Watcher, may_boot};
+use crate::census::{census, client};
+use crate::desk::{Desk, says};
+use crate::moto::{self, Moto};
+use crate::proxy::Proxy;
+use crate::watcher::{THIS_BOX, Watcher, may_boot};
 
 const REGION: &str = "us-east-2";
 

@@ -7,8 +7,8 @@ use aws_sdk_ec2::Client;
 use deployer::cloud::aws::rules::Rule;
 use ssh_key::{Algorithm, LineEnding, PrivateKey, rand_core::OsRng};
 
-use super::desk::Desk;
-use super::watcher::{THIS_BOX, command};
+use crate::desk::Desk;
+use crate::watcher::{THIS_BOX, command};
 
 pub(crate) struct Laptop {
     address: String,

@@ -11,10 +11,10 @@ use deployer::machine::{Access, Machine};
 use deployer::secret::Secret;
 use ssh_key::{Algorithm, LineEnding, PrivateKey, rand_core::OsRng};
 
-use super::bench::Bench;
-use super::moto::{self, Moto};
-use super::proxy::Proxy;
-use super::watcher::{Watcher, command, may_boot};
+use crate::bench::Bench;
+use crate::moto::{self, Moto};
+use crate::proxy::Proxy;
+use crate::watcher::{Watcher, command, may_boot};
 
 const REGION: &str = "us-east-1";
 

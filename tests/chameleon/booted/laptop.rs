@@ -7,10 +7,10 @@ use deployer::cloud::chameleon::{Chameleon, Settings};
 use deployer::secret::Secret;
 use ssh_key::{Algorithm, LineEnding, PrivateKey, rand_core::OsRng};
 
-use super::bench::Deployment;
-use super::desk::Desk;
-use super::openstack::{OpenStack, settings};
-use super::watcher::{THIS_BOX, command};
+use crate::bench::Deployment;
+use crate::desk::Desk;
+use crate::openstack::{OpenStack, settings};
+use crate::watcher::{THIS_BOX, command};
 
 pub(crate) struct Laptop {
     demo: Deployment,
