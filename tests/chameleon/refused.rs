@@ -218,12 +218,14 @@ async fn an_address_is_taken_without_a_lease_where_none_is_given() {
     }
 }
 
+/// A deployment's id, a habit of its site, what is said then.
+type Habit = (&'static str, fn(&Proxy), &'static str);
+
 #[tokio::test]
 async fn an_address_that_somebody_else_got_is_made_up_for() {
     let Some(openstack) = OpenStack::shared() else {
         return;
     };
-    type Habit = (&'static str, fn(&Proxy), &'static str);
     let habits: [Habit; 2] = [
         (
             "d0000000000b",
