@@ -22,6 +22,8 @@ mod interrupted;
 mod kafka;
 mod local;
 mod pipeline;
+#[path = "../shared/place.rs"]
+mod place;
 mod receipts;
 mod relay;
 #[path = "../shared/skip.rs"]

@@ -30,15 +30,17 @@ use ssh_key::rand_core::OsRng;
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 use tempfile::TempDir;
 
+use crate::place;
 use crate::skip::skip;
 
-/// Whether machines can be booted here; says why not.
+/// Whether machines can be booted here; says why not, or waits for the test's turn.
 pub(crate) fn may_run(_test: &str) -> bool {
     let why = if !cfg!(target_os = "linux") {
         "this is not Linux"
     } else if !rustix::process::geteuid().is_root() {
         "it needs root"
     } else {
+        place::take();
         return true;
     };
     skip(why);

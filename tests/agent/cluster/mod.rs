@@ -19,7 +19,7 @@ use rdkafka::admin::{
 };
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 
 pub use gate::Gate;
 
@@ -278,11 +278,16 @@ fn make_topic(bootstrap: &str, brokers: i32, topic: &str, partitions: i32) {
     });
     let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
     let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(brokers));
-    let made = tokio::runtime::Runtime::new()
-        .unwrap()
-        .block_on(admin.create_topics([&topic], &AdminOptions::new()))
-        .unwrap();
-    made[0].as_ref().unwrap();
+    // A request that found no controller yet is answered by nobody.
+    let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(5)));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    wait_until("the topic is made", || {
+        let made = runtime.block_on(admin.create_topics([&topic], &options));
+        matches!(
+            made.as_deref(),
+            Ok([Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))])
+        )
+    });
 }
 
 /// Returns an address nobody listens on. Below the ports that the kernel gives to whoever asks for any one (from 32768 on): a
