@@ -12,6 +12,7 @@ pub mod backoff;
 pub mod command;
 pub mod config;
 pub mod consumer;
+pub mod error;
 pub mod event;
 pub mod kafka;
 pub mod observe;

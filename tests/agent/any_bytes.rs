@@ -1,9 +1,9 @@
 //! What holds for whatever bytes an event or a configuration is made of. The tests try some thousands of them, the fuzz
 //! targets in `agent/fuzz` as many as one likes.
 
-use agent::command::chain;
 use agent::config::{Checked, ConsumerConfig, ProducerConfig, parse};
 use agent::consumer::document::{Record, dead_letter, document, is_same};
+use agent::error::chain;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;

@@ -172,7 +172,7 @@ fn databases_of_couchdb_itself_are_not_written_to() {
     );
     // Nor is a password shown that stands in what is no request.
     let garbled = read_request::<Value>(&b"{\"admin_password\": \"geheim\""[..]).unwrap_err();
-    assert!(!agent::command::chain(&garbled).contains("geheim"));
+    assert!(!agent::error::chain(&garbled).contains("geheim"));
 }
 
 #[test]

@@ -97,7 +97,7 @@ async fn a_wrong_administrator_is_refused_at_once_and_no_password_is_shown() {
     )
     .await
     .unwrap_err();
-    let text = agent::command::chain(&error);
+    let text = agent::error::chain(&error);
     assert!(text.contains("401") && !text.contains("geheim"), "{text}");
     assert!(start.elapsed() < Duration::from_secs(5));
 }
@@ -113,10 +113,7 @@ async fn a_server_that_never_comes_is_waited_for_until_the_deadline() {
     )
     .await
     .unwrap_err();
-    assert!(
-        agent::command::chain(&error).contains("GET /_up"),
-        "{error}"
-    );
+    assert!(agent::error::chain(&error).contains("GET /_up"), "{error}");
     assert!(
         (1..5).contains(&start.elapsed().as_secs()),
         "{:?}",

@@ -70,7 +70,7 @@ pub(super) async fn wait_for(
             }
             // The deadline cut the question short: what was seen before it says more.
             Err(_) if left < ASK && !told.is_empty() => told.clone(),
-            Err(error) => vec![crate::command::chain(&error)],
+            Err(error) => vec![crate::error::chain(&error)],
         };
         if missing.is_empty() || Instant::now() >= deadline {
             return (cluster, missing);

@@ -11,12 +11,13 @@ use tokio::time::Instant;
 use super::AdminError;
 use super::couchdb_setup::{Vendor, access_rules};
 use super::dead_letters::count_put_away;
+use super::deadline::left;
 use super::metadata::{self, Broker, Client, Partition, fetch_async};
 use super::newest::{newest_of, timestamp};
 use super::offsets::Offsets;
 use super::settings::{self, Settings};
+use crate::config::Connection;
 use crate::config::{ConsumerConfig, Topic};
-use crate::kafka::Connection;
 use crate::store::Trouble;
 use crate::store::couchdb::{Answer, Couchdb, path_of};
 
@@ -86,7 +87,7 @@ pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspe
         match Couchdb::open(config) {
             Ok(server) => inspect_couchdb(&server, config, deadline).await,
             Err(error) => CouchdbView {
-                error: Some(crate::command::chain(&error)),
+                error: Some(crate::error::chain(&error)),
                 ..CouchdbView::default()
             },
         }
@@ -103,18 +104,12 @@ pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspe
     Ok(Inspection { kafka, couchdb })
 }
 
-pub(super) fn left(deadline: Instant) -> Duration {
-    deadline
-        .saturating_duration_since(Instant::now())
-        .max(Duration::from_millis(1))
-}
-
 async fn inspect_kafka(client: &Client, topics: &[Topic], deadline: Instant) -> KafkaView {
     let cluster = match fetch_async(client, left(deadline)).await {
         Ok(cluster) => cluster,
         Err(error) => {
             return KafkaView {
-                error: Some(crate::command::chain(&error)),
+                error: Some(crate::error::chain(&error)),
                 ..KafkaView::default()
             };
         }

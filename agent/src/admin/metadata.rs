@@ -9,8 +9,9 @@ use rdkafka::error::KafkaResult;
 use serde::Serialize;
 
 use super::AdminError;
+use crate::config::Connection;
 use crate::config::ConsumerConfig;
-use crate::kafka::{Connection, Keeping};
+use crate::kafka::Keeping;
 
 /// A broker as Kafka's metadata shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

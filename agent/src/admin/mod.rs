@@ -4,6 +4,7 @@ mod aloud;
 pub mod await_canaries;
 pub mod couchdb_setup;
 pub mod dead_letters;
+mod deadline;
 pub mod export;
 pub mod import;
 pub mod in_sync;

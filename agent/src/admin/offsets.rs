@@ -10,7 +10,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::time::Instant;
 
-use super::inspect::left;
+use super::deadline::left;
 use super::metadata::{Client, Cluster, Topic};
 use crate::config;
 

@@ -10,9 +10,10 @@ use rdkafka::error::KafkaResult;
 use tokio::time::Instant;
 
 use super::AdminError;
-use super::inspect::left;
+use super::deadline::left;
+use crate::config::Connection;
 use crate::config::Topic;
-use crate::kafka::{Connection, Keeping};
+use crate::kafka::Keeping;
 
 /// Keys and their values.
 pub(super) type Settings = BTreeMap<String, String>;

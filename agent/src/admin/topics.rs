@@ -14,8 +14,9 @@ use super::AdminError;
 use super::metadata::Cluster;
 use super::settings::{self, Settings};
 use crate::backoff::Backoff;
-use crate::command::chain;
-use crate::kafka::{Connection, Logging};
+use crate::config::Connection;
+use crate::error::chain;
+use crate::kafka::Logging;
 
 /// How long Kafka may take to answer for one change. Then it is asked again, which is quicker than to wait where a controller
 /// that has just begun lost the question, and does no harm where it only takes its time.

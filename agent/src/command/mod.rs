@@ -3,7 +3,6 @@
 pub mod consumer;
 pub mod producer;
 
-use std::error::Error;
 use std::future::Future;
 use std::io::Write;
 use std::path::PathBuf;
@@ -19,6 +18,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::admin::AdminError;
 use crate::config::{self, Checked, LogFormat};
 use crate::consumer::ConsumerError;
+use crate::error::chain;
 use crate::producer::ProducerError;
 
 /// The exit code for a configuration that cannot work (`EX_CONFIG`).
@@ -164,21 +164,6 @@ where
 /// Accepts a number of seconds up to a day.
 fn seconds() -> clap::builder::RangedU64ValueParser<u64> {
     clap::value_parser!(u64).range(1..=86_400)
-}
-
-/// Joins an error and its causes into one line.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let part = error.to_string();
-        if !text.ends_with(&part) {
-            text.push_str(": ");
-            text.push_str(&part);
-        }
-        source = error.source();
-    }
-    text
 }
 
 /// Sends log lines to stderr in this format; `RUST_LOG` chooses which.

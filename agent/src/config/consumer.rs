@@ -11,7 +11,7 @@ use super::{
     Checked, ConfigError, LogFormat, MetricsSettings, Sasl, Tls, check_bootstrap, check_topic,
     files, not_empty,
 };
-use crate::kafka::Connection;
+use crate::config::Connection;
 
 /// All settings of a consumer.
 #[derive(Debug, Clone, Deserialize)]

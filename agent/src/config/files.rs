@@ -38,7 +38,7 @@ pub(super) fn certificates(
     let certificates = Certificate::from_pem_bundle(text.as_bytes()).map_err(|error| {
         refuse(format!(
             "holds a certificate that cannot be read: {}",
-            crate::command::chain(&error)
+            crate::error::chain(&error)
         ))
     })?;
     if certificates.is_empty() {

@@ -1,5 +1,6 @@
 //! The configuration files of the two agents, read and checked before anything is opened.
 
+mod connection;
 mod consumer;
 mod files;
 mod kafka;
@@ -11,6 +12,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub use connection::Connection;
 pub use consumer::{Batch, ConsumerConfig, ConsumerKafka, Couchdb, Topic};
 pub use kafka::{Mechanism, Sasl, Tls};
 pub use producer::{

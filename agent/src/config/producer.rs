@@ -9,7 +9,7 @@ use super::{
     Checked, ConfigError, LogFormat, MetricsSettings, Sasl, Tls, check_bootstrap, check_topic,
     not_empty,
 };
-use crate::kafka::Connection;
+use crate::config::Connection;
 
 /// All settings of a producer.
 #[derive(Debug, Clone, Deserialize)]

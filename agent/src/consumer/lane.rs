@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use super::document::Record;
+use super::partition::Partition;
 use crate::config::Batch;
 
 /// How many bytes all lanes together take in before they are full. Records come partition by partition, a megabyte at once, and what is
@@ -13,13 +14,6 @@ const ROOM: usize = 24_000_000;
 
 /// What a record takes in memory beside its bytes, about.
 const RECORD: usize = 150;
-
-/// A partition of a topic.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Partition {
-    pub(super) topic: String,
-    pub(super) number: i32,
-}
 
 /// Records of a partition that are written together.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
-use super::lane::Partition;
+use super::partition::Partition;
 
 /// How long Kafka may take to say where partitions begin when they are assigned; the group waits meanwhile.
 const PATIENCE: Duration = Duration::from_secs(3);

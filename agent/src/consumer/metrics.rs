@@ -10,7 +10,7 @@ use rdkafka::statistics::Statistics;
 
 use super::document::Record;
 use super::losses::Loss;
-use super::writer::Written;
+use super::written::Written;
 use crate::observe::{self, Health, Registry};
 
 /// A partition, as a figure's label.

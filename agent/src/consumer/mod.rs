@@ -12,10 +12,12 @@ pub mod headers;
 mod lane;
 mod losses;
 mod metrics;
+mod partition;
 mod patience;
 mod reader;
 mod underway;
 pub mod writer;
+pub mod written;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,18 +30,20 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::config::Connection;
 use crate::config::{ConfigError, ConsumerConfig};
-use crate::kafka::Connection;
 use crate::observe::{self, Service};
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::store::couchdb::{Couchdb, OpenError};
-use lane::{Lanes, Load, Partition};
+use lane::{Lanes, Load};
 use losses::{Loss, Losses};
 pub use metrics::Metrics;
+use partition::Partition;
 use reader::Client;
 use underway::Underway;
-use writer::{Writer, Written};
+use writer::Writer;
+use written::Written;
 
 /// How long writes on their way are waited for at the end.
 const DRAIN: Duration = Duration::from_secs(5);

@@ -15,12 +15,13 @@ use tokio::sync::mpsc;
 use super::ConsumerError;
 use super::document::Record;
 use super::headers;
-use super::lane::Partition;
 use super::losses::Losses;
 use super::metrics::Metrics;
+use super::partition::Partition;
 use super::underway::Underway;
+use crate::config::Connection;
 use crate::config::ConsumerConfig;
-use crate::kafka::{self, Connection, LastError};
+use crate::kafka::{self, LastError};
 
 /// How long a broker may take to answer the last commit, and the client to leave its group.
 const LEAVE: Duration = Duration::from_secs(5);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::lane::Partition;
+use super::partition::Partition;
 
 /// The last write of each partition.
 #[derive(Debug, Default)]

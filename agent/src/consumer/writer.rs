@@ -8,19 +8,9 @@ use super::document::{Record, document, is_same, lost_letter};
 use super::losses::Loss;
 use super::metrics::Metrics;
 use super::patience::Patience;
+use super::written::Written;
 use crate::config::Topic;
 use crate::store::{Document, Row, Store, Trouble};
-
-/// What became of a batch.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Written {
-    /// New documents.
-    pub stored: usize,
-    /// Documents that were there already.
-    pub repeated: usize,
-    /// Dead letters.
-    pub dead: usize,
-}
 
 /// Writes the batches of one consumer.
 #[derive(Debug)]

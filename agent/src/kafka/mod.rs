@@ -1,13 +1,11 @@
 //! Kafka clients as both agents make them, and their log lines.
 
-mod connection;
 mod errors;
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
-pub use connection::Connection;
 pub use errors::{LastError, with_advice};
 use errors::{PROTOCOL_ADVICE, log_error, speaks_another_protocol};
 

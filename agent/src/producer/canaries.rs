@@ -7,9 +7,9 @@ use tokio::time::Instant;
 
 use super::ProducerError;
 use super::delivery::{Client, Guarantee, QUEUE_WAIT};
+use crate::config::Connection;
 use crate::config::ProducerConfig;
 use crate::event::{Origin, Payload, Taken, host_name};
-use crate::kafka::Connection;
 
 /// What `canaries` prints.
 #[derive(Debug, Serialize)]

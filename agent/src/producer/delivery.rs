@@ -10,7 +10,8 @@ use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer}
 use tokio::sync::mpsc;
 
 use super::ProducerError;
-use crate::kafka::{self, Connection, LastError};
+use crate::config::Connection;
+use crate::kafka::{self, LastError};
 
 /// How long to wait before a client whose queue was full is asked again.
 pub(super) const QUEUE_WAIT: Duration = Duration::from_millis(20);

@@ -129,7 +129,7 @@ impl Producer {
     /// Says that the events at hand are on no disk; they are tried again.
     fn hold(&mut self, error: &SpoolError) {
         let wait = self.backoff.next_wait();
-        let reason = crate::command::chain(error);
+        let reason = crate::error::chain(error);
         if self.health.raise("disk", reason.clone()) {
             tracing::error!(
                 error = reason,

@@ -24,9 +24,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
+use crate::config::Connection;
 use crate::config::{ConfigError, ProducerConfig, SpoolSync};
 use crate::event::{Origin, Taken, host_name};
-use crate::kafka::Connection;
 use crate::observe::{self, Health, Service};
 use crate::shutdown::Shutdown;
 use crate::source::{self, Troubles};

@@ -38,7 +38,7 @@ impl Producer {
             // On a full disk this waits; the spool itself tells all but the last second, and what is confirmed there is
             // what makes room.
             Err(error) => {
-                let reason = crate::command::chain(&error);
+                let reason = crate::error::chain(&error);
                 if self.health.raise("state", reason.clone()) {
                     tracing::error!(
                         error = reason,

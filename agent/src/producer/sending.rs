@@ -150,7 +150,7 @@ impl Producer {
         let path = self.refused.path().to_owned();
         if let Err(error) = self.refused.add(&events) {
             let error = StateError::file(&path, "written")(error);
-            self.fail(&crate::command::chain(&error));
+            self.fail(&crate::error::chain(&error));
             return Ok(());
         }
         for (ticket, _) in &refused {

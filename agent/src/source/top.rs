@@ -67,7 +67,7 @@ pub async fn run(
                 }
             }
             Err(error) => {
-                let error = crate::command::chain(&error);
+                let error = crate::error::chain(&error);
                 troubles.count("snapshots_failed", 1);
                 tracing::error!(error, "no snapshot, the next tick goes on");
                 troubles.alarm(Some(error));

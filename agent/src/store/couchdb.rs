@@ -343,7 +343,7 @@ impl Couchdb {
 
 /// The address is known; what failed is at the end of the chain.
 fn away(error: reqwest::Error) -> Trouble {
-    Trouble::Away(crate::command::chain(&error.without_url()))
+    Trouble::Away(crate::error::chain(&error.without_url()))
 }
 
 /// Renders a database's name for a path.

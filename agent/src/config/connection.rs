@@ -2,7 +2,7 @@
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
-use crate::config::{ConfigError, ConsumerConfig, ProducerConfig, Sasl, Tls};
+use super::{ConfigError, ConsumerConfig, ProducerConfig, Sasl, Tls};
 
 /// How Kafka is reached, with every file read that must be: made before anything is opened.
 #[derive(Debug, Clone)]
