@@ -8,9 +8,10 @@ use deployer::cloud::aws::observed::{
     Gateway, Group, Instance, Observed, RouteTable, State, Subnet, Thing,
 };
 use deployer::cloud::aws::operation::Operation;
-use deployer::cloud::aws::plan::{Catalog, View, plan};
+use deployer::cloud::aws::plan::plan;
 use deployer::cloud::aws::rules::Rule;
 use deployer::cloud::aws::settings::{Architecture, Image, Settings, Ttl};
+use deployer::cloud::aws::view::{Catalog, View};
 use deployer::cloud::aws::{tags, ttl, user_data};
 use deployer::cloud::{CloudPlan, Wanted};
 use jiff::Timestamp;

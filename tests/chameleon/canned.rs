@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use deployer::cloud::chameleon::Settings;
 use deployer::cloud::chameleon::catalog;
-use deployer::cloud::chameleon::credentials::{Places, find};
+use deployer::cloud::chameleon::credentials::find;
 use deployer::cloud::chameleon::images::image;
+use deployer::cloud::chameleon::places::Places;
 use deployer::cloud::chameleon::session::Session;
 use deployer::secret::Secret;
 use serde_json::json;

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use deployer::cloud::chameleon::Settings;
-use deployer::cloud::chameleon::credentials::{Login, Places, find};
+use deployer::cloud::chameleon::credentials::{Login, find};
+use deployer::cloud::chameleon::places::Places;
 use deployer::secret::Secret;
 use deployer::topology::Site;
 

@@ -7,8 +7,9 @@ use deployer::cloud::chameleon::catalog::{Catalog, Offer};
 use deployer::cloud::chameleon::marks::Purpose;
 use deployer::cloud::chameleon::observed::{Address, Lease, Observed, Reservation, Server, Size};
 use deployer::cloud::chameleon::operation::Operation;
-use deployer::cloud::chameleon::plan::{View, plan};
+use deployer::cloud::chameleon::plan::plan;
 use deployer::cloud::chameleon::prolong;
+use deployer::cloud::chameleon::view::View;
 use deployer::cloud::{self, CloudPlan, CloudStep};
 use jiff::Timestamp;
 

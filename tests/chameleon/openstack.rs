@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use deployer::cloud::chameleon::credentials::{Login, Places, find};
+use deployer::cloud::chameleon::credentials::{Login, find};
+use deployer::cloud::chameleon::places::Places;
 use deployer::cloud::chameleon::{Chameleon, Settings};
 use deployer::cloud::wait::Pace;
 use deployer::secret::Secret;

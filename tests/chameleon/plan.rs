@@ -11,7 +11,8 @@ use deployer::cloud::chameleon::observed::{
     Address, Group, Lease, Network, Observed, Reservation, Router, Server, Size,
 };
 use deployer::cloud::chameleon::operation::{Floating, Operation};
-use deployer::cloud::chameleon::plan::{View, plan};
+use deployer::cloud::chameleon::plan::plan;
+use deployer::cloud::chameleon::view::View;
 use deployer::cloud::rules::Rule;
 use deployer::cloud::{self, CloudPlan};
 use jiff::Timestamp;

@@ -11,19 +11,19 @@ use deployer::facts::Query;
 use deployer::figures::Figures;
 use deployer::host::here::HereHost;
 use deployer::host::{Host, HostError};
-use deployer::run::apply::Hands;
+use deployer::run::apply::HostExecutor;
 use deployer::run::{Executor, StepError};
 use deployer::step::{Access, Action, Content, sha256};
 
-/// Hands on this machine, as root or with sudo; `None`, after one line, where neither is given.
-pub(crate) async fn hands() -> Option<Hands> {
+/// One that acts on this machine, as root or with sudo; `None`, after one line, where neither is given.
+pub(crate) async fn executor() -> Option<HostExecutor> {
     let hosts: BTreeMap<String, Box<dyn Host>> = [(
         "here".to_owned(),
         Box::new(HereHost::new("here")) as Box<dyn Host>,
     )]
     .into();
-    let hands = Hands::new(hosts);
-    match hands.ask("here", &Query::default()).await {
+    let executor = HostExecutor::new(hosts);
+    match executor.ask("here", &Query::default()).await {
         Err(HostError::Sudo { detail, .. }) => {
             crate::skip::skip(&format!(
                 "needs root, or sudo without a password ({detail})"
@@ -31,13 +31,15 @@ pub(crate) async fn hands() -> Option<Hands> {
             None
         }
         Err(error) => panic!("{error}"),
-        Ok(_) => Some(hands),
+        Ok(_) => Some(executor),
     }
 }
 
 #[tokio::test]
 async fn asks_this_machine() {
-    let Some(hands) = hands().await else { return };
+    let Some(executor) = executor().await else {
+        return;
+    };
     let directory = tempfile::tempdir().expect("directory");
     let path = |name: &str| directory.path().join(name).display().to_string();
     let odd = "no line break at the end, \u{fffd} ü\n@texts\n@pipeline\n{}";
@@ -75,7 +77,7 @@ async fn asks_this_machine() {
         ..Query::default()
     };
     let listener = TcpListener::bind("127.0.0.1:0").expect("listens");
-    let facts = hands.ask("here", &query).await.expect("answer");
+    let facts = executor.ask("here", &query).await.expect("answer");
 
     let shown = &facts.files[&path("shown")];
     assert_eq!(shown.text.as_deref(), Some(odd));
@@ -136,7 +138,9 @@ async fn asks_this_machine() {
 
 #[tokio::test]
 async fn asks_the_pipeline_in_the_same_breath() {
-    let Some(hands) = hands().await else { return };
+    let Some(executor) = executor().await else {
+        return;
+    };
     let directory = tempfile::tempdir().expect("directory");
     let program = directory.path().join("consumer");
     std::fs::write(
@@ -158,7 +162,7 @@ async fn asks_the_pipeline_in_the_same_breath() {
         system: true,
         ..Query::default()
     };
-    let facts = hands.ask("here", &query).await.expect("answer");
+    let facts = executor.ask("here", &query).await.expect("answer");
     assert_eq!(
         facts.pipeline,
         Some(serde_json::json!({"arguments": "--config /c inspect"}))
@@ -170,22 +174,22 @@ async fn asks_the_pipeline_in_the_same_breath() {
     );
 }
 
-async fn does(hands: &Hands, action: Action) {
-    hands
+async fn does(executor: &HostExecutor, action: Action) {
+    executor
         .apply("here", &action, &|_| {})
         .await
         .unwrap_or_else(|error| panic!("{action:?}: {error}"));
 }
 
 /// Each action twice: doing it twice is doing it once.
-async fn does_twice(hands: &Hands, action: Action) {
-    does(hands, action.clone()).await;
-    does(hands, action).await;
+async fn does_twice(executor: &HostExecutor, action: Action) {
+    does(executor, action.clone()).await;
+    does(executor, action).await;
 }
 
 #[tokio::test]
 async fn files_come_and_go() {
-    let Some(mut hands) = hands().await else {
+    let Some(mut executor) = executor().await else {
         return;
     };
     let directory = tempfile::tempdir().expect("directory");
@@ -199,7 +203,7 @@ async fn files_come_and_go() {
 
     let content = Content::secret("it's\n\0\u{fc}");
     does_twice(
-        &hands,
+        &executor,
         Action::WriteFile {
             path: path("a/b"),
             content: content.clone(),
@@ -221,7 +225,7 @@ async fn files_come_and_go() {
     );
 
     does(
-        &hands,
+        &executor,
         Action::SeedFile {
             path: path("seed"),
             content: Content::open("first"),
@@ -230,7 +234,7 @@ async fn files_come_and_go() {
     )
     .await;
     does(
-        &hands,
+        &executor,
         Action::SeedFile {
             path: path("seed"),
             content: Content::open("second"),
@@ -244,14 +248,14 @@ async fn files_come_and_go() {
     );
 
     std::fs::write(path("local"), "artifact").expect("written");
-    hands.set_artifacts([("tool".to_owned(), PathBuf::from(path("local")))].into());
+    executor.set_artifacts([("tool".to_owned(), PathBuf::from(path("local")))].into());
     let upload = |sha256: String| Action::UploadFile {
         artifact: "tool".into(),
         sha256,
         path: path("sent"),
         access: Access::root("root", 0o755),
     };
-    does_twice(&hands, upload(sha256(b"artifact"))).await;
+    does_twice(&executor, upload(sha256(b"artifact"))).await;
     assert_eq!(
         (
             std::fs::read_to_string(path("sent")).expect("file"),
@@ -259,7 +263,7 @@ async fn files_come_and_go() {
         ),
         ("artifact".into(), 0o755)
     );
-    let error = hands
+    let error = executor
         .apply("here", &upload(sha256(b"another")), &|_| {})
         .await
         .expect_err("another checksum");
@@ -271,7 +275,7 @@ async fn files_come_and_go() {
     );
 
     does_twice(
-        &hands,
+        &executor,
         Action::CreateDirectory {
             path: path("d/e"),
             access: Access::root("root", 0o711),
@@ -280,18 +284,18 @@ async fn files_come_and_go() {
     )
     .await;
     assert_eq!(mode("d/e"), 0o711);
-    does_twice(&hands, Action::RemoveFile { path: path("a/b") }).await;
-    does_twice(&hands, Action::RemoveEmptyDirectory { path: path("d") }).await;
+    does_twice(&executor, Action::RemoveFile { path: path("a/b") }).await;
+    does_twice(&executor, Action::RemoveEmptyDirectory { path: path("d") }).await;
     assert!(std::fs::exists(path("d/e")).expect("known"));
     does_twice(
-        &hands,
+        &executor,
         Action::RemoveDirectory {
             path: path("d/e"),
             data: false,
         },
     )
     .await;
-    does_twice(&hands, Action::RemoveEmptyDirectory { path: path("d") }).await;
+    does_twice(&executor, Action::RemoveEmptyDirectory { path: path("d") }).await;
     assert!(
         !std::fs::exists(path("d")).expect("known")
             && !std::fs::exists(path("a/b")).expect("known")
@@ -300,7 +304,7 @@ async fn files_come_and_go() {
 
 #[tokio::test]
 async fn archives_are_whole_or_not_there() {
-    let Some(mut hands) = hands().await else {
+    let Some(mut executor) = executor().await else {
         return;
     };
     let directory = tempfile::tempdir().expect("directory");
@@ -320,7 +324,7 @@ async fn archives_are_whole_or_not_there() {
         ("whole".to_owned(), path("whole.tar").into()),
         ("cut".to_owned(), path("cut.tar").into()),
     ];
-    hands.set_artifacts(artifacts.into());
+    executor.set_artifacts(artifacts.into());
     let unpack = |artifact: &str, identity: &str| Action::UnpackArchive {
         artifact: artifact.into(),
         identity: identity.into(),
@@ -330,13 +334,13 @@ async fn archives_are_whole_or_not_there() {
         programs: Vec::new(),
     };
 
-    let failed = hands
+    let failed = executor
         .apply("here", &unpack("cut", "kafka 1"), &|_| {})
         .await;
     assert!(matches!(failed, Err(StepError::Failed { .. })));
     assert!(!std::fs::exists(path("opt/kafka")).expect("known"));
 
-    does_twice(&hands, unpack("whole", "kafka 1")).await;
+    does_twice(&executor, unpack("whole", "kafka 1")).await;
     assert_eq!(
         std::fs::metadata(path("opt/kafka/libs/big.jar"))
             .expect("file")
@@ -349,7 +353,7 @@ async fn archives_are_whole_or_not_there() {
         "kafka 1\n"
     );
     std::fs::write(path("opt/kafka/old"), "").expect("written");
-    does(&hands, unpack("whole", "kafka 2")).await;
+    does(&executor, unpack("whole", "kafka 2")).await;
     assert!(
         !std::fs::exists(path("opt/kafka/old")).expect("known"),
         "another identity is another directory"
@@ -363,12 +367,14 @@ async fn archives_are_whole_or_not_there() {
 
 #[tokio::test]
 async fn a_failure_says_what_and_why() {
-    let Some(hands) = hands().await else { return };
+    let Some(executor) = executor().await else {
+        return;
+    };
     let missing = deployer::step::Tool {
         program: "/nowhere/consumer".into(),
         config: "/c".into(),
     };
-    let error = hands
+    let error = executor
         .apply(
             "here",
             &Action::WaitInSync {
@@ -414,7 +420,7 @@ async fn a_failure_says_what_and_why() {
     };
     let lines = Mutex::new(Vec::new());
     let tell = |line: &str| lines.lock().expect("lock").push(line.to_owned());
-    let error = hands
+    let error = executor
         .apply("here", &prepare, &tell)
         .await
         .expect_err("fails");
@@ -438,7 +444,7 @@ async fn a_failure_says_what_and_why() {
         seconds: 1,
     };
     let began = Instant::now();
-    let error = hands
+    let error = executor
         .apply("here", &wait, &|_| {})
         .await
         .expect_err("nobody listens");
@@ -450,7 +456,7 @@ async fn a_failure_says_what_and_why() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("listens");
     let port = listener.local_addr().expect("address").port();
     does(
-        &hands,
+        &executor,
         Action::WaitForPort {
             port,
             unit: "deployer-test-nowhere.service".into(),
@@ -462,7 +468,9 @@ async fn a_failure_says_what_and_why() {
 
 #[tokio::test]
 async fn agents_are_asked_at_their_ports_and_silence_costs_a_second() {
-    let Some(hands) = hands().await else { return };
+    let Some(executor) = executor().await else {
+        return;
+    };
     let listen = || {
         let listener = TcpListener::bind("127.0.0.1:0").expect("listens");
         let port = listener.local_addr().expect("address").port();
@@ -487,7 +495,7 @@ async fn agents_are_asked_at_their_ports_and_silence_costs_a_second() {
         ..Query::default()
     };
     let started = Instant::now();
-    let facts = hands.ask("here", &query).await.expect("answer");
+    let facts = executor.ask("here", &query).await.expect("answer");
     let took = started.elapsed();
     answering.join().expect("it was asked");
     let figures = Figures::read(&facts.figures[&port]).expect("figures");

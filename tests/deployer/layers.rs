@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::imports::{arrows, circles, sources};
+
 /// Module → the modules of this crate it may import. Leaves may be imported by everyone above them.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     // leaves: plain data, and texts that two layers must agree on
@@ -124,76 +126,38 @@ const EFFECTS: &[&str] = &[
     "tokio::",
     "openssh::",
     "reqwest::",
-    "std::fs",
-    "std::process",
+    "std::fs::",
+    "std::process::",
     "std::net::Tcp",
 ];
 
-fn sources() -> Vec<(String, PathBuf, String)> {
-    fn walk(directory: &Path, into: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(directory).expect("source directory") {
-            let path = entry.expect("entry").path();
-            if path.is_dir() {
-                walk(&path, into);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                into.push(path);
-            }
-        }
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut paths = Vec::new();
-    walk(&root, &mut paths);
-    paths
-        .into_iter()
-        .map(|path| {
-            let relative = path.strip_prefix(&root).expect("below src");
-            let first = relative
-                .components()
-                .next()
-                .expect("a name")
-                .as_os_str()
-                .to_string_lossy();
-            let module = first.strip_suffix(".rs").unwrap_or(&first).to_owned();
-            let text = fs::read_to_string(&path).expect("source");
-            (module, path, text)
-        })
-        .collect()
+fn crate_of(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(name)
+        .join("src")
 }
 
-fn product_code(text: &str) -> impl Iterator<Item = &str> {
-    text.lines()
-        .take_while(|line| line.trim() != "#[cfg(test)]")
-        .filter(|line| !line.trim_start().starts_with("//"))
+/// The top module that a name of this crate is in.
+fn top(name: &[String]) -> &str {
+    name.get(1).map_or("lib", String::as_str)
 }
 
 #[test]
 fn modules_import_only_what_their_layer_allows() {
     let mut wrong = Vec::new();
-    for (module, path, text) in sources() {
+    for source in sources(&crate_of("deployer")) {
+        let (module, file) = (top(&source.module), source.file.display());
         let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else {
             wrong.push(format!(
-                "{}: module `{module}` has no place in the table of layers",
-                path.display()
+                "{file}: module `{module}` has no place in the table of layers"
             ));
             continue;
         };
-        for line in product_code(&text) {
-            for (start, _) in line.match_indices("crate::") {
-                let rest = &line[start + "crate::".len()..];
-                let imported: String = rest
-                    .chars()
-                    .take_while(|c| c.is_alphanumeric() || *c == '_')
-                    .collect();
-                if !imported.is_empty()
-                    && imported != module
-                    && !allowed.contains(&"*")
-                    && !allowed.contains(&imported.as_str())
-                {
-                    wrong.push(format!(
-                        "{}: `{module}` may not import `{imported}`",
-                        path.display()
-                    ));
-                }
+        let own = source.names.iter().filter(|name| name[0] == "crate");
+        for imported in own.map(|name| top(name)) {
+            if imported != module && !allowed.contains(&"*") && !allowed.contains(&imported) {
+                wrong.push(format!("{file}: `{module}` may not import `{imported}`"));
             }
         }
     }
@@ -203,16 +167,34 @@ fn modules_import_only_what_their_layer_allows() {
 #[test]
 fn pure_modules_have_no_effects() {
     let mut wrong = Vec::new();
-    for (module, path, text) in sources() {
-        if PURE.contains(&module.as_str()) {
-            for effect in EFFECTS {
-                if product_code(&text).any(|line| line.contains(effect)) {
-                    wrong.push(format!(
-                        "{}: `{effect}` in the pure module `{module}`",
-                        path.display()
-                    ));
-                }
+    for source in sources(&crate_of("deployer")) {
+        let module = top(&source.module);
+        let names = source.names.iter().map(|name| name.join("::") + "::");
+        for name in names.filter(|_| PURE.contains(&module)) {
+            if EFFECTS.iter().any(|effect| name.starts_with(effect)) {
+                let file = source.file.display();
+                wrong.push(format!("{file}: `{name}` in the pure module `{module}`"));
             }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let mut wrong = Vec::new();
+    for name in ["agent", "deployer"] {
+        let sources = sources(&crate_of(name));
+        for (file, imports) in circles(arrows(&sources)) {
+            let imports: Vec<String> = imports
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect();
+            wrong.push(format!(
+                "{name}: {} imports {}",
+                file.display(),
+                imports.join(", ")
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use deployer::cloud::local::NETWORK_NOTE;
-use deployer::cloud::local::observe::{Observed, ObservedImage, ObservedMachine};
+use deployer::cloud::local::observed::{Observed, ObservedImage, ObservedMachine};
 use deployer::cloud::local::plan::plan;
 use deployer::cloud::{CloudPlan, Wanted, WantedMachine};
 use deployer::secret::Secret;

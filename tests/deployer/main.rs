@@ -5,6 +5,7 @@ mod cases;
 mod cli;
 mod here;
 mod host;
+mod imports;
 mod inventory_errors;
 mod inventory_files;
 mod inventory_words;

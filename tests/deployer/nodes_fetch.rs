@@ -11,12 +11,12 @@ use deployer::artifact::kafka::{self, Release, Settings, Source};
 use deployer::artifact::program::Program;
 use deployer::component::Artifact;
 use deployer::run::Executor as _;
-use deployer::run::apply::Hands;
+use deployer::run::apply::HostExecutor;
 use deployer::step::{Access, Action};
 use sha2::{Digest as _, Sha512};
 use tempfile::{TempDir, tempdir};
 
-use crate::here::hands;
+use crate::here::executor;
 use crate::loopback::{Answer, Server, nobody};
 
 const PATH: &str = "/kafka/0.0.1/kafka_2.13-0.0.1.tgz";
@@ -62,9 +62,9 @@ fn settings(mirror: Option<&str>, apache: &[&str]) -> Settings {
     }
 }
 
-/// Hands on this machine with another file to send than what is fetched.
-async fn node() -> Option<(Hands, TempDir)> {
-    let mut hands = hands().await?;
+/// One that acts on this machine with another file to send than what is fetched.
+async fn node() -> Option<(HostExecutor, TempDir)> {
+    let mut executor = executor().await?;
     let directory = tempdir().unwrap();
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
@@ -75,8 +75,8 @@ async fn node() -> Option<(Hands, TempDir)> {
         .unwrap();
     let file = directory.path().join("sent.tar");
     std::fs::write(&file, archive.into_inner().unwrap()).unwrap();
-    hands.set_artifacts([("kafka".to_owned(), file)].into());
-    Some((hands, directory))
+    executor.set_artifacts([("kafka".to_owned(), file)].into());
+    Some((executor, directory))
 }
 
 fn unpack(artifact: &Artifact, path: &Path) -> Action {
@@ -91,10 +91,10 @@ fn unpack(artifact: &Artifact, path: &Path) -> Action {
 }
 
 /// Does it; what was said on the way.
-async fn told(hands: &Hands, action: &Action) -> String {
+async fn told(executor: &HostExecutor, action: &Action) -> String {
     let lines = Mutex::new(Vec::new());
     let line = |text: &str| lines.lock().unwrap().push(text.to_owned());
-    hands.apply("here", action, &line).await.unwrap();
+    executor.apply("here", action, &line).await.unwrap();
     lines.into_inner().unwrap().join("\n")
 }
 
@@ -122,7 +122,7 @@ fn listed(directory: &Path) -> BTreeMap<PathBuf, (u32, String)> {
 
 #[tokio::test]
 async fn what_a_node_fetches_is_what_would_have_been_sent() {
-    let Some((mut hands, directory)) = node().await else {
+    let Some((mut executor, directory)) = node().await else {
         return;
     };
     let server = Server::start([(PATH, Answer::Body(tarball()))]).await;
@@ -130,10 +130,10 @@ async fn what_a_node_fetches_is_what_would_have_been_sent() {
     let artifact = settings.artifact(Source::Apache);
     let fetched = directory.path().join("opt/fetched");
     let action = unpack(&artifact, &fetched);
-    told(&hands, &action).await;
+    told(&executor, &action).await;
     assert_eq!(server.requests(), [PATH]);
     // It is there: neither fetched nor sent again.
-    told(&hands, &action).await;
+    told(&executor, &action).await;
     assert_eq!(server.requests(), [PATH]);
 
     let cache = Cache::new(directory.path().join("cache"));
@@ -141,13 +141,13 @@ async fn what_a_node_fetches_is_what_would_have_been_sent() {
         .await
         .unwrap();
     assert_eq!(source, Source::Apache);
-    hands.set_artifacts([("kafka".to_owned(), file)].into());
+    executor.set_artifacts([("kafka".to_owned(), file)].into());
     let sent = directory.path().join("opt/sent");
     let without = Artifact {
         download: None,
         ..artifact
     };
-    told(&hands, &unpack(&without, &sent)).await;
+    told(&executor, &unpack(&without, &sent)).await;
     let names: Vec<String> = listed(&sent)
         .keys()
         .map(|path| path.display().to_string())
@@ -176,7 +176,7 @@ async fn what_a_node_fetches_is_what_would_have_been_sent() {
 
 #[tokio::test]
 async fn a_source_that_fails_leads_to_the_next_one() {
-    let Some((hands, directory)) = node().await else {
+    let Some((executor, directory)) = node().await else {
         return;
     };
     let wrong = Server::start([(PATH, Answer::Body(b"a login page".to_vec()))]).await;
@@ -193,7 +193,7 @@ async fn a_source_that_fails_leads_to_the_next_one() {
     ];
     let artifact = settings(Some(&wrong.base), &all).artifact(Source::Apache);
     let path = directory.path().join("opt/kafka");
-    let said = told(&hands, &unpack(&artifact, &path)).await;
+    let said = told(&executor, &unpack(&artifact, &path)).await;
     assert!(
         said.contains(&format!(
             "{}{PATH}: sent something else than is pinned",
@@ -222,13 +222,13 @@ async fn a_source_that_fails_leads_to_the_next_one() {
 
 #[tokio::test]
 async fn where_no_source_serves_it_is_sent() {
-    let Some((hands, directory)) = node().await else {
+    let Some((executor, directory)) = node().await else {
         return;
     };
     let half = Server::start([(PATH, Answer::Half(tarball()))]).await;
     let artifact = settings(None, &[&half.base]).artifact(Source::Apache);
     let path = directory.path().join("opt/kafka");
-    let said = told(&hands, &unpack(&artifact, &path)).await;
+    let said = told(&executor, &unpack(&artifact, &path)).await;
     assert!(
         said.ends_with("the node cannot fetch it itself, so it is sent"),
         "{said}"

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use deployer::facts::{Facts, Query};
 use deployer::host::{Command, Connector, Host, HostError, Input};
 use deployer::machine::{self, Machine};
-use deployer::run::apply::Hands;
+use deployer::run::apply::HostExecutor;
 use deployer::run::{Executor, StepError};
 use deployer::step::{Access, Action, Content, Item, Manifest, loaded_record, sha256};
 use deployer::{firewall, hosts_table};
@@ -42,20 +42,20 @@ async fn connect(deployment: &Deployment, machine: &Machine) -> Box<dyn Host> {
         .expect("connected")
 }
 
-async fn does(hands: &Hands, action: Action) {
-    hands
+async fn does(executor: &HostExecutor, action: Action) {
+    executor
         .apply(NODE, &action, &|_| {})
         .await
         .unwrap_or_else(|error| panic!("{action:?}: {error}"));
 }
 
 /// Doing it twice is doing it once.
-async fn does_twice(hands: &Hands, action: Action) {
-    does(hands, action.clone()).await;
-    does(hands, action).await;
+async fn does_twice(executor: &HostExecutor, action: Action) {
+    does(executor, action.clone()).await;
+    does(executor, action).await;
 }
 
-async fn ask(hands: &Hands) -> Facts {
+async fn ask(executor: &HostExecutor) -> Facts {
     let query = Query {
         disks: ["/var/lib/deployer/not-yet".to_owned()].into(),
         files: [
@@ -75,7 +75,7 @@ async fn ask(hands: &Hands) -> Facts {
         deployment: "test".into(),
         ..Query::default()
     };
-    hands.ask(NODE, &query).await.expect("an answer")
+    executor.ask(NODE, &query).await.expect("an answer")
 }
 
 fn shell(script: &str, root: bool) -> Command {
@@ -88,8 +88,8 @@ fn shell(script: &str, root: bool) -> Command {
     }
 }
 
-async fn says(hands: &Hands, script: &str) -> String {
-    let host = hands.host(NODE).expect("a host");
+async fn says(executor: &HostExecutor, script: &str) -> String {
+    let host = executor.host(NODE).expect("a host");
     let output = host.run(&shell(script, true)).await.expect("run");
     assert_eq!(
         output.status,
@@ -100,10 +100,10 @@ async fn says(hands: &Hands, script: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-async fn write(hands: &Hands, path: &str, text: &str) {
+async fn write(executor: &HostExecutor, path: &str, text: &str) {
     let (path, content) = (path.into(), Content::open(text));
     does_twice(
-        hands,
+        executor,
         Action::WriteFile {
             path,
             content,
@@ -130,9 +130,9 @@ async fn actions_do_what_they_say_and_undo_leaves_nothing() {
     deployment.image().await;
     let machines = deployment.up().await;
     let host = connect(&deployment, &machines[NODE]).await;
-    let hands = Hands::new([(NODE.to_owned(), host)].into());
+    let executor = HostExecutor::new([(NODE.to_owned(), host)].into());
     let before = says(
-        &hands,
+        &executor,
         "cat /etc/hosts; ls -A /etc /etc/systemd/system /run",
     )
     .await;
@@ -146,17 +146,17 @@ async fn actions_do_what_they_say_and_undo_leaves_nothing() {
         packages: BTreeSet::new(),
     };
     does_twice(
-        &hands,
+        &executor,
         Action::WriteManifest {
             manifest: manifest.clone(),
         },
     )
     .await;
-    services(&hands).await;
-    users_and_packages(&hands).await;
-    names_and_firewall(&hands, &machines[NODE]).await;
+    services(&executor).await;
+    users_and_packages(&executor).await;
+    names_and_firewall(&executor, &machines[NODE]).await;
 
-    let facts = ask(&hands).await;
+    let facts = ask(&executor).await;
     assert_eq!(facts.manifest, Some(manifest));
     assert!(
         facts.units["ssh.service"].runs() && facts.units["ssh.service"].enabled,
@@ -169,10 +169,10 @@ async fn actions_do_what_they_say_and_undo_leaves_nothing() {
         "/etc/deployer-test.conf",
         "/etc/systemd/system/deployer-test.service",
     ] {
-        does_twice(&hands, Action::RemoveFile { path: path.into() }).await;
+        does_twice(&executor, Action::RemoveFile { path: path.into() }).await;
     }
     does_twice(
-        &hands,
+        &executor,
         Action::RemoveDirectory {
             path: "/etc/deployer/test".into(),
             data: false,
@@ -180,40 +180,49 @@ async fn actions_do_what_they_say_and_undo_leaves_nothing() {
     )
     .await;
     for path in ["/etc/deployer", "/run/deployer"] {
-        does_twice(&hands, Action::RemoveEmptyDirectory { path: path.into() }).await;
+        does_twice(
+            &executor,
+            Action::RemoveEmptyDirectory { path: path.into() },
+        )
+        .await;
     }
-    let facts = ask(&hands).await;
+    let facts = ask(&executor).await;
     assert!(
         !facts.units[UNIT].loaded && facts.users.is_empty() && facts.manifest.is_none(),
         "{facts:?}"
     );
     assert_eq!(
         says(
-            &hands,
+            &executor,
             "cat /etc/hosts; ls -A /etc /etc/systemd/system /run"
         )
         .await,
         before
     );
-    hands.close(false).await.expect("closed");
+    executor.close(false).await.expect("closed");
 
     by_sudo(&deployment, &machines[NODE]).await;
     deployment.down().await;
 }
 
-async fn services(hands: &Hands) {
-    write(hands, "/etc/systemd/system/deployer-test.service", SERVICE).await;
-    write(hands, "/etc/deployer-test.conf", LISTENS).await;
-    does(hands, start(None)).await;
+async fn services(executor: &HostExecutor) {
+    write(
+        executor,
+        "/etc/systemd/system/deployer-test.service",
+        SERVICE,
+    )
+    .await;
+    write(executor, "/etc/deployer-test.conf", LISTENS).await;
+    does(executor, start(None)).await;
     let wait = Action::WaitForPort {
         port: 7777,
         unit: UNIT.into(),
         seconds: 20,
     };
     let began = Instant::now();
-    does_twice(hands, wait.clone()).await;
+    does_twice(executor, wait.clone()).await;
     println!("waited {:.2} s for the port", began.elapsed().as_secs_f64());
-    let first = ask(hands).await;
+    let first = ask(executor).await;
     let unit = &first.units[UNIT];
     assert!(
         unit.runs() && unit.enabled && unit.loaded && unit.main_pid > 0,
@@ -227,21 +236,21 @@ async fn services(hands: &Hands) {
         )])
     );
     assert_eq!(first.ports[&7777], UNIT);
-    does(hands, start(None)).await;
+    does(executor, start(None)).await;
     assert_ne!(
-        ask(hands).await.units[UNIT].main_pid,
+        ask(executor).await.units[UNIT].main_pid,
         unit.main_pid,
         "it was not restarted"
     );
 
     // B21: a socket of somebody else's is no sign of ours.
-    says(hands, "systemd-run --quiet --unit=deployer-nobody --uid=nobody sleep 100; perl -e 'use Socket; socket(S, PF_INET, SOCK_STREAM, 0); bind(S, sockaddr_in(7779, INADDR_ANY)); listen(S, 5); fork and exit; close STDOUT; close STDERR; sleep 20'").await;
+    says(executor, "systemd-run --quiet --unit=deployer-nobody --uid=nobody sleep 100; perl -e 'use Socket; socket(S, PF_INET, SOCK_STREAM, 0); bind(S, sockaddr_in(7779, INADDR_ANY)); listen(S, 5); fork and exit; close STDOUT; close STDERR; sleep 20'").await;
     let other = Action::WaitForPort {
         port: 7779,
         unit: "deployer-nobody.service".into(),
         seconds: 2,
     };
-    let error = hands
+    let error = executor
         .apply(NODE, &other, &|_| {})
         .await
         .expect_err("it is not its");
@@ -249,11 +258,16 @@ async fn services(hands: &Hands) {
         matches!(&error, StepError::Deadline { output, .. } if output.iter().any(|line| line.contains("port 7779 is held by another process"))),
         "{error:?}"
     );
-    says(hands, "systemctl stop deployer-nobody; pkill -f [7]779").await;
+    says(executor, "systemctl stop deployer-nobody; pkill -f [7]779").await;
 
     // What cannot run says why, and nobody waits for its port.
-    write(hands, "/etc/deployer-test.conf", "die 'no such setting';").await;
-    let error = hands
+    write(
+        executor,
+        "/etc/deployer-test.conf",
+        "die 'no such setting';",
+    )
+    .await;
+    let error = executor
         .apply(NODE, &start(None), &|_| {})
         .await
         .expect_err("it dies");
@@ -262,7 +276,7 @@ async fn services(hands: &Hands) {
         "{error}"
     );
     let began = Instant::now();
-    let error = hands
+    let error = executor
         .apply(NODE, &wait, &|_| {})
         .await
         .expect_err("it is dead");
@@ -273,25 +287,25 @@ async fn services(hands: &Hands) {
     assert!(began.elapsed() < Duration::from_secs(5));
 
     // What ends well is healthy only where it may end.
-    write(hands, "/etc/deployer-test.conf", "exit 0;").await;
-    does(hands, start(Some("/var/lib/state.json"))).await;
-    hands
+    write(executor, "/etc/deployer-test.conf", "exit 0;").await;
+    does(executor, start(Some("/var/lib/state.json"))).await;
+    executor
         .apply(NODE, &start(None), &|_| {})
         .await
         .expect_err("it should stay");
 
-    does_twice(hands, Action::StopUnit { unit: UNIT.into() }).await;
-    let facts = ask(hands).await;
+    does_twice(executor, Action::StopUnit { unit: UNIT.into() }).await;
+    let facts = ask(executor).await;
     assert!(!facts.units[UNIT].runs() && !facts.units[UNIT].enabled);
     assert_eq!(
-        says(hands, &format!("ls {} 2>&1 || :", loaded_record(UNIT)))
+        says(executor, &format!("ls {} 2>&1 || :", loaded_record(UNIT)))
             .await
             .lines()
             .count(),
         1
     );
     does_twice(
-        hands,
+        executor,
         Action::StopUnit {
             unit: "deployer-test-nowhere.service".into(),
         },
@@ -299,9 +313,9 @@ async fn services(hands: &Hands) {
     .await;
 }
 
-async fn users_and_packages(hands: &Hands) {
+async fn users_and_packages(executor: &HostExecutor) {
     does_twice(
-        hands,
+        executor,
         Action::CreateUser {
             user: "deployer-test".into(),
             home: "/var/lib/x".into(),
@@ -310,11 +324,11 @@ async fn users_and_packages(hands: &Hands) {
     )
     .await;
     assert_eq!(
-        ask(hands).await.users,
+        ask(executor).await.users,
         BTreeSet::from(["deployer-test".to_owned()])
     );
     does_twice(
-        hands,
+        executor,
         Action::RemoveUser {
             user: "deployer-test".into(),
         },
@@ -326,7 +340,10 @@ async fn users_and_packages(hands: &Hands) {
     let install = Action::InstallPackages {
         packages: vec!["nftables".into(), "no-such-package | jq".into()],
     };
-    hands.apply(NODE, &install, &tell).await.expect("installed");
+    executor
+        .apply(NODE, &install, &tell)
+        .await
+        .expect("installed");
     assert!(
         lines
             .into_inner()
@@ -334,9 +351,9 @@ async fn users_and_packages(hands: &Hands) {
             .iter()
             .any(|line| line == "installing jq")
     );
-    assert!(ask(hands).await.packages.contains("jq"));
+    assert!(ask(executor).await.packages.contains("jq"));
     let began = Instant::now();
-    does(hands, install).await;
+    does(executor, install).await;
     assert!(
         began.elapsed() < Duration::from_secs(10),
         "installed packages need no apt"
@@ -344,7 +361,7 @@ async fn users_and_packages(hands: &Hands) {
     let none = Action::InstallPackages {
         packages: vec!["no-such-package | no-such-other".into()],
     };
-    let error = hands
+    let error = executor
         .apply(NODE, &none, &|_| {})
         .await
         .expect_err("there is none");
@@ -356,40 +373,40 @@ async fn users_and_packages(hands: &Hands) {
     );
 }
 
-async fn names_and_firewall(hands: &Hands, machine: &Machine) {
-    says(hands, "mkdir /etc/cloud").await;
+async fn names_and_firewall(executor: &HostExecutor, machine: &Machine) {
+    says(executor, "mkdir /etc/cloud").await;
     let own = *machine.networks.values().next().expect("an address");
     let entries: BTreeMap<_, _> = [("a-1.test.internal".to_owned(), Some(own))].into();
     let table = Action::WriteHostsTable {
         block: "test".into(),
         entries: entries.clone(),
     };
-    does_twice(hands, table).await;
+    does_twice(executor, table).await;
     assert_eq!(
-        ask(hands).await.hosts_block,
+        ask(executor).await.hosts_block,
         Some(hosts_table::block_text(&entries))
     );
     assert!(
-        says(hands, "getent hosts a-1.test.internal")
+        says(executor, "getent hosts a-1.test.internal")
             .await
             .contains(&own.to_string())
     );
     assert_eq!(
-        says(hands, "ls /etc/cloud/cloud.cfg.d").await,
+        says(executor, "ls /etc/cloud/cloud.cfg.d").await,
         "99-deployer-test.cfg\n"
     );
     does_twice(
-        hands,
+        executor,
         Action::RemoveHostsTable {
             block: "test".into(),
         },
     )
     .await;
-    assert_eq!(says(hands, "ls /etc/cloud/cloud.cfg.d").await, "");
-    says(hands, "rm -r /etc/cloud").await;
+    assert_eq!(says(executor, "ls /etc/cloud/cloud.cfg.d").await, "");
+    says(executor, "rm -r /etc/cloud").await;
 
     // The box is no member: it may use ssh, but not our port.
-    says(hands, "perl -e 'use Socket; socket(S, PF_INET, SOCK_STREAM, 0); bind(S, sockaddr_in(7778, INADDR_ANY)); listen(S, 5); fork and exit; close STDOUT; close STDERR; sleep 60'").await;
+    says(executor, "perl -e 'use Socket; socket(S, PF_INET, SOCK_STREAM, 0); bind(S, sockaddr_in(7778, INADDR_ANY)); listen(S, 5); fork and exit; close STDOUT; close STDERR; sleep 60'").await;
     let open = || {
         std::net::TcpStream::connect_timeout(&(own, 7778).into(), Duration::from_millis(500))
             .is_ok()
@@ -403,8 +420,8 @@ async fn names_and_firewall(hands: &Hands, machine: &Machine) {
             .map(|address| ((*address).to_owned(), address.parse().ok()))
             .collect(),
     };
-    does_twice(hands, guard(&["192.0.2.1"])).await;
-    let facts = ask(hands).await;
+    does_twice(executor, guard(&["192.0.2.1"])).await;
+    let facts = ask(executor).await;
     assert!(
         facts.tables["deployer-test"].untouched
             && facts.units[&firewall::unit("deployer-test")].enabled,
@@ -412,20 +429,20 @@ async fn names_and_firewall(hands: &Hands, machine: &Machine) {
     );
     assert!(!open(), "the firewall lets everybody in");
     says(
-        hands,
+        executor,
         &format!(
             "perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new(PeerAddr => \"{own}:7778\")'"
         ),
     )
     .await;
     does_twice(
-        hands,
+        executor,
         Action::RemoveFirewall {
             table: "deployer-test".into(),
         },
     )
     .await;
-    assert!(open() && ask(hands).await.tables.is_empty());
+    assert!(open() && ask(executor).await.tables.is_empty());
 }
 
 /// A login that is not root's.
@@ -479,18 +496,18 @@ async fn by_sudo(deployment: &Deployment, machine: &Machine) {
     bob.close(false).await.expect("closed");
 
     // What the base of an unchanged `up` costs the node.
-    let hands = Hands::new([(NODE.to_owned(), root)].into());
+    let executor = HostExecutor::new([(NODE.to_owned(), root)].into());
     let query = Query {
         deployment: "test".into(),
         ..Query::default()
     };
     let began = Instant::now();
     for _ in 0..20 {
-        hands.ask(NODE, &query).await.expect("an answer");
+        executor.ask(NODE, &query).await.expect("an answer");
     }
     println!(
         "a base question takes {:.1} ms",
         began.elapsed().as_secs_f64() * 1000.0 / 20.0
     );
-    hands.close(false).await.expect("closed");
+    executor.close(false).await.expect("closed");
 }

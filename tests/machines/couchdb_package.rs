@@ -7,7 +7,7 @@ use std::time::Duration;
 use deployer::host::{Command, Connector, Host, Input};
 use deployer::machine::Machine;
 use deployer::run::Executor as _;
-use deployer::run::apply::Hands;
+use deployer::run::apply::HostExecutor;
 use deployer::signing_key::SigningKey;
 use deployer::step::{Action, COUCHDB_KEYRING, COUCHDB_SOURCES, Content};
 
@@ -16,7 +16,7 @@ use crate::support::{Deployment, may_run};
 
 /// A machine with an open shell.
 struct Node {
-    hands: Hands,
+    executor: HostExecutor,
     /// The key that repositories should be signed by.
     key: String,
 }
@@ -32,14 +32,14 @@ impl Node {
         let connected = connector.connect(&machines["vm"], Duration::from_mins(1), &|_| {});
         let host: Box<dyn Host> = connected.await.expect("connected");
         Self {
-            hands: Hands::new([("vm".to_owned(), host)].into()),
+            executor: HostExecutor::new([("vm".to_owned(), host)].into()),
             key: SigningKey::read(&key.public()).expect("a key").armoured(),
         }
     }
 
     /// Does an action; the error's words.
     async fn act(&self, action: Action) -> Result<(), String> {
-        let done = self.hands.apply("vm", &action, &|_| {}).await;
+        let done = self.executor.apply("vm", &action, &|_| {}).await;
         done.map_err(|error| error.to_string())
     }
 
@@ -63,7 +63,7 @@ impl Node {
             timeout: Duration::from_mins(2),
             root: true,
         };
-        let output = self.hands.host("vm").expect("a host").run(&command);
+        let output = self.executor.host("vm").expect("a host").run(&command);
         let output = output.await.expect("run");
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         assert_eq!(output.status, 0, "{script}: {text}");
@@ -93,7 +93,7 @@ async fn a_package_is_installed_from_a_repository_that_is_what_it_should_be() {
     takes_the_hosts_own_source(&node, &key, &good, &suite).await;
     installs(&node, &good, &suite).await;
     keeps_the_packages_user(&node).await;
-    node.hands.close(false).await.expect("closed");
+    node.executor.close(false).await.expect("closed");
     deployment.down().await;
 }
 

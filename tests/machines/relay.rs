@@ -8,7 +8,7 @@ use std::time::Duration;
 use deployer::host::{Command, Connector, Host, Input};
 use deployer::machine::Machine;
 use deployer::run::Executor as _;
-use deployer::run::apply::{Hands, Relays};
+use deployer::run::apply::{HostExecutor, Relays};
 use deployer::step::{Access, Action, Download, sha256};
 use futures_util::future::join_all;
 use sha2::{Digest as _, Sha512};
@@ -18,7 +18,7 @@ use crate::support::{Deployment, may_run};
 
 const NODES: [&str; 3] = ["one", "three", "two"];
 
-async fn connect(deployment: &Deployment, machines: &BTreeMap<String, Machine>) -> Hands {
+async fn connect(deployment: &Deployment, machines: &BTreeMap<String, Machine>) -> HostExecutor {
     let directory = deployment.directory();
     let connector = Connector::new(machines, directory, None, directory).expect("prepared");
     let mut hosts: BTreeMap<String, Box<dyn Host>> = BTreeMap::new();
@@ -30,27 +30,27 @@ async fn connect(deployment: &Deployment, machines: &BTreeMap<String, Machine>) 
         let (network, address) = machine.networks.iter().next().expect("a network");
         (machine.node.clone(), (network.clone(), *address))
     });
-    let mut hands = Hands::new(hosts);
-    hands.set_relays(Relays {
+    let mut executor = HostExecutor::new(hosts);
+    executor.set_relays(Relays {
         addresses: addresses.collect(),
         artifacts: ["kafka".to_owned(), "consumer".to_owned()].into(),
     });
-    hands
+    executor
 }
 
 /// Does it on all at the same time; what each said.
-async fn told(hands: &Hands, action: &Action) -> BTreeMap<&'static str, String> {
+async fn told(executor: &HostExecutor, action: &Action) -> BTreeMap<&'static str, String> {
     let lanes = NODES.map(|node| async move {
         let lines = Mutex::new(Vec::new());
         let line = |text: &str| lines.lock().expect("lines").push(text.to_owned());
-        let done = hands.apply(node, action, &line).await;
+        let done = executor.apply(node, action, &line).await;
         done.unwrap_or_else(|error| panic!("{node}: {action:?}: {error}"));
         (node, lines.into_inner().expect("lines").join("\n"))
     });
     join_all(lanes).await.into_iter().collect()
 }
 
-async fn says(hands: &Hands, node: &str, script: &str) -> String {
+async fn says(executor: &HostExecutor, node: &str, script: &str) -> String {
     let command = Command {
         program: "sh".into(),
         arguments: vec!["-c".into(), script.into()],
@@ -58,7 +58,7 @@ async fn says(hands: &Hands, node: &str, script: &str) -> String {
         timeout: Duration::from_mins(1),
         root: true,
     };
-    let host = hands.host(node).expect("a host");
+    let host = executor.host(node).expect("a host");
     let output = host.run(&command).await.expect("run");
     String::from_utf8(output.stdout).expect("text")
 }
@@ -97,7 +97,7 @@ fn served(said: &BTreeMap<&str, String>) -> usize {
 }
 
 /// What somebody else publishes is fetched by one of them, from the server that has it; that another has it no more is no alarm.
-async fn one_fetches_for_all(hands: &Hands) {
+async fn one_fetches_for_all(executor: &HostExecutor) {
     let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(
         Vec::new(),
         flate2::Compression::fast(),
@@ -142,12 +142,12 @@ async fn one_fetches_for_all(hands: &Hands) {
             left_out: Vec::new(),
         }),
     };
-    let said = told(hands, &action).await;
+    let said = told(executor, &action).await;
     assert_eq!(internet.asked("/archive/kafka.tgz"), 1, "{said:#?}");
     assert_eq!(internet.asked("/cdn/kafka.tgz"), 1, "{said:#?}");
     for node in NODES {
         assert_eq!(
-            says(hands, node, "cat /opt/deployer/test/kafka/libs/a.jar").await,
+            says(executor, node, "cat /opt/deployer/test/kafka/libs/a.jar").await,
             "jar",
             "{said:#?}"
         );
@@ -186,18 +186,18 @@ async fn a_file_is_sent_once_and_goes_on_from_there() {
         access: Access::root("root", 0o755),
     };
 
-    let mut hands = connect(&deployment, &machines).await;
-    hands.set_artifacts(artifacts.clone());
+    let mut executor = connect(&deployment, &machines).await;
+    executor.set_artifacts(artifacts.clone());
     for action in [&unpack("kafka 1"), &upload] {
-        let said = told(&hands, action).await;
+        let said = told(&executor, action).await;
         assert_eq!(served(&said), 2, "{said:#?}");
         // It is there: neither sent nor fetched again.
-        let said = told(&hands, action).await;
+        let said = told(&executor, action).await;
         assert_eq!(served(&said), 0, "{said:#?}");
     }
     let mut states = Vec::new();
     for node in NODES {
-        states.push(says(&hands, node, STATE).await);
+        states.push(says(&executor, node, STATE).await);
     }
     assert!(
         states[0].contains("-rwxr-xr-x 0 bin/consumer"),
@@ -209,41 +209,41 @@ async fn a_file_is_sent_once_and_goes_on_from_there() {
         states.iter().all(|state| *state == states[0]),
         "{states:#?}"
     );
-    hands.close(false).await.expect("closed");
+    executor.close(false).await.expect("closed");
 
     // Nothing of it is left on any of them.
-    let mut hands = connect(&deployment, &machines).await;
+    let mut executor = connect(&deployment, &machines).await;
     for node in NODES {
         assert_eq!(
-            says(&hands, node, TRACES).await,
+            says(&executor, node, TRACES).await,
             "/opt/deployer/test:\nbin\nkafka\n\n/var/tmp:\n",
             "{node}"
         );
     }
 
-    hands.set_artifacts(artifacts.clone());
-    one_fetches_for_all(&hands).await;
+    executor.set_artifacts(artifacts.clone());
+    one_fetches_for_all(&executor).await;
 
     // Neighbours that cannot reach each other get it from this box.
     for node in NODES {
         let closed = "nft add table inet closed && nft add chain inet closed in '{ type filter hook input priority 0; }' \
                       && nft add rule inet closed in iifname host0 tcp dport 61000-65000 reject";
-        says(&hands, node, closed).await;
+        says(&executor, node, closed).await;
     }
-    let said = told(&hands, &unpack("kafka 2")).await;
+    let said = told(&executor, &unpack("kafka 2")).await;
     let sent = said
         .values()
         .filter(|lines| lines.contains("does not give it") && lines.ends_with("so it is sent"));
     assert_eq!(sent.count(), 2, "{said:#?}");
-    hands.close(false).await.expect("closed");
+    executor.close(false).await.expect("closed");
 
     // So do those of a machine that cannot serve.
-    let mut hands = connect(&deployment, &machines).await;
-    hands.set_artifacts(artifacts);
+    let mut executor = connect(&deployment, &machines).await;
+    executor.set_artifacts(artifacts);
     for node in NODES {
-        says(&hands, node, "chmod -x /usr/bin/python3*").await;
+        says(&executor, node, "chmod -x /usr/bin/python3*").await;
     }
-    let said = told(&hands, &unpack("kafka 3")).await;
+    let said = told(&executor, &unpack("kafka 3")).await;
     assert_eq!(served(&said), 0, "{said:#?}");
     let cannot = said
         .values()
@@ -251,13 +251,13 @@ async fn a_file_is_sent_once_and_goes_on_from_there() {
     assert_eq!(cannot.count(), 1, "{said:#?}");
     for node in NODES {
         let marker = says(
-            &hands,
+            &executor,
             node,
             "cat /opt/deployer/test/kafka/.deployer-artifact",
         )
         .await;
         assert_eq!(marker, "kafka 3\n", "{node}");
     }
-    hands.close(false).await.expect("closed");
+    executor.close(false).await.expect("closed");
     deployment.down().await;
 }

@@ -17,7 +17,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use deployer::cloud::local::Local;
-use deployer::cloud::local::observe::{Observed, ObservedImage};
+use deployer::cloud::local::observed::{Observed, ObservedImage};
 use deployer::cloud::local::plan::plan;
 use deployer::cloud::{
     Applied, Cloud, CloudError, CloudPlan, Notes, Progress, Wanted, WantedMachine,

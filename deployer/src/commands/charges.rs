@@ -7,15 +7,15 @@ use crate::cloud::chameleon::operation as chameleon;
 use crate::cloud::{CloudPlan, CloudStep, Operation};
 use crate::topology::{CloudName, OnTtl};
 
-use super::draft::Draft;
 use super::lease_end;
-use super::look::Look;
+use super::observe::Observation;
+use super::prepared::Prepared;
 
 /// What is said before machines run that somebody pays for: how many, and for how long.
-pub fn costs(draft: &Draft, seen: &Look) -> Option<String> {
+pub fn costs(prepared: &Prepared, seen: &Observation) -> Option<String> {
     seen.clouds
         .iter()
-        .find_map(|look| cost(draft, look.name, &look.plan))
+        .find_map(|state| cost(prepared, state.name, &state.plan))
 }
 
 /// How many machines that somebody pays for are to run.
@@ -30,7 +30,7 @@ fn charged(plan: &CloudPlan) -> usize {
     plan.steps.iter().filter(runs).count()
 }
 
-fn cost(draft: &Draft, name: CloudName, plan: &CloudPlan) -> Option<String> {
+fn cost(prepared: &Prepared, name: CloudName, plan: &CloudPlan) -> Option<String> {
     let count = charged(plan);
     if count == 0 {
         return None;
@@ -45,31 +45,31 @@ fn cost(draft: &Draft, name: CloudName, plan: &CloudPlan) -> Option<String> {
         CloudName::Chameleon => "Chameleon, which charges your project:",
         _ => "AWS, which charges your account.",
     };
-    let forgotten = if_forgotten(draft, name, plan);
+    let forgotten = if_forgotten(prepared, name, plan);
     Some(format!(
         "{count} {machines} will run on {who} {forgotten}{remarks}"
     ))
 }
 
 /// What becomes of machines that are to run, where `teardown` is forgotten: of each cloud that charges for them.
-pub fn forgotten(draft: &Draft, seen: &Look) -> Vec<String> {
+pub fn forgotten(prepared: &Prepared, seen: &Observation) -> Vec<String> {
     let looks = seen.clouds.iter();
     looks
-        .filter(|look| charged(&look.plan) > 0)
-        .map(|look| if_forgotten(draft, look.name, &look.plan))
+        .filter(|state| charged(&state.plan) > 0)
+        .map(|state| if_forgotten(prepared, state.name, &state.plan))
         .collect()
 }
 
 /// Until when they run, what happens then, and who is told.
-fn if_forgotten(draft: &Draft, name: CloudName, plan: &CloudPlan) -> String {
+fn if_forgotten(prepared: &Prepared, name: CloudName, plan: &CloudPlan) -> String {
     match name {
         CloudName::Chameleon => on_chameleon(plan.expires),
-        _ => on_aws(draft, plan.expires),
+        _ => on_aws(prepared, plan.expires),
     }
 }
 
-fn on_aws(draft: &Draft, end: Option<Timestamp>) -> String {
-    let aws = &draft.topology.aws;
+fn on_aws(prepared: &Prepared, end: Option<Timestamp>) -> String {
+    let aws = &prepared.topology.aws;
     let list = "nobody is told: `deployer list --cloud aws` shows what is there";
     match (end, aws.on_ttl) {
         (Some(end), OnTtl::Stop) => format!(

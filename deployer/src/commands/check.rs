@@ -21,8 +21,8 @@ use crate::run::Executor as _;
 use crate::topology::{CloudName, Node};
 
 use super::clouds;
-use super::draft::Draft;
-use super::look::{Look, Lookout, Viewpoint, connect, learn_systems, look};
+use super::observe::{Observation, ObserveOptions, Observer, connect, learn_systems, observe};
+use super::prepared::Prepared;
 
 /// Prints a line for each thing checked. Exit code 0 only when all is well.
 pub async fn run(
@@ -31,19 +31,20 @@ pub async fn run(
     reporter: &dyn Reporter,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
-    let mut draft = Draft::new(&options.target, options.agents.as_deref(), environment).await?;
+    let mut prepared =
+        Prepared::new(&options.target, options.agents.as_deref(), environment).await?;
     writeln!(
         out,
         "✓ inventory {}: {} nodes",
-        draft.source.file,
-        draft.topology.nodes.len()
+        prepared.source.file,
+        prepared.topology.nodes.len()
     )?;
-    let agent = &draft.agents.consumer;
+    let agent = &prepared.agents.consumer;
     let libc = agent.libc.map_or("any".into(), |libc| libc.to_string());
     writeln!(out, "✓ agents for {}, glibc {libc} or newer", agent.machine)?;
     let mut well = true;
-    for name in clouds::names(&draft.topology, &draft.receipt) {
-        let needs = clouds::open(name, &draft.topology, Path::new(""), environment)
+    for name in clouds::names(&prepared.topology, &prepared.receipt) {
+        let needs = clouds::open(name, &prepared.topology, Path::new(""), environment)
             .await?
             .missing()
             .await?;
@@ -57,41 +58,41 @@ pub async fn run(
             writeln!(out, "✗ cloud {name}: {}{cure}", need.what)?;
         }
         if matches!(name, CloudName::Aws | CloudName::Chameleon) {
-            well &= check_account(name, &draft, environment, out).await?;
+            well &= check_account(name, &prepared, environment, out).await?;
         } else if needs.is_empty() {
             writeln!(out, "✓ cloud {name}: this box has all it needs")?;
         }
     }
     // Each problem hides nothing of what can be looked at all the same.
     let found = [
-        draft.choose_couchdb(reporter).await,
-        draft.find_outside(environment).await,
+        prepared.choose_couchdb(reporter).await,
+        prepared.find_outside(environment).await,
     ];
     for error in found.into_iter().filter_map(Result::err) {
         well = false;
         refuse(&error, out)?;
     }
-    draft.remark(reporter);
-    let lookout = Lookout::of(&draft)?;
+    prepared.remark(reporter);
+    let observer = Observer::of(&prepared)?;
     let change = Change::default();
-    let viewpoint = lookout.viewpoint(&change, environment, reporter);
-    match look(&mut draft, &viewpoint).await {
+    let observe_options = observer.observe_options(&change, environment, reporter);
+    match observe(&mut prepared, &observe_options).await {
         Ok(mut seen) => {
             seen.learn_systems().await?;
-            well &= nodes(&draft, &seen.facts, &seen.machines, out)?;
+            well &= nodes(&prepared, &seen.facts, &seen.machines, out)?;
             well &= software(&seen, out).await?;
             for loss in seen.refused() {
                 well = false;
                 writeln!(out, "✗ `up` would lose data: {loss}")?;
             }
             // Before the first `up` nobody comes back to the connections.
-            seen.crew.close(draft.entry.is_some()).await?;
+            seen.connections.close(prepared.entry.is_some()).await?;
         }
         Err(error) => {
             well = false;
             refuse(&error, out)?;
-            alone(&draft, &viewpoint, out).await?;
-            lookout.close(environment).await?;
+            alone(&prepared, &observe_options, out).await?;
+            observer.close(environment).await?;
         }
     }
     Ok(u8::from(!well))
@@ -104,25 +105,25 @@ fn refuse(error: &CommandError, out: &mut dyn Write) -> Result<(), CommandError>
 
 /// Shows the nodes that answer where they cannot be looked at as a deployment.
 async fn alone(
-    draft: &Draft,
-    viewpoint: &Viewpoint<'_>,
+    prepared: &Prepared,
+    observe_options: &ObserveOptions<'_>,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     // Why not, was said before.
-    let Ok((_, machines, crew)) = connect(draft, viewpoint).await else {
+    let Ok((_, machines, connections)) = connect(prepared, observe_options).await else {
         return Ok(());
     };
-    let reached = crew.nodes().into_iter();
+    let reached = connections.nodes().into_iter();
     let mut facts = reached
         .map(|node| (node.to_owned(), Facts::default()))
         .collect();
-    learn_systems(&crew, &mut facts).await?;
-    nodes(draft, &facts, &machines, out)?;
-    crew.close(draft.entry.is_some()).await
+    learn_systems(&connections, &mut facts).await?;
+    nodes(prepared, &facts, &machines, out)?;
+    connections.close(prepared.entry.is_some()).await
 }
 
 /// Reads all unpacked software and shows what of it is not as it was unpacked.
-async fn software(seen: &Look, out: &mut dyn Write) -> Result<bool, CommandError> {
+async fn software(seen: &Observation, out: &mut dyn Write) -> Result<bool, CommandError> {
     let queries = plan::queries(&seen.desired);
     let asked = seen.facts.keys().filter_map(|node| {
         let archives = queries.get(node)?.archives.clone();
@@ -133,9 +134,9 @@ async fn software(seen: &Look, out: &mut dyn Write) -> Result<bool, CommandError
         };
         (!query.archives.is_empty()).then_some((node, query))
     });
-    let answers = join_all(
-        asked.map(|(node, query)| async move { (node, seen.crew.hands().ask(node, &query).await) }),
-    );
+    let answers = join_all(asked.map(|(node, query)| async move {
+        (node, seen.connections.executor().ask(node, &query).await)
+    }));
     let mut well = true;
     for (node, answer) in answers.await {
         for (path, damage) in answer?.archives {
@@ -153,12 +154,12 @@ async fn software(seen: &Look, out: &mut dyn Write) -> Result<bool, CommandError
 
 /// Shows each node with what stands in its way. Returns whether nothing does.
 fn nodes(
-    draft: &Draft,
+    prepared: &Prepared,
     facts: &BTreeMap<String, Facts>,
     machines: &BTreeMap<String, Machine>,
     out: &mut dyn Write,
 ) -> Result<bool, CommandError> {
-    let all = obstacles(draft, facts, machines);
+    let all = obstacles(prepared, facts, machines);
     for (node, facts) in facts {
         let system = &facts.system;
         let mut found = all
@@ -187,18 +188,24 @@ fn nodes(
 /// Looks whether the account, its permissions or quotas, the image and the types will do.
 async fn check_account(
     name: CloudName,
-    draft: &Draft,
+    prepared: &Prepared,
     environment: &Environment,
     out: &mut dyn Write,
 ) -> Result<bool, CommandError> {
-    let mut wanted = clouds::wanted(name, &draft.topology, &draft.receipt, None, environment)?;
-    wanted.architecture = Some(draft.agents.consumer.machine.into());
+    let mut wanted = clouds::wanted(
+        name,
+        &prepared.topology,
+        &prepared.receipt,
+        None,
+        environment,
+    )?;
+    wanted.architecture = Some(prepared.agents.consumer.machine.into());
     let look = async {
         if name == CloudName::Aws {
-            let aws = Aws::connect(draft.topology.aws.clone()).await?;
+            let aws = Aws::connect(prepared.topology.aws.clone()).await?;
             aws.check(&wanted).await
         } else {
-            let chameleon = clouds::chameleon(&draft.topology.chameleon, environment)?;
+            let chameleon = clouds::chameleon(&prepared.topology.chameleon, environment)?;
             chameleon.check(&wanted).await
         }
     };
@@ -229,9 +236,9 @@ async fn check_account(
 }
 
 /// Refuses nodes that cannot carry their roles, before anything is changed on any of them.
-pub async fn check_nodes(draft: &Draft, seen: &mut Look) -> Result<(), CommandError> {
+pub async fn check_nodes(prepared: &Prepared, seen: &mut Observation) -> Result<(), CommandError> {
     seen.learn_systems().await?;
-    let obstacles: Vec<String> = obstacles(draft, &seen.facts, &seen.machines)
+    let obstacles: Vec<String> = obstacles(prepared, &seen.facts, &seen.machines)
         .iter()
         .map(ToString::to_string)
         .collect();
@@ -247,52 +254,52 @@ pub async fn check_nodes(draft: &Draft, seen: &mut Look) -> Result<(), CommandEr
 
 /// What stands in the way on the nodes that answered.
 pub fn obstacles(
-    draft: &Draft,
+    prepared: &Prepared,
     facts: &BTreeMap<String, Facts>,
     machines: &BTreeMap<String, Machine>,
 ) -> Vec<preflight::Obstacle> {
     let agents = AgentNeeds {
-        architecture: draft.agents.consumer.machine.into(),
-        libc: draft
+        architecture: prepared.agents.consumer.machine.into(),
+        libc: prepared
             .agents
             .consumer
             .libc
-            .max(draft.agents.producer.libc)
+            .max(prepared.agents.producer.libc)
             .map_or("0".into(), |libc| libc.to_string()),
     };
-    let nodes = draft.topology.nodes.values();
+    let nodes = prepared.topology.nodes.values();
     let known = nodes.filter_map(|node| Some((node, facts.get(&node.name)?)));
     known
         .flat_map(|(node, facts)| {
-            let agents = component::has_agents(node, &draft.topology).then_some(&agents);
+            let agents = component::has_agents(node, &prepared.topology).then_some(&agents);
             let mut system = facts.system.clone();
             if facts.manifest.is_some() {
                 // Its software has its space already.
                 system.software_free_mib = None;
             }
-            let system = preflight::obstacles(node, &system, agents, draft.couchdb());
+            let system = preflight::obstacles(node, &system, agents, prepared.couchdb());
             system.into_iter().chain(preflight::full_disks(node, facts))
         })
-        .chain(preflight::lost_ways(&draft.topology, machines))
-        .chain(closed_ports(draft, facts, machines))
+        .chain(preflight::lost_ways(&prepared.topology, machines))
+        .chain(closed_ports(prepared, facts, machines))
         .collect()
 }
 
 /// What packet filters of the nodes close, other than ours.
 fn closed_ports(
-    draft: &Draft,
+    prepared: &Prepared,
     facts: &BTreeMap<String, Facts>,
     machines: &BTreeMap<String, Machine>,
 ) -> Vec<preflight::Obstacle> {
-    let table = firewall::table(&draft.topology.name);
-    let nodes = draft.topology.nodes.values();
+    let table = firewall::table(&prepared.topology.name);
+    let nodes = prepared.topology.nodes.values();
     let known = nodes.filter_map(|node| {
         let (facts, machine) = (facts.get(&node.name)?, machines.get(&node.name)?);
         let address = |other: &Node| {
             let address = machines.get(&other.name)?.address_seen_from(machine)?;
             Some((other.name.clone(), address))
         };
-        let ways = preflight::ways_in(node, &draft.topology).into_iter();
+        let ways = preflight::ways_in(node, &prepared.topology).into_iter();
         let ways =
             ways.map(|(port, others)| (port, others.into_iter().filter_map(address).collect()));
         let filters = &facts.system.filters;

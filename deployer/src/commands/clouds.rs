@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::cli::{Environment, Target};
 use crate::cloud::aws::Aws;
 use crate::cloud::chameleon::Chameleon;
-use crate::cloud::chameleon::credentials::Places;
+use crate::cloud::chameleon::places::Places;
 use crate::cloud::existing::Existing;
 use crate::cloud::local::Local;
 use crate::cloud::{Cloud, CloudError, Notes, Progress, Wanted, WantedMachine};

@@ -26,8 +26,8 @@ pub async fn run(
 ) -> Result<u8, CommandError> {
     let deployment = Deployment::find(&options.target, environment)?;
     deployment.require_topic(options.topic.as_deref())?;
-    let crew = connect(&deployment, environment, reporter).await?;
-    let tool = PipelineTool::of(&crew, &deployment.topology)?;
+    let connections = connect(&deployment, environment, reporter).await?;
+    let tool = PipelineTool::of(&connections, &deployment.topology)?;
     let mut words = vec!["dead-letters"];
     if let Some(topic) = &options.topic {
         words.extend(["--topic", topic]);
@@ -83,7 +83,7 @@ pub async fn run(
     } else {
         untried(&letters)
     }));
-    crew.close(true).await?;
+    connections.close(true).await?;
     Ok(u8::from(options.retry && dead > 0))
 }
 

@@ -16,7 +16,7 @@ use crate::report::Reporter;
 use crate::run::journal::{self, Entry};
 use crate::topology::{Ids, Node, Options, Role, Topology};
 
-use super::crew::Crew;
+use super::connections::Connections;
 use super::target;
 
 /// What is known of a deployment.
@@ -115,7 +115,7 @@ impl Deployment {
         patience: Duration,
         environment: &Environment,
         reporter: &dyn Reporter,
-    ) -> Result<Crew, CommandError> {
+    ) -> Result<Connections, CommandError> {
         let nodes: Vec<&str> = nodes.collect();
         let connector = self.connector(environment)?;
         let machines = self
@@ -123,7 +123,7 @@ impl Deployment {
             .into_iter()
             .filter(|(node, _)| nodes.contains(&node.as_str()))
             .collect();
-        Ok(Crew::connect(&connector, &machines, patience, reporter).await)
+        Ok(Connections::connect(&connector, &machines, patience, reporter).await)
     }
 
     /// Where the generated passwords are.

@@ -9,7 +9,7 @@ use crate::host::Input;
 use crate::report::Reporter;
 use crate::topology::Topology;
 
-use super::crew::Crew;
+use super::connections::Connections;
 use super::deployment::Deployment;
 use super::pipeline_tool::{PipelineTool, connect};
 
@@ -23,16 +23,16 @@ pub async fn run(
     let deployment = Deployment::find(&options.target, environment)?;
     let topic = options.topic.as_deref();
     deployment.require_topic(topic)?;
-    let crew = connect(&deployment, environment, reporter).await?;
-    let documents = newest(&crew, &deployment.topology, options.count, topic).await?;
+    let connections = connect(&deployment, environment, reporter).await?;
+    let documents = newest(&connections, &deployment.topology, options.count, topic).await?;
     out.write_all(documents.as_bytes())?;
-    crew.close(true).await?;
+    connections.close(true).await?;
     Ok(0)
 }
 
 /// The newest documents of a topic, or of all, as JSON lines, newest first.
 pub async fn newest(
-    crew: &Crew,
+    connections: &Connections,
     topology: &Topology,
     count: u32,
     topic: Option<&str>,
@@ -43,7 +43,7 @@ pub async fn newest(
         words.extend(["--topic", topic]);
     }
     let what = "the documents cannot be read";
-    let tool = PipelineTool::of(crew, topology)?;
+    let tool = PipelineTool::of(connections, topology)?;
     let printed = tool.call(what, &words, Input::Nothing, Duration::from_secs(30));
     Ok(String::from_utf8_lossy(&printed.await?).into_owned())
 }

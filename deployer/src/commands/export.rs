@@ -67,8 +67,8 @@ async fn write(
     let mut file = Writing::begin(path)?;
     let secrets = journal::read_secrets(&deployment.entry.directory)?;
     let credentials = consumer::credentials(&secrets);
-    let crew = connect(deployment, environment, reporter).await?;
-    let tool = PipelineTool::of(&crew, &deployment.topology)?;
+    let connections = connect(deployment, environment, reporter).await?;
+    let tool = PipelineTool::of(&connections, &deployment.topology)?;
     let secrets_file = deployment.secrets_file();
     let input = Input::Bytes(credentials.to_string().into_bytes());
     let what = "the databases cannot be listed";
@@ -108,7 +108,7 @@ async fn write(
         }
         step.end();
     }
-    crew.close(true).await?;
+    connections.close(true).await?;
     let (end, size) = file.end()?;
     if attached > 0 {
         reporter.event(&Event::Warning(format!(

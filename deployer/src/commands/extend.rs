@@ -15,9 +15,9 @@ use crate::run::runner::Stop;
 use crate::topology::CloudName;
 
 use super::allow::{has, require_sold};
-use super::crew::PATIENCE_FOR_RUNNING;
+use super::connections::CONNECT_TIMEOUT_RUNNING;
 use super::deployment::Deployment;
-use super::draft::end_file;
+use super::ends::end_file;
 use super::{clouds, lease_end, steps, target};
 
 /// Tells machines of AWS first, for their own file counts, then everybody else; prolongs the lease of those on Chameleon.
@@ -103,15 +103,15 @@ async fn tell_machines(
         .map(|node| node.name.as_str())
         .collect();
     let reached = nodes.iter().copied();
-    let crew = deployment
-        .connect(reached, PATIENCE_FOR_RUNNING, environment, reporter)
+    let connections = deployment
+        .connect(reached, CONNECT_TIMEOUT_RUNNING, environment, reporter)
         .await?;
-    crew.require_all()?;
+    connections.require_all()?;
     let action = end_file(end);
     for node in &nodes {
-        crew.hands().apply(node, &action, &|_| {}).await?;
+        connections.executor().apply(node, &action, &|_| {}).await?;
     }
-    crew.close(true).await?;
+    connections.close(true).await?;
     Ok(())
 }
 

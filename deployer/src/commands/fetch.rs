@@ -12,16 +12,16 @@ use crate::run::apply::Relays;
 use crate::step::Action;
 use crate::topology::Distribution;
 
-use super::draft::Draft;
-use super::look::Look;
+use super::observe::Observation;
+use super::prepared::Prepared;
 
 /// The files of this box that artifacts are, by key.
 pub type Paths = BTreeMap<String, PathBuf>;
 
 /// Fetches what the plan will send. Kafka's source is decided by it.
 pub async fn fetch(
-    draft: &Draft,
-    seen: &Look,
+    prepared: &Prepared,
+    seen: &Observation,
     reporter: &dyn Reporter,
 ) -> Result<(Paths, Option<kafka::Source>), CommandError> {
     let line = |line: &str| {
@@ -41,26 +41,26 @@ pub async fn fetch(
     let mut paths: Paths = [
         (
             artifact_key::PRODUCER.to_owned(),
-            draft.agents.producer.path.clone(),
+            prepared.agents.producer.path.clone(),
         ),
         (
             artifact_key::CONSUMER.to_owned(),
-            draft.agents.consumer.path.clone(),
+            prepared.agents.consumer.path.clone(),
         ),
     ]
     .into();
     let mut source = None;
     if needs(artifact_key::KAFKA) {
-        let settings = kafka::Settings::of(&draft.topology.kafka)?;
-        let recorded = draft.receipt.choices.kafka_source.as_deref();
-        let (from, path) = kafka::fetch(&draft.cache, &settings, recorded, &line).await?;
+        let settings = kafka::Settings::of(&prepared.topology.kafka)?;
+        let recorded = prepared.receipt.choices.kafka_source.as_deref();
+        let (from, path) = kafka::fetch(&prepared.cache, &settings, recorded, &line).await?;
         paths.insert(artifact_key::KAFKA.into(), path);
         source = Some(from);
     }
     if needs(artifact_key::COUCHDB) {
-        let path = match (draft.couchdb(), &draft.topology.couchdb.archive) {
+        let path = match (prepared.couchdb(), &prepared.topology.couchdb.archive) {
             (Distribution::Archive, Some(file)) => file.into(),
-            _ => couchdb::fetch_stand_in(&draft.cache, &Program::npm(), &line).await?,
+            _ => couchdb::fetch_stand_in(&prepared.cache, &Program::npm(), &line).await?,
         };
         paths.insert(artifact_key::COUCHDB.into(), path);
     }
@@ -68,9 +68,9 @@ pub async fn fetch(
 }
 
 /// Which nodes give what to each other: those of clouds that are far from this box, where several need the same.
-pub fn relays(draft: &Draft, seen: &Look) -> Relays {
+pub fn relays(prepared: &Prepared, seen: &Observation) -> Relays {
     let far = |node: &String| {
-        let node = draft.topology.nodes.get(node);
+        let node = prepared.topology.nodes.get(node);
         node.is_some_and(|node| node.cloud.is_far())
     };
     let machines = seen.machines.iter().filter(|(node, _)| far(node));

@@ -47,9 +47,9 @@ pub async fn may_forget(
     if hosts.is_empty() {
         return Ok(());
     }
-    let crew = connect(&hosts, directory, environment, reporter).await?;
-    let answering: Vec<String> = crew.nodes().into_iter().map(str::to_owned).collect();
-    crew.close(false).await?;
+    let connections = connect(&hosts, directory, environment, reporter).await?;
+    let answering: Vec<String> = connections.nodes().into_iter().map(str::to_owned).collect();
+    connections.close(false).await?;
     if answering.is_empty() {
         return Ok(());
     }

@@ -44,8 +44,8 @@ pub async fn run(
     reporter.event(&Event::Note(words));
     let secrets = journal::read_secrets(&deployment.entry.directory)?;
     let credentials = consumer::credentials(&secrets);
-    let crew = connect(&deployment, environment, reporter).await?;
-    let tool = PipelineTool::of(&crew, &deployment.topology)?;
+    let connections = connect(&deployment, environment, reporter).await?;
+    let tool = PipelineTool::of(&connections, &deployment.topology)?;
     let secrets_file = deployment.secrets_file();
 
     let step = Step::begin(
@@ -82,7 +82,7 @@ pub async fn run(
         }
     }
     step.end();
-    crew.close(true).await?;
+    connections.close(true).await?;
 
     for words in &done.named {
         reporter.event(&Event::Warning(words.clone()));

@@ -9,7 +9,7 @@ use crate::host::{Command, Input};
 use crate::report::Reporter;
 use crate::topology::{Node, Role};
 
-use super::crew::PATIENCE_FOR_RUNNING;
+use super::connections::CONNECT_TIMEOUT_RUNNING;
 use super::deployment::Deployment;
 
 /// Prints the lines, node by node.
@@ -34,8 +34,8 @@ pub async fn run(
         vec![(node, node.roles.iter().copied().collect())]
     };
     let nodes = wanted.iter().map(|(node, _)| node.name.as_str());
-    let crew = deployment
-        .connect(nodes, PATIENCE_FOR_RUNNING, environment, reporter)
+    let connections = deployment
+        .connect(nodes, CONNECT_TIMEOUT_RUNNING, environment, reporter)
         .await?;
     for (node, roles) in wanted {
         let mut arguments: Vec<String> = ["--no-pager", "--output=short-iso", "--lines"]
@@ -54,7 +54,7 @@ pub async fn run(
             timeout: Duration::from_secs(20),
             root: true,
         };
-        let output = crew.host(&node.name)?.run(&command).await?;
+        let output = connections.host(&node.name)?.run(&command).await?;
         for line in String::from_utf8_lossy(&output.stdout).lines() {
             writeln!(out, "{}: {line}", node.name)?;
         }
@@ -66,6 +66,6 @@ pub async fn run(
             )));
         }
     }
-    crew.close(true).await?;
+    connections.close(true).await?;
     Ok(0)
 }

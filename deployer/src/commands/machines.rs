@@ -9,19 +9,19 @@ use crate::report::{Event, Reporter};
 use crate::run::journal::Journal;
 use crate::run::runner::Stop;
 
-use super::draft::Draft;
-use super::look::{CloudLook, Look};
-use super::record::intend;
+use super::observe::{CloudState, Observation};
+use super::prepared::Prepared;
+use super::record::record_planned;
 use super::{clouds, root, steps};
 
 /// Gets what the box lacks, after saying so.
 pub async fn provide(
-    draft: &Draft,
+    prepared: &Prepared,
     environment: &Environment,
     reporter: &dyn Reporter,
 ) -> Result<(), CommandError> {
-    for name in clouds::names(&draft.topology, &draft.receipt) {
-        let cloud = clouds::open(name, &draft.topology, Path::new(""), environment).await?;
+    for name in clouds::names(&prepared.topology, &prepared.receipt) {
+        let cloud = clouds::open(name, &prepared.topology, Path::new(""), environment).await?;
         let needs = cloud.missing().await?;
         let (by_apt, by_user): (Vec<_>, Vec<_>) =
             needs.into_iter().partition(|need| need.package.is_some());
@@ -51,9 +51,9 @@ pub async fn provide(
 }
 
 /// Makes sure of root on this box for the steps of clouds that need it.
-pub async fn authorize(seen: &Look, reporter: &dyn Reporter) -> Result<(), CommandError> {
-    let needs = |look: &&CloudLook| look.cloud.needs_root() && !look.plan.steps.is_empty();
-    if seen.clouds.iter().any(|look| needs(&look)) {
+pub async fn authorize(seen: &Observation, reporter: &dyn Reporter) -> Result<(), CommandError> {
+    let needs = |state: &&CloudState| state.cloud.needs_root() && !state.plan.steps.is_empty();
+    if seen.clouds.iter().any(|state| needs(&state)) {
         root::ensure("make its machines", reporter).await?;
     }
     Ok(())
@@ -61,17 +61,17 @@ pub async fn authorize(seen: &Look, reporter: &dyn Reporter) -> Result<(), Comma
 
 /// Does the steps of all clouds; each machine is in the receipt as soon as it is there.
 pub async fn make_machines(
-    seen: &Look,
+    seen: &Observation,
     journal: &Journal,
     reporter: &dyn Reporter,
     stop: &Stop,
 ) -> Result<(), CommandError> {
-    for look in &seen.clouds {
+    for state in &seen.clouds {
         let record = |applied: Applied| {
             journal.change(|receipt| {
                 receipt.cloud_notes.extend(applied.notes);
                 if let Some(machine) = applied.machine {
-                    intend(receipt, &machine.node, look.name);
+                    record_planned(receipt, &machine.node, state.name);
                     let node = machine.node.clone();
                     if let Some(record) = receipt.machines.get_mut(&node) {
                         record.machine = Some(machine);
@@ -81,9 +81,9 @@ pub async fn make_machines(
             Ok(())
         };
         steps::apply(
-            look.cloud.as_ref(),
-            &look.wanted,
-            &look.plan.steps,
+            state.cloud.as_ref(),
+            &state.wanted,
+            &state.plan.steps,
             &clouds::Noted(journal),
             reporter,
             stop,
@@ -91,11 +91,11 @@ pub async fn make_machines(
         )
         .await?;
         // What was pruned is remembered no longer.
-        let removed = look
+        let removed = state
             .wanted
             .remove
             .iter()
-            .filter(|node| !look.wanted.machines.contains_key(*node));
+            .filter(|node| !state.wanted.machines.contains_key(*node));
         let removed: Vec<String> = removed.cloned().collect();
         if !removed.is_empty() {
             journal.change(|receipt| receipt.machines.retain(|node, _| !removed.contains(node)))?;

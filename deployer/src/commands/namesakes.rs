@@ -3,16 +3,16 @@
 use crate::cloud::Found;
 use crate::report::{Event, Reporter};
 
-use super::look::Look;
+use super::observe::Observation;
 
 /// Warns, before the first `up` of a name, of what its clouds have under that name already.
-pub async fn warn(seen: &Look, name: &str, reporter: &dyn Reporter) {
-    for look in &seen.clouds {
-        let warning = match look.cloud.deployments().await {
-            Ok(found) => words(look.name.name(), name, &look.wanted.id, &found),
+pub async fn warn(seen: &Observation, name: &str, reporter: &dyn Reporter) {
+    for state in &seen.clouds {
+        let warning = match state.cloud.deployments().await {
+            Ok(found) => words(state.name.name(), name, &state.wanted.id, &found),
             Err(error) => Some(format!(
                 "whether {} has a deployment called {name} already is not known: {error}",
-                look.name
+                state.name
             )),
         };
         if let Some(warning) = warning {

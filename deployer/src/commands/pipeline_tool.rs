@@ -11,7 +11,7 @@ use crate::report::Reporter;
 use crate::step::Tool;
 use crate::topology::Topology;
 
-use super::crew::{Crew, PATIENCE_FOR_RUNNING};
+use super::connections::{CONNECT_TIMEOUT_RUNNING, Connections};
 use super::deployment::Deployment;
 use super::failure::with_password_hint;
 
@@ -30,12 +30,12 @@ pub async fn connect(
     deployment: &Deployment,
     environment: &Environment,
     reporter: &dyn Reporter,
-) -> Result<Crew, CommandError> {
+) -> Result<Connections, CommandError> {
     let node = deployment.topology.pipeline_node();
     deployment
         .connect(
             node.into_iter().map(|node| node.name.as_str()),
-            PATIENCE_FOR_RUNNING,
+            CONNECT_TIMEOUT_RUNNING,
             environment,
             reporter,
         )
@@ -44,7 +44,7 @@ pub async fn connect(
 
 impl<'a> PipelineTool<'a> {
     /// The tool of a deployment with CouchDB.
-    pub fn of(crew: &'a Crew, topology: &'a Topology) -> Result<Self, CommandError> {
+    pub fn of(connections: &'a Connections, topology: &'a Topology) -> Result<Self, CommandError> {
         let (Some(tool), Some(node), Some(_)) = (
             consumer::tool(topology),
             topology.pipeline_node(),
@@ -56,7 +56,7 @@ impl<'a> PipelineTool<'a> {
         };
         Ok(Self {
             node: &node.name,
-            host: crew.host(&node.name)?,
+            host: connections.host(&node.name)?,
             tool,
         })
     }

@@ -12,8 +12,8 @@ use crate::report::Reporter;
 
 use super::charges;
 use super::check::check_nodes;
-use super::draft::Draft;
-use super::look::{Look, Lookout, look, require_nodes};
+use super::observe::{Observation, Observer, observe, require_nodes};
+use super::prepared::Prepared;
 
 /// The whole plan as JSON: machines first, then what happens on nodes.
 #[derive(Serialize)]
@@ -37,41 +37,44 @@ pub async fn run(
     reporter: &dyn Reporter,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
-    let mut draft = Draft::new(
+    let mut prepared = Prepared::new(
         &options.target,
         options.change.agents.as_deref(),
         environment,
     )
     .await?;
     if options.change.prune {
-        draft.prune();
+        prepared.prune();
     }
-    draft.choose_couchdb(reporter).await?;
-    draft.find_outside(environment).await?;
-    draft.remark(reporter);
-    let lookout = Lookout::of(&draft)?;
-    let viewpoint = lookout.viewpoint(&options.change, environment, reporter);
-    require_nodes(&draft, &options.change)?;
-    let mut seen = match look(&mut draft, &viewpoint).await {
+    prepared.choose_couchdb(reporter).await?;
+    prepared.find_outside(environment).await?;
+    prepared.remark(reporter);
+    let observer = Observer::of(&prepared)?;
+    let observe_options = observer.observe_options(&options.change, environment, reporter);
+    require_nodes(&prepared, &options.change)?;
+    let mut seen = match observe(&mut prepared, &observe_options).await {
         Ok(seen) => seen,
         Err(error) => {
-            lookout.close(environment).await?;
+            observer.close(environment).await?;
             return Err(error);
         }
     };
     if !seen.is_settled() {
-        check_nodes(&draft, &mut seen).await?;
+        check_nodes(&prepared, &mut seen).await?;
     }
-    let forgotten = charges::forgotten(&draft, &seen);
+    let forgotten = charges::forgotten(&prepared, &seen);
     let settled = seen.is_settled() && seen.plan.troubles.is_empty();
     if options.json {
         let machines = seen
             .clouds
             .iter()
-            .flat_map(|look| &look.plan.steps)
+            .flat_map(|state| &state.plan.steps)
             .collect();
         let remarks = seen.remarks().chain(&forgotten).collect();
-        let (deployment, id) = (draft.topology.name.as_str(), draft.receipt.id.as_str());
+        let (deployment, id) = (
+            prepared.topology.name.as_str(),
+            prepared.receipt.id.as_str(),
+        );
         let whole = Whole {
             deployment,
             id,
@@ -88,17 +91,17 @@ pub async fn run(
         }
     }
     // Before the first `up` nobody comes back to the connections.
-    seen.crew.close(draft.entry.is_some()).await?;
+    seen.connections.close(prepared.entry.is_some()).await?;
     Ok(if settled { 0 } else { 2 })
 }
 
 /// The whole plan in words.
-pub fn text(seen: &Look) -> String {
+pub fn text(seen: &Observation) -> String {
     let mut text = String::new();
     let steps: Vec<&CloudStep> = seen
         .clouds
         .iter()
-        .flat_map(|look| &look.plan.steps)
+        .flat_map(|state| &state.plan.steps)
         .collect();
     if !steps.is_empty() {
         text.push_str("machines\n");

@@ -13,7 +13,7 @@ use crate::report::{Event, Outcome, Reporter};
 use crate::run::journal::{Journal, Mode};
 use crate::topology::Role;
 
-use super::crew::PATIENCE_FOR_RUNNING;
+use super::connections::CONNECT_TIMEOUT_RUNNING;
 use super::deployment::Deployment;
 use super::{target, wait};
 
@@ -67,10 +67,10 @@ pub async fn run(
             .collect(),
         _ => clients.clone(),
     };
-    let crew = deployment
+    let connections = deployment
         .connect(
             nodes.into_iter(),
-            PATIENCE_FOR_RUNNING,
+            CONNECT_TIMEOUT_RUNNING,
             environment,
             reporter,
         )
@@ -80,7 +80,7 @@ pub async fn run(
     let user = place.user();
     let tools = producer::tools(topology);
     try_join_all(clients.iter().map(|client| {
-        let (crew, unit, tool) = (&crew, unit.as_str(), &tools[*client]);
+        let (connections, unit, tool) = (&connections, unit.as_str(), &tools[*client]);
         let user = user.as_str();
         async move {
             let started = std::time::Instant::now();
@@ -89,7 +89,7 @@ pub async fn run(
                 node: Some((*client).into()),
                 words: words.clone(),
             });
-            let host = crew.host(client)?;
+            let host = connections.host(client)?;
             run_there(client, host, "systemctl", &["stop", unit]).await?;
             // As the service itself: what it writes must be its own.
             let new_run = [
@@ -114,9 +114,9 @@ pub async fn run(
     }))
     .await?;
     if options.wait {
-        wait::until_stored(&crew, topology, &clients, reporter).await?;
+        wait::until_stored(&connections, topology, &clients, reporter).await?;
     }
-    crew.close(true).await?;
+    connections.close(true).await?;
     Ok(0)
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
-use super::crew::Crew;
+use super::connections::Connections;
 use crate::host::{Command, Host, HostError, Input};
 use crate::report::{Event, Reporter};
 use crate::run::{Failures, StepError};
@@ -18,9 +18,13 @@ const GOING_DOWN: Duration = Duration::from_mins(2);
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// Whether nothing has failed but hosts that went down. Comes back when they are down, and says that they are waited for.
-pub async fn only_went_down(crew: &Crew, failures: &Failures, reporter: &dyn Reporter) -> bool {
+pub async fn only_went_down(
+    connections: &Connections,
+    failures: &Failures,
+    reporter: &dyn Reporter,
+) -> bool {
     let looks = failures.iter().map(|(node, (_, error))| async move {
-        let Ok(host) = crew.host(node) else {
+        let Ok(host) = connections.host(node) else {
             return false;
         };
         cut(error) | is_down(host).await

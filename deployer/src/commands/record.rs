@@ -7,12 +7,12 @@ use crate::receipt::{MachineRecord, Receipt};
 use crate::step::{Action, Step};
 use crate::topology::{CloudName, Role};
 
-use super::draft::Draft;
-use super::look::Look;
+use super::observe::Observation;
 use super::outside;
+use super::prepared::Prepared;
 
 /// What the receipt knows once the user agreed.
-pub fn remember(receipt: &mut Receipt, draft: &Draft) {
+pub fn update_receipt(receipt: &mut Receipt, prepared: &Prepared) {
     let Receipt {
         broker_ids,
         client_numbers,
@@ -21,13 +21,13 @@ pub fn remember(receipt: &mut Receipt, draft: &Draft) {
         mut choices,
         cloud_notes,
         ..
-    } = draft.receipt.clone();
+    } = prepared.receipt.clone();
     let mut notes = receipt.cloud_notes.clone();
     notes.extend(outside::notes(&cloud_notes));
     // Which CouchDB it is is known once one works: until then another may be taken.
     choices.couchdb_distribution = receipt.choices.couchdb_distribution.take();
     *receipt = Receipt {
-        inventory: draft.source.text.clone(),
+        inventory: prepared.source.text.clone(),
         broker_ids,
         client_numbers,
         epochs,
@@ -39,19 +39,19 @@ pub fn remember(receipt: &mut Receipt, draft: &Draft) {
 }
 
 /// Whether a step that was done shows that CouchDB works: its port listens.
-pub fn shows_couchdb(step: &Step, draft: &Draft) -> bool {
-    let unit = couchdb::unit(&draft.topology, &draft.receipt.choices);
+pub fn shows_couchdb(step: &Step, prepared: &Prepared) -> bool {
+    let unit = couchdb::unit(&prepared.topology, &prepared.receipt.choices);
     matches!(&step.action, Action::WaitForPort { unit: waited, .. } if *waited == unit)
 }
 
 /// What the receipt knows once CouchDB works: which one it is, for as long as it has data.
-pub fn keep_couchdb(receipt: &mut Receipt, draft: &Draft) {
-    let choice = &draft.receipt.choices.couchdb_distribution;
+pub fn keep_couchdb(receipt: &mut Receipt, prepared: &Prepared) {
+    let choice = &prepared.receipt.choices.couchdb_distribution;
     receipt.choices.couchdb_distribution.clone_from(choice);
 }
 
 /// Records that a machine is about to be there.
-pub fn intend(receipt: &mut Receipt, node: &str, cloud: CloudName) {
+pub fn record_planned(receipt: &mut Receipt, node: &str, cloud: CloudName) {
     receipt
         .machines
         .entry(node.into())
@@ -64,20 +64,20 @@ pub fn intend(receipt: &mut Receipt, node: &str, cloud: CloudName) {
 
 /// Records the machines, and the kinds of data that nodes hold. While a run is not done that is what they held before and what is
 /// there already: were it more, a run that is killed early would leave a receipt that misses data which never was.
-pub fn hold(receipt: &mut Receipt, draft: &Draft, seen: &Look, done: bool) {
+pub fn record_holdings(receipt: &mut Receipt, prepared: &Prepared, seen: &Observation, done: bool) {
     if done {
-        keep_couchdb(receipt, draft);
+        keep_couchdb(receipt, prepared);
     }
     // Whoever prolonged the lease elsewhere told the site, not the receipt.
     let leased = seen.clouds.iter();
-    let leased = leased.filter(|look| look.name == CloudName::Chameleon);
-    if let Some(end) = leased.filter_map(|look| look.plan.expires).min() {
+    let leased = leased.filter(|state| state.name == CloudName::Chameleon);
+    if let Some(end) = leased.filter_map(|state| state.plan.expires).min() {
         let notes = &mut receipt.cloud_notes;
         notes.insert(note::END.into(), end.to_string());
     }
     let couchdb_worked = receipt.choices.couchdb_distribution.is_some();
-    for node in draft.topology.nodes.values() {
-        intend(receipt, &node.name, node.cloud);
+    for node in prepared.topology.nodes.values() {
+        record_planned(receipt, &node.name, node.cloud);
         let Some(record) = receipt.machines.get_mut(&node.name) else {
             continue;
         };

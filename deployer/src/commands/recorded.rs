@@ -10,7 +10,7 @@ use crate::receipt::{Receipt, Secrets};
 use crate::signing_key::SigningKey;
 use crate::topology::Topology;
 
-use super::draft::{Ends, end_file};
+use super::ends::{Ends, end_file};
 
 /// What should be on the nodes, by all that is decided.
 pub fn desired(

@@ -8,7 +8,7 @@ use crate::cli::{Environment, Render};
 use crate::error::CommandError;
 use crate::step::Action;
 
-use super::draft::Draft;
+use super::prepared::Prepared;
 
 /// Writes `DIR/<node>/<path>`. The directory must be new or empty.
 pub async fn run(
@@ -16,7 +16,7 @@ pub async fn run(
     environment: &Environment,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
-    let draft = Draft::new(&options.target, options.agents.as_deref(), environment).await?;
+    let prepared = Prepared::new(&options.target, options.agents.as_deref(), environment).await?;
     let directory = &options.directory;
     let cannot = |error: std::io::Error| {
         CommandError::failed(format!(
@@ -31,7 +31,7 @@ pub async fn run(
                 .hint("name a new directory"),
         );
     }
-    let desired = draft.desired(&BTreeMap::new(), &BTreeMap::new())?;
+    let desired = prepared.desired(&BTreeMap::new(), &BTreeMap::new())?;
     let mut written = 0;
     for stage in &desired.stages {
         for (node, actions) in &stage.lanes {

@@ -18,7 +18,7 @@ use crate::run::{Executor as _, journal};
 use crate::step::Action;
 use crate::topology::{CloudName, Role};
 
-use super::crew::Crew;
+use super::connections::Connections;
 use super::deployment::Deployment;
 use super::status_report::{Heard, Report};
 use super::{lease_end, recorded};
@@ -60,16 +60,16 @@ pub async fn look(
         async move {
             let heard = tokio::time::timeout(DEADLINE, async {
                 let alone = [(node.clone(), machine.clone())].into();
-                let crew = Crew::connect(connector, &alone, PATIENCE, reporter).await;
-                if let Some(error) = crew.unreachable.get(&node) {
+                let connections = Connections::connect(connector, &alone, PATIENCE, reporter).await;
+                if let Some(error) = connections.unreachable.get(&node) {
                     return Heard::Nothing(error.to_string());
                 }
-                let answer = crew
-                    .hands()
+                let answer = connections
+                    .executor()
                     .ask(&node, &question(deployment, desired, &node))
                     .await;
                 // A connection that cannot be kept is opened anew next time.
-                let _ = crew.close(true).await;
+                let _ = connections.close(true).await;
                 match answer {
                     Ok(facts) => Heard::Facts(Box::new(facts)),
                     Err(error) => Heard::Nothing(error.to_string()),

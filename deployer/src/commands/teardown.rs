@@ -13,11 +13,11 @@ use crate::run::journal::{self, Journal, Mode};
 use crate::run::runner::Stop;
 use crate::topology::CloudName;
 
-use super::consent::confirm;
 use super::deployment::Deployment;
-use super::doomed::{Doomed, UNKNOWN, find};
 use super::export::export;
 use super::forget::{may_forget, stays};
+use super::prompt::confirm;
+use super::teardown_target::{TeardownTarget, UNKNOWN, find};
 use super::user_hosts::{Cleaned, clean, hosts_of_the_user};
 use super::{clouds, root, steps, target};
 
@@ -28,10 +28,13 @@ pub async fn run(
     reporter: &dyn Reporter,
 ) -> Result<u8, CommandError> {
     let started = Instant::now();
-    let mut doomed = find(options, environment, reporter).await?;
-    let (name, id) = (doomed.receipt.name.clone(), doomed.receipt.id.clone());
-    let forgotten = forget(options, &mut doomed, environment, reporter).await?;
-    let hosts = hosts_of_the_user(&doomed.receipt);
+    let mut teardown_target = find(options, environment, reporter).await?;
+    let (name, id) = (
+        teardown_target.receipt.name.clone(),
+        teardown_target.receipt.id.clone(),
+    );
+    let forgotten = forget(options, &mut teardown_target, environment, reporter).await?;
+    let hosts = hosts_of_the_user(&teardown_target.receipt);
     if options.keep_data && hosts.is_empty() {
         return Err(CommandError::usage(format!(
             "--keep-data: {name} has no host of yours, and machines of a cloud go with their disks"
@@ -44,12 +47,12 @@ pub async fn run(
     };
     let question = format!(
         "Take away {name} (id {id}) with {what}?{}{}",
-        offer(options, &doomed),
+        offer(options, &teardown_target),
         given_up(&forgotten)
     );
     confirm(&question, options.yes, reporter)?;
 
-    let opened = opened(&doomed, options, environment).await?;
+    let opened = opened(&teardown_target, options, environment).await?;
     if opened.iter().any(|(_, cloud)| cloud.needs_root()) {
         root::ensure("take its machines away", reporter).await?;
     }
@@ -64,14 +67,14 @@ pub async fn run(
             })?;
     }
     let mode = Mode::Salvage { id: id.clone() };
-    let journal = Journal::open(&state_dir, &name, &doomed.receipt.cloud, mode)?;
+    let journal = Journal::open(&state_dir, &name, &teardown_target.receipt.cloud, mode)?;
     let stop = Stop::on_interrupt();
     let mut cleaned = Cleaned::default();
     if !hosts.is_empty() {
         let directory = journal.directory();
         cleaned = clean(
             &hosts,
-            &doomed.receipt,
+            &teardown_target.receipt,
             options.keep_data,
             directory,
             environment,
@@ -86,7 +89,7 @@ pub async fn run(
         unreachable,
     } = cleaned;
     for (cloud_name, cloud) in opened {
-        let wanted = clouds::nothing(cloud_name, &doomed.receipt);
+        let wanted = clouds::nothing(cloud_name, &teardown_target.receipt);
         let plan = cloud.plan(&wanted).await?;
         steps::apply(
             cloud.as_ref(),
@@ -120,7 +123,7 @@ pub async fn run(
         journal.remove()?;
         "is gone and nothing is left".to_owned()
     } else {
-        journal.change(|receipt| keep(receipt, &doomed.receipt))?;
+        journal.change(|receipt| keep(receipt, &teardown_target.receipt))?;
         let nodes = kept.join(", ");
         format!(
             "is gone but for its data on {nodes}: `deployer up` takes it up again, `deployer teardown` removes it"
@@ -146,7 +149,7 @@ pub async fn run(
 /// Takes the hosts that are to be forgotten out of what is to be cleaned. Returns what stays on each, in words.
 async fn forget(
     options: &Teardown,
-    doomed: &mut Doomed,
+    teardown_target: &mut TeardownTarget,
     environment: &Environment,
     reporter: &dyn Reporter,
 ) -> Result<Vec<String>, CommandError> {
@@ -154,7 +157,7 @@ async fn forget(
         return Ok(Vec::new());
     }
     let nowhere = tempfile::tempdir()?;
-    let receipt = &doomed.receipt;
+    let receipt = &teardown_target.receipt;
     let directory = nowhere.path();
     let allowed = may_forget(&options.forget, receipt, directory, environment, reporter).await;
     // Nobody comes back to connections of a directory that goes at once.
@@ -163,7 +166,7 @@ async fn forget(
     let stays = options.forget.iter().map(|node| stays(node, receipt));
     let stays = stays.collect();
     for node in &options.forget {
-        doomed.receipt.machines.remove(node);
+        teardown_target.receipt.machines.remove(node);
     }
     Ok(stays)
 }
@@ -181,8 +184,8 @@ fn given_up(forgotten: &[String]) -> String {
 }
 
 /// The words that offer to save the documents, where there are any to be lost.
-fn offer(options: &Teardown, doomed: &Doomed) -> &'static str {
-    let topology = doomed.topology.as_ref();
+fn offer(options: &Teardown, teardown_target: &TeardownTarget) -> &'static str {
+    let topology = teardown_target.topology.as_ref();
     let documents = topology.is_some_and(|topology| topology.couchdb_url().is_some());
     if documents && !options.keep_data && options.export.is_none() {
         " (`deployer export FILE`, or --export FILE here, saves the documents first.)"
@@ -205,9 +208,9 @@ fn recorded(id: &str, state_dir: &Path) -> Result<Deployment, CommandError> {
 }
 
 /// What stays known of a deployment whose data stays on hosts of the user: they, and what it is.
-fn keep(receipt: &mut Receipt, doomed: &Receipt) {
-    receipt.inventory.clone_from(&doomed.inventory);
-    receipt.machines.clone_from(&doomed.machines);
+fn keep(receipt: &mut Receipt, teardown_target: &Receipt) {
+    receipt.inventory.clone_from(&teardown_target.inventory);
+    receipt.machines.clone_from(&teardown_target.machines);
     receipt
         .machines
         .retain(|_, record| record.cloud == CloudName::Existing.name());
@@ -217,16 +220,16 @@ fn keep(receipt: &mut Receipt, doomed: &Receipt) {
 type Opened = Vec<(CloudName, Box<dyn Cloud>)>;
 
 async fn opened(
-    doomed: &Doomed,
+    teardown_target: &TeardownTarget,
     options: &Teardown,
     environment: &Environment,
 ) -> Result<Opened, CommandError> {
-    let recorded = doomed
+    let recorded = teardown_target
         .receipt
         .machines
         .values()
         .map(|record| record.cloud.as_str());
-    let own = target::cloud_name(&doomed.receipt.cloud)?;
+    let own = target::cloud_name(&teardown_target.receipt.cloud)?;
     let mut names: Vec<CloudName> = CloudName::ALL
         .into_iter()
         .filter(|cloud| recorded.clone().any(|name| name == cloud.name()))
@@ -235,14 +238,14 @@ async fn opened(
         names.push(own);
     }
     // The cloud was looked at and has nothing of that name.
-    if doomed.receipt.id == UNKNOWN {
+    if teardown_target.receipt.id == UNKNOWN {
         names.clear();
     }
     // The user's own hosts are cleaned by their manifests; there is no machine to give back.
     names.retain(|name| *name != CloudName::Existing);
     let mut opened = Vec::new();
     for name in names {
-        let cloud = match &doomed.topology {
+        let cloud = match &teardown_target.topology {
             Some(topology) => clouds::open(name, topology, Path::new(""), environment).await?,
             None => clouds::without_topology(name, &options.target, environment).await?,
         };

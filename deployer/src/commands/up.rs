@@ -22,16 +22,16 @@ use crate::run::runner::{Runner, Stop, Summary};
 use crate::step::Step;
 
 use super::check::check_nodes;
-use super::consent::{confirm, consent, refusal};
-use super::draft::Draft;
 use super::failure::{failed, with_password_hint};
 use super::fetch::{fetch, relays};
 use super::forget::{may_forget, stays};
-use super::look::{Look, Viewpoint, look, require_nodes};
 use super::machines::{authorize, make_machines, provide};
-use super::record::{hold, intend, keep_couchdb, remember, shows_couchdb};
+use super::observe::{Observation, ObserveOptions, observe, require_nodes};
+use super::prepared::Prepared;
+use super::prompt::{confirm, confirm_plan, refusal};
+use super::record::{keep_couchdb, record_holdings, record_planned, shows_couchdb, update_receipt};
 use super::verify::{self, Proof};
-use super::{last_words, namesakes, reboot, target, wait};
+use super::{namesakes, reboot, summary, target, wait};
 
 /// Canaries that each producer sends when something changed.
 const CANARIES: u32 = 20;
@@ -110,34 +110,34 @@ async fn bring(
     let mut times = Times::default();
 
     // Everything that can be refused without asking anybody is refused here, before anything is made.
-    let mut draft = Draft::new(
+    let mut prepared = Prepared::new(
         &options.target,
         options.change.agents.as_deref(),
         environment,
     )
     .await?;
     if options.wait {
-        let producers: Vec<&str> = component::producers(&draft.topology)
+        let producers: Vec<&str> = component::producers(&prepared.topology)
             .map(|node| node.name.as_str())
             .collect();
-        wait::require_end(&draft.topology, &producers)?;
+        wait::require_end(&prepared.topology, &producers)?;
     }
     if options.change.prune {
-        draft.prune();
+        prepared.prune();
     }
-    provide(&draft, environment, reporter).await?;
-    let choosing = draft.choose_couchdb(reporter);
+    provide(&prepared, environment, reporter).await?;
+    let choosing = prepared.choose_couchdb(reporter);
     aloud(reporter, None, "ask for CouchDB", choosing).await?;
-    draft.remark(reporter);
+    prepared.remark(reporter);
 
     let state_dir = target::state_dir(&options.target, environment);
-    let (name, cloud) = (draft.topology.name.clone(), draft.topology.cloud);
+    let (name, cloud) = (prepared.topology.name.clone(), prepared.topology.cloud);
     let journal = Journal::open(&state_dir, &name, cloud.name(), Mode::Create)?;
-    forget(options, &journal, &draft, environment, reporter).await?;
-    let before = draft.adopt(&journal).await?;
-    draft.find_outside(environment).await?;
-    let keys = Keys::ensure(journal.directory(), draft.topology.nodes.keys())?;
-    let mut viewpoint = Viewpoint {
+    forget(options, &journal, &prepared, environment, reporter).await?;
+    let before = prepared.adopt(&journal).await?;
+    prepared.find_outside(environment).await?;
+    let keys = Keys::ensure(journal.directory(), prepared.topology.nodes.keys())?;
+    let mut observe_options = ObserveOptions {
         directory: journal.directory(),
         keys: Some(&keys),
         change: &options.change,
@@ -149,16 +149,16 @@ async fn bring(
     times.since("begin", started);
 
     let looking = Instant::now();
-    require_nodes(&draft, &options.change)?;
-    let mut seen = look(&mut draft, &viewpoint).await?;
+    require_nodes(&prepared, &options.change)?;
+    let mut seen = observe(&mut prepared, &observe_options).await?;
     times.since("look", looking);
     if seen.is_settled() {
         journal.change(|receipt| {
-            remember(receipt, &draft);
-            hold(receipt, &draft, &seen, true);
+            update_receipt(receipt, &prepared);
+            record_holdings(receipt, &prepared, &seen, true);
         })?;
         let owed = journal.receipt().unproven;
-        let nodes = match draft.topology.nodes.len() {
+        let nodes = match prepared.topology.nodes.len() {
             1 => "1 node".to_owned(),
             nodes => format!("{nodes} nodes"),
         };
@@ -168,7 +168,7 @@ async fn bring(
             ""
         };
         // What is full breaks soon, though nothing is to be done by us.
-        for node in draft.topology.nodes.values() {
+        for node in prepared.topology.nodes.values() {
             let facts = seen.facts.get(&node.name);
             let full = facts.map_or(Vec::new(), |facts| preflight::full_disks(node, facts));
             for obstacle in full {
@@ -194,12 +194,12 @@ async fn bring(
             started.elapsed().as_secs_f64()
         )));
         let proof = if owed {
-            prove(&draft, &seen, &journal, reporter).await?
+            prove(&prepared, &seen, &journal, reporter).await?
         } else {
             None
         };
-        last_words::say(
-            &draft,
+        summary::say(
+            &prepared,
             &seen,
             journal.directory(),
             options,
@@ -208,43 +208,43 @@ async fn bring(
             out,
         )
         .await?;
-        seen.crew.close(true).await?;
+        seen.connections.close(true).await?;
         return Ok(0);
     }
     // Hosts that are there already are looked at before any other is made for them.
-    check_nodes(&draft, &mut seen).await?;
+    check_nodes(&prepared, &mut seen).await?;
     if before.is_none() {
-        namesakes::warn(&seen, &draft.topology.name, reporter).await;
+        namesakes::warn(&seen, &prepared.topology.name, reporter).await;
     }
-    consent(&draft, &seen, before.as_ref(), options, reporter)?;
+    confirm_plan(&prepared, &seen, before.as_ref(), options, reporter)?;
     authorize(&seen, reporter).await?;
 
     // Until here Ctrl-C ends the program as ever, questions included. From here on what was begun is finished first.
     let stop = Stop::on_interrupt();
     journal.change(|receipt| {
-        remember(receipt, &draft);
+        update_receipt(receipt, &prepared);
         receipt.unproven = true;
-        for look in &seen.clouds {
-            for node in look.wanted.machines.keys() {
-                intend(receipt, node, look.name);
+        for state in &seen.clouds {
+            for node in state.wanted.machines.keys() {
+                record_planned(receipt, node, state.name);
             }
         }
     })?;
 
     // Machines are made while what will be sent to them is fetched.
     let making = Instant::now();
-    let had_steps = seen.clouds.iter().any(|look| !look.plan.steps.is_empty());
-    let identities = draft.artifacts.clone();
+    let had_steps = seen.clouds.iter().any(|state| !state.plan.steps.is_empty());
+    let identities = prepared.artifacts.clone();
     let fetched = beside(
         make_machines(&seen, &journal, reporter, &stop),
-        stop.unless(1, fetch(&draft, &seen, reporter)),
+        stop.unless(1, fetch(&prepared, &seen, reporter)),
     )
     .await?;
     let (paths, source) = fetched.ok_or_else(interrupted)??;
     if let Some(source) = source {
-        draft.receipt.choices.kafka_source = Some(source.name().into());
-        draft.refresh_artifacts().await?;
-        journal.change(|receipt| remember(receipt, &draft))?;
+        prepared.receipt.choices.kafka_source = Some(source.name().into());
+        prepared.refresh_artifacts().await?;
+        journal.change(|receipt| update_receipt(receipt, &prepared))?;
     }
     times.since("machines and downloads", making);
     let Receipt {
@@ -252,14 +252,16 @@ async fn bring(
         cloud_notes,
         ..
     } = journal.receipt();
-    (draft.receipt.machines, draft.receipt.cloud_notes) = (machines, cloud_notes);
-    if had_steps || identities != draft.artifacts {
+    (prepared.receipt.machines, prepared.receipt.cloud_notes) = (machines, cloud_notes);
+    if had_steps || identities != prepared.artifacts {
         let asking = Instant::now();
-        seen.crew.close(true).await?;
-        viewpoint.made = true;
-        let looked = stop.unless(1, look(&mut draft, &viewpoint)).await;
+        seen.connections.close(true).await?;
+        observe_options.made = true;
+        let looked = stop
+            .unless(1, observe(&mut prepared, &observe_options))
+            .await;
         seen = looked.ok_or_else(interrupted)??;
-        journal.change(|receipt| remember(receipt, &draft))?;
+        journal.change(|receipt| update_receipt(receipt, &prepared))?;
         times.since("connect and ask", asking);
     }
     let work = Work {
@@ -268,19 +270,21 @@ async fn bring(
         reporter,
         stop: &stop,
     };
-    let mut ran = work.run(&draft, &mut seen).await?;
+    let mut ran = work.run(&prepared, &mut seen).await?;
     if let Err(failures) = &ran
-        && let down = reboot::only_went_down(&seen.crew, failures, reporter)
+        && let down = reboot::only_went_down(&seen.connections, failures, reporter)
         && stop.unless(1, down).await == Some(true)
     {
         let waiting = Instant::now();
         // What is left of connections to hosts that are down is of no use, however it ends.
-        let _ = seen.crew.close(false).await;
-        viewpoint.made = true;
-        let looked = stop.unless(1, look(&mut draft, &viewpoint)).await;
+        let _ = seen.connections.close(false).await;
+        observe_options.made = true;
+        let looked = stop
+            .unless(1, observe(&mut prepared, &observe_options))
+            .await;
         seen = looked.ok_or_else(interrupted)??;
         times.since("wait for hosts that went down", waiting);
-        ran = work.run(&draft, &mut seen).await?;
+        ran = work.run(&prepared, &mut seen).await?;
     }
     let summary = ran.map_err(|failures| {
         let secrets = journal.directory().join(SECRETS_FILE);
@@ -289,23 +293,23 @@ async fn bring(
     if summary.left > 0 {
         return Err(interrupted());
     }
-    journal.change(|receipt| hold(receipt, &draft, &seen, true))?;
+    journal.change(|receipt| record_holdings(receipt, &prepared, &seen, true))?;
     for (stage, took) in &summary.stages {
         times.0.push((stage.clone(), took.as_secs_f64()));
     }
 
     let proving = Instant::now();
-    let proved = prove(&draft, &seen, &journal, reporter);
+    let proved = prove(&prepared, &seen, &journal, reporter);
     let proof = stop.unless(1, proved).await.ok_or_else(interrupted)??;
     times.since("proof", proving);
     let seconds = started.elapsed().as_secs_f64();
     reporter.event(&Event::Note(format!(
         "{}: done in {seconds:.1} s: {}",
-        draft.topology.name,
+        prepared.topology.name,
         times.words()
     )));
-    let said = last_words::say(
-        &draft,
+    let said = summary::say(
+        &prepared,
         &seen,
         journal.directory(),
         options,
@@ -314,11 +318,11 @@ async fn bring(
         out,
     );
     stop.unless(1, said).await.ok_or_else(interrupted)??;
-    seen.crew.close(true).await?;
+    seen.connections.close(true).await?;
     Ok(0)
 }
 
-/// What steps need besides the draft and what is there.
+/// What steps need besides what is prepared and what is there.
 struct Work<'a> {
     journal: &'a Journal,
     paths: BTreeMap<String, PathBuf>,
@@ -330,23 +334,25 @@ impl Work<'_> {
     /// Runs the plan of what was seen, unless something there is refused.
     async fn run(
         &self,
-        draft: &Draft,
-        seen: &mut Look,
+        prepared: &Prepared,
+        seen: &mut Observation,
     ) -> Result<Result<Summary, Failures>, CommandError> {
         let refused = seen.refused();
         if !refused.is_empty() {
             return Err(refusal(&refused));
         }
-        check_nodes(draft, seen).await?;
-        seen.crew.set_artifacts(self.paths.clone());
-        seen.crew.set_relays(relays(draft, seen));
+        check_nodes(prepared, seen).await?;
+        seen.connections.set_artifacts(self.paths.clone());
+        seen.connections.set_relays(relays(prepared, seen));
         self.journal
-            .change(|receipt| hold(receipt, draft, seen, false))?;
-        let runner = Runner::new(seen.crew.hands(), self.reporter, self.stop);
+            .change(|receipt| record_holdings(receipt, prepared, seen, false))?;
+        let runner = Runner::new(seen.connections.executor(), self.reporter, self.stop);
         let unrecorded = Mutex::new(None);
         let record = |step: &Step| {
-            if shows_couchdb(step, draft)
-                && let Err(error) = self.journal.change(|receipt| keep_couchdb(receipt, draft))
+            if shows_couchdb(step, prepared)
+                && let Err(error) = self
+                    .journal
+                    .change(|receipt| keep_couchdb(receipt, prepared))
             {
                 *unrecorded.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             }
@@ -385,14 +391,14 @@ async fn beside<T>(
 async fn forget(
     options: &Up,
     journal: &Journal,
-    draft: &Draft,
+    prepared: &Prepared,
     environment: &Environment,
     reporter: &dyn Reporter,
 ) -> Result<(), CommandError> {
     if options.forget.is_empty() {
         return Ok(());
     }
-    let mut wanted = draft.topology.nodes.keys();
+    let mut wanted = prepared.topology.nodes.keys();
     if let Some(node) = wanted.find(|node| options.forget.contains(node)) {
         return Err(CommandError::usage(format!(
             "--forget {node}: the inventory names it, so it would be made again"
@@ -419,12 +425,12 @@ async fn forget(
 
 /// Proves that events arrive, and notes that nothing is owed any more.
 async fn prove(
-    draft: &Draft,
-    seen: &Look,
+    prepared: &Prepared,
+    seen: &Observation,
     journal: &Journal,
     reporter: &dyn Reporter,
 ) -> Result<Option<Proof>, CommandError> {
-    let proof = verify::prove(&seen.crew, &draft.topology, CANARIES, reporter).await?;
+    let proof = verify::prove(&seen.connections, &prepared.topology, CANARIES, reporter).await?;
     journal.change(|receipt| receipt.unproven = false)?;
     Ok(proof)
 }

@@ -18,7 +18,7 @@ use crate::run::runner::{Runner, Stop};
 use crate::step::{Action, Item, Manifest};
 use crate::topology::CloudName;
 
-use super::crew::{Crew, PATIENCE_FOR_RUNNING};
+use super::connections::{CONNECT_TIMEOUT_RUNNING, Connections};
 use super::failure::failed;
 use super::{deployment, recorded};
 
@@ -54,28 +54,33 @@ pub async fn connect(
     directory: &Path,
     environment: &Environment,
     reporter: &dyn Reporter,
-) -> Result<Crew, CommandError> {
+) -> Result<Connections, CommandError> {
     let connector = Connector::reading(
         hosts,
         directory,
         environment.runtime_dir.as_deref(),
         &environment.home,
     )?;
-    Ok(Crew::connect(&connector, hosts, PATIENCE_FOR_RUNNING, reporter).await)
+    Ok(Connections::connect(&connector, hosts, CONNECT_TIMEOUT_RUNNING, reporter).await)
 }
 
 /// Node → its manifest of this deployment, whichever id it has.
 pub async fn manifests(
-    crew: &Crew,
+    connections: &Connections,
     deployment: &str,
 ) -> Result<BTreeMap<String, Manifest>, CommandError> {
     let query = Query {
         deployment: deployment.into(),
         ..Query::default()
     };
-    let asked = crew.nodes().into_iter().map(|node| {
+    let asked = connections.nodes().into_iter().map(|node| {
         let query = &query;
-        async move { (node.to_owned(), crew.hands().ask(node, query).await) }
+        async move {
+            (
+                node.to_owned(),
+                connections.executor().ask(node, query).await,
+            )
+        }
     });
     let mut manifests = BTreeMap::new();
     for (node, facts) in join_all(asked).await {
@@ -97,17 +102,23 @@ pub async fn clean(
     reporter: &dyn Reporter,
     stop: &Stop,
 ) -> Result<Cleaned, CommandError> {
-    let crew = connect(hosts, directory, environment, reporter).await?;
+    let connections = connect(hosts, directory, environment, reporter).await?;
     let desired = by_receipt(receipt);
     let mut cleaned = Cleaned::default();
-    let mut facts = ask(&crew, &receipt.name, desired.as_ref(), &Plan::default()).await?;
+    let mut facts = ask(
+        &connections,
+        &receipt.name,
+        desired.as_ref(),
+        &Plan::default(),
+    )
+    .await?;
     for _ in 0..PASSES {
         let found = plan::to_undo(&receipt.id, &receipt.name, &facts, desired.as_ref());
         let plan = plan::teardown(&found, keep_data);
         for note in &plan.notes {
             reporter.event(&Event::Note(note.clone()));
         }
-        let runner = Runner::new(crew.hands(), reporter, stop);
+        let runner = Runner::new(connections.executor(), reporter, stop);
         let ran = stop.unless(2, runner.run(&plan, &|_| {})).await;
         let summary = ran
             .ok_or_else(interrupted)?
@@ -124,7 +135,7 @@ pub async fn clean(
                 _ => None,
             })
             .collect();
-        facts = ask(&crew, &receipt.name, desired.as_ref(), &plan).await?;
+        facts = ask(&connections, &receipt.name, desired.as_ref(), &plan).await?;
         cleaned.left = plan::remains(&plan, &facts);
         cleaned.kept.extend(kept.keys().cloned());
         let mut more = plan::to_undo(&receipt.id, &receipt.name, &facts, desired.as_ref());
@@ -139,10 +150,10 @@ pub async fn clean(
     }
     cleaned.kept.sort();
     cleaned.kept.dedup();
-    let unreachable = crew.unreachable.values().map(ToString::to_string);
+    let unreachable = connections.unreachable.values().map(ToString::to_string);
     cleaned.left.extend(unreachable);
-    cleaned.unreachable = crew.unreachable.keys().cloned().collect();
-    crew.close(false).await?;
+    cleaned.unreachable = connections.unreachable.keys().cloned().collect();
+    connections.close(false).await?;
     Ok(cleaned)
 }
 
@@ -159,18 +170,21 @@ fn by_receipt(receipt: &Receipt) -> Option<Desired> {
 
 /// Asks all hosts for their manifest, for what should be there, and for what a plan has taken away.
 async fn ask(
-    crew: &Crew,
+    connections: &Connections,
     deployment: &str,
     desired: Option<&Desired>,
     plan: &Plan,
 ) -> Result<BTreeMap<String, Facts>, CommandError> {
-    let asked = crew.nodes().into_iter().map(|node| async move {
+    let asked = connections.nodes().into_iter().map(|node| async move {
         let items = desired.map_or(Vec::new(), |desired| desired.items(node));
         let undone: Vec<Action> = items.iter().map(Item::undo).collect();
         let changes = plan.changes().filter(|change| change.step.node == node);
         let planned = changes.map(|change| &change.step.action);
         let query = plan::query(deployment, undone.iter().chain(planned));
-        (node.to_owned(), crew.hands().ask(node, &query).await)
+        (
+            node.to_owned(),
+            connections.executor().ask(node, &query).await,
+        )
     });
     let mut facts = BTreeMap::new();
     for (node, answer) in join_all(asked).await {

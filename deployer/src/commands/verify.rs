@@ -15,7 +15,7 @@ use crate::host::{Command, Host, Input};
 use crate::report::{Event, Outcome, Reporter};
 use crate::topology::{CANARY_TOPIC, Role, Topology};
 
-use super::crew::{Crew, require_none};
+use super::connections::{Connections, require_none};
 
 /// How long canaries may take, in seconds. The consumer may have just been started and joins its group first.
 const TIMEOUT_SECONDS: u64 = 60;
@@ -69,7 +69,7 @@ impl Proof {
 ///
 /// `Ok(None)`: there are no brokers, so there is nothing to prove.
 pub async fn prove(
-    crew: &Crew,
+    connections: &Connections,
     topology: &Topology,
     count: u32,
     reporter: &dyn Reporter,
@@ -89,7 +89,7 @@ pub async fn prove(
     });
 
     let sending = join_all(tools.iter().map(|(sender, tool)| async move {
-        let host = crew.host(sender)?;
+        let host = connections.host(sender)?;
         let arguments = [
             "--config".into(),
             tool.config.clone(),
@@ -111,7 +111,7 @@ pub async fn prove(
         let Some(tool) = consumer::tool(topology).filter(|_| stored) else {
             return Ok(None);
         };
-        let host = crew.host(&pipeline_node.name)?;
+        let host = connections.host(&pipeline_node.name)?;
         let arguments = [
             "--config".into(),
             tool.config,
@@ -216,17 +216,17 @@ pub async fn run(
     let deployment = super::deployment::Deployment::find(&options.target, environment)?;
     let topology = &deployment.topology;
     let nodes = topology.nodes.keys().map(String::as_str);
-    let crew = deployment
+    let connections = deployment
         .connect(
             nodes,
-            super::crew::PATIENCE_FOR_RUNNING,
+            super::connections::CONNECT_TIMEOUT_RUNNING,
             environment,
             reporter,
         )
         .await?;
-    let proof = prove(&crew, topology, options.count, reporter).await;
+    let proof = prove(&connections, topology, options.count, reporter).await;
     // The pipeline may hold without a node; that it is silent is said all the same.
-    let silent = require_none(&crew.unreachable);
+    let silent = require_none(&connections.unreachable);
     let proof = match (proof, silent) {
         (Err(mut error), Err(silent)) => {
             error.hints.extend(silent.hints);
@@ -241,7 +241,7 @@ pub async fn run(
             proof
         }
     };
-    crew.close(true).await?;
+    connections.close(true).await?;
     match proof {
         Some(proof) if options.json => {
             serde_json::to_writer_pretty(&mut *out, &proof)?;

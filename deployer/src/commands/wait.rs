@@ -12,7 +12,7 @@ use crate::report::{Event, Outcome, Reporter};
 use crate::run::Executor as _;
 use crate::topology::Topology;
 
-use super::crew::Crew;
+use super::connections::Connections;
 use super::status_report::producer_state;
 
 /// Without any progress for this long, waiting ends with an error.
@@ -40,7 +40,7 @@ pub fn require_end(topology: &Topology, clients: &[&str]) -> Result<(), CommandE
 
 /// Waits until these clients have sent all their events and the consumer has taken everything there was.
 pub async fn until_stored(
-    crew: &Crew,
+    connections: &Connections,
     topology: &Topology,
     clients: &[&str],
     reporter: &dyn Reporter,
@@ -52,7 +52,7 @@ pub async fn until_stored(
         let mut now = BTreeMap::new();
         let mut open = Vec::new();
         for client in clients {
-            let state = state(crew, topology, client).await?;
+            let state = state(connections, topology, client).await?;
             if state.count == 0 && state.produced > 0 {
                 continue; // for ever: nothing to wait for
             }
@@ -69,7 +69,7 @@ pub async fn until_stored(
             now.insert((*client).to_owned(), acked);
         }
         if open.is_empty() {
-            let lag = lag(crew, topology).await?;
+            let lag = lag(connections, topology).await?;
             if lag.values().all(|lag| *lag == 0) {
                 let words = "all events are documents".into();
                 let (outcome, took) = (Outcome::Done, started.elapsed());
@@ -104,7 +104,10 @@ pub async fn until_stored(
 }
 
 /// Topic → events that are not yet acknowledged by CouchDB.
-async fn lag(crew: &Crew, topology: &Topology) -> Result<BTreeMap<String, i64>, CommandError> {
+async fn lag(
+    connections: &Connections,
+    topology: &Topology,
+) -> Result<BTreeMap<String, i64>, CommandError> {
     let (Some(tool), Some(node)) = (consumer::tool(topology), topology.pipeline_node()) else {
         return Ok(BTreeMap::new());
     };
@@ -113,7 +116,7 @@ async fn lag(crew: &Crew, topology: &Topology) -> Result<BTreeMap<String, i64>, 
         deployment: topology.name.clone(),
         ..Query::default()
     };
-    let facts = crew.hands().ask(&node.name, &query).await?;
+    let facts = connections.executor().ask(&node.name, &query).await?;
     let Some(value) = facts.pipeline else {
         return Ok([("pipeline".to_owned(), -1)].into());
     };
@@ -128,13 +131,13 @@ async fn lag(crew: &Crew, topology: &Topology) -> Result<BTreeMap<String, i64>, 
 
 /// How far each producer is, in words: `12/100`.
 pub async fn progress(
-    crew: &Crew,
+    connections: &Connections,
     topology: &Topology,
     clients: &[&str],
 ) -> Result<Vec<(String, String)>, CommandError> {
     let mut lines = Vec::new();
     for client in clients {
-        let state = state(crew, topology, client).await?;
+        let state = state(connections, topology, client).await?;
         let of = if state.count == 0 {
             "∞".to_owned()
         } else {
@@ -146,7 +149,7 @@ pub async fn progress(
 }
 
 async fn state(
-    crew: &Crew,
+    connections: &Connections,
     topology: &Topology,
     client: &str,
 ) -> Result<ProducerState, CommandError> {
@@ -156,7 +159,7 @@ async fn state(
         deployment: topology.name.clone(),
         ..Query::default()
     };
-    Ok(producer_state(&crew.hands().ask(client, &query).await?).unwrap_or_default())
+    Ok(producer_state(&connections.executor().ask(client, &query).await?).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -117,6 +117,10 @@ impl Component for Couchdb {
         Role::Couchdb
     }
 
+    fn unit(&self, context: &Context<'_>) -> String {
+        unit(context.topology, context.choices)
+    }
+
     fn packages(&self, context: &Context<'_>) -> Vec<String> {
         let packages: &[&str] = match distribution(context.topology, context.choices) {
             Distribution::Auto | Distribution::Apache => &["ca-certificates"],

@@ -8,6 +8,7 @@ use crate::signing_key::SigningKey;
 use crate::step::{ARCHIVE_MARKER, Action, Download, archive_mark, sha256};
 use crate::template::TemplateError;
 use crate::topology::{Node, Role, Topology};
+use place::Place;
 
 pub mod base;
 pub mod consumer;
@@ -91,6 +92,11 @@ pub trait Component {
     /// writes, uploads or unpacks is what its process reads, and nothing else.
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError>;
 
+    /// The name of its unit.
+    fn unit(&self, context: &Context<'_>) -> String {
+        Place::new(context.topology, self.role()).unit()
+    }
+
     /// Starting its unit and waiting for its ports. `reads` are the [`checksums`] of all that [`Component::install`] put there.
     fn start(
         &self,
@@ -98,8 +104,7 @@ pub trait Component {
         context: &Context<'_>,
         reads: &BTreeMap<String, String>,
     ) -> Vec<Action> {
-        let unit = service::unit_name(context, self.role());
-        service::start(&unit, reads, &self.ports(node, context))
+        service::start(&self.unit(context), reads, &self.ports(node, context))
     }
 }
 

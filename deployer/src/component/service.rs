@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::place::{self, Place};
-use super::{Context, checksums, couchdb};
+use super::{Context, checksums};
 use crate::hosts_table;
 use crate::step::{Access, Action, Content, loaded_record};
 use crate::template::{TemplateError, render};
@@ -299,12 +299,7 @@ pub(super) fn start(unit: &str, reads: &BTreeMap<String, String>, ports: &[u16])
 
 /// The name of a role's unit on its node.
 pub(super) fn unit_name(context: &Context<'_>, role: Role) -> String {
-    match role {
-        Role::Couchdb => couchdb::unit(context.topology, context.choices),
-        Role::Zookeeper | Role::Kafka | Role::Consumer | Role::Producer => {
-            Place::new(context.topology, role).unit()
-        }
-    }
+    super::of(role).unit(context)
 }
 
 /// The units of a node that start before those of a role.

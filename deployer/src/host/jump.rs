@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::HostError;
-use super::ssh_connect::Route;
+use super::route::Route;
 use super::ssh_error::Failure;
 use super::ssh_program;
 

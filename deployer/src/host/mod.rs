@@ -11,6 +11,7 @@ pub mod here;
 mod jump;
 mod moving;
 mod output;
+mod route;
 pub mod ssh;
 pub mod ssh_config;
 mod ssh_connect;

@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::moving::Moving;
-pub use super::ssh_connect::Route;
+pub use super::route::Route;
 use super::ssh_connect::{PROBE, chain, jitter, reach, resume};
 use super::{Command, Host, HostError, Input, Line, MAX_CHANNELS, Output, exchange, transport};
 

@@ -1,14 +1,13 @@
 //! Connecting by SSH: taking up what an earlier command line left, else reaching the machine, with patience.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
-use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
+use super::route::Route;
 use super::ssh_error::{Failure, interpret};
 use super::{HostError, Line, jump, ssh_program};
 
@@ -20,25 +19,6 @@ pub(super) const PROBE: Duration = Duration::from_millis(500);
 const ATTEMPT: Duration = Duration::from_mins(1);
 /// The crate's name for the directories that hold control sockets.
 const SOCKET_PREFIX: &str = ".ssh-connection";
-
-/// The way to a node.
-#[derive(Debug, Clone)]
-pub struct Route {
-    /// The node.
-    pub node: String,
-    /// What ssh is asked to connect to.
-    pub destination: String,
-    /// The same with the port, for messages.
-    pub address: String,
-    /// Where to knock, cheaply, while a new machine boots; `None` when only ssh knows the way.
-    pub knock: Option<std::net::SocketAddr>,
-    /// The deployment's SSH configuration.
-    pub config: PathBuf,
-    /// Where that lies, when it is for this command line alone; it goes with the last route.
-    pub own: Option<Arc<TempDir>>,
-    /// The directory for this node's control sockets.
-    pub control: PathBuf,
-}
 
 /// The connection that an earlier command line left, if it still stands. What is left of dead ones is removed.
 pub(super) async fn resume(control: &Path) -> Option<Session> {

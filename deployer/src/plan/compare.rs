@@ -10,8 +10,9 @@ use crate::topology::{CloudName, Role, Topology};
 
 use super::check::{Check, check};
 use super::conflict::{Conflict, conflicts, our_manifest};
+use super::data::loss;
 use super::desired::{CONSUMER, Desired, KAFKA};
-use super::loss::{brokers_to_wipe, loss, losses};
+use super::loss::{brokers_to_wipe, losses};
 use super::query::alternatives;
 use super::stale::take_away;
 use super::unit::{self, Need};

@@ -8,7 +8,7 @@ use crate::inspect::{Held, Inspect, Kafka};
 use crate::topology::{Role, Topic};
 
 use super::check::inspect;
-use super::loss::{loss, recorded, zookeeper_is_new};
+use super::data::{loss, recorded, zookeeper_is_new};
 use super::{Desired, Loss, Situation};
 
 /// Kafka's name of the time for which events stay.

@@ -6,66 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::topology::{Role, Topic};
 
 use super::check::inspect;
+use super::data::{Data, data, holders, loss, recorded, zookeeper_is_new};
 use super::{Desired, Loss, Situation, limits};
-
-/// What is known of the data of a role on a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Data {
-    /// There never was any.
-    Never,
-    /// It is there.
-    There,
-    /// The node cannot say now, but its machine exists.
-    Unknown,
-    /// It was there and is gone.
-    Gone,
-}
-
-fn data(desired: &Desired, situation: &Situation<'_>, node: &str, role: Role) -> Data {
-    if !recorded(situation, node, role) {
-        return Data::Never;
-    }
-    if situation.lost.contains(node) {
-        return Data::Gone;
-    }
-    let Some(facts) = situation.facts.get(node) else {
-        return Data::Unknown;
-    };
-    let wanted = desired
-        .data
-        .get(node)
-        .is_some_and(|roles| roles.contains_key(&role));
-    if wanted && !desired.has_places(node, role, facts) {
-        Data::Gone
-    } else {
-        Data::There
-    }
-}
-
-/// Whether the receipt says that the node once held data of the role.
-pub(super) fn recorded(situation: &Situation<'_>, node: &str, role: Role) -> bool {
-    let record = situation.receipt.machines.get(node);
-    record.is_some_and(|record| record.data.iter().any(|kind| kind == role.name()))
-}
-
-/// The nodes that should hold data of a role.
-fn holders(desired: &Desired, role: Role) -> impl Iterator<Item = &str> {
-    desired
-        .data
-        .iter()
-        .filter(move |(_, roles)| roles.contains_key(&role))
-        .map(|(node, _)| node.as_str())
-}
-
-/// Whether ZooKeeper starts with nothing, and so with a new cluster id.
-pub(super) fn zookeeper_is_new(desired: &Desired, situation: &Situation<'_>) -> bool {
-    let mut nodes = holders(desired, Role::Zookeeper).peekable();
-    nodes.peek().is_some()
-        && nodes.all(|node| {
-            let data = data(desired, situation, node, Role::Zookeeper);
-            matches!(data, Data::Never | Data::Gone)
-        })
-}
 
 /// The brokers whose data must go because ZooKeeper is new: a broker refuses to start with another cluster's data.
 pub(super) fn brokers_to_wipe(desired: &Desired, situation: &Situation<'_>) -> BTreeSet<String> {
@@ -128,14 +70,6 @@ pub(super) fn losses(desired: &Desired, situation: &Situation<'_>) -> Vec<Loss> 
 /// Whether a node should hold data of the role and never did, so that it takes another one's place.
 fn starts_empty(desired: &Desired, situation: &Situation<'_>, role: Role) -> bool {
     holders(desired, role).any(|node| data(desired, situation, node, role) == Data::Never)
-}
-
-pub(super) fn loss(situation: &Situation<'_>, node: &str, words: String) -> Loss {
-    Loss {
-        node: node.into(),
-        words,
-        allowed: situation.destroy_data.contains(node),
-    }
 }
 
 /// The topics of the receipt that will be made anew, or begin anew at offset 0: their epochs must be renewed before the plan is

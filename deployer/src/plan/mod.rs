@@ -29,6 +29,7 @@ use crate::step::{Action, Step};
 mod check;
 mod compare;
 mod conflict;
+mod data;
 mod desired;
 mod drift;
 mod limits;

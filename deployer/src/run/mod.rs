@@ -17,7 +17,7 @@ pub mod journal;
 pub mod keys;
 pub mod runner;
 
-/// Asks nodes and acts on them. The real one is [`apply::Hands`]; tests have one in memory.
+/// Asks nodes and acts on them. The real one is [`apply::HostExecutor`]; tests have one in memory.
 #[async_trait]
 pub trait Executor: Send + Sync {
     /// Asks a node all that is wanted, in one round trip.

@@ -4,22 +4,13 @@ use std::collections::BTreeMap;
 
 use super::findings::Findings;
 use super::members::{Member, members};
+use super::options::Options;
+use super::texts::texts;
 use super::{
     Consumer, Couchdb, Ids, Kafka, Local, Node, Producer, Topic, Topology, Zookeeper, check, hosts,
     memory, settings, topics,
 };
-use crate::inventory::{
-    self, CloudName, Inventory, Problems, Role, Setting, check_deployment_name,
-};
-
-/// What the command line overrides.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Options {
-    /// `--cloud`: the cloud of all nodes that name no other.
-    pub cloud: Option<CloudName>,
-    /// `--name`: the deployment's name.
-    pub name: Option<String>,
-}
+use crate::inventory::{self, CloudName, Inventory, Problems, Role, check_deployment_name};
 
 impl Topology {
     /// Reads an inventory of which all problems are to be said at once: those of the text, and those of how its parts fit
@@ -182,12 +173,4 @@ fn local(local: &inventory::LocalCloud) -> Local {
         release: local.release.clone(),
         quick_start: local.quick_start,
     }
-}
-
-/// Settings as the texts that are written into configuration files.
-pub(super) fn texts(settings: &BTreeMap<String, Setting>) -> BTreeMap<String, String> {
-    settings
-        .iter()
-        .map(|(name, value)| (name.clone(), value.0.clone()))
-        .collect()
 }

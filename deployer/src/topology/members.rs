@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::build::Options;
 use super::findings::Findings;
+use super::options::Options;
 use crate::inventory::{self, CloudName, Inventory, Role};
 
 /// One node, with the entry it comes from.

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub use self::build::Options;
 pub use self::fixed::{Made, check_machines, check_places};
 pub use self::ids::Ids;
+pub use self::options::Options;
 pub use crate::inventory::{
     Architecture, AwsCloud, CANONICAL, ChameleonCloud, CloudName, Distribution, Image, LeaseTime,
     OnTtl, Role, SHORTEST_TTL, Site, Ttl,
@@ -24,7 +24,9 @@ mod hosts;
 mod ids;
 mod members;
 mod memory;
+mod options;
 mod settings;
+mod texts;
 mod topics;
 
 /// A deployment as it should be.

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::build::texts;
 use super::findings::Findings;
 use super::members::Member;
+use super::texts::texts;
 use super::{CANARY_TOPIC, Ids, Topic};
 use crate::inventory::{ExtraTopic, Inventory, Role, check_topic_name, fill_topic_pattern};
 use crate::settings::kafka::RETENTION;

@@ -6,9 +6,9 @@ use std::net::Ipv4Addr;
 use jiff::Timestamp;
 
 use super::operation::Operation;
-use super::plan::{stage, step};
 use super::rules;
 use super::tags::Scope;
+use super::view::{stage, step};
 use super::{Aws, observe};
 use crate::cloud::{CloudError, CloudStep, Notes, caller};
 

@@ -1,8 +1,7 @@
 //! What to do about what AWS says: the codes of EC2's "Error codes for the Amazon EC2 API", and why machines die (`StateReason` in
 //! its API), as far as a user can do something about them. Pure.
 
-use super::failure::is_denied;
-use super::{permissions, quota, tags};
+use super::{permissions, tags};
 
 /// What to do about a failed call.
 pub(super) fn advice(code: &str, call: &str, message: &str) -> Option<String> {
@@ -27,7 +26,7 @@ pub(super) fn advice(code: &str, call: &str, message: &str) -> Option<String> {
             "the account is on AWS's Free plan, which has t3.micro, t3.small, t4g.micro, t4g.small, c7i-flex.large and m7i-flex.large \
              only: set one of them as `instance_type`, or upgrade the plan (Billing, Free Tier)"
         }
-        "VcpuLimitExceeded" | "InstanceLimitExceeded" => quota::ADVICE,
+        "VcpuLimitExceeded" | "InstanceLimitExceeded" => QUOTA,
         "VpcLimitExceeded" => "delete a VPC, or name one of yours with `vpc`",
         "InternetGatewayLimitExceeded" => "delete an internet gateway, or name a VPC of yours with `vpc`",
         "AddressLimitExceeded" | "InsufficientAddressCapacity" => {
@@ -75,10 +74,23 @@ fn key(code: &str) -> Option<&'static str> {
     kms.then_some(KEY)
 }
 
+/// What to do where the quota does not suffice. Every type of t3 and t4g has two vCPUs at least: a smaller one does not help.
+pub(super) const QUOTA: &str = "ask for a higher quota of \"Running On-Demand Standard instances\" in Service Quotas (new accounts have \
+    little, and often get more within hours), end other machines, put the roles on fewer nodes, or set `instance_type: t2.small`, \
+    which has one vCPU";
+
 /// A customer's key for disks.
 const KEY: &str = "if the account encrypts disks with a KMS key of its own (EC2 console, Data protection and security), the key must be \
     enabled, and its policy and these credentials' must allow kms:CreateGrant, kms:Decrypt, kms:DescribeKey, \
     kms:GenerateDataKeyWithoutPlaintext and kms:ReEncrypt*";
+
+/// Whether a code says that the credentials may not do it.
+pub(super) fn is_denied(code: &str) -> bool {
+    matches!(
+        code,
+        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException"
+    )
+}
 
 /// The permission that is missing. AWS names it where it says anything: a call that tags what it makes needs `ec2:CreateTags`, too.
 /// The least policy allows some calls for what carries our tag only.

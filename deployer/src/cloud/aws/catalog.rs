@@ -10,9 +10,9 @@ use super::failure::{api, not_found};
 use super::kinds;
 use super::notes::note;
 use super::observed::Observed;
-use super::plan::Catalog;
 use super::settings::{CANONICAL, Settings};
 use super::tags::filter;
+use super::view::Catalog;
 use crate::cloud::{CloudError, Wanted};
 
 /// What to make machines of; empty when none is to be made.

@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use super::failure::{api, denied};
 use super::observed::Observed;
 use super::order::Order;
-use super::plan::Catalog;
-use super::{Aws, catalog, network, permissions, quota, tags};
+use super::view::Catalog;
+use super::{Aws, catalog, permissions, quota, tags};
 pub use crate::cloud::finding::Finding;
 use crate::cloud::{CloudError, Wanted, WantedMachine};
 
@@ -110,7 +110,7 @@ impl Aws {
     /// Tries the calls that make things, without making them.
     async fn permissions(&self, wanted: &Wanted, image: &str) -> Vec<Finding> {
         let tagged = |kind| tags::specification(kind, &tags::of(wanted, &self.settings, None));
-        let name = network::resource_name(&wanted.id);
+        let name = tags::resource_name(&wanted.id);
         let ec2 = &self.ec2;
         let cidr = self.settings.cidr.as_str();
         let size = self.settings.type_for(0).unwrap_or_default();

@@ -3,7 +3,7 @@
 use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
-use super::advice::advice;
+use super::advice::{advice, is_denied};
 use crate::cloud::CloudError;
 
 /// The code of a call that got no answer: nobody knows whether it was done.
@@ -96,13 +96,6 @@ pub fn unanswered(error: &CloudError) -> bool {
 /// answer about a thing that is gone, and for some seconds about one that was just made: its tags are not seen.
 pub fn denied(error: &CloudError) -> bool {
     is_denied(code(error))
-}
-
-pub(super) fn is_denied(code: &str) -> bool {
-    matches!(
-        code,
-        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException"
-    )
 }
 
 /// Whether the thing is not there.

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::network::{Network, pick, resource_name};
+use ipnet::Ipv4Net;
+
 use super::notes::note;
 use super::observed::Group;
-use super::operation::{Operation, Ref};
-use super::plan::{View, ssh_from, stage, step};
+use super::operation::{Network, Operation, Ref};
 use super::rules::{self, Rule, Way};
-use crate::cloud::{CloudError, CloudStep};
+use super::settings::Settings;
+use super::tags::resource_name;
+use super::view::{View, pick, stage, step};
+use crate::cloud::{CloudError, CloudStep, Wanted, caller};
 
 /// The security group, and its rules where they differ.
 pub(super) fn plan(
@@ -115,4 +118,9 @@ fn listed(rules: &BTreeSet<Rule>) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+/// The ranges that may use SSH: the user's, and those added with `allow`.
+fn ssh_from(wanted: &Wanted, settings: &Settings) -> Result<BTreeSet<Ipv4Net>, CloudError> {
+    caller::ssh_from(&settings.ssh_from, &wanted.notes)
 }

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::Filter;
+use aws_sdk_ec2::types::{Filter, Tag};
 use futures_util::future::try_join;
 
 use super::failure::api;
-use super::observe::thing;
 use super::observed::{Instance, Thing};
 use super::tags::{ID, Scope, filter, read};
 use crate::cloud::CloudError;
@@ -201,4 +200,12 @@ pub(super) async fn associations(ec2: &Client, table: &str) -> Result<Vec<String
         .filter_map(|one| one.route_table_association_id())
         .map(Into::into)
         .collect())
+}
+
+/// A thing by its id and its tags; `None`: it has no id.
+pub(super) fn thing(id: Option<&str>, tags: &[Tag]) -> Option<Thing> {
+    id.map(|id| Thing {
+        id: id.into(),
+        tags: read(tags),
+    })
 }

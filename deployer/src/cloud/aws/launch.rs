@@ -8,14 +8,14 @@ use aws_sdk_ec2::types::{
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
-use super::apply::Hands;
+use super::context::CloudContext;
 use super::failure::{api, code, no_capacity, not_found};
-use super::network::resource_name;
 use super::notes::{Attempt, note};
-use super::operation::{Launch, Place};
+use super::operation::{Launch, Place, Ref};
 use super::running::{Died, running};
 use super::settings::OnTtl;
-use super::{observe, tags, user_data, wait};
+use super::tags::resource_name;
+use super::{make, observe, tags, user_data, wait};
 use crate::cloud::CloudError;
 use crate::machine::Machine;
 
@@ -23,16 +23,16 @@ use crate::machine::Machine;
 const TOKEN_USED: &str = "IdempotentParameterMismatch";
 
 /// Makes a node's machine in the first zone that has room, and waits until it runs.
-pub async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine, CloudError> {
+pub async fn launch(context: &CloudContext<'_>, launch: &Launch) -> Result<Machine, CloudError> {
     let node = launch.node.as_str();
-    hands.notes.record(
+    context.notes.record(
         note::IMAGE,
         &format!("{} {}", launch.image, launch.root_device),
     )?;
     let mut full = Vec::new();
     let mut number = launch.attempt;
-    for place in starting_at(&launch.zones, hands, node) {
-        let subnet = hands.subnet(place).await?;
+    for place in starting_at(&launch.zones, context, node) {
+        let subnet = subnet(context, place).await?;
         let mut attempt = Attempt {
             number,
             zone: place.zone.clone(),
@@ -43,24 +43,24 @@ pub async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine, Cloud
             instance: None,
             ran: false,
         };
-        write_note(hands, node, &attempt)?;
-        hands.progress.line(
+        attempt.write(context.notes, node)?;
+        context.progress.line(
             Some(node),
             &format!("asks for a {} in {}", attempt.instance_type, place.zone),
         );
-        let mut result = run(hands, launch, &attempt, &subnet).await;
+        let mut result = run(context, launch, &attempt, &subnet).await;
         if matches!(&result, Err(error) if code(error) == TOKEN_USED) {
             // Nothing came of that number, and EC2 wants its token never to be used again ("Ensuring idempotency").
             number += 1;
             attempt.number = number;
-            write_note(hands, node, &attempt)?;
-            result = run(hands, launch, &attempt, &subnet).await;
+            attempt.write(context.notes, node)?;
+            result = run(context, launch, &attempt, &subnet).await;
         }
         let refusal = match result {
             Ok(id) => {
                 attempt.instance = Some(id.clone());
-                write_note(hands, node, &attempt)?;
-                match running(hands, node, &id, launch.public_ip).await {
+                attempt.write(context.notes, node)?;
+                match running(context, node, &id, launch.public_ip).await {
                     Ok(machine) => return Ok(machine),
                     Err(Died {
                         reason: Some(reason),
@@ -72,19 +72,19 @@ pub async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine, Cloud
             Err(error) if no_capacity(code(&error)) => error.to_string(),
             Err(error) => return Err(error),
         };
-        hands
+        context
             .progress
             .line(Some(node), &format!("no room in {}: {refusal}", place.zone));
         full.push(place.zone.as_str());
         number += 1;
     }
     // A number is never used twice with another zone.
-    let last = Attempt::read(&hands.noted(&note::launch(node)), node);
+    let last = Attempt::read(&context.noted(&note::launch(node)), node);
     if let Some(mut attempt) = last {
         attempt.number = number;
         attempt.instance = None;
         attempt.zone.clear();
-        write_note(hands, node, &attempt)?;
+        attempt.write(context.notes, node)?;
     }
     Err(CloudError::Refused(format!(
         "{node}: AWS has no room for another {} in {}: try later, or another `instance_type` or more `zones`",
@@ -94,8 +94,8 @@ pub async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine, Cloud
 }
 
 /// The zones in order; an attempt whose answer got lost is repeated where it was.
-fn starting_at<'a>(places: &'a [Place], hands: &Hands<'_>, node: &str) -> Vec<&'a Place> {
-    let open = Attempt::read(&hands.noted(&note::launch(node)), node)
+fn starting_at<'a>(places: &'a [Place], context: &CloudContext<'_>, node: &str) -> Vec<&'a Place> {
+    let open = Attempt::read(&context.noted(&note::launch(node)), node)
         .filter(|attempt| attempt.instance.is_none());
     let mut order: Vec<&Place> = places.iter().collect();
     order.sort_by_key(|place| {
@@ -105,24 +105,14 @@ fn starting_at<'a>(places: &'a [Place], hands: &Hands<'_>, node: &str) -> Vec<&'
     order
 }
 
-pub(super) fn write_note(
-    hands: &Hands<'_>,
-    node: &str,
-    attempt: &Attempt,
-) -> Result<(), CloudError> {
-    let text =
-        serde_json::to_string(attempt).map_err(|error| CloudError::Refused(error.to_string()))?;
-    hands.notes.record(&note::launch(node), &text)
-}
-
 async fn run(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     launch: &Launch,
     attempt: &Attempt,
     subnet: &str,
 ) -> Result<String, CloudError> {
-    let settings = hands.settings();
-    let wanted = hands.wanted;
+    let settings = context.settings();
+    let wanted = context.wanted;
     let node = launch.node.as_str();
     let machine = wanted
         .machines
@@ -146,7 +136,7 @@ async fn run(
     let interface = InstanceNetworkInterfaceSpecification::builder()
         .device_index(0)
         .subnet_id(subnet)
-        .groups(hands.id(&launch.group)?)
+        .groups(context.id(&launch.group)?)
         .associate_public_ip_address(launch.public_ip)
         .delete_on_termination(true)
         .build();
@@ -159,7 +149,7 @@ async fn run(
         OnTtl::Terminate => ShutdownBehavior::Terminate,
     };
     // The token makes it safe to repeat: by the SDK, by this loop, and by the next `up`.
-    let call = hands
+    let call = context
         .ec2()
         .run_instances()
         .client_token(attempt.token(&wanted.id, node))
@@ -191,7 +181,7 @@ async fn run(
             .await
             .map_err(|error| api("RunInstances", &error))?;
         if let Some(account) = answer.owner_id() {
-            hands.notes.record(note::ACCOUNT, account)?;
+            context.notes.record(note::ACCOUNT, account)?;
         }
         let id = answer
             .instances()
@@ -200,26 +190,27 @@ async fn run(
         id.map(str::to_owned)
             .ok_or_else(|| CloudError::Refused(format!("{node}: AWS answered without a machine")))
     };
-    let result = wait::while_failing(hands.pace(), hands.pace().settle, not_found_yet, call).await;
+    let result =
+        wait::while_failing(context.pace(), context.pace().settle, not_found_yet, call).await;
     match result {
         // The same attempt with other settings: the machine is there as it was first asked for.
-        Err(error) if code(&error) == TOKEN_USED => made_before(hands, node).await?.ok_or(error),
+        Err(error) if code(&error) == TOKEN_USED => made_before(context, node).await?.ok_or(error),
         result => result,
     }
 }
 
 /// The machine that an earlier call made. It may not be listed yet.
-async fn made_before(hands: &Hands<'_>, node: &str) -> Result<Option<String>, CloudError> {
+async fn made_before(context: &CloudContext<'_>, node: &str) -> Result<Option<String>, CloudError> {
     let start = Instant::now();
     loop {
-        let seen = observe::instances(hands.ec2(), hands.scope()).await?;
+        let seen = observe::instances(context.ec2(), context.scope()).await?;
         let made = seen
             .into_iter()
             .find(|instance| instance.node() == Some(node) && instance.lives());
-        if made.is_some() || start.elapsed() > hands.pace().settle {
+        if made.is_some() || start.elapsed() > context.pace().settle {
             return Ok(made.map(|instance| instance.id));
         }
-        sleep(hands.pace().poll).await;
+        sleep(context.pace().poll).await;
     }
 }
 
@@ -228,4 +219,20 @@ fn not_found_yet(error: &CloudError) -> bool {
     not_found(error)
         && !code(error).starts_with("InvalidAMIID")
         && !code(error).starts_with("InvalidInstanceType")
+}
+
+/// The subnet of a zone, which is made when it is not there.
+async fn subnet(context: &CloudContext<'_>, place: &Place) -> Result<String, CloudError> {
+    let Some((cidr, vpc, table)) = &place.make else {
+        return context.id(&place.subnet);
+    };
+    // Machines that leave a full zone together must not each make one.
+    let _turn = context.aws.turn.lock().await;
+    if let Ok(id) = context.id(&place.subnet) {
+        return Ok(id);
+    }
+    make::subnet(context, vpc, &place.zone, cidr).await?;
+    let subnet = context.id(&place.subnet)?;
+    make::association(context, table, &Ref::Id(subnet.clone())).await?;
+    Ok(subnet)
 }

@@ -1,36 +1,25 @@
 //! Making what machines are put into. Each thing carries its tags from the call that makes it, and its id is noted.
 
-use aws_sdk_ec2::types::{ResourceType, TagSpecification};
+use aws_sdk_ec2::types::ResourceType;
 
-use super::apply::Hands;
+use super::context::CloudContext;
 use super::failure::{api, code};
 use super::notes::note;
+use super::observe;
 use super::operation::Ref;
+use super::requests::{no_id, tagged};
 use super::wait::{change, make_once};
-use super::{observe, tags};
 use crate::cloud::CloudError;
 
-pub(super) fn tagged(hands: &Hands<'_>, kind: ResourceType) -> TagSpecification {
-    tags::specification(kind, &tags::of(hands.wanted, hands.settings(), None))
-}
-
-pub(super) fn no_id(call: &str) -> CloudError {
-    CloudError::Api {
-        call: call.into(),
-        code: "no id".into(),
-        message: "AWS answered without an id".into(),
-    }
-}
-
-pub(super) async fn vpc(hands: &Hands<'_>, cidr: &str) -> Result<(), CloudError> {
+pub(super) async fn vpc(context: &CloudContext<'_>, cidr: &str) -> Result<(), CloudError> {
     let call = "CreateVpc";
     let make = || async {
-        let made = hands
+        let made = context
             .aws
             .once
             .create_vpc()
             .cidr_block(cidr)
-            .tag_specifications(tagged(hands, ResourceType::Vpc));
+            .tag_specifications(tagged(context, ResourceType::Vpc));
         let made = made.send().await.map_err(|error| api(call, &error))?;
         made.vpc()
             .and_then(|vpc| vpc.vpc_id())
@@ -38,25 +27,25 @@ pub(super) async fn vpc(hands: &Hands<'_>, cidr: &str) -> Result<(), CloudError>
             .ok_or_else(|| no_id(call))
     };
     let find = || async {
-        Ok(observe::vpcs(hands.ec2(), hands.scope())
+        Ok(observe::vpcs(context.ec2(), context.scope())
             .await?
             .into_iter()
             .next()
             .map(|vpc| vpc.id))
     };
-    let id = make_once(hands.pace(), make, find).await?;
-    hands.notes.record(note::VPC, &id)
+    let id = make_once(context.pace(), make, find).await?;
+    context.notes.record(note::VPC, &id)
 }
 
 pub(super) async fn subnet(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     vpc: &Ref,
     zone: &str,
     cidr: &str,
 ) -> Result<(), CloudError> {
-    let (call, vpc) = ("CreateSubnet", hands.id(vpc)?);
+    let (call, vpc) = ("CreateSubnet", context.id(vpc)?);
     let make = || async {
-        let made = hands
+        let made = context
             .aws
             .once
             .create_subnet()
@@ -64,7 +53,7 @@ pub(super) async fn subnet(
             .availability_zone(zone)
             .cidr_block(cidr);
         let made = made
-            .tag_specifications(tagged(hands, ResourceType::Subnet))
+            .tag_specifications(tagged(context, ResourceType::Subnet))
             .send()
             .await;
         let made = made.map_err(|error| api(call, &error))?;
@@ -74,27 +63,27 @@ pub(super) async fn subnet(
             .ok_or_else(|| no_id(call))
     };
     let find = || async {
-        let seen = observe::subnets(hands.ec2(), hands.scope().filter()).await?;
+        let seen = observe::subnets(context.ec2(), context.scope().filter()).await?;
         Ok(seen
             .into_iter()
             .find(|subnet| subnet.vpc == vpc && subnet.zone == zone)
             .map(|subnet| subnet.id))
     };
-    let id = match make_once(hands.pace(), make, find).await {
+    let id = match make_once(context.pace(), make, find).await {
         Err(error) if code(&error) == "InvalidSubnet.Conflict" => find().await?.ok_or(error)?,
         result => result?,
     };
-    hands.notes.record(&note::subnet(zone), &id)
+    context.notes.record(&note::subnet(zone), &id)
 }
 
-pub(super) async fn gateway(hands: &Hands<'_>, vpc: &Ref) -> Result<(), CloudError> {
+pub(super) async fn gateway(context: &CloudContext<'_>, vpc: &Ref) -> Result<(), CloudError> {
     let call = "CreateInternetGateway";
     let make = || async {
-        let made = hands
+        let made = context
             .aws
             .once
             .create_internet_gateway()
-            .tag_specifications(tagged(hands, ResourceType::InternetGateway));
+            .tag_specifications(tagged(context, ResourceType::InternetGateway));
         let made = made.send().await.map_err(|error| api(call, &error))?;
         let id = made
             .internet_gateway()
@@ -102,24 +91,24 @@ pub(super) async fn gateway(hands: &Hands<'_>, vpc: &Ref) -> Result<(), CloudErr
         id.map(str::to_owned).ok_or_else(|| no_id(call))
     };
     let find = || async {
-        let seen = observe::gateways(hands.ec2(), hands.scope()).await?;
+        let seen = observe::gateways(context.ec2(), context.scope()).await?;
         Ok(seen
             .into_iter()
             .find(|gateway| gateway.vpc.is_none())
             .map(|gateway| gateway.id))
     };
-    let id = make_once(hands.pace(), make, find).await?;
-    hands.notes.record(note::GATEWAY, &id)?;
-    attachment(hands, &id, &hands.id(vpc)?).await
+    let id = make_once(context.pace(), make, find).await?;
+    context.notes.record(note::GATEWAY, &id)?;
+    attachment(context, &id, &context.id(vpc)?).await
 }
 
 pub(super) async fn attachment(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     gateway: &str,
     vpc: &str,
 ) -> Result<(), CloudError> {
     let call = || async {
-        let call = hands
+        let call = context
             .ec2()
             .attach_internet_gateway()
             .internet_gateway_id(gateway)
@@ -129,10 +118,10 @@ pub(super) async fn attachment(
             .map(|_| ())
             .map_err(|error| api("AttachInternetGateway", &error))
     };
-    match change(hands.pace(), call).await {
+    match change(context.pace(), call).await {
         // Repeated after a lost answer.
         Err(error) if code(&error) == "Resource.AlreadyAssociated" => {
-            let seen = observe::gateways(hands.ec2(), hands.scope()).await?;
+            let seen = observe::gateways(context.ec2(), context.scope()).await?;
             let ours = seen
                 .iter()
                 .any(|one| one.id == gateway && one.vpc.as_deref() == Some(vpc));
@@ -142,15 +131,15 @@ pub(super) async fn attachment(
     }
 }
 
-pub(super) async fn route_table(hands: &Hands<'_>, vpc: &Ref) -> Result<(), CloudError> {
-    let (call, vpc) = ("CreateRouteTable", hands.id(vpc)?);
+pub(super) async fn route_table(context: &CloudContext<'_>, vpc: &Ref) -> Result<(), CloudError> {
+    let (call, vpc) = ("CreateRouteTable", context.id(vpc)?);
     let make = || async {
-        let made = hands
+        let made = context
             .aws
             .once
             .create_route_table()
             .vpc_id(&vpc)
-            .tag_specifications(tagged(hands, ResourceType::RouteTable));
+            .tag_specifications(tagged(context, ResourceType::RouteTable));
         let made = made.send().await.map_err(|error| api(call, &error))?;
         made.route_table()
             .and_then(|table| table.route_table_id())
@@ -158,26 +147,26 @@ pub(super) async fn route_table(hands: &Hands<'_>, vpc: &Ref) -> Result<(), Clou
             .ok_or_else(|| no_id(call))
     };
     let find = || async {
-        let seen = observe::route_tables(hands.ec2(), hands.scope()).await?;
+        let seen = observe::route_tables(context.ec2(), context.scope()).await?;
         Ok(seen
             .into_iter()
             .find(|table| table.vpc == vpc)
             .map(|table| table.id))
     };
-    let id = make_once(hands.pace(), make, find).await?;
-    hands.notes.record(note::ROUTE_TABLE, &id)
+    let id = make_once(context.pace(), make, find).await?;
+    context.notes.record(note::ROUTE_TABLE, &id)
 }
 
 pub(super) async fn route(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     table: &Ref,
     gateway: &Ref,
     replace: bool,
 ) -> Result<(), CloudError> {
-    let (table, gateway, everywhere) = (hands.id(table)?, hands.id(gateway)?, "0.0.0.0/0");
+    let (table, gateway, everywhere) = (context.id(table)?, context.id(gateway)?, "0.0.0.0/0");
     let call = || async {
         if replace {
-            let call = hands
+            let call = context
                 .ec2()
                 .replace_route()
                 .route_table_id(&table)
@@ -188,7 +177,7 @@ pub(super) async fn route(
                 .map(|_| ())
                 .map_err(|error| api("ReplaceRoute", &error))
         } else {
-            let call = hands
+            let call = context
                 .ec2()
                 .create_route()
                 .route_table_id(&table)
@@ -200,20 +189,20 @@ pub(super) async fn route(
                 .map_err(|error| api("CreateRoute", &error))
         }
     };
-    match change(hands.pace(), call).await {
+    match change(context.pace(), call).await {
         Err(error) if code(&error) == "RouteAlreadyExists" => Ok(()),
         result => result,
     }
 }
 
 pub(super) async fn association(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     table: &Ref,
     subnet: &Ref,
 ) -> Result<(), CloudError> {
-    let (table, subnet) = (hands.id(table)?, hands.id(subnet)?);
+    let (table, subnet) = (context.id(table)?, context.id(subnet)?);
     let call = || async {
-        let call = hands
+        let call = context
             .ec2()
             .associate_route_table()
             .route_table_id(&table)
@@ -223,7 +212,7 @@ pub(super) async fn association(
             .map(|_| ())
             .map_err(|error| api("AssociateRouteTable", &error))
     };
-    match change(hands.pace(), call).await {
+    match change(context.pace(), call).await {
         Err(error) if code(&error) == "Resource.AlreadyAssociated" => Ok(()),
         result => result,
     }

@@ -5,34 +5,34 @@ use std::collections::BTreeSet;
 use aws_sdk_ec2::primitives::Blob;
 use aws_sdk_ec2::types::ResourceType;
 
-use super::apply::Hands;
+use super::context::CloudContext;
 use super::failure::{api, code};
 use super::gone::{away, there};
-use super::make::{no_id, tagged};
-use super::network::resource_name;
 use super::notes::note;
 use super::observe;
 use super::operation::{Kind, Ref};
+use super::requests::{no_id, tagged};
 use super::rules::{Rule, Way};
+use super::tags::resource_name;
 use super::wait::{change, make_once};
 use crate::cloud::CloudError;
 
-pub(super) async fn group(hands: &Hands<'_>, vpc: &Ref) -> Result<(), CloudError> {
+pub(super) async fn group(context: &CloudContext<'_>, vpc: &Ref) -> Result<(), CloudError> {
     let (call, vpc, name) = (
         "CreateSecurityGroup",
-        hands.id(vpc)?,
-        resource_name(&hands.wanted.id),
+        context.id(vpc)?,
+        resource_name(&context.wanted.id),
     );
     let make = || async {
-        let made = hands
+        let made = context
             .aws
             .once
             .create_security_group()
             .group_name(&name)
             .vpc_id(&vpc);
-        let made = made.description(format!("deployer:{}", hands.wanted.deployment));
+        let made = made.description(format!("deployer:{}", context.wanted.deployment));
         let made = made
-            .tag_specifications(tagged(hands, ResourceType::SecurityGroup))
+            .tag_specifications(tagged(context, ResourceType::SecurityGroup))
             .send()
             .await;
         made.map_err(|error| api(call, &error))?
@@ -41,30 +41,30 @@ pub(super) async fn group(hands: &Hands<'_>, vpc: &Ref) -> Result<(), CloudError
             .ok_or_else(|| no_id(call))
     };
     let find = || async {
-        let seen = observe::groups(hands.ec2(), hands.scope()).await?;
+        let seen = observe::groups(context.ec2(), context.scope()).await?;
         Ok(seen
             .into_iter()
             .find(|group| group.vpc == vpc)
             .map(|group| group.id))
     };
-    let id = match make_once(hands.pace(), make, find).await {
+    let id = match make_once(context.pace(), make, find).await {
         Err(error) if code(&error) == "InvalidGroup.Duplicate" => find()
             .await?
             .ok_or_else(|| taken("security group", &name))?,
         result => result?,
     };
-    hands.notes.record(note::GROUP, &id)
+    context.notes.record(note::GROUP, &id)
 }
 
-pub(super) async fn key(hands: &Hands<'_>) -> Result<(), CloudError> {
-    let name = resource_name(&hands.wanted.id);
-    let call = hands
+pub(super) async fn key(context: &CloudContext<'_>) -> Result<(), CloudError> {
+    let name = resource_name(&context.wanted.id);
+    let call = context
         .ec2()
         .import_key_pair()
         .key_name(&name)
-        .public_key_material(Blob::new(hands.wanted.user_key.as_bytes()));
+        .public_key_material(Blob::new(context.wanted.user_key.as_bytes()));
     let call = call
-        .tag_specifications(tagged(hands, ResourceType::KeyPair))
+        .tag_specifications(tagged(context, ResourceType::KeyPair))
         .send()
         .await;
     match call
@@ -72,7 +72,9 @@ pub(super) async fn key(hands: &Hands<'_>) -> Result<(), CloudError> {
         .map_err(|error| api("ImportKeyPair", &error))
     {
         Err(error) if code(&error) == "InvalidKeyPair.Duplicate" => {
-            let ours = !observe::keys(hands.ec2(), hands.scope()).await?.is_empty();
+            let ours = !observe::keys(context.ec2(), context.scope())
+                .await?
+                .is_empty();
             if ours {
                 Ok(())
             } else {
@@ -85,7 +87,7 @@ pub(super) async fn key(hands: &Hands<'_>) -> Result<(), CloudError> {
 
 /// Lets more in or out.
 pub(super) async fn allow(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     group: &str,
     way: Way,
     rules: &BTreeSet<Rule>,
@@ -96,20 +98,20 @@ pub(super) async fn allow(
             let permissions = Some(permissions.clone());
             match way {
                 Way::In => {
-                    let call = hands.ec2().authorize_security_group_ingress();
+                    let call = context.ec2().authorize_security_group_ingress();
                     let call = call.group_id(group).set_ip_permissions(permissions);
                     let answer = call.send().await.map(|_| ());
                     answer.map_err(|error| api("AuthorizeSecurityGroupIngress", &error))
                 }
                 Way::Out => {
-                    let call = hands.ec2().authorize_security_group_egress();
+                    let call = context.ec2().authorize_security_group_egress();
                     let call = call.group_id(group).set_ip_permissions(permissions);
                     let answer = call.send().await.map(|_| ());
                     answer.map_err(|error| api("AuthorizeSecurityGroupEgress", &error))
                 }
             }
         };
-        change(hands.pace(), call).await
+        change(context.pace(), call).await
     };
     match authorize(rules.iter().collect()).await {
         // One that is there already fails them all: one by one then.
@@ -128,7 +130,7 @@ pub(super) async fn allow(
 
 /// Lets less in or out.
 pub(super) async fn revoke(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     group: &str,
     way: Way,
     rules: &BTreeSet<Rule>,
@@ -138,21 +140,21 @@ pub(super) async fn revoke(
         let permissions = Some(permissions.clone());
         match way {
             Way::In => {
-                let call = hands.ec2().revoke_security_group_ingress();
+                let call = context.ec2().revoke_security_group_ingress();
                 let call = call.group_id(group).set_ip_permissions(permissions);
                 let answer = call.send().await.map(|_| ());
                 answer.map_err(|error| api("RevokeSecurityGroupIngress", &error))
             }
             Way::Out => {
-                let call = hands.ec2().revoke_security_group_egress();
+                let call = context.ec2().revoke_security_group_egress();
                 let call = call.group_id(group).set_ip_permissions(permissions);
                 let answer = call.send().await.map(|_| ());
                 answer.map_err(|error| api("RevokeSecurityGroupEgress", &error))
             }
         }
     };
-    away(hands.pace(), call, || {
-        there(hands.ec2(), Kind::Group, group)
+    away(context.pace(), call, || {
+        there(context.ec2(), Kind::Group, group)
     })
     .await
 }

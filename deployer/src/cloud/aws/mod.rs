@@ -23,6 +23,7 @@ pub mod apply;
 pub mod catalog;
 pub mod check;
 pub mod client;
+mod context;
 pub mod failure;
 mod found;
 mod gone;
@@ -48,6 +49,7 @@ pub mod quota;
 mod remarks;
 mod remove;
 mod renewal;
+mod requests;
 pub mod rules;
 mod running;
 pub mod settings;
@@ -55,6 +57,7 @@ pub mod tags;
 pub mod teardown;
 pub mod ttl;
 pub mod user_data;
+pub mod view;
 pub mod wait;
 
 pub use settings::Settings;
@@ -157,7 +160,7 @@ impl Cloud for Aws {
         let observed = self.observe(wanted).await?;
         self.same_account(wanted, &observed).await?;
         let catalog = catalog::choose(&self.ec2, wanted, &self.settings, &observed).await?;
-        let view = plan::View {
+        let view = view::View {
             wanted,
             settings: &self.settings,
             observed: &observed,
@@ -182,13 +185,13 @@ impl Cloud for Aws {
                 step.words
             )));
         };
-        let hands = apply::Hands {
+        let context = context::CloudContext {
             aws: self,
             wanted,
             notes,
             progress,
         };
-        apply::apply(&hands, operation).await
+        apply::apply(&context, operation).await
     }
 
     async fn leftovers(&self, id: &str) -> Result<Vec<String>, CloudError> {

@@ -3,23 +3,11 @@
 use super::group;
 use super::notes::note;
 use super::observed::{Gateway, Subnet};
-use super::operation::{Operation, Ref};
+use super::operation::{Network, Operation, Ref};
 use super::places::{free_ranges, zones};
-use super::plan::{View, stage, step};
+use super::tags::resource_name;
+use super::view::{View, pick, stage, step};
 use crate::cloud::{CloudError, CloudStep};
-
-/// What machines are put into.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Network {
-    /// The VPC.
-    pub vpc: Ref,
-    /// The route table of our own subnets; `None` in a VPC of the user's.
-    pub table: Option<Ref>,
-    /// The security group.
-    pub group: Ref,
-    /// Subnets that are there or are made by the plan: zone and subnet, the best zone first.
-    pub subnets: Vec<(String, Ref)>,
-}
 
 /// Plans the network.
 pub fn plan(view: &View<'_>) -> Result<(Vec<CloudStep>, Network), CloudError> {
@@ -57,25 +45,8 @@ fn name(view: &View<'_>) -> String {
     resource_name(&view.wanted.id)
 }
 
-/// The name of a deployment's security group and key pair.
-pub fn resource_name(id: &str) -> String {
-    format!("deployer-{id}")
-}
-
 fn launches(view: &View<'_>) -> bool {
     !view.catalog.image.is_empty()
-}
-
-/// The noted one of several, else the first.
-pub(super) fn pick<'a>(
-    view: &View<'a>,
-    key: &str,
-    ids: impl Iterator<Item = &'a str> + Clone,
-) -> Option<&'a str> {
-    let noted = view.wanted.notes.get(key);
-    ids.clone()
-        .find(|id| noted.is_some_and(|noted| noted == id))
-        .or_else(|| ids.min())
 }
 
 /// A VPC of the user's.

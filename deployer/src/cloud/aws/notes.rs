@@ -6,6 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::cloud::{CloudError, Notes};
+
 /// Keys of notes.
 pub mod note {
     /// The account, so that other credentials are noticed.
@@ -63,6 +65,13 @@ impl Attempt {
         notes
             .get(&note::launch(node))
             .and_then(|text| serde_json::from_str(text).ok())
+    }
+
+    /// Writes the note about a node.
+    pub(super) fn write(&self, notes: &dyn Notes, node: &str) -> Result<(), CloudError> {
+        let text =
+            serde_json::to_string(self).map_err(|error| CloudError::Refused(error.to_string()))?;
+        notes.record(&note::launch(node), &text)
     }
 
     /// Whether nobody knows yet what came of it. After an hour a machine that had come of it would have been listed, and would soon

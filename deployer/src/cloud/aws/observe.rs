@@ -6,7 +6,7 @@ use futures_util::future::{try_join, try_join4};
 use jiff::Timestamp;
 
 use super::failure::api;
-use super::holding;
+use super::holding::{self, thing};
 use super::observed::{Gateway, Group, Instance, Observed, RouteTable, State, Subnet, Thing};
 use super::rules::Rule;
 use super::tags::{Scope, read};
@@ -242,13 +242,6 @@ pub async fn subnets(ec2: &Client, by: types::Filter) -> Result<Vec<Subnet>, Clo
             })
         })
         .collect())
-}
-
-pub(super) fn thing(id: Option<&str>, tags: &[types::Tag]) -> Option<Thing> {
-    id.map(|id| Thing {
-        id: id.into(),
-        tags: read(tags),
-    })
 }
 
 pub(super) async fn vpcs(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Thing>, CloudError> {

@@ -228,3 +228,16 @@ impl Kind {
         }
     }
 }
+
+/// What machines are put into.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Network {
+    /// The VPC.
+    pub vpc: Ref,
+    /// The route table of our own subnets; `None` in a VPC of the user's.
+    pub table: Option<Ref>,
+    /// The security group.
+    pub group: Ref,
+    /// Subnets that are there or are made by the plan: zone and subnet, the best zone first.
+    pub subnets: Vec<(String, Ref)>,
+}

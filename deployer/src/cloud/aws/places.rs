@@ -1,11 +1,11 @@
 //! Where machines may be made: zones that offer their type, each with a subnet. Pure.
 
-use super::network::Network;
 use super::notes::note;
 use super::observed::Subnet;
+use super::operation::Network;
 use super::operation::{Place, Ref};
-use super::plan::View;
 use super::settings::Settings;
+use super::view::View;
 use crate::cloud::CloudError;
 
 /// Zones that offer all types wanted: the user's in their order, else all.

@@ -3,66 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ipnet::Ipv4Net;
-use jiff::Timestamp;
-
-use super::kinds::Kind;
 use super::network;
 use super::notes::Attempt;
-use super::observed::{Instance, Observed, State};
+use super::observed::{Instance, State};
 use super::operation::{Launch, Operation};
 use super::settings::Settings;
+use super::view::{View, stage, step};
 use super::{places, renewal, user_data};
-use crate::cloud::{self, CloudError, CloudPlan, CloudStep, Wanted, caller};
+use crate::cloud::{self, CloudError, CloudPlan, Wanted};
 use crate::machine::{Access, Machine, SshAccess};
-
-/// What was chosen among AWS's offers. Asked for only when a machine is to be made.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Catalog {
-    /// The image.
-    pub image: String,
-    /// The image's root device.
-    pub root_device: String,
-    /// Instance type → zones that offer it, in order.
-    pub offers: BTreeMap<String, Vec<String>>,
-    /// Instance type → what it has.
-    pub kinds: BTreeMap<String, Kind>,
-}
-
-/// All that a plan depends on.
-#[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
-    /// What should be.
-    pub wanted: &'a Wanted,
-    /// How.
-    pub settings: &'a Settings,
-    /// What is.
-    pub observed: &'a Observed,
-    /// AWS's offers.
-    pub catalog: &'a Catalog,
-    /// The time.
-    pub now: Timestamp,
-}
-
-/// Stages, in order.
-pub(super) mod stage {
-    pub(in super::super) const VPC: &str = "vpc";
-    pub(in super::super) const NETWORK: &str = "network";
-    pub(in super::super) const ROUTES: &str = "routes";
-    pub(in super::super) const MACHINES: &str = "machines";
-    pub(in super::super) const TTL: &str = "ttl";
-}
-
-/// A step in words with its calls.
-pub(super) fn step(stage: &str, words: String, calls: &str, operation: Operation) -> CloudStep {
-    CloudStep {
-        stage: stage.into(),
-        node: None,
-        words: words + " (" + calls + ")",
-        loses: None,
-        operation: cloud::Operation::Aws(operation),
-    }
-}
 
 /// What is to be done. Wanting no machines is a teardown.
 pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
@@ -266,9 +215,4 @@ pub fn machine_of(
         networks: BTreeMap::from([(network, private.into())]),
         public: instance.public.map(Into::into),
     })
-}
-
-/// The ranges that may use SSH: the user's, and those added with `allow`.
-pub fn ssh_from(wanted: &Wanted, settings: &Settings) -> Result<BTreeSet<Ipv4Net>, CloudError> {
-    caller::ssh_from(&settings.ssh_from, &wanted.notes)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_sdk_ec2::types::{Filter, Instance, InstanceLifecycleType};
 use tokio::time::timeout;
 
+use super::advice::QUOTA;
 use super::failure::api;
 use super::kinds::Kind;
 use super::order::Order;
@@ -15,10 +16,6 @@ use crate::cloud::CloudError;
 
 /// AWS's code for "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", counted in vCPUs.
 const STANDARD: &str = "L-1216C47A";
-/// What to do where it does not suffice. Every type of t3 and t4g has two vCPUs at least: a smaller one does not help.
-pub const ADVICE: &str = "ask for a higher quota of \"Running On-Demand Standard instances\" in Service Quotas (new accounts have \
-    little, and often get more within hours), end other machines, put the roles on fewer nodes, or set `instance_type: t2.small`, \
-    which has one vCPU";
 /// The families that this quota is about: the letters before a type's first digit.
 const FAMILIES: [&str; 11] = ["a", "c", "d", "h", "i", "im", "is", "m", "r", "t", "z"];
 /// How long the service may take: it is asked while the user waits, and not needed.
@@ -39,7 +36,7 @@ impl Quota {
         let Self { limit, used } = self;
         (more > 0 && f64::from(used.saturating_add(more)) > limit).then(|| {
             format!(
-                "the account may run {limit} vCPUs of standard instances in {region}, {used} run and {more} more are wanted: {ADVICE}"
+                "the account may run {limit} vCPUs of standard instances in {region}, {used} run and {more} more are wanted: {QUOTA}"
             )
         })
     }

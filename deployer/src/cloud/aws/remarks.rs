@@ -3,7 +3,7 @@
 
 use super::observed::Subnet;
 use super::order::Order;
-use super::plan::Catalog;
+use super::view::Catalog;
 use super::{Aws, prices, quota};
 use crate::cloud::{CloudError, CloudStep};
 

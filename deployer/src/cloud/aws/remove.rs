@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_ec2::types::Filter;
 use tokio::time::{Instant, sleep};
 
-use super::apply::Hands;
+use super::context::CloudContext;
 use super::failure::{api, code, denied, not_found};
 use super::gone::{self, away, held, there};
 use super::holding::Attached;
@@ -14,33 +14,33 @@ use super::observed::{Instance, State};
 use super::operation::Kind;
 use super::rules::{Rule, Way};
 use super::tags::Scope;
-use super::{holding, observe, tags, wait};
+use super::{holding, observe, running, tags, wait};
 use crate::cloud::CloudError;
 
 /// Deletes machines and waits until they are gone, with what AWS leaves of them.
 pub(super) async fn terminate(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     instances: &BTreeSet<String>,
 ) -> Result<(), CloudError> {
     // What hangs on them now is theirs. Disks that hang nowhere may have another machine's documents: they are none of this.
-    let seen = holding::attached(hands.ec2(), hands.scope()).await?;
+    let seen = holding::attached(context.ec2(), context.scope()).await?;
     let theirs = seen.to(instances);
-    ask_to_end(hands, instances).await?;
+    ask_to_end(context, instances).await?;
     let ours = |seen: &[Instance]| -> Vec<Instance> {
         seen.iter()
             .filter(|one| instances.contains(&one.id) && one.state != State::Terminated)
             .cloned()
             .collect()
     };
-    hands.forget_look().await;
-    let (start, pace) = (Instant::now(), hands.pace());
+    context.forget_look().await;
+    let (start, pace) = (Instant::now(), context.pace());
     loop {
-        let rest = ours(&hands.look().await?);
+        let rest = ours(&running::look(context).await?);
         if rest.is_empty() {
             break;
         }
         for one in &rest {
-            hands
+            context
                 .progress
                 .line(one.node(), &format!("{} is {}", one.id, one.state.name()));
         }
@@ -57,15 +57,18 @@ pub(super) async fn terminate(
         }
         sleep(pace.poll).await;
     }
-    outlived(hands, &theirs).await
+    outlived(context, &theirs).await
 }
 
 /// Asks AWS to delete machines. One that is gone fails the call for them all: those that live are asked for again.
-async fn ask_to_end(hands: &Hands<'_>, instances: &BTreeSet<String>) -> Result<(), CloudError> {
-    let (start, patience) = (Instant::now(), wait::tags_settle(hands.pace()));
+async fn ask_to_end(
+    context: &CloudContext<'_>,
+    instances: &BTreeSet<String>,
+) -> Result<(), CloudError> {
+    let (start, patience) = (Instant::now(), wait::tags_settle(context.pace()));
     let mut rest = instances.clone();
     loop {
-        let call = hands.ec2().terminate_instances();
+        let call = context.ec2().terminate_instances();
         let call = call.set_instance_ids(Some(rest.iter().cloned().collect()));
         let answer = call.send().await.map(|_| ());
         let error = match answer.map_err(|error| api("TerminateInstances", &error)) {
@@ -74,7 +77,7 @@ async fn ask_to_end(hands: &Hands<'_>, instances: &BTreeSet<String>) -> Result<(
         };
         let ids: Vec<String> = rest.iter().cloned().collect();
         let by_id = Filter::builder().name("instance-id").set_values(Some(ids));
-        let seen = observe::instances_where(hands.ec2(), by_id.build()).await?;
+        let seen = observe::instances_where(context.ec2(), by_id.build()).await?;
         let living = seen.into_iter().filter(Instance::lives);
         let living: BTreeSet<String> = living.map(|one| one.id).collect();
         if living.is_empty() {
@@ -84,50 +87,50 @@ async fn ask_to_end(hands: &Hands<'_>, instances: &BTreeSet<String>) -> Result<(
             if start.elapsed() > patience {
                 return Err(error);
             }
-            sleep(hands.pace().poll).await;
+            sleep(context.pace().poll).await;
         }
         rest = living;
     }
 }
 
 /// Interfaces and disks normally go with their machine. Only those that hung on it are taken away after it.
-async fn outlived(hands: &Hands<'_>, theirs: &Attached) -> Result<(), CloudError> {
+async fn outlived(context: &CloudContext<'_>, theirs: &Attached) -> Result<(), CloudError> {
     let start = Instant::now();
     loop {
-        let seen = holding::attached(hands.ec2(), hands.scope()).await?;
+        let seen = holding::attached(context.ec2(), context.scope()).await?;
         let seen = seen.among(theirs);
-        let living = observe::instances(hands.ec2(), hands.scope()).await?;
+        let living = observe::instances(context.ec2(), context.scope()).await?;
         let (interfaces, volumes) = seen.outliving(&living);
         if interfaces.is_empty() && volumes.is_empty() {
             return Ok(());
         }
-        if start.elapsed() > hands.pace().settle / 4 {
+        if start.elapsed() > context.pace().settle / 4 {
             for interface in &interfaces {
-                delete(hands, Kind::Interface, &interface.id, None).await?;
+                delete(context, Kind::Interface, &interface.id, None).await?;
             }
             for volume in &volumes {
-                delete(hands, Kind::Volume, &volume.id, None).await?;
+                delete(context, Kind::Volume, &volume.id, None).await?;
             }
             return Ok(());
         }
-        sleep(hands.pace().poll).await;
+        sleep(context.pace().poll).await;
     }
 }
 
 /// Deletes one thing.
 pub(super) async fn delete(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     kind: Kind,
     id: &str,
     vpc: Option<&str>,
 ) -> Result<(), CloudError> {
     if kind == Kind::Group {
         // A rule that names a group keeps that group.
-        revoke(hands, id, Way::In, &BTreeSet::from([Rule::members()])).await?;
+        revoke(context, id, Way::In, &BTreeSet::from([Rule::members()])).await?;
     }
     if let (Kind::Gateway, Some(vpc)) = (kind, vpc) {
         let detach = || async {
-            let call = hands
+            let call = context
                 .ec2()
                 .detach_internet_gateway()
                 .internet_gateway_id(id)
@@ -135,23 +138,23 @@ pub(super) async fn delete(
             let answer = call.send().await.map(|_| ());
             answer.map_err(|error| api("DetachInternetGateway", &error))
         };
-        let attached = || gone::attached(hands.ec2(), id, vpc);
-        match away(hands.pace(), detach, attached).await {
+        let attached = || gone::attached(context.ec2(), id, vpc);
+        match away(context.pace(), detach, attached).await {
             Err(error) if code(&error) == "Gateway.NotAttached" => {}
             result => result?,
         }
     }
-    let delete = || one(hands, kind, id);
-    match away(hands.pace(), delete, || there(hands.ec2(), kind, id)).await {
-        Err(error) if held(&error) => Err(holder(hands, kind, id).await.unwrap_or(error)),
+    let delete = || one(context, kind, id);
+    match away(context.pace(), delete, || there(context.ec2(), kind, id)).await {
+        Err(error) if held(&error) => Err(holder(context, kind, id).await.unwrap_or(error)),
         result => result,
     }
 }
 
-async fn one(hands: &Hands<'_>, kind: Kind, id: &str) -> Result<(), CloudError> {
-    let ec2 = hands.ec2();
+async fn one(context: &CloudContext<'_>, kind: Kind, id: &str) -> Result<(), CloudError> {
+    let ec2 = context.ec2();
     match kind {
-        Kind::Interface => interface(hands, id).await,
+        Kind::Interface => interface(context, id).await,
         Kind::Volume => ec2
             .delete_volume()
             .volume_id(id)
@@ -187,7 +190,7 @@ async fn one(hands: &Hands<'_>, kind: Kind, id: &str) -> Result<(), CloudError> 
             .await
             .map(|_| ())
             .map_err(|error| api("DeleteSubnet", &error)),
-        Kind::RouteTable => route_table(hands, id).await,
+        Kind::RouteTable => route_table(context, id).await,
         Kind::Vpc => ec2
             .delete_vpc()
             .vpc_id(id)
@@ -199,9 +202,9 @@ async fn one(hands: &Hands<'_>, kind: Kind, id: &str) -> Result<(), CloudError> 
 }
 
 /// Deletes an interface; one that still hangs on a machine that is gone is taken off first.
-async fn interface(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
+async fn interface(context: &CloudContext<'_>, id: &str) -> Result<(), CloudError> {
     let delete = || async {
-        let call = hands
+        let call = context
             .ec2()
             .delete_network_interface()
             .network_interface_id(id)
@@ -212,7 +215,7 @@ async fn interface(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
     };
     match delete().await {
         Err(error) if held(&error) || code(&error).starts_with("InvalidParameterValue") => {
-            detach(hands, id).await?;
+            detach(context, id).await?;
             delete().await
         }
         result => result,
@@ -220,24 +223,24 @@ async fn interface(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
 }
 
 /// Takes an interface off a machine that is gone; off another one never.
-async fn detach(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
-    let Some((attachment, machine)) = holding::attachment(hands.ec2(), id).await? else {
+async fn detach(context: &CloudContext<'_>, id: &str) -> Result<(), CloudError> {
+    let Some((attachment, machine)) = holding::attachment(context.ec2(), id).await? else {
         return Ok(());
     };
     if let Some(machine) = machine {
         let by_id = Scope::Thing("instance-id", &machine);
-        let seen = observe::instances(hands.ec2(), by_id).await?;
+        let seen = observe::instances(context.ec2(), by_id).await?;
         if seen.iter().any(Instance::lives) {
             return Err(CloudError::Refused(format!(
                 "the network interface {id} is attached to {machine}, which is not part of this deployment: detach it first"
             )));
         }
     }
-    let call = hands.ec2().detach_network_interface();
+    let call = context.ec2().detach_network_interface();
     let call = call.attachment_id(attachment).force(true).send().await;
     match call.map_err(|error| api("DetachNetworkInterface", &error)) {
         Err(error) if not_found(&error) || denied(&error) => {
-            match holding::attachment(hands.ec2(), id).await? {
+            match holding::attachment(context.ec2(), id).await? {
                 Some(_) => Err(error),
                 None => Ok(()),
             }
@@ -247,9 +250,9 @@ async fn detach(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
 }
 
 /// Deletes a route table; a subnet that still uses it is taken off first.
-async fn route_table(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
+async fn route_table(context: &CloudContext<'_>, id: &str) -> Result<(), CloudError> {
     let delete = || async {
-        let call = hands
+        let call = context
             .ec2()
             .delete_route_table()
             .route_table_id(id)
@@ -260,8 +263,8 @@ async fn route_table(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
     };
     match delete().await {
         Err(error) if held(&error) => {
-            for association in holding::associations(hands.ec2(), id).await? {
-                let call = hands
+            for association in holding::associations(context.ec2(), id).await? {
+                let call = context
                     .ec2()
                     .disassociate_route_table()
                     .association_id(&association)
@@ -269,7 +272,7 @@ async fn route_table(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
                     .await;
                 match call.map_err(|error| api("DisassociateRouteTable", &error)) {
                     Err(error) if not_found(&error) || denied(&error) => {
-                        let left = holding::associations(hands.ec2(), id).await?;
+                        let left = holding::associations(context.ec2(), id).await?;
                         if left.contains(&association) {
                             return Err(error);
                         }
@@ -286,7 +289,7 @@ async fn route_table(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
 }
 
 /// Who holds a thing that cannot be deleted: said by name, never touched.
-async fn holder(hands: &Hands<'_>, kind: Kind, id: &str) -> Option<CloudError> {
+async fn holder(context: &CloudContext<'_>, kind: Kind, id: &str) -> Option<CloudError> {
     let by = match kind {
         Kind::Group => "group-id",
         Kind::Subnet => "subnet-id",
@@ -294,7 +297,7 @@ async fn holder(hands: &Hands<'_>, kind: Kind, id: &str) -> Option<CloudError> {
         Kind::Interface | Kind::Volume | Kind::KeyPair => return None,
     };
     // What cannot be asked is not said: the caller's error stands.
-    let (ec2, ours) = (hands.ec2(), hands.wanted.id.as_str());
+    let (ec2, ours) = (context.ec2(), context.wanted.id.as_str());
     let mut foreign = holding::tenants(ec2, tags::filter(by, id), ours)
         .await
         .ok()?;
@@ -312,7 +315,7 @@ async fn holder(hands: &Hands<'_>, kind: Kind, id: &str) -> Option<CloudError> {
     };
     Some(CloudError::Deadline {
         what: format!("deleting the {} {id}", kind.words().0),
-        seconds: hands.pace().gone.as_secs(),
+        seconds: context.pace().gone.as_secs(),
         output,
     })
 }

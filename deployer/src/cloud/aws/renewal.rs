@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::notes::Attempt;
 use super::observed::Instance;
 use super::operation::Operation;
-use super::plan::{View, stage, step};
+use super::view::{View, stage, step};
 use crate::cloud::CloudStep;
 
 /// When machines made or renewed now power themselves off: whole minutes, so that plans made together say the same.

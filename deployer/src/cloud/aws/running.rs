@@ -1,13 +1,11 @@
 //! Machines on their way: waited for together, each with its own deadline.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::apply::Hands;
+use super::context::CloudContext;
 use super::failure::{api, code, no_capacity};
-use super::launch::write_note;
 use super::notes::{Attempt, note};
 use super::observed::{Instance, State};
 use super::{advice, observe, plan, wait};
@@ -33,27 +31,29 @@ impl From<CloudError> for Died {
 
 /// Waits until a machine runs and has its addresses.
 pub(super) async fn running(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     node: &str,
     id: &str,
     public: bool,
 ) -> Result<Machine, Died> {
-    let (start, pace) = (Instant::now(), hands.pace());
+    let (start, pace) = (Instant::now(), context.pace());
     let mut said = None;
     loop {
-        let seen = hands.look().await?;
+        let seen = look(context).await?;
         let found = seen.iter().find(|instance| instance.id == id);
         let state = found.map(|instance| instance.state);
         if state != said {
             said = state;
             let words = state.map_or("not listed yet", State::name);
-            hands.progress.line(Some(node), &format!("{id} is {words}"));
+            context
+                .progress
+                .line(Some(node), &format!("{id} is {words}"));
         }
         match (found, state) {
             (Some(instance), Some(State::Running))
                 if instance.private.is_some() && (instance.public.is_some() || !public) =>
             {
-                return ran(hands, node, instance).map_err(Died::from);
+                return ran(context, node, instance).map_err(Died::from);
             }
             (Some(instance), Some(State::ShuttingDown | State::Terminated)) => {
                 let reason = instance.reason.clone();
@@ -86,28 +86,37 @@ pub(super) async fn running(
     }
 }
 
-fn ran(hands: &Hands<'_>, node: &str, instance: &Instance) -> Result<Machine, CloudError> {
-    let noted = Attempt::read(&hands.noted(&note::launch(node)), node);
+fn ran(context: &CloudContext<'_>, node: &str, instance: &Instance) -> Result<Machine, CloudError> {
+    let noted = Attempt::read(&context.noted(&note::launch(node)), node);
     if let Some(mut attempt) = noted.filter(|attempt| !attempt.ran) {
         attempt.instance = Some(instance.id.clone());
         attempt.ran = true;
-        write_note(hands, node, &attempt)?;
+        attempt.write(context.notes, node)?;
     }
-    plan::machine_of(hands.wanted, hands.settings(), node, instance)
+    plan::machine_of(context.wanted, context.settings(), node, instance)
         .ok_or_else(|| CloudError::Refused(format!("{node}: {} has no address", instance.id)))
 }
 
 /// Starts a stopped machine and waits until it runs. One on its way down is waited for.
-pub(super) async fn start(hands: &Hands<'_>, node: &str, id: &str) -> Result<Machine, CloudError> {
+pub(super) async fn start(
+    context: &CloudContext<'_>,
+    node: &str,
+    id: &str,
+) -> Result<Machine, CloudError> {
     let stopping = |error: &CloudError| code(error) == "IncorrectInstanceState";
     let call = || async {
-        let answer = hands.ec2().start_instances().instance_ids(id).send().await;
+        let answer = context
+            .ec2()
+            .start_instances()
+            .instance_ids(id)
+            .send()
+            .await;
         answer
             .map(|_| ())
             .map_err(|error| api("StartInstances", &error))
     };
-    let call = || wait::change(hands.pace(), call);
-    let started = wait::while_failing(hands.pace(), hands.pace().boot, stopping, call).await;
+    let call = || wait::change(context.pace(), call);
+    let started = wait::while_failing(context.pace(), context.pace().boot, stopping, call).await;
     started.map_err(|error| {
         if !no_capacity(code(&error)) {
             return error;
@@ -117,9 +126,9 @@ pub(super) async fn start(hands: &Hands<'_>, node: &str, id: &str) -> Result<Mac
              that is ended in EC2's console is made anew elsewhere, without its data ({error})"
         ))
     })?;
-    hands.forget_look().await;
-    let public = hands.public(node);
-    running(hands, node, id, public)
+    context.forget_look().await;
+    let public = context.public(node);
+    running(context, node, id, public)
         .await
         .map_err(|died| died.error)
 }
@@ -128,16 +137,13 @@ pub(super) async fn start(hands: &Hands<'_>, node: &str, id: &str) -> Result<Mac
 pub(super) type Look = tokio::sync::Mutex<Option<(Instant, Arc<Vec<Instance>>)>>;
 
 /// Looks at all machines; those who ask at the same time share one call.
-pub(super) async fn look(
-    hands: &Hands<'_>,
-    shared: &Look,
-    age: Duration,
-) -> Result<Arc<Vec<Instance>>, CloudError> {
-    let mut last = shared.lock().await;
+pub(super) async fn look(context: &CloudContext<'_>) -> Result<Arc<Vec<Instance>>, CloudError> {
+    let age = context.pace().poll / 2;
+    let mut last = context.aws.last_look.lock().await;
     if let Some((_, seen)) = last.as_ref().filter(|(at, _)| at.elapsed() < age) {
         return Ok(seen.clone());
     }
-    let seen = Arc::new(observe::instances(hands.ec2(), hands.scope()).await?);
+    let seen = Arc::new(observe::instances(context.ec2(), context.scope()).await?);
     *last = Some((Instant::now(), seen.clone()));
     Ok(seen)
 }

@@ -24,6 +24,11 @@ pub const EXPIRES: &str = "deployer:expires";
 /// What AWS's console shows as the name.
 const NAME: &str = "Name";
 
+/// The name of a deployment's security group and key pair.
+pub fn resource_name(id: &str) -> String {
+    format!("deployer-{id}")
+}
+
 /// The tags of one thing of a deployment.
 pub fn of(wanted: &Wanted, settings: &Settings, node: Option<&str>) -> Tags {
     let mut tags = settings.tags.clone();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::observed::{Instance, Observed};
 use super::operation::{Kind, Operation};
-use super::plan::{stage, step};
+use super::view::{stage, step};
 use crate::cloud::{CloudPlan, CloudStep};
 
 /// Plans a teardown.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::notes::note;
 use super::operation::Operation;
-use super::plan::{View, stage, step};
+use super::view::{View, stage, step};
 use crate::cloud::caller::{self, SSH_FROM};
 use crate::cloud::rules::{self, Rule};
 use crate::cloud::{CloudError, CloudStep};

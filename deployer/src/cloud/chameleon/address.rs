@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::apply::{Hands, KINDS, id};
+use super::context::{CloudContext, KINDS, id};
 use super::failure::{code, not_found, says};
 use super::marks::{self, Purpose};
 use super::notes::note;
@@ -17,22 +17,22 @@ use super::{catalog, lease, observe, remove};
 use crate::cloud::{CloudError, wait};
 
 /// This deployment's floating IPs.
-pub(super) async fn of(hands: &Hands<'_>) -> Result<Vec<Address>, CloudError> {
-    let seen = observe::addresses(hands.session()).await?;
-    let ours = seen.into_iter().filter(|one| hands.ours(&one.marks));
+pub(super) async fn of(context: &CloudContext<'_>) -> Result<Vec<Address>, CloudError> {
+    let seen = observe::addresses(context.session()).await?;
+    let ours = seen.into_iter().filter(|one| context.ours(&one.marks));
     Ok(ours.collect())
 }
 
 /// Gets one for each node. What leases give and what can be taken without one are two pools: where one is empty the other may not be.
 pub(super) async fn get(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     network: &str,
     lease: Option<&(String, Timestamp)>,
     nodes: &BTreeSet<String>,
 ) -> Result<(), CloudError> {
     let mut why = None;
     if let Some((name, end)) = lease {
-        match leased(hands, network, name, *end, nodes).await {
+        match leased(context, network, name, *end, nodes).await {
             // A lease that failed, too: two that start at once may have been promised the same address. Each site refuses in its
             // own way: by policy (403), by quota (403, 409), by 400 or 500 for "not enough".
             Err(error)
@@ -40,7 +40,7 @@ pub(super) async fn get(
                     || matches!(code(&error), "400" | "403" | "404" | "409" | "500") =>
             {
                 let line = format!("no lease for a floating IP, so one without: {error}");
-                hands.progress.line(None, &line);
+                context.progress.line(None, &line);
                 why = Some(error);
             }
             result => return result,
@@ -48,7 +48,7 @@ pub(super) async fn get(
     }
     let taken = async {
         for node in nodes {
-            ad_hoc(hands, network, node).await?;
+            ad_hoc(context, network, node).await?;
         }
         Ok(())
     };
@@ -61,7 +61,7 @@ pub(super) async fn get(
 }
 
 async fn leased(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     network: &str,
     name: &str,
     end: Timestamp,
@@ -72,32 +72,32 @@ async fn leased(
         "network_id": network,
         "amount": nodes.len(),
     });
-    let id = lease::make(hands, Purpose::Address, name, end, vec![reservation]).await?;
-    if let Err(error) = lease::active(hands, &id).await {
+    let id = lease::make(context, Purpose::Address, name, end, vec![reservation]).await?;
+    if let Err(error) = lease::active(context, &id).await {
         // Only one that the site gave up is given back. One that is still on its way may come yet: `up` again waits for it.
-        let seen = observe::lease_if_there(hands.session(), &id).await;
+        let seen = observe::lease_if_there(context.session(), &id).await;
         if seen.is_ok_and(|lease| lease.is_some_and(|lease| lease.failed())) {
-            remove::lease(hands, &id).await?;
+            remove::lease(context, &id).await?;
         }
         return Err(error);
     }
-    hand_out(hands, &id, nodes).await
+    hand_out(context, &id, nodes).await
 }
 
 /// Gives each node one of the floating IPs that an active lease gives.
 pub(super) async fn hand_out(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     lease: &str,
     nodes: &BTreeSet<String>,
 ) -> Result<(), CloudError> {
-    let (start, pace) = (Instant::now(), hands.pace());
+    let (start, pace) = (Instant::now(), context.pace());
     loop {
-        let mut free = of(hands).await?;
+        let mut free = of(context).await?;
         free.retain(|one| one.lease.as_deref() == Some(lease) && one.to.is_none());
         free.sort_by_key(|one| one.address);
         if free.len() >= nodes.len() {
             for (node, address) in nodes.iter().zip(free) {
-                hands.notes.record(&note::address(node), &address.id)?;
+                context.notes.record(&note::address(node), &address.id)?;
             }
             return Ok(());
         }
@@ -113,75 +113,75 @@ pub(super) async fn hand_out(
 }
 
 /// The marks say which node it is for, so that none gets two.
-async fn ad_hoc(hands: &Hands<'_>, network: &str, node: &str) -> Result<(), CloudError> {
+async fn ad_hoc(context: &CloudContext<'_>, network: &str, node: &str) -> Result<(), CloudError> {
     let body = json!({"floatingip": {
         "floating_network_id": network,
-        "description": marks::description(&marks::of(hands.wanted, Some(node))),
+        "description": marks::description(&marks::of(context.wanted, Some(node))),
     }});
     let make = || async {
-        let answer = hands
+        let answer = context
             .session()
             .post(Service::Network, "/floatingips", &body)
             .await?;
         id(&answer["floatingip"], "floating IP")
     };
     let find = || async {
-        let mut same = of(hands).await?.into_iter().filter(|one| {
+        let mut same = of(context).await?.into_iter().filter(|one| {
             one.to.is_none() && one.marks.get(marks::NODE).is_some_and(|one| one == node)
         });
         Ok(same.next().map(|address| address.id))
     };
-    let id = wait::make_once(hands.pace(), KINDS, make, find).await?;
-    hands.notes.record(&note::address(node), &id)
+    let id = wait::make_once(context.pace(), KINDS, make, find).await?;
+    context.notes.record(&note::address(node), &id)
 }
 
 /// Leads a node's floating IP to its server.
 pub(super) async fn attach(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     node: &str,
     server: &Server,
     address: &Floating,
 ) -> Result<(), CloudError> {
     let address = match address {
         Floating::There(address) => address.clone(),
-        Floating::New => hands.made(&note::address(node))?,
+        Floating::New => context.made(&note::address(node))?,
     };
     let (_, own) = server
         .address()
         .ok_or_else(|| CloudError::Refused(format!("{} has no address", server.id)))?;
-    let ports = observe::ports(hands.session(), &server.id).await?;
+    let ports = observe::ports(context.session(), &server.id).await?;
     let port = ports
         .get(&own)
         .ok_or_else(|| CloudError::Refused(format!("no port has the address {own}")))?;
-    match lead(hands, &address, port).await {
+    match lead(context, &address, port).await {
         // A site that gives an address to one lease while it still takes it from another may delete it from under us.
         Err(error) if not_found(&error) => {
             let line = format!("the floating IP is gone, so another one: {error}");
-            hands.progress.line(Some(node), &line);
-            let network = catalog::external(hands.session()).await?;
-            ad_hoc(hands, &network, node).await?;
-            lead(hands, &hands.made(&note::address(node))?, port).await
+            context.progress.line(Some(node), &line);
+            let network = catalog::external(context.session()).await?;
+            ad_hoc(context, &network, node).await?;
+            lead(context, &context.made(&note::address(node))?, port).await
         }
         result => result,
     }
 }
 
 /// Leads a floating IP to a port.
-async fn lead(hands: &Hands<'_>, address: &str, port: &str) -> Result<(), CloudError> {
+async fn lead(context: &CloudContext<'_>, address: &str, port: &str) -> Result<(), CloudError> {
     let body = json!({"floatingip": {"port_id": port}});
     let put = || async {
         let path = format!("/floatingips/{address}");
-        hands.session().put(Service::Network, &path, &body).await
+        context.session().put(Service::Network, &path, &body).await
     };
     // A shared network's router may not be known yet for a port that was just made.
     let passing = |error: &CloudError| says(error, "not reachable");
-    let pace = hands.pace();
+    let pace = context.pace();
     let attached = wait::while_failing(pace, pace.settle / 4, passing, put).await;
     attached.map(|_| ()).map_err(|error| {
         if says(&error, "not reachable") {
             CloudError::Refused(format!(
                 "the floating IP cannot be led into the network `{}`: it needs a router to the outside ({error})",
-                hands.settings().network
+                context.settings().network
             ))
         } else {
             error

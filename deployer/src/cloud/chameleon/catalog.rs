@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use futures_util::future::try_join4;
-use serde_json::Value;
 
 use super::images::{self, Image};
+use super::missing::{missing, not_found};
 use super::observed::{RESERVED, Size};
 use super::session::{Service, Session};
 use super::settings::{Settings, Site};
@@ -218,23 +218,4 @@ pub async fn external(session: &Session) -> Result<String, CloudError> {
             "this site has no external network, so there are no floating IPs".into(),
         )
     })
-}
-
-pub(super) fn missing(kind: &str, name: &str, all: &[Value]) -> CloudError {
-    let names: Vec<&str> = all.iter().filter_map(|one| one["name"].as_str()).collect();
-    not_found(kind, name, &names)
-}
-
-/// Says that there is no such thing, and which names are nearest.
-fn not_found(kind: &str, name: &str, names: &[&str]) -> CloudError {
-    let mut near: Vec<&str> = names.to_vec();
-    near.sort_by_key(|one| strsim::levenshtein(&one.to_lowercase(), &name.to_lowercase()));
-    near.dedup();
-    near.truncate(3);
-    let nearest = if near.is_empty() {
-        "this project sees none".to_owned()
-    } else {
-        format!("the nearest are {}", near.join(", "))
-    };
-    CloudError::Refused(format!("`{kind}`: there is no {kind} `{name}`: {nearest}"))
 }

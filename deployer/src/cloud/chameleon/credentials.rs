@@ -3,48 +3,16 @@
 //! <https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html> has the rules for `clouds.yaml` and `OS_*`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::places::Places;
 use super::settings::{Settings, Site};
 use super::trust::{self, Trusted};
 use crate::cloud::CloudError;
 use crate::secret::Secret;
 use crate::yaml::{self, Position};
-
-/// Where to look: what the environment says, read by the caller.
-#[derive(Debug, Clone, Default)]
-pub struct Places {
-    /// The variables that begin with `OS_`.
-    pub variables: BTreeMap<String, Secret>,
-    /// Where a `clouds.yaml` may lie, in order. `OS_CLIENT_CONFIG_FILE` goes before them.
-    pub directories: Vec<PathBuf>,
-    /// What `~` stands for.
-    pub home: PathBuf,
-}
-
-impl Places {
-    /// The usual directories of somebody whose home is this.
-    pub fn usual(variables: BTreeMap<String, Secret>, home: &Path) -> Self {
-        Self {
-            variables,
-            directories: vec![
-                PathBuf::from("."),
-                home.join(".config/openstack"),
-                PathBuf::from("/etc/openstack"),
-            ],
-            home: home.to_owned(),
-        }
-    }
-
-    pub(super) fn variable(&self, name: &str) -> Option<&str> {
-        self.variables
-            .get(name)
-            .map(Secret::expose)
-            .filter(|value| !value.is_empty())
-    }
-}
 
 /// What it takes to log in.
 #[derive(Debug, Clone)]
@@ -169,18 +137,6 @@ pub fn find(places: &Places, settings: &Settings) -> Result<Login, CloudError> {
     let trusted = trust::find(places, entry, &origin)?;
     let login = login(&fields, text("auth_type"), region, settings, origin)?;
     Ok(Login { trusted, ..login })
-}
-
-/// The variables as the keys of a `clouds.yaml`'s `auth`.
-fn variables(places: &Places) -> BTreeMap<String, String> {
-    places
-        .variables
-        .keys()
-        .filter_map(|name| {
-            let key = name.strip_prefix("OS_")?.to_ascii_lowercase();
-            Some((key, places.variable(name)?.to_owned()))
-        })
-        .collect()
 }
 
 fn file(places: &Places) -> Result<(PathBuf, String), CloudError> {
@@ -319,6 +275,18 @@ fn with_version(url: &str) -> String {
     } else {
         format!("{url}/v3")
     }
+}
+
+/// The variables as the keys of a `clouds.yaml`'s `auth`.
+fn variables(places: &Places) -> BTreeMap<String, String> {
+    places
+        .variables
+        .keys()
+        .filter_map(|name| {
+            let key = name.strip_prefix("OS_")?.to_ascii_lowercase();
+            Some((key, places.variable(name)?.to_owned()))
+        })
+        .collect()
 }
 
 #[cfg(test)]

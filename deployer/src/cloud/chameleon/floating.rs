@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::marks::{self, Purpose};
 use super::observed::{Address, Server};
 use super::operation::{Floating, Operation};
-use super::plan::{View, offers, stage, step};
-use super::reserve;
+use super::view::{View, await_lease, offers, stage, step};
 use crate::cloud::{CloudError, CloudStep};
 
 /// Node → the floating IP that leads to it.
@@ -59,7 +58,7 @@ pub(super) fn plan(
         let coming: u64 = lease.reservations.iter().map(|one| one.amount).sum();
         let nodes = take(&mut lacking, usize::try_from(coming).unwrap_or(usize::MAX));
         given.extend(nodes.iter().map(|node| (node.clone(), Floating::New)));
-        steps.push(reserve::wait(lease, nodes));
+        steps.push(await_lease(lease, nodes));
     }
     if !lacking.is_empty() {
         let name = marks::lease_name(view.wanted, Purpose::Address, view.now);

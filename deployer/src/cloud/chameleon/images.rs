@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::catalog::missing;
 use super::failure::not_found;
+use super::missing::missing;
 use super::observed::Size;
 use super::session::{Service, Session};
 use crate::cloud::CloudError;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::apply::{Hands, KINDS, id};
+use super::context::{CloudContext, KINDS, id};
 use super::failure::says;
 use super::marks::Purpose;
 use super::notes::note;
@@ -23,7 +23,7 @@ pub(super) fn date(time: Timestamp) -> String {
 
 /// Makes a lease for machines and waits until it is active; notes its reservations by flavor.
 pub(super) async fn machines(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     name: &str,
     end: Timestamp,
     flavors: &BTreeMap<String, u64>,
@@ -35,11 +35,11 @@ pub(super) async fn machines(
             json!({"resource_type": "flavor:instance", "flavor_id": flavor, "amount": amount, "affinity": null})
         })
         .collect();
-    let id = make(hands, Purpose::Machines, name, end, reservations).await?;
-    let lease = active(hands, &id).await?;
-    hands.notes.record(note::END, &lease.end.to_string())?;
+    let id = make(context, Purpose::Machines, name, end, reservations).await?;
+    let lease = active(context, &id).await?;
+    context.notes.record(note::END, &lease.end.to_string())?;
     // In the order they were asked for, as far as the sizes do not tell.
-    let sizes = super::catalog::flavors(hands.session()).await?;
+    let sizes = super::catalog::flavors(context.session()).await?;
     for (flavor, amount) in flavors {
         let size = sizes.iter().find(|offer| offer.id == *flavor);
         let found = lease
@@ -51,20 +51,22 @@ pub(super) async fn machines(
                 "the lease {id} does not have {amount} of the flavor {flavor}"
             ))
         })?;
-        hands.notes.record(&note::reservation(flavor), &found.id)?;
+        context
+            .notes
+            .record(&note::reservation(flavor), &found.id)?;
     }
     Ok(())
 }
 
 /// Makes a lease. Names were unique once and are not any more: it is looked for where no answer came.
 pub(super) async fn make(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     purpose: Purpose,
     name: &str,
     end: Timestamp,
     reservations: Vec<Value>,
 ) -> Result<String, CloudError> {
-    hands.notes.record(&note::lease(purpose), name)?;
+    context.notes.record(&note::lease(purpose), name)?;
     let body = json!({
         "name": name,
         // A date of this box's clock may be past for the site's.
@@ -74,31 +76,31 @@ pub(super) async fn make(
         "events": [],
     });
     let make = || async {
-        let answer = hands
+        let answer = context
             .session()
             .post(Service::Reservation, "/leases", &body)
             .await?;
         id(&answer["lease"], "lease")
     };
     let find = || async {
-        let seen = observe::leases(hands.session()).await?;
+        let seen = observe::leases(context.session()).await?;
         let mut same = seen.into_iter().filter(|lease| lease.name == name);
         Ok(same.next().map(|lease| lease.id))
     };
-    hands
+    context
         .progress
         .line(None, &format!("asks for a lease until {end}"));
-    let pace = hands.pace();
+    let pace = context.pace();
     // What says no by status 500 is not to be taken for a lost answer.
     wait::make_once(pace, KINDS, make, find).await
 }
 
 /// Waits until a lease is active.
-pub(super) async fn active(hands: &Hands<'_>, id: &str) -> Result<Lease, CloudError> {
-    let (start, pace) = (Instant::now(), hands.pace());
+pub(super) async fn active(context: &CloudContext<'_>, id: &str) -> Result<Lease, CloudError> {
+    let (start, pace) = (Instant::now(), context.pace());
     let mut said = String::new();
     loop {
-        let lease = observe::lease_by_id(hands.session(), id).await?;
+        let lease = observe::lease_by_id(context.session(), id).await?;
         let lease =
             lease.ok_or_else(|| CloudError::Refused(format!("the lease {id} is not ours")))?;
         if lease.active() {
@@ -111,7 +113,7 @@ pub(super) async fn active(hands: &Hands<'_>, id: &str) -> Result<Lease, CloudEr
             )));
         }
         if lease.status != said {
-            hands
+            context
                 .progress
                 .line(None, &format!("the lease {id} is {}", lease.status));
             said = lease.status;
@@ -133,7 +135,7 @@ pub(super) async fn active(hands: &Hands<'_>, id: &str) -> Result<Lease, CloudEr
 /// Lets leases of one purpose end later: each as far as the site lets it, and none earlier, for somebody else may have prolonged it
 /// further. Notes when those of machines end then.
 pub(super) async fn extend(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     purpose: Purpose,
     leases: &BTreeSet<String>,
     end: Timestamp,
@@ -141,14 +143,14 @@ pub(super) async fn extend(
     let mut refused = Vec::new();
     let mut ends = BTreeSet::new();
     for id in leases {
-        let look = || observe::lease_if_there(hands.session(), id);
+        let look = || observe::lease_if_there(context.session(), id);
         if let Ok(Some(lease)) = look().await
             && lease.end >= end
         {
             ends.insert(lease.end);
             continue;
         }
-        let asked = ask(hands, id, end).await;
+        let asked = ask(context, id, end).await;
         // Whatever was answered: what counts is when it ends now. Some ways to ask are answered with 200 and ignored.
         match (asked, look().await) {
             (_, Ok(Some(lease))) if lease.end >= end => {
@@ -173,7 +175,7 @@ pub(super) async fn extend(
     if purpose == Purpose::Machines
         && let Some(end) = ends.first()
     {
-        hands.notes.record(note::END, &end.to_string())?;
+        context.notes.record(note::END, &end.to_string())?;
     }
     if refused.is_empty() {
         return Ok(());
@@ -181,14 +183,14 @@ pub(super) async fn extend(
     Err(CloudError::Refused(refused.join("; ")))
 }
 
-async fn ask(hands: &Hands<'_>, id: &str, end: Timestamp) -> Result<(), CloudError> {
+async fn ask(context: &CloudContext<'_>, id: &str, end: Timestamp) -> Result<(), CloudError> {
     let (path, body) = (format!("/leases/{id}"), json!({"end_date": date(end)}));
     let put = || async {
-        let answer = hands.session().put(Service::Reservation, &path, &body);
+        let answer = context.session().put(Service::Reservation, &path, &body);
         answer.await
     };
     let busy = |error: &CloudError| says(error, "Invalid lease status");
-    let pace = hands.pace();
+    let pace = context.pace();
     let asked = wait::while_failing(pace, pace.settle, busy, put).await;
     asked.map(|_| ())
 }

@@ -24,6 +24,7 @@ pub mod advice;
 mod apply;
 pub mod catalog;
 pub mod check;
+mod context;
 pub mod costs;
 pub mod credentials;
 pub mod failure;
@@ -33,11 +34,13 @@ pub mod images;
 mod lease;
 mod make_network;
 pub mod marks;
+mod missing;
 mod network;
 pub mod notes;
 pub mod observe;
 pub mod observed;
 pub mod operation;
+pub mod places;
 pub mod plan;
 pub mod prolong;
 mod remove;
@@ -49,6 +52,7 @@ pub mod teardown;
 pub mod token;
 pub mod trust;
 mod user;
+pub mod view;
 
 pub use settings::Settings;
 
@@ -66,7 +70,7 @@ pub struct Chameleon {
 
 impl Chameleon {
     /// Finds the credentials. Asks nobody yet.
-    pub fn connect(settings: Settings, places: &credentials::Places) -> Result<Self, CloudError> {
+    pub fn connect(settings: Settings, places: &places::Places) -> Result<Self, CloudError> {
         let login = credentials::find(places, &settings)?;
         Self::new(login, settings, Pace::default())
     }
@@ -173,7 +177,7 @@ impl Cloud for Chameleon {
             let chosen = catalog::choose(&self.session, wanted, &self.settings, kept).await?;
             catalog = Some(chosen);
         }
-        let view = plan::View {
+        let view = view::View {
             wanted,
             settings: &self.settings,
             observed: &observed,
@@ -200,13 +204,13 @@ impl Cloud for Chameleon {
             let token = self.session.token().await?;
             notes.record(note::PROJECT, &token.project)?;
         }
-        let hands = apply::Hands {
+        let context = context::CloudContext {
             cloud: self,
             wanted,
             notes,
             progress,
         };
-        apply::apply(&hands, operation).await
+        apply::apply(&context, operation).await
     }
 
     async fn leftovers(&self, id: &str) -> Result<Vec<String>, CloudError> {

@@ -1,7 +1,7 @@
 //! A network of our own in the plan: made with its subnet and its router where they are missing. Pure.
 
 use super::operation::Operation;
-use super::plan::{View, offers, stage, step};
+use super::view::{View, offers, stage, step};
 use crate::cloud::{CloudError, CloudStep};
 
 /// Plans the network that missing machines are put into; its id if it is there. Only where something is to be made at all: what

@@ -3,60 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
-use super::catalog::Catalog;
 use super::notes::note;
 use super::observed::{Address, Observed, Server};
 use super::operation::{Flavor, Launch, Operation};
 use super::settings::Settings;
+use super::view::{View, offers, stage, step};
 use super::{access, floating, network, reserve};
-use crate::cloud::{self, CloudError, CloudPlan, CloudStep, Wanted};
+use crate::cloud::{CloudError, CloudPlan, Wanted};
 use crate::machine::{Access, Machine, SshAccess};
-
-/// All that a plan depends on.
-#[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
-    /// What should be.
-    pub wanted: &'a Wanted,
-    /// How.
-    pub settings: &'a Settings,
-    /// What is.
-    pub observed: &'a Observed,
-    /// The site's offers; `None`: nothing is to be made.
-    pub catalog: Option<&'a Catalog>,
-    /// The time.
-    pub now: Timestamp,
-}
-
-/// Stages, in order.
-pub(super) mod stage {
-    pub(in super::super) const FAILED: &str = "failed";
-    pub(in super::super) const LEASE: &str = "lease";
-    pub(in super::super) const ACCESS: &str = "access";
-    pub(in super::super) const MACHINES: &str = "machines";
-    pub(in super::super) const EXTEND: &str = "extend";
-}
 
 /// The stages before machines are made.
 const ORDER: [&str; 3] = [stage::FAILED, stage::LEASE, stage::ACCESS];
-
-/// A step that is for no node in particular.
-pub(super) fn step(stage: &str, words: String, operation: Operation) -> CloudStep {
-    CloudStep {
-        stage: stage.into(),
-        node: None,
-        words,
-        loses: None,
-        operation: cloud::Operation::Chameleon(operation),
-    }
-}
-
-/// The offers where something is to be made.
-pub(super) fn offers<'a>(view: &View<'a>) -> Result<&'a Catalog, CloudError> {
-    view.catalog
-        .ok_or_else(|| CloudError::Refused("the site's offers were not looked at".into()))
-}
 
 /// Whether the site's offers are needed: something is missing that they say how to make. Then a network of our own is looked at,
 /// too; where all machines run and can be reached, it is there.

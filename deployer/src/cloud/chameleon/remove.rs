@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::apply::Hands;
+use super::context::CloudContext;
 use super::failure::{held, not_found};
 use super::observe;
 use super::observed::Server;
@@ -15,16 +15,16 @@ use crate::cloud::{CloudError, wait};
 
 /// Deletes servers and waits until they are gone.
 pub(super) async fn terminate(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     servers: &BTreeSet<String>,
 ) -> Result<(), CloudError> {
     for id in servers {
         let path = format!("/servers/{id}");
-        hands.session().delete(Service::Compute, &path).await?;
+        context.session().delete(Service::Compute, &path).await?;
     }
-    let (start, pace) = (Instant::now(), hands.pace());
+    let (start, pace) = (Instant::now(), context.pace());
     loop {
-        let seen = observe::servers(hands.session()).await?;
+        let seen = observe::servers(context.session()).await?;
         let rest: Vec<&Server> = seen
             .iter()
             .filter(|server| servers.contains(&server.id) && server.lives())
@@ -48,21 +48,25 @@ pub(super) async fn terminate(
 }
 
 /// Deletes one thing.
-pub(super) async fn delete(hands: &Hands<'_>, kind: Kind, id: &str) -> Result<(), CloudError> {
+pub(super) async fn delete(
+    context: &CloudContext<'_>,
+    kind: Kind,
+    id: &str,
+) -> Result<(), CloudError> {
     let path = match kind {
-        Kind::Server => return terminate(hands, &[id.to_owned()].into()).await,
-        Kind::Lease => return lease(hands, id).await,
+        Kind::Server => return terminate(context, &[id.to_owned()].into()).await,
+        Kind::Lease => return lease(context, id).await,
         Kind::Address => format!("/floatingips/{id}"),
         Kind::Group => format!("/security-groups/{id}"),
         Kind::Router => {
-            take_legs_out(hands, id).await?;
+            take_legs_out(context, id).await?;
             format!("/routers/{id}")
         }
         // Its subnets go with it.
         Kind::Network => format!("/networks/{id}"),
     };
-    let pace = hands.pace();
-    let delete = || async { hands.session().delete(Service::Network, &path).await };
+    let pace = context.pace();
+    let delete = || async { context.session().delete(Service::Network, &path).await };
     wait::while_failing(pace, pace.gone, held, delete)
         .await
         .map_err(|error| {
@@ -78,13 +82,13 @@ pub(super) async fn delete(hands: &Hands<'_>, kind: Kind, id: &str) -> Result<()
 }
 
 /// A router goes when it leads out of no network any more.
-async fn take_legs_out(hands: &Hands<'_>, router: &str) -> Result<(), CloudError> {
-    let pace = hands.pace();
+async fn take_legs_out(context: &CloudContext<'_>, router: &str) -> Result<(), CloudError> {
+    let pace = context.pace();
     let path = format!("/routers/{router}/remove_router_interface");
-    for subnet in observe::legs(hands.session(), router).await? {
+    for subnet in observe::legs(context.session(), router).await? {
         let body = json!({"subnet_id": subnet});
         let take_out = || async {
-            match hands.session().put(Service::Network, &path, &body).await {
+            match context.session().put(Service::Network, &path, &body).await {
                 Err(error) if not_found(&error) => Ok(()),
                 result => result.map(|_| ()),
             }
@@ -98,14 +102,14 @@ async fn take_legs_out(hands: &Hands<'_>, router: &str) -> Result<(), CloudError
 ///
 /// The site deletes its machines with it (Blazar's `flavor_plugin.on_end`), whoever made them: so it is looked at once more whether
 /// there are any. A teardown of all of this deployment's takes those of its own along.
-pub(super) async fn lease(hands: &Hands<'_>, id: &str) -> Result<(), CloudError> {
-    let Some(seen) = observe::lease_if_there(hands.session(), id).await? else {
+pub(super) async fn lease(context: &CloudContext<'_>, id: &str) -> Result<(), CloudError> {
+    let Some(seen) = observe::lease_if_there(context.session(), id).await? else {
         return Ok(());
     };
-    let everything = hands.wanted.machines.is_empty();
-    let servers = observe::all_servers(hands.session()).await?;
+    let everything = context.wanted.machines.is_empty();
+    let servers = observe::all_servers(context.session()).await?;
     let spared = |server: &&Server| {
-        server.lives() && seen.gave(server) && !(everything && hands.ours(&server.marks))
+        server.lives() && seen.gave(server) && !(everything && context.ours(&server.marks))
     };
     let kept: Vec<&str> = servers.iter().filter(spared).map(|one| &*one.id).collect();
     if !kept.is_empty() {
@@ -115,9 +119,9 @@ pub(super) async fn lease(hands: &Hands<'_>, id: &str) -> Result<(), CloudError>
              them; it ends at {end}"
         )));
     }
-    let pace = hands.pace();
+    let pace = context.pace();
     let path = format!("/leases/{id}");
-    let delete = || async { hands.session().delete(Service::Reservation, &path).await };
+    let delete = || async { context.session().delete(Service::Reservation, &path).await };
     let deleted = wait::while_failing(pace, pace.gone, held, delete).await;
     deleted.map_err(|error| match error {
         error if held(&error) => CloudError::Deadline {

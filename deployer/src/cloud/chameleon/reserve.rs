@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::marks::{self, Purpose};
 use super::observed::{Address, Lease, RESERVED, Size};
 use super::operation::{Flavor, Floating, Kind, Operation};
-use super::plan::{View, offers, stage, step};
+use super::view::{View, await_lease, offers, stage, step};
 use super::{costs, floating};
 use crate::cloud::{CloudError, CloudStep};
 
@@ -48,7 +48,7 @@ pub(super) fn plan(
         }
         reserved.remarks.extend(remark(view, lease));
         if lease.purpose == Purpose::Machines && lease.comes() {
-            reserved.steps.push(wait(lease, BTreeSet::new()));
+            reserved.steps.push(await_lease(lease, BTreeSet::new()));
         }
     }
     if let Some(end) = end {
@@ -114,14 +114,6 @@ fn remark(view: &View<'_>, lease: &Lease) -> Option<String> {
         (Purpose::Address, _) => format!("its floating IP stays until it ends at {end}"),
     };
     Some(format!("the lease {id} is {status} at the site; {what}"))
-}
-
-/// The step that waits for a lease, and for what it gives to nodes.
-pub(super) fn wait(lease: &Lease, nodes: BTreeSet<String>) -> CloudStep {
-    let words = format!("wait for the lease {}, which is {}", lease.id, lease.status);
-    let (id, purpose) = (lease.id.clone(), lease.purpose);
-    let wait = Operation::AwaitLease { id, purpose, nodes };
-    step(stage::LEASE, words, wait)
 }
 
 /// When new leases end: with those that are there, so that all goes at once. `None`: without leases.

@@ -5,13 +5,13 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::advice::{FAULT, advice, waits_for_a_person};
-use super::apply::{Hands, KINDS, id};
+use super::context::{CloudContext, KINDS, id};
 use super::failure::{code, not_found};
 use super::notes::note;
 use super::observed::Server;
 use super::operation::{Flavor, Floating, Launch};
 use super::session::Service;
-use super::{address, marks, observe, remove};
+use super::{address, marks, observe, plan, remove};
 use crate::cloud::user_data::{self, Extra};
 use crate::cloud::{CloudError, wait};
 use crate::machine::Machine;
@@ -28,36 +28,39 @@ const NO_SECOND_FIREWALL: &str = "! systemctl cat firewalld.service >/dev/null 2
      systemctl disable --now --no-block firewalld.service";
 
 /// Makes a node's server and waits until it runs; leads its floating IP there if it gets one.
-pub(super) async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine, CloudError> {
+pub(super) async fn launch(
+    context: &CloudContext<'_>,
+    launch: &Launch,
+) -> Result<Machine, CloudError> {
     let node = launch.node.as_str();
     let flavor = match &launch.flavor {
         Flavor::Public(id) | Flavor::Reserved(id) => id.clone(),
-        Flavor::New(flavor) => hands.made(&note::reservation(flavor))?,
+        Flavor::New(flavor) => context.made(&note::reservation(flavor))?,
     };
     let group = match &launch.group {
         Some(group) => group.clone(),
-        None => hands.made(note::GROUP)?,
+        None => context.made(note::GROUP)?,
     };
     let network = match &launch.network {
         Some(network) => network.clone(),
-        None => hands.made(note::NETWORK)?,
+        None => context.made(note::NETWORK)?,
     };
-    let machine = hands.wanted.machines.get(node).ok_or_else(|| {
+    let machine = context.wanted.machines.get(node).ok_or_else(|| {
         CloudError::Refused(format!("{node}: is not wanted, and still to be made"))
     })?;
     let text = user_data::render(
         machine,
-        &hands.wanted.user_key,
-        &hands.settings().ssh_keys,
+        &context.wanted.user_key,
+        &context.settings().ssh_keys,
         Extra {
             boot: vec![vec!["sh", "-c", NO_SECOND_FIREWALL]],
             ..Extra::default()
         },
         LIMIT,
     )?;
-    let marks = marks::of(hands.wanted, Some(node));
+    let marks = marks::of(context.wanted, Some(node));
     let body = json!({"server": {
-        "name": format!("{}-{node}", hands.wanted.deployment),
+        "name": format!("{}-{node}", context.wanted.deployment),
         "imageRef": launch.image,
         "flavorRef": flavor,
         "networks": [{"uuid": network}],
@@ -65,47 +68,47 @@ pub(super) async fn launch(hands: &Hands<'_>, launch: &Launch) -> Result<Machine
         "metadata": marks,
         "user_data": user_data::encode(&text),
     }});
-    let image = format!("{} {}", launch.image, hands.settings().image);
-    hands.notes.record(note::IMAGE, &image)?;
+    let image = format!("{} {}", launch.image, context.settings().image);
+    context.notes.record(note::IMAGE, &image)?;
     let make = || async {
-        let answer = hands.session().post(Service::Compute, "/servers", &body);
+        let answer = context.session().post(Service::Compute, "/servers", &body);
         id(&answer.await?["server"], "server")
     };
     let find = || async {
-        let seen = observe::servers(hands.session()).await?;
+        let seen = observe::servers(context.session()).await?;
         let mut same = seen
             .into_iter()
-            .filter(|one| hands.ours(&one.marks) && one.lives() && one.node() == Some(node));
+            .filter(|one| context.ours(&one.marks) && one.lives() && one.node() == Some(node));
         Ok(same.next().map(|server| server.id))
     };
-    let server = if let Some(server) = on_its_way(hands, node, &find).await? {
+    let server = if let Some(server) = on_its_way(context, node, &find).await? {
         server
     } else {
         let (asked, now) = (note::asked(node), Timestamp::now().to_string());
-        hands.notes.record(&asked, &now)?;
-        let made = wait::make_once(hands.pace(), KINDS, make, &find).await;
+        context.notes.record(&asked, &now)?;
+        let made = wait::make_once(context.pace(), KINDS, make, &find).await;
         if !made.as_ref().is_err_and(KINDS.unanswered) {
-            hands.notes.record(&asked, "")?;
+            context.notes.record(&asked, "")?;
         }
         made?
     };
-    hands.notes.record(&note::server(node), &server)?;
-    running(hands, node, &server, launch.address.as_ref()).await
+    context.notes.record(&note::server(node), &server)?;
+    running(context, node, &server, launch.address.as_ref()).await
 }
 
 /// Looks for the server that an earlier run asked for and died: Nova does what it was asked, and only then lists it, and a second
 /// server for the node would take the place of another in the lease.
 async fn on_its_way<F: Future<Output = Result<Option<String>, CloudError>>>(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     node: &str,
     find: impl Fn() -> F,
 ) -> Result<Option<String>, CloudError> {
-    let asked = hands.notes.get(&note::asked(node));
+    let asked = context.notes.get(&note::asked(node));
     let Some(asked) = asked.and_then(|time| time.parse::<Timestamp>().ok()) else {
         return Ok(None);
     };
     let words = "an earlier run asked for a server; it may be on its way";
-    hands.progress.line(Some(node), words);
+    context.progress.line(Some(node), words);
     loop {
         if let Some(id) = find().await? {
             return Ok(Some(id));
@@ -113,30 +116,34 @@ async fn on_its_way<F: Future<Output = Result<Option<String>, CloudError>>>(
         if Timestamp::now().duration_since(asked) > ON_ITS_WAY {
             return Ok(None);
         }
-        sleep(hands.pace().poll).await;
+        sleep(context.pace().poll).await;
     }
 }
 
 /// Waits until a server runs, and leads its floating IP there if it gets one.
 pub(super) async fn running(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     node: &str,
     id: &str,
     address: Option<&Floating>,
 ) -> Result<Machine, CloudError> {
-    let seen = until_active(hands, node, id).await?;
+    let seen = until_active(context, node, id).await?;
     if let Some(address) = address {
-        address::attach(hands, node, &seen, address).await?;
+        address::attach(context, node, &seen, address).await?;
     }
-    hands.machine(node, &seen).await
+    machine(context, node, &seen).await
 }
 
 /// Waits until a server runs and has its address. One that failed is deleted, so that the next try finds its place free.
-async fn until_active(hands: &Hands<'_>, node: &str, id: &str) -> Result<Server, CloudError> {
-    let (start, pace) = (Instant::now(), hands.pace());
+async fn until_active(
+    context: &CloudContext<'_>,
+    node: &str,
+    id: &str,
+) -> Result<Server, CloudError> {
+    let (start, pace) = (Instant::now(), context.pace());
     let mut said = String::new();
     loop {
-        let seen = match observe::server_by_id(hands.session(), id).await {
+        let seen = match observe::server_by_id(context.session(), id).await {
             Err(error) if not_found(&error) => None,
             result => result?,
         };
@@ -147,7 +154,9 @@ async fn until_active(hands: &Hands<'_>, node: &str, id: &str) -> Result<Server,
         })?;
         if seen.status != said {
             said.clone_from(&seen.status);
-            hands.progress.line(Some(node), &format!("{id} is {said}"));
+            context
+                .progress
+                .line(Some(node), &format!("{id} is {said}"));
         }
         if said == "ACTIVE" && seen.address().is_some() {
             return Ok(seen);
@@ -157,8 +166,8 @@ async fn until_active(hands: &Hands<'_>, node: &str, id: &str) -> Result<Server,
                 .fault
                 .unwrap_or_else(|| "the site gives no reason".into());
             // What never ran holds nothing.
-            if !seen.ran && !hands.wanted.made.contains(node) {
-                remove::terminate(hands, &[id.to_owned()].into()).await?;
+            if !seen.ran && !context.wanted.made.contains(node) {
+                remove::terminate(context, &[id.to_owned()].into()).await?;
             }
             let advice = advice(FAULT, 0, &fault).map(|advice| format!("; {advice}"));
             return Err(CloudError::Refused(format!(
@@ -184,14 +193,14 @@ async fn until_active(hands: &Hands<'_>, node: &str, id: &str) -> Result<Server,
 
 /// Starts a server that is off.
 pub(super) async fn start(
-    hands: &Hands<'_>,
+    context: &CloudContext<'_>,
     node: &str,
     id: &str,
     address: Option<&Floating>,
 ) -> Result<Machine, CloudError> {
     let path = format!("/servers/{id}/action");
     let body = json!({"os-start": null});
-    match hands.session().post(Service::Compute, &path, &body).await {
+    match context.session().post(Service::Compute, &path, &body).await {
         // It was started already.
         Err(error) if code(&error) == "409" => {}
         result => {
@@ -199,5 +208,20 @@ pub(super) async fn start(
         }
     }
     // It says SHUTOFF for a moment longer.
-    running(hands, node, id, address).await
+    running(context, node, id, address).await
+}
+
+/// The machine that a server is, with the floating IP that leads there.
+pub(super) async fn machine(
+    context: &CloudContext<'_>,
+    node: &str,
+    server: &Server,
+) -> Result<Machine, CloudError> {
+    let floating = if context.settings().public(context.wanted).contains(node) {
+        address::of(context).await?
+    } else {
+        Vec::new()
+    };
+    plan::machine(context.wanted, context.settings(), node, server, &floating)
+        .ok_or_else(|| CloudError::Refused(format!("{node}: {} has no address", server.id)))
 }

@@ -2,7 +2,7 @@
 
 use super::observed::{Observed, Server};
 use super::operation::{Kind, Operation};
-use super::plan::{stage, step};
+use super::view::{stage, step};
 use crate::cloud::{CloudPlan, CloudStep};
 
 /// Plans a teardown.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use reqwest::Certificate;
 use serde_json::Value;
 
-use super::credentials::Places;
+use super::places::Places;
 use crate::cloud::CloudError;
 
 /// Certificates that may vouch for a site, and where they lie.

@@ -85,7 +85,7 @@ pub(super) async fn look(elevate: &Elevate) -> Result<Option<Seen>, CloudError> 
         filters: Filters::read(&nft, &iptables, ""),
         told: !nft.is_empty(),
         iptables,
-        uplinks: super::network::uplinks()?,
+        uplinks: super::routes::uplinks()?,
     }))
 }
 

@@ -26,7 +26,8 @@ use crate::topology;
 
 use cgroup::Cgroups;
 use names::{DEPLOYMENTS, Names, check_node};
-use observe::{DeploymentRecord, ObservedMachine};
+use observe::DeploymentRecord;
+use observed::ObservedMachine;
 
 mod admit;
 mod boot;
@@ -38,8 +39,10 @@ mod names;
 mod needs;
 mod network;
 pub mod observe;
+pub mod observed;
 pub mod plan;
 mod recipe;
+mod routes;
 mod sources;
 mod tree;
 
@@ -291,10 +294,10 @@ impl Cloud for Local {
 
     async fn deployments(&self) -> Result<Vec<Found>, CloudError> {
         let mut all = Vec::new();
-        for id in observe::entries(DEPLOYMENTS)? {
+        for id in tree::entries(DEPLOYMENTS)? {
             let Ok(names) = Names::new(&id) else { continue };
             let record = observe::record(&names)?;
-            let entries = observe::entries(&names.machines())?;
+            let entries = tree::entries(&names.machines())?;
             let things = entries
                 .iter()
                 .filter(|entry| !entry.starts_with('.'))

@@ -1,7 +1,6 @@
 //! What is there of a deployment. Reads only; needs no root but for the nftables table, which it leaves open without.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -11,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::super::elevate::Elevate;
 use super::cgroup::Cgroups;
 use super::names::{DEPLOYMENTS, Names, PART};
-use super::tree::unreadable;
-use super::{admit, image, network};
+use super::observed::{Observed, ObservedImage, ObservedMachine};
+use super::tree::{absent, entries, unreadable};
+use super::{admit, image, network, routes};
 use crate::cloud::{CloudError, Wanted};
 use crate::topology;
 
@@ -42,60 +42,6 @@ pub(super) struct MachineRecord {
     pub(super) image: String,
 }
 
-/// A machine of the deployment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObservedMachine {
-    /// Its address.
-    pub address: Ipv4Addr,
-    /// Its public host key.
-    pub host_key: String,
-    /// The image below its disk is there.
-    pub image_there: bool,
-    /// It is switched on.
-    pub runs: bool,
-}
-
-/// The base image that new machines get.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ObservedImage {
-    /// Its name.
-    pub name: String,
-    /// It is made.
-    pub there: bool,
-}
-
-/// What is there.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Observed {
-    /// The deployment's directory exists.
-    pub directory: bool,
-    /// The recorded network.
-    pub network: Option<Ipv4Net>,
-    /// Networks that the box's routes and other deployments take.
-    pub taken: Vec<Ipv4Net>,
-    /// The bridge exists.
-    pub bridge: bool,
-    /// The nftables table exists; `None`: nobody but root may know.
-    pub table: Option<bool>,
-    /// Chains of the box's packet filters that drop what the bridge forwards, as far as one may know.
-    pub closed: Vec<String>,
-    /// The network works: bridge, address, forwarding, and the table as far as known.
-    pub network_ready: bool,
-    /// The image for new machines; looked for only when one is wanted.
-    pub image: Option<ObservedImage>,
-    /// Machines with a whole disk.
-    pub machines: BTreeMap<String, ObservedMachine>,
-    /// Nodes with something half-made or half-removed: files, or processes without a disk.
-    pub parts: BTreeSet<String>,
-}
-
-impl Observed {
-    /// All nodes that something is there of.
-    pub(super) fn nodes(&self) -> BTreeSet<&String> {
-        self.machines.keys().chain(&self.parts).collect()
-    }
-}
-
 /// Looks at the box.
 pub(super) async fn observe(
     wanted: &Wanted,
@@ -116,7 +62,7 @@ pub(super) async fn observe(
         parts,
         ..Observed::default()
     };
-    let routes = network::routes()?;
+    let routes = routes::routes()?;
     observed.network_ready = observed
         .network
         .is_some_and(|own| routes.contains(&(names.network(), own)) && network::forwards())
@@ -218,24 +164,4 @@ fn json<T: serde::de::DeserializeOwned>(path: &str) -> Result<Option<T>, CloudEr
     value
         .map(Some)
         .map_err(|error| unreadable(path)(error.into()))
-}
-
-/// The names in a directory; none where there is no such directory.
-pub(super) fn entries(directory: &str) -> Result<Vec<String>, CloudError> {
-    let found = match std::fs::read_dir(directory) {
-        Ok(found) => found,
-        Err(error) if absent(&error) => return Ok(Vec::new()),
-        Err(error) => return Err(unreadable(directory)(error)),
-    };
-    let mut names = Vec::new();
-    for entry in found {
-        let entry = entry.map_err(unreadable(directory))?;
-        names.push(entry.file_name().to_string_lossy().into_owned());
-    }
-    names.sort();
-    Ok(names)
-}
-
-fn absent(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::names::{Names, check_node};
-use super::observe::{Observed, ObservedMachine};
+use super::observed::{Observed, ObservedMachine};
 use super::{NETWORK_NOTE, Operation};
 use crate::cloud::{CloudError, CloudPlan, CloudStep, Operation as CloudOperation, Wanted};
 use crate::machine::{Access, Machine, SshAccess};

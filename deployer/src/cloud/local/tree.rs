@@ -1,6 +1,7 @@
 //! A handful of files as one archive, to be unpacked by root: modes are right from the start, and secrets travel by
 //! standard input.
 
+use std::io::ErrorKind;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tar::{Builder, EntryType, Header};
@@ -90,4 +91,24 @@ pub(super) fn unreadable(path: impl Into<String>) -> impl FnOnce(std::io::Error)
         path,
         source,
     }
+}
+
+/// The names in a directory; none where there is no such directory.
+pub(super) fn entries(directory: &str) -> Result<Vec<String>, CloudError> {
+    let found = match std::fs::read_dir(directory) {
+        Ok(found) => found,
+        Err(error) if absent(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(directory)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in found {
+        let entry = entry.map_err(unreadable(directory))?;
+        names.push(entry.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+pub(super) fn absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }

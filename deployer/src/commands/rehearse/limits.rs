@@ -11,10 +11,12 @@ use crate::rehearsal::Rehearsal;
 use crate::topology::{CloudName, Topology};
 
 use super::place::Place;
-use super::runner::CLEARING;
 
 /// The time where nobody says another one.
 const USUAL: Duration = Duration::from_hours(2);
+
+/// How long taking all away may go on once the time is over.
+pub(super) const CLEARING: Duration = Duration::from_mins(30);
 
 /// The limits, and what is known of the cost.
 pub(super) struct Limits {

@@ -15,7 +15,7 @@ use crate::report::{Event, Reporter};
 use crate::run::runner::Stop;
 use crate::topology::CloudName;
 
-use super::consent::confirm;
+use super::prompt::confirm;
 use super::target;
 
 mod child;

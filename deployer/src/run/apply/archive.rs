@@ -3,17 +3,12 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
 
-use super::files::octal;
 use super::relay::Way;
-use super::shell::{LONG, Script, Shell};
-use crate::host::{HostError, Input};
+use super::shell::{FETCHING, LONG, Script, Shell, octal, unreadable};
+use crate::host::Input;
 use crate::run::StepError;
 use crate::step::{ARCHIVE_MARKER, Access, Download};
-
-/// The script gives up what is too slow; this is as long as the slowest that it takes needs for a hundred megabytes.
-pub(super) const FETCHING: Duration = Duration::from_mins(30);
 
 const SAME: Script = Script {
     name: "compare archive",
@@ -164,14 +159,6 @@ async fn send(shell: &Shell<'_>, local: &Path, path: &str, way: Way<'_>) -> Resu
             .await?;
     }
     Ok(())
-}
-
-pub(super) fn unreadable(path: &Path, source: std::io::Error) -> StepError {
-    StepError::Host(HostError::Local {
-        node: "this machine".into(),
-        path: path.into(),
-        source,
-    })
 }
 
 /// What an archive looks like from outside.

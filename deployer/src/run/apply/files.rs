@@ -3,16 +3,11 @@
 use std::path::Path;
 
 use super::relay::Way;
-use super::shell::{LONG, QUICK, Script, Shell};
+use super::shell::{LONG, QUICK, Script, Shell, WRITE, octal};
 use crate::host::Input;
 use crate::run::StepError;
 use crate::step::{Access, Manifest, sha256};
 
-/// Replaces a file whole; see the script for its arguments.
-pub(super) const WRITE: Script = Script {
-    name: "write file",
-    text: include_str!("write.sh"),
-};
 const WRITE_FILE: Script = Script {
     name: "write file that came",
     text: concat!(
@@ -202,8 +197,4 @@ pub(super) async fn remove_empty_directory(shell: &Shell<'_>, path: &str) -> Res
         .script(&REMOVE_EMPTY, &[path], Input::Nothing, QUICK)
         .await?;
     Ok(())
-}
-
-pub(super) fn octal(access: &Access) -> String {
-    format!("{:04o}", access.mode)
 }

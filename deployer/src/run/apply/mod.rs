@@ -28,14 +28,14 @@ use shell::Shell;
 
 /// What acts on the nodes of a deployment: their open shells, and the files of this box that may be sent to them.
 #[derive(Default)]
-pub struct Hands {
+pub struct HostExecutor {
     hosts: BTreeMap<String, Box<dyn Host>>,
     artifacts: BTreeMap<String, PathBuf>,
     relay: Relay,
 }
 
-impl Hands {
-    /// Hands on these hosts, by node.
+impl HostExecutor {
+    /// One that acts on these hosts, by node.
     pub fn new(hosts: BTreeMap<String, Box<dyn Host>>) -> Self {
         Self {
             hosts,
@@ -91,7 +91,7 @@ impl Hands {
 }
 
 #[async_trait]
-impl Executor for Hands {
+impl Executor for HostExecutor {
     async fn ask(&self, node: &str, query: &Query) -> Result<Facts, HostError> {
         ask::ask(self.open(node)?, node, query).await
     }

@@ -9,9 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 
-use super::archive::FETCHING;
-use super::files::WRITE;
-use super::shell::{LONG, QUICK, Script, Shell, last_lines};
+use super::shell::{FETCHING, LONG, QUICK, Script, Shell, WRITE, last_lines, unreadable};
 use crate::host::{Command, Host, HostError, Input, Line};
 use crate::run::StepError;
 use crate::step::Download;
@@ -286,7 +284,5 @@ async fn sum_of(local: &Path) -> Result<String, StepError> {
         Ok::<_, std::io::Error>(hex::encode(digest.finalize()))
     });
     let result = summed.await.map_err(std::io::Error::other);
-    result
-        .flatten()
-        .map_err(|source| super::archive::unreadable(local, source))
+    result.flatten().map_err(|source| unreadable(local, source))
 }

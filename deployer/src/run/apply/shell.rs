@@ -1,14 +1,18 @@
 //! Running commands for an action: as root, with a deadline, and with a failure that says what failed.
 
+use std::path::Path;
 use std::time::Duration;
 
-use crate::host::{Command, Host, Input, Line, Output};
+use crate::host::{Command, Host, HostError, Input, Line, Output};
 use crate::run::StepError;
+use crate::step::Access;
 
 /// For what only touches files and systemd.
 pub(super) const QUICK: Duration = Duration::from_mins(1);
 /// For what moves many bytes or waits for a service.
 pub(super) const LONG: Duration = Duration::from_mins(10);
+/// The script gives up what is too slow; this is as long as the slowest that it takes needs for a hundred megabytes.
+pub(super) const FETCHING: Duration = Duration::from_mins(30);
 /// How much of what a failed command said is kept.
 const LAST_LINES: usize = 20;
 
@@ -25,6 +29,12 @@ pub(super) struct Script {
     /// The text.
     pub(super) text: &'static str,
 }
+
+/// Replaces a file whole; see the script for its arguments.
+pub(super) const WRITE: Script = Script {
+    name: "write file",
+    text: include_str!("write.sh"),
+};
 
 impl<'a> Shell<'a> {
     pub(super) fn new(host: &'a dyn Host, line: Line<'a>) -> Self {
@@ -109,5 +119,19 @@ pub(super) fn succeeded(output: Output, command: &str) -> Result<Output, StepErr
         command: command.into(),
         status: output.status,
         output: last_lines(&output),
+    })
+}
+
+/// The mode of a file, as programs take it.
+pub(super) fn octal(access: &Access) -> String {
+    format!("{:04o}", access.mode)
+}
+
+/// A file of this box that cannot be read.
+pub(super) fn unreadable(path: &Path, source: std::io::Error) -> StepError {
+    StepError::Host(HostError::Local {
+        node: "this machine".into(),
+        path: path.into(),
+        source,
     })
 }

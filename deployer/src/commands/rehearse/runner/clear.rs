@@ -8,10 +8,9 @@ use crate::rehearsal::Expected;
 use crate::report::Event;
 
 use super::super::child::End;
+use super::super::limits::CLEARING;
 use super::Runner;
 
-/// How long taking all away may go on once the time is over.
-pub(in crate::commands::rehearse) const CLEARING: Duration = Duration::from_mins(30);
 /// Between two tries of that.
 const PAUSE: Duration = Duration::from_secs(5);
 /// After so many that failed somebody has to look.

@@ -12,8 +12,6 @@ use crate::run::runner::Stop;
 
 mod clear;
 
-pub(super) use clear::CLEARING;
-
 use super::child::{self, End, Run};
 use super::place::Place;
 use super::power_off;

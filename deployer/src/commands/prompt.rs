@@ -1,4 +1,4 @@
-//! Consent: nothing that costs money or destroys data happens without the user's word.
+//! Questions: nothing that costs money or destroys data happens without the user's word.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
@@ -8,9 +8,9 @@ use crate::receipt::Receipt;
 use crate::report::{Event, Question, Reporter};
 
 use super::charges;
-use super::draft::Draft;
-use super::look::Look;
+use super::observe::Observation;
 use super::plan::text;
+use super::prepared::Prepared;
 
 /// Asks a yes-or-no question on the terminal; `yes` answers it beforehand. Without a terminal it is refused.
 pub fn confirm(question: &str, yes: bool, reporter: &dyn Reporter) -> Result<(), CommandError> {
@@ -36,9 +36,9 @@ pub fn confirm(question: &str, yes: bool, reporter: &dyn Reporter) -> Result<(),
 }
 
 /// Shows the plan where it is not obvious, refuses what loses data, and asks where the user must decide.
-pub fn consent(
-    draft: &Draft,
-    seen: &Look,
+pub fn confirm_plan(
+    prepared: &Prepared,
+    seen: &Observation,
     before: Option<&Receipt>,
     options: &Up,
     reporter: &dyn Reporter,
@@ -49,12 +49,12 @@ pub fn consent(
         let machines = seen
             .clouds
             .iter()
-            .flat_map(|look| &look.plan.steps)
+            .flat_map(|state| &state.plan.steps)
             .filter(|step| step.node.is_some())
             .count();
         let words = format!(
             "{}: new, {machines} machines to make, {}",
-            draft.topology.name,
+            prepared.topology.name,
             seen.plan.summary()
         );
         reporter.event(&Event::Note(words));
@@ -65,12 +65,12 @@ pub fn consent(
         return Err(refusal(&refused));
     }
     let other = before.is_some_and(|before| {
-        before.inventory != draft.source.text && !before.inventory.is_empty()
+        before.inventory != prepared.source.text && !before.inventory.is_empty()
     });
     match question(
-        &draft.topology.name,
+        &prepared.topology.name,
         &seen.losses(),
-        charges::costs(draft, seen),
+        charges::costs(prepared, seen),
         other,
     ) {
         Some(question) => confirm(&question, options.yes, reporter),

@@ -18,7 +18,7 @@ use super::{clouds, deployment, target};
 pub const UNKNOWN: &str = "-";
 
 /// A deployment to be taken away.
-pub struct Doomed {
+pub struct TeardownTarget {
     /// What is known of it: its receipt, or what clouds and manifests told.
     pub receipt: Receipt,
     /// Its topology; `None`: its inventory is lost.
@@ -30,7 +30,7 @@ pub async fn find(
     options: &Teardown,
     environment: &Environment,
     reporter: &dyn Reporter,
-) -> Result<Doomed, CommandError> {
+) -> Result<TeardownTarget, CommandError> {
     if let Some(id) = &options.id {
         return by_id(id, options, environment).await;
     }
@@ -53,7 +53,7 @@ pub async fn find(
     match journal::read_receipt(&entry.directory) {
         Ok(receipt) => {
             let topology = topology_of(&receipt);
-            Ok(Doomed { receipt, topology })
+            Ok(TeardownTarget { receipt, topology })
         }
         Err(error @ JournalError::Damaged { .. }) => {
             reporter.event(&Event::Warning(format!("{error}; going by what is there")));
@@ -70,7 +70,7 @@ pub async fn find(
             match (same.next(), same.next()) {
                 (Some(found), None) => Ok(bare(&found, cloud)),
                 // The cloud was asked and has nothing of that name: only the receipt is left.
-                (None, _) => Ok(Doomed {
+                (None, _) => Ok(TeardownTarget {
                     receipt: Receipt::bare(UNKNOWN, &entry.name, cloud.name()),
                     topology: None,
                 }),
@@ -89,13 +89,13 @@ async fn by_id(
     id: &str,
     options: &Teardown,
     environment: &Environment,
-) -> Result<Doomed, CommandError> {
+) -> Result<TeardownTarget, CommandError> {
     for entry in journal::list(&target::state_dir(&options.target, environment))? {
         if let Ok(receipt) = journal::read_receipt(&entry.directory)
             && receipt.id == id
         {
             let topology = topology_of(&receipt);
-            return Ok(Doomed { receipt, topology });
+            return Ok(TeardownTarget { receipt, topology });
         }
     }
     let cloud = options.target.cloud.unwrap_or(CloudName::Local);
@@ -120,8 +120,8 @@ async fn found_in(
     Ok(cloud.deployments().await?)
 }
 
-fn bare(found: &Found, cloud: CloudName) -> Doomed {
-    Doomed {
+fn bare(found: &Found, cloud: CloudName) -> TeardownTarget {
+    TeardownTarget {
         receipt: Receipt::bare(&found.id, &found.deployment, cloud.name()),
         topology: None,
     }
@@ -132,7 +132,7 @@ async fn by_manifests(
     options: &Teardown,
     environment: &Environment,
     reporter: &dyn Reporter,
-) -> Result<Doomed, CommandError> {
+) -> Result<TeardownTarget, CommandError> {
     let source = target::read_inventory(&options.target)?;
     let choice = Options {
         cloud: options.target.cloud,
@@ -155,10 +155,10 @@ async fn by_manifests(
     }
     let hosts = hosts_of_the_user(&receipt);
     let nowhere = tempfile::tempdir()?;
-    let crew = connect(&hosts, nowhere.path(), environment, reporter).await?;
-    let manifests = manifests(&crew, &receipt.name).await?;
+    let connections = connect(&hosts, nowhere.path(), environment, reporter).await?;
+    let manifests = manifests(&connections, &receipt.name).await?;
     // Nobody comes back to connections of a directory that goes at once.
-    crew.close(false).await?;
+    connections.close(false).await?;
     let mut ids: Vec<String> = manifests
         .into_values()
         .map(|manifest| manifest.id)
@@ -168,7 +168,7 @@ async fn by_manifests(
     match ids.as_slice() {
         [id] => {
             receipt.id.clone_from(id);
-            Ok(Doomed {
+            Ok(TeardownTarget {
                 receipt,
                 topology: Some(topology),
             })

@@ -1,4 +1,4 @@
-//! The crew: one open connection per machine of a deployment.
+//! One open connection per machine of a deployment.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,24 +10,24 @@ use crate::error::CommandError;
 use crate::host::{Connector, Host, HostError, ssh_program};
 use crate::machine::{Access, Machine};
 use crate::report::{self, Event, Outcome, Reporter};
-use crate::run::apply::{Hands, Relays};
+use crate::run::apply::{HostExecutor, Relays};
 
 use super::root;
 
 /// How long a machine that should be running may take to answer.
-pub const PATIENCE_FOR_RUNNING: Duration = Duration::from_secs(10);
+pub const CONNECT_TIMEOUT_RUNNING: Duration = Duration::from_secs(10);
 /// How long a machine that was just made may take to answer.
-pub const PATIENCE_FOR_NEW: Duration = Duration::from_mins(3);
+pub const CONNECT_TIMEOUT_NEW: Duration = Duration::from_mins(3);
 
 /// Connected machines, and those that could not be reached.
-pub struct Crew {
-    hands: Hands,
+pub struct Connections {
+    executor: HostExecutor,
     nodes: Vec<String>,
     /// Node → why it could not be reached.
     pub unreachable: BTreeMap<String, HostError>,
 }
 
-impl Crew {
+impl Connections {
     /// Connects to all machines at the same time; each gets `patience` to come up.
     pub async fn connect(
         connector: &Connector,
@@ -89,29 +89,29 @@ impl Crew {
         }
         Self {
             nodes: hosts.keys().cloned().collect(),
-            hands: Hands::new(hosts),
+            executor: HostExecutor::new(hosts),
             unreachable,
         }
     }
 
     /// What acts on the machines.
-    pub fn hands(&self) -> &Hands {
-        &self.hands
+    pub fn executor(&self) -> &HostExecutor {
+        &self.executor
     }
 
     /// Says which files of this box artifacts are.
     pub fn set_artifacts(&mut self, artifacts: BTreeMap<String, PathBuf>) {
-        self.hands.set_artifacts(artifacts);
+        self.executor.set_artifacts(artifacts);
     }
 
     /// Says which nodes give files to each other.
     pub fn set_relays(&mut self, relays: Relays) {
-        self.hands.set_relays(relays);
+        self.executor.set_relays(relays);
     }
 
     /// An open shell on a node.
     pub fn host(&self, node: &str) -> Result<&dyn Host, CommandError> {
-        self.hands
+        self.executor
             .host(node)
             .ok_or_else(|| match self.unreachable.get(node) {
                 Some(error) => CommandError::failed(error.to_string()),
@@ -132,7 +132,7 @@ impl Crew {
 
     /// Leaves the connections in the background for the next command, or closes them.
     pub async fn close(self, keep: bool) -> Result<(), CommandError> {
-        Ok(self.hands.close(keep).await?)
+        Ok(self.executor.close(keep).await?)
     }
 }
 

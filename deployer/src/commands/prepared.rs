@@ -1,4 +1,4 @@
-//! A draft: all that is decided before anything is asked or done. Made by `up`, `plan`, `check` and `render`, so that bad input is
+//! What is prepared: all that is decided before anything is asked or done. Made by `up`, `plan`, `check` and `render`, so that bad input is
 //! refused by all of them in the same words.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,6 @@ use crate::artifact::agents::Agents;
 use crate::artifact::cache::Cache;
 use crate::artifact::{ArtifactError, agents, couchdb, kafka};
 use crate::cli::{Environment, Target};
-use crate::cloud::aws::ttl;
 use crate::component::couchdb::QUICKJS;
 use crate::component::{self, Artifact, Context, artifact_key};
 use crate::error::CommandError;
@@ -20,29 +19,17 @@ use crate::report::{Event, Reporter};
 use crate::run::journal::{self, Entry, Journal, JournalError};
 use crate::settings::{self, Refusal};
 use crate::signing_key::SigningKey;
-use crate::step::{Access, Action, Content};
 use crate::topology::{self, CloudName, Distribution, Ids, Made, Options, Topology};
 
+use super::ends::Ends;
 use super::target::{self, Source};
-use super::{cloud_sections, couchdb_choice, deployment, login_keys, outside, recorded};
+use super::{cloud_sections, couchdb_packages, deployment, login_keys, outside, recorded};
 
 /// Stands for what is made up at the first `up`: the id, a topic's epoch.
 const NOT_YET: &str = "new";
 
-/// Node → when its machine powers itself off (`None`: never), for machines that can.
-pub type Ends = BTreeMap<String, Option<jiff::Timestamp>>;
-
-/// Tells a machine when to power itself off.
-pub fn end_file(end: Option<jiff::Timestamp>) -> Action {
-    Action::WriteFile {
-        path: ttl::FILE.into(),
-        content: Content::open(ttl::content(end)),
-        access: Access::root("root", 0o644),
-    }
-}
-
 /// What is decided.
-pub struct Draft {
+pub struct Prepared {
     /// The inventory.
     pub source: Source,
     /// The topology, with the ids of the receipt where there is one.
@@ -65,7 +52,7 @@ pub struct Draft {
     remarks: Vec<Event>,
 }
 
-impl Draft {
+impl Prepared {
     /// Reads the inventory, the receipt if there is one, and looks for the agents. Asks nobody.
     pub async fn new(
         target: &Target,
@@ -81,7 +68,8 @@ impl Draft {
         let (topology, ids) = Topology::new(&source.inventory, &options, &Ids::default())
             .map_err(CommandError::usage)?;
         cloud_sections::check(&source.inventory, &topology).map_err(CommandError::usage)?;
-        couchdb_choice::check_images(&source.inventory, &topology).map_err(CommandError::usage)?;
+        couchdb_packages::check_images(&source.inventory, &topology)
+            .map_err(CommandError::usage)?;
         login_keys::check(&source.inventory, &topology, &environment.home)
             .map_err(CommandError::usage)?;
         let state_dir = target::state_dir(target, environment);
@@ -122,11 +110,11 @@ impl Draft {
             let receipt = provisional(&topology, ids, &source.text);
             (topology, receipt, Secrets::placeholders())
         };
-        let couchdb_key = couchdb_choice::key(&source.inventory, &topology, &environment.home)
+        let couchdb_key = couchdb_packages::key(&source.inventory, &topology, &environment.home)
             .map_err(CommandError::usage)?;
         let agents = choose_agents(agents, &mut receipt, &mut remarks)?;
         let cache = Cache::new(&environment.cache_dir);
-        let mut draft = Self {
+        let mut prepared = Self {
             source,
             topology,
             entry,
@@ -139,12 +127,12 @@ impl Draft {
             remarks,
         };
         // Until the journal is ours nothing random is made up: what is shown twice must be the same.
-        for topic in draft.topology.topics.keys() {
-            let epoch = draft.receipt.epochs.entry(topic.clone());
+        for topic in prepared.topology.topics.keys() {
+            let epoch = prepared.receipt.epochs.entry(topic.clone());
             epoch.or_insert_with(|| NOT_YET.into());
         }
-        draft.refresh_artifacts().await?;
-        Ok(draft)
+        prepared.refresh_artifacts().await?;
+        Ok(prepared)
     }
 
     /// Says what the user should know, and what of the inventory will have no effect. Once CouchDB is chosen.

@@ -20,12 +20,13 @@ use crate::run::Executor as _;
 use crate::topology::CloudName;
 
 use super::clouds;
-use super::crew::{Crew, PATIENCE_FOR_NEW, PATIENCE_FOR_RUNNING, require_none};
-use super::draft::{Draft, Ends};
+use super::connections::{CONNECT_TIMEOUT_NEW, CONNECT_TIMEOUT_RUNNING, Connections, require_none};
+use super::ends::Ends;
+use super::prepared::Prepared;
 use crate::run::keys::{self, Keys};
 
 /// A cloud, what is wanted of it, and what it would do.
-pub struct CloudLook {
+pub struct CloudState {
     /// Its name.
     pub name: CloudName,
     /// The cloud.
@@ -37,13 +38,13 @@ pub struct CloudLook {
 }
 
 /// What was seen.
-pub struct Look {
+pub struct Observation {
     /// The clouds.
-    pub clouds: Vec<CloudLook>,
+    pub clouds: Vec<CloudState>,
     /// Machines that are there and run.
     pub machines: BTreeMap<String, Machine>,
     /// The connected ones.
-    pub crew: Crew,
+    pub connections: Connections,
     /// What the nodes say.
     pub facts: BTreeMap<String, Facts>,
     /// What should be on the nodes.
@@ -52,8 +53,8 @@ pub struct Look {
     pub plan: Plan,
 }
 
-/// What a look needs beside the draft.
-pub struct Viewpoint<'a> {
+/// What looking needs beside what is prepared.
+pub struct ObserveOptions<'a> {
     /// Where keys and the SSH configuration lie.
     pub directory: &'a Path,
     /// The keys; `None`: there are none yet, so there are no machines either.
@@ -71,18 +72,18 @@ pub struct Viewpoint<'a> {
 }
 
 /// Where to look from without a journal: the deployment's directory and keys, or before the first `up` an empty one and none.
-pub struct Lookout {
+pub struct Observer {
     directory: PathBuf,
     keys: Option<Keys>,
     /// Keeps the empty directory for as long.
     _nowhere: TempDir,
 }
 
-impl Lookout {
-    /// Finds the deployment of a draft.
-    pub fn of(draft: &Draft) -> Result<Self, CommandError> {
+impl Observer {
+    /// Finds the deployment of what is prepared.
+    pub fn of(prepared: &Prepared) -> Result<Self, CommandError> {
         let nowhere = tempfile::tempdir()?;
-        let entry = draft.entry.as_ref();
+        let entry = prepared.entry.as_ref();
         let keys = entry
             .map(|entry| Keys::read(&entry.directory))
             .transpose()?;
@@ -103,13 +104,13 @@ impl Lookout {
     }
 
     /// What a look at machines that should run needs.
-    pub fn viewpoint<'a>(
+    pub fn observe_options<'a>(
         &'a self,
         change: &'a Change,
         environment: &'a Environment,
         reporter: &'a dyn Reporter,
-    ) -> Viewpoint<'a> {
-        Viewpoint {
+    ) -> ObserveOptions<'a> {
+        ObserveOptions {
             directory: &self.directory,
             keys: self.keys.as_ref(),
             change,
@@ -121,27 +122,30 @@ impl Lookout {
     }
 }
 
-/// Looks. Renews in the draft's receipt the epochs of topics that will be made anew.
-pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, CommandError> {
-    let (clouds, machines, crew) = connect(draft, viewpoint).await?;
-    crew.require_all()?;
-    if let Some(node) = draft.undecided_couchdb().map(|node| node.name.clone())
+/// Looks at what is there. Renews in the prepared receipt the epochs of topics that will be made anew.
+pub async fn observe(
+    prepared: &mut Prepared,
+    observe_options: &ObserveOptions<'_>,
+) -> Result<Observation, CommandError> {
+    let (clouds, machines, connections) = connect(prepared, observe_options).await?;
+    connections.require_all()?;
+    if let Some(node) = prepared.undecided_couchdb().map(|node| node.name.clone())
         && machines.contains_key(&node)
     {
         let query = Query {
             system: true,
             ..Query::default()
         };
-        let system = crew.hands().ask(&node, &query).await?.system;
-        let reporter = viewpoint.reporter;
-        draft.choose_couchdb_for(&system, reporter).await?;
+        let system = connections.executor().ask(&node, &query).await?.system;
+        let reporter = observe_options.reporter;
+        prepared.choose_couchdb_for(&system, reporter).await?;
     }
 
     let ends = ends(&clouds);
-    let all = with_left_alone(draft, &machines, viewpoint.change.prune);
-    let desired = draft.desired(&all, &ends)?;
-    let facts = ask(&crew, &desired, &machines, viewpoint.reporter).await?;
-    let strict = strict(draft);
+    let all = with_left_alone(prepared, &machines, observe_options.change.prune);
+    let desired = prepared.desired(&all, &ends)?;
+    let facts = ask(&connections, &desired, &machines, observe_options.reporter).await?;
+    let strict = strict(prepared);
     // Machines that a cloud made are not asked: each is its own.
     let identities = facts
         .iter()
@@ -150,12 +154,17 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
     none_of(&preflight::same_machines(identities))?;
     let orphans: BTreeSet<String> = clouds
         .iter()
-        .flat_map(|look| look.plan.orphans.union(&look.wanted.remove).cloned())
+        .flat_map(|state| state.plan.orphans.union(&state.wanted.remove).cloned())
         .collect();
     let lost = lost(&clouds);
-    let destroy_data: BTreeSet<String> = viewpoint.change.destroy_data.iter().cloned().collect();
-    let (receipt, last) = (draft.receipt.clone(), draft.last_topology());
-    let known = known(draft, &machines);
+    let destroy_data: BTreeSet<String> = observe_options
+        .change
+        .destroy_data
+        .iter()
+        .cloned()
+        .collect();
+    let (receipt, last) = (prepared.receipt.clone(), prepared.last_topology());
+    let known = known(prepared, &machines);
     let situation = Situation {
         facts: &facts,
         receipt: &receipt,
@@ -163,7 +172,7 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
         known: &known,
         lost: &lost,
         orphans: &orphans,
-        prune: viewpoint.change.prune,
+        prune: observe_options.change.prune,
         destroy_data: &destroy_data,
         last: last.as_ref(),
     };
@@ -178,9 +187,9 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
         error.hints.extend(hints);
         return Err(error);
     }
-    let renewed = plan::epochs_to_renew(&desired, &draft.topology.topics, &situation);
-    let desired = if draft.fill_epochs(&renewed) {
-        draft.desired(&all, &ends)?
+    let renewed = plan::epochs_to_renew(&desired, &prepared.topology.topics, &situation);
+    let desired = if prepared.fill_epochs(&renewed) {
+        prepared.desired(&all, &ends)?
     } else {
         desired
     };
@@ -197,10 +206,10 @@ pub async fn look(draft: &mut Draft, viewpoint: &Viewpoint<'_>) -> Result<Look, 
         error.hints.extend(hints);
         error
     })?;
-    Ok(Look {
+    Ok(Observation {
         clouds,
         machines,
-        crew,
+        connections,
         facts,
         desired,
         plan,
@@ -221,80 +230,81 @@ fn none_of(obstacles: &[Obstacle]) -> Result<(), CommandError> {
 
 /// Looks at the clouds and connects to the machines that are there, as far as they answer.
 pub async fn connect(
-    draft: &Draft,
-    viewpoint: &Viewpoint<'_>,
-) -> Result<(Vec<CloudLook>, BTreeMap<String, Machine>, Crew), CommandError> {
-    let clouds = look_at_clouds(draft, viewpoint).await?;
-    if !viewpoint.made {
-        draft.check_machines(&lost(&clouds))?;
+    prepared: &Prepared,
+    observe_options: &ObserveOptions<'_>,
+) -> Result<(Vec<CloudState>, BTreeMap<String, Machine>, Connections), CommandError> {
+    let clouds = look_at_clouds(prepared, observe_options).await?;
+    if !observe_options.made {
+        prepared.check_machines(&lost(&clouds))?;
     }
     let mut machines = BTreeMap::new();
-    for look in &clouds {
-        for machine in &look.plan.machines {
+    for state in &clouds {
+        for machine in &state.plan.machines {
             machines.insert(machine.node.clone(), machine.clone());
         }
     }
     none_of(&preflight::mistaken_addresses(&machines))?;
-    let environment = viewpoint.environment;
-    let prepare = if viewpoint.locked {
+    let environment = observe_options.environment;
+    let prepare = if observe_options.locked {
         Connector::new
     } else {
         Connector::reading
     };
     let connector = prepare(
         &machines,
-        viewpoint.directory,
+        observe_options.directory,
         environment.runtime_dir.as_deref(),
         &environment.home,
     )?;
-    let patience = if viewpoint.made {
-        PATIENCE_FOR_NEW
+    let patience = if observe_options.made {
+        CONNECT_TIMEOUT_NEW
     } else {
-        PATIENCE_FOR_RUNNING
+        CONNECT_TIMEOUT_RUNNING
     };
-    let crew = Crew::connect(&connector, &machines, patience, viewpoint.reporter).await;
-    explain_silence(&clouds, &crew, viewpoint.reporter).await;
-    Ok((clouds, machines, crew))
+    let connections =
+        Connections::connect(&connector, &machines, patience, observe_options.reporter).await;
+    explain_silence(&clouds, &connections, observe_options.reporter).await;
+    Ok((clouds, machines, connections))
 }
 
 /// The nodes whose machines are gone with their data.
-fn lost(clouds: &[CloudLook]) -> BTreeSet<String> {
-    let lost = clouds.iter().flat_map(|look| &look.plan.lost);
+fn lost(clouds: &[CloudState]) -> BTreeSet<String> {
+    let lost = clouds.iter().flat_map(|state| &state.plan.lost);
     lost.cloned().collect()
 }
 
 async fn look_at_clouds(
-    draft: &Draft,
-    viewpoint: &Viewpoint<'_>,
-) -> Result<Vec<CloudLook>, CommandError> {
-    let context = draft.context();
+    prepared: &Prepared,
+    observe_options: &ObserveOptions<'_>,
+) -> Result<Vec<CloudState>, CommandError> {
+    let context = prepared.context();
     let mut looks = Vec::new();
-    for name in clouds::names(&draft.topology, &draft.receipt) {
+    for name in clouds::names(&prepared.topology, &prepared.receipt) {
         let cloud = clouds::open(
             name,
-            &draft.topology,
-            viewpoint.directory,
-            viewpoint.environment,
+            &prepared.topology,
+            observe_options.directory,
+            observe_options.environment,
         )
         .await?;
-        let nodes = draft
+        let nodes = prepared
             .topology
             .nodes
             .values()
             .filter(|node| node.cloud == name);
         let packages = nodes.flat_map(|node| component::packages(node, &context));
-        let key = keys::user_path(viewpoint.directory);
+        let key = keys::user_path(observe_options.directory);
         let mut wanted = Wanted {
             packages: packages.collect(),
             user_key_path: Some(key.display().to_string()),
-            prune: viewpoint.change.prune,
-            architecture: Some(draft.agents.consumer.machine.into()),
+            prune: observe_options.change.prune,
+            architecture: Some(prepared.agents.consumer.machine.into()),
             ..clouds::wanted(
                 name,
-                &draft.topology,
-                &draft.receipt,
-                viewpoint.keys,
-                viewpoint.environment,
+                &prepared.topology,
+                &prepared.receipt,
+                observe_options.keys,
+                observe_options.environment,
             )?
         };
         // Hosts of the user's own are not removed, so they are not forgotten either.
@@ -306,13 +316,13 @@ async fn look_at_clouds(
     }
     let plans = join_all(looks.iter().map(|(name, cloud, wanted)| async move {
         let words = format!("look at what is there on {name}");
-        aloud(viewpoint.reporter, None, &words, cloud.plan(wanted)).await
+        aloud(observe_options.reporter, None, &words, cloud.plan(wanted)).await
     }))
     .await;
     let looks = looks.into_iter().zip(plans);
     looks
         .map(|((name, cloud, wanted), plan)| {
-            Ok(CloudLook {
+            Ok(CloudState {
                 name,
                 cloud,
                 wanted,
@@ -323,7 +333,7 @@ async fn look_at_clouds(
 }
 
 async fn ask(
-    crew: &Crew,
+    connections: &Connections,
     desired: &Desired,
     machines: &BTreeMap<String, Machine>,
     reporter: &dyn Reporter,
@@ -333,7 +343,7 @@ async fn ask(
         .iter()
         .filter(|(node, _)| machines.contains_key(*node));
     let answers = join_all(asked.map(|(node, query)| async move {
-        let asking = crew.hands().ask(node, query);
+        let asking = connections.executor().ask(node, query);
         let words = "ask how it is";
         (
             node.clone(),
@@ -359,42 +369,46 @@ async fn ask(
 /// The machines, with those of nodes that nobody wants any more and that stay: brokers there may hold partitions, and clients
 /// go on to send.
 fn with_left_alone(
-    draft: &Draft,
+    prepared: &Prepared,
     machines: &BTreeMap<String, Machine>,
     prune: bool,
 ) -> BTreeMap<String, Machine> {
-    let left = draft.receipt.machines.iter().filter(|(node, record)| {
+    let left = prepared.receipt.machines.iter().filter(|(node, record)| {
         let stays = !prune || record.cloud == CloudName::Existing.name();
-        stays && !draft.topology.nodes.contains_key(*node)
+        stays && !prepared.topology.nodes.contains_key(*node)
     });
     let left = left.filter_map(|(node, record)| Some((node.clone(), record.machine.clone()?)));
     left.chain(machines.clone()).collect()
 }
 
 /// Node → when its machine powers itself off, of clouds where machines may do that.
-fn ends(clouds: &[CloudLook]) -> Ends {
+fn ends(clouds: &[CloudState]) -> Ends {
     let mut ends = Ends::new();
-    for look in clouds.iter().filter(|look| look.name == CloudName::Aws) {
-        let nodes = look.wanted.machines.keys();
-        ends.extend(nodes.map(|node| (node.clone(), look.plan.expires)));
+    for state in clouds.iter().filter(|state| state.name == CloudName::Aws) {
+        let nodes = state.wanted.machines.keys();
+        ends.extend(nodes.map(|node| (node.clone(), state.plan.expires)));
     }
     ends
 }
 
 /// Where a machine does not answer at all, its cloud's own rules may be why.
-async fn explain_silence(clouds: &[CloudLook], crew: &Crew, reporter: &dyn Reporter) {
-    for look in clouds {
-        let silent = crew.unreachable.iter().any(|(node, error)| {
-            look.wanted.machines.contains_key(node) && matches!(error, HostError::Timeout { .. })
+async fn explain_silence(
+    clouds: &[CloudState],
+    connections: &Connections,
+    reporter: &dyn Reporter,
+) {
+    for state in clouds {
+        let silent = connections.unreachable.iter().any(|(node, error)| {
+            state.wanted.machines.contains_key(node) && matches!(error, HostError::Timeout { .. })
         });
         if !silent {
             continue;
         }
-        let warning = match look.cloud.why_no_ssh(&look.wanted.id).await {
+        let warning = match state.cloud.why_no_ssh(&state.wanted.id).await {
             Ok(why) => why,
             Err(error) => Some(format!(
                 "whether the rules of {} let this box in is not known: {error}",
-                look.name
+                state.name
             )),
         };
         if let Some(warning) = warning {
@@ -403,8 +417,8 @@ async fn explain_silence(clouds: &[CloudLook], crew: &Crew, reporter: &dyn Repor
     }
 }
 
-fn strict(draft: &Draft) -> BTreeSet<String> {
-    let nodes = draft
+fn strict(prepared: &Prepared) -> BTreeSet<String> {
+    let nodes = prepared
         .topology
         .nodes
         .values()
@@ -413,9 +427,9 @@ fn strict(draft: &Draft) -> BTreeSet<String> {
 }
 
 /// The nodes whose machine is the one that the receipt has.
-fn known(draft: &Draft, machines: &BTreeMap<String, Machine>) -> BTreeSet<String> {
+fn known(prepared: &Prepared, machines: &BTreeMap<String, Machine>) -> BTreeSet<String> {
     let same = |node: &&String| {
-        let record = draft.receipt.machines.get(*node);
+        let record = prepared.receipt.machines.get(*node);
         let recorded = record.and_then(|record| record.machine.as_ref());
         recorded.is_some_and(|recorded| recorded.access == machines[*node].access)
     };
@@ -424,19 +438,19 @@ fn known(draft: &Draft, machines: &BTreeMap<String, Machine>) -> BTreeSet<String
 
 /// Asks the nodes with these facts what machines and systems they are, unless they said so already.
 pub async fn learn_systems(
-    crew: &Crew,
+    connections: &Connections,
     facts: &mut BTreeMap<String, Facts>,
 ) -> Result<(), CommandError> {
     let query = Query {
         system: true,
         ..Query::default()
     };
-    let (query, hands) = (&query, crew.hands());
+    let (query, executor) = (&query, connections.executor());
     let unknown = facts
         .iter_mut()
         .filter(|(_, facts)| facts.system == System::default());
     let answers = join_all(unknown.map(|(node, facts)| async move {
-        facts.system = hands.ask(node, query).await?.system;
+        facts.system = executor.ask(node, query).await?.system;
         Ok::<_, CommandError>(())
     }));
     answers.await.into_iter().collect()
@@ -444,10 +458,10 @@ pub async fn learn_systems(
 
 /// Refuses data to be destroyed of nodes that are not there. Before the first look: a later one no longer knows a node whose machine
 /// is gone by then.
-pub fn require_nodes(draft: &Draft, change: &Change) -> Result<(), CommandError> {
+pub fn require_nodes(prepared: &Prepared, change: &Change) -> Result<(), CommandError> {
     let mut named = change.destroy_data.iter();
     let there = |node: &String| {
-        draft.topology.nodes.contains_key(node) || draft.receipt.machines.contains_key(node)
+        prepared.topology.nodes.contains_key(node) || prepared.receipt.machines.contains_key(node)
     };
     match named.find(|node| !there(node)) {
         None => Ok(()),
@@ -457,21 +471,21 @@ pub fn require_nodes(draft: &Draft, change: &Change) -> Result<(), CommandError>
     }
 }
 
-impl Look {
+impl Observation {
     /// Asks the nodes what machines and systems they are, unless they said so already. Not a part of the one question: it takes
     /// about as long, and nothing hangs on the answer where nothing is to be done.
     pub async fn learn_systems(&mut self) -> Result<(), CommandError> {
-        learn_systems(&self.crew, &mut self.facts).await
+        learn_systems(&self.connections, &mut self.facts).await
     }
 
     /// What clouds remark: what machines cost, what could not be looked at.
     pub fn remarks(&self) -> impl Iterator<Item = &String> {
-        self.clouds.iter().flat_map(|look| &look.plan.remarks)
+        self.clouds.iter().flat_map(|state| &state.plan.remarks)
     }
 
     /// Whether there is nothing to do at all.
     pub fn is_settled(&self) -> bool {
-        self.plan.is_empty() && self.clouds.iter().all(|look| look.plan.steps.is_empty())
+        self.plan.is_empty() && self.clouds.iter().all(|state| state.plan.steps.is_empty())
     }
 
     /// What would be lost without the user's word.
@@ -488,7 +502,7 @@ impl Look {
         let by_clouds = self
             .clouds
             .iter()
-            .flat_map(|look| &look.plan.steps)
+            .flat_map(|state| &state.plan.steps)
             .filter_map(|step| step.loses.clone());
         let by_nodes = self
             .plan

@@ -1,4 +1,4 @@
-//! The last words of `up`: what was proven, the first documents, where to look at them, and the next commands. Data, so it goes to
+//! What `up` says at its end: what was proven, the first documents, where to look at them, and the next commands. Data, so it goes to
 //! standard output.
 
 use std::io::Write;
@@ -15,31 +15,31 @@ use crate::report::Reporter;
 use crate::run::journal;
 use crate::topology::{CloudName, Distribution, OnTtl, Role, Topology};
 
-use super::draft::Draft;
-use super::look::Look;
+use super::observe::Observation;
+use super::prepared::Prepared;
 use super::verify::Proof;
 use super::{docs, lease_end, wait};
 
 /// Says them. `proof` is there when something changed; then the first documents are shown, too.
 pub async fn say(
-    draft: &Draft,
-    seen: &Look,
+    prepared: &Prepared,
+    seen: &Observation,
     directory: &Path,
     options: &Up,
     proof: Option<&Proof>,
     reporter: &dyn Reporter,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
-    let topology = &draft.topology;
+    let topology = &prepared.topology;
     let producers: Vec<&str> = component::producers(topology)
         .map(|node| node.name.as_str())
         .collect();
     if options.wait {
-        wait::until_stored(&seen.crew, topology, &producers, reporter).await?;
+        wait::until_stored(&seen.connections, topology, &producers, reporter).await?;
     }
     if let Some(proof) = proof {
         writeln!(out, "proven:    {}", proof.words())?;
-        for (client, state) in wait::progress(&seen.crew, topology, &producers).await? {
+        for (client, state) in wait::progress(&seen.connections, topology, &producers).await? {
             writeln!(out, "producer:  {client} {state}")?;
         }
         if proof.documents.is_some() {
@@ -48,7 +48,7 @@ pub async fn say(
     }
     if let Some(node) = topology.nodes_with(Role::Couchdb).next() {
         let port = topology.couchdb.port;
-        let kind = match draft.couchdb() {
+        let kind = match prepared.couchdb() {
             Distribution::Pouchdb => " (PouchDB Server, a stand-in for trying things out)",
             _ => "",
         };
@@ -77,13 +77,13 @@ pub async fn say(
             secrets.display()
         )?;
     }
-    for look in seen
+    for state in seen
         .clouds
         .iter()
-        .filter(|look| look.name == CloudName::Aws)
+        .filter(|state| state.name == CloudName::Aws)
     {
-        let left = ttl::left(look.plan.expires, jiff::Timestamp::now());
-        let then = match (look.plan.expires, topology.aws.on_ttl) {
+        let left = ttl::left(state.plan.expires, jiff::Timestamp::now());
+        let then = match (state.plan.expires, topology.aws.on_ttl) {
             (None, _) => "they run, and cost, until `deployer teardown`",
             (_, OnTtl::Stop) => "then they power themselves off",
             (_, OnTtl::Terminate) => "then they delete themselves with all their data",
@@ -93,8 +93,8 @@ pub async fn say(
     let leased = seen
         .clouds
         .iter()
-        .filter(|look| look.name == CloudName::Chameleon);
-    if let Some(end) = leased.filter_map(|look| look.plan.expires).min() {
+        .filter(|state| state.name == CloudName::Chameleon);
+    if let Some(end) = leased.filter_map(|state| state.plan.expires).min() {
         let words = lease_end::words(end, jiff::Timestamp::now());
         writeln!(out, "machines:  {words}")?;
     }
@@ -114,13 +114,13 @@ pub async fn say(
 
 /// One document of each of the first topics, as far as there are any yet, in one line each.
 async fn first_documents(
-    seen: &Look,
+    seen: &Observation,
     topology: &Topology,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     let topics = topology.topics.values().filter(|topic| !topic.canary);
     for topic in topics.take(2) {
-        for line in docs::newest(&seen.crew, topology, 1, Some(&topic.name))
+        for line in docs::newest(&seen.connections, topology, 1, Some(&topic.name))
             .await?
             .lines()
         {

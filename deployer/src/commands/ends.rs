@@ -1,0 +1,18 @@
+//! When machines power themselves off.
+
+use std::collections::BTreeMap;
+
+use crate::cloud::aws::ttl;
+use crate::step::{Access, Action, Content};
+
+/// Node → when its machine powers itself off (`None`: never), for machines that can.
+pub type Ends = BTreeMap<String, Option<jiff::Timestamp>>;
+
+/// Tells a machine when to power itself off.
+pub fn end_file(end: Option<jiff::Timestamp>) -> Action {
+    Action::WriteFile {
+        path: ttl::FILE.into(),
+        content: Content::open(ttl::content(end)),
+        access: Access::root("root", 0o644),
+    }
+}

@@ -1,0 +1,73 @@
+//! What is known of data: the receipt says which nodes held some once their services were started, the cloud says which machines are
+//! gone, the node says whether the directories are there.
+
+use super::{Desired, Loss, Situation};
+use crate::topology::Role;
+
+/// What is known of the data of a role on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Data {
+    /// There never was any.
+    Never,
+    /// It is there.
+    There,
+    /// The node cannot say now, but its machine exists.
+    Unknown,
+    /// It was there and is gone.
+    Gone,
+}
+
+pub(super) fn data(desired: &Desired, situation: &Situation<'_>, node: &str, role: Role) -> Data {
+    if !recorded(situation, node, role) {
+        return Data::Never;
+    }
+    if situation.lost.contains(node) {
+        return Data::Gone;
+    }
+    let Some(facts) = situation.facts.get(node) else {
+        return Data::Unknown;
+    };
+    let wanted = desired
+        .data
+        .get(node)
+        .is_some_and(|roles| roles.contains_key(&role));
+    if wanted && !desired.has_places(node, role, facts) {
+        Data::Gone
+    } else {
+        Data::There
+    }
+}
+
+/// Whether the receipt says that the node once held data of the role.
+pub(super) fn recorded(situation: &Situation<'_>, node: &str, role: Role) -> bool {
+    let record = situation.receipt.machines.get(node);
+    record.is_some_and(|record| record.data.iter().any(|kind| kind == role.name()))
+}
+
+/// The nodes that should hold data of a role.
+pub(super) fn holders(desired: &Desired, role: Role) -> impl Iterator<Item = &str> {
+    desired
+        .data
+        .iter()
+        .filter(move |(_, roles)| roles.contains_key(&role))
+        .map(|(node, _)| node.as_str())
+}
+
+/// Whether ZooKeeper starts with nothing, and so with a new cluster id.
+pub(super) fn zookeeper_is_new(desired: &Desired, situation: &Situation<'_>) -> bool {
+    let mut nodes = holders(desired, Role::Zookeeper).peekable();
+    nodes.peek().is_some()
+        && nodes.all(|node| {
+            let data = data(desired, situation, node, Role::Zookeeper);
+            matches!(data, Data::Never | Data::Gone)
+        })
+}
+
+/// What is lost on a node.
+pub(super) fn loss(situation: &Situation<'_>, node: &str, words: String) -> Loss {
+    Loss {
+        node: node.into(),
+        words,
+        allowed: situation.destroy_data.contains(node),
+    }
+}
