@@ -25,16 +25,19 @@ impl Aws {
         Ok(address)
     }
 
-    /// Why SSH to machines of a deployment gets no answer, if its rules are the reason.
+    /// Why SSH to machines of a deployment may get no answer, as far as its rules tell.
     pub async fn why_no_ssh(&self, id: &str) -> Result<Option<String>, CloudError> {
         let groups = observe::groups(&self.ec2, Scope::Deployment(id)).await?;
         let address = self.own_address().await?;
-        if groups.is_empty()
-            || groups
-                .iter()
-                .any(|group| rules::lets_in(&group.rules, address))
-        {
+        if groups.is_empty() {
             return Ok(None);
+        }
+        let mut groups = groups.iter();
+        if groups.any(|group| rules::lets_in(&group.rules, address)) {
+            return Ok(Some(format!(
+                "the security group lets this box in as {address}: look whether this network lets port 22 out, and whether the account \
+                 blocks public access to its VPCs (VPC console, Settings, Block public access)"
+            )));
         }
         Ok(Some(format!(
             "this box is now seen as {address}, and the security group does not let that in: `deployer allow` adds it"
