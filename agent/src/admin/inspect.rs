@@ -16,8 +16,7 @@ use super::metadata::{self, Broker, Client, Partition, fetch_async};
 use super::newest::{newest_of, timestamp};
 use super::offsets::Offsets;
 use super::settings::{self, Settings};
-use crate::config::Connection;
-use crate::config::{ConsumerConfig, Topic};
+use crate::config::{Connection, ConsumerConfig, Topic};
 use crate::store::Trouble;
 use crate::store::couchdb::{Answer, Couchdb, path_of};
 

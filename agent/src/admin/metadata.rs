@@ -9,8 +9,7 @@ use rdkafka::error::KafkaResult;
 use serde::Serialize;
 
 use super::AdminError;
-use crate::config::Connection;
-use crate::config::ConsumerConfig;
+use crate::config::{Connection, ConsumerConfig};
 use crate::kafka::Keeping;
 
 /// A broker as Kafka's metadata shows it.

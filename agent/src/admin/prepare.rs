@@ -11,8 +11,7 @@ use super::couchdb_setup::{self, Credentials};
 use super::in_sync::wait_for;
 use super::metadata::{Cluster, Expected, client};
 use super::topics::{self, Topics, Wanted};
-use crate::config::Connection;
-use crate::config::ConsumerConfig;
+use crate::config::{Connection, ConsumerConfig};
 use crate::store::couchdb::Server;
 
 /// What is to be prepared, as read from the standard input; it holds passwords.

@@ -11,8 +11,7 @@ use tokio::time::Instant;
 
 use super::AdminError;
 use super::deadline::left;
-use crate::config::Connection;
-use crate::config::Topic;
+use crate::config::{Connection, Topic};
 use crate::kafka::Keeping;
 
 /// Keys and their values.

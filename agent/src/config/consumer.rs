@@ -8,10 +8,9 @@ use reqwest::Certificate;
 use serde::Deserialize;
 
 use super::{
-    Checked, ConfigError, LogFormat, MetricsSettings, Sasl, Tls, check_bootstrap, check_topic,
-    files, not_empty,
+    Checked, ConfigError, Connection, LogFormat, MetricsSettings, Sasl, Tls, check_bootstrap,
+    check_topic, files, not_empty,
 };
-use crate::config::Connection;
 
 /// All settings of a consumer.
 #[derive(Debug, Clone, Deserialize)]

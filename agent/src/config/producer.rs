@@ -6,10 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Checked, ConfigError, LogFormat, MetricsSettings, Sasl, Tls, check_bootstrap, check_topic,
-    not_empty,
+    Checked, ConfigError, Connection, LogFormat, MetricsSettings, Sasl, Tls, check_bootstrap,
+    check_topic, not_empty,
 };
-use crate::config::Connection;
 
 /// All settings of a producer.
 #[derive(Debug, Clone, Deserialize)]

@@ -30,8 +30,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::config::Connection;
-use crate::config::{ConfigError, ConsumerConfig};
+use crate::config::{ConfigError, Connection, ConsumerConfig};
 use crate::observe::{self, Service};
 use crate::shutdown::Shutdown;
 use crate::store::Store;

@@ -19,8 +19,7 @@ use super::losses::Losses;
 use super::metrics::Metrics;
 use super::partition::Partition;
 use super::underway::Underway;
-use crate::config::Connection;
-use crate::config::ConsumerConfig;
+use crate::config::{Connection, ConsumerConfig};
 use crate::kafka::{self, LastError};
 
 /// How long a broker may take to answer the last commit, and the client to leave its group.

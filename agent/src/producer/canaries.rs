@@ -7,8 +7,7 @@ use tokio::time::Instant;
 
 use super::ProducerError;
 use super::delivery::{Client, Guarantee, QUEUE_WAIT};
-use crate::config::Connection;
-use crate::config::ProducerConfig;
+use crate::config::{Connection, ProducerConfig};
 use crate::event::{Origin, Payload, Taken, host_name};
 
 /// What `canaries` prints.

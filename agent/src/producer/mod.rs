@@ -24,8 +24,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
-use crate::config::Connection;
-use crate::config::{ConfigError, ProducerConfig, SpoolSync};
+use crate::config::{ConfigError, Connection, ProducerConfig, SpoolSync};
 use crate::event::{Origin, Taken, host_name};
 use crate::observe::{self, Health, Service};
 use crate::shutdown::Shutdown;

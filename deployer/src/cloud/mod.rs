@@ -194,7 +194,7 @@ pub trait Cloud: Send + Sync {
     /// All deployments this cloud knows of.
     async fn deployments(&self) -> Result<Vec<Found>, CloudError>;
 
-    /// Why SSH to machines with this id gets no answer, where the cloud's own rules are the reason.
+    /// Why SSH to machines with this id may get no answer, as far as the cloud's own rules tell.
     async fn why_no_ssh(&self, _id: &str) -> Result<Option<String>, CloudError> {
         Ok(None)
     }

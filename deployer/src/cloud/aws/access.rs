@@ -33,15 +33,17 @@ impl Aws {
             return Ok(None);
         }
         let mut groups = groups.iter();
-        if groups.any(|group| rules::lets_in(&group.rules, address)) {
-            return Ok(Some(format!(
+        let why = if groups.any(|group| rules::lets_in(&group.rules, address)) {
+            format!(
                 "the security group lets this box in as {address}: look whether this network lets port 22 out, and whether the account \
                  blocks public access to its VPCs (VPC console, Settings, Block public access)"
-            )));
-        }
-        Ok(Some(format!(
-            "this box is now seen as {address}, and the security group does not let that in: `deployer allow` adds it"
-        )))
+            )
+        } else {
+            format!(
+                "this box is now seen as {address}, and the security group does not let that in: `deployer allow` adds it"
+            )
+        };
+        Ok(Some(why))
     }
 
     /// The step that notes on all machines of a deployment until when they live. The file on each machine is the caller's to

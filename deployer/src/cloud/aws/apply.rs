@@ -6,8 +6,7 @@ use super::context::CloudContext;
 use super::failure::api;
 use super::notes::note;
 use super::operation::Operation;
-use super::tags;
-use super::{launch, make, make_access, remove, running, wait};
+use super::{launch, make, make_access, remove, running, tags, wait};
 use crate::cloud::{Applied, CloudError};
 
 /// Does one operation.

@@ -9,7 +9,7 @@ use super::super::CloudError;
 use super::super::elevate::Elevate;
 use super::super::process::Program;
 use super::names::Names;
-use super::tree::unreadable;
+use super::reading::unreadable;
 
 /// The box's cgroup hierarchies.
 #[derive(Debug, Clone)]

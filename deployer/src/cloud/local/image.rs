@@ -12,9 +12,9 @@ use super::super::needs::INSTALL;
 use super::super::process::{self, Program};
 use super::super::{CloudError, Progress};
 use super::names::{IMAGES, PART};
+use super::reading::unreadable;
 use super::recipe::{BASE_PACKAGES, ImageRecord, POLICY_PATH, Recipe};
 use super::sources;
-use super::tree::unreadable;
 use crate::topology;
 
 /// Fetching and unpacking over a slow line, in seconds.
@@ -52,7 +52,7 @@ pub(super) async fn recipe(settings: &topology::Local) -> Result<Recipe, CloudEr
 /// All whole images by name.
 pub(super) fn all() -> Result<BTreeMap<String, ImageRecord>, CloudError> {
     let mut images = BTreeMap::new();
-    for name in super::tree::entries(IMAGES)? {
+    for name in super::reading::entries(IMAGES)? {
         // A directory without a record is no image of ours: a build's, or somebody's own.
         let Ok(text) = std::fs::read(format!("{IMAGES}/{name}/image.json")) else {
             continue;
@@ -125,7 +125,7 @@ struct Build<'a> {
 impl Build<'_> {
     /// Removes what killed builds left.
     async fn clear(&self) -> Result<(), CloudError> {
-        for name in super::tree::entries(IMAGES)? {
+        for name in super::reading::entries(IMAGES)? {
             if name.starts_with(PART) {
                 let path = format!("{IMAGES}/{name}");
                 let remove = Program::new("remove a broken build", "rm", ["-rf", &path]);
@@ -299,7 +299,7 @@ fn own_release() -> Result<String, CloudError> {
 fn apt_files() -> Result<Vec<(String, String)>, CloudError> {
     let parts = "/etc/apt/sources.list.d";
     let mut paths = vec!["/etc/apt/sources.list".to_owned()];
-    for name in super::tree::entries(parts)? {
+    for name in super::reading::entries(parts)? {
         let extension = Path::new(&name).extension();
         if extension.is_some_and(|e| e == "list" || e == "sources") {
             paths.push(format!("{parts}/{name}"));

@@ -41,6 +41,7 @@ mod network;
 pub mod observe;
 pub mod observed;
 pub mod plan;
+mod reading;
 mod recipe;
 mod routes;
 mod sources;
@@ -294,10 +295,10 @@ impl Cloud for Local {
 
     async fn deployments(&self) -> Result<Vec<Found>, CloudError> {
         let mut all = Vec::new();
-        for id in tree::entries(DEPLOYMENTS)? {
+        for id in reading::entries(DEPLOYMENTS)? {
             let Ok(names) = Names::new(&id) else { continue };
             let record = observe::record(&names)?;
-            let entries = tree::entries(&names.machines())?;
+            let entries = reading::entries(&names.machines())?;
             let things = entries
                 .iter()
                 .filter(|entry| !entry.starts_with('.'))

@@ -14,7 +14,7 @@ use super::super::{CloudError, Progress};
 use super::admit;
 use super::names::{self, Names};
 use super::observed::Observed;
-use super::tree::unreadable;
+use super::reading::unreadable;
 
 const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
 /// Each machine's systemd takes 8 of the 128 that root may have by default.
@@ -84,7 +84,7 @@ pub(super) async fn remove(names: &Names, elevate: &Elevate) -> Result<(), Cloud
     let bridge = names.network();
     admit::remove(names, elevate).await?;
     // The kernel takes a machine's cable away with the machine's network, which may live on for minutes.
-    let cables = super::tree::entries(&format!("/sys/class/net/{bridge}/brif"))?;
+    let cables = super::reading::entries(&format!("/sys/class/net/{bridge}/brif"))?;
     for cable in cables.iter().filter(|cable| cable.starts_with("vb-")) {
         link(false, cable, &["delete", "dev", cable], elevate).await?;
     }

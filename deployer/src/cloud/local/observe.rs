@@ -11,7 +11,7 @@ use super::super::elevate::Elevate;
 use super::cgroup::Cgroups;
 use super::names::{DEPLOYMENTS, Names, PART};
 use super::observed::{Observed, ObservedImage, ObservedMachine};
-use super::tree::{absent, entries, unreadable};
+use super::reading::{absent, entries, unreadable};
 use super::{admit, image, network, routes};
 use crate::cloud::{CloudError, Wanted};
 use crate::topology;

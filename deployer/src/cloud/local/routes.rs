@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::tree::unreadable;
+use super::reading::unreadable;
 use crate::cloud::CloudError;
 
 /// The box's IPv4 routes: interface and destination, without the default route.

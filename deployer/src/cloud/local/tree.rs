@@ -1,12 +1,10 @@
 //! A handful of files as one archive, to be unpacked by root: modes are right from the start, and secrets travel by
 //! standard input.
 
-use std::io::ErrorKind;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tar::{Builder, EntryType, Header};
 
-use super::super::CloudError;
 use super::super::process::Program;
 
 /// Files of root, to be put under one directory.
@@ -81,34 +79,4 @@ impl Tree {
         ];
         Program::new(what, "tar", arguments).reading(bytes)
     }
-}
-
-/// The error for a path of the box that could not be read.
-pub(super) fn unreadable(path: impl Into<String>) -> impl FnOnce(std::io::Error) -> CloudError {
-    let path = path.into();
-    move |source| CloudError::File {
-        what: "cannot read".into(),
-        path,
-        source,
-    }
-}
-
-/// The names in a directory; none where there is no such directory.
-pub(super) fn entries(directory: &str) -> Result<Vec<String>, CloudError> {
-    let found = match std::fs::read_dir(directory) {
-        Ok(found) => found,
-        Err(error) if absent(&error) => return Ok(Vec::new()),
-        Err(error) => return Err(unreadable(directory)(error)),
-    };
-    let mut names = Vec::new();
-    for entry in found {
-        let entry = entry.map_err(unreadable(directory))?;
-        names.push(entry.file_name().to_string_lossy().into_owned());
-    }
-    names.sort();
-    Ok(names)
-}
-
-pub(super) fn absent(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
