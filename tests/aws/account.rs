@@ -159,7 +159,7 @@ async fn drift_is_seen_and_mended() {
     let proxy = Proxy::start(moto.port).await;
     let mut bench = Bench::new(&proxy.url, "eu-west-2", "cccccccccccc", &["vm1", "vm2"]);
     let machines = bench.up().await.expect("up");
-    let ec2 = client(&format!("http://127.0.0.1:{}", moto.port), "eu-west-2");
+    let ec2 = client(&moto.url(), "eu-west-2");
 
     // A stopped machine is started, and has another public address then.
     ec2.stop_instances()
@@ -271,7 +271,7 @@ async fn a_vpc_of_the_users_is_used_and_left_alone() {
     let Some(moto) = Moto::shared() else { return };
     let proxy = Proxy::start(moto.port).await;
     let mut bench = Bench::new(&proxy.url, "eu-west-3", "dddddddddddd", &["vm1"]);
-    let ec2 = client(&format!("http://127.0.0.1:{}", moto.port), "eu-west-3");
+    let ec2 = client(&moto.url(), "eu-west-3");
     open_vpc(&ec2).await;
     let subnets = ec2.describe_subnets().send().await.expect("subnets");
     // That of the first zone is private.

@@ -14,7 +14,7 @@ use super::stage;
 #[tokio::test(flavor = "multi_thread")]
 async fn another_address_is_named_and_let_in() {
     let Some(moto) = stage::moto() else { return };
-    let (region, url) = ("ap-southeast-4", format!("http://127.0.0.1:{}", moto.port));
+    let (region, url) = ("ap-southeast-4", moto.url());
     let proxy = Proxy::start(moto.port).await;
     let ec2 = client(&url, region);
     let there = census(&ec2).await;

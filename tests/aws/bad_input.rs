@@ -36,7 +36,7 @@ fn keys() -> String {
 async fn wrong_settings_are_refused_before_anything_is_made() {
     let Some(moto) = Moto::shared() else { return };
     let proxy = Proxy::start(moto.port).await;
-    let ec2 = client(&format!("http://127.0.0.1:{}", moto.port), REGION);
+    let ec2 = client(&moto.url(), REGION);
     let subnet = ec2
         .create_subnet()
         .vpc_id(open_vpc(&ec2).await)
@@ -159,7 +159,7 @@ async fn credentials_that_will_not_do_are_named() {
     let Some(moto) = Moto::shared() else { return };
     let proxy = Proxy::start(moto.port).await;
     let region = "ap-south-2";
-    let ec2 = client(&format!("http://127.0.0.1:{}", moto.port), region);
+    let ec2 = client(&moto.url(), region);
     let there = census(&ec2).await;
     let mut desk = Desk::new();
     let more = format!(", region: {region}");
@@ -226,7 +226,7 @@ async fn refusals_of_aws_leave_no_machine() {
     let Some(moto) = Moto::shared() else { return };
     let proxy = Proxy::start(moto.port).await;
     let region = "ca-west-1";
-    let ec2 = client(&format!("http://127.0.0.1:{}", moto.port), region);
+    let ec2 = client(&moto.url(), region);
     let there = census(&ec2).await;
     for (call, code, words) in [
         (

@@ -203,7 +203,7 @@ async fn a_vpc_of_the_users_gets_machines_and_keeps_everything_else() {
     let Some(moto) = Moto::shared() else { return };
     let proxy = Proxy::start(moto.port).await;
     let mut bench = Bench::new(&proxy.url, "ap-northeast-1", "400000000006", &["vm1"]);
-    let by_hand = client(&format!("http://127.0.0.1:{}", moto.port), "ap-northeast-1");
+    let by_hand = client(&moto.url(), "ap-northeast-1");
     let vpc = open_vpc(&by_hand).await;
     bench.settings.vpc = Some(vpc.clone());
     let machines = bench.up().await.expect("up");
@@ -263,7 +263,7 @@ async fn public_machines_are_made_where_they_are_reached() {
     let region = "ap-northeast-2";
     let proxy = Proxy::start(moto.port).await;
     let mut bench = Bench::new(&proxy.url, region, "400000000007", &["vm1", "vm2"]);
-    let by_hand = client(&format!("http://127.0.0.1:{}", moto.port), region);
+    let by_hand = client(&moto.url(), region);
     let vpc = open_vpc(&by_hand).await;
     let subnets = subnets(&by_hand).await;
     bench.settings.vpc = Some(vpc);

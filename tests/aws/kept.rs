@@ -101,7 +101,7 @@ async fn a_machine_that_a_killed_up_made_is_missed_when_it_is_gone() {
         .lock()
         .expect("made")
         .extend(made.keys().cloned());
-    let ec2 = client(&format!("http://127.0.0.1:{}", moto.port), region);
+    let ec2 = client(&moto.url(), region);
     let ended = ec2
         .terminate_instances()
         .instance_ids(&made["vm1"].id)

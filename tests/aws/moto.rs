@@ -111,6 +111,11 @@ impl Moto {
         })
     }
 
+    /// Its address, without a proxy before it.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// The one that tests of this process share; each test uses a region of its own.
     pub(crate) fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Moto>> = OnceLock::new();

@@ -169,7 +169,7 @@ async fn the_least_policy_is_enough_and_not_too_much() {
             .collect();
         lacking.push((*action, iam.user(&action.replace(':', "-"), &rest).await));
     }
-    let direct = format!("http://127.0.0.1:{}", moto.port);
+    let direct = moto.url();
     let proxy = Proxy::start(moto.port).await;
     proxy.no_guests();
     let url = proxy.url.clone();

@@ -9,7 +9,7 @@ use super::stage;
 #[tokio::test(flavor = "multi_thread")]
 async fn two_of_the_same_name_and_things_of_others() {
     let Some(moto) = stage::moto() else { return };
-    let (region, url) = ("ap-southeast-3", format!("http://127.0.0.1:{}", moto.port));
+    let (region, url) = ("ap-southeast-3", moto.url());
     let proxy = Proxy::start(moto.port).await;
     let ec2 = client(&url, region);
     // Somebody else's VPC of the same range, with a machine, and with tags that only look like ours.

@@ -1,11 +1,10 @@
 //! Real machines for what moto reports: the test's side of `tests/clouds/machines.py`.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
-use super::moto;
+use super::moto::{self, Moto};
 use super::skip::skip;
 
 /// The system of all machines.
@@ -65,12 +64,11 @@ pub(crate) struct Watcher {
 
 impl Watcher {
     /// Starts it, once no other one of this process is there.
-    pub(crate) fn start(python: &Path, url: &str, region: &str) -> Self {
+    pub(crate) fn start(moto: &Moto, region: &str) -> Self {
         let bridge = BRIDGE.lock().unwrap_or_else(PoisonError::into_inner);
-        let (python, script) = (
-            python.display().to_string(),
-            moto::clouds().join("machines.py").display().to_string(),
-        );
+        let python = moto::python().expect("python").display().to_string();
+        let script = moto::clouds().join("machines.py").display().to_string();
+        let url = moto.url();
         make_image();
         let arguments = [
             "--mount",
@@ -80,7 +78,7 @@ impl Watcher {
             &script,
             "watch",
             IMAGE,
-            url,
+            &url,
             region,
         ];
         let mut child = command("unshare", &arguments)

@@ -1,7 +1,7 @@
 //! A user's box, with the binary as a user calls it.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use super::openstack::OpenStack;
@@ -59,11 +59,7 @@ impl<'a> Desk<'a> {
     pub(crate) fn run(&self, code: i32, words: &[&str]) -> String {
         let start = Instant::now();
         let output = self.command(words).output().expect("the deployer starts");
-        let said = format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stderr),
-            String::from_utf8_lossy(&output.stdout)
-        );
+        let said = said(&output);
         eprintln!(
             "    deployer {} after {:?}",
             words.join(" "),
@@ -78,13 +74,12 @@ impl<'a> Desk<'a> {
         let start = Instant::now();
         loop {
             let output = self.command(&["status"]).output().expect("it starts");
-            if output.status.success() || start.elapsed() > Duration::from_secs(30) {
-                let said = [output.stderr, output.stdout]
-                    .map(|part| String::from_utf8_lossy(&part).into_owned());
-                let said = said.concat();
+            let said = said(&output);
+            if output.status.success() {
                 assert!(said.contains("all is well"), "{said}");
                 return said;
             }
+            assert!(start.elapsed() < Duration::from_secs(30), "{said}");
         }
     }
 
@@ -111,6 +106,12 @@ impl<'a> Desk<'a> {
         let first = address.split_whitespace().next();
         first.unwrap_or_default().to_owned()
     }
+}
+
+/// All that a command said.
+fn said(output: &Output) -> String {
+    let parts = [&output.stderr, &output.stdout];
+    parts.map(|part| String::from_utf8_lossy(part)).concat()
 }
 
 #[track_caller]

@@ -44,7 +44,7 @@ async fn dies(proxy: &Proxy, run: impl Future<Output = ()>) -> bool {
     }
 }
 
-/// Kills at call after call, from `first` on; the table of what happened.
+/// Kills at every `step`-th call, before it is done and after; the table of what happened.
 async fn enumerate(openstack: &OpenStack, teardown: bool, step: usize) -> String {
     let mut table = String::new();
     let verb = if teardown { "teardown" } else { "up" };

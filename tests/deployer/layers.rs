@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
-use super::imports::{arrows, circles, sources};
+use super::imports::{Source, arrows, circles, sources};
 
 /// Module → the modules of this crate it may import. Leaves may be imported by everyone above them.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
@@ -131,11 +132,11 @@ const EFFECTS: &[&str] = &[
     "std::net::Tcp",
 ];
 
-fn crate_of(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .join(name)
-        .join("src")
+/// Read once: debug builds take a second for it.
+static DEPLOYER: LazyLock<Vec<Source>> = LazyLock::new(|| sources(&root().join("deployer/src")));
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// The top module that a name of this crate is in.
@@ -146,7 +147,7 @@ fn top(name: &[String]) -> &str {
 #[test]
 fn modules_import_only_what_their_layer_allows() {
     let mut wrong = Vec::new();
-    for source in sources(&crate_of("deployer")) {
+    for source in DEPLOYER.iter() {
         let (module, file) = (top(&source.module), source.file.display());
         let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else {
             wrong.push(format!(
@@ -167,7 +168,7 @@ fn modules_import_only_what_their_layer_allows() {
 #[test]
 fn pure_modules_have_no_effects() {
     let mut wrong = Vec::new();
-    for source in sources(&crate_of("deployer")) {
+    for source in DEPLOYER.iter() {
         let module = top(&source.module);
         let names = source.names.iter().map(|name| name.join("::") + "::");
         for name in names.filter(|_| PURE.contains(&module)) {
@@ -183,9 +184,9 @@ fn pure_modules_have_no_effects() {
 #[test]
 fn no_files_import_each_other_in_a_circle() {
     let mut wrong = Vec::new();
-    for name in ["agent", "deployer"] {
-        let sources = sources(&crate_of(name));
-        for (file, imports) in circles(arrows(&sources)) {
+    let agent = sources(&root().join("agent/src"));
+    for (name, sources) in [("agent", &agent), ("deployer", &*DEPLOYER)] {
+        for (file, imports) in circles(arrows(sources)) {
             let imports: Vec<String> = imports
                 .iter()
                 .map(|file| file.display().to_string())
@@ -202,7 +203,7 @@ fn no_files_import_each_other_in_a_circle() {
 
 #[test]
 fn every_test_file_is_a_module_of_its_binary() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
+    let root = root().join("tests");
     for binary in ["deployer", "machines", "agent", "aws", "chameleon"] {
         let directory = root.join(binary);
         let Ok(main) = fs::read_to_string(directory.join("main.rs")) else {

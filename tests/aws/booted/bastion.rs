@@ -1,21 +1,19 @@
 //! Machines without public addresses, by the binary on booted machines: SSH goes through the one that has one.
 
+use super::account;
 use crate::census::{census, client};
 use crate::desk::{Desk, says};
-use crate::moto::{self, Moto};
 use crate::proxy::Proxy;
-use crate::watcher::{THIS_BOX, Watcher, may_boot};
+use crate::watcher::THIS_BOX;
 
 const REGION: &str = "eu-west-1";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn machines_without_public_addresses_are_reached_through_one() {
-    let Some(moto) = Moto::start(&[]) else { return };
-    if !may_boot() {
+    let Some((moto, _watcher)) = account(REGION) else {
         return;
-    }
-    let url = format!("http://127.0.0.1:{}", moto.port);
-    let _watcher = Watcher::start(moto::python().expect("python"), &url, REGION);
+    };
+    let url = moto.url();
     let (desk, ec2) = (Desk::new(), client(&url, REGION));
     let proxy = Proxy::start(moto.port).await;
     let there = census(&ec2).await;

@@ -11,10 +11,10 @@ use deployer::machine::{Access, Machine};
 use deployer::secret::Secret;
 use ssh_key::{Algorithm, LineEnding, PrivateKey, rand_core::OsRng};
 
+use super::account;
 use crate::bench::Bench;
-use crate::moto::{self, Moto};
 use crate::proxy::Proxy;
-use crate::watcher::{Watcher, command, may_boot};
+use crate::watcher::command;
 
 const REGION: &str = "us-east-1";
 
@@ -125,15 +125,9 @@ async fn stopped(bench: &Bench, node: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn machines_are_trusted_at_first_contact_and_end_by_themselves() {
-    let Some(moto) = Moto::start(&[]) else { return };
-    if !may_boot() {
+    let Some((moto, _watcher)) = account(REGION) else {
         return;
-    }
-    let _watcher = Watcher::start(
-        moto::python().expect("python"),
-        &format!("http://127.0.0.1:{}", moto.port),
-        REGION,
-    );
+    };
     let proxy = Proxy::start(moto.port).await;
     let mut bench = Bench::new(&proxy.url, REGION, "300000000001", &["vm1", "vm2"]);
     let keys = Keys::new(&mut bench);

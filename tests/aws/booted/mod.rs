@@ -5,3 +5,16 @@ mod contact;
 mod laptop;
 mod rehearsal;
 mod whole;
+
+use crate::moto::Moto;
+use crate::watcher::{Watcher, may_boot};
+
+/// An account of its own whose machines in a region are booted; `None`, after one line why, where that cannot be.
+fn account(region: &str) -> Option<(Moto, Watcher)> {
+    let moto = Moto::start(&[])?;
+    if !may_boot() {
+        return None;
+    }
+    let watcher = Watcher::start(&moto, region);
+    Some((moto, watcher))
+}

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use aws_sdk_ec2::Client;
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::account;
 use crate::census::{census, client};
 use crate::desk::{Desk, says};
 use crate::limits::Account;
-use crate::moto::{self, Moto};
 use crate::proxy::{Moment, Proxy};
 use crate::stage;
-use crate::watcher::{THIS_BOX, Watcher, may_boot};
+use crate::watcher::THIS_BOX;
 
 /// A user's box with an inventory, and the account it leads to.
 struct Hall {
@@ -31,7 +31,7 @@ impl Hall {
         let mut desk = stage::desk();
         desk.set("USER", "somebody-here");
         let file = desk.write("inventory.yaml", &stage::inventory(&proxy.url, region, ""));
-        let ec2 = client(&format!("http://127.0.0.1:{}", moto.port), region);
+        let ec2 = client(&moto.url(), region);
         Some(Self {
             desk,
             file,
@@ -103,12 +103,10 @@ clouds: {{ aws: {{ region: {region}, endpoint_url: '{url}', ssh_from: [{THIS_BOX
 #[tokio::test(flavor = "multi_thread")]
 async fn all_is_tried_and_nothing_is_left() {
     const REGION: &str = "eu-west-1";
-    let Some(moto) = Moto::start(&[]) else { return };
-    if !may_boot() {
+    let Some((moto, _watcher)) = account(REGION) else {
         return;
-    }
-    let url = format!("http://127.0.0.1:{}", moto.port);
-    let _watcher = Watcher::start(moto::python().expect("python"), &url, REGION);
+    };
+    let url = moto.url();
     let proxy = Proxy::start(moto.port).await;
     let mut desk = Desk::new();
     desk.set("USER", "somebody-here");

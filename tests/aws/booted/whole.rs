@@ -7,12 +7,12 @@ use std::time::Instant;
 use aws_sdk_ec2::Client;
 use deployer::cloud::aws::rules::Rule;
 
+use super::account;
 use super::laptop::Laptop;
 use crate::census::{census, client};
 use crate::desk::{Desk, says};
-use crate::moto::{self, Moto};
 use crate::proxy::Proxy;
-use crate::watcher::{THIS_BOX, Watcher, may_boot};
+use crate::watcher::THIS_BOX;
 
 const REGION: &str = "us-east-2";
 
@@ -108,12 +108,10 @@ impl Account {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_an_empty_account_to_documents_and_back() {
-    let Some(moto) = Moto::start(&[]) else { return };
-    if !may_boot() {
+    let Some((moto, _watcher)) = account(REGION) else {
         return;
-    }
-    let url = format!("http://127.0.0.1:{}", moto.port);
-    let _watcher = Watcher::start(moto::python().expect("python"), &url, REGION);
+    };
+    let url = moto.url();
     let (desk, ec2) = (Desk::new(), client(&url, REGION));
     let laptop = Laptop::make(&ec2, &desk).await;
     laptop.wait();

@@ -25,7 +25,7 @@ clouds:
     )
 }
 
-/// One with the shortest lease there is.
+/// One with a lease of minutes.
 pub(crate) struct Brief<'a> {
     desk: Desk<'a>,
     cloud: &'a OpenStack,

@@ -8,13 +8,12 @@ use std::time::{Duration, Instant};
 use deployer::cloud::Cloud as _;
 use serde_json::Value;
 
+use super::site;
 use super::whole::found;
-use crate::agents;
-use crate::desk::{BINARY, Desk, says};
+use crate::desk::{Desk, says};
 use crate::habits;
-use crate::openstack::OpenStack;
 use crate::proxy::Proxy;
-use crate::watcher::{THIS_BOX, Watcher, may_boot};
+use crate::watcher::THIS_BOX;
 
 /// CouchDB is the stand-in: its packages are on no registry that every box reaches.
 fn inventory() -> String {
@@ -33,14 +32,9 @@ clouds: {{ chameleon: {{ ssh_from: [{THIS_BOX}], lease: 80h, network: own, cidr:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_killed_and_begun_again_and_leaves_nothing() {
-    let Some(cloud) = OpenStack::shared() else {
+    let Some((cloud, _watcher)) = site() else {
         return;
     };
-    if !may_boot() {
-        return;
-    }
-    agents::built_beside(BINARY);
-    let _watcher = Watcher::shared(cloud);
     let proxy = Proxy::start().await;
     let mut desk = Desk::new(cloud);
     desk.behind(&proxy);

@@ -7,10 +7,10 @@ use deployer::cloud::{Cloud as _, Found};
 
 use super::brief::Brief;
 use super::laptop::Laptop;
-use crate::agents;
-use crate::desk::{BINARY, Desk, says};
+use super::site;
+use crate::desk::{Desk, says};
 use crate::openstack::OpenStack;
-use crate::watcher::{THIS_BOX, Watcher, may_boot};
+use crate::watcher::THIS_BOX;
 
 /// CouchDB is the stand-in: its packages are on no registry that every box reaches.
 fn inventory(laptop: &Laptop) -> String {
@@ -35,14 +35,9 @@ clouds:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_an_empty_project_to_documents_and_back() {
-    let Some(cloud) = OpenStack::shared() else {
+    let Some((cloud, _watcher)) = site() else {
         return;
     };
-    if !may_boot() {
-        return;
-    }
-    agents::built_beside(BINARY);
-    let _watcher = Watcher::shared(cloud);
     // Its lease ends while the other one is looked at.
     let brief = Brief::begin(cloud);
     let desk = Desk::new(cloud);
