@@ -300,6 +300,30 @@ fn canaries_are_awaited_whether_they_were_sent_before_or_after() {
     );
 }
 
+/// The stand-in may overlook what comes while it begins to listen, and a busy one answers late.
+#[test]
+fn canaries_are_found_though_the_feed_is_silent() {
+    let lab = Lab::new(&["t1", "deployer-canaries"]);
+    let config = lab.consumer_config("g", "");
+    let _consumer = Agent::consumer(&config);
+    lab.double.state().deaf = true;
+    let waiting = "await-canaries --run a --clients c1 --count 3 --timeout 30";
+    let waiting: Vec<&str> = waiting.split(' ').collect();
+    let report = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| json("consumer", &config, &waiting, "")[0].clone());
+        std::thread::sleep(Duration::from_millis(500));
+        let producer = lab.producer_config("c1", "t1", "");
+        let canaries = "canaries --run a --count 3 --topic deployer-canaries";
+        let canaries: Vec<&str> = canaries.split(' ').collect();
+        json("producer", &producer, &canaries, "");
+        waiting.join().unwrap()
+    });
+    assert_eq!(
+        (&report["found"], &report["missing"]),
+        (&json!(3), &json!([]))
+    );
+}
+
 #[test]
 fn canaries_that_kafka_does_not_confirm_are_a_failure() {
     let lab = Lab::new(&["deployer-canaries"]);

@@ -216,9 +216,16 @@ impl Deployer {
 }
 
 impl Drop for Deployer {
-    /// By the binary where it can, and by force where it cannot.
+    /// By the binary where it can, and by force where it cannot. What a failed test's machines have to say goes with them, so it
+    /// is shown first.
     fn drop(&mut self) {
         self.remember();
+        if std::thread::panicking() && self.receipt_path().exists() {
+            for words in [&["status"][..], &["logs"]] {
+                let said = self.start(words).wait(Duration::from_mins(1));
+                say(&format!("{}: {}", words.join(" "), said.all()));
+            }
+        }
         let ids = self.ids.lock().map(|ids| ids.clone()).unwrap_or_default();
         for id in ids {
             if !Path::new("/var/lib/deployer/local").join(&id).exists() {

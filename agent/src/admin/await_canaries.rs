@@ -63,9 +63,7 @@ pub async fn wait(
             None => look_around(&server, topic, run, clients, &mut sightings)
                 .await
                 .map(Some),
-            Some(since) => follow(&server, topic, since, deadline, &mut sightings)
-                .await
-                .map(Some),
+            Some(since) => follow(&server, topic, since, deadline, &mut sightings).await,
         };
         match step {
             Ok(next) => since = next,
@@ -74,6 +72,12 @@ pub async fn wait(
                 tokio::time::sleep(RETRY).await;
             }
         }
+    }
+    // Missing is only what was looked for: a feed that was silent, or slow, says nothing.
+    if !sightings.is_complete()
+        && let Err(trouble) = look_around(&server, topic, run, clients, &mut sightings).await
+    {
+        tracing::warn!("the last look for the canaries failed: {trouble}");
     }
     Ok(sightings.report())
 }
@@ -116,14 +120,14 @@ async fn look_around(
     Ok(since)
 }
 
-/// Waits for news, notes it, and returns where the next begins.
+/// Waits for news, notes it, and returns where the next begins; `None`: no answer came, and what is there must be looked at again.
 async fn follow(
     server: &Couchdb,
     topic: &Topic,
     since: &str,
     deadline: Instant,
     sightings: &mut Sightings,
-) -> Result<String, Trouble> {
+) -> Result<Option<String>, Trouble> {
     let wait = LONG_POLL
         .min(deadline.saturating_duration_since(Instant::now()))
         .max(Duration::from_millis(1));
@@ -135,14 +139,15 @@ async fn follow(
         ("timeout", millis.as_str()),
     ];
     let path = format!("{}/_changes", path_of(&topic.database));
-    // The stand-in ignores the timeout; then ours ends the question, and the same one is asked again.
+    // The stand-in ignores the timeout, and may overlook what comes while it begins to listen; each question that we give up goes on
+    // there and makes the next one slower.
     let answer = server.get_json(&path, &query, wait + Duration::from_millis(500));
     let Ok(news) = tokio::time::timeout(wait + Duration::from_millis(200), answer).await else {
-        return Ok(since.to_owned());
+        return Ok(None);
     };
     let (news, now) = (news?, Timestamp::now());
     rows(&news, "results").for_each(|document| sightings.note(document, Some(now)));
-    sequence(&news)
+    sequence(&news).map(Some)
 }
 
 fn rows<'a>(answer: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {

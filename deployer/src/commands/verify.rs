@@ -36,9 +36,18 @@ impl Proof {
     pub fn words(&self) -> String {
         match &self.documents {
             Some(found) => {
-                let mut words = format!(
-                    "{} canaries sent, {} are documents, {} twice",
-                    self.sent, found.found, found.duplicates
+                let mut words = format!("{} canaries sent, ", self.sent);
+                if self.acked < self.sent {
+                    let _ = write!(
+                        words,
+                        "{} acknowledged by all in-sync brokers, ",
+                        self.acked
+                    );
+                }
+                let _ = write!(
+                    words,
+                    "{} are documents, {} twice",
+                    found.found, found.duplicates
                 );
                 // Without figures all documents were there before anybody looked.
                 if let (Some(half), Some(most)) = (found.p50_ms, found.p99_ms) {
@@ -131,24 +140,34 @@ pub async fn prove(
     };
     let (sent, documents) = join(sending, awaiting).await;
     // One that cannot send hides nothing of what the others show.
-    let mut failed = Vec::new();
+    let mut others: Vec<String> = Vec::new();
     let mut sums = (0, 0);
     for sent in sent {
         match sent {
-            Ok(sent) => sums = (sums.0 + sent.sent, sums.1 + sent.acked),
-            Err(error) => failed.push(error),
+            Ok((sent, said)) => {
+                sums = (sums.0 + sent.sent, sums.1 + sent.acked);
+                others.extend(said);
+            }
+            Err(error) => others.push(error.cause.to_string()),
         }
     }
-    let documents = documents.unwrap_or_else(|error| {
-        failed.push(error);
-        None
-    });
+    let documents = match documents {
+        Ok(Some((found, said))) => {
+            others.extend(said);
+            Some(found)
+        }
+        Ok(None) => None,
+        Err(error) => {
+            others.push(error.cause.to_string());
+            None
+        }
+    };
     let proof = Proof {
         sent: sums.0,
         acked: sums.1,
         documents,
     };
-    let holds = failed.is_empty() && proof.holds();
+    let holds = others.is_empty() && proof.holds();
     let outcome = if holds {
         Outcome::Done
     } else {
@@ -166,10 +185,7 @@ pub async fn prove(
     let missing = proof.documents.as_ref().map(|found| few(&found.missing, 5));
     let missing = missing.filter(|missing| !missing.is_empty());
     let missing = missing.map_or(String::new(), |missing| format!("; missing: {missing}"));
-    let others: String = failed
-        .iter()
-        .map(|error| format!("\n    {}", error.cause))
-        .collect();
+    let others: String = others.iter().map(|said| format!("\n    {said}")).collect();
     Err(CommandError::failed(format!(
         "the pipeline does not hold: {}{missing}{others}",
         proof.words()
@@ -178,13 +194,17 @@ pub async fn prove(
     .hint("deployer logs consumer shows why documents are not stored"))
 }
 
-/// Runs one of the agents' subcommands, which print one JSON document whether all went well or not.
+/// The most lines that are shown of what a subcommand said beside its document.
+const SAID: usize = 20;
+
+/// Runs one of the agents' subcommands, which print one JSON document whether all went well or not; with it comes what one
+/// that did not go well said.
 async fn json<T: DeserializeOwned>(
     node: &str,
     host: &dyn Host,
     program: String,
     arguments: Vec<String>,
-) -> Result<T, CommandError> {
+) -> Result<(T, Option<String>), CommandError> {
     let command = Command {
         program,
         arguments,
@@ -193,17 +213,20 @@ async fn json<T: DeserializeOwned>(
         root: true,
     };
     let output = host.run(&command).await?;
-    serde_json::from_slice(&output.stdout).map_err(|_| {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let lines: Vec<&str> = said.lines().collect();
-        let tail = lines[lines.len().saturating_sub(20)..].join("\n    ");
-        CommandError::failed(format!(
-            "{node}: `{} {}` ended with exit code {}\n    {tail}",
-            command.program,
-            command.arguments.join(" "),
-            output.status
-        ))
-    })
+    let said = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = said.lines().collect();
+    let tail = lines[lines.len().saturating_sub(SAID)..].join("\n    ");
+    let words = format!(
+        "{node}: `{} {}` ended with exit code {}\n    {tail}",
+        command.program,
+        command.arguments.join(" "),
+        output.status
+    );
+    match serde_json::from_slice(&output.stdout) {
+        Ok(document) if output.status == 0 => Ok((document, None)),
+        Ok(document) => Ok((document, Some(words))),
+        Err(_) => Err(CommandError::failed(words)),
+    }
 }
 
 /// `verify` on demand.

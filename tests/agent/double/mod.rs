@@ -43,6 +43,8 @@ pub struct State {
     pub lasting: Option<Fault>,
     /// Whether requests wait for their answer.
     pub hangs: bool,
+    /// Whether who waits for news is never answered.
+    pub deaf: bool,
     /// Whether rows are answered in another order than asked.
     pub shuffled: bool,
     /// The largest document, in bytes.
@@ -68,6 +70,7 @@ impl Double {
             faults: VecDeque::new(),
             lasting: None,
             hangs: false,
+            deaf: false,
             shuffled: true,
             max_document: 8_000_000,
             log: Vec::new(),

@@ -363,7 +363,8 @@ async fn wait_for_news(request: &Request, state: &Arc<Mutex<State>>) {
             .get(name)
             .is_none_or(|database| database.last_sequence() > since(database, request))
     };
-    while !has_news() && Instant::now() < deadline {
+    let deaf = || state.lock().unwrap().deaf;
+    while deaf() || !has_news() && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
