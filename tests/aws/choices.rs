@@ -78,7 +78,7 @@ async fn arm_machines_get_an_image_and_a_type_of_their_own() {
     let error = bench.up().await.expect_err("no agent").to_string();
     assert_eq!(
         error,
-        "the agent binaries are for x86_64, `architecture` says arm64: build them for it and pass their directory with --agents"
+        "the agent binaries are for x86_64, `architecture` says arm64: `deployer build-agents --target aarch64` builds them where `up` finds them"
     );
     let counts = proxy.take_counts();
     assert!(

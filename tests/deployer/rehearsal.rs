@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use deployer::rehearsal::{Act, Expected, Rehearsal, Wish, plan};
+use deployer::rehearsal::{Act, Expected, Rehearsal, Vital, Wish, plan};
 use deployer::topology::CloudName;
 
 fn wish(cloud: CloudName) -> Wish {
@@ -38,7 +38,11 @@ fn text(rehearsal: &Rehearsal) -> String {
             Act::AwaitPowerOff => "-".into(),
         };
         let minutes = step.within.as_secs() / 60;
-        let vital = if step.vital { ", vital" } else { "" };
+        let vital = match step.vital {
+            Vital::No => "",
+            Vital::ForVariant => ", vital",
+            Vital::ForAll => ", vital for all",
+        };
         let unless = step
             .unless_said
             .map(|word| format!(", unless {word} was said"));
@@ -88,10 +92,15 @@ fn each_deployment_is_taken_away_before_the_next_begins() {
         let rehearsal = plan(&wish);
         let names: BTreeSet<&str> = rehearsal.variants.iter().map(|one| one.name).collect();
         assert_eq!(names.len(), rehearsal.variants.len());
-        for steps in rehearsal
-            .steps
-            .chunk_by(|one, next| one.variant == next.variant)
-        {
+        // What can be known without making anything comes first, for all of them.
+        let (checks, steps) = rehearsal.steps.split_at(names.len());
+        let checked: BTreeSet<&str> = checks.iter().map(|step| step.variant).collect();
+        assert_eq!(checked, names);
+        for step in checks {
+            assert_eq!((step.verb(), step.vital), (Some("check"), Vital::ForAll));
+        }
+        let groups = || steps.chunk_by(|one, next| one.variant == next.variant);
+        for steps in groups() {
             let makes = steps.iter().rposition(|step| step.verb() == Some("up"));
             let away = steps.iter().rposition(|step| {
                 step.act == Act::Verb(vec!["teardown", "--yes"])
@@ -103,9 +112,6 @@ fn each_deployment_is_taken_away_before_the_next_begins() {
                 Some(Expected::Code(64))
             );
         }
-        let groups = rehearsal
-            .steps
-            .chunk_by(|one, next| one.variant == next.variant);
-        assert_eq!(groups.count(), names.len(), "one after another");
+        assert_eq!(groups().count(), names.len(), "one after another");
     }
 }

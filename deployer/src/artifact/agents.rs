@@ -1,7 +1,6 @@
 //! The agents' binaries: found beside the deployer, and what a node must be to run them.
 
 use std::collections::BTreeMap;
-use std::env::consts::ARCH;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
@@ -99,17 +98,21 @@ impl FromStr for LibcVersion {
     }
 }
 
-/// Finds the agents in `directory`, else beside the deployer's own executable. Portable ones are preferred, which lie
-/// below it in a folder for each kind of machine; the one for this box's kind is taken: `agents/x86_64/producer` beside
-/// the executable, `x86_64/producer` in a directory that was named.
-pub fn find(directory: Option<&Path>, executable: &Path) -> Result<Agents, ArtifactError> {
+/// Finds the agents for a machine, as `uname -m` says it, in `directory`, else beside the deployer's own executable. Portable
+/// ones are preferred, which lie below it in a folder for each kind of machine: `agents/x86_64/producer` beside the executable,
+/// `x86_64/producer` in a directory that was named. What lies elsewhere may be for another machine.
+pub fn find(
+    directory: Option<&Path>,
+    executable: &Path,
+    machine: &str,
+) -> Result<Agents, ArtifactError> {
     let place = directory
         .or_else(|| executable.parent())
         .unwrap_or(Path::new("."));
     let portable = if directory.is_some() {
-        place.join(ARCH)
+        place.join(machine)
     } else {
-        place.join("agents").join(ARCH)
+        place.join("agents").join(machine)
     };
     let place = if portable.is_dir() { &portable } else { place };
     // Debug builds of the deployer lie beside debug builds of the agents.

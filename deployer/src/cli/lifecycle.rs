@@ -172,7 +172,7 @@ pub struct OnAws {
     /// On AWS, also in this VPC of yours, whose first subnet should be private.
     #[arg(long, value_name = "VPC")]
     pub vpc: Option<String>,
-    /// On AWS, also arm64 machines with CouchDB; needs agents for aarch64.
+    /// On AWS, also arm64 machines with CouchDB; `deployer build-agents --target aarch64` comes first.
     #[arg(long)]
     pub arm64: bool,
     /// On AWS, also in this region.

@@ -46,7 +46,7 @@ pub struct Wanted {
     pub outside_ports: BTreeSet<u16>,
     /// Whether machines that nobody wants are deleted with their data.
     pub prune: bool,
-    /// `uname -m` of what will run on the machines (`x86_64`, `aarch64`); `None`: not known.
+    /// `uname -m` of the agents that will run on the machines (`x86_64`, `aarch64`); `None`: none will, or it is not known.
     pub architecture: Option<String>,
     /// What the cloud noted at an earlier run (from the receipt).
     pub notes: BTreeMap<String, String>,

@@ -199,7 +199,7 @@ async fn check_account(
         None,
         environment,
     )?;
-    wanted.architecture = Some(prepared.agents.consumer.machine.into());
+    wanted.architecture = prepared.architecture_on(name);
     let look = async {
         if name == CloudName::Aws {
             let aws = Aws::connect(prepared.topology.aws.clone()).await?;

@@ -298,7 +298,7 @@ async fn look_at_clouds(
             packages: packages.collect(),
             user_key_path: Some(key.display().to_string()),
             prune: observe_options.change.prune,
-            architecture: Some(prepared.agents.consumer.machine.into()),
+            architecture: prepared.architecture_on(name),
             ..clouds::wanted(
                 name,
                 &prepared.topology,

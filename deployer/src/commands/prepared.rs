@@ -2,6 +2,7 @@
 //! refused by all of them in the same words.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::env::consts::ARCH;
 use std::path::Path;
 
 use crate::artifact::agents::Agents;
@@ -112,7 +113,7 @@ impl Prepared {
         };
         let couchdb_key = couchdb_packages::key(&source.inventory, &topology, &environment.home)
             .map_err(CommandError::usage)?;
-        let agents = choose_agents(agents, &mut receipt, &mut remarks)?;
+        let agents = choose_agents(agents, &topology, &mut receipt, &mut remarks)?;
         let cache = Cache::new(&environment.cache_dir);
         let mut prepared = Self {
             source,
@@ -311,6 +312,11 @@ impl Prepared {
         recorded::desired(self.context(), machines, ends)
     }
 
+    /// What the agents are for that go onto machines of a cloud, as `uname -m` says it; `None`: none go there.
+    pub fn architecture_on(&self, cloud: CloudName) -> Option<String> {
+        has_agents(&self.topology, cloud).then(|| self.agents.consumer.machine.into())
+    }
+
     /// Finds the addresses by which hosts of the user's are seen from a cloud.
     pub async fn find_outside(&mut self, environment: &Environment) -> Result<(), CommandError> {
         let notes = &mut self.receipt.cloud_notes;
@@ -328,14 +334,27 @@ fn provisional(topology: &Topology, ids: Ids, inventory: &str) -> Receipt {
     }
 }
 
+/// Whether agents go onto machines of a cloud.
+fn has_agents(topology: &Topology, cloud: CloudName) -> bool {
+    let mut nodes = topology.nodes.values();
+    nodes.any(|node| node.cloud == cloud && component::has_agents(node, topology))
+}
+
 /// The agents that were named, else those named at an earlier `up`, else those beside the deployer.
 fn choose_agents(
     named: Option<&Path>,
+    topology: &Topology,
     receipt: &mut Receipt,
     remarks: &mut Vec<Event>,
 ) -> Result<Agents, CommandError> {
     let executable = std::env::current_exe()?;
-    let find = |directory: Option<&Path>| agents::find(directory, &executable);
+    // What machines of other clouds are is seen when they are there.
+    let machine = if has_agents(topology, CloudName::Aws) {
+        topology.aws.architecture.machine()
+    } else {
+        ARCH
+    };
+    let find = |directory: Option<&Path>| agents::find(directory, &executable, machine);
     if let Some(directory) = named {
         let agents = find(Some(directory)).map_err(CommandError::usage)?;
         let usual = find(None).is_ok_and(|usual| usual == agents);

@@ -50,8 +50,8 @@ pub struct Step {
     pub expected: Expected,
     /// How long it may take.
     pub within: Duration,
-    /// Whether later steps of its variant make no sense where it ends otherwise.
-    pub vital: bool,
+    /// Which later steps make no sense where it ends otherwise.
+    pub vital: Vital,
     /// It is left out where an earlier step of its variant said this.
     pub unless_said: Option<&'static str>,
 }
@@ -65,6 +65,17 @@ pub enum Act {
     Killed(Vec<&'static str>, &'static str),
     /// Looking again and again until all machines are off.
     AwaitPowerOff,
+}
+
+/// What needs a step to end as it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vital {
+    /// Nothing.
+    No,
+    /// The later steps of its variant.
+    ForVariant,
+    /// All later steps: nothing was made yet, and nothing is.
+    ForAll,
 }
 
 /// Stands for the id of the variant's deployment.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::variant::{self, Variant};
-use super::{Act, Expected, ID, Rehearsal, Step, Wish};
+use super::{Act, Expected, ID, Rehearsal, Step, Vital, Wish};
 use crate::topology::CloudName;
 
 /// What a step may take: a `check`, an `up` from nothing, a `teardown`.
@@ -25,10 +25,16 @@ pub fn plan(wish: &Wish) -> Rehearsal {
     }
     let first = variant::aws();
     let name = first.name;
-    let mut steps = vec![
-        verb(name, "look whether the account will do", &["check"])
-            .within(LOOK)
-            .vital(),
+    let others = [
+        wish.vpc.as_deref().map(variant::in_a_vpc),
+        wish.arm.then(variant::on_arm),
+        wish.region.as_deref().map(variant::elsewhere),
+    ];
+    let others: Vec<Variant> = others.into_iter().flatten().collect();
+    // Whatever can be known is known before anything costs.
+    let mut steps = vec![check(name, "look whether the account will do")];
+    steps.extend(others.iter().map(|other| check(other.name, other.purpose)));
+    steps.extend([
         killed(
             name,
             "ask for machines, and die while AWS answers",
@@ -39,7 +45,7 @@ pub fn plan(wish: &Wish) -> Rehearsal {
         verb(name, "look whether anything is left to do", &["plan"]).within(LOOK),
         verb(name, "look whether all is well", &["status"]).within(LOOK),
         verb(name, "let the machines live longer", &["extend", "30m"]).within(LOOK),
-    ];
+    ]);
     if wish.power_off {
         steps.push(Step {
             act: Act::AwaitPowerOff,
@@ -63,13 +69,8 @@ pub fn plan(wish: &Wish) -> Rehearsal {
     ));
     steps.extend(end(name));
     let mut variants = vec![first];
-    let others = [
-        wish.vpc.as_deref().map(variant::in_a_vpc),
-        wish.arm.then(variant::on_arm),
-        wish.region.as_deref().map(variant::elsewhere),
-    ];
-    for other in others.into_iter().flatten() {
-        steps.extend(brief(&other));
+    for other in others {
+        steps.extend(brief(other.name));
         variants.push(other);
     }
     Rehearsal { variants, steps }
@@ -81,9 +82,7 @@ fn chameleon() -> Rehearsal {
     let variant = variant::chameleon();
     let name = variant.name;
     let mut steps = vec![
-        verb(name, "look whether the project will do", &["check"])
-            .within(LOOK)
-            .vital(),
+        check(name, "look whether the project will do"),
         verb(name, "from nothing to documents", &["up", "--yes"]).vital(),
         verb(name, "look whether anything is left to do", &["plan"]).within(LOOK),
         verb(name, "look whether all is well", &["status"]).within(LOOK),
@@ -112,12 +111,8 @@ fn chameleon() -> Rehearsal {
 }
 
 /// The steps of a variant that is there for one question.
-fn brief(variant: &Variant) -> Vec<Step> {
-    let name = variant.name;
-    let mut steps = vec![
-        verb(name, variant.purpose, &["check"]).within(LOOK).vital(),
-        verb(name, "from nothing to documents", &["up", "--yes"]).vital(),
-    ];
+fn brief(name: &'static str) -> Vec<Step> {
+    let mut steps = vec![verb(name, "from nothing to documents", &["up", "--yes"]).vital()];
     steps.extend(end(name));
     steps
 }
@@ -137,6 +132,13 @@ fn end(name: &'static str) -> [Step; 2] {
     ]
 }
 
+fn check(variant: &'static str, words: &'static str) -> Step {
+    Step {
+        vital: Vital::ForAll,
+        ..verb(variant, words, &["check"]).within(LOOK)
+    }
+}
+
 fn verb(variant: &'static str, words: &'static str, line: &[&'static str]) -> Step {
     let within = match line.first() {
         Some(&"teardown") => TAKE_AWAY,
@@ -148,7 +150,7 @@ fn verb(variant: &'static str, words: &'static str, line: &[&'static str]) -> St
         act: Act::Verb(line.to_vec()),
         expected: Expected::Code(0),
         within,
-        vital: false,
+        vital: Vital::No,
         unless_said: None,
     }
 }
@@ -173,7 +175,7 @@ impl Step {
 
     fn vital(self) -> Self {
         Self {
-            vital: true,
+            vital: Vital::ForVariant,
             ..self
         }
     }

@@ -18,12 +18,17 @@ fn both_agents_are_found_and_looked_into() {
     for name in ["producer", "consumer", "deployer"] {
         std::fs::write(directory.path().join(name), program()).unwrap();
     }
-    let beside = find(None, &directory.path().join("deployer")).unwrap();
-    let named = find(Some(directory.path()), Path::new("/elsewhere/deployer")).unwrap();
+    let beside = find(None, &directory.path().join("deployer"), ARCH).unwrap();
+    let named = find(
+        Some(directory.path()),
+        Path::new("/elsewhere/deployer"),
+        ARCH,
+    )
+    .unwrap();
     assert_eq!(beside, named);
     for (agent, name) in [(&named.producer, "producer"), (&named.consumer, "consumer")] {
         assert_eq!(agent.path, directory.path().join(name));
-        assert_eq!(agent.machine, std::env::consts::ARCH);
+        assert_eq!(agent.machine, ARCH);
         let libc = agent.libc.unwrap();
         assert!(
             libc >= "2.2".parse().unwrap() && libc < "3.0".parse().unwrap(),
@@ -48,14 +53,29 @@ fn portable_agents_are_preferred_in_their_folder() {
         std::fs::write(place.join(name), b"not looked at").unwrap();
         std::fs::write(portable.join(name), program()).unwrap();
     }
-    let beside = find(None, &place.join("deployer")).unwrap();
+    let beside = find(None, &place.join("deployer"), ARCH).unwrap();
     assert_eq!(beside.producer.path, portable.join("producer"));
     for named in [portable.parent().unwrap(), &portable] {
-        let found = find(Some(named), Path::new("/elsewhere/deployer")).unwrap();
+        let found = find(Some(named), Path::new("/elsewhere/deployer"), ARCH).unwrap();
         assert_eq!(found, beside);
     }
+    // Those for another kind of machine lie beside them.
+    let (other, word) = match ARCH {
+        "aarch64" => ("x86_64", 0x3e),
+        _ => ("aarch64", 0xb7),
+    };
+    std::fs::create_dir(place.join("agents").join(other)).unwrap();
+    for name in ["producer", "consumer"] {
+        let mut program = program();
+        program[18] = word;
+        std::fs::write(place.join("agents").join(other).join(name), program).unwrap();
+    }
+    let found = find(None, &place.join("deployer"), other).unwrap();
+    assert_eq!(found.consumer.machine, other);
     std::fs::remove_file(portable.join("consumer")).unwrap();
-    let error = find(None, &place.join("deployer")).unwrap_err().to_string();
+    let error = find(None, &place.join("deployer"), ARCH)
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains("no `consumer`") && error.contains(ARCH),
         "{error}"
@@ -72,7 +92,9 @@ fn what_is_not_fit_to_be_shipped_is_told() {
     for name in ["producer", "consumer"] {
         std::fs::write(place.join(name), &large).unwrap();
     }
-    let mut agent = find(Some(place), Path::new("deployer")).unwrap().producer;
+    let mut agent = find(Some(place), Path::new("deployer"), ARCH)
+        .unwrap()
+        .producer;
     agent.libc = Some("2.36".parse().unwrap());
     let box_of_somebody =
         [Path::new("/box/of/somebody"), Path::new("/box/of/some")].map(Into::into);
@@ -103,7 +125,7 @@ fn agents_that_were_built_to_be_shipped_are_fit_for_it() {
             );
             continue;
         }
-        let agents = find(Some(&place), Path::new("deployer")).unwrap();
+        let agents = find(Some(&place), Path::new("deployer"), ARCH).unwrap();
         for agent in [&agents.producer, &agents.consumer] {
             assert_eq!(agent.machine, machine);
             assert_eq!(problems(agent, &[source.into()]).unwrap(), [""; 0]);
@@ -125,7 +147,7 @@ fn an_absent_agent_is_named_with_the_way_to_get_it() {
         (None, &debug, "`cargo build -p agent`"),
         (Some(&*release), &debug, "--agents must name"),
     ] {
-        let error = find(named, &place.join("deployer")).unwrap_err();
+        let error = find(named, &place.join("deployer"), ARCH).unwrap_err();
         assert!(matches!(error, ArtifactError::NoAgent { .. }), "{error}");
         let text = error.to_string();
         assert!(
@@ -148,7 +170,7 @@ fn what_no_node_can_run_is_refused() {
     ] {
         let directory = tempdir().unwrap();
         std::fs::write(directory.path().join("producer"), bytes).unwrap();
-        let error = find(Some(directory.path()), Path::new("deployer")).unwrap_err();
+        let error = find(Some(directory.path()), Path::new("deployer"), ARCH).unwrap_err();
         assert!(matches!(error, ArtifactError::NotUsable { .. }), "{error}");
         assert!(error.to_string().contains(why), "{error}");
     }

@@ -43,8 +43,9 @@ pub async fn choose(
         .filter(|built_for| **built_for != settings.architecture.machine())
     {
         return Err(CloudError::Refused(format!(
-            "the agent binaries are for {built_for}, `architecture` says {}: build them for it and pass their directory with --agents",
-            settings.architecture.name()
+            "the agent binaries are for {built_for}, `architecture` says {}: `deployer build-agents --target {}` builds them where `up` finds them",
+            settings.architecture.name(),
+            settings.architecture.machine()
         )));
     }
     let types = missing

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::{Environment, Rehearse};
 use crate::error::CommandError;
-use crate::rehearsal::{Act, Expected, ID, Rehearsal, Step};
+use crate::rehearsal::{Act, Expected, ID, Rehearsal, Step, Vital};
 use crate::report::{Event, Outcome, Reporter};
 use crate::run::journal;
 use crate::run::runner::Stop;
@@ -139,10 +139,14 @@ impl<'a> Runner<'a> {
             }
             if !well {
                 self.wrong.push(title.clone());
-                if step.vital {
-                    self.broken
-                        .insert(step.variant, format!("`{}` had failed", step.words));
-                }
+                let names = rehearsal.variants.iter().map(|variant| variant.name);
+                let broken = names.filter(|name| match step.vital {
+                    Vital::No => false,
+                    Vital::ForVariant => *name == step.variant,
+                    Vital::ForAll => true,
+                });
+                let why = format!("`{}` had failed", step.words);
+                self.broken.extend(broken.map(|name| (name, why.clone())));
             }
         }
         Ok(())

@@ -1,6 +1,8 @@
 //! `rehearse` against moto: what it does, what it refuses, that nothing is left whatever ends it, and that its report can be sent to
 //! strangers. Where machines need not boot they are on a stage.
 
+mod variants;
+
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -21,6 +23,8 @@ struct Hall {
     desk: Desk,
     file: String,
     proxy: Proxy,
+    /// Past the proxy.
+    url: String,
     ec2: Client,
 }
 
@@ -31,11 +35,13 @@ impl Hall {
         let mut desk = stage::desk();
         desk.set("USER", "somebody-here");
         let file = desk.write("inventory.yaml", &stage::inventory(&proxy.url, region, ""));
-        let ec2 = client(&moto.url(), region);
+        let url = moto.url();
+        let ec2 = client(&url, region);
         Some(Self {
             desk,
             file,
             proxy,
+            url,
             ec2,
         })
     }
@@ -116,6 +122,7 @@ async fn all_is_tried_and_nothing_is_left() {
         desk,
         file,
         proxy,
+        url,
         ec2,
     };
     let there = hall.census().await;
