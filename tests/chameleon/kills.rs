@@ -4,13 +4,14 @@
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use deployer::cloud::Cloud as _;
 use deployer::cloud::chameleon::{Chameleon, Settings};
 
 use super::bench::{Deployment, words};
 use super::openstack::{OpenStack, pace, settings, turn};
-use super::proxy::Proxy;
+use super::proxy::{Fault, Proxy};
 
 const NODES: [&str; 2] = ["vm1", "vm2"];
 
@@ -124,6 +125,45 @@ async fn up_dies_at_every_call() {
     let table = enumerate(openstack, false, step()).await;
     eprintln!("{table}");
     assert!(table.lines().count() >= 16 / step(), "{table}");
+}
+
+/// The site lists a lease some time after it was asked for it, and who asked is dead by then: no second one is asked for, and what
+/// takes all away does not say that nothing is left before the lease is there.
+#[tokio::test]
+async fn a_lease_comes_after_the_death_of_who_asked_for_it() {
+    let Some(openstack) = OpenStack::shared() else {
+        return;
+    };
+    let each = async |id: &str, up: bool| {
+        let demo = Deployment::new(id, &["vm1"]);
+        let proxy = Proxy::start().await;
+        let later = Fault::DieAndDoLater(Duration::from_secs(4));
+        proxy.fault("POST", "/leases", 1, later);
+        let first = behind(openstack, &proxy);
+        let died = dies(&proxy, async {
+            let _dies_before = demo.up(&first).await;
+        });
+        assert!(died.await);
+        let cloud = openstack.cloud("alice");
+        if up {
+            demo.up(&cloud).await.expect("up");
+            let found = openstack.cloud("bob").deployments().await.expect("list");
+            let ours = found.iter().find(|found| found.id == id);
+            let things = &ours.expect("it is listed").things;
+            let leases = things.iter().filter(|thing| thing.starts_with("lease"));
+            assert_eq!(
+                leases.count(),
+                2,
+                "for a machine and its address: {things:?}"
+            );
+        }
+        let left = demo.teardown(&cloud).await.expect("teardown");
+        assert_eq!(left, Vec::<String>::new());
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let found = openstack.cloud("bob").deployments().await.expect("list");
+        assert!(found.iter().all(|found| found.id != id), "{found:?}");
+    };
+    tokio::join!(each("f00000000001", true), each("f00000000002", false));
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     GiveAndMark(&'static str, &'static str),
     /// It is done, and the answer gets lost.
     LoseAnswer,
+    /// The caller dies, and it is done this much later.
+    DieAndDoLater(Duration),
     /// It is done, and the answer comes this much later.
     Late(Duration),
     /// It is done, and each of these texts in its answer is replaced by that.
@@ -196,6 +198,14 @@ async fn serve(
             (fault, dies.map(|(_, before)| before))
         };
         if dies == Some(true) {
+            clouds_proxy::die(killed).await;
+        }
+        if let Some(Fault::DieAndDoLater(time)) = fault {
+            let (client, request) = (client.clone(), request.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(time).await;
+                ask(&client, &request).await;
+            });
             clouds_proxy::die(killed).await;
         }
         let refused = match fault {

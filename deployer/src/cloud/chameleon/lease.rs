@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::context::{CloudContext, KINDS, id};
+use super::context::{CloudContext, KINDS, ON_ITS_WAY, id};
 use super::failure::says;
 use super::marks::Purpose;
 use super::notes::note;
@@ -66,7 +66,8 @@ pub(super) async fn make(
     end: Timestamp,
     reservations: Vec<Value>,
 ) -> Result<String, CloudError> {
-    context.notes.record(&note::lease(purpose), name)?;
+    let (asked, now) = (note::lease(purpose), Timestamp::now());
+    context.notes.record(&asked, &format!("{now} {name}"))?;
     let body = json!({
         "name": name,
         // A date of this box's clock may be past for the site's.
@@ -92,7 +93,30 @@ pub(super) async fn make(
         .line(None, &format!("asks for a lease until {end}"));
     let pace = context.pace();
     // What says no by status 500 is not to be taken for a lost answer.
-    wait::make_once(pace, KINDS, make, find).await
+    let made = wait::make_once(pace, KINDS, make, find).await;
+    if !made.as_ref().is_err_and(KINDS.unanswered) {
+        context.notes.record(&asked, "")?;
+    }
+    made
+}
+
+/// Whether a lease may come yet that an earlier run asked for and died: the site lists it some time after it was asked for it.
+pub(super) fn on_its_way(
+    notes: &BTreeMap<String, String>,
+    leases: &[Lease],
+    now: Timestamp,
+) -> bool {
+    [Purpose::Machines, Purpose::Address]
+        .into_iter()
+        .any(|purpose| {
+            let asked = notes.get(&note::lease(purpose));
+            let asked = asked.and_then(|note| note.split_once(' '));
+            asked.is_some_and(|(time, name)| {
+                let time = time.parse::<Timestamp>();
+                time.is_ok_and(|time| now.duration_since(time) < ON_ITS_WAY)
+                    && leases.iter().all(|lease| lease.name != name)
+            })
+        })
 }
 
 /// Waits until a lease is active.

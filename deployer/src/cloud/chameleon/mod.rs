@@ -92,12 +92,14 @@ impl Chameleon {
         Ok(observe::everything(&self.session).await?.of(id))
     }
 
-    /// What a lease gives is not told while the site makes it, as a killed run may have asked for a moment ago: that is waited for.
-    async fn observe_when_made(&self, id: &str) -> Result<Observed, CloudError> {
+    /// What a lease gives is not told while the site makes it, nor is the lease listed at once that a killed run asked for a moment
+    /// ago: both are waited for.
+    async fn observe_when_made(&self, wanted: &Wanted) -> Result<Observed, CloudError> {
         let start = Instant::now();
         loop {
-            let observed = self.observe(id).await?;
-            let making = observed.leases.iter().any(Lease::made_just_now);
+            let observed = self.observe(&wanted.id).await?;
+            let making = observed.leases.iter().any(Lease::made_just_now)
+                || lease::on_its_way(&wanted.notes, &observed.leases, Timestamp::now());
             if !making || start.elapsed() > self.pace.settle {
                 return Ok(observed);
             }
@@ -159,7 +161,7 @@ impl Cloud for Chameleon {
             }
         }
         let wanted = &wanted;
-        let mut observed = self.observe_when_made(&wanted.id).await?;
+        let mut observed = self.observe_when_made(wanted).await?;
         let nothing = wanted.machines.is_empty();
         let makes = !nothing && plan::needs_offers(wanted, &self.settings, &observed);
         if nothing || makes && self.settings.own_network().is_some() {

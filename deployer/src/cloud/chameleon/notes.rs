@@ -13,7 +13,7 @@ pub mod note {
     /// When the lease ends (RFC 3339): known without asking the site.
     pub const END: &str = "chameleon lease ends";
 
-    /// The last lease that was asked for: its name, before the call.
+    /// When the last lease was asked for (RFC 3339) and its name, before the call; empty once the answer is there.
     pub fn lease(purpose: super::super::marks::Purpose) -> String {
         format!("chameleon lease for {}", purpose.word())
     }

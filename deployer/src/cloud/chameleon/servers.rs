@@ -1,11 +1,11 @@
 //! Servers: making, starting and waiting for them.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::advice::{FAULT, advice, waits_for_a_person};
-use super::context::{CloudContext, KINDS, id};
+use super::context::{CloudContext, KINDS, ON_ITS_WAY, id};
 use super::failure::{code, not_found};
 use super::notes::note;
 use super::observed::Server;
@@ -18,9 +18,6 @@ use crate::machine::Machine;
 
 /// What Nova takes as user data, in bytes: 64 KiB once it is encoded.
 const LIMIT: usize = 48 * 1024 - 1;
-
-/// So long after it was asked for, a server that is not listed will not come any more.
-const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(20);
 
 /// Images of before April 2025 run firewalld, which lets in nothing but SSH; newer ones do not on virtual machines, where the security
 /// group decides. So it is switched off where it is. Not waited for: systemd is still busy with the boot.
