@@ -33,10 +33,33 @@ impl Seen {
             .then(|| chains.any(|chain| chain.family == "ip" && chain.table == table))
     }
 
-    /// The chains that may drop what a deployment's machines send or get, in words.
+    /// The chains that let through, once they have rules for it, what others may drop of what a deployment's machines send or get, in
+    /// words.
     pub(super) fn closed(&self, names: &Names) -> Vec<String> {
         let chains = self.doubtful(&names.network()).into_iter();
-        chains.map(|(_, _, words)| words).collect()
+        let doors = chains.map(|(family, [table, chain], words)| {
+            if self.by_iptables(&family, &table) {
+                format!("table {family} {table}, chain {}", self.door(&chain))
+            } else {
+                words
+            }
+        });
+        doors.collect()
+    }
+
+    /// Whether a chain of this table is led by iptables.
+    fn by_iptables(&self, family: &str, table: &str) -> bool {
+        table == "filter" && family == "ip" && !self.iptables.is_empty()
+    }
+
+    /// The chain of iptables that gets the rules for another one: Docker's, which leaves it to others, where there is one.
+    fn door<'a>(&self, chain: &'a str) -> &'a str {
+        let docker = format!("-N {DOCKER_USER}");
+        if self.iptables.lines().any(|line| line == docker) {
+            DOCKER_USER
+        } else {
+            chain
+        }
     }
 
     /// The chains that hold rules of a deployment, in words.
@@ -117,10 +140,9 @@ pub(super) async fn make(names: &Names, elevate: &Elevate) -> Result<Vec<String>
     // Docker's chain may not be asked any more: then the one that asked it.
     for _ in 0..2 {
         for (family, [table, chain], words) in seen.doubtful(&names.network()) {
-            if table == "filter" && family == "ip" && !seen.iptables.is_empty() {
-                let docker = format!("-N {DOCKER_USER}");
-                let first = done.is_empty() && seen.iptables.lines().any(|line| line == docker);
-                let chain = if first { DOCKER_USER } else { &chain };
+            if seen.by_iptables(&family, &table) {
+                let first = done.is_empty();
+                let chain = if first { seen.door(&chain) } else { &chain };
                 by_iptables(names, chain, elevate).await?;
                 done.push(format!("table {family} {table}, chain {chain}"));
             } else {
@@ -186,7 +208,27 @@ pub(super) async fn remove(names: &Names, elevate: &Elevate) -> Result<(), Cloud
 
 #[cfg(test)]
 mod tests {
-    use super::{Filters, Seen};
+    use super::{Filters, Names, Seen};
+
+    #[test]
+    fn dockers_chain_is_the_one_that_gets_the_rules() {
+        let closed = |rules: &str| {
+            let seen = Seen {
+                filters: Filters::read("", rules, ""),
+                told: true,
+                iptables: rules.into(),
+                uplinks: ["eth0".to_owned()].into(),
+            };
+            seen.closed(&Names::new("0123456789ab").expect("an id"))
+        };
+        let (plain, docker) = (
+            "-P FORWARD DROP\n",
+            "-N DOCKER-USER\n-A FORWARD -j DOCKER-USER\n",
+        );
+        assert_eq!(closed(plain), ["table ip filter, chain FORWARD"]);
+        let both = format!("{plain}{docker}");
+        assert_eq!(closed(&both), ["table ip filter, chain DOCKER-USER"]);
+    }
 
     #[test]
     fn what_is_closed_to_anothers_bridge_is_not_closed_to_ours() {
