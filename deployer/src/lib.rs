@@ -16,14 +16,18 @@
 //! # The flow
 //!
 //! inventory → topology → (observe the cloud, ask the nodes) → plan → runner → proof by canaries → summary.
-//! The first half is pure and synchronous; effects are in [`cloud`], [`host`], [`artifact`], [`run`] and [`commands`].
+//! What is decided ([`prepare`]) → how what is there is reached ([`reach`]) → what there is, and so what is to be done ([`observe`])
+//! → doing and proving it ([`carry_out`]) → what people read ([`tell`]). [`commands`] has a file for each verb, and no verb imports
+//! another. What should be is pure and synchronous; effects are in [`cloud`], [`host`], [`artifact`], [`run`] and these.
 
 pub mod artifact;
+pub mod carry_out;
 pub mod cli;
 pub mod cloud;
 pub mod commands;
 pub mod component;
 pub mod contract;
+pub mod documents;
 pub mod error;
 pub mod facts;
 pub mod few;
@@ -34,9 +38,12 @@ pub mod hosts_table;
 pub mod inspect;
 pub mod inventory;
 pub mod machine;
+pub mod observe;
 pub mod packet_filter;
 pub mod plan;
 pub mod preflight;
+pub mod prepare;
+pub mod reach;
 pub mod receipt;
 pub mod rehearsal;
 pub mod report;
@@ -46,6 +53,7 @@ pub mod settings;
 pub mod signing_key;
 pub mod step;
 pub mod sudo;
+pub mod tell;
 pub mod template;
 pub mod topology;
 pub mod yaml;

@@ -94,6 +94,132 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "step",
         ],
     ),
+    // the ways of all verbs: what is decided, what is reached, what is seen, what is done, what is told
+    (
+        "prepare",
+        &[
+            "artifact",
+            "cli",
+            "cloud",
+            "component",
+            "error",
+            "facts",
+            "inventory",
+            "machine",
+            "plan",
+            "preflight",
+            "receipt",
+            "report",
+            "run",
+            "settings",
+            "signing_key",
+            "step",
+            "topology",
+        ],
+    ),
+    (
+        "reach",
+        &[
+            "cli",
+            "cloud",
+            "component",
+            "error",
+            "facts",
+            "host",
+            "inventory",
+            "machine",
+            "plan",
+            "prepare",
+            "receipt",
+            "report",
+            "run",
+            "secret",
+            "step",
+            "sudo",
+            "topology",
+        ],
+    ),
+    (
+        "observe",
+        &[
+            "artifact",
+            "cli",
+            "cloud",
+            "component",
+            "contract",
+            "error",
+            "facts",
+            "firewall",
+            "host",
+            "inspect",
+            "machine",
+            "plan",
+            "preflight",
+            "prepare",
+            "reach",
+            "report",
+            "run",
+            "topology",
+        ],
+    ),
+    (
+        "carry_out",
+        &[
+            "artifact",
+            "cli",
+            "cloud",
+            "component",
+            "contract",
+            "error",
+            "few",
+            "host",
+            "observe",
+            "prepare",
+            "reach",
+            "receipt",
+            "report",
+            "run",
+            "step",
+            "topology",
+        ],
+    ),
+    (
+        "documents",
+        &[
+            "cli",
+            "component",
+            "contract",
+            "error",
+            "host",
+            "reach",
+            "report",
+            "run",
+            "topology",
+        ],
+    ),
+    (
+        "tell",
+        &[
+            "carry_out",
+            "cli",
+            "cloud",
+            "component",
+            "contract",
+            "documents",
+            "error",
+            "facts",
+            "figures",
+            "inspect",
+            "machine",
+            "observe",
+            "plan",
+            "prepare",
+            "receipt",
+            "report",
+            "run",
+            "topology",
+        ],
+    ),
     // the edge
     ("cli", &["error", "secret", "topology"]),
     ("error", &[]),
@@ -197,6 +323,27 @@ fn no_files_import_each_other_in_a_circle() {
                 imports.join(", ")
             ));
         }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What two verbs need stands in a folder whose name says what it holds.
+#[test]
+fn no_verb_imports_another() {
+    let mut wrong = Vec::new();
+    for source in DEPLOYER
+        .iter()
+        .filter(|source| top(&source.module) == "commands")
+    {
+        let Some(verb) = source.module.get(2) else {
+            continue;
+        };
+        let others = source.names.iter().filter(|name| {
+            name[0] == "crate"
+                && top(name) == "commands"
+                && name.get(2).is_some_and(|other| other != verb)
+        });
+        wrong.extend(others.map(|name| format!("`{verb}` imports {}", name.join("::"))));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use deployer::cli::Environment;
 use deployer::cloud::rules;
-use deployer::commands::{clouds, outside};
 use deployer::inventory;
+use deployer::prepare::outside;
+use deployer::reach::clouds;
 use deployer::receipt::Receipt;
 use deployer::topology::{CloudName, Ids, Options, Topology};
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use deployer::commands::status_report::{Heard, Report};
 use deployer::facts::{DiskFact, Facts, FileFact, UnitFact};
 use deployer::inventory;
+use deployer::tell::status_report::{Heard, Report};
 use deployer::topology::{Ids, Options, Topology};
 use serde_json::json;
 

@@ -2,21 +2,21 @@
 
 use std::net::Ipv4Addr;
 
+use crate::carry_out::steps;
 use crate::cli::{Allow, Environment};
-use crate::cloud::aws::Aws;
-use crate::cloud::aws::operation as aws;
 use crate::cloud::aws::rules::Way;
+use crate::cloud::aws::{Aws, operation as aws};
 use crate::cloud::chameleon::operation as chameleon;
 use crate::cloud::{Cloud, Operation};
 use crate::error::CommandError;
+use crate::prepare::{outside, target};
+use crate::reach::clouds;
+use crate::reach::deployment::Deployment;
 use crate::report::{Event, Reporter};
 use crate::run::journal::{Journal, Mode};
 use crate::run::keys::Keys;
 use crate::run::runner::Stop;
 use crate::topology::CloudName;
-
-use super::deployment::Deployment;
-use super::{clouds, outside, steps, target};
 
 /// Adds it to what is let in, and changes nothing else.
 pub async fn run(
@@ -25,7 +25,7 @@ pub async fn run(
     reporter: &dyn Reporter,
 ) -> Result<u8, CommandError> {
     let deployment = Deployment::find(&options.target, environment)?;
-    require_sold(&deployment)?;
+    deployment.require_sold()?;
     let state_dir = target::state_dir(&options.target, environment);
     let (name, cloud) = (&deployment.entry.name, &deployment.entry.cloud);
     let journal = Journal::open(&state_dir, name, cloud, Mode::Existing)?;
@@ -37,7 +37,7 @@ pub async fn run(
     let seen = outside::notes(&seen);
     journal.change(|receipt| receipt.cloud_notes.extend(seen.clone()))?;
     for name in [CloudName::Aws, CloudName::Chameleon] {
-        if !has(&deployment, name) {
+        if !deployment.has(name) {
             continue;
         }
         let (cloud, address): (Box<dyn Cloud>, Ipv4Addr) = if name == CloudName::Aws {
@@ -78,21 +78,4 @@ pub async fn run(
         reporter.event(&Event::Note(format!("{node} may use Kafka from {address}")));
     }
     Ok(0)
-}
-
-/// Whether a deployment has a machine on a cloud.
-pub fn has(deployment: &Deployment, cloud: CloudName) -> bool {
-    let mut nodes = deployment.topology.nodes.values();
-    nodes.any(|node| node.cloud == cloud)
-}
-
-/// Refuses deployments that have no machine on AWS or Chameleon.
-pub fn require_sold(deployment: &Deployment) -> Result<(), CommandError> {
-    if has(deployment, CloudName::Aws) || has(deployment, CloudName::Chameleon) {
-        return Ok(());
-    }
-    Err(CommandError::usage(format!(
-        "{} has no machine on AWS or Chameleon: only there SSH is let in by address, and machines end by themselves",
-        deployment.entry.name
-    )))
 }

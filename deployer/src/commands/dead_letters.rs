@@ -7,10 +7,9 @@ use crate::cli::{DeadLetters, Environment};
 use crate::contract::{DeadLetter, DeadLetterOutcome};
 use crate::error::CommandError;
 use crate::host::Input;
+use crate::reach::deployment::Deployment;
+use crate::reach::pipeline_tool::{PipelineTool, connect};
 use crate::report::{Event, Reporter};
-
-use super::deployment::Deployment;
-use super::pipeline_tool::{PipelineTool, connect};
 
 /// How long reading them all may take.
 const READING: Duration = Duration::from_mins(2);

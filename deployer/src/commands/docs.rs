@@ -1,17 +1,13 @@
 //! `docs`: the newest documents.
 
 use std::io::Write;
-use std::time::Duration;
 
 use crate::cli::{Docs, Environment};
+use crate::documents::newest::newest;
 use crate::error::CommandError;
-use crate::host::Input;
+use crate::reach::deployment::Deployment;
+use crate::reach::pipeline_tool::connect;
 use crate::report::Reporter;
-use crate::topology::Topology;
-
-use super::connections::Connections;
-use super::deployment::Deployment;
-use super::pipeline_tool::{PipelineTool, connect};
 
 /// Prints them as JSON lines, newest first.
 pub async fn run(
@@ -28,22 +24,4 @@ pub async fn run(
     out.write_all(documents.as_bytes())?;
     connections.close(true).await?;
     Ok(0)
-}
-
-/// The newest documents of a topic, or of all, as JSON lines, newest first.
-pub async fn newest(
-    connections: &Connections,
-    topology: &Topology,
-    count: u32,
-    topic: Option<&str>,
-) -> Result<String, CommandError> {
-    let count = count.to_string();
-    let mut words = vec!["newest", "-n", &count];
-    if let Some(topic) = topic {
-        words.extend(["--topic", topic]);
-    }
-    let what = "the documents cannot be read";
-    let tool = PipelineTool::of(connections, topology)?;
-    let printed = tool.call(what, &words, Input::Nothing, Duration::from_secs(30));
-    Ok(String::from_utf8_lossy(&printed.await?).into_owned())
 }

@@ -2,23 +2,24 @@
 
 use jiff::Timestamp;
 
+use crate::carry_out::steps;
 use crate::cli::{Environment, Extend};
 use crate::cloud::aws::{Aws, ttl};
 use crate::cloud::chameleon::marks::Purpose;
 use crate::cloud::chameleon::operation::Operation as Chameleon;
 use crate::cloud::{Cloud, CloudStep, Operation};
 use crate::error::CommandError;
+use crate::prepare::ends::end_file;
+use crate::prepare::target;
+use crate::reach::clouds;
+use crate::reach::connections::CONNECT_TIMEOUT_RUNNING;
+use crate::reach::deployment::Deployment;
 use crate::report::{Event, Reporter};
 use crate::run::Executor as _;
 use crate::run::journal::{Journal, Mode};
 use crate::run::runner::Stop;
+use crate::tell::lease_end;
 use crate::topology::CloudName;
-
-use super::allow::{has, require_sold};
-use super::connections::CONNECT_TIMEOUT_RUNNING;
-use super::deployment::Deployment;
-use super::ends::end_file;
-use super::{clouds, lease_end, steps, target};
 
 /// Tells machines of AWS first, for their own file counts, then everybody else; prolongs the lease of those on Chameleon.
 pub async fn run(
@@ -27,7 +28,7 @@ pub async fn run(
     reporter: &dyn Reporter,
 ) -> Result<u8, CommandError> {
     let deployment = Deployment::find(&options.target, environment)?;
-    require_sold(&deployment)?;
+    deployment.require_sold()?;
     let state_dir = target::state_dir(&options.target, environment);
     let (name, cloud) = (&deployment.entry.name, &deployment.entry.cloud);
     let journal = Journal::open(&state_dir, name, cloud, Mode::Existing)?;
@@ -39,7 +40,7 @@ pub async fn run(
         }
         None => None,
     };
-    if has(&deployment, CloudName::Chameleon) {
+    if deployment.has(CloudName::Chameleon) {
         let end = end.ok_or_else(|| CommandError::usage("a lease cannot last for ever"))?;
         let old = lease_end::of(&journal.receipt());
         if let Some(old) = old.filter(|old| *old > end) {
@@ -69,7 +70,7 @@ pub async fn run(
         let words = lease_end::words(end, now);
         reporter.event(&Event::Note(format!("{name}: {words}")));
     }
-    if has(&deployment, CloudName::Aws) {
+    if deployment.has(CloudName::Aws) {
         tell_machines(&deployment, end, environment, reporter).await?;
         let aws = Aws::connect(deployment.topology.aws.clone()).await?;
         let step = aws.extend(&journal.receipt().id, end).await?;

@@ -10,15 +10,14 @@ use serde_json::{Value, json};
 use crate::cli::{Environment, Import};
 use crate::component::consumer;
 use crate::contract::Imported;
+use crate::documents::file::Whole;
+use crate::documents::step::{STALL, Step};
 use crate::error::CommandError;
 use crate::host::Input;
+use crate::reach::deployment::Deployment;
+use crate::reach::pipeline_tool::{PipelineTool, connect};
 use crate::report::{Event, Reporter};
 use crate::run::journal;
-
-use super::deployment::Deployment;
-use super::export::{STALL, Step};
-use super::export_file::Whole;
-use super::pipeline_tool::{PipelineTool, connect};
 
 /// Bytes of a part; see [`super::export`].
 const PART: usize = 4 << 20;

@@ -5,10 +5,10 @@ use std::io::Write;
 
 use crate::cli::{Environment, List};
 use crate::error::CommandError;
+use crate::prepare::target;
+use crate::reach::clouds;
 use crate::run::journal;
 use crate::topology::CloudName;
-
-use super::{clouds, target};
 
 /// Prints a line for each deployment.
 pub async fn run(

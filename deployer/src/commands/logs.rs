@@ -6,11 +6,10 @@ use std::time::Duration;
 use crate::cli::{Environment, Logs};
 use crate::error::CommandError;
 use crate::host::{Command, Input};
+use crate::reach::connections::CONNECT_TIMEOUT_RUNNING;
+use crate::reach::deployment::Deployment;
 use crate::report::Reporter;
 use crate::topology::{Node, Role};
-
-use super::connections::CONNECT_TIMEOUT_RUNNING;
-use super::deployment::Deployment;
 
 /// Prints the lines, node by node.
 pub async fn run(

@@ -15,57 +15,25 @@ use crate::secret::Secret;
 
 pub mod allow;
 pub mod build_agents;
-pub mod charges;
 pub mod check;
-pub mod cloud_sections;
-pub mod clouds;
-pub mod connections;
-pub mod couchdb_choice;
-pub mod couchdb_packages;
 pub mod dead_letters;
-pub mod deployment;
 pub mod docs;
-pub mod ends;
 pub mod export;
-pub mod export_file;
 pub mod extend;
-pub mod failure;
-pub mod fetch;
-pub mod forget;
 pub mod import;
 pub mod init;
-pub mod lease_end;
 pub mod list;
-pub mod login_keys;
 pub mod logs;
-pub mod machines;
-pub mod namesakes;
-pub mod observe;
 pub mod open;
-pub mod outside;
-pub mod pipeline_tool;
 pub mod plan;
-pub mod prepared;
 pub mod produce;
-pub mod prompt;
-pub mod reboot;
-pub mod record;
-pub mod recorded;
 pub mod rehearse;
 pub mod render;
-pub mod root;
 pub mod ssh;
 pub mod status;
-pub mod status_report;
-pub mod steps;
-pub mod summary;
-pub mod target;
 pub mod teardown;
-pub mod teardown_target;
 pub mod up;
-pub mod user_hosts;
 pub mod verify;
-pub mod wait;
 
 /// Does what the command line says. Data goes to standard output, all else to the error channel. Returns the exit code.
 pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandError> {
@@ -84,7 +52,7 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
             let name = Secret::new(name.as_str());
             environment.openstack.insert("OS_CLOUD".into(), name);
         }
-        lease_end::warn(target, &environment, reporter);
+        crate::tell::lease_end::warn(target, &environment, reporter);
     }
     let environment = &environment;
     match &cli.verb {

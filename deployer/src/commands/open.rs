@@ -5,11 +5,10 @@ use std::io::Write;
 use crate::cli::{Environment, Open, Service};
 use crate::error::CommandError;
 use crate::machine::Access;
+use crate::reach::deployment::Deployment;
+use crate::reach::ssh_line::{not_begun, program, ssh_arguments};
 use crate::run::runner::Stop;
 use crate::topology::Role;
-
-use super::deployment::Deployment;
-use super::ssh::{not_begun, program, ssh_arguments};
 
 /// One end of the tunnel to the other.
 struct Forward {

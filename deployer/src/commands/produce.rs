@@ -9,13 +9,13 @@ use crate::component::place::Place;
 use crate::component::{self, producer};
 use crate::error::CommandError;
 use crate::host::{Command, Host, Input};
+use crate::observe::producers;
+use crate::prepare::target;
+use crate::reach::connections::CONNECT_TIMEOUT_RUNNING;
+use crate::reach::deployment::Deployment;
 use crate::report::{Event, Outcome, Reporter};
 use crate::run::journal::{Journal, Mode};
 use crate::topology::Role;
-
-use super::connections::CONNECT_TIMEOUT_RUNNING;
-use super::deployment::Deployment;
-use super::{target, wait};
 
 /// Stops each service, marks its state so that the next start is a new run, and starts it again. A kill in between leaves a
 /// stopped producer, which `up` starts.
@@ -57,7 +57,7 @@ pub async fn run(
         )));
     }
     if options.wait {
-        wait::require_end(topology, &clients)?;
+        producers::require_end(topology, &clients)?;
     }
     let nodes: Vec<&str> = match topology.pipeline_node() {
         Some(node) if options.wait => clients
@@ -114,7 +114,7 @@ pub async fn run(
     }))
     .await?;
     if options.wait {
-        wait::until_stored(&connections, topology, &clients, reporter).await?;
+        producers::until_stored(&connections, topology, &clients, reporter).await?;
     }
     connections.close(true).await?;
     Ok(0)

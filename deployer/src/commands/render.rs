@@ -6,9 +6,8 @@ use std::io::Write;
 
 use crate::cli::{Environment, Render};
 use crate::error::CommandError;
+use crate::prepare::prepared::Prepared;
 use crate::step::Action;
-
-use super::prepared::Prepared;
 
 /// Writes `DIR/<node>/<path>`. The directory must be new or empty.
 pub async fn run(

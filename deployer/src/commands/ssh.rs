@@ -1,15 +1,10 @@
 //! `ssh`: a shell on a node, or one command there; by the system's own ssh with the deployment's configuration.
 
-use std::process::Stdio;
-
 use crate::cli::{Environment, Ssh};
 use crate::error::CommandError;
-use crate::host::Connector;
-use crate::host::ssh::Route;
-use crate::host::ssh_program;
 use crate::machine::Access;
-
-use super::deployment::Deployment;
+use crate::reach::deployment::Deployment;
+use crate::reach::ssh_line::{not_begun, program, ssh_arguments};
 
 /// Runs ssh in the foreground and passes on its exit code.
 pub async fn run(options: &Ssh, environment: &Environment) -> Result<u8, CommandError> {
@@ -37,47 +32,6 @@ pub async fn run(options: &Ssh, environment: &Environment) -> Result<u8, Command
     };
     let status = command.status().await.map_err(|error| not_begun(&error))?;
     Ok(u8::try_from(status.code().unwrap_or(255)).unwrap_or(255))
-}
-
-/// Why a program on the terminal did not even begin.
-pub fn not_begun(error: &std::io::Error) -> CommandError {
-    let advice = match error.kind() {
-        std::io::ErrorKind::NotFound => format!(": {}", ssh_program::INSTALL),
-        _ => String::new(),
-    };
-    CommandError::failed(format!("cannot run ssh: {error}{advice}"))
-}
-
-/// `-F … destination` for a node.
-pub fn ssh_arguments(connector: &Connector, node: &str) -> Result<Vec<String>, CommandError> {
-    let Route {
-        config,
-        destination,
-        ..
-    } = connector.route(node).ok_or_else(|| {
-        CommandError::usage(format!("{node} is this machine: no SSH leads to it"))
-    })?;
-    Ok(vec![
-        "-F".into(),
-        config.display().to_string(),
-        destination.clone(),
-    ])
-}
-
-/// A child of ours on the terminal.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the user's own interactive ssh, which must have the terminal"
-)]
-pub fn program(program: &str, arguments: &[String]) -> tokio::process::Command {
-    let mut command = tokio::process::Command::new(program);
-    command
-        .args(arguments)
-        .stdin(Stdio::inherit())
-        .stdout(Stdio::inherit())
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true);
-    command
 }
 
 /// What the shell there reads: one word is its text, as with ssh; several arrive as they were given, each one word.

@@ -13,15 +13,15 @@ use crate::error::CommandError;
 use crate::facts::{Facts, Query};
 use crate::machine::Access;
 use crate::plan::{self, Desired};
+use crate::prepare::recorded;
+use crate::reach::connections::Connections;
+use crate::reach::deployment::Deployment;
 use crate::report::Reporter;
 use crate::run::{Executor as _, journal};
 use crate::step::Action;
+use crate::tell::lease_end;
+use crate::tell::status_report::{Heard, Report};
 use crate::topology::{CloudName, Role};
-
-use super::connections::Connections;
-use super::deployment::Deployment;
-use super::status_report::{Heard, Report};
-use super::{lease_end, recorded};
 
 /// How long a node may take to let us in.
 const PATIENCE: Duration = Duration::from_secs(2);

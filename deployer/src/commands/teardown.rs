@@ -3,23 +3,24 @@
 use std::path::Path;
 use std::time::Instant;
 
+use crate::carry_out::forget::{may_forget, stays};
+use crate::carry_out::steps;
 use crate::cli::{Environment, Teardown};
 use crate::cloud::Cloud;
+use crate::documents::export::export;
 use crate::error::CommandError;
 use crate::host::connector;
+use crate::prepare::target;
+use crate::reach::deployment::Deployment;
+use crate::reach::teardown_target::{TeardownTarget, UNKNOWN, find};
+use crate::reach::user_hosts::{Cleaned, clean, hosts_of_the_user};
+use crate::reach::{clouds, root};
 use crate::receipt::Receipt;
 use crate::report::{Event, Reporter};
 use crate::run::journal::{self, Journal, Mode};
 use crate::run::runner::Stop;
+use crate::tell::prompt::confirm;
 use crate::topology::CloudName;
-
-use super::deployment::Deployment;
-use super::export::export;
-use super::forget::{may_forget, stays};
-use super::prompt::confirm;
-use super::teardown_target::{TeardownTarget, UNKNOWN, find};
-use super::user_hosts::{Cleaned, clean, hosts_of_the_user};
-use super::{clouds, root, steps, target};
 
 /// Takes it away; exit code 1 with the list when something is left.
 pub async fn run(

@@ -8,11 +8,24 @@ use std::time::Instant;
 
 use futures_util::future::{Either, select};
 
+use crate::carry_out::fetch::{fetch, relays};
+use crate::carry_out::forget::{may_forget, stays};
+use crate::carry_out::machines::{authorize, make_machines, provide};
+use crate::carry_out::prove::{self, Proof};
+use crate::carry_out::reboot;
+use crate::carry_out::record::{
+    keep_couchdb, record_holdings, record_planned, shows_couchdb, update_receipt,
+};
 use crate::cli::{Environment, Up};
 use crate::component;
 use crate::error::CommandError;
 use crate::host::connector;
+use crate::observe::obstacles::check_nodes;
+use crate::observe::{Observation, ObserveOptions, namesakes, observe, producers, require_nodes};
 use crate::preflight;
+use crate::prepare::prepared::Prepared;
+use crate::prepare::target;
+use crate::reach::failure::{failed, with_password_hint};
 use crate::receipt::Receipt;
 use crate::report::{Event, Reporter, aloud};
 use crate::run::Failures;
@@ -20,18 +33,8 @@ use crate::run::journal::{self, Journal, JournalError, Mode, SECRETS_FILE};
 use crate::run::keys::Keys;
 use crate::run::runner::{Runner, Stop, Summary};
 use crate::step::Step;
-
-use super::check::check_nodes;
-use super::failure::{failed, with_password_hint};
-use super::fetch::{fetch, relays};
-use super::forget::{may_forget, stays};
-use super::machines::{authorize, make_machines, provide};
-use super::observe::{Observation, ObserveOptions, observe, require_nodes};
-use super::prepared::Prepared;
-use super::prompt::{confirm, confirm_plan, refusal};
-use super::record::{keep_couchdb, record_holdings, record_planned, shows_couchdb, update_receipt};
-use super::verify::{self, Proof};
-use super::{namesakes, reboot, summary, target, wait};
+use crate::tell::prompt::{confirm, confirm_plan, refusal};
+use crate::tell::summary;
 
 /// Canaries that each producer sends when something changed.
 const CANARIES: u32 = 20;
@@ -120,7 +123,7 @@ async fn bring(
         let producers: Vec<&str> = component::producers(&prepared.topology)
             .map(|node| node.name.as_str())
             .collect();
-        wait::require_end(&prepared.topology, &producers)?;
+        producers::require_end(&prepared.topology, &producers)?;
     }
     if options.change.prune {
         prepared.prune();
@@ -430,7 +433,7 @@ async fn prove(
     journal: &Journal,
     reporter: &dyn Reporter,
 ) -> Result<Option<Proof>, CommandError> {
-    let proof = verify::prove(&seen.connections, &prepared.topology, CANARIES, reporter).await?;
+    let proof = prove::prove(&seen.connections, &prepared.topology, CANARIES, reporter).await?;
     journal.change(|receipt| receipt.unproven = false)?;
     Ok(proof)
 }

@@ -2,8 +2,8 @@
 
 use crate::cli::Environment;
 use crate::cloud::aws::Aws;
-use crate::commands::clouds;
 use crate::error::CommandError;
+use crate::reach::clouds;
 use crate::rehearsal::Redactor;
 use crate::secret::Secret;
 use crate::topology::CloudName;

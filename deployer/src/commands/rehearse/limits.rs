@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::cli::{Environment, Rehearse};
 use crate::cloud::aws::Aws;
-use crate::commands::clouds;
 use crate::error::CommandError;
+use crate::reach::clouds;
 use crate::receipt::Receipt;
 use crate::rehearsal::Rehearsal;
 use crate::topology::{CloudName, Topology};

@@ -10,13 +10,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Environment, Rehearse};
 use crate::error::CommandError;
+use crate::prepare::target;
 use crate::rehearsal::{self, Wish};
 use crate::report::{Event, Reporter};
 use crate::run::runner::Stop;
+use crate::tell::prompt::confirm;
 use crate::topology::CloudName;
-
-use super::prompt::confirm;
-use super::target;
 
 mod child;
 mod hidden;

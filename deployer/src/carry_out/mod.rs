@@ -1,0 +1,9 @@
+//! What changes something: machines are made, software is fetched, what was done is recorded, and canaries prove that it works.
+
+pub mod fetch;
+pub mod forget;
+pub mod machines;
+pub mod prove;
+pub mod reboot;
+pub mod record;
+pub mod steps;

@@ -1,0 +1,229 @@
+//! The proof: numbered canaries go producer → Kafka → consumer → CouchDB; none may be lost, none may be there twice.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::component::{consumer, producer};
+use crate::contract::{CanariesFound, CanariesSent};
+use crate::error::CommandError;
+use crate::few::few;
+use crate::host::{Command, Host, Input};
+use crate::reach::connections::Connections;
+use crate::report::{Event, Outcome, Reporter};
+use crate::topology::{CANARY_TOPIC, Role, Topology};
+
+/// How long canaries may take, in seconds. The consumer may have just been started and joins its group first.
+const TIMEOUT_SECONDS: u64 = 60;
+
+/// What the canaries proved.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Proof {
+    /// Canaries sent.
+    pub sent: u64,
+    /// Acknowledged by all in-sync brokers.
+    pub acked: u64,
+    /// What became of them as documents; `None`: the deployment has no consumer or no CouchDB.
+    pub documents: Option<CanariesFound>,
+}
+
+impl Proof {
+    /// In one line.
+    pub fn words(&self) -> String {
+        match &self.documents {
+            Some(found) => {
+                let mut words = format!("{} canaries sent, ", self.sent);
+                if self.acked < self.sent {
+                    let _ = write!(
+                        words,
+                        "{} acknowledged by all in-sync brokers, ",
+                        self.acked
+                    );
+                }
+                let _ = write!(
+                    words,
+                    "{} are documents, {} twice",
+                    found.found, found.duplicates
+                );
+                // Without figures all documents were there before anybody looked.
+                if let (Some(half), Some(most)) = (found.p50_ms, found.p99_ms) {
+                    let _ = write!(
+                        words,
+                        "; half within {half:.0} ms, 99 of 100 within {most:.0} ms"
+                    );
+                }
+                words
+            }
+            None => format!(
+                "{} canaries sent, {} acknowledged by all in-sync brokers",
+                self.sent, self.acked
+            ),
+        }
+    }
+
+    fn holds(&self) -> bool {
+        self.acked == self.sent
+            && self
+                .documents
+                .as_ref()
+                .is_none_or(|found| found.found == found.expected && found.duplicates == 0)
+    }
+}
+
+/// Sends `count` canaries from each producer and waits for their documents. Changes nothing else.
+///
+/// `Ok(None)`: there are no brokers, so there is nothing to prove.
+pub async fn prove(
+    connections: &Connections,
+    topology: &Topology,
+    count: u32,
+    reporter: &dyn Reporter,
+) -> Result<Option<Proof>, CommandError> {
+    let Some(pipeline_node) = topology.pipeline_node() else {
+        return Ok(None);
+    };
+    let tools = producer::tools(topology);
+    let senders: Vec<&str> = tools.keys().map(String::as_str).collect();
+    let run = format!("canary-{:012x}", rand::random::<u64>() & 0xffff_ffff_ffff);
+    let run = run.as_str();
+    let started = std::time::Instant::now();
+    let words = format!("send {count} canaries from {}", senders.join(", "));
+    reporter.event(&Event::StepStarted {
+        node: None,
+        words: words.clone(),
+    });
+
+    let sending = join_all(tools.iter().map(|(sender, tool)| async move {
+        let host = connections.host(sender)?;
+        let arguments = [
+            "--config".into(),
+            tool.config.clone(),
+            "canaries".into(),
+            "--run".into(),
+            run.into(),
+            "--count".into(),
+            count.to_string(),
+            "--topic".into(),
+            CANARY_TOPIC.into(),
+            "--timeout".into(),
+            TIMEOUT_SECONDS.to_string(),
+        ];
+        json::<CanariesSent>(sender, host, tool.program.clone(), arguments.into()).await
+    }));
+    let stored =
+        topology.nodes_with(Role::Consumer).next().is_some() && topology.couchdb_url().is_some();
+    let awaiting = async {
+        let Some(tool) = consumer::tool(topology).filter(|_| stored) else {
+            return Ok(None);
+        };
+        let host = connections.host(&pipeline_node.name)?;
+        let arguments = [
+            "--config".into(),
+            tool.config,
+            "await-canaries".into(),
+            "--run".into(),
+            run.into(),
+            "--clients".into(),
+            senders.join(","),
+            "--count".into(),
+            count.to_string(),
+            "--timeout".into(),
+            TIMEOUT_SECONDS.to_string(),
+        ];
+        json::<CanariesFound>(&pipeline_node.name, host, tool.program, arguments.into())
+            .await
+            .map(Some)
+    };
+    let (sent, documents) = join(sending, awaiting).await;
+    // One that cannot send hides nothing of what the others show.
+    let mut others: Vec<String> = Vec::new();
+    let mut sums = (0, 0);
+    for sent in sent {
+        match sent {
+            Ok((sent, said)) => {
+                sums = (sums.0 + sent.sent, sums.1 + sent.acked);
+                others.extend(said);
+            }
+            Err(error) => others.push(error.cause.to_string()),
+        }
+    }
+    let documents = match documents {
+        Ok(Some((found, said))) => {
+            others.extend(said);
+            Some(found)
+        }
+        Ok(None) => None,
+        Err(error) => {
+            others.push(error.cause.to_string());
+            None
+        }
+    };
+    let proof = Proof {
+        sent: sums.0,
+        acked: sums.1,
+        documents,
+    };
+    let holds = others.is_empty() && proof.holds();
+    let outcome = if holds {
+        Outcome::Done
+    } else {
+        Outcome::Failed(proof.words())
+    };
+    reporter.event(&Event::StepFinished {
+        node: None,
+        words,
+        outcome,
+        took: started.elapsed(),
+    });
+    if holds {
+        return Ok(Some(proof));
+    }
+    let missing = proof.documents.as_ref().map(|found| few(&found.missing, 5));
+    let missing = missing.filter(|missing| !missing.is_empty());
+    let missing = missing.map_or(String::new(), |missing| format!("; missing: {missing}"));
+    let others: String = others.iter().map(|said| format!("\n    {said}")).collect();
+    Err(CommandError::failed(format!(
+        "the pipeline does not hold: {}{missing}{others}",
+        proof.words()
+    ))
+    .hint("deployer status shows which part is not well")
+    .hint("deployer logs consumer shows why documents are not stored"))
+}
+
+/// The most lines that are shown of what a subcommand said beside its document.
+const SAID: usize = 20;
+
+/// Runs one of the agents' subcommands, which print one JSON document whether all went well or not; with it comes what one
+/// that did not go well said.
+async fn json<T: DeserializeOwned>(
+    node: &str,
+    host: &dyn Host,
+    program: String,
+    arguments: Vec<String>,
+) -> Result<(T, Option<String>), CommandError> {
+    let command = Command {
+        program,
+        arguments,
+        input: Input::Nothing,
+        timeout: Duration::from_secs(TIMEOUT_SECONDS + 15),
+        root: true,
+    };
+    let output = host.run(&command).await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = said.lines().collect();
+    let tail = lines[lines.len().saturating_sub(SAID)..].join("\n    ");
+    let words = format!(
+        "{node}: `{} {}` ended with exit code {}\n    {tail}",
+        command.program,
+        command.arguments.join(" "),
+        output.status
+    );
+    match serde_json::from_slice(&output.stdout) {
+        Ok(document) if output.status == 0 => Ok((document, None)),
+        Ok(document) => Ok((document, Some(words))),
+        Err(_) => Err(CommandError::failed(words)),
+    }
+}

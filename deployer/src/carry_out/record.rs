@@ -1,0 +1,100 @@
+//! What a run of `up` records in the receipt, and when: the inventory once the user agreed, a machine before it is made, data
+//! when its place is there.
+
+use crate::cloud::chameleon::notes::note;
+use crate::component::couchdb;
+use crate::observe::Observation;
+use crate::prepare::outside;
+use crate::prepare::prepared::Prepared;
+use crate::receipt::{MachineRecord, Receipt};
+use crate::step::{Action, Step};
+use crate::topology::{CloudName, Role};
+
+/// What the receipt knows once the user agreed.
+pub fn update_receipt(receipt: &mut Receipt, prepared: &Prepared) {
+    let Receipt {
+        broker_ids,
+        client_numbers,
+        epochs,
+        pruned_topics,
+        mut choices,
+        cloud_notes,
+        ..
+    } = prepared.receipt.clone();
+    let mut notes = receipt.cloud_notes.clone();
+    notes.extend(outside::notes(&cloud_notes));
+    // Which CouchDB it is is known once one works: until then another may be taken.
+    choices.couchdb_distribution = receipt.choices.couchdb_distribution.take();
+    *receipt = Receipt {
+        inventory: prepared.source.text.clone(),
+        broker_ids,
+        client_numbers,
+        epochs,
+        pruned_topics,
+        choices,
+        cloud_notes: notes,
+        ..receipt.clone()
+    };
+}
+
+/// Whether a step that was done shows that CouchDB works: its port listens.
+pub fn shows_couchdb(step: &Step, prepared: &Prepared) -> bool {
+    let unit = couchdb::unit(&prepared.topology, &prepared.receipt.choices);
+    matches!(&step.action, Action::WaitForPort { unit: waited, .. } if *waited == unit)
+}
+
+/// What the receipt knows once CouchDB works: which one it is, for as long as it has data.
+pub fn keep_couchdb(receipt: &mut Receipt, prepared: &Prepared) {
+    let choice = &prepared.receipt.choices.couchdb_distribution;
+    receipt.choices.couchdb_distribution.clone_from(choice);
+}
+
+/// Records that a machine is about to be there.
+pub fn record_planned(receipt: &mut Receipt, node: &str, cloud: CloudName) {
+    receipt
+        .machines
+        .entry(node.into())
+        .or_insert_with(|| MachineRecord {
+            cloud: cloud.name().into(),
+            machine: None,
+            data: Vec::new(),
+        });
+}
+
+/// Records the machines, and the kinds of data that nodes hold. While a run is not done that is what they held before and what is
+/// there already: were it more, a run that is killed early would leave a receipt that misses data which never was.
+pub fn record_holdings(receipt: &mut Receipt, prepared: &Prepared, seen: &Observation, done: bool) {
+    if done {
+        keep_couchdb(receipt, prepared);
+    }
+    // Whoever prolonged the lease elsewhere told the site, not the receipt.
+    let leased = seen.clouds.iter();
+    let leased = leased.filter(|state| state.name == CloudName::Chameleon);
+    if let Some(end) = leased.filter_map(|state| state.plan.expires).min() {
+        let notes = &mut receipt.cloud_notes;
+        notes.insert(note::END.into(), end.to_string());
+    }
+    let couchdb_worked = receipt.choices.couchdb_distribution.is_some();
+    for node in prepared.topology.nodes.values() {
+        record_planned(receipt, &node.name, node.cloud);
+        let Some(record) = receipt.machines.get_mut(&node.name) else {
+            continue;
+        };
+        record.machine = seen.machines.get(&node.name).cloned();
+        let facts = seen.facts.get(&node.name);
+        let holds = |role: Role| {
+            let held = record.data.iter().any(|kind| kind == role.name());
+            let there = facts.is_some_and(|facts| seen.desired.has_places(&node.name, role, facts));
+            let holder = role.holds_data() && node.has(role);
+            // A directory that was made for a CouchDB which never worked holds nothing.
+            let there = there && (role != Role::Couchdb || couchdb_worked);
+            if done {
+                holder
+            } else {
+                held || (holder && there)
+            }
+        };
+        let roles = Role::ALL.into_iter().filter(|role| holds(*role));
+        record.data = roles.map(|role| role.name().into()).collect();
+    }
+}

@@ -1,0 +1,6 @@
+//! Documents of a deployment: the newest, and all of them in a file.
+
+pub mod export;
+pub mod file;
+pub mod newest;
+pub mod step;

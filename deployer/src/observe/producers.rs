@@ -1,0 +1,204 @@
+//! How far producers are, and waiting for them to finish, with progress.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::component::{consumer, producer};
+use crate::contract::ProducerState;
+use crate::error::CommandError;
+use crate::facts::{Facts, FileFact, Query};
+use crate::inspect::Inspect;
+use crate::reach::connections::Connections;
+use crate::report::{Event, Outcome, Reporter};
+use crate::run::Executor as _;
+use crate::topology::Topology;
+
+/// How the path of a producer's state ends.
+pub const STATE: &str = "/producer/state.json";
+/// Without any progress for this long, waiting ends with an error.
+const STALL: Duration = Duration::from_mins(2);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Refuses to wait for clients that never end.
+pub fn require_end(topology: &Topology, clients: &[&str]) -> Result<(), CommandError> {
+    let endless = |client: &&&str| {
+        let node = topology.nodes.get(**client);
+        let producer = node.and_then(|node| node.producer.as_ref());
+        producer.is_some_and(|producer| producer.count == 0)
+    };
+    let endless: Vec<&str> = clients.iter().filter(endless).copied().collect();
+    if endless.is_empty() {
+        return Ok(());
+    }
+    let names = endless.join(", ");
+    Err(CommandError::usage(format!(
+        "--wait: {names} sends events for ever (`count: 0`), so there is no end to wait for; nothing was started"
+    ))
+    .hint("leave --wait out (deployer status says how far it is), or give `producer:` a `count`"))
+}
+
+/// Waits until these clients have sent all their events and the consumer has taken everything there was.
+pub async fn until_stored(
+    connections: &Connections,
+    topology: &Topology,
+    clients: &[&str],
+    reporter: &dyn Reporter,
+) -> Result<(), CommandError> {
+    let started = Instant::now();
+    let mut last = BTreeMap::new();
+    let mut moved = Instant::now();
+    loop {
+        let mut now = BTreeMap::new();
+        let mut open = Vec::new();
+        for client in clients {
+            let state = state(connections, topology, client).await?;
+            if state.count == 0 && state.produced > 0 {
+                continue; // for ever: nothing to wait for
+            }
+            if !state.finished {
+                open.push(format!("{client} {}/{}", state.acked, state.count));
+            }
+            let acked = i64::try_from(state.acked).unwrap_or(i64::MAX);
+            if last.get(*client) != Some(&acked) {
+                reporter.event(&Event::StepOutput {
+                    node: Some((*client).into()),
+                    line: format!("{}/{}", state.acked, state.count),
+                });
+            }
+            now.insert((*client).to_owned(), acked);
+        }
+        if open.is_empty() {
+            let lag = lag(connections, topology).await?;
+            if lag.values().all(|lag| *lag == 0) {
+                let words = "all events are documents".into();
+                let (outcome, took) = (Outcome::Done, started.elapsed());
+                reporter.event(&Event::StepFinished {
+                    node: None,
+                    words,
+                    outcome,
+                    took,
+                });
+                return Ok(());
+            }
+            open.extend(
+                lag.iter()
+                    .filter(|(_, lag)| **lag != 0)
+                    .map(|(topic, lag)| format!("{topic}: {lag} not stored")),
+            );
+            now.extend(lag);
+        }
+        if now != last {
+            last = now;
+            moved = Instant::now();
+        } else if moved.elapsed() > STALL {
+            let seconds = STALL.as_secs();
+            return Err(CommandError::failed(format!(
+                "no progress for {seconds} s: {}",
+                open.join(", ")
+            ))
+            .hint("deployer status shows which part is not well"));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Topic → events that are not yet acknowledged by CouchDB.
+async fn lag(
+    connections: &Connections,
+    topology: &Topology,
+) -> Result<BTreeMap<String, i64>, CommandError> {
+    let (Some(tool), Some(node)) = (consumer::tool(topology), topology.pipeline_node()) else {
+        return Ok(BTreeMap::new());
+    };
+    let query = Query {
+        pipeline: Some(tool),
+        deployment: topology.name.clone(),
+        ..Query::default()
+    };
+    let facts = connections.executor().ask(&node.name, &query).await?;
+    let Some(value) = facts.pipeline else {
+        return Ok([("pipeline".to_owned(), -1)].into());
+    };
+    let inspect: Inspect = serde_json::from_value(value)?;
+    Ok(inspect
+        .kafka
+        .topics
+        .into_iter()
+        .filter_map(|topic| topic.lag.map(|lag| (topic.name, lag)))
+        .collect())
+}
+
+/// How far each producer is, in words: `12/100`.
+pub async fn progress(
+    connections: &Connections,
+    topology: &Topology,
+    clients: &[&str],
+) -> Result<Vec<(String, String)>, CommandError> {
+    let mut lines = Vec::new();
+    for client in clients {
+        let state = state(connections, topology, client).await?;
+        let of = if state.count == 0 {
+            "∞".to_owned()
+        } else {
+            state.count.to_string()
+        };
+        lines.push(((*client).to_owned(), format!("{}/{of}", state.acked)));
+    }
+    Ok(lines)
+}
+
+async fn state(
+    connections: &Connections,
+    topology: &Topology,
+    client: &str,
+) -> Result<ProducerState, CommandError> {
+    let files = [(producer::state_file(topology), true)].into();
+    let query = Query {
+        files,
+        deployment: topology.name.clone(),
+        ..Query::default()
+    };
+    Ok(producer_state(&connections.executor().ask(client, &query).await?).unwrap_or_default())
+}
+
+/// The state file of a node's producer, among the files that were asked for.
+pub fn producer_state(facts: &Facts) -> Option<ProducerState> {
+    let (_, file) = state_file(facts)?;
+    serde_json::from_str(file.text.as_deref()?).ok()
+}
+
+/// The state file itself.
+pub fn state_file(facts: &Facts) -> Option<(&String, &FileFact)> {
+    let mut files = facts.files.iter();
+    files.find(|(path, _)| path.ends_with(STATE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::require_end;
+    use crate::topology::{Ids, Options, Topology};
+
+    #[test]
+    fn nobody_waits_for_what_never_ends() {
+        let topology = |count: u32| {
+            let text = include_str!("../../../inventory/utilization.yaml");
+            let text = text.replace("count: 100 ", &format!("count: {count} "));
+            let inventory = crate::inventory::parse(text.as_bytes(), "test").expect("an inventory");
+            let made = Topology::new(&inventory, &Options::default(), &Ids::default());
+            made.expect("a topology").0
+        };
+        for (count, refused) in [(0, true), (5, false)] {
+            let topology = topology(count);
+            let clients: Vec<&str> = crate::component::producers(&topology)
+                .map(|node| node.name.as_str())
+                .collect();
+            assert!(!clients.is_empty());
+            assert_eq!(
+                require_end(&topology, &clients).is_err(),
+                refused,
+                "{count}"
+            );
+        }
+    }
+}

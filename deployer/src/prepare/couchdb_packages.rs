@@ -1,0 +1,136 @@
+//! What is known of CouchDB's packages before anybody is asked: the key that signs them, and the systems that Apache has them for.
+
+use std::path::Path;
+
+use crate::component::couchdb::{REPOSITORY, repository};
+use crate::facts::System;
+use crate::inventory::{Inventory, Problems};
+use crate::preflight;
+use crate::prepare::login_keys::expanded;
+use crate::signing_key::SigningKey;
+use crate::topology::{Architecture, CloudName, Distribution, Node, Role, Topology};
+
+/// Releases as images name them, and their suites.
+const RELEASES: [(&[&str], &str); 6] = [
+    (&["debian-11", "debian11", "bullseye"], "bullseye"),
+    (&["debian-12", "debian12", "bookworm"], "bookworm"),
+    (&["debian-13", "debian13", "trixie"], "trixie"),
+    (&["20.04", "focal"], "focal"),
+    (&["22.04", "jammy"], "jammy"),
+    (&["24.04", "noble"], "noble"),
+];
+
+/// The key that signs the deployment's package repository: Apache's, or the one that the inventory names.
+pub fn key(
+    inventory: &Inventory,
+    topology: &Topology,
+    home: &Path,
+) -> Result<SigningKey, Problems> {
+    let problem = |message: String, hint: Option<String>| {
+        Problems::from(inventory.problem("couchdb.repository_key", message, hint))
+    };
+    let Some(file) = &topology.couchdb.repository_key else {
+        let apache = SigningKey::apache_couchdb();
+        return apache.map_err(|error| problem(format!("Apache's own key {error}"), None));
+    };
+    let path = expanded(file, home);
+    let bytes = std::fs::read(&path).map_err(|error| {
+        let hint = "give the path of the repository's public key on this box";
+        problem(
+            format!("cannot read {}: {error}", path.display()),
+            Some(hint.into()),
+        )
+    })?;
+    SigningKey::read(&bytes).map_err(|error| problem(format!("{} {error}", path.display()), None))
+}
+
+/// Refuses machines whose image has no package of CouchDB at Apache's, before they are made and paid.
+pub fn check_images(inventory: &Inventory, topology: &Topology) -> Result<(), Problems> {
+    let couchdb = &topology.couchdb;
+    let packaged = matches!(
+        couchdb.distribution,
+        Distribution::Auto | Distribution::Apache
+    );
+    let refused = topology
+        .nodes_with(Role::Couchdb)
+        .filter(|_| packaged && repository(topology) == REPOSITORY)
+        .filter_map(|node| {
+            let system = system_of_image(node, topology)?;
+            let obstacle = preflight::no_couchdb_package(node, &system)?;
+            let key = match node.cloud {
+                CloudName::Aws => "clouds.aws.image",
+                CloudName::Chameleon => "clouds.chameleon.image",
+                CloudName::Local | CloudName::Existing => "clouds.local.release",
+            };
+            let message = format!("{}: {}", node.name, obstacle.what);
+            Some(inventory.problem(key, message, Some(obstacle.hint)))
+        });
+    Problems::check(refused.collect())
+}
+
+/// The system of a machine that a cloud will make, as far as its image's name tells.
+pub fn system_of_image(node: &Node, topology: &Topology) -> Option<System> {
+    let (name, arm) = match node.cloud {
+        CloudName::Aws => {
+            let (image, arm) = (
+                &topology.aws.image,
+                topology.aws.architecture == Architecture::Arm,
+            );
+            // Of an image by its id only the login tells whose it is.
+            let pattern = image.id.is_none().then_some(image.pattern.as_str());
+            (pattern.unwrap_or(&image.user).to_lowercase(), arm)
+        }
+        CloudName::Chameleon => (topology.chameleon.image.to_lowercase(), false),
+        CloudName::Local | CloudName::Existing => return None,
+    };
+    let suite = suite_in(&name).unwrap_or_default();
+    let ubuntu = name.contains("ubuntu") || matches!(suite, "focal" | "jammy" | "noble");
+    Some(System {
+        os: if ubuntu { "ubuntu" } else { "debian" }.into(),
+        version: if suite == "focal" { "20.04" } else { "" }.into(),
+        codename: suite.into(),
+        architecture: if arm { "aarch64" } else { "x86_64" }.into(),
+        ..System::default()
+    })
+}
+
+/// The suite of the release that an image's name tells.
+fn suite_in(name: &str) -> Option<&'static str> {
+    let known = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    let release = RELEASES.into_iter().find(|(words, _)| known(words));
+    release.map(|(_, suite)| suite)
+}
+
+/// An architecture as packages call it.
+pub fn architecture(machine: &str) -> &'static str {
+    match machine {
+        "aarch64" | "arm64" => "arm64",
+        "ppc64le" => "ppc64el",
+        "s390x" => "s390x",
+        _ => "amd64",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{architecture, suite_in};
+
+    #[test]
+    fn an_images_name_tells_its_release() {
+        for (name, suite) in [
+            (
+                "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-{arch}-server-*",
+                Some("noble"),
+            ),
+            ("cc-ubuntu24.04", Some("noble")),
+            ("cc-ubuntu22.04-cuda", Some("jammy")),
+            ("debian-12-{arch}-*", Some("bookworm")),
+            ("debian-11-amd64-20230124", Some("bullseye")),
+            ("mine", None),
+        ] {
+            assert_eq!(suite_in(name), suite, "{name}");
+        }
+        assert_eq!(architecture("aarch64"), "arm64");
+        assert_eq!(architecture("x86_64"), "amd64");
+    }
+}

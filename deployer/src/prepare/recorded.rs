@@ -1,0 +1,110 @@
+//! What should be on the nodes of a deployment by its receipt alone: for commands that bring nothing and only look, or take away.
+
+use std::collections::BTreeMap;
+
+use crate::component::{Artifact, Context, artifact_key, base, consumer};
+use crate::error::CommandError;
+use crate::inventory;
+use crate::machine::Machine;
+use crate::plan::{self, Common, Desired};
+use crate::prepare::ends::{Ends, end_file};
+use crate::receipt::{Receipt, Secrets};
+use crate::signing_key::SigningKey;
+use crate::topology::{Ids, Options, Topology};
+
+use super::target;
+
+/// What should be on the nodes, by all that is decided.
+pub fn desired(
+    context: Context<'_>,
+    machines: &BTreeMap<String, Machine>,
+    ends: &Ends,
+) -> Result<Desired, CommandError> {
+    let addresses = |machine: &Machine| {
+        let own = machine.networks.values().chain(&machine.public);
+        own.copied().any(|address| address.is_ipv6())
+    };
+    let context = &Context {
+        ipv6: machines.values().any(addresses),
+        ..context
+    };
+    let mut common = Common::default();
+    for node in context.topology.nodes.values() {
+        common
+            .packages
+            .insert(node.name.clone(), base::packages(node));
+        let mut install = base::install(node, context)?;
+        install.extend(ends.get(&node.name).map(|end| end_file(*end)));
+        common.install.insert(node.name.clone(), install);
+    }
+    if let (Some(node), Some(action)) = (
+        context.topology.pipeline_node(),
+        consumer::pipeline(context),
+    ) {
+        common.prepare = Some((node.name.clone(), action));
+    }
+    Ok(plan::desired(context, machines, &common)?)
+}
+
+/// The topology of the last `up`.
+pub fn topology(receipt: &Receipt) -> Result<Topology, CommandError> {
+    let inventory = inventory::parse(receipt.inventory.as_bytes(), "the receipt's inventory")
+        .map_err(CommandError::failed)?;
+    let options = Options {
+        cloud: Some(target::cloud_name(&receipt.cloud)?),
+        name: Some(receipt.name.clone()),
+    };
+    let ids = Ids {
+        broker_ids: receipt.broker_ids.clone(),
+        client_numbers: receipt.client_numbers.clone(),
+        topics: receipt.read_topics(),
+    };
+    Ok(Topology::new(&inventory, &options, &ids)
+        .map_err(CommandError::failed)?
+        .0)
+}
+
+/// The machines that a receipt knows, by node.
+pub fn machines(receipt: &Receipt) -> BTreeMap<String, Machine> {
+    let known = receipt.machines.iter();
+    known
+        .filter_map(|(node, record)| Some((node.clone(), record.machine.clone()?)))
+        .collect()
+}
+
+/// What the last `up` was to put on the nodes. Which archives and binaries it sent is not known here: what should be in them is
+/// not to be asked of this.
+pub fn of_receipt(
+    receipt: &Receipt,
+    topology: &Topology,
+    secrets: &Secrets,
+    machines: &BTreeMap<String, Machine>,
+) -> Result<Desired, CommandError> {
+    let unknown = Artifact {
+        identity: String::new(),
+        sha256: Some(String::new()),
+        download: None,
+    };
+    let keys = [
+        artifact_key::KAFKA,
+        artifact_key::PRODUCER,
+        artifact_key::CONSUMER,
+        artifact_key::COUCHDB,
+    ];
+    let mut topology = topology.clone();
+    let engine = receipt.choices.couchdb_js_engine.as_deref();
+    topology.couchdb.prefer_engine(engine);
+    let topology = &topology;
+    // Only its presence is looked at.
+    let key = SigningKey::apache_couchdb()?;
+    let context = Context {
+        topology,
+        receipt,
+        secrets,
+        choices: &receipt.choices,
+        couchdb_key: &key,
+        artifacts: &keys.map(|key| (key.to_owned(), unknown.clone())).into(),
+        ipv6: false,
+    };
+    desired(context, machines, &Ends::new())
+}

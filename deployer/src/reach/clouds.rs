@@ -1,0 +1,201 @@
+//! The clouds of a deployment, by name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::cli::{Environment, Target};
+use crate::cloud::aws::Aws;
+use crate::cloud::chameleon::Chameleon;
+use crate::cloud::chameleon::places::Places;
+use crate::cloud::existing::Existing;
+use crate::cloud::local::Local;
+use crate::cloud::{Cloud, CloudError, Notes, Progress, Wanted, WantedMachine};
+use crate::error::CommandError;
+use crate::inventory;
+use crate::prepare::{outside, target};
+use crate::receipt::Receipt;
+use crate::report::{Event, Reporter};
+use crate::run::journal::Journal;
+use crate::run::keys::{self, Keys};
+use crate::secret::Secret;
+use crate::topology::{self, ChameleonCloud, CloudName, Node, Role, Topology};
+
+/// A cloud's implementation. `directory` is the deployment's, where its keys are or will be.
+pub async fn open(
+    name: CloudName,
+    topology: &Topology,
+    directory: &Path,
+    environment: &Environment,
+) -> Result<Box<dyn Cloud>, CommandError> {
+    Ok(match name {
+        CloudName::Local => {
+            let key = keys::user_path(directory).display().to_string();
+            Box::new(Local::new(&topology.local, &key))
+        }
+        CloudName::Existing => Box::new(Existing::new(topology, &environment.home)),
+        CloudName::Aws => Box::new(Aws::connect(topology.aws.clone()).await?),
+        CloudName::Chameleon => Box::new(chameleon(&topology.chameleon, environment)?),
+    })
+}
+
+/// Chameleon, with the credentials that are found on this box.
+pub fn chameleon(
+    settings: &ChameleonCloud,
+    environment: &Environment,
+) -> Result<Chameleon, CloudError> {
+    let places = Places::usual(environment.openstack.clone(), &environment.home);
+    Chameleon::connect(settings.clone(), &places)
+}
+
+/// A cloud as far as it can do without a topology: what is there is listed and taken away by its id alone. How AWS and
+/// Chameleon are reached is in the inventory that the options mean.
+pub async fn without_topology(
+    name: CloudName,
+    target: &Target,
+    environment: &Environment,
+) -> Result<Box<dyn Cloud>, CommandError> {
+    Ok(match name {
+        CloudName::Local => {
+            let settings = topology::Local {
+                network: inventory::LOCAL_NETWORK.into(),
+                mirror: None,
+                release: None,
+                quick_start: false,
+            };
+            Box::new(Local::new(&settings, ""))
+        }
+        CloudName::Existing => {
+            return Err(CommandError::usage(
+                "hosts of your own do not know of deployments without their inventory",
+            )
+            .hint("name it with --inventory"));
+        }
+        CloudName::Aws => {
+            let source = target::read_inventory(target)?;
+            Box::new(Aws::connect(source.inventory.clouds.aws).await?)
+        }
+        CloudName::Chameleon => {
+            let source = target::read_inventory(target)?;
+            Box::new(chameleon(&source.inventory.clouds.chameleon, environment)?)
+        }
+    })
+}
+
+/// The clouds that the nodes of a topology and the machines of its receipt name.
+pub fn names(topology: &Topology, receipt: &Receipt) -> BTreeSet<CloudName> {
+    let recorded = receipt
+        .machines
+        .values()
+        .map(|record| record.cloud.as_str());
+    let recorded = CloudName::ALL
+        .into_iter()
+        .filter(|cloud| recorded.clone().any(|name| name == cloud.name()));
+    topology
+        .nodes
+        .values()
+        .map(|node| node.cloud)
+        .chain(recorded)
+        .collect()
+}
+
+/// What a deployment wants of one cloud. Without keys (there are none before the first `up`) the plan is the same, but it cannot
+/// be carried out.
+pub fn wanted(
+    name: CloudName,
+    topology: &Topology,
+    receipt: &Receipt,
+    keys: Option<&Keys>,
+    environment: &Environment,
+) -> Result<Wanted, CommandError> {
+    let mut wanted = nothing(name, receipt);
+    wanted.user_key = keys.map(Keys::user_public).unwrap_or_default();
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    wanted.owner = format!("{}@{host}", environment.user);
+    for node in topology.nodes.values() {
+        if node.cloud != name {
+            let address = outside::address(node, &receipt.cloud_notes);
+            wanted
+                .outside
+                .extend(address.map(|address| (node.name.clone(), address)));
+            continue;
+        }
+        let mut machine = bare_machine(node);
+        if let Some(keys) = keys {
+            let host_key = keys.host(&node.name)?;
+            (machine.host_key, machine.host_key_public) = (host_key.private, host_key.public);
+        }
+        if machine.open {
+            wanted.outside_ports.insert(topology.kafka.port);
+        }
+        wanted.machines.insert(node.name.clone(), machine);
+    }
+    Ok(wanted)
+}
+
+/// Machines as wanted by a topology, without keys.
+pub fn bare_machines(topology: &Topology, name: CloudName) -> BTreeMap<String, WantedMachine> {
+    let nodes = topology.nodes.values().filter(|node| node.cloud == name);
+    nodes
+        .map(|node| (node.name.clone(), bare_machine(node)))
+        .collect()
+}
+
+fn bare_machine(node: &Node) -> WantedMachine {
+    WantedMachine {
+        node: node.name.clone(),
+        memory_mib: node.memory_mib,
+        open: node.has(Role::Kafka),
+        host_key: Secret::new(""),
+        host_key_public: String::new(),
+    }
+}
+
+/// Wanting no machines: what a teardown wants.
+pub fn nothing(name: CloudName, receipt: &Receipt) -> Wanted {
+    let made = receipt
+        .machines
+        .iter()
+        .filter(|(_, record)| record.cloud == name.name() && record.machine.is_some());
+    Wanted {
+        id: receipt.id.clone(),
+        deployment: receipt.name.clone(),
+        notes: receipt.cloud_notes.clone(),
+        made: made.map(|(node, _)| node.clone()).collect(),
+        ..Wanted::default()
+    }
+}
+
+/// A cloud's notes in the receipt: on disk before the cloud goes on.
+pub struct Noted<'a>(pub &'a Journal);
+
+impl Notes for Noted<'_> {
+    fn get(&self, key: &str) -> Option<String> {
+        self.0.receipt().cloud_notes.get(key).cloned()
+    }
+
+    fn record(&self, key: &str, value: &str) -> Result<(), CloudError> {
+        let change = self.0.change(|receipt| {
+            receipt.cloud_notes.insert(key.into(), value.into());
+        });
+        change.map_err(|error| CloudError::File {
+            what: format!("cannot note the cloud's {key}"),
+            path: self.0.directory().display().to_string(),
+            source: std::io::Error::other(error),
+        })
+    }
+}
+
+/// Shows a cloud's progress through the reporter.
+pub struct Shown<'a>(pub &'a dyn Reporter);
+
+impl Progress for Shown<'_> {
+    fn line(&self, node: Option<&str>, line: &str) {
+        self.0.event(&Event::StepOutput {
+            node: node.map(String::from),
+            line: line.into(),
+        });
+    }
+}

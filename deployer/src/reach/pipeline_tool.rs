@@ -1,0 +1,105 @@
+//! The consumer binary on the node that answers for the pipeline: the way by which commands ask CouchDB.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::cli::Environment;
+use crate::component::consumer;
+use crate::error::CommandError;
+use crate::host::{Command, Host, Input};
+use crate::reach::connections::{CONNECT_TIMEOUT_RUNNING, Connections};
+use crate::reach::deployment::Deployment;
+use crate::reach::failure::with_password_hint;
+use crate::report::Reporter;
+use crate::step::Tool;
+use crate::topology::Topology;
+
+/// The exit code of the tool for a subcommand or an option that it does not know.
+const UNKNOWN: i32 = 2;
+
+/// The tool with an open shell on its node.
+pub struct PipelineTool<'a> {
+    node: &'a str,
+    host: &'a dyn Host,
+    tool: Tool,
+}
+
+/// Connects to the tool's node alone.
+pub async fn connect(
+    deployment: &Deployment,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<Connections, CommandError> {
+    let node = deployment.topology.pipeline_node();
+    deployment
+        .connect(
+            node.into_iter().map(|node| node.name.as_str()),
+            CONNECT_TIMEOUT_RUNNING,
+            environment,
+            reporter,
+        )
+        .await
+}
+
+impl<'a> PipelineTool<'a> {
+    /// The tool of a deployment with CouchDB.
+    pub fn of(connections: &'a Connections, topology: &'a Topology) -> Result<Self, CommandError> {
+        let (Some(tool), Some(node), Some(_)) = (
+            consumer::tool(topology),
+            topology.pipeline_node(),
+            topology.couchdb_url(),
+        ) else {
+            return Err(CommandError::usage(
+                "this deployment has no CouchDB, so it has no documents",
+            ));
+        };
+        Ok(Self {
+            node: &node.name,
+            host: connections.host(&node.name)?,
+            tool,
+        })
+    }
+
+    /// [`PipelineTool::call`] with the administrator's password, which is in a file on this box.
+    pub async fn call_as_admin(
+        &self,
+        secrets: &Path,
+        what: &str,
+        words: &[&str],
+        input: Input,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, CommandError> {
+        let called = self.call(what, words, input, timeout).await;
+        called.map_err(|error| with_password_hint(error, secrets))
+    }
+
+    /// Calls it and gives what it printed; `what` are the words for a failure: `the documents cannot be read`.
+    pub async fn call(
+        &self,
+        what: &str,
+        words: &[&str],
+        input: Input,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, CommandError> {
+        let mut arguments = vec!["--config".into(), self.tool.config.clone()];
+        arguments.extend(words.iter().map(|word| (*word).to_owned()));
+        let command = Command {
+            program: self.tool.program.clone(),
+            arguments,
+            input,
+            timeout,
+            root: true,
+        };
+        let output = self.host.run(&command).await?;
+        if output.status == 0 {
+            return Ok(output.stdout);
+        }
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let error = CommandError::failed(format!("{}: {what}: {said}", self.node));
+        Err(error.hint(if output.status == UNKNOWN {
+            "deployer up brings this version of the agents to the nodes"
+        } else {
+            "deployer status shows which part is not well"
+        }))
+    }
+}

@@ -1,0 +1,137 @@
+//! Questions: nothing that costs money or destroys data happens without the user's word.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+
+use crate::cli::Up;
+use crate::error::CommandError;
+use crate::observe::Observation;
+use crate::prepare::prepared::Prepared;
+use crate::receipt::Receipt;
+use crate::report::{Event, Question, Reporter};
+use crate::tell::charges;
+use crate::tell::plan_text::text;
+
+/// Asks a yes-or-no question on the terminal; `yes` answers it beforehand. Without a terminal it is refused.
+pub fn confirm(question: &str, yes: bool, reporter: &dyn Reporter) -> Result<(), CommandError> {
+    if yes {
+        return Ok(());
+    }
+    let (stdin, mut stderr) = (std::io::stdin(), std::io::stderr());
+    if !stdin.is_terminal() || !stderr.is_terminal() {
+        return Err(CommandError::usage(format!(
+            "{question} There is no terminal to ask on, so nothing was done."
+        ))
+        .hint("say --yes if that is what you want"));
+    }
+    let _nothing_is_drawn = Question::begin(reporter);
+    write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush())?;
+    let mut answer = String::new();
+    stdin.lock().read_line(&mut answer)?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        Ok(())
+    } else {
+        Err(CommandError::interrupted("nothing was done"))
+    }
+}
+
+/// Shows the plan where it is not obvious, refuses what loses data, and asks where the user must decide.
+pub fn confirm_plan(
+    prepared: &Prepared,
+    seen: &Observation,
+    before: Option<&Receipt>,
+    options: &Up,
+    reporter: &dyn Reporter,
+) -> Result<(), CommandError> {
+    let refused = seen.refused();
+    let first = before.is_none();
+    if first {
+        let machines = seen
+            .clouds
+            .iter()
+            .flat_map(|state| &state.plan.steps)
+            .filter(|step| step.node.is_some())
+            .count();
+        let words = format!(
+            "{}: new, {machines} machines to make, {}",
+            prepared.topology.name,
+            seen.plan.summary()
+        );
+        reporter.event(&Event::Note(words));
+    } else {
+        reporter.event(&Event::Note(text(seen)));
+    }
+    if !refused.is_empty() {
+        return Err(refusal(&refused));
+    }
+    let other = before.is_some_and(|before| {
+        before.inventory != prepared.source.text && !before.inventory.is_empty()
+    });
+    match question(
+        &prepared.topology.name,
+        &seen.losses(),
+        charges::costs(prepared, seen),
+        other,
+    ) {
+        Some(question) => confirm(&question, options.yes, reporter),
+        None => Ok(()),
+    }
+}
+
+/// All that the user must decide, as one question; `None`: nothing.
+fn question(name: &str, losses: &[String], costs: Option<String>, other: bool) -> Option<String> {
+    let lost = (!losses.is_empty()).then(|| {
+        let list: String = losses.iter().map(|loss| format!("\n    {loss}")).collect();
+        format!("This data is lost:{list}")
+    });
+    let other = other
+        .then(|| format!("The inventory of {name} is another than at the last up, which changes what is shown above."));
+    let parts: Vec<String> = [lost, costs, other].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("{}\nGo on?", parts.join("\n")))
+}
+
+/// The error that names what would be lost, and the words that allow it.
+pub fn refusal(refused: &[String]) -> CommandError {
+    let list: String = refused.iter().map(|loss| format!("\n    {loss}")).collect();
+    let nodes: Vec<&str> = refused
+        .iter()
+        .filter_map(|loss| loss.split(':').next())
+        .collect();
+    let mut flags: Vec<String> = nodes
+        .iter()
+        .map(|node| format!("--destroy-data {node}"))
+        .collect();
+    flags.dedup();
+    CommandError::usage(format!(
+        "this would lose data, so nothing was changed:{list}"
+    ))
+    .hint(format!(
+        "if that is what you want: deployer up {}",
+        flags.join(" ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::question;
+
+    #[test]
+    fn one_question_names_all_that_is_to_be_decided() {
+        assert_eq!(question("x", &[], None, false), None);
+        let losses = ["vm3: all documents".to_owned()];
+        let cost = "2 machines will run on AWS".to_owned();
+        let asked = question("x", &losses, Some(cost), true).expect("a question");
+        for part in [
+            "vm3: all documents",
+            "will run on AWS",
+            "The inventory of x is another",
+        ] {
+            assert!(asked.contains(part), "`{part}` is missing: {asked}");
+        }
+        assert_eq!(asked.matches("Go on?").count(), 1, "{asked}");
+        let alone = question("x", &[], None, true).expect("a question");
+        assert!(
+            !alone.contains("lost") && alone.ends_with("Go on?"),
+            "{alone}"
+        );
+    }
+}

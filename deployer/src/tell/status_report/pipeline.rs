@@ -1,0 +1,245 @@
+//! Judges what the node that answers for the pipeline says of brokers, topics and documents.
+
+use std::collections::BTreeMap;
+
+use crate::inspect::{self, Database, Inspect, Kafka};
+use crate::topology::{Role, Topic, Topology};
+
+use super::{BrokersReport, TopicReport};
+
+pub(super) type PipelineReport = (
+    Option<BrokersReport>,
+    Option<String>,
+    BTreeMap<String, TopicReport>,
+);
+
+/// Where it is said what is not well, and what else is worth knowing.
+pub(super) struct Said<'a> {
+    pub(super) problems: &'a mut Vec<String>,
+    pub(super) notes: &'a mut Vec<String>,
+}
+
+/// Events that may be on their way between two answers of the same moment, at least and as a share of all.
+const ON_THEIR_WAY: i64 = 100;
+const SHARE_ON_THEIR_WAY: i64 = 20;
+/// A topic whose newest document is older than this many seconds is at rest: nothing is on its way.
+const AT_REST: i64 = 10;
+
+pub(super) fn judge_pipeline(
+    topology: &Topology,
+    inspection: &Inspect,
+    now: jiff::Timestamp,
+    said: &mut Said<'_>,
+) -> PipelineReport {
+    let kafka = &inspection.kafka;
+    let brokers = judge_brokers(topology, kafka, said);
+    let databases = inspection.couchdb.databases.iter();
+    let documents: BTreeMap<&str, &Database> = databases
+        .map(|database| (database.topic.as_str(), database))
+        .collect();
+    let has_couchdb = topology.couchdb_url().is_some();
+    if has_couchdb && let Some(error) = &inspection.couchdb.error {
+        said.problems.push(format!("couchdb: {error}"));
+    }
+    let report = |name: &str, former| {
+        let seen = kafka.topics.iter().find(|seen| seen.name == name);
+        topic_report(seen, documents.get(name).copied(), now, former)
+    };
+    let mut topics = BTreeMap::new();
+    for topic in topology.topics.values() {
+        let report = report(&topic.name, false);
+        judge_topic(topic, &report, inspection, has_couchdb, said);
+        topics.insert(topic.name.clone(), report);
+    }
+    for name in topology.former.topics.keys() {
+        let report = report(name, true);
+        if report.partitions > 0 {
+            topics.insert(name.clone(), report);
+        }
+    }
+    (Some(brokers), inspection.couchdb.vendor.clone(), topics)
+}
+
+fn judge_brokers(topology: &Topology, kafka: &Kafka, said: &mut Said<'_>) -> BrokersReport {
+    let nodes = topology.nodes_with(Role::Kafka);
+    let wanted: BTreeMap<i32, &str> = nodes
+        .filter_map(|node| Some((i32::try_from(node.broker_id?).ok()?, node.name.as_str())))
+        .collect();
+    let expected = topology.nodes_with(Role::Kafka).count();
+    if let Some(error) = &kafka.error {
+        said.problems.push(format!("kafka: {error}"));
+    }
+    let alive: Vec<i32> = kafka.brokers.iter().map(|broker| broker.id).collect();
+    let (ours, others): (Vec<i32>, Vec<i32>) =
+        alive.iter().partition(|id| wanted.contains_key(*id));
+    if kafka.reachable && ours.len() < expected {
+        said.problems.push(format!(
+            "kafka: {} of {expected} brokers are alive",
+            ours.len()
+        ));
+    }
+    let former = |id: i32| {
+        let id = u32::try_from(id).ok()?;
+        topology.former.brokers.get(&id).map(String::as_str)
+    };
+    if kafka.reachable {
+        let gone = kafka.gone(&wanted.keys().copied().collect());
+        said.problems.extend(
+            gone.iter()
+                .map(|(id, held)| held.gone_in_words(*id, former(*id))),
+        );
+    }
+    let any = kafka.partitions().next().is_some();
+    for (id, node) in wanted.iter().filter(|(id, _)| any && ours.contains(id)) {
+        if kafka.held_by(*id).copies == 0 {
+            said.notes.push(format!(
+                "{node}: its broker has no partitions: topics that are there stay where they are, and only new ones use it"
+            ));
+        }
+    }
+    BrokersReport {
+        expected,
+        alive,
+        others,
+    }
+}
+
+fn topic_report(
+    seen: Option<&inspect::Topic>,
+    database: Option<&Database>,
+    now: jiff::Timestamp,
+    former: bool,
+) -> TopicReport {
+    let partitions = seen.map_or(&[][..], |seen| &seen.partitions);
+    TopicReport {
+        partitions: partitions.len(),
+        under_replicated: partitions
+            .iter()
+            .filter(|partition| partition.isr.len() < partition.replicas.len())
+            .count(),
+        without_leader: partitions
+            .iter()
+            .filter(|partition| partition.leader < 0)
+            .count(),
+        events: seen.and_then(|seen| seen.messages),
+        lag: seen.and_then(|seen| seen.lag),
+        documents: database.and_then(|database| database.documents),
+        dead_letters: database.and_then(|database| database.dead_letters),
+        put_away: database
+            .and_then(|database| database.put_away)
+            .filter(|count| *count > 0),
+        newest_age_seconds: database
+            .and_then(|database| database.newest.as_deref())
+            .and_then(|newest| newest.parse::<jiff::Timestamp>().ok())
+            .map(|newest| now.duration_since(newest).as_secs().max(0)),
+        former,
+    }
+}
+
+fn judge_topic(
+    topic: &Topic,
+    report: &TopicReport,
+    inspection: &Inspect,
+    has_couchdb: bool,
+    said: &mut Said<'_>,
+) {
+    let Topic { name, database, .. } = topic;
+    let kafka = &inspection.kafka;
+    let mut problem = |words: String| said.problems.push(words);
+    if kafka.reachable && report.partitions == 0 {
+        problem(format!(
+            "topic {name} does not exist; `deployer up` makes it"
+        ));
+    }
+    if let Some(seen) = kafka.topic(name) {
+        // An older consumer says nothing of settings.
+        if seen.config.is_some() {
+            for difference in seen.settings_differ(&topic.config) {
+                problem(format!("{difference}; `deployer up` sets it"));
+            }
+        }
+        let count = seen.partitions.len();
+        if u32::try_from(count).is_ok_and(|count| count < topic.partitions) {
+            problem(format!(
+                "topic {name}: {count} of {} partitions; `deployer up` adds the others",
+                topic.partitions
+            ));
+        }
+        if let Some(words) = seen.copies_differ(topic.replication) {
+            problem(words);
+        }
+    }
+    if report.under_replicated > 0 {
+        problem(format!(
+            "topic {name}: {} partitions are not in sync on all replicas",
+            report.under_replicated
+        ));
+    }
+    if report.without_leader > 0 {
+        problem(format!(
+            "topic {name}: {} partitions have no leader",
+            report.without_leader
+        ));
+    }
+    let mut databases = inspection.couchdb.databases.iter();
+    let seen = databases.find(|database| database.topic == *name);
+    let error = seen.and_then(|seen| seen.error.as_ref());
+    if let Some(error) = error.filter(|error| inspection.couchdb.error.as_ref() != Some(error)) {
+        problem(format!("database {database}: {error}"));
+    }
+    if seen.is_some_and(|seen| seen.access_kept == Some(false)) {
+        problem(format!(
+            "database {database}: its access rules (_security) were changed; `deployer up` mends it"
+        ));
+    }
+    let answers = inspection.couchdb.reachable && inspection.couchdb.error.is_none();
+    if answers && has_couchdb && error.is_none() && report.documents.is_none() {
+        problem(format!(
+            "database {database} does not exist; `deployer up` makes it"
+        ));
+    }
+    if let Some(dead) = report.dead_letters.filter(|dead| *dead > 0) {
+        problem(format!(
+            "topic {name}: {dead} dead letters in {database}-dead-letters; `deployer dead-letters` shows them, --put-away settles them"
+        ));
+    }
+    let deleted = kafka.topic(name).and_then(|seen| seen.deleted);
+    let lost = seen.and_then(|seen| seen.lost_events);
+    let lost = lost.unwrap_or(0) + deleted.unwrap_or(0).max(0).unsigned_abs();
+    if lost > 0 {
+        problem(format!(
+            "topic {name}: Kafka deleted {lost} events before the consumer had read them: the topic's retention is shorter than it was behind, or a producer's clock is wrong"
+        ));
+    }
+    if let Some(missing) = missing_documents(report) {
+        let events = report.events.unwrap_or_default();
+        let words = format!(
+            "topic {name}: {missing} of {events} events were read and are no documents of {database}"
+        );
+        if report.documents == Some(0) {
+            problem(format!(
+                "{words}: were they deleted? `deployer import` brings back what was exported"
+            ));
+        } else {
+            said.notes.push(format!(
+                "{words}: documents were deleted, or events are there twice"
+            ));
+        }
+    }
+}
+
+/// Events that the consumer has taken and that are neither documents nor dead letters, apart from those that may be on their way
+/// between the answers.
+fn missing_documents(report: &TopicReport) -> Option<i64> {
+    let (events, lag) = (report.events?, report.lag?);
+    let letters = report.dead_letters.unwrap_or(0) + report.put_away.unwrap_or(0);
+    let stored = report.documents? + letters;
+    let missing = events - lag - i64::try_from(stored).ok()?;
+    let is_at_rest = report.newest_age_seconds.is_none_or(|age| age > AT_REST);
+    let spared = if is_at_rest && lag == 0 {
+        0
+    } else {
+        ON_THEIR_WAY.max(events / SHARE_ON_THEIR_WAY)
+    };
+    (missing > spared).then_some(missing)
+}

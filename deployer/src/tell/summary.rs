@@ -1,0 +1,134 @@
+//! What `up` says at its end: what was proven, the first documents, where to look at them, and the next commands. Data, so it goes to
+//! standard output.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::carry_out::prove::Proof;
+use crate::cli::Up;
+use crate::cloud::aws::ttl;
+use crate::component::{self, couchdb};
+use crate::documents::newest::newest;
+use crate::error::CommandError;
+use crate::machine::Access;
+use crate::observe::{Observation, producers};
+use crate::prepare::prepared::Prepared;
+use crate::report::Reporter;
+use crate::run::journal;
+use crate::tell::lease_end;
+use crate::topology::{CloudName, Distribution, OnTtl, Role, Topology};
+
+/// Says them. `proof` is there when something changed; then the first documents are shown, too.
+pub async fn say(
+    prepared: &Prepared,
+    seen: &Observation,
+    directory: &Path,
+    options: &Up,
+    proof: Option<&Proof>,
+    reporter: &dyn Reporter,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let topology = &prepared.topology;
+    let producers: Vec<&str> = component::producers(topology)
+        .map(|node| node.name.as_str())
+        .collect();
+    if options.wait {
+        producers::until_stored(&seen.connections, topology, &producers, reporter).await?;
+    }
+    if let Some(proof) = proof {
+        writeln!(out, "proven:    {}", proof.words())?;
+        for (client, state) in producers::progress(&seen.connections, topology, &producers).await? {
+            writeln!(out, "producer:  {client} {state}")?;
+        }
+        if proof.documents.is_some() {
+            first_documents(seen, topology, out).await?;
+        }
+    }
+    if let Some(node) = topology.nodes_with(Role::Couchdb).next() {
+        let port = topology.couchdb.port;
+        let kind = match prepared.couchdb() {
+            Distribution::Pouchdb => " (PouchDB Server, a stand-in for trying things out)",
+            _ => "",
+        };
+        match seen.machines.get(&node.name).map(|machine| &machine.access) {
+            // The firewall there keeps this box out, too.
+            Some(Access::Ssh(_)) if node.cloud != CloudName::Local => {
+                writeln!(
+                    out,
+                    "documents: by the tunnel of `deployer open couchdb`{kind}"
+                )?;
+            }
+            Some(Access::Ssh(access)) => {
+                writeln!(
+                    out,
+                    "documents: http://{}:{port}/_utils{kind}",
+                    access.address
+                )?;
+            }
+            _ => writeln!(out, "documents: http://127.0.0.1:{port}/_utils{kind}")?,
+        }
+        let secrets = directory.join(journal::SECRETS_FILE);
+        let admin = couchdb::ADMIN;
+        writeln!(
+            out,
+            "           login {admin}, password in {}",
+            secrets.display()
+        )?;
+    }
+    for state in seen
+        .clouds
+        .iter()
+        .filter(|state| state.name == CloudName::Aws)
+    {
+        let left = ttl::left(state.plan.expires, jiff::Timestamp::now());
+        let then = match (state.plan.expires, topology.aws.on_ttl) {
+            (None, _) => "they run, and cost, until `deployer teardown`",
+            (_, OnTtl::Stop) => "then they power themselves off",
+            (_, OnTtl::Terminate) => "then they delete themselves with all their data",
+        };
+        writeln!(out, "machines:  {left}, {then}")?;
+    }
+    let leased = seen
+        .clouds
+        .iter()
+        .filter(|state| state.name == CloudName::Chameleon);
+    if let Some(end) = leased.filter_map(|state| state.plan.expires).min() {
+        let words = lease_end::words(end, jiff::Timestamp::now());
+        writeln!(out, "machines:  {words}")?;
+    }
+    let stored = topology.nodes_with(Role::Consumer).next().is_some();
+    let docs = if stored { "deployer docs · " } else { "" };
+    let produce = if producers.is_empty() {
+        ""
+    } else {
+        "deployer produce · "
+    };
+    writeln!(
+        out,
+        "next:      {docs}deployer status · {produce}deployer teardown"
+    )?;
+    Ok(())
+}
+
+/// One document of each of the first topics, as far as there are any yet, in one line each.
+async fn first_documents(
+    seen: &Observation,
+    topology: &Topology,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let topics = topology.topics.values().filter(|topic| !topic.canary);
+    for topic in topics.take(2) {
+        for line in newest(&seen.connections, topology, 1, Some(&topic.name))
+            .await?
+            .lines()
+        {
+            let document: Value = serde_json::from_str(line)?;
+            let text = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
+            let (database, id, when) = (&topic.database, text("_id"), text("timestamp"));
+            writeln!(out, "document:  {database}/{id}  {when}")?;
+        }
+    }
+    Ok(())
+}
