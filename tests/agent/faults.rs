@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -22,7 +21,7 @@ use tempfile::TempDir;
 
 use crate::cluster::{Cluster, Gate};
 use crate::double::{Double, Fault};
-use crate::lab::{Agent, json, secret, wait_until};
+use crate::lab::{Agent, is_root, json, secret, wait_until};
 
 const TOPIC: &str = "t1";
 const CLIENTS: [&str; 2] = ["c1", "c2"];
@@ -414,7 +413,7 @@ fn course(seed: u64, rounds: usize, longest: u64) {
 
 /// Says what the test needs and does not have.
 fn lacks() -> Option<&'static str> {
-    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+    if !is_root() {
         return Some("root, to mount small disks");
     }
     let runs = |program: &str| {

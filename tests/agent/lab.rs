@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs::Permissions;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
@@ -375,6 +376,11 @@ pub fn binary(name: &str) -> PathBuf {
     } else {
         env!("CARGO_BIN_EXE_consumer")
     })
+}
+
+/// Whether this process may mount.
+pub fn is_root() -> bool {
+    std::fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
 /// Runs an agent's command to its end.
