@@ -104,7 +104,9 @@ async fn another_architecture() {
     };
     for machine in &machines {
         assert_eq!(machine.image_id(), Some("ami-0bookwormarm0001"));
-        let kind = machine.instance_type().map(|kind| kind.as_str());
+        let kind = machine
+            .instance_type()
+            .map(aws_sdk_ec2::types::InstanceType::as_str);
         assert_eq!(kind, Some("t4g.small"));
     }
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
