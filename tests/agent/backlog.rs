@@ -29,7 +29,7 @@ fn what_does_not_fit_in_waits_in_kafka_and_holds_nobody_up() {
         let figure = figure.find_map(|line| line.strip_prefix("consumer_events_in_total "));
         figure.map_or(0, |figure| figure.parse::<usize>().unwrap()) - all
     };
-    wait_until("the lanes are full", || read() > all / 4);
+    wait_until("the queues are full", || read() > all / 4);
     std::thread::sleep(std::time::Duration::from_secs(3));
     assert!(read() < all, "all {all} were read");
     lab.double.make("t1");

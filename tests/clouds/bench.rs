@@ -134,10 +134,10 @@ impl Deployment {
         let mut machines = Vec::new();
         for stage in steps.chunk_by(|one, next| one.stage == next.stage) {
             let wanted = self.want(nothing);
-            let lanes = stage
+            let queues = stage
                 .iter()
                 .map(|step| cloud.apply(&wanted, step, &self.notes, &self.lines));
-            for result in join_all(lanes).await {
+            for result in join_all(queues).await {
                 let machine = result?.machine;
                 let node = machine.iter().map(|machine| machine.node.clone());
                 self.made.lock().expect("made").extend(node);

@@ -80,8 +80,8 @@ impl Reporter for Events {
 
 /// `stage: node path path, node path`
 fn plan(text: &[&str]) -> Plan {
-    let lane = |lane: &str| {
-        let mut words = lane.split_whitespace();
+    let queue = |queue: &str| {
+        let mut words = queue.split_whitespace();
         let node = words.next().expect("node").to_owned();
         let changes = words
             .map(|path| Change {
@@ -96,10 +96,10 @@ fn plan(text: &[&str]) -> Plan {
         (node, changes)
     };
     let stages = text.iter().map(|stage| {
-        let (name, lanes) = stage.split_once(": ").expect("stage");
+        let (name, queues) = stage.split_once(": ").expect("stage");
         Stage {
             name: name.into(),
-            lanes: lanes.split(", ").map(lane).collect(),
+            queues: queues.split(", ").map(queue).collect(),
         }
     });
     Plan {
@@ -188,9 +188,9 @@ async fn a_stop_begins_nothing_new() {
 
 #[tokio::test]
 async fn at_most_ten_nodes_at_a_time() {
-    let lanes: Vec<String> = (0..25).map(|number| format!("n{number} 1 2")).collect();
+    let queues: Vec<String> = (0..25).map(|number| format!("n{number} 1 2")).collect();
     let (notes, events, stop) = (Notes::default(), Events::default(), Stop::default());
-    let stage = format!("all: {}", lanes.join(", "));
+    let stage = format!("all: {}", queues.join(", "));
     let summary = Runner::new(&notes, &events, &stop)
         .run(&plan(&[&stage]), &|_| {})
         .await

@@ -40,14 +40,14 @@ async fn connect(deployment: &Deployment, machines: &BTreeMap<String, Machine>) 
 
 /// Does it on all at the same time; what each said.
 async fn told(executor: &HostExecutor, action: &Action) -> BTreeMap<&'static str, String> {
-    let lanes = NODES.map(|node| async move {
+    let queues = NODES.map(|node| async move {
         let lines = Mutex::new(Vec::new());
         let line = |text: &str| lines.lock().expect("lines").push(text.to_owned());
         let done = executor.apply(node, action, &line).await;
         done.unwrap_or_else(|error| panic!("{node}: {action:?}: {error}"));
         (node, lines.into_inner().expect("lines").join("\n"))
     });
-    join_all(lanes).await.into_iter().collect()
+    join_all(queues).await.into_iter().collect()
 }
 
 async fn says(executor: &HostExecutor, node: &str, script: &str) -> String {

@@ -288,16 +288,16 @@ fn bulk_of(
     batch: usize,
 ) -> Duration {
     let start = Instant::now();
-    let lanes = documents
+    let queues = documents
         .chunks(documents.len().div_ceil(at_once))
-        .map(|lane| async move {
-            for batch in lane.chunks(batch) {
+        .map(|queue| async move {
+            for batch in queue.chunks(batch) {
                 let batch: Vec<&Document> = batch.iter().collect();
                 couchdb.client.put(database, &batch).await.unwrap();
             }
         });
     couchdb
         .runtime
-        .block_on(futures_util::future::join_all(lanes));
+        .block_on(futures_util::future::join_all(queues));
     start.elapsed()
 }

@@ -19,7 +19,7 @@ use crate::store::couchdb::{Couchdb, Server, path_of};
 use crate::store::{Document, Row, Store, Trouble};
 
 /// How long a database may take nothing before it is given up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long one request that writes no documents may take.
 const REQUEST: Duration = Duration::from_secs(20);
 /// The most documents of one request.
@@ -93,7 +93,7 @@ pub async fn import(
         for name in &request.partitioned {
             make_partitioned(&administrator, name).await?;
         }
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         couchdb_setup::prepare(&server, &request.couchdb, &request.databases, deadline).await?;
     }
     let server = request.couchdb.administrator(&server)?;
@@ -157,7 +157,7 @@ async fn write(
     imported: &mut Imported,
 ) -> Result<(), Trouble> {
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-    let mut deadline = Instant::now() + PATIENCE;
+    let mut deadline = Instant::now() + TIMEOUT;
     let mut work = vec![documents];
     while let Some(mut batch) = work.pop() {
         let before = batch.len();
@@ -177,7 +177,7 @@ async fn write(
             Err(trouble) => trouble,
         };
         if batch.len() < before {
-            deadline = Instant::now() + PATIENCE;
+            deadline = Instant::now() + TIMEOUT;
         }
         if !matches!(trouble, Trouble::Away(_)) || Instant::now() >= deadline {
             return Err(trouble);

@@ -2,7 +2,7 @@
 
 use super::document::{KEPT_BYTES, Record, dead_letter};
 use super::metrics::Metrics;
-use super::patience::Patience;
+use super::retry::Retry;
 use crate::config::Topic;
 use crate::store::{Document, Row, Store, Trouble};
 
@@ -25,7 +25,7 @@ pub(super) async fn bury<S: Store>(store: &S, topic: &Topic, dead: &[Dead<'_>], 
         "records can never be stored and become dead letters"
     );
     let database = topic.dead_letters();
-    let mut patience = Patience::new(&database, metrics);
+    let mut retry = Retry::new(&database, metrics);
     let mut left: Vec<&Dead<'_>> = dead.iter().collect();
     let mut kept = KEPT_BYTES;
     while !left.is_empty() {
@@ -58,7 +58,7 @@ pub(super) async fn bury<S: Store>(store: &S, topic: &Topic, dead: &[Dead<'_>], 
             }
         };
         if !left.is_empty() {
-            patience.wait(&trouble).await;
+            retry.wait(&trouble).await;
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::partition::Partition;
 
 /// How long Kafka may take to say where partitions begin when they are assigned; the group waits meanwhile.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// After so many statistics those in hand were made later than the record.
 const TURNS: u32 = 2;
 /// The most gaps that are looked at at once. A compacted topic has many, and they mean nothing.
@@ -93,10 +93,10 @@ impl Losses {
         let begin = || {
             let mut list = list.clone();
             list.set_all_offsets(Offset::Beginning)?;
-            client.offsets_for_times(list, PATIENCE)
+            client.offsets_for_times(list, TIMEOUT)
         };
         let asked = client
-            .committed_offsets(list.clone(), PATIENCE)
+            .committed_offsets(list.clone(), TIMEOUT)
             .and_then(|committed| KafkaResult::Ok((committed, begin()?)));
         match asked {
             Ok((committed, begin)) => self.begin(&committed, &begin),

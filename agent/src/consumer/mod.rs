@@ -9,12 +9,12 @@ mod dead_letters;
 pub mod document;
 mod event_fields;
 pub mod headers;
-mod lane;
 mod losses;
 mod metrics;
 mod partition;
-mod patience;
+mod queues;
 mod reader;
+mod retry;
 mod underway;
 pub mod writer;
 pub mod written;
@@ -35,10 +35,10 @@ use crate::observe::{self, Service};
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::store::couchdb::{Couchdb, OpenError};
-use lane::{Lanes, Load};
 use losses::{Loss, Losses};
 pub use metrics::Metrics;
 use partition::Partition;
+use queues::{Load, PartitionQueues};
 use reader::Client;
 use underway::Underway;
 use writer::Writer;
@@ -112,7 +112,7 @@ pub async fn run_with<S: Store>(
         underway,
         losses,
         lost,
-        lanes: Lanes::new(config.batch.clone()),
+        queues: PartitionQueues::new(config.batch.clone()),
         writer: Writer::new(store, metrics.clone()),
         writes: JoinSet::new(),
         metrics,
@@ -124,7 +124,7 @@ pub async fn run_with<S: Store>(
             biased;
             () = shutdown.requested() => break Ok(()),
             () = service.turn() => {
-                consumer.metrics.queued.set(consumer.lanes.waiting());
+                consumer.metrics.queued.set(consumer.queues.waiting());
                 Ok(())
             }
             Some(partitions) = consumer.revoked.recv() => {
@@ -154,7 +154,7 @@ pub async fn run_with<S: Store>(
 /// A write that ended.
 struct Done {
     partition: Partition,
-    lane: u64,
+    queue: u64,
     last: i64,
     written: Written,
 }
@@ -166,7 +166,7 @@ struct Consumption<'a, S> {
     underway: Arc<Underway>,
     losses: Arc<Losses>,
     lost: mpsc::UnboundedReceiver<Loss>,
-    lanes: Lanes,
+    queues: PartitionQueues,
     writer: Writer<S>,
     writes: JoinSet<Done>,
     metrics: Metrics,
@@ -182,7 +182,7 @@ impl<S: Store> Consumption<'_, S> {
         let until = Instant::now() + self.config.batch.age();
         let mut next = first;
         while let Some(message) = next {
-            // A rebalance just before this message may have ended a lane of the same partition.
+            // A rebalance just before this message may have ended a queue of the same partition.
             while let Ok(partitions) = self.revoked.try_recv() {
                 self.forget(&partitions);
             }
@@ -192,8 +192,8 @@ impl<S: Store> Consumption<'_, S> {
                     self.losses.see(&partition, record.offset);
                     self.metrics.read.inc();
                     self.metrics.read_bytes.inc_by(record.bytes() as u64);
-                    // Others are at hand behind what is of a full lane.
-                    let full = self.lanes.push(partition, record);
+                    // Others are at hand behind what is of a full queue.
+                    let full = self.queues.push(partition, record);
                     reader::set_paused(self.client, full.as_slice(), true);
                 }
                 Err(error @ KafkaError::MessageConsumptionFatal(_)) => {
@@ -214,7 +214,7 @@ impl<S: Store> Consumption<'_, S> {
     fn forget(&mut self, partitions: &[Partition]) {
         let paused: Vec<Partition> = partitions
             .iter()
-            .filter(|partition| self.lanes.remove(partition))
+            .filter(|partition| self.queues.remove(partition))
             .cloned()
             .collect();
         reader::set_paused(self.client, &paused, false);
@@ -232,10 +232,10 @@ impl<S: Store> Consumption<'_, S> {
     }
 
     fn start_writes(&mut self) {
-        for load in self.lanes.take_ready() {
+        for load in self.queues.take_ready() {
             let Load {
                 partition,
-                lane,
+                queue,
                 records,
             } = load;
             let (Some(last), Some(topic)) = (
@@ -249,19 +249,19 @@ impl<S: Store> Consumption<'_, S> {
             };
             let (writer, config) = (self.writer.clone(), Arc::clone(&self.config));
             let underway = Arc::clone(&self.underway);
-            underway.begin(&partition, lane, last);
+            underway.begin(&partition, queue, last);
             self.writes.spawn(async move {
                 let written = writer.write(&config.topics[topic], &records).await;
-                underway.end(&partition, lane);
+                underway.end(&partition, queue);
                 Done {
                     partition,
-                    lane,
+                    queue,
                     last,
                     written,
                 }
             });
         }
-        reader::set_paused(self.client, &self.lanes.take_to_resume(), false);
+        reader::set_paused(self.client, &self.queues.take_to_resume(), false);
     }
 
     /// Stores the offset of a write that ended; the next commit takes it along.
@@ -279,7 +279,7 @@ impl<S: Store> Consumption<'_, S> {
             ?written,
             "written"
         );
-        if !self.lanes.settled(&done.partition, done.lane) {
+        if !self.queues.settled(&done.partition, done.queue) {
             return;
         }
         if let Err(error) = self.client.store_offset(topic, *number, *last) {

@@ -16,26 +16,26 @@ pub(super) struct Underway {
 
 #[derive(Debug)]
 struct Write {
-    lane: u64,
+    queue: u64,
     last: i64,
     settled: bool,
 }
 
 impl Underway {
-    /// Notes that a write of a lane begins, whose last record has this offset.
-    pub(super) fn begin(&self, partition: &Partition, lane: u64, last: i64) {
+    /// Notes that a write of a queue begins, whose last record has this offset.
+    pub(super) fn begin(&self, partition: &Partition, queue: u64, last: i64) {
         let write = Write {
-            lane,
+            queue,
             last,
             settled: false,
         };
         self.lock().insert(partition.clone(), write);
     }
 
-    /// Notes that the write of a lane has settled its records.
-    pub(super) fn end(&self, partition: &Partition, lane: u64) {
+    /// Notes that the write of a queue has settled its records.
+    pub(super) fn end(&self, partition: &Partition, queue: u64) {
         if let Some(write) = self.lock().get_mut(partition)
-            && write.lane == lane
+            && write.queue == queue
         {
             write.settled = true;
             self.ended.notify_all();
@@ -44,12 +44,8 @@ impl Underway {
 
     /// Forgets partitions, after waiting for their writes, but not for long. Returns the last settled offset of each
     /// whose write has ended.
-    pub(super) fn take(
-        &self,
-        partitions: &[Partition],
-        patience: Duration,
-    ) -> Vec<(Partition, i64)> {
-        let deadline = Instant::now() + patience;
+    pub(super) fn take(&self, partitions: &[Partition], limit: Duration) -> Vec<(Partition, i64)> {
+        let deadline = Instant::now() + limit;
         let mut writes = self.lock();
         loop {
             let busy = partitions

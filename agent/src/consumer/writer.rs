@@ -7,7 +7,7 @@ use super::dead_letters::{Dead, bury};
 use super::document::{Record, document, is_same, lost_letter};
 use super::losses::Loss;
 use super::metrics::Metrics;
-use super::patience::Patience;
+use super::retry::Retry;
 use super::written::Written;
 use crate::config::Topic;
 use crate::store::{Document, Row, Store, Trouble};
@@ -71,7 +71,7 @@ impl<S: Store> Writer<S> {
             topic.dead_letters(),
             lost_letter(&topic.name, &topic.epoch, loss),
         );
-        let mut patience = Patience::new(&database, &self.metrics);
+        let mut retry = Retry::new(&database, &self.metrics);
         loop {
             let trouble = match self.store.put(&database, &[&letter]).await {
                 Ok(mut rows) => match rows.remove(&letter.id) {
@@ -83,7 +83,7 @@ impl<S: Store> Writer<S> {
                 },
                 Err(trouble) => trouble,
             };
-            patience.wait(&trouble).await;
+            retry.wait(&trouble).await;
         }
         self.metrics.lost(loss);
         tracing::error!(
@@ -103,21 +103,21 @@ impl<S: Store> Writer<S> {
         written: &mut Written,
         dead: &mut Vec<Dead<'a>>,
     ) {
-        let mut patience = Patience::new(database, &self.metrics);
+        let mut retry = Retry::new(database, &self.metrics);
         let mut work = vec![round];
         while let Some(batch) = work.pop() {
             if batch.is_empty() {
                 continue;
             }
             match self.try_batch(database, batch, written, dead).await {
-                Tried::Settled => patience.relax(),
+                Tried::Settled => retry.reset(),
                 Tried::Split(mut left) => {
                     let right = left.split_off(left.len() / 2);
                     work.push(right);
                     work.push(left);
                 }
                 Tried::Again(rest, trouble) => {
-                    patience.wait(&trouble).await;
+                    retry.wait(&trouble).await;
                     work.push(rest);
                 }
             }

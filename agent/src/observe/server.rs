@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use super::Health;
 
 /// How long a request and its answer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// The most bytes of a request.
 const REQUEST: u64 = 8 * 1024;
 /// The most connections at once.
@@ -43,14 +43,13 @@ async fn accept(listener: TcpListener, registry: Arc<Registry>, health: Health) 
                 let (registry, health) = (Arc::clone(&registry), health.clone());
                 tokio::spawn(async move {
                     // A client that goes away or dawdles has no answer to miss.
-                    let _ =
-                        tokio::time::timeout(PATIENCE, answer(stream, &registry, &health)).await;
+                    let _ = tokio::time::timeout(TIMEOUT, answer(stream, &registry, &health)).await;
                     drop(place);
                 });
             }
             Err(error) => {
                 tracing::warn!(%error, "a request for figures cannot be taken");
-                tokio::time::sleep(PATIENCE).await;
+                tokio::time::sleep(TIMEOUT).await;
             }
         }
     }

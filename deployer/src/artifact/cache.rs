@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{ArtifactError, Progress, file_error, off_thread};
 
 /// How long another process may take to fetch the same artifact.
-const PATIENCE: Duration = Duration::from_mins(15);
+const TIMEOUT: Duration = Duration::from_mins(15);
 /// How often the lock is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -68,7 +68,7 @@ impl Cache {
             .write(true)
             .open(&path)
             .map_err(file_error("open", &path))?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let mut told = false;
         loop {
             match lock.try_lock() {
@@ -79,7 +79,7 @@ impl Cache {
                 Err(std::fs::TryLockError::WouldBlock) if Instant::now() >= deadline => {
                     return Err(ArtifactError::Busy {
                         what: what.into(),
-                        seconds: PATIENCE.as_secs(),
+                        seconds: TIMEOUT.as_secs(),
                         lock: path,
                     });
                 }

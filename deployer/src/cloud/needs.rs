@@ -14,7 +14,7 @@ pub(super) const INSTALL: &str = concat!(
 );
 
 /// Apt's lock may take 300 s, a slow mirror the rest; in seconds.
-const PATIENCE: u64 = 900;
+const TIMEOUT: u64 = 900;
 
 /// Whether the box has a program, where it keeps those that root runs.
 pub(super) fn program(name: &str) -> bool {
@@ -76,7 +76,7 @@ pub async fn install(needs: &[Need], progress: &dyn Progress) -> Result<(), Clou
     elevate.ready().await?;
     let what = format!("install {}", packages.join(", "));
     let script = [&["-c", INSTALL, "sh"], &packages[..]].concat();
-    let install = Program::new(what, "sh", script).within(PATIENCE);
+    let install = Program::new(what, "sh", script).within(TIMEOUT);
     let line = |line: &str| progress.line(None, line);
     elevate.run_aloud(install, &line).await?;
     Ok(())

@@ -33,7 +33,7 @@ pub async fn run(
     let desired = prepared.desired(&BTreeMap::new(), &BTreeMap::new())?;
     let mut written = 0;
     for stage in &desired.stages {
-        for (node, actions) in &stage.lanes {
+        for (node, actions) in &stage.queues {
             for action in actions {
                 let (Action::WriteFile { path, content, .. }
                 | Action::SeedFile { path, content, .. }) = action

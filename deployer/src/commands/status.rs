@@ -24,7 +24,7 @@ use crate::tell::status_report::{Heard, Report};
 use crate::topology::{CloudName, Role};
 
 /// How long a node may take to let us in.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// How long all answers may take together.
 const DEADLINE: Duration = Duration::from_millis(2_900);
 
@@ -60,7 +60,7 @@ pub async fn look(
         async move {
             let heard = tokio::time::timeout(DEADLINE, async {
                 let alone = [(node.clone(), machine.clone())].into();
-                let connections = Connections::connect(connector, &alone, PATIENCE, reporter).await;
+                let connections = Connections::connect(connector, &alone, TIMEOUT, reporter).await;
                 if let Some(error) = connections.unreachable.get(&node) {
                     return Heard::Nothing(error.to_string());
                 }

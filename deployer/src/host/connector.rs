@@ -128,11 +128,11 @@ impl Connector {
         Ok(Self { routes })
     }
 
-    /// Opens a shell on a machine; see [`SshHost::connect`] for `patience` and `progress`.
+    /// Opens a shell on a machine; see [`SshHost::connect`] for `connect_timeout` and `progress`.
     pub async fn connect(
         &self,
         machine: &Machine,
-        patience: Duration,
+        connect_timeout: Duration,
         progress: Line<'_>,
     ) -> Result<Box<dyn Host>, HostError> {
         match &machine.access {
@@ -145,7 +145,7 @@ impl Connector {
                         detail: "the SSH configuration does not name it".into(),
                     })?;
                 Ok(Box::new(
-                    SshHost::connect(route.clone(), patience, progress).await?,
+                    SshHost::connect(route.clone(), connect_timeout, progress).await?,
                 ))
             }
         }

@@ -10,7 +10,7 @@ use super::ssh_error::Failure;
 use super::ssh_program;
 
 /// How long each of the two questions may take.
-const PATIENCE: Duration = Duration::from_secs(8);
+const TIMEOUT: Duration = Duration::from_secs(8);
 /// With these words nothing will change in a moment.
 const FINAL: [&str; 5] = [
     "prohibited",
@@ -88,7 +88,7 @@ fn complaint(said: &str) -> Option<String> {
 async fn ssh(route: &Route, arguments: &[&str]) -> Option<(String, String)> {
     let mut command = ssh_program::command();
     command.arg("-F").arg(&route.config).args(arguments);
-    let output = timeout(PATIENCE, command.output()).await.ok()?.ok()?;
+    let output = timeout(TIMEOUT, command.output()).await.ok()?.ok()?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Some((text(&output.stdout), text(&output.stderr)))
 }

@@ -37,17 +37,17 @@ pub struct SshHost {
 
 impl SshHost {
     /// Takes up the kept connection, or opens one. A machine that refuses, does not answer or drops newcomers is tried again
-    /// until `patience` is over; all other failures are final. Zero patience is one attempt of 2 s. `progress` gets the attempts.
+    /// until `connect_timeout` is over; all other failures are final. A zero one is one attempt of 2 s. `progress` gets the attempts.
     pub async fn connect(
         route: Route,
-        patience: Duration,
+        connect_timeout: Duration,
         progress: Line<'_>,
     ) -> Result<Self, HostError> {
         let kept = resume(&route.control).await;
         let doubtful = AtomicBool::new(kept.is_some());
         let session = match kept {
             Some(session) => session,
-            None => reach(&route, patience, progress).await?,
+            None => reach(&route, connect_timeout, progress).await?,
         };
         Ok(Self {
             route,

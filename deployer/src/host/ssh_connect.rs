@@ -51,13 +51,13 @@ pub(super) async fn resume(control: &Path) -> Option<Session> {
 
 pub(super) async fn reach(
     route: &Route,
-    patience: Duration,
+    connect_timeout: Duration,
     progress: Line<'_>,
 ) -> Result<Session, HostError> {
-    let deadline = Instant::now() + patience;
+    let deadline = Instant::now() + connect_timeout;
     let left = || deadline.saturating_duration_since(Instant::now());
     let mut attempt = 0_u32;
-    let mut listens = patience.is_zero();
+    let mut listens = connect_timeout.is_zero();
     loop {
         // Where something listens a knock is one more newcomer that its sshd counts, and drops others for.
         if !listens {

@@ -262,13 +262,18 @@ pub async fn connect(
         environment.runtime_dir.as_deref(),
         &environment.home,
     )?;
-    let patience = if observe_options.made {
+    let connect_timeout = if observe_options.made {
         CONNECT_TIMEOUT_NEW
     } else {
         CONNECT_TIMEOUT_RUNNING
     };
-    let connections =
-        Connections::connect(&connector, &machines, patience, observe_options.reporter).await;
+    let connections = Connections::connect(
+        &connector,
+        &machines,
+        connect_timeout,
+        observe_options.reporter,
+    )
+    .await;
     explain_silence(&clouds, &connections, observe_options.reporter).await;
     Ok((clouds, machines, connections))
 }

@@ -64,10 +64,10 @@ pub fn compare(desired: &Desired, situation: &Situation<'_>) -> Result<Plan, Vec
         forget_pipeline(&mut facts);
     }
     for stage in &desired.stages {
-        let mut lanes = BTreeMap::new();
-        for (node, actions) in &stage.lanes {
+        let mut queues = BTreeMap::new();
+        for (node, actions) in &stage.queues {
             let kept = kept.get(node).map_or(&[] as &[Item], Vec::as_slice);
-            let lane = lane(
+            let queue = queue(
                 desired,
                 node,
                 actions,
@@ -75,13 +75,13 @@ pub fn compare(desired: &Desired, situation: &Situation<'_>) -> Result<Plan, Vec
                 kept,
                 absent(situation, node),
             );
-            plan.restarts.extend(lane.restarts);
-            lanes.insert(node.clone(), lane.changes);
+            plan.restarts.extend(queue.restarts);
+            queues.insert(node.clone(), queue.changes);
         }
         if stage.name == KAFKA {
-            restart::brokers(&mut plan, desired, &facts, lanes);
+            restart::brokers(&mut plan, desired, &facts, queues);
         } else {
-            plan.push(&stage.name, lanes);
+            plan.push(&stage.name, queues);
         }
     }
     Ok(plan)
@@ -116,7 +116,7 @@ fn remove(
     desired: &Desired,
     situation: &Situation<'_>,
 ) -> BTreeMap<String, Vec<Item>> {
-    let mut lanes = BTreeMap::new();
+    let mut queues = BTreeMap::new();
     let mut all_kept = BTreeMap::new();
     for node in desired.nodes() {
         let Some(manifest) = situation
@@ -149,10 +149,10 @@ fn remove(
                 plan.losses.push(loss(situation, node, words));
             }
         }
-        lanes.insert(node.to_owned(), away.changes);
+        queues.insert(node.to_owned(), away.changes);
         all_kept.insert(node.to_owned(), away.kept);
     }
-    plan.push("remove", lanes);
+    plan.push("remove", queues);
     all_kept
 }
 
@@ -164,7 +164,7 @@ fn wipe(plan: &mut Plan, desired: &Desired, situation: &Situation<'_>) -> BTreeM
         return facts;
     }
     let because = "ZooKeeper starts anew";
-    let mut lanes: BTreeMap<String, Vec<Change>> = BTreeMap::new();
+    let mut queues: BTreeMap<String, Vec<Change>> = BTreeMap::new();
     // Consumers too: they must not meet the new topics with what they know of the old ones.
     for (stage, nodes) in [(CONSUMER, None), (KAFKA, Some(&brokers))] {
         for (node, unit) in units(desired, stage) {
@@ -181,13 +181,13 @@ fn wipe(plan: &mut Plan, desired: &Desired, situation: &Situation<'_>) -> BTreeM
             fact.sub = "dead".into();
             fact.enabled = false;
             let stop = Action::StopUnit { unit: unit.into() };
-            let lane = lanes.entry(node.into()).or_default();
-            lane.push(Change::new(node, stop, because));
+            let queue = queues.entry(node.into()).or_default();
+            queue.push(Change::new(node, stop, because));
         }
     }
     for node in brokers {
         let roles = desired.data.get(&node);
-        let lane = lanes.entry(node.clone()).or_default();
+        let queue = queues.entry(node.clone()).or_default();
         for place in roles
             .and_then(|roles| roles.get(&Role::Kafka))
             .into_iter()
@@ -196,14 +196,14 @@ fn wipe(plan: &mut Plan, desired: &Desired, situation: &Situation<'_>) -> BTreeM
             if let Action::CreateDirectory { path, data, .. } = place {
                 let (path, data) = (path.clone(), *data);
                 let empty = Action::RemoveDirectory { path, data };
-                lane.push(Change::new(&node, empty, because));
-                lane.push(Change::new(&node, place.clone(), because));
+                queue.push(Change::new(&node, empty, because));
+                queue.push(Change::new(&node, place.clone(), because));
             }
         }
     }
     // No broker, no topic: what the pipeline said is no longer so.
     forget_pipeline(&mut facts);
-    plan.push("wipe brokers", lanes);
+    plan.push("wipe brokers", queues);
     facts
 }
 
@@ -228,9 +228,9 @@ fn forget_pipeline(facts: &mut BTreeMap<String, Facts>) {
 /// The units that start in a stage, with their nodes.
 fn units<'a>(desired: &'a Desired, stage: &str) -> Vec<(&'a str, &'a str)> {
     let stages = desired.stages.iter().filter(|other| other.name == stage);
-    let lanes = stages.flat_map(|stage| &stage.lanes);
-    lanes
-        .flat_map(|(node, lane)| lane.iter().map(move |action| (node.as_str(), action)))
+    let queues = stages.flat_map(|stage| &stage.queues);
+    queues
+        .flat_map(|(node, queue)| queue.iter().map(move |action| (node.as_str(), action)))
         .filter_map(|(node, action)| match action {
             Action::StartUnit { unit, .. } => Some((node, unit.as_str())),
             _ => None,
@@ -249,22 +249,22 @@ fn absent(situation: &Situation<'_>, node: &str) -> &'static str {
     }
 }
 
-/// What differs of one lane.
-struct Lane {
+/// What differs of one queue.
+struct Queue {
     changes: Vec<Change>,
     restarts: Vec<Restart>,
 }
 
-fn lane(
+fn queue(
     desired: &Desired,
     node: &str,
     actions: &[Action],
     all: &BTreeMap<String, Facts>,
     kept: &[Item],
     absent: &str,
-) -> Lane {
+) -> Queue {
     let facts = all.get(node);
-    let mut lane = Lane {
+    let mut queue = Queue {
         changes: Vec::new(),
         restarts: Vec::new(),
     };
@@ -277,12 +277,12 @@ fn lane(
             other => of_all_addresses(other, all),
         };
         let Some(facts) = facts else {
-            lane.changes.push(Change::new(node, whole, absent));
+            queue.changes.push(Change::new(node, whole, absent));
             continue;
         };
         match (check(&whole, facts), action) {
             (Check::Differs { because, diff }, _) => {
-                lane.changes.push(Change {
+                queue.changes.push(Change {
                     diff,
                     ..Change::new(node, whole, because)
                 });
@@ -291,7 +291,8 @@ fn lane(
             (Check::Satisfied, Action::WaitForPort { unit, .. })
                 if started.contains(unit.as_str()) =>
             {
-                lane.changes
+                queue
+                    .changes
                     .push(Change::new(node, whole, "after the start"));
                 continue;
             }
@@ -305,7 +306,7 @@ fn lane(
         {
             started.insert(unit);
             if let Need::Restart(because) = unit::need(unit, reads, finishes.as_deref(), facts) {
-                lane.restarts.push(Restart {
+                queue.restarts.push(Restart {
                     node: node.into(),
                     unit: unit.clone(),
                     because,
@@ -313,7 +314,7 @@ fn lane(
             }
         }
     }
-    lane
+    queue
 }
 
 /// The action as it is with what nodes say of their addresses: a firewall admits members from all of them.

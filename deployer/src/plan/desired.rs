@@ -37,7 +37,7 @@ pub struct DesiredStage {
     /// Its name.
     pub name: String,
     /// Node → its actions, in order.
-    pub lanes: BTreeMap<String, Vec<Action>>,
+    pub queues: BTreeMap<String, Vec<Action>>,
 }
 
 /// What belongs to no role.
@@ -86,7 +86,7 @@ impl Desired {
     pub fn actions<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a Action> {
         self.stages
             .iter()
-            .filter_map(move |stage| stage.lanes.get(node))
+            .filter_map(move |stage| stage.queues.get(node))
             .flatten()
     }
 
@@ -94,7 +94,7 @@ impl Desired {
     pub fn nodes(&self) -> BTreeSet<&str> {
         self.stages
             .iter()
-            .flat_map(|stage| stage.lanes.keys())
+            .flat_map(|stage| stage.queues.keys())
             .map(String::as_str)
             .collect()
     }
@@ -169,46 +169,46 @@ pub fn desired_with(
         }
         let network = network(context, machines, node, ports, &mut packages);
         let packages: Vec<String> = packages.into_iter().collect();
-        let mut lane = Vec::new();
+        let mut queue = Vec::new();
         if !packages.is_empty() {
-            lane.push(Action::InstallPackages { packages });
+            queue.push(Action::InstallPackages { packages });
         }
-        lane.extend(network);
+        queue.extend(network);
         // What is common first, then roles in their order, each role's actions in its own: only it knows what needs what.
         for action in install {
-            if !lane.contains(&action) {
-                lane.push(action);
+            if !queue.contains(&action) {
+                queue.push(action);
             }
         }
-        base.insert(name.clone(), lane);
+        base.insert(name.clone(), queue);
     }
 
     let mut stages = vec![DesiredStage {
         name: BASE.into(),
-        lanes: base,
+        queues: base,
     }];
     for (stage, roles) in STARTS {
-        let mut lanes: BTreeMap<String, Vec<Action>> = BTreeMap::new();
+        let mut queues: BTreeMap<String, Vec<Action>> = BTreeMap::new();
         for role in roles {
             for node in topology.nodes_with(*role) {
                 let start = starts
                     .remove(&(*role, node.name.as_str()))
                     .unwrap_or_default();
-                lanes.entry(node.name.clone()).or_default().extend(start);
+                queues.entry(node.name.clone()).or_default().extend(start);
             }
         }
         stages.push(DesiredStage {
             name: stage.into(),
-            lanes,
+            queues,
         });
         if stage == KAFKA {
             stages.extend(common.prepare.iter().map(|(node, prepare)| DesiredStage {
                 name: PIPELINE.into(),
-                lanes: BTreeMap::from([(node.clone(), vec![prepare.clone()])]),
+                queues: BTreeMap::from([(node.clone(), vec![prepare.clone()])]),
             }));
         }
     }
-    stages.retain(|stage| stage.lanes.values().any(|lane| !lane.is_empty()));
+    stages.retain(|stage| stage.queues.values().any(|queue| !queue.is_empty()));
 
     let brokers = topology
         .nodes_with(Role::Kafka)
@@ -252,10 +252,10 @@ fn add_manifests(desired: &mut Desired) {
         .collect();
     if let Some(base) = desired.stages.first_mut() {
         for manifest in manifests {
-            if let Some(lane) = base.lanes.get_mut(&manifest.node) {
+            if let Some(queue) = base.queues.get_mut(&manifest.node) {
                 let paths = around(&manifest);
-                lane.insert(0, Action::WriteManifest { manifest });
-                lane.insert(1, Action::OpenDirectories { paths });
+                queue.insert(0, Action::WriteManifest { manifest });
+                queue.insert(1, Action::OpenDirectories { paths });
             }
         }
     }

@@ -74,7 +74,8 @@ pub struct Stage {
     /// Its name, a noun: `zookeeper`.
     pub name: String,
     /// Node → its steps, in order.
-    pub lanes: BTreeMap<String, Vec<Change>>,
+    #[serde(rename = "lanes")]
+    pub queues: BTreeMap<String, Vec<Change>>,
 }
 
 /// A step that is to be done, and what is different now.
@@ -115,7 +116,7 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         self.stages
             .iter()
-            .all(|stage| stage.lanes.values().all(Vec::is_empty))
+            .all(|stage| stage.queues.values().all(Vec::is_empty))
     }
 
     /// All actions, in order of stages and nodes.
@@ -127,7 +128,7 @@ impl Plan {
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         self.stages
             .iter()
-            .flat_map(|stage| stage.lanes.values())
+            .flat_map(|stage| stage.queues.values())
             .flatten()
     }
 
@@ -137,15 +138,15 @@ impl Plan {
     }
 
     /// Appends a stage, unless nothing happens in it.
-    fn push(&mut self, name: &str, lanes: BTreeMap<String, Vec<Change>>) {
-        let lanes: BTreeMap<_, _> = lanes
+    fn push(&mut self, name: &str, queues: BTreeMap<String, Vec<Change>>) {
+        let queues: BTreeMap<_, _> = queues
             .into_iter()
             .filter(|(_, changes)| !changes.is_empty())
             .collect();
-        if !lanes.is_empty() {
+        if !queues.is_empty() {
             self.stages.push(Stage {
                 name: name.into(),
-                lanes,
+                queues,
             });
         }
     }

@@ -106,7 +106,7 @@ mod tests {
 
     /// What `x` puts on two nodes: a directory and a unit each.
     fn desired() -> Desired {
-        let lane = |node: &str| {
+        let queue = |node: &str| {
             let path = format!("/etc/deployer/x/{node}");
             let access = Access::root("root", 0o755);
             let unit = format!("x-{node}.service");
@@ -124,13 +124,13 @@ mod tests {
                 },
             ]
         };
-        let lanes = ["vm2", "vm3"].map(|node| (node.to_owned(), lane(node)));
+        let queues = ["vm2", "vm3"].map(|node| (node.to_owned(), queue(node)));
         Desired {
             id: ID.into(),
             deployment: "x".into(),
             stages: vec![DesiredStage {
                 name: "base".into(),
-                lanes: lanes.into(),
+                queues: queues.into(),
             }],
             pipeline: None,
             data: BTreeMap::new(),

@@ -13,17 +13,17 @@ use super::desired::KAFKA;
 use super::unit::{self, Need};
 use super::{Change, Desired, Plan};
 
-/// Appends the stages that bring the brokers to the state their lanes say. Brokers that do not serve start together and wait for
+/// Appends the stages that bring the brokers to the state their queues say. Brokers that do not serve start together and wait for
 /// nobody; then those that serve and need a restart follow, one by one.
 pub(super) fn brokers(
     plan: &mut Plan,
     desired: &Desired,
     facts: &BTreeMap<String, Facts>,
-    lanes: BTreeMap<String, Vec<Change>>,
+    queues: BTreeMap<String, Vec<Change>>,
 ) {
     let cut_off = zookeeper_moves(plan, desired, facts);
     let (one_by_one, together): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        lanes.into_iter().partition(|(node, changes)| {
+        queues.into_iter().partition(|(node, changes)| {
             let restarted = changes
                 .iter()
                 .any(|change| restarts(change, facts.get(node)));

@@ -32,7 +32,7 @@ impl Plan {
     fn write_details(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         for stage in &self.stages {
             writeln!(formatter, "{}", stage.name)?;
-            for change in stage.lanes.values().flatten() {
+            for change in stage.queues.values().flatten() {
                 write!(formatter, "{change}")?;
             }
             writeln!(formatter)?;

@@ -26,13 +26,13 @@ const BECAUSE: &str = "teardown";
 pub fn teardown(manifests: &BTreeMap<String, Manifest>, keep_data: bool) -> Plan {
     let mut plan = Plan::default();
     for (index, (name, _)) in STOPS.iter().enumerate() {
-        let lanes = manifests.iter().map(|(node, manifest)| {
+        let queues = manifests.iter().map(|(node, manifest)| {
             let units = manifest.items.iter().rev();
             let units = units.filter(|item| stop_stage(item) == Some(index));
             let stops = units.flat_map(|item| stop(node, item, BECAUSE)).collect();
             (node.clone(), stops)
         });
-        plan.push(name, lanes.collect());
+        plan.push(name, queues.collect());
     }
     let mut removals = BTreeMap::new();
     let mut ends = BTreeMap::new();

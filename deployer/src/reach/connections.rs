@@ -27,11 +27,11 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Connects to all machines at the same time; each gets `patience` to come up.
+    /// Connects to all machines at the same time; each gets `connect_timeout` to come up.
     pub async fn connect(
         connector: &Connector,
         machines: &BTreeMap<String, Machine>,
-        patience: Duration,
+        connect_timeout: Duration,
         reporter: &dyn Reporter,
     ) -> Self {
         let here = machines
@@ -60,7 +60,7 @@ impl Connections {
                     detail: refused.cause.to_string(),
                 }),
                 _ => {
-                    let connecting = connector.connect(machine, patience, &progress);
+                    let connecting = connector.connect(machine, connect_timeout, &progress);
                     report::aloud(reporter, Some(&node), "connect", connecting).await
                 }
             };

@@ -111,7 +111,7 @@ impl Deployment {
     pub async fn connect(
         &self,
         nodes: impl Iterator<Item = &str>,
-        patience: Duration,
+        connect_timeout: Duration,
         environment: &Environment,
         reporter: &dyn Reporter,
     ) -> Result<Connections, CommandError> {
@@ -122,7 +122,7 @@ impl Deployment {
             .into_iter()
             .filter(|(node, _)| nodes.contains(&node.as_str()))
             .collect();
-        Ok(Connections::connect(&connector, &machines, patience, reporter).await)
+        Ok(Connections::connect(&connector, &machines, connect_timeout, reporter).await)
     }
 
     /// Whether it has a machine on a cloud.

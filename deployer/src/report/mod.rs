@@ -76,7 +76,7 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// Shows events. Used by several lanes at once.
+/// Shows events. Used by several queues at once.
 pub trait Reporter: Send + Sync {
     /// One event.
     fn event(&self, event: &Event);

@@ -14,7 +14,7 @@ use crate::report::{Event, Outcome, Reporter, aloud};
 use crate::step::Step;
 
 /// How many nodes are worked on at the same time: enough to hide their waiting, few enough for the operator's box.
-const LANES: usize = 10;
+const NODES_AT_ONCE: usize = 10;
 
 /// The wish to stop. Steps that run end; no new one begins.
 #[derive(Debug, Clone)]
@@ -142,23 +142,23 @@ impl<'a> Runner<'a> {
     ) -> Failures {
         self.reporter.event(&Event::StageStarted {
             stage: stage.name.clone(),
-            nodes: stage.lanes.keys().cloned().collect(),
+            nodes: stage.queues.keys().cloned().collect(),
         });
         let failures = Mutex::new(Failures::new());
-        let lanes: Vec<_> = stage
-            .lanes
+        let queues: Vec<_> = stage
+            .queues
             .iter()
-            .map(|(node, changes)| self.lane(node, changes, done, after_step, &failures))
+            .map(|(node, changes)| self.queue(node, changes, done, after_step, &failures))
             .collect();
-        stream::iter(lanes)
-            .for_each_concurrent(LANES, |lane| lane)
+        stream::iter(queues)
+            .for_each_concurrent(NODES_AT_ONCE, |queue| queue)
             .await;
         failures
             .into_inner()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    async fn lane(
+    async fn queue(
         &self,
         node: &str,
         changes: &[Change],

@@ -80,7 +80,7 @@ fn a_restart_is_healed_when_killed_between_write_and_restart() {
     let settings = &mut deployment.topology.kafka.settings;
     settings.insert("num.io.threads".into(), "4".into());
     let plan = deployment.plan();
-    let writes = plan.stages[0].lanes.values().map(Vec::len).sum();
+    let writes = plan.stages[0].queues.values().map(Vec::len).sum();
     deployment.world.die_after(writes);
     deployment.run(&plan).expect_err("killed");
     deployment.world.revive();

@@ -282,8 +282,8 @@ impl Deployment {
         for stage in &plan.stages {
             self.record_data(&stage.name);
             let mut result = Ok(());
-            for lane in stage.lanes.values() {
-                let done = lane.iter().try_for_each(|change| {
+            for queue in stage.queues.values() {
+                let done = queue.iter().try_for_each(|change| {
                     self.world.apply_now(&change.step.node, &change.step.action)
                 });
                 result = result.and(done);

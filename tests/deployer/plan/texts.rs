@@ -275,8 +275,8 @@ fn json() {
     let mut plan = deployment.plan();
     // Enough to see the shape.
     for stage in &mut plan.stages {
-        for lane in stage.lanes.values_mut() {
-            lane.retain(|change| !change.step.action.describe().contains("manifest"));
+        for queue in stage.queues.values_mut() {
+            queue.retain(|change| !change.step.action.describe().contains("manifest"));
         }
     }
     assert_snapshot!(serde_json::to_string_pretty(&plan).expect("JSON"));

@@ -40,7 +40,7 @@ pub fn http() -> SharedHttpClient {
 const ATTEMPT: Duration = Duration::from_mins(1);
 const CALL: Duration = Duration::from_secs(150);
 
-fn patience() -> TimeoutConfig {
+fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .operation_attempt_timeout(ATTEMPT)
         .operation_timeout(CALL)
@@ -51,7 +51,7 @@ fn patience() -> TimeoutConfig {
 pub async fn load(settings: &Settings) -> Result<SdkConfig, CloudError> {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http())
-        .timeout_config(patience());
+        .timeout_config(timeouts());
     if let Some(region) = &settings.region {
         loader = loader.region(Region::new(region.clone()));
     }
@@ -100,7 +100,7 @@ pub fn clients(config: &SdkConfig, settings: &Settings) -> (Client, Client) {
     let retry = RetryConfig::standard().with_max_attempts(6);
     let mut builder = aws_sdk_ec2::config::Builder::from(config)
         .retry_config(retry)
-        .timeout_config(patience())
+        .timeout_config(timeouts())
         .retry_classifier(NoRoomIsFinal);
     builder.set_endpoint_url(
         settings

@@ -14,7 +14,7 @@ use super::order::Order;
 use crate::cloud::CloudError;
 
 /// How long the list may take: it is asked while the user waits, and not needed.
-const PATIENCE: Duration = Duration::from_secs(8);
+const TIMEOUT: Duration = Duration::from_secs(8);
 /// The list has few regions of its own; this one knows the prices of all.
 pub(super) const HOME: &str = "us-east-1";
 
@@ -49,11 +49,11 @@ impl Aws {
         let address = self.products("AmazonVPC", &group);
         let asked = async { futures_util::try_join!(try_join_all(machines), disk, address) };
         let (machines, disk, address) =
-            timeout(PATIENCE, Box::pin(asked))
+            timeout(TIMEOUT, Box::pin(asked))
                 .await
                 .map_err(|_| CloudError::Deadline {
                     what: "asking for AWS's prices".into(),
-                    seconds: PATIENCE.as_secs(),
+                    seconds: TIMEOUT.as_secs(),
                     output: String::new(),
                 })??;
         let known = machines

@@ -19,7 +19,7 @@ const STANDARD: &str = "L-1216C47A";
 /// The families that this quota is about: the letters before a type's first digit.
 const FAMILIES: [&str; 11] = ["a", "c", "d", "h", "i", "im", "is", "m", "r", "t", "z"];
 /// How long the service may take: it is asked while the user waits, and not needed.
-const PATIENCE: Duration = Duration::from_secs(8);
+const TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A quota and its use, in vCPUs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,11 +64,11 @@ impl Aws {
     pub async fn quota(&self) -> Result<Quota, CloudError> {
         let asked = async { futures_util::try_join!(self.limit(), self.used()) };
         let (limit, used) =
-            timeout(PATIENCE, Box::pin(asked))
+            timeout(TIMEOUT, Box::pin(asked))
                 .await
                 .map_err(|_| CloudError::Deadline {
                     what: "asking for the vCPU quota".into(),
-                    seconds: PATIENCE.as_secs(),
+                    seconds: TIMEOUT.as_secs(),
                     output: String::new(),
                 })??;
         Ok(Quota { limit, used })

@@ -65,7 +65,7 @@ async fn ask_to_end(
     context: &CloudContext<'_>,
     instances: &BTreeSet<String>,
 ) -> Result<(), CloudError> {
-    let (start, patience) = (Instant::now(), wait::tags_settle(context.pace()));
+    let (start, limit) = (Instant::now(), wait::tags_settle(context.pace()));
     let mut rest = instances.clone();
     loop {
         let call = context.ec2().terminate_instances();
@@ -84,7 +84,7 @@ async fn ask_to_end(
             return Ok(());
         }
         if living == rest {
-            if start.elapsed() > patience {
+            if start.elapsed() > limit {
                 return Err(error);
             }
             sleep(context.pace().poll).await;

@@ -79,10 +79,10 @@ pub(super) async fn run(run: &Run<'_>, line: &mut dyn FnMut(&str)) -> std::io::R
     tokio::spawn(read(child.stderr.take(), sender));
     let began = Instant::now();
     let mut end = None;
-    let mut patience = run.within;
+    let mut limit = run.within;
     let (stop, wishes) = run.stop;
     let status = loop {
-        let left = patience.saturating_sub(began.elapsed());
+        let left = limit.saturating_sub(began.elapsed());
         tokio::select! {
             biased;
             Some(text) = lines.recv() => {
@@ -98,17 +98,17 @@ pub(super) async fn run(run: &Run<'_>, line: &mut dyn FnMut(&str)) -> std::io::R
             status = child.wait() => break status?,
             None = stop.unless(wishes, std::future::pending::<()>()), if end.is_none() => {
                 end = Some(End::Stopped);
-                patience = began.elapsed() + GRACE;
+                limit = began.elapsed() + GRACE;
                 terminate(&child);
             }
             () = tokio::time::sleep(left) => {
                 if end.is_none() {
                     end = Some(End::Overdue);
-                    patience = began.elapsed() + GRACE;
+                    limit = began.elapsed() + GRACE;
                     terminate(&child);
                 } else {
                     let _ended = child.start_kill();
-                    patience += GRACE;
+                    limit += GRACE;
                 }
             }
         }

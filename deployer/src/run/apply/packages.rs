@@ -16,12 +16,12 @@ const ADD_COUCHDB: Script = Script {
     text: concat!(include_str!("apt.sh"), include_str!("couchdb.sh")),
 };
 /// cloud-init and apt's lock may each take 300 s, a slow mirror the rest.
-const PATIENCE: Duration = Duration::from_mins(30);
+const TIMEOUT: Duration = Duration::from_mins(30);
 
 pub(super) async fn install(shell: &Shell<'_>, packages: &[String]) -> Result<(), StepError> {
     let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
     shell
-        .script(&INSTALL, &packages, Input::Nothing, PATIENCE)
+        .script(&INSTALL, &packages, Input::Nothing, TIMEOUT)
         .await?;
     Ok(())
 }

@@ -42,9 +42,9 @@ pub(super) async fn wait_for_port(
 ) -> Result<(), StepError> {
     let (number, limit) = (port.to_string(), seconds.to_string());
     let arguments = [number.as_str(), unit, &limit];
-    let patience = Duration::from_secs(seconds) + QUICK;
+    let limit = Duration::from_secs(seconds) + QUICK;
     let output = shell
-        .script_output(&PORT, &arguments, Input::Nothing, patience)
+        .script_output(&PORT, &arguments, Input::Nothing, limit)
         .await?;
     match output.status {
         0 => Ok(()),

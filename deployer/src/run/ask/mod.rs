@@ -14,7 +14,7 @@ mod tests;
 /// What runs on the node.
 const SCRIPT: &str = concat!(include_str!("../listing.sh"), include_str!("ask.sh"));
 /// A node that has not answered by then is not well.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// How often to ask again when files changed while they were read.
 const TRIES: usize = 3;
 
@@ -84,7 +84,7 @@ fn command(query: &Query) -> Command {
         program: "sh".into(),
         arguments,
         input: Input::Nothing,
-        timeout: PATIENCE,
+        timeout: TIMEOUT,
         root: true,
     }
 }

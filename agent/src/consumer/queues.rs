@@ -1,4 +1,4 @@
-//! Lanes: one per assigned partition, each with the records that wait and at most one write on its way, so that the
+//! Queues: one per assigned partition, each with the records that wait and at most one write on its way, so that the
 //! records of a partition are settled in their order.
 
 use std::collections::hash_map::Entry;
@@ -8,8 +8,8 @@ use super::document::Record;
 use super::partition::Partition;
 use crate::config::Batch;
 
-/// How many bytes all lanes together take in before they are full. Records come partition by partition, a megabyte at once, and what is
-/// at hand of a partition that is paused is fetched again: the share of a lane is more than that.
+/// How many bytes all queues together take in before they are full. Records come partition by partition, a megabyte at once, and what is
+/// at hand of a partition that is paused is fetched again: the share of a queue is more than that.
 const ROOM: usize = 24_000_000;
 
 /// What a record takes in memory beside its bytes, about.
@@ -19,13 +19,13 @@ const RECORD: usize = 150;
 #[derive(Debug)]
 pub(super) struct Load {
     pub(super) partition: Partition,
-    /// The lane's number; a lane that was taken away and came back has another.
-    pub(super) lane: u64,
+    /// The queue's number; a queue that was taken away and came back has another.
+    pub(super) queue: u64,
     pub(super) records: Vec<Record>,
 }
 
 #[derive(Debug)]
-struct Lane {
+struct PartitionQueue {
     number: u64,
     waiting: VecDeque<Record>,
     bytes: usize,
@@ -34,16 +34,16 @@ struct Lane {
     paused: bool,
 }
 
-/// All lanes of a consumer.
+/// All queues of a consumer.
 #[derive(Debug)]
-pub(super) struct Lanes {
+pub(super) struct PartitionQueues {
     limits: Batch,
     room: usize,
-    by_partition: HashMap<Partition, Lane>,
+    by_partition: HashMap<Partition, PartitionQueue>,
     next: u64,
 }
 
-impl Lanes {
+impl PartitionQueues {
     pub(super) fn new(limits: Batch) -> Self {
         Self {
             limits,
@@ -53,7 +53,7 @@ impl Lanes {
         }
     }
 
-    /// Adds a record to its lane; the first of a partition makes the lane. Returns the partition if it is to be paused because its lane
+    /// Adds a record to its queue; the first of a partition makes the queue. Returns the partition if it is to be paused because its queue
     /// is full, and regards it as paused.
     pub(super) fn push(&mut self, partition: Partition, record: Record) -> Option<Partition> {
         let room = self.room();
@@ -61,7 +61,7 @@ impl Lanes {
             Entry::Occupied(entry) => entry,
             Entry::Vacant(entry) => {
                 self.next += 1;
-                entry.insert_entry(Lane {
+                entry.insert_entry(PartitionQueue {
                     number: self.next,
                     waiting: VecDeque::new(),
                     bytes: 0,
@@ -70,17 +70,17 @@ impl Lanes {
                 })
             }
         };
-        let lane = entry.get_mut();
-        lane.bytes += record.bytes();
-        lane.waiting.push_back(record);
-        if lane.paused || lane.held() < room {
+        let queue = entry.get_mut();
+        queue.bytes += record.bytes();
+        queue.waiting.push_back(record);
+        if queue.paused || queue.held() < room {
             return None;
         }
-        lane.paused = true;
+        queue.paused = true;
         Some(entry.key().clone())
     }
 
-    /// Returns how many bytes each lane takes in: its share.
+    /// Returns how many bytes each queue takes in: its share.
     fn room(&self) -> usize {
         self.room / self.by_partition.len().max(1)
     }
@@ -90,7 +90,7 @@ impl Lanes {
         let waiting: usize = self
             .by_partition
             .values()
-            .map(|lane| lane.waiting.len())
+            .map(|queue| queue.waiting.len())
             .sum();
         i64::try_from(waiting).unwrap_or(i64::MAX)
     }
@@ -99,29 +99,29 @@ impl Lanes {
     pub(super) fn remove(&mut self, partition: &Partition) -> bool {
         self.by_partition
             .remove(partition)
-            .is_some_and(|lane| lane.paused)
+            .is_some_and(|queue| queue.paused)
     }
 
-    /// Takes, from every lane that has no write on its way, what fits into one.
+    /// Takes, from every queue that has no write on its way, what fits into one.
     pub(super) fn take_ready(&mut self) -> Vec<Load> {
         let ready = self
             .by_partition
             .iter_mut()
-            .filter(|(_, lane)| !lane.writing && !lane.waiting.is_empty());
+            .filter(|(_, queue)| !queue.writing && !queue.waiting.is_empty());
         ready
-            .map(|(partition, lane)| lane.take(partition, &self.limits))
+            .map(|(partition, queue)| queue.take(partition, &self.limits))
             .collect()
     }
 
-    /// Notes that a write ended. Returns whether the lane still exists, which is when its offset may be stored.
+    /// Notes that a write ended. Returns whether the queue still exists, which is when its offset may be stored.
     pub(super) fn settled(&mut self, partition: &Partition, number: u64) -> bool {
         match self
             .by_partition
             .get_mut(partition)
-            .filter(|lane| lane.number == number)
+            .filter(|queue| queue.number == number)
         {
-            Some(lane) => {
-                lane.writing = false;
+            Some(queue) => {
+                queue.writing = false;
                 true
             }
             None => false,
@@ -134,17 +134,17 @@ impl Lanes {
         let roomy = self
             .by_partition
             .iter_mut()
-            .filter(|(_, lane)| lane.paused && lane.held() < room / 2);
+            .filter(|(_, queue)| queue.paused && queue.held() < room / 2);
         roomy
-            .map(|(partition, lane)| {
-                lane.paused = false;
+            .map(|(partition, queue)| {
+                queue.paused = false;
                 partition.clone()
             })
             .collect()
     }
 }
 
-impl Lane {
+impl PartitionQueue {
     /// Returns about how many bytes of memory wait.
     fn held(&self) -> usize {
         self.bytes + RECORD * self.waiting.len()
@@ -167,7 +167,7 @@ impl Lane {
         self.writing = true;
         Load {
             partition: partition.clone(),
-            lane: self.number,
+            queue: self.number,
             records,
         }
     }
@@ -177,8 +177,8 @@ impl Lane {
 mod tests {
     use super::*;
 
-    fn lanes() -> Lanes {
-        Lanes::new(Batch {
+    fn queues() -> PartitionQueues {
+        PartitionQueues::new(Batch {
             documents: 3,
             bytes: 100,
             age_ms: 50,
@@ -209,66 +209,66 @@ mod tests {
 
     #[test]
     fn a_lane_has_one_write_at_a_time_and_keeps_the_order() {
-        let mut lanes = lanes();
-        (0..5).for_each(|offset| _ = lanes.push(partition(0), record(offset, 1)));
-        let first = lanes.take_ready();
+        let mut queues = queues();
+        (0..5).for_each(|offset| _ = queues.push(partition(0), record(offset, 1)));
+        let first = queues.take_ready();
         assert_eq!(first.iter().map(offsets).collect::<Vec<_>>(), [[0, 1, 2]]);
-        assert!(lanes.take_ready().is_empty());
-        lanes.push(partition(1), record(7, 1));
+        assert!(queues.take_ready().is_empty());
+        queues.push(partition(1), record(7, 1));
         assert_eq!(
-            lanes.take_ready().iter().map(offsets).collect::<Vec<_>>(),
+            queues.take_ready().iter().map(offsets).collect::<Vec<_>>(),
             [[7]]
         );
-        assert!(lanes.settled(&partition(0), first[0].lane));
+        assert!(queues.settled(&partition(0), first[0].queue));
         assert_eq!(
-            lanes.take_ready().iter().map(offsets).collect::<Vec<_>>(),
+            queues.take_ready().iter().map(offsets).collect::<Vec<_>>(),
             [[3, 4]]
         );
     }
 
     #[test]
     fn bytes_end_a_batch_and_a_huge_record_goes_alone() {
-        let mut lanes = lanes();
+        let mut queues = queues();
         for (offset, bytes) in [(0, 500), (1, 60), (2, 60)] {
-            lanes.push(partition(0), record(offset, bytes));
+            queues.push(partition(0), record(offset, bytes));
         }
         for expected in [[0], [1], [2]] {
-            let load = lanes.take_ready().remove(0);
+            let load = queues.take_ready().remove(0);
             assert_eq!(offsets(&load), expected);
-            lanes.settled(&partition(0), load.lane);
+            queues.settled(&partition(0), load.queue);
         }
-        assert!(lanes.take_ready().is_empty());
+        assert!(queues.take_ready().is_empty());
     }
 
     #[test]
     fn a_full_lane_is_paused_and_resumes_when_it_is_half_empty() {
-        let mut lanes = lanes();
-        // Two lanes, each of which takes in ten records of one byte.
-        lanes.room = 20 * (RECORD + 1);
-        lanes.push(partition(1), record(0, 1));
-        let mut push = |offset| lanes.push(partition(0), record(offset, 1));
+        let mut queues = queues();
+        // Two queues, each of which takes in ten records of one byte.
+        queues.room = 20 * (RECORD + 1);
+        queues.push(partition(1), record(0, 1));
+        let mut push = |offset| queues.push(partition(0), record(offset, 1));
         assert!((0..9).all(|offset| push(offset).is_none()));
         assert_eq!(push(9), Some(partition(0)));
         assert_eq!(push(10), None);
         for left in [8, 5, 2] {
-            let loads = lanes.take_ready();
-            let resumed = lanes.take_to_resume();
+            let loads = queues.take_ready();
+            let resumed = queues.take_to_resume();
             assert_eq!(resumed == [partition(0)], left == 2, "{left} are left");
             for load in loads {
-                lanes.settled(&load.partition, load.lane);
+                queues.settled(&load.partition, load.queue);
             }
         }
-        assert!(lanes.take_to_resume().is_empty());
+        assert!(queues.take_to_resume().is_empty());
     }
 
     #[test]
     fn a_lane_that_was_taken_away_stores_nothing_also_when_it_came_back() {
-        let mut lanes = lanes();
-        lanes.push(partition(0), record(0, 1));
-        let load = lanes.take_ready().remove(0);
-        lanes.remove(&partition(0));
-        assert!(!lanes.settled(&partition(0), load.lane));
-        lanes.push(partition(0), record(0, 1));
-        assert!(!lanes.settled(&partition(0), load.lane));
+        let mut queues = queues();
+        queues.push(partition(0), record(0, 1));
+        let load = queues.take_ready().remove(0);
+        queues.remove(&partition(0));
+        assert!(!queues.settled(&partition(0), load.queue));
+        queues.push(partition(0), record(0, 1));
+        assert!(!queues.settled(&partition(0), load.queue));
     }
 }

@@ -15,14 +15,14 @@ const DENIED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 const ATTEMPTS: u32 = 8;
 
 /// Waits between attempts and says so in the log, the first time and then ever more seldom.
-pub(super) struct Patience<'a> {
+pub(super) struct Retry<'a> {
     database: &'a str,
     metrics: &'a Metrics,
     away: Backoff,
     denied: Backoff,
 }
 
-impl<'a> Patience<'a> {
+impl<'a> Retry<'a> {
     pub(super) fn new(database: &'a str, metrics: &'a Metrics) -> Self {
         Self {
             database,
@@ -65,7 +65,7 @@ impl<'a> Patience<'a> {
         tokio::time::sleep(wait).await;
     }
 
-    pub(super) fn relax(&mut self) {
+    pub(super) fn reset(&mut self) {
         if self.away.attempt() + self.denied.attempt() > 0 {
             tracing::info!(database = self.database, "CouchDB takes documents again");
             *self = Self::new(self.database, self.metrics);
@@ -73,7 +73,7 @@ impl<'a> Patience<'a> {
     }
 }
 
-impl Drop for Patience<'_> {
+impl Drop for Retry<'_> {
     /// Ends the alarm with the wait; another write that still waits raises it again.
     fn drop(&mut self) {
         self.metrics.health.clear(self.database);
