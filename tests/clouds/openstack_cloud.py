@@ -25,7 +25,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ERLANG = ("base asn1 crypto eldap ftp inets mnesia os-mon parsetools public-key runtime-tools snmp ssl syntax-tools tftp tools "
           "xmerl").split()
-DEBIAN = ("rabbitmq-server mariadb-server mariadb-server-core mariadb-client-core libmariadb3 libaio1 liburing2".split()
+DEBIAN = ("rabbitmq-server mariadb-server mariadb-server-core mariadb-client-core libmariadb3 libaio1 libncurses6 liburing2".split()
           + [f"erlang-{part}" for part in ERLANG])
 DATABASES = "keystone placement glance nova_api nova nova_cell0 neutron blazar".split()
 SERVICES = "database queue epmd distribution keystone placement glance nova neutron blazar".split()
@@ -34,7 +34,11 @@ PR_SET_PDEATHSIG = 1
 
 
 def run(*command, **options):
-    subprocess.run([str(part) for part in command], check=True, **options)
+    try:
+        subprocess.run([str(part) for part in command], check=True, **options)
+    except subprocess.CalledProcessError as failed:
+        print(failed.stdout or "", failed.stderr or "", file=sys.stderr)
+        raise
 
 
 def install(base):
@@ -106,7 +110,7 @@ class Cloud:
         self.queue = f"rabbit://guest:guest@127.0.0.1:{self.ports['queue']}/"
         path = os.pathsep.join(str(part) for part in (*first, self.plug))
         self.environment = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "",
-                            "LD_LIBRARY_PATH": str(self.debian / "usr/lib/x86_64-linux-gnu")}
+                            "LD_LIBRARY_PATH": os.pathsep.join(str(self.debian / part / "x86_64-linux-gnu") for part in ("usr/lib", "lib"))}
         self.environment |= {f"OS_{name.upper()}_CONFIG_DIR": str(self.etc / name)
                              for name in ("keystone", "placement", "glance", "nova", "neutron", "blazar")}
 
@@ -173,7 +177,9 @@ class Cloud:
         locks = {"lock_path": self.data / "locks"}
         ini(self.etc / "keystone/keystone.conf", DEFAULT={"log_file": self.log / "keystone.log", "use_stderr": "false"},
             database={"connection": self.database("keystone")}, token={"provider": "fernet"},
-            fernet_tokens={"key_repository": self.etc / "keystone/fernet"}, credential={"key_repository": self.etc / "keystone/cred"},
+            # Receipts have a place of their own, which is in /etc unless another is said.
+            fernet_tokens={"key_repository": self.etc / "keystone/fernet"}, fernet_receipts={"key_repository": self.etc / "keystone/fernet"},
+            credential={"key_repository": self.etc / "keystone/cred"},
             cache={"enabled": "true", "backend": "dogpile.cache.memory"},
             # Blazar makes a trust with the user's token. Chameleon sets this, too.
             security_compliance={"allow_insecure_application_credential_trust_escalation": "true"},
@@ -259,11 +265,13 @@ class Cloud:
 
     def start_database(self):
         server = self.debian / "usr"
-        run(server / "bin/mariadb-install-db", "--no-defaults", f"--basedir={server}", f"--datadir={self.data}/mysql", "--user=root",
+        # Only root must say as whom it runs.
+        user = ["--user=root"] if os.geteuid() == 0 else []
+        run(server / "bin/mariadb-install-db", "--no-defaults", f"--basedir={server}", f"--datadir={self.data}/mysql", *user,
             "--auth-root-authentication-method=normal", "--skip-test-db", f"--lc-messages-dir={server}/share/mysql",
-            env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            env=self.environment, capture_output=True, text=True)
         self.start("database", server / "sbin/mariadbd", "--no-defaults", f"--basedir={server}",
-                   f"--lc-messages-dir={server}/share/mysql", f"--datadir={self.data}/mysql", "--user=root",
+                   f"--lc-messages-dir={server}/share/mysql", f"--datadir={self.data}/mysql", *user,
                    "--bind-address=127.0.0.1", f"--port={self.ports['database']}", f"--socket={self.state}/mysql.sock",
                    f"--pid-file={self.state}/mysql.pid", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0",
                    "--innodb-doublewrite=0", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=8M", "--max-connections=500",
@@ -298,7 +306,7 @@ class Cloud:
         from concurrent.futures import ThreadPoolExecutor
 
         keystone = ("--config-file", self.etc / "keystone/keystone.conf")
-        owner = ("--keystone-user", "root", "--keystone-group", "root")
+        owner = ("--keystone-user", "root", "--keystone-group", "root") if os.geteuid() == 0 else ()
         nova = ("--config-file", self.etc / "nova/nova.conf")
         neutron = ("--config-file", self.etc / "neutron/neutron.conf", "--config-file", self.etc / "neutron/plugins/ml2/ml2_conf.ini")
 
