@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::future::try_join;
+
 use super::super::CloudError;
 use super::super::elevate::Elevate;
 use super::super::needs::program;
@@ -102,8 +104,11 @@ pub(super) async fn look(elevate: &Elevate) -> Result<Option<Seen>, CloudError> 
     if !elevate.silent().await {
         return Ok(None);
     }
-    let nft = listed("nft", &["-j", "list", "ruleset"], elevate).await?;
-    let iptables = listed("iptables", &["-w", "5", "-S"], elevate).await?;
+    let (nft, iptables) = try_join(
+        listed("nft", &["-j", "list", "ruleset"], elevate),
+        listed("iptables", &["-w", "5", "-S"], elevate),
+    )
+    .await?;
     Ok(Some(Seen {
         filters: Filters::read(&nft, &iptables, ""),
         told: !nft.is_empty(),

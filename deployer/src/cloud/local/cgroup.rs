@@ -53,9 +53,10 @@ impl Cgroups {
             let Ok(process) = entry.parse::<u32>() else {
                 continue;
             };
-            // One that has just ended has no cgroup, and is not left.
-            let groups = std::fs::read_to_string(format!("/proc/{process}/cgroup"));
-            if groups.is_ok_and(|groups| groups.contains(&mark)) {
+            // One that has just ended has no files, and is not left.
+            let read = |file: &str| std::fs::read_to_string(format!("/proc/{process}/{file}"));
+            let ours = read("cgroup").is_ok_and(|groups| groups.contains(&mark));
+            if ours && read("stat").is_ok_and(|stat| !is_over(&stat)) {
                 found.insert(process);
             }
         }
@@ -309,9 +310,37 @@ fn hierarchies(mountinfo: &str) -> Vec<Hierarchy> {
     found
 }
 
+/// Whether a process has ended, by its `stat` (proc(5)), and only its parent has not asked yet how: it holds nothing any more, and
+/// where process 1 is no init it may stay so for seconds. One whose first thread alone has ended is at work.
+fn is_over(stat: &str) -> bool {
+    // Its name comes before, which may hold anything.
+    let Some((_, fields)) = stat.rsplit_once(')') else {
+        return false;
+    };
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let threads = fields.get(17).and_then(|threads| threads.parse().ok());
+    matches!(fields.first(), Some(&("Z" | "X"))) && threads.is_some_and(|threads: u32| threads <= 1)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Hierarchy, hierarchies, root_of_init, root_of_member};
+    use super::{Hierarchy, hierarchies, is_over, root_of_init, root_of_member};
+
+    #[test]
+    fn what_has_ended_is_not_left_though_its_parent_does_not_ask() {
+        let stat = |state: &str, threads: u32| {
+            let before = "0 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0";
+            format!("7 (a) Z (b) {state} {before} {threads} 0 5 0 0")
+        };
+        for (state, threads, over) in [
+            ("Z", 1, true),
+            ("X", 0, true),
+            ("Z", 9, false),
+            ("D", 1, false),
+        ] {
+            assert_eq!(is_over(&stat(state, threads)), over, "{state} {threads}");
+        }
+    }
 
     #[test]
     fn finds_hierarchies_of_both_versions() {
