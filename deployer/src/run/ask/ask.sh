@@ -148,7 +148,16 @@ answer() {
     stat -L --printf '%f %s %U %G %n\n' -- $files $unread
     printf '@sums\n'
     existing "$files"
-    if [ -n "$regular" ]; then sha256sum -- $regular; fi
+    sums=
+    case $regular in
+        # Programs of ours are large: openssl, where it is, takes a fifth of the time, by what the processor has for it.
+        */bin/*) sums=$(openssl dgst -sha256 -r $regular) || sums= ;;
+    esac
+    if [ -n "$sums" ]; then
+        printf '%s\n' "$sums"
+    elif [ -n "$regular" ]; then
+        sha256sum -- $regular
+    fi
     read -r end rest </proc/uptime
     printf '@uptime\n%s %s\n@texts\n' "$begin" "$end"
     existing "$shown"
