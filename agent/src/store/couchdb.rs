@@ -6,6 +6,7 @@
 //! whose certificates to trust. Once it takes a client from outside, ours goes there.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use base64::Engine;
@@ -47,6 +48,8 @@ pub struct Server {
     url: String,
     /// None: those the system trusts.
     roots: Option<Vec<Certificate>>,
+    /// Made once: it reads the certificates that the system trusts, which takes longer than most questions.
+    composer: OnceLock<couch_rs::Client>,
 }
 
 /// A `CouchDB` server, seen by one user.
@@ -150,6 +153,7 @@ impl Server {
         Self {
             url: url.to_owned(),
             roots: None,
+            composer: OnceLock::new(),
         }
     }
 
@@ -161,6 +165,7 @@ impl Server {
         Ok(Self {
             url: config.couchdb.url.clone(),
             roots: config.couchdb.roots()?,
+            composer: OnceLock::new(),
         })
     }
 
@@ -185,22 +190,33 @@ impl Server {
     }
 
     fn open(&self, headers: HeaderMap) -> Result<Couchdb, OpenError> {
-        let composer = couch_rs::Client::new_with_timeout(&self.url, None, None, None);
         let mut http = reqwest::Client::builder()
             .default_headers(headers)
             // Another crate of the same build may bring a second TLS.
             .tls_backend_native()
             .no_proxy();
-        if let Some(roots) = &self.roots {
+        if !self.url.starts_with("https:") {
+            // Nobody shows a certificate there.
+            http = http.tls_certs_only([]);
+        } else if let Some(roots) = &self.roots {
             http = http.tls_certs_only(roots.clone());
         }
         Ok(Couchdb {
-            composer: composer.map_err(|source| OpenError::Address {
-                url: self.url.clone(),
-                source,
-            })?,
+            composer: self.composer()?,
             http: http.build().map_err(OpenError::Client)?,
         })
+    }
+
+    fn composer(&self) -> Result<couch_rs::Client, OpenError> {
+        if let Some(composer) = self.composer.get() {
+            return Ok(composer.clone());
+        }
+        let made = couch_rs::Client::new_with_timeout(&self.url, None, None, None);
+        let made = made.map_err(|source| OpenError::Address {
+            url: self.url.clone(),
+            source,
+        })?;
+        Ok(self.composer.get_or_init(|| made).clone())
     }
 }
 
