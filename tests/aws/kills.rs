@@ -4,13 +4,14 @@
 //! The real binary dies of SIGKILL; what answers by SSH is on a stage.
 
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
 use super::bench::Bench;
 use super::census::{census, client};
 use super::desk::Desk;
-use super::proxy::{Moment, Proxy};
+use super::proxy::{Fault, Moment, Proxy};
 use super::stage;
 
 use deployer::cloud::Cloud as _;
@@ -29,6 +30,37 @@ impl Verb {
             Self::Teardown => ["teardown", "--yes"],
         }
     }
+}
+
+/// EC2 makes a machine some time after it was asked for it, and who asked is dead by then: what takes all away waits for the machine,
+/// which would hold the network for ten minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_comes_after_the_death_of_who_asked_for_it() {
+    const REGION: &str = "sa-east-1";
+    let Some(moto) = stage::moto() else { return };
+    let ec2 = client(&moto.url(), REGION);
+    let there = census(&ec2).await;
+    let proxy = Proxy::start(moto.port).await;
+    let desk = stage::desk();
+    let file = desk.write("inventory.yaml", &stage::inventory(&proxy.url, REGION, ""));
+    let later = Fault::DieAndDoLater(Duration::from_millis(1500));
+    proxy.fault("RunInstances", 1, later);
+    let up = [&Verb::Up.words()[..], &["--inventory", &file]].concat();
+    let mut child = tokio::process::Command::from(desk.command(&up))
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the deployer starts");
+    proxy.killed().await;
+    child.kill().await.expect("SIGKILL");
+    let start = Instant::now();
+    run(&desk, &file, Verb::Teardown).await;
+    assert!(
+        start.elapsed() < Duration::from_mins(2),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(census(&ec2).await, there);
 }
 
 /// Runs a verb that dies at a moment, runs it again, and takes all away; the table's line, or `None` where it came to its end.

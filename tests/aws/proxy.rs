@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -33,6 +34,8 @@ pub(crate) enum Fault {
     Refuse { status: u16, code: &'static str },
     /// The credentials lack this permission, which is not the call's own.
     Lacks(&'static str),
+    /// The caller dies, and it is done this much later.
+    DieAndDoLater(Duration),
     /// It is done, and the answer gets lost.
     LoseAnswer,
     /// It is done, and the answer is changed.
@@ -230,6 +233,10 @@ async fn serve(
         };
         if dies == Some(true) {
             clouds_proxy::die(&killed).await;
+        }
+        if let Some(Fault::DieAndDoLater(time)) = fault {
+            killed.notify_one();
+            tokio::time::sleep(time).await;
         }
         let launching = state.lock().expect("state").launching.clone();
         let turn = match call.action.as_str() {

@@ -201,12 +201,8 @@ async fn serve(
             clouds_proxy::die(killed).await;
         }
         if let Some(Fault::DieAndDoLater(time)) = fault {
-            let (client, request) = (client.clone(), request.clone());
-            tokio::spawn(async move {
-                tokio::time::sleep(time).await;
-                ask(&client, &request).await;
-            });
-            clouds_proxy::die(killed).await;
+            killed.notify_one();
+            tokio::time::sleep(time).await;
         }
         let refused = match fault {
             Some(

@@ -4,7 +4,6 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Notify;
 
 /// A request as it came.
-#[derive(Clone)]
 pub(crate) struct Request {
     pub method: String,
     pub path: String,

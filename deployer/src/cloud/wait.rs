@@ -3,9 +3,13 @@
 use std::future::Future;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio::time::{Instant, sleep};
 
 use super::CloudError;
+
+/// So long after it was asked for, what is not listed will not come any more.
+pub const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(20);
 
 /// How often is looked, and when waiting ends.
 #[derive(Debug, Clone, Copy)]

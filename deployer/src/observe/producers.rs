@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
+
 use crate::component::{consumer, producer};
 use crate::contract::ProducerState;
 use crate::error::CommandError;
@@ -135,17 +137,16 @@ pub async fn progress(
     topology: &Topology,
     clients: &[&str],
 ) -> Result<Vec<(String, String)>, CommandError> {
-    let mut lines = Vec::new();
-    for client in clients {
+    let lines = clients.iter().map(async |client| {
         let state = state(connections, topology, client).await?;
         let of = if state.count == 0 {
             "∞".to_owned()
         } else {
             state.count.to_string()
         };
-        lines.push(((*client).to_owned(), format!("{}/{of}", state.acked)));
-    }
-    Ok(lines)
+        Ok(((*client).to_owned(), format!("{}/{of}", state.acked)))
+    });
+    try_join_all(lines).await
 }
 
 async fn state(

@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use futures_util::future::try_join_all;
 use serde_json::Value;
 
 use crate::carry_out::prove::Proof;
@@ -119,11 +120,12 @@ async fn first_documents(
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     let topics = topology.topics.values().filter(|topic| !topic.canary);
-    for topic in topics.take(2) {
-        for line in newest(&seen.connections, topology, 1, Some(&topic.name))
-            .await?
-            .lines()
-        {
+    let found = topics.take(2).map(async |topic| {
+        let lines = newest(&seen.connections, topology, 1, Some(&topic.name)).await?;
+        Ok::<_, CommandError>((topic, lines))
+    });
+    for (topic, lines) in try_join_all(found).await? {
+        for line in lines.lines() {
             let document: Value = serde_json::from_str(line)?;
             let text = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
             let (database, id, when) = (&topic.database, text("_id"), text("timestamp"));

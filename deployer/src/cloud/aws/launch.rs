@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use super::context::CloudContext;
-use super::failure::{api, code, no_capacity, not_found};
+use super::failure::{api, code, no_capacity, not_found, unanswered};
 use super::notes::{Attempt, note};
 use super::operation::{Launch, Place, Ref};
 use super::running::{Died, running};
@@ -70,7 +70,14 @@ pub async fn launch(context: &CloudContext<'_>, launch: &Launch) -> Result<Machi
                 }
             }
             Err(error) if no_capacity(code(&error)) => error.to_string(),
-            Err(error) => return Err(error),
+            Err(error) if unanswered(&error) => return Err(error),
+            Err(error) => {
+                // Nothing came of it, so that nobody waits for it; its token is not used for anything else.
+                attempt.number = number + 1;
+                attempt.zone.clear();
+                attempt.write(context.notes, node)?;
+                return Err(error);
+            }
         };
         context
             .progress

@@ -2,6 +2,7 @@
 
 use aws_sdk_ec2::types;
 use futures_util::future::ready;
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use super::observed::{Gateway, Observed, RouteTable, Subnet, Thing};
@@ -50,6 +51,20 @@ impl Aws {
             subnet.routed = !subnet.open && default.is_some_and(|(_, active)| *active);
         }
         Ok(subnets)
+    }
+
+    /// Looks at all there is. What takes all away waits for a machine that a killed run asked for a moment ago: it is not listed at
+    /// once, and would hold the network, or stay.
+    pub(super) async fn observe_what_comes(&self, wanted: &Wanted) -> Result<Observed, CloudError> {
+        let start = Instant::now();
+        loop {
+            let observed = self.observe(wanted).await?;
+            let comes = wanted.machines.is_empty() && on_its_way(wanted, &observed);
+            if !comes || start.elapsed() > self.pace.settle {
+                return Ok(observed);
+            }
+            sleep(self.pace.poll).await;
+        }
     }
 
     /// A machine that was made a moment ago may not be listed by its tags yet: before it is taken for lost, it is asked for by
@@ -156,4 +171,21 @@ fn complete(observed: &mut Observed, wanted: &Wanted, settings: &Settings) -> bo
         && !observed.subnets.is_empty()
         && gateway.starts_with("igw-")
         && table.vpc == group.vpc
+}
+
+/// Whether a machine may come yet that is not listed.
+fn on_its_way(wanted: &Wanted, observed: &Observed) -> bool {
+    let now = Timestamp::now();
+    let nodes = wanted
+        .notes
+        .keys()
+        .filter_map(|key| notes::note::launched(key));
+    let mut open = nodes.filter(|node| {
+        let attempt = notes::Attempt::read(&wanted.notes, node);
+        attempt.is_some_and(|attempt| attempt.is_on_its_way(now))
+    });
+    open.any(|node| {
+        let mut instances = observed.instances.iter();
+        !instances.any(|instance| instance.lives() && instance.node() == Some(node))
+    })
 }

@@ -157,7 +157,7 @@ impl Cloud for Aws {
                 .insert(notes::note::SSH_FROM.into(), format!("{address}/32"));
         }
         let wanted = &wanted;
-        let observed = self.observe(wanted).await?;
+        let observed = self.observe_what_comes(wanted).await?;
         self.same_account(wanted, &observed).await?;
         let catalog = catalog::choose(&self.ec2, wanted, &self.settings, &observed).await?;
         let view = view::View {

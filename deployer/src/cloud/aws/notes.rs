@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::cloud::wait::ON_ITS_WAY;
 use crate::cloud::{CloudError, Notes};
 
 /// Keys of notes.
@@ -31,9 +32,16 @@ pub mod note {
         format!("subnet in {zone}")
     }
 
+    const LAUNCH: &str = "launch ";
+
     /// The last attempt to make a node's machine.
     pub fn launch(node: &str) -> String {
-        format!("launch {node}")
+        format!("{LAUNCH}{node}")
+    }
+
+    /// The node that a note of an attempt is about.
+    pub fn launched(key: &str) -> Option<&str> {
+        key.strip_prefix(LAUNCH)
     }
 }
 
@@ -43,7 +51,7 @@ pub mod note {
 pub struct Attempt {
     /// Its number: part of the token.
     pub number: u32,
-    /// The zone it was tried in.
+    /// The zone it was tried in; empty where it was refused.
     pub zone: String,
     /// The image.
     pub image: String,
@@ -80,6 +88,12 @@ impl Attempt {
         let age = now.duration_since(self.noted);
         let over = self.expires.is_some_and(|end| end <= now);
         self.instance.is_none() && age < SignedDuration::from_hours(1) && !over
+    }
+
+    /// Whether a machine may come of it yet that is not listed.
+    pub(super) fn is_on_its_way(&self, now: Timestamp) -> bool {
+        let unanswered = self.instance.is_none() && !self.zone.is_empty();
+        unanswered && now.duration_since(self.noted) < ON_ITS_WAY
     }
 
     /// The token of the call: the same call twice makes one machine.

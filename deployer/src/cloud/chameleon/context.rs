@@ -1,6 +1,5 @@
 //! All that an operation needs.
 
-use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::failure::unanswered;
@@ -24,9 +23,6 @@ pub(super) const KINDS: Kinds = Kinds {
     not_found: |_| false,
     unanswered,
 };
-
-/// So long after it was asked for, what is not listed will not come any more.
-pub(super) const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(20);
 
 impl CloudContext<'_> {
     pub(super) fn session(&self) -> &Session {

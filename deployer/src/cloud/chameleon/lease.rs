@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::context::{CloudContext, KINDS, ON_ITS_WAY, id};
+use super::context::{CloudContext, KINDS, id};
 use super::failure::says;
 use super::marks::Purpose;
 use super::notes::note;
@@ -113,7 +113,7 @@ pub(super) fn on_its_way(
             let asked = asked.and_then(|note| note.split_once(' '));
             asked.is_some_and(|(time, name)| {
                 let time = time.parse::<Timestamp>();
-                time.is_ok_and(|time| now.duration_since(time) < ON_ITS_WAY)
+                time.is_ok_and(|time| now.duration_since(time) < wait::ON_ITS_WAY)
                     && leases.iter().all(|lease| lease.name != name)
             })
         })

@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::advice::{FAULT, advice, waits_for_a_person};
-use super::context::{CloudContext, KINDS, ON_ITS_WAY, id};
+use super::context::{CloudContext, KINDS, id};
 use super::failure::{code, not_found};
 use super::notes::note;
 use super::observed::Server;
@@ -110,7 +110,7 @@ async fn on_its_way<F: Future<Output = Result<Option<String>, CloudError>>>(
         if let Some(id) = find().await? {
             return Ok(Some(id));
         }
-        if Timestamp::now().duration_since(asked) > ON_ITS_WAY {
+        if Timestamp::now().duration_since(asked) > wait::ON_ITS_WAY {
             return Ok(None);
         }
         sleep(context.pace().poll).await;
