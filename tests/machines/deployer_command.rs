@@ -221,7 +221,7 @@ impl Drop for Deployer {
     fn drop(&mut self) {
         self.remember();
         if std::thread::panicking() && self.receipt_path().exists() {
-            for words in [&["status"][..], &["logs"]] {
+            for words in [&["status"][..], &["logs", "kafka"], &["logs", "consumer"]] {
                 let said = self.start(words).wait(Duration::from_mins(1));
                 say(&format!("{}: {}", words.join(" "), said.all()));
             }
