@@ -51,6 +51,23 @@ pub async fn while_failing<T, F: Future<Output = Result<T, CloudError>>>(
     }
 }
 
+/// Looks again and again until what is seen is settled, or for as long as all of a cloud may take to know of what was made or deleted
+/// a moment ago. Returns what was seen last.
+pub async fn until_settled<T, F: Future<Output = Result<T, CloudError>>>(
+    pace: &Pace,
+    look: impl Fn() -> F,
+    is_settled: impl Fn(&T) -> bool,
+) -> Result<T, CloudError> {
+    let start = Instant::now();
+    loop {
+        let seen = look().await?;
+        if is_settled(&seen) || start.elapsed() > pace.settle {
+            return Ok(seen);
+        }
+        sleep(pace.poll).await;
+    }
+}
+
 /// Which failures are which: each cloud has its own words for them.
 #[derive(Clone, Copy)]
 pub struct Kinds {

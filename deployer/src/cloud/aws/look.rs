@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::observed::{Gateway, Observed, RouteTable, Subnet, Thing};
 use super::tags::{self, Scope};
-use super::{Aws, Settings, failure, notes, observe};
+use super::{Aws, Settings, failure, notes, observe, wait};
 use crate::cloud::{CloudError, Wanted};
 
 impl Aws {
@@ -56,15 +56,9 @@ impl Aws {
     /// Looks at all there is. What takes all away waits for a machine that a killed run asked for a moment ago: it is not listed at
     /// once, and would hold the network, or stay.
     pub(super) async fn observe_what_comes(&self, wanted: &Wanted) -> Result<Observed, CloudError> {
-        let start = Instant::now();
-        loop {
-            let observed = self.observe(wanted).await?;
-            let comes = wanted.machines.is_empty() && on_its_way(wanted, &observed);
-            if !comes || start.elapsed() > self.pace.settle {
-                return Ok(observed);
-            }
-            sleep(self.pace.poll).await;
-        }
+        let is_settled =
+            |observed: &Observed| !wanted.machines.is_empty() || !on_its_way(wanted, observed);
+        wait::until_settled(&self.pace, || self.observe(wanted), is_settled).await
     }
 
     /// A machine that was made a moment ago may not be listed by its tags yet: before it is taken for lost, it is asked for by

@@ -10,7 +10,6 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep};
 
 use crate::cloud::{
     Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Notes, Operation, Progress, Wanted,
@@ -196,18 +195,12 @@ impl Cloud for Aws {
 
     async fn leftovers(&self, id: &str) -> Result<Vec<String>, CloudError> {
         // AWS shows some things for a moment after they are gone.
-        let start = Instant::now();
-        loop {
+        let look = || async {
             let observed = observe::everything(&self.ec2, Scope::Deployment(id)).await?;
-            let left: Vec<String> = observed
-                .tags()
-                .map(|(id, kind, _)| format!("{kind} {id}"))
-                .collect();
-            if left.is_empty() || start.elapsed() > self.pace.settle {
-                return Ok(left);
-            }
-            sleep(self.pace.poll).await;
-        }
+            let left = observed.tags().map(|(id, kind, _)| format!("{kind} {id}"));
+            Ok(left.collect())
+        };
+        wait::until_settled(&self.pace, look, Vec::is_empty).await
     }
 
     async fn deployments(&self) -> Result<Vec<Found>, CloudError> {

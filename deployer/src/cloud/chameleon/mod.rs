@@ -11,7 +11,6 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep};
 
 use crate::cloud::{
     Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Notes, Operation, Progress, Wanted,
@@ -56,7 +55,7 @@ pub mod view;
 
 pub use settings::Settings;
 
-use super::wait::Pace;
+use super::wait::{self, Pace};
 use notes::note;
 use observed::{Lease, Observed};
 use session::Session;
@@ -95,16 +94,11 @@ impl Chameleon {
     /// What a lease gives is not told while the site makes it, nor is the lease listed at once that a killed run asked for a moment
     /// ago: both are waited for.
     async fn observe_when_made(&self, wanted: &Wanted) -> Result<Observed, CloudError> {
-        let start = Instant::now();
-        loop {
-            let observed = self.observe(&wanted.id).await?;
-            let making = observed.leases.iter().any(Lease::made_just_now)
-                || lease::on_its_way(&wanted.notes, &observed.leases, Timestamp::now());
-            if !making || start.elapsed() > self.pace.settle {
-                return Ok(observed);
-            }
-            sleep(self.pace.poll).await;
-        }
+        let is_made = |observed: &Observed| {
+            !observed.leases.iter().any(Lease::made_just_now)
+                && !lease::on_its_way(&wanted.notes, &observed.leases, Timestamp::now())
+        };
+        wait::until_settled(&self.pace, || self.observe(&wanted.id), is_made).await
     }
 
     /// Looks at networks of our own, too.
@@ -217,16 +211,12 @@ impl Cloud for Chameleon {
 
     async fn leftovers(&self, id: &str) -> Result<Vec<String>, CloudError> {
         // Things are shown for a moment after they are gone.
-        let start = Instant::now();
-        loop {
+        let look = || async {
             let observed = self.observe(id).await?;
             let observed = self.observe_networks(id, observed).await?;
-            let left: Vec<String> = observed.things().map(|(_, _, words, _)| words).collect();
-            if left.is_empty() || start.elapsed() > self.pace.settle {
-                return Ok(left);
-            }
-            sleep(self.pace.poll).await;
-        }
+            Ok(observed.things().map(|(_, _, words, _)| words).collect())
+        };
+        wait::until_settled(&self.pace, look, Vec::is_empty).await
     }
 
     async fn deployments(&self) -> Result<Vec<Found>, CloudError> {
