@@ -12,6 +12,7 @@ use crate::report::bars::Bars;
 use crate::report::pipe::Pipe;
 use crate::report::plain::Plain;
 use crate::secret::Secret;
+use crate::tell::lease_end;
 
 pub mod allow;
 pub mod build_agents;
@@ -52,7 +53,7 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
             let name = Secret::new(name.as_str());
             environment.openstack.insert("OS_CLOUD".into(), name);
         }
-        crate::tell::lease_end::warn(target, &environment, reporter);
+        lease_end::warn(target, &environment, reporter);
     }
     let environment = &environment;
     match &cli.verb {

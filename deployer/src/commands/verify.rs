@@ -2,7 +2,8 @@
 
 use crate::carry_out::prove::prove;
 use crate::error::CommandError;
-use crate::reach::connections::require_none;
+use crate::reach::connections::{CONNECT_TIMEOUT_RUNNING, require_none};
+use crate::reach::deployment::Deployment;
 use crate::report::{Event, Reporter};
 
 /// Sends canaries and waits for their documents.
@@ -12,16 +13,11 @@ pub async fn run(
     reporter: &dyn Reporter,
     out: &mut dyn std::io::Write,
 ) -> Result<u8, CommandError> {
-    let deployment = crate::reach::deployment::Deployment::find(&options.target, environment)?;
+    let deployment = Deployment::find(&options.target, environment)?;
     let topology = &deployment.topology;
     let nodes = topology.nodes.keys().map(String::as_str);
     let connections = deployment
-        .connect(
-            nodes,
-            crate::reach::connections::CONNECT_TIMEOUT_RUNNING,
-            environment,
-            reporter,
-        )
+        .connect(nodes, CONNECT_TIMEOUT_RUNNING, environment, reporter)
         .await?;
     let proof = prove(&connections, topology, options.count, reporter).await;
     // The pipeline may hold without a node; that it is silent is said all the same.
