@@ -214,6 +214,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "observe",
             "plan",
             "prepare",
+            "reach",
             "receipt",
             "report",
             "run",

@@ -7,8 +7,7 @@ use crate::artifact::program::Program;
 use crate::artifact::{couchdb, kafka};
 use crate::component::artifact_key;
 use crate::error::CommandError;
-use crate::observe::Observation;
-use crate::prepare::prepared::Prepared;
+use crate::observe::Planned;
 use crate::report::{Event, Reporter};
 use crate::run::apply::Relays;
 use crate::step::Action;
@@ -19,10 +18,10 @@ pub type Paths = BTreeMap<String, PathBuf>;
 
 /// Fetches what the plan will send. Kafka's source is decided by it.
 pub async fn fetch(
-    prepared: &Prepared,
-    seen: &Observation,
+    planned: &Planned,
     reporter: &dyn Reporter,
 ) -> Result<(Paths, Option<kafka::Source>), CommandError> {
+    let prepared = &planned.prepared;
     let line = |line: &str| {
         reporter.event(&Event::StepOutput {
             node: None,
@@ -30,7 +29,7 @@ pub async fn fetch(
         });
     };
     let needs = |key: &str| {
-        seen.plan.actions().any(|action| match action {
+        planned.plan.actions().any(|action| match action {
             Action::UnpackArchive { artifact, .. } | Action::UploadFile { artifact, .. } => {
                 artifact == key
             }
@@ -67,7 +66,8 @@ pub async fn fetch(
 }
 
 /// Which nodes give what to each other: those of clouds that are far from this box, where several need the same.
-pub fn relays(prepared: &Prepared, seen: &Observation) -> Relays {
+pub fn relays(planned: &Planned) -> Relays {
+    let (prepared, seen) = (&planned.prepared, &planned.seen);
     let far = |node: &String| {
         let node = prepared.topology.nodes.get(node);
         node.is_some_and(|node| node.cloud.is_far())
@@ -80,7 +80,7 @@ pub fn relays(prepared: &Prepared, seen: &Observation) -> Relays {
         })
         .collect();
     let mut needs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for change in seen.plan.changes() {
+    for change in planned.plan.changes() {
         let (node, action) = (&change.step.node, &change.step.action);
         if let Action::UnpackArchive { artifact, .. } | Action::UploadFile { artifact, .. } = action
             && addresses.contains_key(node)

@@ -1,27 +1,19 @@
 //! Machines: what the box lacks to make them, and making them.
 
-use std::path::Path;
-
 use crate::carry_out::record::record_planned;
 use crate::carry_out::steps;
-use crate::cli::Environment;
 use crate::cloud::{Applied, needs};
 use crate::error::CommandError;
-use crate::observe::{CloudState, Observation};
-use crate::prepare::prepared::Prepared;
+use crate::observe::{CloudState, Observed};
+use crate::reach::clouds::Clouds;
 use crate::reach::{clouds, root};
 use crate::report::{Event, Reporter};
 use crate::run::journal::Journal;
 use crate::run::runner::Stop;
 
 /// Gets what the box lacks, after saying so.
-pub async fn provide(
-    prepared: &Prepared,
-    environment: &Environment,
-    reporter: &dyn Reporter,
-) -> Result<(), CommandError> {
-    for name in clouds::names(&prepared.topology, &prepared.receipt) {
-        let cloud = clouds::open(name, &prepared.topology, Path::new(""), environment).await?;
+pub async fn provide(clouds: &Clouds, reporter: &dyn Reporter) -> Result<(), CommandError> {
+    for (name, cloud) in clouds.iter() {
         let needs = cloud.missing().await?;
         let (by_apt, by_user): (Vec<_>, Vec<_>) =
             needs.into_iter().partition(|need| need.package.is_some());
@@ -51,7 +43,7 @@ pub async fn provide(
 }
 
 /// Makes sure of root on this box for the steps of clouds that need it.
-pub async fn authorize(seen: &Observation, reporter: &dyn Reporter) -> Result<(), CommandError> {
+pub async fn authorize(seen: &Observed, reporter: &dyn Reporter) -> Result<(), CommandError> {
     let needs = |state: &&CloudState| state.cloud.needs_root() && !state.plan.steps.is_empty();
     if seen.clouds.iter().any(|state| needs(&state)) {
         root::ensure("make its machines", reporter).await?;
@@ -61,7 +53,7 @@ pub async fn authorize(seen: &Observation, reporter: &dyn Reporter) -> Result<()
 
 /// Does the steps of all clouds; each machine is in the receipt as soon as it is there.
 pub async fn make_machines(
-    seen: &Observation,
+    seen: &Observed,
     journal: &Journal,
     reporter: &dyn Reporter,
     stop: &Stop,

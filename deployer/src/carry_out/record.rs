@@ -3,7 +3,7 @@
 
 use crate::cloud::chameleon::notes::note;
 use crate::component::couchdb;
-use crate::observe::Observation;
+use crate::observe::Planned;
 use crate::prepare::outside;
 use crate::prepare::prepared::Prepared;
 use crate::receipt::{MachineRecord, Receipt};
@@ -63,7 +63,8 @@ pub fn record_planned(receipt: &mut Receipt, node: &str, cloud: CloudName) {
 
 /// Records the machines, and the kinds of data that nodes hold. While a run is not done that is what they held before and what is
 /// there already: were it more, a run that is killed early would leave a receipt that misses data which never was.
-pub fn record_holdings(receipt: &mut Receipt, prepared: &Prepared, seen: &Observation, done: bool) {
+pub fn record_holdings(receipt: &mut Receipt, planned: &Planned, done: bool) {
+    let (prepared, seen) = (&planned.prepared, &planned.seen);
     if done {
         keep_couchdb(receipt, prepared);
     }
@@ -84,7 +85,8 @@ pub fn record_holdings(receipt: &mut Receipt, prepared: &Prepared, seen: &Observ
         let facts = seen.facts.get(&node.name);
         let holds = |role: Role| {
             let held = record.data.iter().any(|kind| kind == role.name());
-            let there = facts.is_some_and(|facts| seen.desired.has_places(&node.name, role, facts));
+            let there =
+                facts.is_some_and(|facts| planned.desired.has_places(&node.name, role, facts));
             let holder = role.holds_data() && node.has(role);
             // A directory that was made for a CouchDB which never worked holds nothing.
             let there = there && (role != Role::Couchdb || couchdb_worked);

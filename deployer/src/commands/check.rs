@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
 
 use futures_util::future::join_all;
 
@@ -10,13 +9,16 @@ use crate::cli::{Change, Check, Environment};
 use crate::cloud::aws::Aws;
 use crate::cloud::finding::Finding;
 use crate::error::CommandError;
-use crate::facts::{Facts, Query};
-use crate::machine::Machine;
+use crate::facts::Query;
+use crate::observe::ask::{Systems, systems};
+use crate::observe::observer::{ObserveOptions, Observer};
 use crate::observe::obstacles::obstacles;
-use crate::observe::{Observation, ObserveOptions, Observer, connect, learn_systems, observe};
+use crate::observe::reach::connect;
+use crate::observe::{Observed, Planned, observe};
 use crate::plan;
 use crate::prepare::prepared::Prepared;
 use crate::reach::clouds;
+use crate::reach::connections::Connections;
 use crate::report::Reporter;
 use crate::run::Executor as _;
 use crate::topology::CloudName;
@@ -28,8 +30,13 @@ pub async fn run(
     reporter: &dyn Reporter,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
-    let mut prepared =
-        Prepared::new(&options.target, options.agents.as_deref(), environment).await?;
+    let mut prepared = Prepared::new(
+        &options.target,
+        options.agents.as_deref(),
+        false,
+        environment,
+    )
+    .await?;
     writeln!(
         out,
         "✓ inventory {}: {} nodes",
@@ -40,11 +47,9 @@ pub async fn run(
     let libc = agent.libc.map_or("any".into(), |libc| libc.to_string());
     writeln!(out, "✓ agents for {}, glibc {libc} or newer", agent.machine)?;
     let mut well = true;
-    for name in clouds::names(&prepared.topology, &prepared.receipt) {
-        let needs = clouds::open(name, &prepared.topology, Path::new(""), environment)
-            .await?
-            .missing()
-            .await?;
+    let observer = Observer::of(&prepared, environment).await?;
+    for (name, cloud) in observer.clouds().iter() {
+        let needs = cloud.missing().await?;
         for need in &needs {
             well = false;
             let cure = need
@@ -61,29 +66,35 @@ pub async fn run(
         }
     }
     // Each problem hides nothing of what can be looked at all the same.
-    let found = [
-        prepared.choose_couchdb(reporter).await,
-        prepared.find_outside(environment).await,
-    ];
-    for error in found.into_iter().filter_map(Result::err) {
-        well = false;
-        refuse(&error, out)?;
+    match prepared.with_couchdb(reporter).await {
+        Ok(decided) => prepared = decided,
+        Err(error) => {
+            well = false;
+            refuse(&error, out)?;
+        }
+    }
+    match prepared.seen_from_outside(environment).await {
+        Ok(decided) => prepared = decided,
+        Err(error) => {
+            well = false;
+            refuse(&error, out)?;
+        }
     }
     prepared.remark(reporter);
-    let observer = Observer::of(&prepared)?;
     let change = Change::default();
     let observe_options = observer.observe_options(&change, environment, reporter);
-    match observe(&mut prepared, &observe_options).await {
-        Ok(mut seen) => {
-            seen.learn_systems().await?;
-            well &= nodes(&prepared, &seen.facts, &seen.machines, out)?;
-            well &= software(&seen, out).await?;
-            for loss in seen.refused() {
+    match observe(&prepared, &observe_options).await {
+        Ok((connections, planned)) => {
+            let asked = planned.seen.facts.keys().map(String::as_str);
+            let systems = systems(&connections, asked).await?;
+            well &= nodes(&planned.prepared, &systems, &planned.seen, out)?;
+            well &= software(&connections, &planned, out).await?;
+            for loss in planned.refused() {
                 well = false;
                 writeln!(out, "✗ `up` would lose data: {loss}")?;
             }
             // Before the first `up` nobody comes back to the connections.
-            seen.connections.close(prepared.entry.is_some()).await?;
+            connections.close(prepared.entry.is_some()).await?;
         }
         Err(error) => {
             well = false;
@@ -107,22 +118,27 @@ async fn alone(
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     // Why not, was said before.
-    let Ok((_, machines, connections)) = connect(prepared, observe_options).await else {
+    let Ok((clouds, machines, connections)) = connect(prepared, observe_options).await else {
         return Ok(());
     };
-    let reached = connections.nodes().into_iter();
-    let mut facts = reached
-        .map(|node| (node.to_owned(), Facts::default()))
-        .collect();
-    learn_systems(&connections, &mut facts).await?;
-    nodes(prepared, &facts, &machines, out)?;
+    let systems = systems(&connections, connections.nodes()).await?;
+    let seen = Observed {
+        clouds,
+        machines,
+        facts: BTreeMap::new(),
+    };
+    nodes(prepared, &systems, &seen, out)?;
     connections.close(prepared.entry.is_some()).await
 }
 
 /// Reads all unpacked software and shows what of it is not as it was unpacked.
-async fn software(seen: &Observation, out: &mut dyn Write) -> Result<bool, CommandError> {
-    let queries = plan::queries(&seen.desired);
-    let asked = seen.facts.keys().filter_map(|node| {
+async fn software(
+    connections: &Connections,
+    planned: &Planned,
+    out: &mut dyn Write,
+) -> Result<bool, CommandError> {
+    let queries = plan::queries(&planned.desired);
+    let asked = planned.seen.facts.keys().filter_map(|node| {
         let archives = queries.get(node)?.archives.clone();
         let query = Query {
             archives,
@@ -132,7 +148,7 @@ async fn software(seen: &Observation, out: &mut dyn Write) -> Result<bool, Comma
         (!query.archives.is_empty()).then_some((node, query))
     });
     let answers = join_all(asked.map(|(node, query)| async move {
-        (node, seen.connections.executor().ask(node, &query).await)
+        (node, connections.executor().ask(node, &query).await)
     }));
     let mut well = true;
     for (node, answer) in answers.await {
@@ -152,13 +168,12 @@ async fn software(seen: &Observation, out: &mut dyn Write) -> Result<bool, Comma
 /// Shows each node with what stands in its way. Returns whether nothing does.
 fn nodes(
     prepared: &Prepared,
-    facts: &BTreeMap<String, Facts>,
-    machines: &BTreeMap<String, Machine>,
+    systems: &Systems,
+    seen: &Observed,
     out: &mut dyn Write,
 ) -> Result<bool, CommandError> {
-    let all = obstacles(prepared, facts, machines);
-    for (node, facts) in facts {
-        let system = &facts.system;
+    let all = obstacles(prepared, systems, seen);
+    for (node, system) in systems {
         let mut found = all
             .iter()
             .filter(|obstacle| obstacle.node == *node)

@@ -7,8 +7,10 @@ use serde::Serialize;
 use crate::cli::{Environment, Plan};
 use crate::cloud::CloudStep;
 use crate::error::CommandError;
+use crate::observe::ask::Systems;
+use crate::observe::observer::Observer;
 use crate::observe::obstacles::check_nodes;
-use crate::observe::{Observer, observe, require_nodes};
+use crate::observe::{observe, require_nodes};
 use crate::prepare::prepared::Prepared;
 use crate::report::Reporter;
 use crate::tell::charges;
@@ -36,33 +38,32 @@ pub async fn run(
     reporter: &dyn Reporter,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
-    let mut prepared = Prepared::new(
+    let prepared = Prepared::new(
         &options.target,
         options.change.agents.as_deref(),
+        options.change.prune,
         environment,
     )
     .await?;
-    if options.change.prune {
-        prepared.prune();
-    }
-    prepared.choose_couchdb(reporter).await?;
-    prepared.find_outside(environment).await?;
+    let prepared = prepared.with_couchdb(reporter).await?;
+    let prepared = prepared.seen_from_outside(environment).await?;
     prepared.remark(reporter);
-    let observer = Observer::of(&prepared)?;
+    let observer = Observer::of(&prepared, environment).await?;
     let observe_options = observer.observe_options(&options.change, environment, reporter);
     require_nodes(&prepared, &options.change)?;
-    let mut seen = match observe(&mut prepared, &observe_options).await {
-        Ok(seen) => seen,
+    let (connections, planned) = match observe(&prepared, &observe_options).await {
+        Ok(looked) => looked,
         Err(error) => {
             observer.close(environment).await?;
             return Err(error);
         }
     };
-    if !seen.is_settled() {
-        check_nodes(&prepared, &mut seen).await?;
+    if !planned.is_settled() {
+        check_nodes(&connections, &planned, &Systems::new()).await?;
     }
-    let forgotten = charges::forgotten(&prepared, &seen);
-    let settled = seen.is_settled() && seen.plan.troubles.is_empty();
+    let (prepared, seen) = (&planned.prepared, &planned.seen);
+    let forgotten = charges::forgotten(prepared, seen);
+    let settled = planned.is_settled() && planned.plan.troubles.is_empty();
     if options.json {
         let machines = seen
             .clouds
@@ -79,17 +80,17 @@ pub async fn run(
             id,
             machines,
             remarks,
-            nodes: &seen.plan,
+            nodes: &planned.plan,
         };
         serde_json::to_writer_pretty(&mut *out, &whole)?;
         writeln!(out)?;
     } else {
-        write!(out, "{}", text(&seen))?;
+        write!(out, "{}", text(&planned))?;
         for words in &forgotten {
             writeln!(out, "if forgotten: {words}")?;
         }
     }
     // Before the first `up` nobody comes back to the connections.
-    seen.connections.close(prepared.entry.is_some()).await?;
+    connections.close(prepared.entry.is_some()).await?;
     Ok(if settled { 0 } else { 2 })
 }

@@ -15,7 +15,13 @@ pub async fn run(
     environment: &Environment,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
-    let prepared = Prepared::new(&options.target, options.agents.as_deref(), environment).await?;
+    let prepared = Prepared::new(
+        &options.target,
+        options.agents.as_deref(),
+        false,
+        environment,
+    )
+    .await?;
     let directory = &options.directory;
     let cannot = |error: std::io::Error| {
         CommandError::failed(format!(

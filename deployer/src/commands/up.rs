@@ -20,11 +20,15 @@ use crate::cli::{Environment, Up};
 use crate::component;
 use crate::error::CommandError;
 use crate::host::connector;
+use crate::observe::ask::Systems;
+use crate::observe::observer::ObserveOptions;
 use crate::observe::obstacles::check_nodes;
-use crate::observe::{Observation, ObserveOptions, namesakes, observe, producers, require_nodes};
+use crate::observe::{Planned, namesakes, observe, producers, require_nodes};
 use crate::preflight;
 use crate::prepare::prepared::Prepared;
 use crate::prepare::target;
+use crate::reach::clouds::Clouds;
+use crate::reach::connections::Connections;
 use crate::reach::failure::{failed, with_password_hint};
 use crate::receipt::Receipt;
 use crate::report::{Event, Reporter, aloud};
@@ -113,9 +117,10 @@ async fn bring(
     let mut times = Times::default();
 
     // Everything that can be refused without asking anybody is refused here, before anything is made.
-    let mut prepared = Prepared::new(
+    let prepared = Prepared::new(
         &options.target,
         options.change.agents.as_deref(),
+        options.change.prune,
         environment,
     )
     .await?;
@@ -125,23 +130,29 @@ async fn bring(
             .collect();
         producers::require_end(&prepared.topology, &producers)?;
     }
-    if options.change.prune {
-        prepared.prune();
-    }
-    provide(&prepared, environment, reporter).await?;
-    let choosing = prepared.choose_couchdb(reporter);
-    aloud(reporter, None, "ask for CouchDB", choosing).await?;
-    prepared.remark(reporter);
-
     let state_dir = target::state_dir(&options.target, environment);
     let (name, cloud) = (prepared.topology.name.clone(), prepared.topology.cloud);
+    let directory = journal::directory(&state_dir, &name, cloud.name());
+    let clouds = Clouds::open(
+        &prepared.topology,
+        &prepared.receipt,
+        &directory,
+        environment,
+    )
+    .await?;
+    provide(&clouds, reporter).await?;
+    let choosing = prepared.with_couchdb(reporter);
+    let prepared = aloud(reporter, None, "ask for CouchDB", choosing).await?;
+    prepared.remark(reporter);
+
     let journal = Journal::open(&state_dir, &name, cloud.name(), Mode::Create)?;
     forget(options, &journal, &prepared, environment, reporter).await?;
-    let before = prepared.adopt(&journal).await?;
-    prepared.find_outside(environment).await?;
+    let (prepared, before) = prepared.adopted(&journal)?;
+    let prepared = prepared.seen_from_outside(environment).await?;
     let keys = Keys::ensure(journal.directory(), prepared.topology.nodes.keys())?;
     let mut observe_options = ObserveOptions {
         directory: journal.directory(),
+        clouds: &clouds,
         keys: Some(&keys),
         change: &options.change,
         environment,
@@ -153,12 +164,12 @@ async fn bring(
 
     let looking = Instant::now();
     require_nodes(&prepared, &options.change)?;
-    let mut seen = observe(&mut prepared, &observe_options).await?;
+    let (mut connections, mut planned) = observe(&prepared, &observe_options).await?;
     times.since("look", looking);
-    if seen.is_settled() {
+    if planned.is_settled() {
         journal.change(|receipt| {
-            update_receipt(receipt, &prepared);
-            record_holdings(receipt, &prepared, &seen, true);
+            update_receipt(receipt, &planned.prepared);
+            record_holdings(receipt, &planned, true);
         })?;
         let owed = journal.receipt().unproven;
         let nodes = match prepared.topology.nodes.len() {
@@ -172,22 +183,22 @@ async fn bring(
         };
         // What is full breaks soon, though nothing is to be done by us.
         for node in prepared.topology.nodes.values() {
-            let facts = seen.facts.get(&node.name);
+            let facts = planned.seen.facts.get(&node.name);
             let full = facts.map_or(Vec::new(), |facts| preflight::full_disks(node, facts));
             for obstacle in full {
                 reporter.event(&Event::Warning(obstacle.to_string()));
             }
         }
-        for remark in seen.remarks() {
+        for remark in planned.seen.remarks() {
             reporter.event(&Event::Warning(remark.clone()));
         }
-        for note in &seen.plan.notes {
+        for note in &planned.plan.notes {
             reporter.event(&Event::Note(note.clone()));
         }
-        for trouble in &seen.plan.troubles {
+        for trouble in &planned.plan.troubles {
             reporter.event(&Event::Warning(trouble.clone()));
         }
-        let nothing = if seen.plan.troubles.is_empty() {
+        let nothing = if planned.plan.troubles.is_empty() {
             "nothing to do"
         } else {
             "nothing that `up` can do"
@@ -197,13 +208,13 @@ async fn bring(
             started.elapsed().as_secs_f64()
         )));
         let proof = if owed {
-            prove(&prepared, &seen, &journal, reporter).await?
+            prove(&connections, &planned, &journal, reporter).await?
         } else {
             None
         };
         summary::say(
-            &prepared,
-            &seen,
+            &connections,
+            &planned,
             journal.directory(),
             options,
             proof.as_ref(),
@@ -211,23 +222,23 @@ async fn bring(
             out,
         )
         .await?;
-        seen.connections.close(true).await?;
+        connections.close(true).await?;
         return Ok(0);
     }
     // Hosts that are there already are looked at before any other is made for them.
-    check_nodes(&prepared, &mut seen).await?;
+    let mut systems = check_nodes(&connections, &planned, &Systems::new()).await?;
     if before.is_none() {
-        namesakes::warn(&seen, &prepared.topology.name, reporter).await;
+        namesakes::warn(&planned.seen, &name, reporter).await;
     }
-    confirm_plan(&prepared, &seen, before.as_ref(), options, reporter)?;
-    authorize(&seen, reporter).await?;
+    confirm_plan(&planned, before.as_ref(), options, reporter)?;
+    authorize(&planned.seen, reporter).await?;
 
     // Until here Ctrl-C ends the program as ever, questions included. From here on what was begun is finished first.
     let stop = Stop::on_interrupt();
     journal.change(|receipt| {
-        update_receipt(receipt, &prepared);
+        update_receipt(receipt, &planned.prepared);
         receipt.unproven = true;
-        for state in &seen.clouds {
+        for state in &planned.seen.clouds {
             for node in state.wanted.machines.keys() {
                 record_planned(receipt, node, state.name);
             }
@@ -236,35 +247,33 @@ async fn bring(
 
     // Machines are made while what will be sent to them is fetched.
     let making = Instant::now();
-    let had_steps = seen.clouds.iter().any(|state| !state.plan.steps.is_empty());
-    let identities = prepared.artifacts.clone();
     let fetched = beside(
-        make_machines(&seen, &journal, reporter, &stop),
-        stop.unless(1, fetch(&prepared, &seen, reporter)),
+        make_machines(&planned.seen, &journal, reporter, &stop),
+        stop.unless(1, fetch(&planned, reporter)),
     )
     .await?;
     let (paths, source) = fetched.ok_or_else(interrupted)??;
-    if let Some(source) = source {
-        prepared.receipt.choices.kafka_source = Some(source.name().into());
-        prepared.refresh_artifacts().await?;
-        journal.change(|receipt| update_receipt(receipt, &prepared))?;
-    }
+    let now = planned.prepared.with(|receipt| {
+        if let Some(source) = source {
+            receipt.choices.kafka_source = Some(source.name().into());
+        }
+        let Receipt {
+            machines,
+            cloud_notes,
+            ..
+        } = journal.receipt();
+        (receipt.machines, receipt.cloud_notes) = (machines, cloud_notes);
+    })?;
+    journal.change(|receipt| update_receipt(receipt, &now))?;
     times.since("machines and downloads", making);
-    let Receipt {
-        machines,
-        cloud_notes,
-        ..
-    } = journal.receipt();
-    (prepared.receipt.machines, prepared.receipt.cloud_notes) = (machines, cloud_notes);
-    if had_steps || identities != prepared.artifacts {
+    if planned.seen.machines_change() || now.artifacts != planned.prepared.artifacts {
         let asking = Instant::now();
-        seen.connections.close(true).await?;
+        connections.close(true).await?;
         observe_options.made = true;
-        let looked = stop
-            .unless(1, observe(&mut prepared, &observe_options))
-            .await;
-        seen = looked.ok_or_else(interrupted)??;
-        journal.change(|receipt| update_receipt(receipt, &prepared))?;
+        let looked = stop.unless(1, observe(&now, &observe_options)).await;
+        (connections, planned) = looked.ok_or_else(interrupted)??;
+        systems.clear();
+        journal.change(|receipt| update_receipt(receipt, &planned.prepared))?;
         times.since("connect and ask", asking);
     }
     let work = Work {
@@ -273,21 +282,22 @@ async fn bring(
         reporter,
         stop: &stop,
     };
-    let mut ran = work.run(&prepared, &mut seen).await?;
+    let mut ran = work.run(&mut connections, &planned, &systems).await?;
     if let Err(failures) = &ran
-        && let down = reboot::only_went_down(&seen.connections, failures, reporter)
+        && let down = reboot::only_went_down(&connections, failures, reporter)
         && stop.unless(1, down).await == Some(true)
     {
         let waiting = Instant::now();
         // What is left of connections to hosts that are down is of no use, however it ends.
-        let _ = seen.connections.close(false).await;
+        let _ = connections.close(false).await;
         observe_options.made = true;
         let looked = stop
-            .unless(1, observe(&mut prepared, &observe_options))
+            .unless(1, observe(&planned.prepared, &observe_options))
             .await;
-        seen = looked.ok_or_else(interrupted)??;
+        (connections, planned) = looked.ok_or_else(interrupted)??;
+        systems.clear();
         times.since("wait for hosts that went down", waiting);
-        ran = work.run(&prepared, &mut seen).await?;
+        ran = work.run(&mut connections, &planned, &systems).await?;
     }
     let summary = ran.map_err(|failures| {
         let secrets = journal.directory().join(SECRETS_FILE);
@@ -296,24 +306,24 @@ async fn bring(
     if summary.left > 0 {
         return Err(interrupted());
     }
-    journal.change(|receipt| record_holdings(receipt, &prepared, &seen, true))?;
+    journal.change(|receipt| record_holdings(receipt, &planned, true))?;
     for (stage, took) in &summary.stages {
         times.0.push((stage.clone(), took.as_secs_f64()));
     }
 
     let proving = Instant::now();
-    let proved = prove(&prepared, &seen, &journal, reporter);
+    let proved = prove(&connections, &planned, &journal, reporter);
     let proof = stop.unless(1, proved).await.ok_or_else(interrupted)??;
     times.since("proof", proving);
     let seconds = started.elapsed().as_secs_f64();
     reporter.event(&Event::Note(format!(
         "{}: done in {seconds:.1} s: {}",
-        prepared.topology.name,
+        name,
         times.words()
     )));
     let said = summary::say(
-        &prepared,
-        &seen,
+        &connections,
+        &planned,
         journal.directory(),
         options,
         proof.as_ref(),
@@ -321,7 +331,7 @@ async fn bring(
         out,
     );
     stop.unless(1, said).await.ok_or_else(interrupted)??;
-    seen.connections.close(true).await?;
+    connections.close(true).await?;
     Ok(0)
 }
 
@@ -337,19 +347,21 @@ impl Work<'_> {
     /// Runs the plan of what was seen, unless something there is refused.
     async fn run(
         &self,
-        prepared: &Prepared,
-        seen: &mut Observation,
+        connections: &mut Connections,
+        planned: &Planned,
+        systems: &Systems,
     ) -> Result<Result<Summary, Failures>, CommandError> {
-        let refused = seen.refused();
+        let refused = planned.refused();
         if !refused.is_empty() {
             return Err(refusal(&refused));
         }
-        check_nodes(prepared, seen).await?;
-        seen.connections.set_artifacts(self.paths.clone());
-        seen.connections.set_relays(relays(prepared, seen));
+        check_nodes(connections, planned, systems).await?;
+        connections.set_artifacts(self.paths.clone());
+        connections.set_relays(relays(planned));
         self.journal
-            .change(|receipt| record_holdings(receipt, prepared, seen, false))?;
-        let runner = Runner::new(seen.connections.executor(), self.reporter, self.stop);
+            .change(|receipt| record_holdings(receipt, planned, false))?;
+        let prepared = &planned.prepared;
+        let runner = Runner::new(connections.executor(), self.reporter, self.stop);
         let unrecorded = Mutex::new(None);
         let record = |step: &Step| {
             if shows_couchdb(step, prepared)
@@ -360,7 +372,10 @@ impl Work<'_> {
                 *unrecorded.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             }
         };
-        let ran = self.stop.unless(2, runner.run(&seen.plan, &record)).await;
+        let ran = self
+            .stop
+            .unless(2, runner.run(&planned.plan, &record))
+            .await;
         if let Some(error) = unrecorded
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)
@@ -428,12 +443,13 @@ async fn forget(
 
 /// Proves that events arrive, and notes that nothing is owed any more.
 async fn prove(
-    prepared: &Prepared,
-    seen: &Observation,
+    connections: &Connections,
+    planned: &Planned,
     journal: &Journal,
     reporter: &dyn Reporter,
 ) -> Result<Option<Proof>, CommandError> {
-    let proof = prove::prove(&seen.connections, &prepared.topology, CANARIES, reporter).await?;
+    let topology = &planned.prepared.topology;
+    let proof = prove::prove(connections, topology, CANARIES, reporter).await?;
     journal.change(|receipt| receipt.unproven = false)?;
     Ok(proof)
 }

@@ -1,15 +1,20 @@
 //! Which CouchDB a deployment gets: what `auto` becomes.
 
+use std::collections::BTreeMap;
+
 use crate::artifact::couchdb::{self as artifact, Choice};
 use crate::artifact::{Attempt, DownloadError};
 use crate::cloud::local;
 use crate::component::couchdb::repository;
 use crate::error::CommandError;
-use crate::facts::System;
+use crate::machine::Machine;
 use crate::prepare::couchdb_packages::{architecture, system_of_image};
 use crate::prepare::prepared::Prepared;
+use crate::reach::connections::Connections;
 use crate::report::{Event, Reporter};
 use crate::topology::{CloudName, Distribution, Node, Role};
+
+use super::ask::systems;
 
 /// A system as package repositories call it.
 struct Wanted {
@@ -18,22 +23,24 @@ struct Wanted {
 }
 
 impl Prepared {
-    /// Decides which CouchDB it is. Of hosts of the user nobody knows yet what system they are: where `auto` hangs on that, it
-    /// stays open until [`Prepared::choose_couchdb_for`].
-    pub async fn choose_couchdb(&mut self, reporter: &dyn Reporter) -> Result<(), CommandError> {
-        let Some(node) = self.topology.nodes_with(Role::Couchdb).next().cloned() else {
-            return Ok(());
+    /// The same with a decision which CouchDB it is. Of hosts of the user nobody knows yet what system they are: where `auto`
+    /// hangs on that, it stays open until [`Prepared::with_couchdb_there`].
+    pub async fn with_couchdb(&self, reporter: &dyn Reporter) -> Result<Self, CommandError> {
+        let Some(node) = self.topology.nodes_with(Role::Couchdb).next() else {
+            return Ok(self.clone());
         };
         let records = self.receipt.machines.values();
         let has_data = records
             .flat_map(|record| &record.data)
             .any(|kind| kind == Role::Couchdb.name());
-        if !has_data {
-            self.receipt.choices.couchdb_distribution = None;
-        }
+        let undecided = self.with(|receipt| {
+            if !has_data {
+                receipt.choices.couchdb_distribution = None;
+            }
+        })?;
         let wanted = match node.cloud {
-            _ if !self.couchdb_is_open() => None,
-            CloudName::Existing => return Ok(()),
+            _ if !undecided.couchdb_is_open() => None,
+            CloudName::Existing => return Ok(undecided),
             CloudName::Local => {
                 let suite = local::release(&self.topology.local)?;
                 let architecture = architecture(self.agents.consumer.machine);
@@ -42,36 +49,34 @@ impl Prepared {
                     architecture,
                 })
             }
-            CloudName::Aws | CloudName::Chameleon => system_of_image(&node, &self.topology)
+            CloudName::Aws | CloudName::Chameleon => system_of_image(node, &self.topology)
                 .filter(|system| !system.codename.is_empty())
                 .map(|system| Wanted {
                     architecture: architecture(&system.architecture),
                     suite: system.codename,
                 }),
         };
-        self.choose(&node, wanted, reporter).await
+        undecided.choose(node, wanted, reporter).await
     }
 
-    /// The node whose system has to be known before it is decided which CouchDB it gets.
-    pub fn undecided_couchdb(&self) -> Option<&Node> {
-        let node = self.topology.nodes_with(Role::Couchdb).next()?;
-        self.couchdb_is_open().then_some(node)
-    }
-
-    /// Decides which CouchDB a host of this system gets.
-    pub async fn choose_couchdb_for(
-        &mut self,
-        system: &System,
+    /// The same with a decision that only the system of a host of the user's could tell, where the host is there.
+    pub(super) async fn with_couchdb_there(
+        &self,
+        connections: &Connections,
+        machines: &BTreeMap<String, Machine>,
         reporter: &dyn Reporter,
-    ) -> Result<(), CommandError> {
-        let Some(node) = self.undecided_couchdb().cloned() else {
-            return Ok(());
+    ) -> Result<Self, CommandError> {
+        let node = self.topology.nodes_with(Role::Couchdb).next();
+        let there = |node: &&Node| machines.contains_key(&node.name);
+        let Some(node) = node.filter(|_| self.couchdb_is_open()).filter(there) else {
+            return Ok(self.clone());
         };
-        let wanted = Wanted {
+        let systems = systems(connections, [node.name.as_str()]).await?;
+        let wanted = systems.get(&node.name).map(|system| Wanted {
             suite: system.codename.clone(),
             architecture: architecture(&system.architecture),
-        };
-        self.choose(&node, Some(wanted), reporter).await
+        });
+        self.choose(node, wanted, reporter).await
     }
 
     fn couchdb_is_open(&self) -> bool {
@@ -81,11 +86,11 @@ impl Prepared {
 
     /// Chooses, by asking the repository for a system where that decides. Where the system is not known nobody is asked.
     async fn choose(
-        &mut self,
+        &self,
         node: &Node,
         wanted: Option<Wanted>,
         reporter: &dyn Reporter,
-    ) -> Result<(), CommandError> {
+    ) -> Result<Self, CommandError> {
         let repository = repository(&self.topology).to_owned();
         let mut refusal = None;
         let probe = async {
@@ -113,7 +118,6 @@ impl Prepared {
                 "no packages of CouchDB from here ({why}): the stand-in takes its place"
             )));
         }
-        self.receipt.choices.couchdb_distribution = Some(choice.name().into());
-        self.refresh_artifacts().await
+        self.with(|receipt| receipt.choices.couchdb_distribution = Some(choice.name().into()))
     }
 }

@@ -1,11 +1,11 @@
 //! Deployments of the same name that no receipt here knows of: a lost receipt looks like a first `up`.
 
 use crate::cloud::Found;
-use crate::observe::Observation;
+use crate::observe::Observed;
 use crate::report::{Event, Reporter};
 
 /// Warns, before the first `up` of a name, of what its clouds have under that name already.
-pub async fn warn(seen: &Observation, name: &str, reporter: &dyn Reporter) {
+pub async fn warn(seen: &Observed, name: &str, reporter: &dyn Reporter) {
     for state in &seen.clouds {
         let warning = match state.cloud.deployments().await {
             Ok(found) => words(state.name.name(), name, &state.wanted.id, &found),

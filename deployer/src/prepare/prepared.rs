@@ -7,12 +7,12 @@ use std::path::Path;
 
 use crate::artifact::agents::Agents;
 use crate::artifact::cache::Cache;
-use crate::artifact::{ArtifactError, agents, couchdb, kafka};
+use crate::artifact::{agents, couchdb, kafka};
 use crate::cli::{Environment, Target};
 use crate::component::couchdb::QUICKJS;
 use crate::component::{self, Artifact, Context, artifact_key};
 use crate::error::CommandError;
-use crate::inventory::{self, Problems};
+use crate::inventory::{self, Inventory, Problems};
 use crate::machine::Machine;
 use crate::plan::Desired;
 use crate::prepare::ends::Ends;
@@ -28,12 +28,15 @@ use crate::topology::{self, CloudName, Distribution, Ids, Made, Options, Topolog
 /// Stands for what is made up at the first `up`: the id, a topic's epoch.
 const NOT_YET: &str = "new";
 
-/// What is decided.
+/// What is decided. Never edited: another decision makes another one ([`Prepared::with`]).
+#[derive(Clone)]
 pub struct Prepared {
     /// The inventory.
     pub source: Source,
     /// The topology, with the ids of the receipt where there is one.
     pub topology: Topology,
+    /// The topology of the last `up`; `None`: there is none that can be read.
+    pub last: Option<Topology>,
     /// Where the receipt lies; `None`: there is none yet.
     pub entry: Option<Entry>,
     /// The receipt, or what it would begin with.
@@ -48,15 +51,19 @@ pub struct Prepared {
     pub artifacts: BTreeMap<String, Artifact>,
     /// Where fetched things are kept.
     pub cache: Cache,
+    /// What lies on this box already: the agents, and the archive that the inventory names.
+    on_this_box: BTreeMap<String, Artifact>,
     /// What the user should know before anything else.
     remarks: Vec<Event>,
 }
 
 impl Prepared {
-    /// Reads the inventory, the receipt if there is one, and looks for the agents. Asks nobody.
+    /// Reads the inventory, the receipt if there is one, and looks for the agents. Asks nobody. With `prune` what earlier
+    /// inventories had is let go: of topics that means that nobody reads them any more.
     pub async fn new(
         target: &Target,
         agents: Option<&Path>,
+        prune: bool,
         environment: &Environment,
     ) -> Result<Self, CommandError> {
         let source = target::read_inventory(target)?;
@@ -64,75 +71,129 @@ impl Prepared {
             cloud: target.cloud,
             name: target.name.clone(),
         };
+        let name = options.name.as_ref().unwrap_or(&source.inventory.name);
+        let cloud = options.cloud.unwrap_or(source.inventory.cloud);
+        let state_dir = target::state_dir(target, environment);
+        let entry = journal::entry(&state_dir, name, cloud.name());
+        let known = entry
+            .as_ref()
+            .map(|entry| journal::read_receipt(&entry.directory));
+        let ids = match &known {
+            Some(Ok(receipt)) => recorded::ids(receipt),
+            _ => Ids::default(),
+        };
         // Problems of the inventory come first, with no receipt in the way.
-        let (topology, ids) = Topology::new(&source.inventory, &options, &Ids::default())
-            .map_err(CommandError::usage)?;
+        let (mut topology, ids) =
+            Topology::new(&source.inventory, &options, &ids).map_err(CommandError::usage)?;
         cloud_sections::check(&source.inventory, &topology).map_err(CommandError::usage)?;
         couchdb_packages::check_images(&source.inventory, &topology)
             .map_err(CommandError::usage)?;
         login_keys::check(&source.inventory, &topology, &environment.home)
             .map_err(CommandError::usage)?;
-        let state_dir = target::state_dir(target, environment);
-        let entry = journal::list(&state_dir)?
-            .into_iter()
-            .find(|entry| entry.name == topology.name && entry.cloud == topology.cloud.name());
+        let known = known.transpose()?;
         let mut remarks = Vec::new();
-        if entry.is_none() {
-            remarks.extend(beside(&source, &topology, &state_dir)?);
+        let mut last = None;
+        let mut receipt = match known {
+            Some(known) => {
+                let inventory = recorded::inventory(&known);
+                if let Ok(inventory) = &inventory {
+                    with_made(inventory, &topology, &known, &BTreeSet::new(), |made| {
+                        topology::check_places(made, &source.inventory)
+                    })?;
+                    last = recorded::topology_of(inventory, &known).ok();
+                }
+                Receipt {
+                    broker_ids: ids.broker_ids,
+                    client_numbers: ids.client_numbers,
+                    ..known
+                }
+            }
+            None => {
+                remarks.extend(beside(&source, &topology, &state_dir)?);
+                provisional(&topology, ids, &source.text)
+            }
+        };
+        // One that is wanted again is read again.
+        let wanted = |topic: &String| topology.topics.contains_key(topic);
+        receipt.pruned_topics.retain(|topic| !wanted(topic));
+        if prune {
+            let former = std::mem::take(&mut topology.former.topics);
+            receipt.pruned_topics.extend(former.into_keys());
         }
-        let (topology, mut receipt, secrets) = if let Some(entry) = &entry {
-            let mut receipt = journal::read_receipt(&entry.directory)?;
-            with_made(&topology, &receipt, &BTreeSet::new(), |made| {
-                topology::check_places(made, &source.inventory)
-            })?;
-            let ids = Ids {
-                broker_ids: receipt.broker_ids.clone(),
-                client_numbers: receipt.client_numbers.clone(),
-                topics: receipt.read_topics(),
-            };
-            let (topology, ids) =
-                Topology::new(&source.inventory, &options, &ids).map_err(CommandError::usage)?;
-            receipt.broker_ids = ids.broker_ids;
-            receipt.client_numbers = ids.client_numbers;
-            // One that is wanted again is read again.
-            let wanted = |topic: &String| topology.topics.contains_key(topic);
-            receipt.pruned_topics.retain(|topic| !wanted(topic));
-            let secrets = match journal::read_secrets(&entry.directory) {
+        let secrets = match entry.as_ref() {
+            Some(entry) => match journal::read_secrets(&entry.directory) {
                 // A run that was killed in its first moment has not made them yet.
                 Err(lost @ JournalError::SecretsLost(_)) => {
                     remarks.push(Event::Warning(lost.to_string()));
                     Secrets::placeholders()
                 }
                 read => read?,
-            };
-            (topology, receipt, secrets)
-        } else {
-            let receipt = provisional(&topology, ids, &source.text);
-            (topology, receipt, Secrets::placeholders())
+            },
+            None => Secrets::placeholders(),
         };
         let couchdb_key = couchdb_packages::key(&source.inventory, &topology, &environment.home)
             .map_err(CommandError::usage)?;
         let agents = choose_agents(agents, &topology, &mut receipt, &mut remarks)?;
-        let cache = Cache::new(&environment.cache_dir);
-        let mut prepared = Self {
+        let mut on_this_box = BTreeMap::new();
+        // Plain machines get none.
+        if topology.nodes.values().any(|node| !node.roles.is_empty()) {
+            on_this_box.extend(agents.artifacts()?);
+        }
+        if let Some(archive) = read_archive(&source.inventory, &topology).await? {
+            on_this_box.insert(artifact_key::COUCHDB.into(), archive.artifact);
+            // Nobody installs SpiderMonkey's library for an archive: without it there would be no views, and CouchDB would
+            // start their engine again and again.
+            let engine = archive.quickjs.then(|| QUICKJS.to_owned());
+            topology.couchdb.prefer_engine(engine.as_deref());
+            receipt.choices.couchdb_js_engine = engine;
+        }
+        // Until the journal is ours nothing random is made up: what is shown twice must be the same.
+        for topic in topology.topics.keys() {
+            let epoch = receipt.epochs.entry(topic.clone());
+            epoch.or_insert_with(|| NOT_YET.into());
+        }
+        let prepared = Self {
             source,
             topology,
+            last,
             entry,
             receipt,
             secrets,
             couchdb_key,
             agents,
             artifacts: BTreeMap::new(),
-            cache,
+            cache: Cache::new(&environment.cache_dir),
+            on_this_box,
             remarks,
         };
-        // Until the journal is ours nothing random is made up: what is shown twice must be the same.
-        for topic in prepared.topology.topics.keys() {
-            let epoch = prepared.receipt.epochs.entry(topic.clone());
-            epoch.or_insert_with(|| NOT_YET.into());
+        prepared.with(|_| ())
+    }
+
+    /// The same with other decisions in the receipt, and with what would be sent by them.
+    pub fn with(&self, decide: impl FnOnce(&mut Receipt)) -> Result<Self, CommandError> {
+        let mut other = self.clone();
+        decide(&mut other.receipt);
+        other.artifacts = other.sent()?;
+        Ok(other)
+    }
+
+    /// What would be sent to nodes.
+    fn sent(&self) -> Result<BTreeMap<String, Artifact>, CommandError> {
+        let settings = kafka::Settings::of(&self.topology.kafka)?;
+        let recorded = self.receipt.choices.kafka_source.as_deref();
+        let source = kafka::likely(&self.cache, &settings, recorded)?;
+        let mut sent = self.on_this_box.clone();
+        sent.insert(artifact_key::KAFKA.into(), settings.artifact(source));
+        match self.couchdb() {
+            Distribution::Pouchdb => {
+                sent.insert(artifact_key::COUCHDB.into(), couchdb::stand_in_identity());
+            }
+            Distribution::Archive => {}
+            Distribution::Apache | Distribution::Auto => {
+                sent.remove(artifact_key::COUCHDB);
+            }
         }
-        prepared.refresh_artifacts().await?;
-        Ok(prepared)
+        Ok(sent)
     }
 
     /// Says what the user should know, and what of the inventory will have no effect. Once CouchDB is chosen.
@@ -164,77 +225,13 @@ impl Prepared {
         }
     }
 
-    /// Lets go of what earlier inventories had: what `--prune` means for topics.
-    pub fn prune(&mut self) {
-        let former = std::mem::take(&mut self.topology.former.topics);
-        self.receipt.pruned_topics.extend(former.into_keys());
-    }
-
-    /// The topology of the last `up`; `None`: there is none that can be read.
-    pub fn last_topology(&self) -> Option<Topology> {
-        self.entry.as_ref()?;
-        recorded::topology(&self.receipt).ok()
-    }
-
-    /// Says anew what would be sent, after a choice was made.
-    pub async fn refresh_artifacts(&mut self) -> Result<(), CommandError> {
-        let settings = kafka::Settings::of(&self.topology.kafka)?;
-        let source = kafka::likely(
-            &self.cache,
-            &settings,
-            self.receipt.choices.kafka_source.as_deref(),
-        )?;
-        let mut artifacts: BTreeMap<String, Artifact> =
-            [(artifact_key::KAFKA.to_owned(), settings.artifact(source))].into();
-        // The agents' binaries stay what they are while this program runs; plain machines get none.
-        if self
-            .topology
-            .nodes
-            .values()
-            .any(|node| !node.roles.is_empty())
-        {
-            for key in [artifact_key::PRODUCER, artifact_key::CONSUMER] {
-                let known = self.artifacts.remove_entry(key);
-                artifacts.extend(known);
-            }
-            if !artifacts.contains_key(artifact_key::CONSUMER) {
-                artifacts.extend(self.agents.artifacts()?);
-            }
-        }
-        match self.couchdb() {
-            Distribution::Pouchdb => {
-                artifacts.insert(artifact_key::COUCHDB.into(), couchdb::stand_in_identity());
-            }
-            Distribution::Archive => {
-                if let Some(file) = &self.topology.couchdb.archive {
-                    let archive = couchdb::archive(file.into())
-                        .await
-                        .map_err(|error| self.archive_problem(&error))?;
-                    artifacts.insert(artifact_key::COUCHDB.into(), archive.artifact);
-                    // Nobody installs SpiderMonkey's library for an archive: without it there would be no views, and CouchDB would
-                    // start their engine again and again.
-                    let engine = archive.quickjs.then(|| QUICKJS.to_owned());
-                    self.topology.couchdb.prefer_engine(engine.as_deref());
-                    self.receipt.choices.couchdb_js_engine = engine;
-                }
-            }
-            Distribution::Apache | Distribution::Auto => {}
-        }
-        self.artifacts = artifacts;
-        Ok(())
-    }
-
-    fn archive_problem(&self, error: &ArtifactError) -> CommandError {
-        let problem = self
-            .source
-            .inventory
-            .problem("couchdb.archive", error.to_string(), None);
-        CommandError::usage(Problems::from(problem))
-    }
-
     /// Refuses what the machines that are there cannot become; those that the clouds have lost do not count.
     pub fn check_machines(&self, lost: &BTreeSet<String>) -> Result<(), CommandError> {
-        with_made(&self.topology, &self.receipt, lost, |made| {
+        // One that an older deployer took is not held against its words of today.
+        let Ok(inventory) = recorded::inventory(&self.receipt) else {
+            return Ok(());
+        };
+        with_made(&inventory, &self.topology, &self.receipt, lost, |made| {
             topology::check_machines(made, &self.source.inventory)
         })
     }
@@ -244,11 +241,10 @@ impl Prepared {
         component::couchdb::distribution(&self.topology, &self.receipt.choices)
     }
 
-    /// Takes over what the journal has, which nobody else can change any more. Returns what the receipt of an earlier `up`
-    /// was; `None`: this is the first.
-    pub async fn adopt(&mut self, journal: &Journal) -> Result<Option<Receipt>, CommandError> {
+    /// The same with what the journal has, which nobody else can change any more, and what the receipt of an earlier `up` was;
+    /// `None`: this is the first.
+    pub fn adopted(&self, journal: &Journal) -> Result<(Self, Option<Receipt>), CommandError> {
         let before = journal.receipt();
-        self.secrets = journal.secrets()?;
         let known = !before.inventory.is_empty();
         if known && self.entry.is_none() {
             return Err(CommandError::failed(format!(
@@ -257,36 +253,39 @@ impl Prepared {
             ))
             .hint("run the same command again"));
         }
-        let Receipt {
-            broker_ids,
-            client_numbers,
-            pruned_topics,
-            choices,
-            ..
-        } = self.receipt.clone();
-        self.receipt = Receipt {
-            broker_ids,
-            client_numbers,
-            pruned_topics,
-            choices,
-            ..before.clone()
+        let adopted = self.with(|receipt| {
+            let Receipt {
+                broker_ids,
+                client_numbers,
+                pruned_topics,
+                choices,
+                ..
+            } = receipt.clone();
+            *receipt = Receipt {
+                broker_ids,
+                client_numbers,
+                pruned_topics,
+                choices,
+                ..before.clone()
+            };
+        })?;
+        let adopted = Self {
+            secrets: journal.secrets()?,
+            ..adopted.with_epochs(&BTreeSet::new())?
         };
-        self.fill_epochs(&BTreeSet::new());
-        self.refresh_artifacts().await?;
-        Ok(known.then_some(before))
+        Ok((adopted, known.then_some(before)))
     }
 
-    /// Gives an epoch to each topic that has none and to those to be renewed. Returns whether any was given.
-    pub fn fill_epochs(&mut self, renew: &BTreeSet<String>) -> bool {
-        let mut given = false;
-        for topic in self.topology.topics.keys() {
-            if renew.contains(topic) || !self.receipt.epochs.contains_key(topic) {
-                let epoch = hex::encode(rand::random::<[u8; 4]>());
-                self.receipt.epochs.insert(topic.clone(), epoch);
-                given = true;
+    /// The same with an epoch for each topic that has none, and new ones for those to be renewed.
+    pub fn with_epochs(&self, renew: &BTreeSet<String>) -> Result<Self, CommandError> {
+        self.with(|receipt| {
+            for topic in self.topology.topics.keys() {
+                if renew.contains(topic) || !receipt.epochs.contains_key(topic) {
+                    let epoch = hex::encode(rand::random::<[u8; 4]>());
+                    receipt.epochs.insert(topic.clone(), epoch);
+                }
             }
-        }
-        given
+        })
     }
 
     /// What components look at.
@@ -316,11 +315,30 @@ impl Prepared {
         has_agents(&self.topology, cloud).then(|| self.agents.consumer.machine.into())
     }
 
-    /// Finds the addresses by which hosts of the user's are seen from a cloud.
-    pub async fn find_outside(&mut self, environment: &Environment) -> Result<(), CommandError> {
-        let notes = &mut self.receipt.cloud_notes;
-        outside::find(&self.topology, notes, &environment.home, false).await
+    /// The same with the addresses by which hosts of the user's are seen from a cloud.
+    pub async fn seen_from_outside(&self, environment: &Environment) -> Result<Self, CommandError> {
+        let mut notes = self.receipt.cloud_notes.clone();
+        outside::find(&self.topology, &mut notes, &environment.home, false).await?;
+        self.with(|receipt| receipt.cloud_notes = notes)
     }
+}
+
+/// Reads the archive of CouchDB that the inventory names, if it does.
+async fn read_archive(
+    inventory: &Inventory,
+    topology: &Topology,
+) -> Result<Option<couchdb::Release>, CommandError> {
+    let couchdb = &topology.couchdb;
+    let Some(file) =
+        (couchdb.archive.as_ref()).filter(|_| couchdb.distribution == Distribution::Archive)
+    else {
+        return Ok(None);
+    };
+    let read = couchdb::archive(file.into()).await;
+    read.map(Some).map_err(|error| {
+        let problem = inventory.problem("couchdb.archive", error.to_string(), None);
+        CommandError::usage(Problems::from(problem))
+    })
 }
 
 /// What the receipt of a new deployment begins with; its id is made by the journal.
@@ -378,18 +396,14 @@ fn choose_agents(
     find(None).map_err(CommandError::usage)
 }
 
-/// Asks something of what the machines of the receipt were made with, but for those that are gone.
+/// Asks something of what the machines of the receipt were made with, by its inventory, but for those that are gone.
 fn with_made(
+    inventory: &Inventory,
     topology: &Topology,
     receipt: &Receipt,
     gone: &BTreeSet<String>,
     check: impl FnOnce(&Made<'_>) -> Result<(), Problems>,
 ) -> Result<(), CommandError> {
-    // One that an older deployer took is not held against its words of today.
-    let Ok(inventory) = inventory::parse(receipt.inventory.as_bytes(), "the receipt's inventory")
-    else {
-        return Ok(());
-    };
     let machines: Vec<(String, CloudName)> = receipt
         .machines
         .iter()
@@ -397,7 +411,7 @@ fn with_made(
         .filter_map(|(node, record)| Some((node.clone(), target::cloud_name(&record.cloud).ok()?)))
         .collect();
     let made = Made {
-        inventory: &inventory,
+        inventory,
         cloud: topology.cloud,
         machines: &machines,
     };

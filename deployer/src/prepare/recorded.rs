@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::component::{Artifact, Context, artifact_key, base, consumer};
 use crate::error::CommandError;
-use crate::inventory;
+use crate::inventory::{self, Inventory, Problems};
 use crate::machine::Machine;
 use crate::plan::{self, Common, Desired};
 use crate::prepare::ends::{Ends, end_file};
@@ -46,22 +46,34 @@ pub fn desired(
     Ok(plan::desired(context, machines, &common)?)
 }
 
+/// The inventory of the last `up`.
+pub fn inventory(receipt: &Receipt) -> Result<Inventory, Problems> {
+    inventory::parse(receipt.inventory.as_bytes(), "the receipt's inventory")
+}
+
+/// The ids that a receipt keeps.
+pub fn ids(receipt: &Receipt) -> Ids {
+    Ids {
+        broker_ids: receipt.broker_ids.clone(),
+        client_numbers: receipt.client_numbers.clone(),
+        topics: receipt.read_topics(),
+    }
+}
+
 /// The topology of the last `up`.
 pub fn topology(receipt: &Receipt) -> Result<Topology, CommandError> {
-    let inventory = inventory::parse(receipt.inventory.as_bytes(), "the receipt's inventory")
-        .map_err(CommandError::failed)?;
+    let inventory = inventory(receipt).map_err(CommandError::failed)?;
+    topology_of(&inventory, receipt)
+}
+
+/// The topology of the last `up` by its inventory.
+pub fn topology_of(inventory: &Inventory, receipt: &Receipt) -> Result<Topology, CommandError> {
     let options = Options {
         cloud: Some(target::cloud_name(&receipt.cloud)?),
         name: Some(receipt.name.clone()),
     };
-    let ids = Ids {
-        broker_ids: receipt.broker_ids.clone(),
-        client_numbers: receipt.client_numbers.clone(),
-        topics: receipt.read_topics(),
-    };
-    Ok(Topology::new(&inventory, &options, &ids)
-        .map_err(CommandError::failed)?
-        .0)
+    let topology = Topology::new(inventory, &options, &ids(receipt));
+    Ok(topology.map_err(CommandError::failed)?.0)
 }
 
 /// The machines that a receipt knows, by node.

@@ -12,6 +12,7 @@ use crate::topology::{CloudName, Options, Topology};
 const USUAL: &str = "inventory/utilization.yaml";
 
 /// An inventory with its text and where it came from.
+#[derive(Clone)]
 pub struct Source {
     /// The file, or words for the built-in one.
     pub file: String,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::cli::{Environment, Target};
 use crate::cloud::aws::Aws;
@@ -19,6 +20,41 @@ use crate::run::journal::Journal;
 use crate::run::keys::{self, Keys};
 use crate::secret::Secret;
 use crate::topology::{self, ChameleonCloud, CloudName, Node, Role, Topology};
+
+/// The clouds of a deployment, each opened once in a run.
+pub struct Clouds(BTreeMap<CloudName, Arc<dyn Cloud>>);
+
+impl Clouds {
+    /// Opens those that a topology and a receipt name. `directory` is the deployment's, where its keys are or will be.
+    pub async fn open(
+        topology: &Topology,
+        receipt: &Receipt,
+        directory: &Path,
+        environment: &Environment,
+    ) -> Result<Self, CommandError> {
+        let mut clouds = BTreeMap::new();
+        for name in names(topology, receipt) {
+            let cloud = open(name, topology, directory, environment).await?;
+            clouds.insert(name, Arc::from(cloud));
+        }
+        Ok(Self(clouds))
+    }
+
+    /// One of them.
+    pub fn get(&self, name: CloudName) -> Result<Arc<dyn Cloud>, CommandError> {
+        self.0.get(&name).cloned().ok_or_else(|| {
+            CommandError::failed(format!(
+                "the receipt has machines on {name} since a moment ago"
+            ))
+            .hint("run the same command again")
+        })
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (CloudName, &dyn Cloud)> {
+        self.0.iter().map(|(name, cloud)| (*name, cloud.as_ref()))
+    }
+}
 
 /// A cloud's implementation. `directory` is the deployment's, where its keys are or will be.
 pub async fn open(

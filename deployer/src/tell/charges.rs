@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use crate::cloud::aws::operation as aws;
 use crate::cloud::chameleon::operation as chameleon;
 use crate::cloud::{CloudPlan, CloudStep, Operation};
-use crate::observe::Observation;
+use crate::observe::Observed;
 use crate::prepare::prepared::Prepared;
 use crate::tell::lease_end;
 use crate::topology::{CloudName, OnTtl};
 
 /// What is said before machines run that somebody pays for: how many, and for how long.
-pub fn costs(prepared: &Prepared, seen: &Observation) -> Option<String> {
+pub fn costs(prepared: &Prepared, seen: &Observed) -> Option<String> {
     seen.clouds
         .iter()
         .find_map(|state| cost(prepared, state.name, &state.plan))
@@ -51,7 +51,7 @@ fn cost(prepared: &Prepared, name: CloudName, plan: &CloudPlan) -> Option<String
 }
 
 /// What becomes of machines that are to run, where `teardown` is forgotten: of each cloud that charges for them.
-pub fn forgotten(prepared: &Prepared, seen: &Observation) -> Vec<String> {
+pub fn forgotten(prepared: &Prepared, seen: &Observed) -> Vec<String> {
     let looks = seen.clouds.iter();
     looks
         .filter(|state| charged(&state.plan) > 0)

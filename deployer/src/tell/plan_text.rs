@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use crate::cloud::CloudStep;
-use crate::observe::Observation;
+use crate::observe::Planned;
 
 /// The whole plan in words.
-pub fn text(seen: &Observation) -> String {
+pub fn text(planned: &Planned) -> String {
+    let seen = &planned.seen;
     let mut text = String::new();
     let steps: Vec<&CloudStep> = seen
         .clouds
@@ -35,8 +36,8 @@ pub fn text(seen: &Observation) -> String {
     let _ = writeln!(
         text,
         "{}{}",
-        seen.plan.details(),
-        summary(&steps, &seen.plan)
+        planned.plan.details(),
+        summary(&steps, &planned.plan)
     );
     text
 }

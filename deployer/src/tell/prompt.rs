@@ -4,8 +4,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use crate::cli::Up;
 use crate::error::CommandError;
-use crate::observe::Observation;
-use crate::prepare::prepared::Prepared;
+use crate::observe::Planned;
 use crate::receipt::Receipt;
 use crate::report::{Event, Question, Reporter};
 use crate::tell::charges;
@@ -36,13 +35,13 @@ pub fn confirm(question: &str, yes: bool, reporter: &dyn Reporter) -> Result<(),
 
 /// Shows the plan where it is not obvious, refuses what loses data, and asks where the user must decide.
 pub fn confirm_plan(
-    prepared: &Prepared,
-    seen: &Observation,
+    planned: &Planned,
     before: Option<&Receipt>,
     options: &Up,
     reporter: &dyn Reporter,
 ) -> Result<(), CommandError> {
-    let refused = seen.refused();
+    let (prepared, seen) = (&planned.prepared, &planned.seen);
+    let refused = planned.refused();
     let first = before.is_none();
     if first {
         let machines = seen
@@ -54,11 +53,11 @@ pub fn confirm_plan(
         let words = format!(
             "{}: new, {machines} machines to make, {}",
             prepared.topology.name,
-            seen.plan.summary()
+            planned.plan.summary()
         );
         reporter.event(&Event::Note(words));
     } else {
-        reporter.event(&Event::Note(text(seen)));
+        reporter.event(&Event::Note(text(planned)));
     }
     if !refused.is_empty() {
         return Err(refusal(&refused));
@@ -68,7 +67,7 @@ pub fn confirm_plan(
     });
     match question(
         &prepared.topology.name,
-        &seen.losses(),
+        &planned.losses(),
         charges::costs(prepared, seen),
         other,
     ) {

@@ -14,8 +14,8 @@ use crate::component::{self, couchdb};
 use crate::documents::newest::newest;
 use crate::error::CommandError;
 use crate::machine::Access;
-use crate::observe::{Observation, producers};
-use crate::prepare::prepared::Prepared;
+use crate::observe::{Planned, producers};
+use crate::reach::connections::Connections;
 use crate::report::Reporter;
 use crate::run::journal;
 use crate::tell::lease_end;
@@ -23,28 +23,29 @@ use crate::topology::{CloudName, Distribution, OnTtl, Role, Topology};
 
 /// Says them. `proof` is there when something changed; then the first documents are shown, too.
 pub async fn say(
-    prepared: &Prepared,
-    seen: &Observation,
+    connections: &Connections,
+    planned: &Planned,
     directory: &Path,
     options: &Up,
     proof: Option<&Proof>,
     reporter: &dyn Reporter,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
+    let (prepared, seen) = (&planned.prepared, &planned.seen);
     let topology = &prepared.topology;
     let producers: Vec<&str> = component::producers(topology)
         .map(|node| node.name.as_str())
         .collect();
     if options.wait {
-        producers::until_stored(&seen.connections, topology, &producers, reporter).await?;
+        producers::until_stored(connections, topology, &producers, reporter).await?;
     }
     if let Some(proof) = proof {
         writeln!(out, "proven:    {}", proof.words())?;
-        for (client, state) in producers::progress(&seen.connections, topology, &producers).await? {
+        for (client, state) in producers::progress(connections, topology, &producers).await? {
             writeln!(out, "producer:  {client} {state}")?;
         }
         if proof.documents.is_some() {
-            first_documents(seen, topology, out).await?;
+            first_documents(connections, topology, out).await?;
         }
     }
     if let Some(node) = topology.nodes_with(Role::Couchdb).next() {
@@ -115,13 +116,13 @@ pub async fn say(
 
 /// One document of each of the first topics, as far as there are any yet, in one line each.
 async fn first_documents(
-    seen: &Observation,
+    connections: &Connections,
     topology: &Topology,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     let topics = topology.topics.values().filter(|topic| !topic.canary);
     let found = topics.take(2).map(async |topic| {
-        let lines = newest(&seen.connections, topology, 1, Some(&topic.name)).await?;
+        let lines = newest(connections, topology, 1, Some(&topic.name)).await?;
         Ok::<_, CommandError>((topic, lines))
     });
     for (topic, lines) in try_join_all(found).await? {

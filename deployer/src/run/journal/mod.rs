@@ -137,6 +137,16 @@ pub fn list(state_dir: &Path) -> Result<Vec<Entry>, JournalError> {
     Ok(found)
 }
 
+/// A deployment that has a receipt; `None`: there is none of that name on that cloud.
+pub fn entry(state_dir: &Path, name: &str, cloud: &str) -> Option<Entry> {
+    let directory = directory(state_dir, name, cloud);
+    directory.join(RECEIPT).is_file().then(|| Entry {
+        name: name.into(),
+        cloud: cloud.into(),
+        directory,
+    })
+}
+
 /// Reads the receipt in a deployment's directory without the lock: for commands that change nothing.
 pub fn read_receipt(directory: &Path) -> Result<Receipt, JournalError> {
     format::load(&directory.join(RECEIPT))
