@@ -170,6 +170,22 @@ async fn keeps_below_the_channel_limit() {
     host.close(false).await.expect("closed");
 }
 
+/// Hardened hosts allow fewer: what is sent goes beside one small step at most, so two are enough, and where there is one only, ssh
+/// makes a connection of its own for the other.
+#[tokio::test]
+async fn a_host_may_allow_one_session_only() {
+    let Some(sshd) = Sshd::start("MaxSessions 1") else {
+        return;
+    };
+    let host = sshd.connect(&sshd.access()).await.expect("connected");
+    let (one, other) = futures_util::join!(
+        says(&*host, "sleep 1; echo one"),
+        says(&*host, "sleep 1; echo other")
+    );
+    assert_eq!((one.as_str(), other.as_str()), ("one", "other"));
+    host.close(false).await.expect("closed");
+}
+
 #[tokio::test]
 async fn takes_up_a_kept_connection() {
     let Some(mut sshd) = Sshd::start("") else {

@@ -1,17 +1,18 @@
-//! Runs a plan: stages in order, the nodes of a stage side by side, the steps of a node one after the other.
+//! Runs a plan: stages in order, the nodes of a stage side by side, the steps of a node one after the other, but for those by which
+//! something is sent: these begin in their turn and end until the stage does.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::stream::{self, FuturesUnordered, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{Executor, Failures, StepError};
 use crate::plan::{Change, Plan, Stage};
 use crate::report::{Event, Outcome, Reporter, aloud};
-use crate::step::Step;
+use crate::step::{Action, Item, Step};
 
 /// How many nodes are worked on at the same time: enough to hide their waiting, few enough for the operator's box.
 const NODES_AT_ONCE: usize = 10;
@@ -166,19 +167,57 @@ impl<'a> Runner<'a> {
         after_step: &(dyn Fn(&Step) + Send + Sync),
         failures: &Mutex<Failures>,
     ) {
-        for change in changes {
-            if self.stop.is_set() {
-                return;
-            }
-            if let Err((words, error)) = self.step(node, &change.step).await {
-                failures
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner)
-                    .insert(node.to_owned(), (words, error));
-                return;
-            }
+        let done = |step: &Step| {
             done.fetch_add(1, Ordering::Relaxed);
-            after_step(&change.step);
+            after_step(step);
+        };
+        let failed = |(words, error): (String, StepError)| {
+            let mut failures = failures
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            failures.entry(node.to_owned()).or_insert((words, error));
+        };
+        // What is sent takes long and needs nothing that its node does meanwhile: the small steps go on beside it.
+        let mut sent = FuturesUnordered::new();
+        let mut places: Vec<&Action> = Vec::new();
+        let mut ended = true;
+        for Change { step, .. } in changes {
+            if self.stop.is_set() || !ended {
+                break;
+            }
+            // One at a time: hardened hosts allow few sessions.
+            let another = step.action.is_sent() && !sent.is_empty();
+            if another || places.iter().any(|place| is_inside(&step.action, place)) {
+                while let Some((step, result)) = sent.next().await {
+                    ended &= end(step, result, &done, &failed);
+                }
+                places.clear();
+                if self.stop.is_set() || !ended {
+                    break;
+                }
+            }
+            let work = async move { (step, self.step(node, step).await) };
+            if step.action.is_sent() {
+                places.push(&step.action);
+                sent.push(work);
+                continue;
+            }
+            let mut work = std::pin::pin!(work);
+            loop {
+                tokio::select! {
+                    (step, result) = &mut work => {
+                        ended &= end(step, result, &done, &failed);
+                        break;
+                    }
+                    Some((step, result)) = sent.next(), if !sent.is_empty() => {
+                        ended &= end(step, result, &done, &failed);
+                    }
+                }
+            }
+        }
+        // What was begun ends, whatever became of the rest.
+        while let Some((step, result)) = sent.next().await {
+            end(step, result, &done, &failed);
         }
     }
 
@@ -208,4 +247,28 @@ impl<'a> Runner<'a> {
         });
         result.map_err(|error| (words, error))
     }
+}
+
+/// Tells what became of a step; returns whether it was done.
+fn end(
+    step: &Step,
+    result: Result<(), (String, StepError)>,
+    done: &impl Fn(&Step),
+    failed: &impl Fn((String, StepError)),
+) -> bool {
+    match result {
+        Ok(()) => done(step),
+        Err(error) => {
+            failed(error);
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether an action makes something inside of what another one puts in place whole.
+fn is_inside(action: &Action, place: &Action) -> bool {
+    let (made, around) = (action.leaves(), place.leaves());
+    let mut paths = made.iter().filter_map(Item::path);
+    paths.any(|path| around.iter().any(|place| place.contains(path)))
 }

@@ -367,6 +367,11 @@ pub fn loaded_record(unit: &str) -> String {
 }
 
 impl Action {
+    /// Whether the action is that something is sent to the node, or fetched by it.
+    pub fn is_sent(&self) -> bool {
+        matches!(self, Self::UploadFile { .. } | Self::UnpackArchive { .. })
+    }
+
     /// What this action leaves on the node, to be listed in the manifest before it is made.
     #[deny(clippy::wildcard_enum_match_arm)]
     pub fn leaves(&self) -> Vec<Item> {
