@@ -3,7 +3,7 @@
 //! # Words
 //!
 //! * **Inventory** – what the user wrote ([`inventory`]). **Topology** – the inventory after defaults, names and ids
-//!   are filled in ([`topology`]).
+//!   are filled in ([`topology`], by [`layout`]).
 //! * **Deployment** – one running instance of an inventory: name + cloud + a random id made at the first `up`.
 //!   Nothing that lacks this id is ever adopted, changed or deleted.
 //! * **Node** – a named member with roles. **Machine** – what a cloud gives for it ([`machine`]). **Host** – an open
@@ -37,6 +37,7 @@ pub mod host;
 pub mod hosts_table;
 pub mod inspect;
 pub mod inventory;
+pub mod layout;
 pub mod machine;
 pub mod observe;
 pub mod packet_filter;

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::component::{self, Context, Reach, Unfit};
 use crate::facts::{DiskFact, Facts, System};
 use crate::machine::{Access, Machine};
 use crate::packet_filter::{Filters, Packet};
-use crate::topology::{CloudName, Distribution, Node, Role, Topology};
+use crate::topology::{CloudName, Node, Topology};
 
 /// What the agent binaries ask of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,37 +39,20 @@ impl fmt::Display for Obstacle {
 /// Clocks further apart than this make timestamps and leases lie.
 pub const MAX_CLOCK_SKEW_MS: i64 = 5_000;
 
-/// Free disk space in MiB that a node needs beside what grows with use.
-fn disk_needed_mib(node: &Node) -> u64 {
-    node.roles
-        .iter()
-        .map(|role| match role {
-            Role::Zookeeper => 100,
-            Role::Kafka | Role::Couchdb => 1_000,
-            Role::Consumer | Role::Producer => 50,
-        })
-        .sum::<u64>()
-        + 300
-}
-
-/// Free disk space in MiB that a node needs below `/opt` for its software.
-fn software_needed_mib(node: &Node, runs_agents: bool) -> u64 {
-    let role = |role: &Role| match role {
-        // ZooKeeper and Kafka are one archive, which is there twice while it is replaced.
-        Role::Zookeeper | Role::Kafka => 150,
-        Role::Couchdb => 250,
-        Role::Consumer | Role::Producer => 0,
-    };
-    node.roles.iter().map(role).sum::<u64>() + if runs_agents { 150 } else { 0 }
-}
+/// What a node needs below `/var/lib` beside what its components do, in MiB.
+const SYSTEM_DISK_MIB: u64 = 300;
+/// What our own binaries need below `/opt`, in MiB.
+const AGENTS_MIB: u64 = 150;
 
 /// All reasons why this node cannot carry its roles. Only where `agents` are given are they put there.
 pub fn obstacles(
     node: &Node,
     system: &System,
     agents: Option<&AgentNeeds>,
-    couchdb: Distribution,
+    context: &Context<'_>,
 ) -> Vec<Obstacle> {
+    let components: Vec<_> = component::of_node(node, context.topology).collect();
+    let disks = components.iter().map(|component| component.disk());
     let mut found = Vec::new();
     let mut obstacle = |what: String, hint: &str| {
         found.push(Obstacle {
@@ -117,7 +101,7 @@ pub fn obstacles(
             "lower heap_mib, set the node's memory_mib, or use a larger machine",
         );
     }
-    let needed = disk_needed_mib(node);
+    let needed = SYSTEM_DISK_MIB + disks.clone().map(|disk| disk.data).sum::<u64>();
     if system.disk_free_mib < needed {
         obstacle(
             format!(
@@ -127,7 +111,8 @@ pub fn obstacles(
             "free some space",
         );
     }
-    let needed = software_needed_mib(node, agents.is_some());
+    let own = agents.map_or(0, |_| AGENTS_MIB);
+    let needed = own + disks.map(|disk| disk.software).sum::<u64>();
     if system.software_free_mib.is_some_and(|free| free < needed) {
         obstacle(
             format!(
@@ -161,31 +146,12 @@ pub fn obstacles(
             "set both clocks (chrony, systemd-timesyncd)",
         );
     }
-    if node.has(Role::Couchdb) && couchdb == Distribution::Apache {
-        found.extend(no_couchdb_package(node, system));
+    for component in components {
+        for Unfit { what, hint } in component.unfit(system, context) {
+            obstacle(what, &hint);
+        }
     }
     found
-}
-
-/// Why Apache has no package of CouchDB for a system.
-pub fn no_couchdb_package(node: &Node, system: &System) -> Option<Obstacle> {
-    const ARCHIVE: &str = "or `couchdb: { distribution: archive, archive: FILE }`";
-    let ubuntu = system.os == "ubuntu";
-    let (what, hint) = if ubuntu && system.version == "20.04" {
-        ("Ubuntu 20.04", "use a newer release")
-    } else if ubuntu && system.architecture == "aarch64" {
-        (
-            "Ubuntu on arm64",
-            "use an image of Debian, machines of x86_64",
-        )
-    } else {
-        return None;
-    };
-    Some(Obstacle {
-        node: node.name.clone(),
-        what: format!("Apache has no CouchDB package for {what}"),
-        hint: format!("{hint}, {ARCHIVE}"),
-    })
 }
 
 /// The file systems of a node's data that are full.
@@ -200,31 +166,25 @@ pub fn full_disks(node: &Node, facts: &Facts) -> Vec<Obstacle> {
         .collect()
 }
 
-/// The roles that a role opens connections to.
-fn talks_to(role: Role) -> &'static [Role] {
-    match role {
-        Role::Kafka => &[Role::Zookeeper, Role::Kafka],
-        Role::Consumer => &[Role::Kafka, Role::Couchdb],
-        Role::Producer => &[Role::Kafka],
-        Role::Zookeeper | Role::Couchdb => &[],
-    }
+/// The names of the components that those of a node open connections to.
+fn called_by(node: &Node, topology: &Topology) -> BTreeSet<&'static str> {
+    component::of_node(node, topology)
+        .flat_map(|component| component.calls())
+        .copied()
+        .collect()
 }
 
 /// The ports of a node that other nodes open connections to, with those nodes.
 pub fn ways_in<'a>(node: &Node, topology: &'a Topology) -> BTreeMap<u16, Vec<&'a Node>> {
     let mut ways: BTreeMap<u16, Vec<&Node>> = BTreeMap::new();
-    for role in &node.roles {
-        let port = match role {
-            Role::Zookeeper => topology.zookeeper.port,
-            Role::Kafka => topology.kafka.port,
-            Role::Couchdb => topology.couchdb.port,
-            Role::Consumer | Role::Producer => continue,
-        };
-        let callers = topology.nodes.values().filter(|other| {
-            let calls = |own: &Role| talks_to(*own).contains(role);
-            other.name != node.name && other.roles.iter().any(calls)
-        });
-        ways.entry(port).or_default().extend(callers);
+    for component in component::of_node(node, topology) {
+        let ports = component.ports(node, topology).into_iter();
+        for port in ports.filter(|port| port.reach == Reach::Members) {
+            let callers = topology.nodes.values().filter(|other| {
+                other.name != node.name && called_by(other, topology).contains(component.name())
+            });
+            ways.entry(port.number).or_default().extend(callers);
+        }
     }
     ways
 }
@@ -233,14 +193,10 @@ pub fn ways_in<'a>(node: &Node, topology: &'a Topology) -> BTreeMap<u16, Vec<&'a
 pub fn lost_ways(topology: &Topology, machines: &BTreeMap<String, Machine>) -> Vec<Obstacle> {
     let mut found = Vec::new();
     for node in topology.nodes.values() {
-        let needed: BTreeSet<Role> = node
-            .roles
-            .iter()
-            .flat_map(|role| talks_to(*role))
-            .copied()
-            .collect();
+        let called = called_by(node, topology);
         let others = topology.nodes.values().filter(|other| {
-            other.name != node.name && other.roles.intersection(&needed).next().is_some()
+            let mut there = component::of_node(other, topology);
+            other.name != node.name && there.any(|component| called.contains(component.name()))
         });
         for other in others {
             let Some(unseen) = unseen(node, other, machines) else {
@@ -434,18 +390,21 @@ mod tests {
     use std::net::IpAddr;
 
     use super::{
-        AgentNeeds, closed_ports, lost_ways, mistaken_addresses, no_couchdb_package, obstacles,
-        same_machines,
+        AgentNeeds, Obstacle, closed_ports, lost_ways, mistaken_addresses, obstacles, same_machines,
     };
+    use crate::component::Context;
+    use crate::component::couchdb::no_package;
     use crate::facts::System;
-    use crate::inventory;
+    use crate::layout;
     use crate::machine::{Access, Machine, SshAccess};
-    use crate::topology::{CloudName, Distribution, Ids, Node, Options, Role, Topology};
+    use crate::receipt::{Receipt, Secrets};
+    use crate::signing_key::SigningKey;
+    use crate::topology::{CloudName, Ids, Node, Options, Topology};
 
-    fn node(roles: &[Role]) -> Node {
+    fn node(roles: &[&str]) -> Node {
         Node {
             name: "vm2".into(),
-            roles: roles.iter().copied().collect(),
+            roles: roles.iter().map(|role| (*role).to_owned()).collect(),
             cloud: CloudName::Existing,
             memory_mib: 2048,
             broker_id: None,
@@ -480,7 +439,7 @@ mod tests {
                     kafka: { replication: 1 }\nclouds: { existing: { hosts: { vm1: { address: ADDRESS } } } }\n";
         let ways = |address: &str, machines: &[Machine]| {
             let text = text.replace("ADDRESS", address);
-            let inventory = inventory::parse(text.as_bytes(), "t.yaml").expect("an inventory");
+            let inventory = layout::parse(text.as_bytes(), "t.yaml").expect("an inventory");
             let topology = Topology::new(&inventory, &Options::default(), &Ids::default());
             let machines = machines.iter().map(|m| (m.node.clone(), m.clone()));
             let found = lost_ways(&topology.expect("a topology").0, &machines.collect());
@@ -517,7 +476,7 @@ mod tests {
     fn a_host_that_the_others_do_not_see_is_the_one_that_needs_an_address() {
         let text = "name: t\nnodes:\n  vm1: { roles: [producer], cloud: aws }\n  vm2: { roles: [zookeeper, kafka], cloud: existing }\n\
                     kafka: { replication: 1 }\nclouds: { aws: { region: eu-central-1 }, existing: { hosts: { vm2: { address: 10.0.0.2 } } } }\n";
-        let inventory = inventory::parse(text.as_bytes(), "t.yaml").expect("an inventory");
+        let inventory = layout::parse(text.as_bytes(), "t.yaml").expect("an inventory");
         let topology = Topology::new(&inventory, &Options::default(), &Ids::default());
         let topology = topology.expect("a topology").0;
         let machine = |node: &str, public: Option<IpAddr>| {
@@ -660,6 +619,25 @@ mod tests {
         );
     }
 
+    /// All that stands in the way of Kafka and CouchDB's package on a node.
+    fn all(system: &System, agents: Option<&AgentNeeds>) -> Vec<Obstacle> {
+        let text = "name: t\nnodes: { vm2: { roles: [zookeeper, kafka, couchdb] } }\nkafka: { replication: 1 }\n\
+                    couchdb: { distribution: apache }\n";
+        let inventory = layout::parse(text.as_bytes(), "t.yaml").expect("an inventory");
+        let topology = Topology::new(&inventory, &Options::default(), &Ids::default());
+        let receipt = Receipt::bare("1", "t", "local");
+        let context = Context {
+            topology: &topology.expect("a topology").0,
+            receipt: &receipt,
+            secrets: &Secrets::placeholders(),
+            choices: &receipt.choices,
+            couchdb_key: &SigningKey::apache_couchdb().expect("Apache's key"),
+            artifacts: &[].into(),
+            ipv6: false,
+        };
+        obstacles(&node(&["kafka", "couchdb"]), system, agents, &context)
+    }
+
     fn found(change: impl FnOnce(&mut System)) -> String {
         let mut system = good();
         change(&mut system);
@@ -667,8 +645,7 @@ mod tests {
             architecture: "x86_64".into(),
             libc: "2.34".into(),
         };
-        let roles = node(&[Role::Kafka, Role::Couchdb]);
-        let lines: Vec<String> = obstacles(&roles, &system, Some(&agents), Distribution::Apache)
+        let lines: Vec<String> = all(&system, Some(&agents))
             .iter()
             .map(ToString::to_string)
             .collect();
@@ -684,7 +661,7 @@ mod tests {
                 architecture: architecture.into(),
                 ..good()
             };
-            no_couchdb_package(&node(&[Role::Couchdb]), &system).map(|obstacle| obstacle.what)
+            no_package(&system).map(|unfit| unfit.what)
         };
         assert_eq!(refused("debian", "12", "x86_64"), None);
         assert_eq!(refused("debian", "12", "aarch64"), None);
@@ -705,9 +682,7 @@ mod tests {
             architecture: "aarch64".into(),
             ..good()
         };
-        let roles = node(&[Role::Kafka, Role::Couchdb]);
-        let found = obstacles(&roles, &system, None, Distribution::Pouchdb);
-        assert_eq!(found, []);
+        assert_eq!(all(&system, None), []);
     }
 
     #[test]

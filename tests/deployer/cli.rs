@@ -111,7 +111,7 @@ fn init_writes_an_inventory_once() {
     let first = deployer(&home, &["init"]);
     assert!(first.status.success(), "{}", said(&first));
     let text = std::fs::read(home.path().join("inventory.yaml")).expect("written");
-    assert!(deployer::inventory::parse(&text, "inventory.yaml").is_ok());
+    assert!(deployer::layout::parse(&text, "inventory.yaml").is_ok());
     let second = deployer(&home, &["init"]);
     assert_eq!(second.status.code(), Some(64));
     assert_eq!(

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use deployer::inventory::{self, CloudName, Problems};
+use deployer::layout;
 use deployer::topology::{Ids, Options, Topology};
 
 /// What is wrong with a text, by itself or in how its parts fit together.
@@ -114,7 +115,7 @@ fn a_byte_order_mark_and_windows_line_ends_do_no_harm() {
 
 #[test]
 fn options_are_checked_like_the_file() {
-    let inventory = inventory::parse(inventory::DEFAULT.as_bytes(), "x.yaml").expect("good");
+    let inventory = layout::parse(inventory::DEFAULT.as_bytes(), "x.yaml").expect("good");
     let options = Options {
         name: Some("No Good".into()),
         cloud: Some(CloudName::Existing),

@@ -1,13 +1,14 @@
 //! The inventories that come with the deployer, and what a good file may look like.
 
-use deployer::inventory::{self, CloudName, Inventory};
+use deployer::inventory::{CloudName, Inventory};
+use deployer::layout;
 use deployer::topology::{Ids, Options, Topology};
 use serde_json::Value;
 
 const MINIMAL: &str = include_str!("../../inventory/minimal.yaml");
 
 fn good(text: &str) -> Inventory {
-    inventory::parse(text.as_bytes(), "test.yaml").unwrap_or_else(|problems| panic!("{problems}"))
+    layout::parse(text.as_bytes(), "test.yaml").unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 fn fits(inventory: &Inventory) {
@@ -50,7 +51,7 @@ fn the_minimal_inventory_is_good_as_it_is_and_with_every_key_switched_on() {
     let full = switched_on(MINIMAL);
     fits(&good(&full));
     let mut known = Vec::new();
-    keys(&inventory::schema(), &mut known);
+    keys(&layout::schema(), &mut known);
     assert!(known.len() > 50, "{known:?}");
     for key in known {
         assert!(
@@ -106,7 +107,7 @@ fn every_key_of_the_schema_is_described() {
             check(&format!("{name}.*"), below);
         }
     }
-    check("", &inventory::schema());
+    check("", &layout::schema());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use deployer::inventory::{self, Problems};
+use deployer::layout;
 use deployer::topology::{Ids, Options, Topology};
 use serde_json::Value;
 
@@ -140,7 +141,7 @@ fn with(way: &[String], value: &str) -> String {
 #[test]
 fn any_value_at_any_key_is_refused_in_our_words_or_taken() {
     let mut all = Vec::new();
-    places(&inventory::schema(), &[], &mut all);
+    places(&layout::schema(), &[], &mut all);
     assert!(all.len() > 80, "{} places", all.len());
     let mut refused = 0;
     for way in &all {
@@ -290,7 +291,7 @@ producer: { topic: 'u{number}' }
         "roles: [zookeeper, kafka]",
         "roles: [zookeeper, kafka, producer]",
     );
-    let inventory = inventory::parse(good.as_bytes(), "t.yaml").expect("good");
+    let inventory = layout::parse(good.as_bytes(), "t.yaml").expect("good");
     assert_eq!(inventory.nodes["vm2"].producer.count, Some(5));
     assert_eq!(inventory.nodes["vm2"].memory_mib, Some(700));
     assert_eq!(inventory.nodes["vm3"].roles.len(), 3);
@@ -306,7 +307,7 @@ fn numbers_are_numbers_however_they_are_written() {
     let of = |value: &str| {
         let text =
             format!("name: a\nnodes: {{ 1: {{}}, 2: {{}} }}\nkafka: {{ replication: {value} }}\n");
-        inventory::parse(text.as_bytes(), "t.yaml")
+        layout::parse(text.as_bytes(), "t.yaml")
             .map(|inventory| (inventory.kafka.replication, inventory.nodes.len()))
             .map_err(|problems| problems.to_string())
     };
@@ -315,7 +316,7 @@ fn numbers_are_numbers_however_they_are_written() {
     }
     assert!(of("99999999999999999999999").is_err());
     let settings = "name: a\nnodes: { vm1: {} }\nkafka: { settings: { a: 1e9, b: 1.10, c: 123456789012345678901234567890 } }\n";
-    let inventory = inventory::parse(settings.as_bytes(), "t.yaml").expect("good");
+    let inventory = layout::parse(settings.as_bytes(), "t.yaml").expect("good");
     let settings: Vec<&str> = inventory
         .kafka
         .settings

@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deployer::component::{self, Artifact, Context, artifact_key, base, consumer};
-use deployer::inventory::{self, Inventory};
+use deployer::component::{self, Artifact, Context, artifact_key};
+use deployer::inventory::Inventory;
+use deployer::layout::{self, Made};
 use deployer::machine::{self, Machine};
-use deployer::plan::{self, Common, Desired, Plan, Situation};
+use deployer::plan::{self, Desired, Plan, Situation};
 use deployer::receipt::{Choices, MachineRecord, Receipt, Secrets};
 use deployer::run::fake::FakeWorld;
 use deployer::signing_key::SigningKey;
-use deployer::topology::{self, CloudName, Distribution, Ids, Made, Options, Role, Topology};
+use deployer::topology::{CloudName, Distribution, Ids, Options, Topology};
 use serde_json::{Value, json};
 
 const ROWS: &str = include_str!("../fixtures/keys.tsv");
@@ -73,7 +74,7 @@ fn keys(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
 #[test]
 fn each_key_of_the_schema_has_exactly_one_row() {
     let mut known = BTreeSet::new();
-    keys(&inventory::schema(), "", &mut known);
+    keys(&layout::schema(), "", &mut known);
     let mut rows: Vec<String> = rows().iter().map(|row| row.key.to_owned()).collect();
     rows.sort();
     let known: Vec<String> = known.into_iter().collect();
@@ -135,7 +136,7 @@ fn text(row: &Row, value: Option<&Value>) -> String {
 }
 
 fn read(text: &str) -> Result<Inventory, String> {
-    inventory::parse(text.as_bytes(), "x.yaml").map_err(|problems| problems.to_string())
+    layout::parse(text.as_bytes(), "x.yaml").map_err(|problems| problems.to_string())
 }
 
 /// A deployment of the product's own components, in memory.
@@ -221,13 +222,9 @@ impl World {
             artifacts: &artifacts,
             ipv6: false,
         };
-        let mut common = Common::default();
         let mut machines = BTreeMap::new();
         for (number, node) in (2..).zip(topology.nodes.values()) {
             let name = node.name.clone();
-            common.packages.insert(name.clone(), base::packages(node));
-            let install = base::install(node, &context).expect("rendered");
-            common.install.insert(name.clone(), install);
             let address = node.private_address.unwrap_or([10, 83, 0, number].into());
             let machine = Machine {
                 node: name.clone(),
@@ -238,11 +235,7 @@ impl World {
             };
             machines.insert(name, machine);
         }
-        if let (Some(node), Some(action)) = (topology.pipeline_node(), consumer::pipeline(&context))
-        {
-            common.prepare = Some((node.name.clone(), action));
-        }
-        plan::desired_with(component::of, &context, &machines, &common).expect("rendered")
+        plan::desired(&context, &machines, &BTreeMap::new()).expect("rendered")
     }
 
     fn with_situation<T>(
@@ -288,13 +281,12 @@ impl World {
                 .unwrap_or_else(|error| panic!("{error}\n{plan}"));
         }
         for node in topology.nodes.values() {
-            let data = Role::ALL
-                .into_iter()
-                .filter(|role| node.has(*role) && role.holds_data());
+            let all = component::of_node(node, topology);
+            let data = all.filter(|component| component.holds_data());
             let record = MachineRecord {
                 cloud: node.cloud.name().into(),
                 machine: None,
-                data: data.map(|role| role.name().to_owned()).collect(),
+                data: data.map(|component| component.name().to_owned()).collect(),
             };
             self.receipt.machines.insert(node.name.clone(), record);
         }
@@ -345,8 +337,8 @@ fn refused(row: &Row, before: &Inventory, after: &str) -> String {
         cloud: topology.cloud,
         machines: &machines,
     };
-    topology::check_places(&made, &now)
-        .and_then(|()| topology::check_machines(&made, &now))
+    layout::check_places(&made, &now)
+        .and_then(|()| layout::check_machines(&made, &now))
         .err()
         .map_or_else(
             || panic!("{}: nobody refuses", row.key),

@@ -26,12 +26,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // pure: what should be
     ("inventory", &["yaml"]),
     ("settings", &["inventory"]),
-    ("topology", &["inventory", "machine", "settings"]),
+    ("topology", &["inventory", "machine"]),
     ("template", &[]),
     ("rehearsal", &["secret", "topology"]),
     (
         "component",
         &[
+            "facts",
             "hosts_table",
             "machine",
             "receipt",
@@ -41,6 +42,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "template",
             "topology",
         ],
+    ),
+    // above the components, since it asks them
+    (
+        "layout",
+        &["component", "inventory", "machine", "settings", "topology"],
     ),
     (
         "plan",
@@ -60,7 +66,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "preflight",
-        &["facts", "machine", "packet_filter", "topology"],
+        &["component", "facts", "machine", "packet_filter", "topology"],
     ),
     // effects: making it so
     ("report", &[]),
@@ -105,9 +111,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "error",
             "facts",
             "inventory",
+            "layout",
             "machine",
             "plan",
-            "preflight",
             "receipt",
             "report",
             "run",
@@ -246,6 +252,7 @@ const PURE: &[&str] = &[
     "topology",
     "inventory",
     "component",
+    "layout",
     "plan",
     "preflight",
     "settings",

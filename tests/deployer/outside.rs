@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use deployer::cli::Environment;
 use deployer::cloud::rules;
-use deployer::inventory;
+use deployer::layout;
 use deployer::prepare::outside;
 use deployer::reach::clouds;
 use deployer::receipt::Receipt;
@@ -50,7 +50,7 @@ clouds:
   existing: {{ hosts: {{ vm1: {host} }} }}
 "
     );
-    let inventory = inventory::parse(text.as_bytes(), "t.yaml").expect("good");
+    let inventory = layout::parse(text.as_bytes(), "t.yaml").expect("good");
     let made = Topology::new(&inventory, &Options::default(), &Ids::default());
     made.expect("a topology").0
 }

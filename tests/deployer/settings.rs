@@ -1,6 +1,6 @@
 //! Settings that are passed on to Kafka and CouchDB: what they would refuse is refused before, at its place in the file.
 
-use deployer::inventory;
+use deployer::layout;
 use deployer::settings::kafka::{self, Scope};
 use deployer::topology::{Ids, Options, Topology};
 
@@ -46,7 +46,7 @@ fn outcome(settings: &str) -> String {
     let text = format!(
         "name: x\nnodes:\n  vm1: {{ roles: [producer, zookeeper, kafka, couchdb, consumer] }}\n{settings}\n"
     );
-    let inventory = match inventory::parse(text.as_bytes(), "x.yaml") {
+    let inventory = match layout::parse(text.as_bytes(), "x.yaml") {
         Ok(inventory) => inventory,
         Err(problems) => return problems.to_string(),
     };

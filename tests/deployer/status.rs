@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use deployer::facts::{DiskFact, Facts, FileFact, UnitFact};
 use deployer::inventory;
+use deployer::layout;
 use deployer::tell::status_report::{Heard, Report};
 use deployer::topology::{Ids, Options, Topology};
 use serde_json::json;
 
 fn topology() -> Topology {
-    let inventory = inventory::parse(inventory::DEFAULT.as_bytes(), "default").expect("inventory");
+    let inventory = layout::parse(inventory::DEFAULT.as_bytes(), "default").expect("inventory");
     let made = Topology::new(&inventory, &Options::default(), &Ids::default());
     made.expect("topology").0
 }
@@ -347,7 +348,7 @@ fn each_trouble_has_its_words() {
 #[test]
 fn no_unit_is_taken_for_the_producer_by_its_name() {
     let text = inventory::DEFAULT.replacen("name: utilization", "name: producer-lab", 1);
-    let inventory = inventory::parse(text.as_bytes(), "default").expect("inventory");
+    let inventory = layout::parse(text.as_bytes(), "default").expect("inventory");
     let made = Topology::new(&inventory, &Options::default(), &Ids::default());
     let topology = made.expect("topology").0;
     let mut facts = Facts::default();
@@ -481,7 +482,7 @@ fn what_is_no_problem_is_noted() {
 
 #[test]
 fn a_topic_that_left_the_inventory_is_shown_until_it_is_pruned() {
-    let inventory = inventory::parse(inventory::DEFAULT.as_bytes(), "default").expect("inventory");
+    let inventory = layout::parse(inventory::DEFAULT.as_bytes(), "default").expect("inventory");
     let ids = Ids {
         topics: ["utilizations1", "orders", "Utilizations2"]
             .map(str::to_owned)

@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use deployer::component::{self, Artifact, Context, artifact_key, consumer, producer};
+use deployer::component::{
+    self, Artifact, Component, Context, Reach, artifact_key, consumer, producer,
+};
+use deployer::plan::{self, Desired};
 use deployer::receipt::{Choices, Receipt, Secrets};
 use deployer::secret::Secret;
 use deployer::settings::couchdb;
 use deployer::signing_key::SigningKey;
 use deployer::step::{Action, Content, loaded_record};
+use deployer::template::TemplateError;
 use deployer::topology::{
     AwsCloud, CANARY_TOPIC, CloudName, Consumer, Couchdb, Distribution, Former, Ids, Kafka, Local,
-    Node, Options, Producer, Role, Topic, Topology, Zookeeper,
+    Node, Options, Producer, Topic, Topology, Zookeeper,
 };
 
 /// The utilization pipeline: two clients, one node with ZooKeeper, a broker and the consumer, one with the other broker
@@ -38,12 +42,8 @@ impl World {
                 nodes: [
                     client("vm1-1", 1),
                     client("vm1-2", 2),
-                    node(
-                        "vm2",
-                        &[Role::Zookeeper, Role::Kafka, Role::Consumer],
-                        Some(1),
-                    ),
-                    node("vm3", &[Role::Kafka, Role::Couchdb], Some(2)),
+                    node("vm2", &["zookeeper", "kafka", "consumer"], Some(1)),
+                    node("vm3", &["kafka", "couchdb"], Some(2)),
                 ]
                 .into_iter()
                 .map(|node| (node.name.clone(), node))
@@ -156,7 +156,36 @@ impl World {
     }
 
     fn install(&self, name: &str) -> Vec<Action> {
-        component::install(self.node(name), &self.context()).expect("installed")
+        let desired = self.desired().expect("rendered");
+        let base = desired.stages[0].queues[name].clone();
+        let of_no_component = |action: &Action| {
+            matches!(
+                action,
+                Action::WriteManifest { .. }
+                    | Action::OpenDirectories { .. }
+                    | Action::InstallPackages { .. }
+                    | Action::WriteHostsTable { .. }
+            )
+        };
+        base.into_iter()
+            .filter(|action| !of_no_component(action))
+            .collect()
+    }
+
+    /// What the product makes of it.
+    fn desired(&self) -> Result<Desired, TemplateError> {
+        plan::desired(&self.context(), &BTreeMap::new(), &BTreeMap::new())
+    }
+
+    /// Starting a component of a node, as the product does.
+    fn start(&self, name: &str, component: &dyn Component) -> Vec<Action> {
+        let own = component.unit(&self.topology, &self.choices);
+        let desired = self.desired().expect("rendered");
+        let of_it = |action: &&Action| match action {
+            Action::StartUnit { unit, .. } | Action::WaitForPort { unit, .. } => *unit == own,
+            _ => false,
+        };
+        desired.actions(name).filter(of_it).cloned().collect()
     }
 
     /// All that nodes get, over all nodes.
@@ -169,10 +198,10 @@ impl World {
     }
 }
 
-fn node(name: &str, roles: &[Role], broker_id: Option<u32>) -> Node {
+fn node(name: &str, roles: &[&str], broker_id: Option<u32>) -> Node {
     Node {
         name: name.into(),
-        roles: roles.iter().copied().collect(),
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         cloud: CloudName::Local,
         memory_mib: 2048,
         broker_id,
@@ -194,7 +223,7 @@ fn client(name: &str, number: u32) -> Node {
             raw: false,
             metrics_port: 9441,
         }),
-        ..node(name, &[Role::Producer], None)
+        ..node(name, &["producer"], None)
     }
 }
 
@@ -331,9 +360,13 @@ fn golden_starts_packages_and_ports() {
             component::packages(node, &context)
         )
         .expect("text");
-        writeln!(text, "{name}: ports {:?}", component::ports(node, &context)).expect("text");
-        for software in component::of_node(node) {
-            let actions = component::start(software.role(), node, &context).expect("started");
+        let open = component::of_node(node, &world.topology)
+            .flat_map(|component| component.ports(node, &world.topology))
+            .filter(|port| port.reach == Reach::Members);
+        let ports: BTreeSet<u16> = open.map(|port| port.number).collect();
+        writeln!(text, "{name}: ports {ports:?}").expect("text");
+        for software in component::of_node(node, &world.topology) {
+            let actions = world.start(name, software);
             writeln!(
                 text,
                 "{}",
@@ -381,7 +414,7 @@ fn told(settings: &str) -> String {
     let text = format!(
         "name: x\nnodes: {{vm1: {{roles: [zookeeper, kafka, couchdb]}}}}\nkafka:\n  replication: 1\n  settings:\n{settings}"
     );
-    let inventory = deployer::inventory::parse(text.as_bytes(), "x.yaml").expect("an inventory");
+    let inventory = deployer::layout::parse(text.as_bytes(), "x.yaml").expect("an inventory");
     let topology = Topology::new(&inventory, &Options::default(), &Ids::default());
     topology.map_or_else(|problems| problems.to_string(), |_| "nothing".to_owned())
 }
@@ -542,10 +575,9 @@ fn a_unit_records_at_its_start_exactly_what_its_start_expects() {
     for distribution in DISTRIBUTIONS {
         let world = World::new(distribution);
         for node in world.topology.nodes.values() {
-            for software in component::of_node(node) {
+            for software in component::of_node(node, &world.topology) {
                 let actions = software.install(node, &world.context()).expect("installed");
-                let started =
-                    component::start(software.role(), node, &world.context()).expect("started");
+                let started = world.start(&node.name, software);
                 let Some(Action::StartUnit { unit, reads, .. }) = started.first() else {
                     panic!("{started:?}");
                 };
@@ -690,19 +722,19 @@ fn java_is_one_that_every_release_has() {
 fn a_changed_identity_or_binary_is_another_read() {
     let mut world = World::new("archive");
     let reads = |world: &World, role, node: &str| {
-        let actions = component::start(role, world.node(node), &world.context()).expect("started");
+        let actions = world.start(node, component::named(role).expect("a component"));
         let Some(Action::StartUnit { reads, .. }) = actions.first() else {
             panic!("{actions:?}");
         };
         reads.clone()
     };
-    let before = reads(&world, Role::Kafka, "vm2");
+    let before = reads(&world, "kafka", "vm2");
     world
         .artifacts
         .get_mut(artifact_key::KAFKA)
         .expect("known")
         .identity = "newer".into();
-    let after = reads(&world, Role::Kafka, "vm2");
+    let after = reads(&world, "kafka", "vm2");
     let changed: Vec<&String> = before
         .keys()
         .filter(|path| before[*path] != after[*path])
@@ -721,10 +753,8 @@ fn secrets_are_only_in_what_is_never_shown() {
         let mut actions = world.all();
         actions.extend(consumer::pipeline(&world.context()));
         for node in world.topology.nodes.values() {
-            for software in component::of_node(node) {
-                actions.extend(
-                    component::start(software.role(), node, &world.context()).expect("started"),
-                );
+            for software in component::of_node(node, &world.topology) {
+                actions.extend(world.start(&node.name, software));
             }
         }
         let shown = format!(
@@ -794,7 +824,7 @@ fn without_agents_the_first_broker_is_asked_and_starts_the_canaries() {
         .get_mut("vm2")
         .expect("vm2")
         .roles
-        .remove(&Role::Consumer);
+        .remove("consumer");
     let actions = world.install("vm2");
     let files = files(&actions);
     let agents: Vec<(&&str, &str)> = files
@@ -837,14 +867,14 @@ fn without_couchdb_only_topics_are_prepared() {
         .get_mut("vm3")
         .expect("vm3")
         .roles
-        .remove(&Role::Couchdb);
+        .remove("couchdb");
     world
         .topology
         .nodes
         .get_mut("vm2")
         .expect("vm2")
         .roles
-        .remove(&Role::Consumer);
+        .remove("consumer");
     let actions = world.install("vm2");
     let files = files(&actions);
     let config = &files["/etc/deployer/utilization/consumer/consumer.toml"].text;
@@ -880,13 +910,12 @@ fn lines_that_somebody_feeds_need_no_unit() {
             .contains("kind = \"stdin\"")
     );
     assert!(files.keys().all(|path| !path.ends_with(".service")));
-    let started =
-        component::start(Role::Producer, world.node("vm1-1"), &world.context()).expect("started");
+    let started = world.start("vm1-1", &producer::Producer);
     assert_eq!(started, []);
     // So nobody asks for it, starts it anew or waits for its end.
     let services = component::producers(&world.topology).map(|node| node.name.as_str());
     assert_eq!(services.collect::<Vec<_>>(), ["vm1-2"]);
-    assert!(!component::has_unit(world.node("vm1-1"), Role::Producer));
+    assert!(!component::has_unit(world.node("vm1-1"), "producer"));
 }
 
 #[test]
@@ -939,7 +968,7 @@ fn only_machines_far_away_fetch_archives_themselves() {
 #[test]
 fn what_is_not_known_is_an_error_that_names_it() {
     let error = |world: &World| {
-        let error = component::install(world.node("vm2"), &world.context()).expect_err("an error");
+        let error = world.desired().expect_err("an error");
         format!("{error}: {}", error.source)
     };
     let mut world = World::new("archive");

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use deployer::inventory::{self, CloudName, Problems, Role};
+use deployer::component::{consumer, couchdb, kafka, zookeeper};
+use deployer::inventory::{self, CloudName, Problems};
+use deployer::layout;
 use deployer::machine::{Access, SshAccess};
 use deployer::topology::{CANARY_TOPIC, Ids, Options, Topology};
 
 fn topology(text: &str, options: &Options, ids: &Ids) -> Result<(Topology, Ids), Problems> {
-    let inventory = inventory::parse(text.as_bytes(), "inventory/test.yaml")?;
+    let inventory = layout::parse(text.as_bytes(), "inventory/test.yaml")?;
     Topology::new(&inventory, options, ids)
 }
 
@@ -29,15 +31,15 @@ fn the_default_inventory_is_the_utilization_pipeline() {
     assert_eq!(ids.broker_ids, map(&[("vm2", 1), ("vm3", 2)]));
     assert_eq!(ids.client_numbers, map(&[("vm1-1", 1), ("vm1-2", 2)]));
     assert_eq!(
-        topology.zookeeper_connect().as_deref(),
+        zookeeper::connect(&topology).as_deref(),
         Some("vm2.utilization.internal:2181")
     );
     assert_eq!(
-        topology.kafka_bootstrap(),
+        kafka::bootstrap(&topology),
         "vm2.utilization.internal:9092,vm3.utilization.internal:9092"
     );
     assert_eq!(
-        topology.couchdb_url().as_deref(),
+        couchdb::url(&topology).as_deref(),
         Some("http://vm3.utilization.internal:5984")
     );
 }
@@ -235,16 +237,18 @@ fn nodes_without_roles_and_pipelines_without_agents_are_fine() {
     let (topology, _) = simple(
         "{name: bare, nodes: {vm1: {roles: [zookeeper, kafka, couchdb]}}, kafka: {replication: 1}}",
     );
-    assert_eq!(topology.nodes_with(Role::Consumer).count(), 0);
+    assert_eq!(topology.nodes_with(consumer::NAME).count(), 0);
     assert_eq!(topology.topics.keys().collect::<Vec<_>>(), [CANARY_TOPIC]);
 }
 
 #[test]
 fn what_the_default_nodes_need_fits_a_small_machine() {
-    let (topology, _) = simple(inventory::DEFAULT);
-    let needs = |name: &str| topology.memory_needed_mib(&topology.nodes[name]);
-    assert_eq!(
-        (needs("vm1-1"), needs("vm2"), needs("vm3")),
-        (288, 1376, 1280)
-    );
+    let small = "name: small\nclouds: { local: { memory_mib: 256 } }\nnodes:\n  vm1: { roles: [producer] }\n\
+                 \x20 vm2: { roles: [zookeeper, kafka, consumer] }\n  vm3: { roles: [kafka, couchdb] }\n";
+    let problems = topology(small, &Options::default(), &Ids::default()).expect_err("too small");
+    let problems = problems.to_string();
+    for needed in [288, 1376, 1280] {
+        let words = format!("needs {needed} MiB of memory (system 256, ");
+        assert!(problems.contains(&words), "{problems}");
+    }
 }

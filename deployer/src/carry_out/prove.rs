@@ -7,14 +7,14 @@ use futures_util::future::{join, join_all};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::component::{consumer, producer};
+use crate::component::{consumer, couchdb, producer};
 use crate::contract::{CanariesFound, CanariesSent};
 use crate::error::CommandError;
 use crate::few::few;
 use crate::host::{Command, Host, Input};
 use crate::reach::connections::Connections;
 use crate::report::{Event, Outcome, Reporter};
-use crate::topology::{CANARY_TOPIC, Role, Topology};
+use crate::topology::{CANARY_TOPIC, Topology};
 
 /// How long canaries may take, in seconds. The consumer may have just been started and joins its group first.
 const TIMEOUT_SECONDS: u64 = 60;
@@ -82,7 +82,7 @@ pub async fn prove(
     count: u32,
     reporter: &dyn Reporter,
 ) -> Result<Option<Proof>, CommandError> {
-    let Some(pipeline_node) = topology.pipeline_node() else {
+    let Some(pipeline_node) = consumer::pipeline_node(topology) else {
         return Ok(None);
     };
     let tools = producer::tools(topology);
@@ -114,7 +114,7 @@ pub async fn prove(
         json::<CanariesSent>(sender, host, tool.program.clone(), arguments.into()).await
     }));
     let stored =
-        topology.nodes_with(Role::Consumer).next().is_some() && topology.couchdb_url().is_some();
+        topology.nodes_with(consumer::NAME).next().is_some() && couchdb::url(topology).is_some();
     let awaiting = async {
         let Some(tool) = consumer::tool(topology).filter(|_| stored) else {
             return Ok(None);

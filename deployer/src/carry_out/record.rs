@@ -2,13 +2,14 @@
 //! when its place is there.
 
 use crate::cloud::chameleon::notes::note;
-use crate::component::couchdb;
+use crate::component::couchdb::{self, Couchdb};
+use crate::component::{self, Component as _};
 use crate::observe::Planned;
 use crate::prepare::outside;
 use crate::prepare::prepared::Prepared;
 use crate::receipt::{MachineRecord, Receipt};
 use crate::step::{Action, Step};
-use crate::topology::{CloudName, Role};
+use crate::topology::CloudName;
 
 /// What the receipt knows once the user agreed.
 pub fn update_receipt(receipt: &mut Receipt, prepared: &Prepared) {
@@ -39,7 +40,7 @@ pub fn update_receipt(receipt: &mut Receipt, prepared: &Prepared) {
 
 /// Whether a step that was done shows that CouchDB works: its port listens.
 pub fn shows_couchdb(step: &Step, prepared: &Prepared) -> bool {
-    let unit = couchdb::unit(&prepared.topology, &prepared.receipt.choices);
+    let unit = Couchdb.unit(&prepared.topology, &prepared.receipt.choices);
     matches!(&step.action, Action::WaitForPort { unit: waited, .. } if *waited == unit)
 }
 
@@ -83,20 +84,21 @@ pub fn record_holdings(receipt: &mut Receipt, planned: &Planned, done: bool) {
         };
         record.machine = seen.machines.get(&node.name).cloned();
         let facts = seen.facts.get(&node.name);
-        let holds = |role: Role| {
-            let held = record.data.iter().any(|kind| kind == role.name());
+        let holds = |component: &&&dyn component::Component| {
+            let name = component.name();
+            let held = record.data.iter().any(|kind| kind == name);
             let there =
-                facts.is_some_and(|facts| planned.desired.has_places(&node.name, role, facts));
-            let holder = role.holds_data() && node.has(role);
+                facts.is_some_and(|facts| planned.desired.has_places(&node.name, name, facts));
+            let holder = component.holds_data() && component.is_on(node, &prepared.topology);
             // A directory that was made for a CouchDB which never worked holds nothing.
-            let there = there && (role != Role::Couchdb || couchdb_worked);
+            let there = there && (name != couchdb::NAME || couchdb_worked);
             if done {
                 holder
             } else {
                 held || (holder && there)
             }
         };
-        let roles = Role::ALL.into_iter().filter(|role| holds(*role));
-        record.data = roles.map(|role| role.name().into()).collect();
+        let holding = component::ALL.iter().filter(holds);
+        record.data = holding.map(|component| component.name().into()).collect();
     }
 }

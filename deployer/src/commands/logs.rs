@@ -4,12 +4,13 @@ use std::io::Write;
 use std::time::Duration;
 
 use crate::cli::{Environment, Logs};
+use crate::component::{self, Component};
 use crate::error::CommandError;
 use crate::host::{Command, Input};
 use crate::reach::connections::CONNECT_TIMEOUT_RUNNING;
 use crate::reach::deployment::Deployment;
 use crate::report::Reporter;
-use crate::topology::{Node, Role};
+use crate::topology::Node;
 
 /// Prints the lines, node by node.
 pub async fn run(
@@ -20,31 +21,32 @@ pub async fn run(
 ) -> Result<u8, CommandError> {
     let deployment = Deployment::find(&options.target, environment)?;
     let topology = &deployment.topology;
-    let wanted: Vec<(&Node, Vec<Role>)> = if let Some(role) = Role::ALL
-        .into_iter()
-        .find(|role| role.name() == options.subject)
-    {
-        topology
-            .nodes_with(role)
-            .map(|node| (node, vec![role]))
-            .collect()
-    } else {
-        let node = deployment.node(&options.subject)?;
-        vec![(node, node.roles.iter().copied().collect())]
-    };
+    let wanted: Vec<(&Node, Vec<&dyn Component>)> =
+        if let Some(component) = component::named(&options.subject) {
+            let nodes = topology.nodes.values();
+            let with = nodes.filter(|node| component.is_on(node, topology));
+            with.map(|node| (node, vec![component])).collect()
+        } else {
+            let node = deployment.node(&options.subject)?;
+            let all = component::of_node(node, topology);
+            vec![(
+                node,
+                all.map(|component| component as &dyn Component).collect(),
+            )]
+        };
     let nodes = wanted.iter().map(|(node, _)| node.name.as_str());
     let connections = deployment
         .connect(nodes, CONNECT_TIMEOUT_RUNNING, environment, reporter)
         .await?;
-    for (node, roles) in wanted {
+    for (node, components) in wanted {
         let mut arguments: Vec<String> = ["--no-pager", "--output=short-iso", "--lines"]
             .map(String::from)
             .into_iter()
             .collect();
         arguments.push(options.lines.to_string());
-        for role in roles {
+        for component in components {
             arguments.push("--unit".into());
-            arguments.push(deployment.unit(role));
+            arguments.push(deployment.unit(component));
         }
         let command = Command {
             program: "journalctl".into(),

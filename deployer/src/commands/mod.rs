@@ -6,7 +6,7 @@ use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Environment, Verb};
 use crate::error::CommandError;
-use crate::inventory;
+use crate::layout;
 use crate::report::Reporter;
 use crate::report::bars::Bars;
 use crate::report::pipe::Pipe;
@@ -81,7 +81,7 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
         Verb::BuildAgents(options) => build_agents::run(options, environment, reporter, out).await,
         Verb::Init(options) => init::run(options, out),
         Verb::Schema => {
-            serde_json::to_writer_pretty(&mut *out, &inventory::schema())?;
+            serde_json::to_writer_pretty(&mut *out, &layout::schema())?;
             writeln!(out)?;
             Ok(0)
         }

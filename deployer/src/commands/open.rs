@@ -3,12 +3,12 @@
 use std::io::Write;
 
 use crate::cli::{Environment, Open, Service};
+use crate::component::{couchdb, kafka};
 use crate::error::CommandError;
 use crate::machine::Access;
 use crate::reach::deployment::Deployment;
 use crate::reach::ssh_line::{not_begun, program, ssh_arguments};
 use crate::run::runner::Stop;
-use crate::topology::Role;
 
 /// One end of the tunnel to the other.
 struct Forward {
@@ -27,8 +27,8 @@ pub async fn run(
     let deployment = Deployment::find(&options.target, environment)?;
     let topology = &deployment.topology;
     let (role, port) = match options.service {
-        Service::Couchdb => (Role::Couchdb, topology.couchdb.port),
-        Service::Kafka => (Role::Kafka, topology.kafka.port),
+        Service::Couchdb => (couchdb::NAME, topology.couchdb.port),
+        Service::Kafka => (kafka::NAME, topology.kafka.port),
     };
     if options.service == Service::Kafka && options.port.is_some_and(|own| own != port) {
         return Err(CommandError::usage(format!(
@@ -42,7 +42,7 @@ pub async fn run(
         .map(|(index, node)| Forward {
             node: node.name.clone(),
             // Brokers advertise name and port, and all have the same port: each gets a loopback address of its own.
-            local: if role == Role::Kafka {
+            local: if role == kafka::NAME {
                 format!("127.0.0.{}", index + 2)
             } else {
                 "127.0.0.1".into()
@@ -92,7 +92,7 @@ pub async fn run(
                 out,
                 "CouchDB: http://127.0.0.1:{local_port}/_utils  (stand-in: http://127.0.0.1:{local_port}/)"
             )?;
-            writeln!(out, "login:   {}", crate::component::couchdb::ADMIN)?;
+            writeln!(out, "login:   {}", couchdb::ADMIN)?;
             writeln!(out, "password: in {}", deployment.secrets_file().display())?;
         }
         Service::Kafka => {
@@ -110,7 +110,7 @@ pub async fn run(
             writeln!(
                 out,
                 "then: bootstrap servers {}, for as long as this runs; take the lines out again afterwards",
-                topology.kafka_bootstrap()
+                kafka::bootstrap(topology)
             )?;
         }
     }

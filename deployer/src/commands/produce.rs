@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 
 use crate::cli::{Environment, Produce};
 use crate::component::place::Place;
-use crate::component::{self, producer};
+use crate::component::{self, consumer, producer};
 use crate::error::CommandError;
 use crate::host::{Command, Host, Input};
 use crate::observe::producers;
@@ -15,7 +15,6 @@ use crate::reach::connections::CONNECT_TIMEOUT_RUNNING;
 use crate::reach::deployment::Deployment;
 use crate::report::{Event, Outcome, Reporter};
 use crate::run::journal::{Journal, Mode};
-use crate::topology::Role;
 
 /// Stops each service, marks its state so that the next start is a new run, and starts it again. A kill in between leaves a
 /// stopped producer, which `up` starts.
@@ -59,7 +58,7 @@ pub async fn run(
     if options.wait {
         producers::require_end(topology, &clients)?;
     }
-    let nodes: Vec<&str> = match topology.pipeline_node() {
+    let nodes: Vec<&str> = match consumer::pipeline_node(topology) {
         Some(node) if options.wait => clients
             .iter()
             .copied()
@@ -75,7 +74,7 @@ pub async fn run(
             reporter,
         )
         .await?;
-    let place = Place::new(topology, Role::Producer);
+    let place = Place::new(topology, producer::NAME);
     let unit = place.unit();
     let user = place.user();
     let tools = producer::tools(topology);

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use crate::cli::{Environment, Status};
 use crate::cloud::aws::ttl;
-use crate::component::{self, consumer, producer};
+use crate::component::{self, Component, consumer, kafka, producer};
 use crate::error::CommandError;
 use crate::facts::{Facts, Query};
 use crate::machine::Access;
@@ -21,7 +21,7 @@ use crate::run::{Executor as _, journal};
 use crate::step::Action;
 use crate::tell::lease_end;
 use crate::tell::status_report::{Heard, Report};
-use crate::topology::{CloudName, Role};
+use crate::topology::CloudName;
 
 /// How long a node may take to let us in.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -137,13 +137,12 @@ fn desired(deployment: &Deployment) -> Result<Desired, CommandError> {
 /// The units of a node's roles; of one that was left alone, those by which it may still take part.
 fn services(deployment: &Deployment, node: &str) -> BTreeSet<String> {
     let Some(node) = deployment.topology.nodes.get(node) else {
-        let roles = [Role::Kafka, Role::Producer].into_iter();
-        return roles.map(|role| deployment.unit(role)).collect();
+        let left: [&dyn Component; 2] = [&kafka::Kafka, &producer::Producer];
+        return left.map(|component| deployment.unit(component)).into();
     };
-    let roles = node.roles.iter();
-    roles
-        .filter(|role| component::has_unit(node, **role))
-        .map(|role| deployment.unit(*role))
+    component::of_node(node, &deployment.topology)
+        .filter(|component| component::has_unit(node, component.name()))
+        .map(|component| deployment.unit(component))
         .collect()
 }
 
@@ -182,14 +181,13 @@ fn question(deployment: &Deployment, desired: &Desired, node: &str) -> Query {
     query.figures = component::metrics_ports(node, topology)
         .into_values()
         .collect();
-    if node.has(Role::Producer) {
+    if node.has(producer::NAME) {
         query.files.insert(producer::state_file(topology), true);
     }
     if node.cloud == CloudName::Aws {
         query.files.insert(ttl::FILE.into(), true);
     }
-    query.pipeline = topology
-        .pipeline_node()
+    query.pipeline = consumer::pipeline_node(topology)
         .filter(|answering| answering.name == node.name)
         .and_then(|_| consumer::tool(topology));
     query

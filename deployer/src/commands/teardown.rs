@@ -7,6 +7,7 @@ use crate::carry_out::forget::{may_forget, stays};
 use crate::carry_out::steps;
 use crate::cli::{Environment, Teardown};
 use crate::cloud::Cloud;
+use crate::component::couchdb;
 use crate::documents::export::export;
 use crate::error::CommandError;
 use crate::host::connector;
@@ -187,7 +188,7 @@ fn given_up(forgotten: &[String]) -> String {
 /// The words that offer to save the documents, where there are any to be lost.
 fn offer(options: &Teardown, teardown_target: &TeardownTarget) -> &'static str {
     let topology = teardown_target.topology.as_ref();
-    let documents = topology.is_some_and(|topology| topology.couchdb_url().is_some());
+    let documents = topology.is_some_and(|topology| couchdb::url(topology).is_some());
     if documents && !options.keep_data && options.export.is_none() {
         " (`deployer export FILE`, or --export FILE here, saves the documents first.)"
     } else {

@@ -6,14 +6,17 @@ use serde_json::{Value, json};
 
 use super::place::{self, Place};
 use super::service::{self, Service};
-use super::{Component, Context, artifact_key, couchdb};
+use super::{Component, Context, Disk, Memory, Port, Reach, artifact_key, couchdb, kafka};
 use crate::receipt::Secrets;
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
-use crate::topology::{self, Node, Role, Topology};
+use crate::topology::{self, Node, Topology};
 
-/// The component of [`Role::Consumer`].
+/// The component.
 pub struct Consumer;
+
+/// Its name.
+pub const NAME: &str = "consumer";
 
 const CONFIG: &str = "consumer.toml";
 const PASSWORD: &str = "couchdb-password";
@@ -54,20 +57,46 @@ struct Process {
 }
 
 impl Component for Consumer {
-    fn role(&self) -> Role {
-        Role::Consumer
+    fn name(&self) -> &'static str {
+        NAME
     }
 
-    fn packages(&self, _: &Context<'_>) -> Vec<String> {
-        Vec::new()
+    fn title(&self) -> &'static str {
+        "consumer"
     }
 
-    fn ports(&self, _: &Node, _: &Context<'_>) -> Vec<u16> {
-        Vec::new()
+    fn about(&self) -> &'static str {
+        "Moves events from Kafka to CouchDB."
+    }
+
+    fn needs(&self) -> &'static [&'static str] {
+        &[kafka::NAME, couchdb::NAME]
+    }
+
+    fn memory(&self, _: &Topology) -> Memory {
+        Memory {
+            heap: None,
+            beside: 128,
+        }
+    }
+
+    fn disk(&self) -> Disk {
+        Disk {
+            data: 50,
+            software: 0,
+        }
+    }
+
+    fn ports(&self, _: &Node, topology: &Topology) -> Vec<Port> {
+        vec![Port {
+            number: topology.consumer.metrics_port,
+            key: "consumer.metrics_port",
+            reach: Reach::Node,
+        }]
     }
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-        let mut service = Service::new(context, node, Role::Consumer);
+        let mut service = Service::new(context, node, &Self);
         service.extend(files(node, context)?);
         let process = Process {
             program: place::program(context.topology, artifact_key::CONSUMER),
@@ -77,21 +106,27 @@ impl Component for Consumer {
     }
 }
 
+/// The node that answers for the pipeline as a whole: the first consumer, else the first broker.
+pub fn pipeline_node(topology: &Topology) -> Option<&Node> {
+    let consumer = topology.nodes_with(NAME).next();
+    consumer.or_else(|| topology.nodes_with(kafka::NAME).next())
+}
+
 /// The consumer binary on the node that answers for the pipeline; `None` where no node can.
 pub fn tool(topology: &Topology) -> Option<Tool> {
-    topology.pipeline_node().map(|_| Tool {
+    pipeline_node(topology).map(|_| Tool {
         program: place::program(topology, artifact_key::CONSUMER),
-        config: Place::new(topology, Role::Consumer).file(CONFIG),
+        config: Place::new(topology, NAME).file(CONFIG),
     })
 }
 
 /// The tool's files for a node that answers for the pipeline without being a consumer.
 pub(super) fn tool_files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-    let asked = context.topology.pipeline_node() == Some(node);
-    if !asked || node.has(Role::Consumer) {
+    let asked = pipeline_node(context.topology) == Some(node);
+    if !asked || node.has(NAME) {
         return Ok(Vec::new());
     }
-    let place = Place::new(context.topology, Role::Consumer);
+    let place = Place::new(context.topology, NAME);
     let mut actions = vec![service::configuration_directory(&place, "root")];
     actions.extend(files(node, context)?);
     Ok(actions)
@@ -111,7 +146,7 @@ pub fn credentials(secrets: &Secrets) -> Value {
 pub fn pipeline(context: &Context<'_>) -> Option<Action> {
     let topology = context.topology;
     let tool = tool(topology)?;
-    let has_couchdb = topology.couchdb_url().is_some();
+    let has_couchdb = couchdb::url(topology).is_some();
     let couchdb = has_couchdb.then(|| credentials(context.secrets));
     let topics: Vec<_> = topology
         .topics
@@ -127,7 +162,7 @@ pub fn pipeline(context: &Context<'_>) -> Option<Action> {
         .collect();
     let request = json!({
         "couchdb": couchdb,
-        "brokers": topology.nodes_with(Role::Kafka).count(),
+        "brokers": topology.nodes_with(kafka::NAME).count(),
         "topics": topics,
         "timeout_seconds": PREPARE_SECONDS,
     });
@@ -151,7 +186,7 @@ pub fn pipeline(context: &Context<'_>) -> Option<Action> {
             .collect(),
         reads: has_couchdb
             .then(|| {
-                let path = Place::new(topology, Role::Consumer).file(PASSWORD);
+                let path = Place::new(topology, NAME).file(PASSWORD);
                 (path, password(context.secrets).sha256())
             })
             .into_iter()
@@ -162,8 +197,8 @@ pub fn pipeline(context: &Context<'_>) -> Option<Action> {
 /// The binary, its configuration and the password of its user.
 fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
     let topology = context.topology;
-    let place = Place::new(topology, Role::Consumer);
-    let group = service::group(topology, node, Role::Consumer);
+    let place = Place::new(topology, NAME);
+    let group = service::group(topology, node, NAME);
     let epoch = |topic: &str| context.receipt.epochs.get(topic).map(String::as_str);
     let wanted = topology.topics.values().map(|topic| TopicSettings {
         name: &topic.name,
@@ -183,8 +218,8 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
     topics.sort_by_key(|topic| topic.name);
     let settings = Settings {
         group: &topology.name,
-        bootstrap: topology.kafka_bootstrap(),
-        couchdb: topology.couchdb_url().map(|url| CouchdbSettings {
+        bootstrap: kafka::bootstrap(topology),
+        couchdb: couchdb::url(topology).map(|url| CouchdbSettings {
             url,
             user: couchdb::USER,
             password_file: place.file(PASSWORD),

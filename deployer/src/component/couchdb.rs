@@ -10,15 +10,18 @@ use sha1::Sha1;
 
 use super::place::{self, Place};
 use super::service::{self, Service};
-use super::{Component, Context, artifact_key};
-use crate::receipt::Choices;
-use crate::receipt::Secrets;
+use super::{Component, Context, Count, Disk, Memory, Port, Reach, Unfit, artifact_key};
+use crate::facts::System;
+use crate::receipt::{Choices, Secrets};
 use crate::step::{Access, Action, Content, sha256};
 use crate::template::{TemplateError, fixed, render};
-use crate::topology::{Distribution, JS_ENGINE, Node, Role, Topology};
+use crate::topology::{Distribution, JS_ENGINE, Node, Topology};
 
-/// The component of [`Role::Couchdb`].
+/// The component.
 pub struct Couchdb;
+
+/// Its name.
+pub const NAME: &str = "couchdb";
 
 /// The name of CouchDB's administrator.
 pub const ADMIN: &str = "admin";
@@ -104,21 +107,52 @@ pub fn distribution(topology: &Topology, choices: &Choices) -> Distribution {
     }
 }
 
-/// The unit's name: a package brings its own.
-pub fn unit(topology: &Topology, choices: &Choices) -> String {
-    match distribution(topology, choices) {
-        Distribution::Auto | Distribution::Apache => PACKAGE_UNIT.to_owned(),
-        Distribution::Archive | Distribution::Pouchdb => Place::new(topology, Role::Couchdb).unit(),
-    }
-}
-
 impl Component for Couchdb {
-    fn role(&self) -> Role {
-        Role::Couchdb
+    fn name(&self) -> &'static str {
+        NAME
     }
 
-    fn unit(&self, context: &Context<'_>) -> String {
-        unit(context.topology, context.choices)
+    fn title(&self) -> &'static str {
+        "CouchDB"
+    }
+
+    fn about(&self) -> &'static str {
+        "The CouchDB server."
+    }
+
+    fn count(&self) -> Count {
+        Count::One
+    }
+
+    fn holds_data(&self) -> bool {
+        true
+    }
+
+    fn memory(&self, _: &Topology) -> Memory {
+        Memory {
+            heap: None,
+            beside: 256,
+        }
+    }
+
+    fn disk(&self) -> Disk {
+        Disk {
+            data: 1_000,
+            software: 250,
+        }
+    }
+
+    fn unfit(&self, system: &System, context: &Context<'_>) -> Vec<Unfit> {
+        let packaged = distribution(context.topology, context.choices) == Distribution::Apache;
+        let none = no_package(system).filter(|_| packaged);
+        none.into_iter().collect()
+    }
+
+    fn unit(&self, topology: &Topology, choices: &Choices) -> String {
+        match distribution(topology, choices) {
+            Distribution::Auto | Distribution::Apache => PACKAGE_UNIT.to_owned(),
+            Distribution::Archive | Distribution::Pouchdb => Place::new(topology, NAME).unit(),
+        }
     }
 
     fn packages(&self, context: &Context<'_>) -> Vec<String> {
@@ -132,8 +166,12 @@ impl Component for Couchdb {
         packages.iter().copied().map(str::to_owned).collect()
     }
 
-    fn ports(&self, _: &Node, context: &Context<'_>) -> Vec<u16> {
-        vec![context.topology.couchdb.port]
+    fn ports(&self, _: &Node, topology: &Topology) -> Vec<Port> {
+        vec![Port {
+            number: topology.couchdb.port,
+            key: "couchdb.port",
+            reach: Reach::Members,
+        }]
     }
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
@@ -145,6 +183,33 @@ impl Component for Couchdb {
     }
 }
 
+/// The address at which members find it.
+pub fn url(topology: &Topology) -> Option<String> {
+    let node = topology.nodes_with(NAME).next()?;
+    let host = topology.host_name(&node.name);
+    Some(format!("http://{host}:{}", topology.couchdb.port))
+}
+
+/// Why Apache has no package of CouchDB for a system.
+pub fn no_package(system: &System) -> Option<Unfit> {
+    const ARCHIVE: &str = "or `couchdb: { distribution: archive, archive: FILE }`";
+    let ubuntu = system.os == "ubuntu";
+    let (what, hint) = if ubuntu && system.version == "20.04" {
+        ("Ubuntu 20.04", "use a newer release")
+    } else if ubuntu && system.architecture == "aarch64" {
+        (
+            "Ubuntu on arm64",
+            "use an image of Debian, machines of x86_64",
+        )
+    } else {
+        return None;
+    };
+    Some(Unfit {
+        what: format!("Apache has no CouchDB package for {what}"),
+        hint: format!("{hint}, {ARCHIVE}"),
+    })
+}
+
 /// The package repository of a deployment.
 pub fn repository(topology: &Topology) -> &str {
     let other = topology.couchdb.repository.as_deref();
@@ -154,7 +219,7 @@ pub fn repository(topology: &Topology) -> &str {
 /// Apache's package: its user comes first, so that our files can be its own, and the package last, because it starts
 /// the service at once. The repository's key is in this program or named by the inventory: nodes fetch none.
 fn package(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-    let mut service = Service::packaged(context, node, Role::Couchdb, PACKAGE_USER);
+    let mut service = Service::packaged(context, node, &Couchdb, PACKAGE_USER);
     let process = settings(&mut service, context, PACKAGE_USER)?;
     let mut actions = service.drop_in("couchdb/package.conf", &process, PACKAGE_UNIT)?;
     actions.push(Action::InstallCouchdbPackage {
@@ -168,7 +233,7 @@ fn package(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateEr
 /// A relocatable release folder.
 fn archive(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
     const UNIT: &str = "couchdb/couchdb.service";
-    let mut service = Service::new(context, node, Role::Couchdb);
+    let mut service = Service::new(context, node, &Couchdb);
     let mut unpack = service::unpack(
         context,
         node,
@@ -235,7 +300,7 @@ fn settings(
 fn stand_in(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
     const UNIT: &str = "couchdb/pouchdb.service";
     let software = format!("{}/couchdb", place::software(context.topology));
-    let mut service = Service::new(context, node, Role::Couchdb);
+    let mut service = Service::new(context, node, &Couchdb);
     service.data_directory();
     service.add(service::unpack(
         context,

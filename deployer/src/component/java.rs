@@ -18,6 +18,9 @@ const PROGRAMS: [&str; 4] = [
     "/usr/lib/jvm/java-21-openjdk-arm64/bin/java",
 ];
 
+/// What the jars of Kafka's archive, which are `ZooKeeper`'s too, take twice over, in MiB.
+pub(super) const KAFKA_ARCHIVE_MIB: u64 = 150;
+
 /// The name of the logging configuration in a role's directory.
 pub(super) const LOGGING: &str = "log4j.properties";
 

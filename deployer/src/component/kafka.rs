@@ -6,13 +6,18 @@ use serde::Serialize;
 
 use super::place;
 use super::service::{self, Service};
-use super::{Component, Context, artifact_key, java};
+use super::{
+    Component, Context, Disk, Memory, Port, Reach, Restart, artifact_key, java, zookeeper,
+};
 use crate::step::{Action, Content};
 use crate::template::{TemplateError, render};
-use crate::topology::{Node, Role};
+use crate::topology::{Node, Topology};
 
-/// The component of [`Role::Kafka`].
+/// The component.
 pub struct Kafka;
+
+/// Its name.
+pub const NAME: &str = "kafka";
 
 const CONFIG: &str = "server.properties";
 const UNIT: &str = "kafka/kafka.service";
@@ -33,23 +38,65 @@ struct Settings<'a> {
 }
 
 impl Component for Kafka {
-    fn role(&self) -> Role {
-        Role::Kafka
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn title(&self) -> &'static str {
+        "Kafka"
+    }
+
+    fn about(&self) -> &'static str {
+        "A Kafka broker."
+    }
+
+    fn needs(&self) -> &'static [&'static str] {
+        &[zookeeper::NAME]
+    }
+
+    fn calls(&self) -> &'static [&'static str] {
+        &[zookeeper::NAME, NAME]
+    }
+
+    fn holds_data(&self) -> bool {
+        true
+    }
+
+    fn restart(&self) -> Restart {
+        Restart::OneByOne
+    }
+
+    fn memory(&self, topology: &Topology) -> Memory {
+        Memory {
+            heap: Some(topology.kafka.heap_mib),
+            beside: 256,
+        }
+    }
+
+    fn disk(&self) -> Disk {
+        Disk {
+            data: 1_000,
+            software: java::KAFKA_ARCHIVE_MIB,
+        }
     }
 
     fn packages(&self, _: &Context<'_>) -> Vec<String> {
         vec![java::PACKAGE.to_owned()]
     }
 
-    fn ports(&self, _: &Node, context: &Context<'_>) -> Vec<u16> {
-        vec![context.topology.kafka.port]
+    fn ports(&self, _: &Node, topology: &Topology) -> Vec<Port> {
+        vec![Port {
+            number: topology.kafka.port,
+            key: "kafka.port",
+            reach: Reach::Members,
+        }]
     }
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
         let topology = context.topology;
         let kafka = &topology.kafka;
         let software = place::kafka(topology);
-        let mut service = Service::new(context, node, Role::Kafka);
+        let mut service = Service::new(context, node, &Self);
         service.data_directory();
         let temporary = service.temporary_directory();
         service.add(java::link(context));
@@ -66,7 +113,7 @@ impl Component for Kafka {
                 "kafka/server.properties",
                 &Settings {
                     broker_id: node.broker_id,
-                    zookeeper_connect: topology.zookeeper_connect(),
+                    zookeeper_connect: zookeeper::connect(topology),
                     host: topology.host_name(&node.name),
                     port: kafka.port,
                     data: service.place.data(),
@@ -96,4 +143,13 @@ impl Component for Kafka {
         };
         service.unit(UNIT, &process)
     }
+}
+
+/// `host:port,…` of the brokers.
+pub fn bootstrap(topology: &Topology) -> String {
+    let brokers: Vec<String> = topology
+        .nodes_with(NAME)
+        .map(|node| format!("{}:{}", topology.host_name(&node.name), topology.kafka.port))
+        .collect();
+    brokers.join(",")
 }

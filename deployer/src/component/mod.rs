@@ -1,13 +1,14 @@
-//! Components: each knows one piece of software and says, as actions, what should be on a node. They can do nothing
-//! themselves.
+//! Components: each knows one piece of software and says what it needs, what may be asked of its nodes, and, as actions, what
+//! should be on them. They can do nothing themselves. A new one is a file, its templates, and a row in [`ALL`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::facts::System;
 use crate::receipt::{Choices, Receipt, Secrets};
 use crate::signing_key::SigningKey;
 use crate::step::{ARCHIVE_MARKER, Action, Download, archive_mark, sha256};
 use crate::template::TemplateError;
-use crate::topology::{Node, Role, Topology};
+use crate::topology::{Node, Topology};
 use place::Place;
 
 pub mod base;
@@ -15,6 +16,7 @@ pub mod consumer;
 pub mod couchdb;
 pub mod java;
 pub mod kafka;
+pub mod order;
 pub mod place;
 pub mod producer;
 mod service;
@@ -77,24 +79,150 @@ pub mod artifact_key {
     pub const COUCHDB: &str = "couchdb";
 }
 
-/// One piece of software.
-pub trait Component {
-    /// The role it fulfils.
-    fn role(&self) -> Role;
+/// How many nodes a component may be on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// Any number.
+    Any,
+    /// One at most.
+    One,
+}
+
+/// Who reaches a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// All members of the deployment.
+    Members,
+    /// Its own node only.
+    Node,
+}
+
+/// A TCP port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Port {
+    /// Its number.
+    pub number: u16,
+    /// The inventory's key that says it.
+    pub key: &'static str,
+    /// Who reaches it.
+    pub reach: Reach,
+}
+
+/// Memory in MiB that a component takes, measured on small clusters and rounded up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Java's heap; `None`: it has none.
+    pub heap: Option<u64>,
+    /// What it takes beside the heap.
+    pub beside: u64,
+}
+
+/// Free disk space in MiB that a component needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disk {
+    /// Below `/var/lib`, beside what grows with use.
+    pub data: u64,
+    /// Below `/opt`: an archive is there twice while it is replaced.
+    pub software: u64,
+}
+
+/// How a component is restarted that runs on several nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    /// On all nodes at the same time.
+    Together,
+    /// One node after the other, each when the one before does its work again.
+    OneByOne,
+}
+
+/// Why a node cannot carry a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// One piece of software. All that other modules have to know of it, they ask here; it does nothing itself.
+pub trait Component: Sync {
+    /// Its name: that of its role, its unit, its user and its directories.
+    fn name(&self) -> &'static str;
+
+    /// The software's own name, as its makers write it.
+    fn title(&self) -> &'static str;
+
+    /// What a node of its role does, in one sentence.
+    fn about(&self) -> &'static str;
+
+    /// Whether its name is a role that an inventory gives to nodes.
+    fn is_role(&self) -> bool {
+        true
+    }
+
+    /// Whether it belongs on a node.
+    fn is_on(&self, node: &Node, _: &Topology) -> bool {
+        node.has(self.name())
+    }
+
+    /// The components it cannot do without: it starts after them and stops before them, and opens connections to them.
+    fn needs(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The components that start before it where there are any, though it can do without them.
+    fn follows(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The components it opens connections to.
+    fn calls(&self) -> &'static [&'static str] {
+        self.needs()
+    }
+
+    /// How many nodes it may be on.
+    fn count(&self) -> Count {
+        Count::Any
+    }
+
+    /// Whether its node holds data that is lost with it.
+    fn holds_data(&self) -> bool {
+        false
+    }
+
+    /// How it is restarted.
+    fn restart(&self) -> Restart {
+        Restart::Together
+    }
+
+    /// The memory it takes.
+    fn memory(&self, topology: &Topology) -> Memory;
+
+    /// The disk space it needs.
+    fn disk(&self) -> Disk;
+
+    /// TCP ports it opens on a node.
+    fn ports(&self, _: &Node, _: &Topology) -> Vec<Port> {
+        Vec::new()
+    }
+
+    /// Why a system cannot carry it.
+    fn unfit(&self, _: &System, _: &Context<'_>) -> Vec<Unfit> {
+        Vec::new()
+    }
 
     /// Debian packages it needs on a node.
-    fn packages(&self, context: &Context<'_>) -> Vec<String>;
-
-    /// TCP ports it opens to other members.
-    fn ports(&self, node: &Node, context: &Context<'_>) -> Vec<u16>;
+    fn packages(&self, _: &Context<'_>) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Users, directories, files: all that can be done on all nodes at the same time, before anything runs. What it
     /// writes, uploads or unpacks is what its process reads, and nothing else.
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError>;
 
     /// The name of its unit.
-    fn unit(&self, context: &Context<'_>) -> String {
-        Place::new(context.topology, self.role()).unit()
+    fn unit(&self, topology: &Topology, _: &Choices) -> String {
+        Place::new(topology, self.name()).unit()
     }
 
     /// Starting its unit and waiting for its ports. `reads` are the [`checksums`] of all that [`Component::install`] put there.
@@ -104,88 +232,75 @@ pub trait Component {
         context: &Context<'_>,
         reads: &BTreeMap<String, String>,
     ) -> Vec<Action> {
-        service::start(&self.unit(context), reads, &self.ports(node, context))
+        let ports = self.ports(node, context.topology);
+        let waited = ports.iter().filter(|port| port.reach == Reach::Members);
+        let numbers: Vec<u16> = waited.map(|port| port.number).collect();
+        service::start(
+            &self.unit(context.topology, context.choices),
+            reads,
+            &numbers,
+        )
     }
 }
 
-/// The component of a role.
-pub fn of(role: Role) -> &'static dyn Component {
-    match role {
-        Role::Zookeeper => &zookeeper::Zookeeper,
-        Role::Kafka => &kafka::Kafka,
-        Role::Couchdb => &couchdb::Couchdb,
-        Role::Consumer => &consumer::Consumer,
-        Role::Producer => &producer::Producer,
-    }
+/// All components, in the order their units start on a node: a row for each.
+pub static ALL: &[&dyn Component] = &[
+    &zookeeper::Zookeeper,
+    &kafka::Kafka,
+    &couchdb::Couchdb,
+    &consumer::Consumer,
+    &producer::Producer,
+];
+
+/// The component of a name.
+pub fn named(name: &str) -> Option<&'static dyn Component> {
+    let mut all = ALL.iter().copied();
+    all.find(|component| component.name() == name)
 }
 
 /// The components of a node, in the order they start.
-pub fn of_node(node: &Node) -> impl Iterator<Item = &'static dyn Component> {
-    Role::ALL.into_iter().filter(|role| node.has(*role)).map(of)
+pub fn of_node<'a>(
+    node: &'a Node,
+    topology: &'a Topology,
+) -> impl Iterator<Item = &'static dyn Component> + 'a {
+    let all = ALL.iter().copied();
+    all.filter(move |component| component.is_on(node, topology))
 }
 
 /// The Debian packages of a node.
 pub fn packages(node: &Node, context: &Context<'_>) -> BTreeSet<String> {
-    of_node(node)
+    of_node(node, context.topology)
         .flat_map(|component| component.packages(context))
         .chain(base::packages(node))
         .collect()
 }
 
-/// The TCP ports that a node opens to other members.
-pub fn ports(node: &Node, context: &Context<'_>) -> BTreeSet<u16> {
-    of_node(node)
-        .flat_map(|component| component.ports(node, context))
-        .collect()
-}
-
 /// The nodes whose producer is a service; lines on its standard input come from whoever runs the binary.
 pub fn producers(topology: &Topology) -> impl Iterator<Item = &Node> {
-    let nodes = topology.nodes_with(Role::Producer);
-    nodes.filter(|node| has_unit(node, Role::Producer))
+    let nodes = topology.nodes_with(producer::NAME);
+    nodes.filter(|node| has_unit(node, producer::NAME))
 }
 
 /// Whether any of our own binaries is put on a node.
 pub fn has_agents(node: &Node, topology: &Topology) -> bool {
-    let role = node.has(Role::Consumer) || node.has(Role::Producer);
-    let tool = topology.pipeline_node() == Some(node) && consumer::tool(topology).is_some();
+    let role = node.has(consumer::NAME) || node.has(producer::NAME);
+    let tool = consumer::pipeline_node(topology) == Some(node);
     role || tool || producer::tools(topology).contains_key(&node.name)
 }
 
 /// Whether a role of a node is a service.
-pub fn has_unit(node: &Node, role: Role) -> bool {
-    role != Role::Producer || producer::as_service(node).is_some()
+pub fn has_unit(node: &Node, role: &str) -> bool {
+    role != producer::NAME || producer::as_service(node).is_some()
 }
 
-/// The ports at which the agents of a node tell it about themselves. Nobody else reaches them.
-pub fn metrics_ports(node: &Node, topology: &Topology) -> BTreeMap<Role, u16> {
-    let consumer = node
-        .has(Role::Consumer)
-        .then_some((Role::Consumer, topology.consumer.metrics_port));
-    let producer = producer::as_service(node).map(|own| (Role::Producer, own.metrics_port));
-    consumer.into_iter().chain(producer).collect()
-}
-
-/// All that lies on a node because of us, before anything runs: what every node gets, and what its components install,
-/// each action once.
-pub fn install(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-    let mut actions = base::install(node, context)?;
-    for component in of_node(node) {
-        for action in component.install(node, context)? {
-            // ZooKeeper and Kafka are one archive.
-            if !actions.contains(&action) {
-                actions.push(action);
-            }
-        }
-    }
-    Ok(actions)
-}
-
-/// Starting one component of a node and waiting for it, with the files as [`Component::install`] makes them.
-pub fn start(role: Role, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-    let component = of(role);
-    let reads = checksums(&component.install(node, context)?);
-    Ok(component.start(node, context, &reads))
+/// The ports at which the components of a node tell it about themselves. Nobody else reaches them.
+pub fn metrics_ports(node: &Node, topology: &Topology) -> BTreeMap<&'static str, u16> {
+    let of = |component: &'static dyn Component| {
+        let ports = component.ports(node, topology).into_iter();
+        let own = ports.filter(|port| port.reach == Reach::Node);
+        own.map(move |port| (component.name(), port.number))
+    };
+    of_node(node, topology).flat_map(of).collect()
 }
 
 /// The files that actions put on a node → their SHA-256. Of an unpacked archive it is the file [`ARCHIVE_MARKER`], which

@@ -1,6 +1,6 @@
 //! Where things lie on a node, and what they are called. Every path and name that we make on a node is made here.
 
-use crate::topology::{Role, Topology};
+use crate::topology::Topology;
 
 /// The directory of a deployment's configuration.
 pub fn configuration(topology: &Topology) -> String {
@@ -27,45 +27,45 @@ pub fn program(topology: &Topology, name: &str) -> String {
     format!("{}/bin/{name}", software(topology))
 }
 
-/// The places and names of one role.
+/// The places and names of one component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     deployment: String,
-    role: Role,
+    component: &'static str,
 }
 
 impl Place {
-    /// The places of a role.
-    pub fn new(topology: &Topology, role: Role) -> Self {
-        Self::of(&topology.name, role)
+    /// The places of a component.
+    pub fn new(topology: &Topology, component: &'static str) -> Self {
+        Self::of(&topology.name, component)
     }
 
-    /// The places of a role in a deployment of that name.
-    pub fn of(deployment: &str, role: Role) -> Self {
+    /// The places of a component in a deployment of that name.
+    pub fn of(deployment: &str, component: &'static str) -> Self {
         Self {
             deployment: deployment.into(),
-            role,
+            component,
         }
     }
 
-    /// The role.
-    pub fn role(&self) -> Role {
-        self.role
+    /// The component.
+    pub fn component(&self) -> &'static str {
+        self.component
     }
 
     /// The unit, with its suffix: `utilization-kafka.service`.
     pub fn unit(&self) -> String {
-        format!("{}-{}.service", self.deployment, self.role)
+        format!("{}-{}.service", self.deployment, self.component)
     }
 
     /// The system user and its group: `utilization-kafka`.
     pub fn user(&self) -> String {
-        format!("{}-{}", self.deployment, self.role)
+        format!("{}-{}", self.deployment, self.component)
     }
 
     /// The directory of its configuration.
     pub fn directory(&self) -> String {
-        format!("/etc/deployer/{}/{}", self.deployment, self.role)
+        format!("/etc/deployer/{}/{}", self.deployment, self.component)
     }
 
     /// One of its configuration files.
@@ -75,12 +75,12 @@ impl Place {
 
     /// The directory of what it unpacks to execute it. Where its software lies, code may be executed.
     pub fn temporary(&self) -> String {
-        format!("/opt/deployer/{}/tmp/{}", self.deployment, self.role)
+        format!("/opt/deployer/{}/tmp/{}", self.deployment, self.component)
     }
 
     /// The directory of its data.
     pub fn data(&self) -> String {
-        format!("/var/lib/deployer/{}/{}", self.deployment, self.role)
+        format!("/var/lib/deployer/{}/{}", self.deployment, self.component)
     }
 }
 

@@ -6,13 +6,16 @@ use serde::Serialize;
 
 use super::place::{self, Place};
 use super::service::{self, Service};
-use super::{Component, Context, artifact_key};
+use super::{Component, Context, Disk, Memory, Port, Reach, artifact_key, consumer, kafka};
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
-use crate::topology::{self, CANARY_TOPIC, Node, Role, Topology};
+use crate::topology::{self, CANARY_TOPIC, Node, Topology};
 
-/// The component of [`Role::Producer`].
+/// The component.
 pub struct Producer;
+
+/// Its name.
+pub const NAME: &str = "producer";
 
 const CONFIG: &str = "producer.toml";
 const UNIT: &str = "agent/producer.service";
@@ -37,20 +40,52 @@ struct Process {
 }
 
 impl Component for Producer {
-    fn role(&self) -> Role {
-        Role::Producer
+    fn name(&self) -> &'static str {
+        NAME
     }
 
-    fn packages(&self, _: &Context<'_>) -> Vec<String> {
-        Vec::new()
+    fn title(&self) -> &'static str {
+        "producer"
     }
 
-    fn ports(&self, _: &Node, _: &Context<'_>) -> Vec<u16> {
-        Vec::new()
+    fn about(&self) -> &'static str {
+        "Produces events."
+    }
+
+    fn needs(&self) -> &'static [&'static str] {
+        &[kafka::NAME]
+    }
+
+    // So that nothing is sent into the void.
+    fn follows(&self) -> &'static [&'static str] {
+        &[consumer::NAME]
+    }
+
+    fn memory(&self, _: &Topology) -> Memory {
+        Memory {
+            heap: None,
+            beside: 32,
+        }
+    }
+
+    fn disk(&self) -> Disk {
+        Disk {
+            data: 50,
+            software: 0,
+        }
+    }
+
+    fn ports(&self, node: &Node, _: &Topology) -> Vec<Port> {
+        let service = as_service(node).map(|producer| Port {
+            number: producer.metrics_port,
+            key: "producer.metrics_port",
+            reach: Reach::Node,
+        });
+        service.into_iter().collect()
     }
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-        let mut service = Service::new(context, node, Role::Producer);
+        let mut service = Service::new(context, node, &Self);
         service.data_directory();
         service.extend(files(node, context)?);
         if as_service(node).is_none() {
@@ -73,7 +108,7 @@ impl Component for Producer {
             return Vec::new();
         }
         vec![Action::StartUnit {
-            unit: Place::new(context.topology, Role::Producer).unit(),
+            unit: self.unit(context.topology, context.choices),
             reads: reads.clone(),
             finishes: Some(state_file(context.topology)),
         }]
@@ -82,19 +117,19 @@ impl Component for Producer {
 
 /// Where a producer keeps its state on its node.
 pub fn state_file(topology: &Topology) -> String {
-    format!("{}/{STATE}", Place::new(topology, Role::Producer).data())
+    format!("{}/{STATE}", Place::new(topology, NAME).data())
 }
 
 /// The nodes where canaries start, with the binary: all producers, else the node that answers for the pipeline.
 pub fn tools(topology: &Topology) -> BTreeMap<String, Tool> {
     let tool = Tool {
         program: place::program(topology, artifact_key::PRODUCER),
-        config: Place::new(topology, Role::Producer).file(CONFIG),
+        config: Place::new(topology, NAME).file(CONFIG),
     };
     topology
         .nodes
         .values()
-        .filter(|node| node.has(Role::Producer) || starts_canaries_instead(node, topology))
+        .filter(|node| node.has(NAME) || starts_canaries_instead(node, topology))
         .map(|node| (node.name.clone(), tool.clone()))
         .collect()
 }
@@ -104,14 +139,14 @@ pub(super) fn tool_files(node: &Node, context: &Context<'_>) -> Result<Vec<Actio
     if !starts_canaries_instead(node, context.topology) {
         return Ok(Vec::new());
     }
-    let place = Place::new(context.topology, Role::Producer);
+    let place = Place::new(context.topology, NAME);
     let mut actions = vec![service::configuration_directory(&place, "root")];
     actions.extend(files(node, context)?);
     Ok(actions)
 }
 
 fn starts_canaries_instead(node: &Node, topology: &Topology) -> bool {
-    topology.nodes_with(Role::Producer).next().is_none() && topology.pipeline_node() == Some(node)
+    topology.nodes_with(NAME).next().is_none() && consumer::pipeline_node(topology) == Some(node)
 }
 
 /// What the producer does as a service; `None`: it is none. Lines come from whoever runs the binary.
@@ -123,12 +158,12 @@ pub(super) fn as_service(node: &Node) -> Option<&topology::Producer> {
 /// The binary and its configuration.
 fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
     let topology = context.topology;
-    let place = Place::new(topology, Role::Producer);
-    let group = service::group(topology, node, Role::Producer);
+    let place = Place::new(topology, NAME);
+    let group = service::group(topology, node, NAME);
     let producer = node.producer.as_ref();
     let settings = Settings {
         client: &node.name,
-        bootstrap: topology.kafka_bootstrap(),
+        bootstrap: kafka::bootstrap(topology),
         topic: producer.map_or(CANARY_TOPIC, |producer| &producer.topic),
         source: producer,
         state: place.data(),

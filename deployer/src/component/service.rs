@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::place::{self, Place};
-use super::{Context, checksums};
+use super::{Component, Context, checksums, of_node};
 use crate::hosts_table;
 use crate::step::{Access, Action, Content, loaded_record};
 use crate::template::{TemplateError, render};
-use crate::topology::{Node, Role, Topology};
+use crate::topology::{Node, Topology};
 
 /// Seconds that a service has for opening its port: a busy machine starts a JVM many times slower than an idle one.
 const PORT_SECONDS: u64 = 120;
@@ -84,6 +84,7 @@ const UNSET: &[&str] = &[
 /// What is gathered for one service of a node.
 pub(super) struct Service<'a> {
     pub(super) place: Place,
+    component: &'static dyn Component,
     context: &'a Context<'a>,
     node: &'a Node,
     user: String,
@@ -110,29 +111,33 @@ struct Unit<'a, T> {
 
 impl<'a> Service<'a> {
     /// Begins a service with its user and the directory of its configuration.
-    pub(super) fn new(context: &'a Context<'a>, node: &'a Node, role: Role) -> Self {
-        let user = Place::new(context.topology, role).user();
-        Self::of_user(context, node, role, user, false)
+    pub(super) fn new(
+        context: &'a Context<'a>,
+        node: &'a Node,
+        component: &'static dyn Component,
+    ) -> Self {
+        let user = Place::new(context.topology, component.name()).user();
+        Self::of_user(context, node, component, user, false)
     }
 
     /// As [`Service::new`], with the user that a package brings.
     pub(super) fn packaged(
         context: &'a Context<'a>,
         node: &'a Node,
-        role: Role,
+        component: &'static dyn Component,
         user: &str,
     ) -> Self {
-        Self::of_user(context, node, role, user.to_owned(), true)
+        Self::of_user(context, node, component, user.to_owned(), true)
     }
 
     fn of_user(
         context: &'a Context<'a>,
         node: &'a Node,
-        role: Role,
+        component: &'static dyn Component,
         user: String,
         packaged: bool,
     ) -> Self {
-        let place = Place::new(context.topology, role);
+        let place = Place::new(context.topology, component.name());
         let actions = vec![
             Action::CreateUser {
                 user: user.clone(),
@@ -143,6 +148,7 @@ impl<'a> Service<'a> {
         ];
         Self {
             place,
+            component,
             context,
             node,
             user,
@@ -158,7 +164,7 @@ impl<'a> Service<'a> {
             path: self.place.data(),
             access: Access::user(&self.user, 0o750),
             // A producer only remembers how far it came.
-            data: self.role().holds_data(),
+            data: self.component.holds_data(),
         });
         self.data = Some(self.place.data());
     }
@@ -232,11 +238,11 @@ impl<'a> Service<'a> {
             &Unit {
                 description: format!(
                     "{} of the deployment {}",
-                    self.role(),
+                    self.component.name(),
                     self.context.topology.name
                 ),
                 names: hosts_table::unit(&self.context.topology.name),
-                after: earlier_units(self.context, self.node, self.role()),
+                after: earlier_units(self.context, self.node, self.component),
                 user: &self.user,
                 data: self.data.as_deref(),
                 temporary: self.temporary.as_deref(),
@@ -252,10 +258,6 @@ impl<'a> Service<'a> {
             access: Access::root("root", 0o644),
         });
         Ok(self.actions)
-    }
-
-    fn role(&self) -> Role {
-        self.place.role()
     }
 }
 
@@ -297,18 +299,15 @@ pub(super) fn start(unit: &str, reads: &BTreeMap<String, String>, ports: &[u16])
     std::iter::once(start).chain(waits).collect()
 }
 
-/// The name of a role's unit on its node.
-pub(super) fn unit_name(context: &Context<'_>, role: Role) -> String {
-    super::of(role).unit(context)
-}
-
-/// The units of a node that start before those of a role.
-fn earlier_units(context: &Context<'_>, node: &Node, role: Role) -> Vec<String> {
-    Role::ALL
-        .into_iter()
-        .take_while(|earlier| *earlier != role)
-        .filter(|earlier| node.has(*earlier))
-        .map(|earlier| unit_name(context, earlier))
+/// The units of a node that start before that of a component.
+fn earlier_units(
+    context: &Context<'_>,
+    node: &Node,
+    component: &'static dyn Component,
+) -> Vec<String> {
+    of_node(node, context.topology)
+        .take_while(|earlier| earlier.name() != component.name())
+        .map(|earlier| earlier.unit(context.topology, context.choices))
         .collect()
 }
 
@@ -357,9 +356,9 @@ pub(super) fn unpack(
 }
 
 /// The group that reads a role's files on a node: the service's own, or root's where only the deployer uses them.
-pub(super) fn group(topology: &Topology, node: &Node, role: Role) -> String {
-    if node.has(role) {
-        Place::new(topology, role).user()
+pub(super) fn group(topology: &Topology, node: &Node, component: &'static str) -> String {
+    if node.has(component) {
+        Place::new(topology, component).user()
     } else {
         "root".to_owned()
     }

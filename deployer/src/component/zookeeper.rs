@@ -4,13 +4,16 @@ use serde::Serialize;
 
 use super::place;
 use super::service::{self, Service};
-use super::{Component, Context, artifact_key, java};
+use super::{Component, Context, Count, Disk, Memory, Port, Reach, artifact_key, java};
 use crate::step::{Action, Content};
 use crate::template::{TemplateError, render};
-use crate::topology::{Node, Role};
+use crate::topology::{Node, Topology};
 
-/// The component of [`Role::Zookeeper`].
+/// The component.
 pub struct Zookeeper;
+
+/// Its name.
+pub const NAME: &str = "zookeeper";
 
 const CONFIG: &str = "zoo.cfg";
 const UNIT: &str = "zookeeper/zookeeper.service";
@@ -22,22 +25,56 @@ struct Settings {
 }
 
 impl Component for Zookeeper {
-    fn role(&self) -> Role {
-        Role::Zookeeper
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn title(&self) -> &'static str {
+        "ZooKeeper"
+    }
+
+    fn about(&self) -> &'static str {
+        "The ZooKeeper server."
+    }
+
+    fn count(&self) -> Count {
+        Count::One
+    }
+
+    fn holds_data(&self) -> bool {
+        true
+    }
+
+    fn memory(&self, topology: &Topology) -> Memory {
+        Memory {
+            heap: Some(topology.zookeeper.heap_mib),
+            beside: 96,
+        }
+    }
+
+    fn disk(&self) -> Disk {
+        Disk {
+            data: 100,
+            software: java::KAFKA_ARCHIVE_MIB,
+        }
     }
 
     fn packages(&self, _: &Context<'_>) -> Vec<String> {
         vec![java::PACKAGE.to_owned()]
     }
 
-    fn ports(&self, _: &Node, context: &Context<'_>) -> Vec<u16> {
-        vec![context.topology.zookeeper.port]
+    fn ports(&self, _: &Node, topology: &Topology) -> Vec<Port> {
+        vec![Port {
+            number: topology.zookeeper.port,
+            key: "zookeeper.port",
+            reach: Reach::Members,
+        }]
     }
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
         let zookeeper = &context.topology.zookeeper;
         let software = place::kafka(context.topology);
-        let mut service = Service::new(context, node, Role::Zookeeper);
+        let mut service = Service::new(context, node, &Self);
         service.data_directory();
         let temporary = service.temporary_directory();
         service.add(java::link(context));
@@ -75,4 +112,11 @@ impl Component for Zookeeper {
         };
         service.unit(UNIT, &process)
     }
+}
+
+/// `host:port` of the server.
+pub fn connect(topology: &Topology) -> Option<String> {
+    let node = topology.nodes_with(NAME).next()?;
+    let host = topology.host_name(&node.name);
+    Some(format!("{host}:{}", topology.zookeeper.port))
 }

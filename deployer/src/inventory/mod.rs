@@ -26,7 +26,7 @@ pub use clouds::{Clouds, ExistingCloud, Host, LocalCloud};
 pub(crate) use explain::suggestion;
 pub use formats::{check_deployment_name, check_topic_name};
 pub(crate) use formats::{check_node_name, fill_topic_pattern};
-pub use parse::{Reading, parse, read};
+pub use parse::{Reading, Rules, parse, read};
 pub use problem::{Position, Problem, Problems};
 pub use schema::schema;
 pub use types::{
@@ -34,7 +34,7 @@ pub use types::{
     Zookeeper,
 };
 pub use values::{Setting, TimeSpan};
-pub use words::{CloudName, Distribution, Role, Source};
+pub use words::{CloudName, Distribution, Source};
 
 /// The default pipeline, `inventory/utilization.yaml`, for who runs the binary without its repository.
 pub const DEFAULT: &str = include_str!("../../../inventory/utilization.yaml");

@@ -1,7 +1,5 @@
 //! From bytes to an [`Inventory`].
 
-use std::sync::LazyLock;
-
 use jsonschema::Validator;
 use serde_json::Value;
 
@@ -10,7 +8,6 @@ use super::mend::{Broken, broken, mend};
 use super::normalise::normalise;
 use super::positions::Positions;
 use super::problem::{Position, Problem, Problems};
-use super::schema::schema;
 use super::types::Inventory;
 use crate::yaml;
 
@@ -31,23 +28,31 @@ pub struct Reading {
 /// # Errors
 /// All that is wrong with the text by itself. What does not fit together is found by
 /// [`Topology::new`](crate::topology::Topology::new).
-pub fn parse(bytes: &[u8], file: &str) -> Result<Inventory, Problems> {
+pub fn parse(bytes: &[u8], file: &str, rules: &Rules) -> Result<Inventory, Problems> {
     let Reading {
         problems,
         inventory,
-    } = read(bytes, file);
+    } = read(bytes, file, rules);
     match inventory {
         Some(inventory) if problems.is_empty() => Ok(inventory),
         _ => Err(Problems::from_all(problems)),
     }
 }
 
-/// The schema, and what holds values against it.
-static RULES: LazyLock<(Value, Result<Validator, String>)> = LazyLock::new(|| {
-    let schema = schema();
-    let validator = validator(&schema);
-    (schema, validator)
-});
+/// A schema, and what holds values against it.
+#[derive(Debug)]
+pub struct Rules {
+    schema: Value,
+    validator: Result<Validator, String>,
+}
+
+impl Rules {
+    /// The rules of a schema.
+    pub fn new(schema: Value) -> Self {
+        let validator = validator(&schema);
+        Self { schema, validator }
+    }
+}
 
 const START: Position = Position { line: 1, column: 1 };
 
@@ -65,7 +70,7 @@ fn whole(file: &str, position: Position, message: &str) -> Problem {
 }
 
 /// Reads an inventory as far as it can be read.
-pub fn read(bytes: &[u8], file: &str) -> Reading {
+pub fn read(bytes: &[u8], file: &str, rules: &Rules) -> Reading {
     let refused = |position, message: &str| Reading {
         problems: vec![whole(file, position, message)],
         inventory: None,
@@ -98,9 +103,9 @@ pub fn read(bytes: &[u8], file: &str) -> Reading {
         };
     };
     let positions = Positions::of(&root, file);
-    let (schema, validator) = &*RULES;
+    let schema = &rules.schema;
     let value = normalise(&root, schema);
-    let found = match validator {
+    let found = match &rules.validator {
         Ok(validator) => held_against(schema, validator, &value, &positions),
         Err(message) => return refused(START, message),
     };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::clouds::Clouds;
 use super::positions::Positions;
 use super::values::{Setting, TimeSpan};
-use super::words::{CloudName, Distribution, Role, Source};
+use super::words::{CloudName, Distribution, Source};
 use super::{KAFKA_VERSION, Problem};
 
 /// A pipeline: its nodes, what they do, and what each cloud needs to give machines for them.
@@ -89,7 +89,7 @@ pub struct Node {
     pub count: Option<u32>,
     /// What it does. Nothing: a plain machine.
     #[schemars(extend("uniqueItems" = true))]
-    pub roles: BTreeSet<Role>,
+    pub roles: BTreeSet<String>,
     /// Its cloud, when it is another than the inventory's.
     pub cloud: Option<CloudName>,
     /// Memory in MiB. What the cloud gives unless said here; of a host of yours unknown unless said here.

@@ -1,60 +1,9 @@
-//! The closed lists of the inventory: roles, clouds, distributions, sources.
+//! The closed lists of the inventory: clouds, distributions, sources.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// What a node does.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// The ZooKeeper server.
-    Zookeeper,
-    /// A Kafka broker.
-    Kafka,
-    /// The CouchDB server.
-    Couchdb,
-    /// Moves events from Kafka to CouchDB.
-    Consumer,
-    /// Produces events.
-    Producer,
-}
-
-impl Role {
-    /// All roles, in the order their services start.
-    pub const ALL: [Self; 5] = [
-        Self::Zookeeper,
-        Self::Kafka,
-        Self::Couchdb,
-        Self::Consumer,
-        Self::Producer,
-    ];
-
-    /// The name in inventories, units and paths.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Zookeeper => "zookeeper",
-            Self::Kafka => "kafka",
-            Self::Couchdb => "couchdb",
-            Self::Consumer => "consumer",
-            Self::Producer => "producer",
-        }
-    }
-
-    /// Whether a node of this role holds data that is lost with it.
-    pub fn holds_data(self) -> bool {
-        matches!(self, Self::Zookeeper | Self::Kafka | Self::Couchdb)
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
 
 /// The clouds this build knows.
 #[derive(

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use super::findings::Findings;
 use super::members::{Member, members};
-use super::options::Options;
+use super::rules::read;
 use super::texts::texts;
-use super::{
-    Consumer, Couchdb, Ids, Kafka, Local, Node, Producer, Topic, Topology, Zookeeper, check, hosts,
-    memory, settings, topics,
+use super::{check, hosts, memory, settings, topics};
+use crate::component;
+use crate::inventory::{self, CloudName, Inventory, Problems, check_deployment_name};
+use crate::topology::{
+    Consumer, Couchdb, Former, Ids, Kafka, Local, Node, Options, Producer, Topology, Zookeeper,
 };
-use crate::inventory::{self, CloudName, Inventory, Problems, Role, check_deployment_name};
 
 impl Topology {
     /// Reads an inventory of which all problems are to be said at once: those of the text, and those of how its parts fit
@@ -19,7 +20,7 @@ impl Topology {
     /// # Errors
     /// All problems of a text that is not good by itself.
     pub fn read(bytes: &[u8], file: &str, options: &Options) -> Result<Inventory, Problems> {
-        let reading = inventory::read(bytes, file);
+        let reading = read(bytes, file);
         let mut problems = reading.problems;
         match reading.inventory {
             Some(inventory) if problems.is_empty() => return Ok(inventory),
@@ -43,48 +44,19 @@ impl Topology {
         ids: &Ids,
     ) -> Result<(Self, Ids), Problems> {
         let mut findings = Findings::new(inventory);
-        let (members, ids, topics) = look(inventory, options, ids, &mut findings);
+        let (topology, ids) = look(inventory, options, ids, &mut findings);
         findings.check()?;
-        let nodes = members
-            .iter()
-            .map(|member| (member.name.clone(), node(inventory, member, &ids)))
-            .collect();
-        let topology = Self {
-            name: options
-                .name
-                .clone()
-                .unwrap_or_else(|| inventory.name.clone()),
-            cloud: options.cloud.unwrap_or(inventory.cloud),
-            nodes,
-            zookeeper: Zookeeper {
-                port: inventory.zookeeper.port,
-                heap_mib: inventory.zookeeper.heap_mib,
-            },
-            kafka: kafka(&inventory.kafka),
-            couchdb: couchdb(&inventory.couchdb),
-            consumer: Consumer {
-                batch_documents: inventory.consumer.batch_documents,
-                batch_bytes: inventory.consumer.batch_bytes,
-                batch_age_ms: inventory.consumer.batch_age.milliseconds(),
-                metrics_port: inventory.consumer.metrics_port,
-            },
-            former: ids.former(&members, &topics),
-            topics,
-            local: local(&inventory.clouds.local),
-            aws: inventory.clouds.aws.clone(),
-            chameleon: inventory.clouds.chameleon.clone(),
-        };
         Ok((topology, ids))
     }
 }
 
-/// Looks at how the parts of an inventory fit together.
-fn look<'a>(
-    inventory: &'a Inventory,
+/// Fills in the topology, and looks at how the parts of an inventory fit together: without findings it is good.
+fn look(
+    inventory: &Inventory,
     options: &Options,
     ids: &Ids,
     findings: &mut Findings<'_>,
-) -> (Vec<Member<'a>>, Ids, BTreeMap<String, Topic>) {
+) -> (Topology, Ids) {
     if let Some(name) = &options.name
         && let Err(reason) = check_deployment_name(name)
     {
@@ -92,14 +64,49 @@ fn look<'a>(
     }
     let members = members(inventory, options, findings);
     let ids = ids.extended(&members);
-    check::check(inventory, &members, findings);
-    memory::check(inventory, &members, findings);
+    let bare = Topology {
+        name: options
+            .name
+            .clone()
+            .unwrap_or_else(|| inventory.name.clone()),
+        cloud: options.cloud.unwrap_or(inventory.cloud),
+        nodes: members
+            .iter()
+            .map(|member| (member.name.clone(), node(inventory, member, &ids)))
+            .collect(),
+        zookeeper: Zookeeper {
+            port: inventory.zookeeper.port,
+            heap_mib: inventory.zookeeper.heap_mib,
+        },
+        kafka: kafka(&inventory.kafka),
+        couchdb: couchdb(&inventory.couchdb),
+        consumer: Consumer {
+            batch_documents: inventory.consumer.batch_documents,
+            batch_bytes: inventory.consumer.batch_bytes,
+            batch_age_ms: inventory.consumer.batch_age.milliseconds(),
+            metrics_port: inventory.consumer.metrics_port,
+        },
+        former: Former::default(),
+        topics: BTreeMap::new(),
+        local: local(&inventory.clouds.local),
+        aws: inventory.clouds.aws.clone(),
+        chameleon: inventory.clouds.chameleon.clone(),
+    };
+    check::check(inventory, &members, &bare, findings);
+    memory::check(inventory, &members, &bare, findings);
     settings::check(inventory, findings);
     hosts::check(inventory, &members, findings);
     let topics = topics::topics(inventory, &members, &ids, findings);
-    (members, ids, topics)
+    let topology = Topology {
+        nodes: memory::filled(inventory, &members, &bare),
+        former: ids.former(&members, &topics),
+        topics,
+        ..bare
+    };
+    (topology, ids)
 }
 
+/// A node, but for its memory, which hangs on what is on it.
 fn node(inventory: &Inventory, member: &Member<'_>, ids: &Ids) -> Node {
     let host = (member.cloud == CloudName::Existing)
         .then(|| inventory.clouds.existing.hosts.get(&member.name))
@@ -109,13 +116,13 @@ fn node(inventory: &Inventory, member: &Member<'_>, ids: &Ids) -> Node {
         name: member.name.clone(),
         roles: member.entry.roles.clone(),
         cloud: member.cloud,
-        memory_mib: memory::available(member, inventory).unwrap_or(0),
+        memory_mib: 0,
         broker_id: member
-            .has(Role::Kafka)
+            .has(component::kafka::NAME)
             .then(|| ids.broker_ids.get(&member.name).copied())
             .flatten(),
         producer: member
-            .has(Role::Producer)
+            .has(component::producer::NAME)
             .then(|| producer(inventory, member, ids))
             .flatten(),
         access: host.map(hosts::access),

@@ -2,28 +2,34 @@
 
 use super::findings::Findings;
 use super::members::Member;
-use crate::inventory::{CloudName, Inventory, Role};
+use crate::component::{self, Component, Count, Port, kafka, producer};
+use crate::inventory::{CloudName, Inventory};
+use crate::topology::{Node, Topology};
 
 /// Nodes that fit into a deployment's /24 on this box, beside its bridge.
 const MAX_LOCAL_NODES: usize = 250;
 
 /// Checks the roles of all nodes.
-pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
-    one_of_a_kind(members, Role::Zookeeper, "ZooKeeper", findings);
-    one_of_a_kind(members, Role::Couchdb, "CouchDB", findings);
-    let needs = [
-        (Role::Kafka, Role::Zookeeper),
-        (Role::Consumer, Role::Kafka),
-        (Role::Consumer, Role::Couchdb),
-        (Role::Producer, Role::Kafka),
-    ];
-    for (role, needed) in needs {
-        needs_another(members, role, needed, findings);
+pub(super) fn check(
+    inventory: &Inventory,
+    members: &[Member<'_>],
+    topology: &Topology,
+    findings: &mut Findings<'_>,
+) {
+    for component in component::ALL {
+        if component.count() == Count::One {
+            one_of_a_kind(members, *component, findings);
+        }
+    }
+    for component in component::ALL {
+        for needed in component.needs() {
+            needs_another(members, component.name(), needed, findings);
+        }
     }
     check_replication(inventory, members, findings);
     check_extra_topics(inventory, members, findings);
     for member in members {
-        check_ports(inventory, member, findings);
+        check_ports(inventory, &topology.nodes[&member.name], topology, findings);
         check_producer(member, findings);
     }
     let local = members
@@ -39,7 +45,8 @@ pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mu
     }
 }
 
-fn one_of_a_kind(members: &[Member<'_>], role: Role, software: &str, findings: &mut Findings<'_>) {
+fn one_of_a_kind(members: &[Member<'_>], component: &dyn Component, findings: &mut Findings<'_>) {
+    let (role, software) = (component.name(), component.title());
     let mut with = members.iter().filter(|member| member.has(role));
     let Some(first) = with.next() else {
         return;
@@ -56,7 +63,7 @@ fn one_of_a_kind(members: &[Member<'_>], role: Role, software: &str, findings: &
     }
 }
 
-fn needs_another(members: &[Member<'_>], role: Role, needed: Role, findings: &mut Findings<'_>) {
+fn needs_another(members: &[Member<'_>], role: &str, needed: &str, findings: &mut Findings<'_>) {
     if members.iter().any(|member| member.has(needed)) {
         return;
     }
@@ -73,7 +80,7 @@ fn check_replication(inventory: &Inventory, members: &[Member<'_>], findings: &m
     let kafka = &inventory.kafka;
     let brokers: Vec<&Member<'_>> = members
         .iter()
-        .filter(|member| member.has(Role::Kafka))
+        .filter(|member| member.has(kafka::NAME))
         .collect();
     let Some(first) = brokers.first() else {
         return;
@@ -113,7 +120,7 @@ fn check_replication(inventory: &Inventory, members: &[Member<'_>], findings: &m
 }
 
 fn check_extra_topics(inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
-    let brokers = members.iter().any(|member| member.has(Role::Kafka));
+    let brokers = members.iter().any(|member| member.has(kafka::NAME));
     if !brokers && !inventory.topics.extra.is_empty() {
         findings.lacks(
             "topics.extra",
@@ -123,28 +130,18 @@ fn check_extra_topics(inventory: &Inventory, members: &[Member<'_>], findings: &
     }
 }
 
-fn check_ports(inventory: &Inventory, member: &Member<'_>, findings: &mut Findings<'_>) {
-    let ports = [
-        (Role::Zookeeper, inventory.zookeeper.port, "zookeeper.port"),
-        (Role::Kafka, inventory.kafka.port, "kafka.port"),
-        (Role::Couchdb, inventory.couchdb.port, "couchdb.port"),
-        (
-            Role::Producer,
-            inventory.producer.metrics_port,
-            "producer.metrics_port",
-        ),
-        (
-            Role::Consumer,
-            inventory.consumer.metrics_port,
-            "consumer.metrics_port",
-        ),
-    ];
-    let open: Vec<_> = ports
-        .into_iter()
-        .filter(|(role, _, _)| member.has(*role))
+fn check_ports(
+    inventory: &Inventory,
+    node: &Node,
+    topology: &Topology,
+    findings: &mut Findings<'_>,
+) {
+    let open: Vec<Port> = component::of_node(node, topology)
+        .flat_map(|component| component.ports(node, topology))
         .collect();
-    for (index, (_, port, key)) in open.iter().enumerate() {
-        if let Some((_, _, other)) = open[..index].iter().find(|(_, taken, _)| taken == port) {
+    for (index, Port { number, key, .. }) in open.iter().enumerate() {
+        let taken = open[..index].iter().find(|other| other.number == *number);
+        if let Some(Port { key: other, .. }) = taken {
             // The one that the file says is the one to change.
             let (key, other) = if inventory.says(key) {
                 (key, other)
@@ -154,8 +151,8 @@ fn check_ports(inventory: &Inventory, member: &Member<'_>, findings: &mut Findin
             findings.add(
                 *key,
                 format!(
-                    "{port} is `{other}` too, and `{}` has both roles",
-                    member.name
+                    "{number} is `{other}` too, and `{}` has both roles",
+                    node.name
                 ),
                 "take another port",
             );
@@ -165,7 +162,7 @@ fn check_ports(inventory: &Inventory, member: &Member<'_>, findings: &mut Findin
 
 fn check_producer(member: &Member<'_>, findings: &mut Findings<'_>) {
     let says = member.entry.producer != crate::inventory::ProducerChange::default();
-    if says && !member.has(Role::Producer) {
+    if says && !member.has(producer::NAME) {
         findings.lacks(
             format!("{}.producer", member.key),
             "says what a producer does, and the node is none",

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::findings::Findings;
-use super::options::Options;
-use crate::inventory::{self, CloudName, Inventory, Role};
+use crate::inventory::{self, CloudName, Inventory};
+use crate::topology::Options;
 
 /// One node, with the entry it comes from.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub(super) struct Member<'a> {
 
 impl Member<'_> {
     /// Whether the node has a role.
-    pub(super) fn has(&self, role: Role) -> bool {
-        self.entry.roles.contains(&role)
+    pub(super) fn has(&self, role: &str) -> bool {
+        self.entry.roles.contains(role)
     }
 
     /// The key of its roles.

@@ -1,10 +1,12 @@
 //! Whether what runs on a node fits into its memory.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::findings::Findings;
 use super::members::Member;
-use crate::inventory::{CloudName, Inventory, Role};
+use crate::component::{self, Component, Memory};
+use crate::inventory::{CloudName, Inventory};
+use crate::topology::{Node, Topology};
 
 /// The system itself, with systemd, sshd and the page cache it cannot do without.
 const SYSTEM_MIB: u64 = 256;
@@ -14,73 +16,89 @@ const SOLD_MIB: u64 = 2048;
 
 /// A part of what a node needs.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Part {
+struct Part {
     /// Whose, in words.
-    pub(super) what: String,
+    what: String,
     /// MiB.
-    pub(super) mib: u64,
+    mib: u64,
 }
 
-/// What roles need: for each its heap, if it has one, and what it uses beside the heap (measured on small clusters and
-/// rounded up).
-pub(super) fn needed(roles: &BTreeSet<Role>, zookeeper_heap: u64, kafka_heap: u64) -> Vec<Part> {
-    let part = |what: String, mib| Part { what, mib };
-    let java = |name: &str, heap: u64, beside: u64| {
-        part(
-            format!("{name} {heap} + {beside}"),
-            heap.saturating_add(beside),
-        )
+/// What a node needs: the system, and each component its heap, if it has one, and what it uses beside the heap.
+fn parts(node: &Node, topology: &Topology) -> Vec<Part> {
+    let of = |component: &'static dyn Component| {
+        let (title, Memory { heap, beside }) = (component.title(), component.memory(topology));
+        match heap {
+            Some(heap) => Part {
+                what: format!("{title} {heap} + {beside}"),
+                mib: heap.saturating_add(beside),
+            },
+            None => Part {
+                what: format!("{title} {beside}"),
+                mib: beside,
+            },
+        }
     };
-    let mut parts = vec![part(format!("system {SYSTEM_MIB}"), SYSTEM_MIB)];
-    parts.extend(roles.iter().map(|role| match role {
-        Role::Zookeeper => java("ZooKeeper", zookeeper_heap, 96),
-        Role::Kafka => java("Kafka", kafka_heap, 256),
-        Role::Couchdb => part("CouchDB 256".to_owned(), 256),
-        Role::Consumer => part("consumer 128".to_owned(), 128),
-        Role::Producer => part("producer 32".to_owned(), 32),
-    }));
-    parts
+    let system = Part {
+        what: format!("system {SYSTEM_MIB}"),
+        mib: SYSTEM_MIB,
+    };
+    let components = component::of_node(node, topology).map(of);
+    std::iter::once(system).chain(components).collect()
+}
+
+fn sum(node: &Node, topology: &Topology) -> u64 {
+    parts(node, topology).iter().map(|part| part.mib).sum()
 }
 
 /// The memory a node has or gets; `None`: a host of the user's, of which the inventory does not say.
-pub(super) fn available(member: &Member<'_>, inventory: &Inventory) -> Option<u64> {
+fn available(member: &Member<'_>, inventory: &Inventory, topology: &Topology) -> Option<u64> {
     member.entry.memory_mib.or(match member.cloud {
         CloudName::Local => Some(inventory.clouds.local.memory_mib),
         CloudName::Existing => None,
         // Of what a cloud sells, the smallest that fits; below 2 GB little does.
-        CloudName::Aws | CloudName::Chameleon => Some(SOLD_MIB.max(sum(member, inventory))),
+        CloudName::Aws | CloudName::Chameleon => {
+            Some(SOLD_MIB.max(sum(&topology.nodes[&member.name], topology)))
+        }
     })
 }
 
-fn parts(member: &Member<'_>, inventory: &Inventory) -> Vec<Part> {
-    needed(
-        &member.entry.roles,
-        inventory.zookeeper.heap_mib,
-        inventory.kafka.heap_mib,
-    )
-}
-
-fn sum(member: &Member<'_>, inventory: &Inventory) -> u64 {
-    parts(member, inventory).iter().map(|part| part.mib).sum()
+/// The nodes of a topology with the memory they have or get.
+pub(super) fn filled(
+    inventory: &Inventory,
+    members: &[Member<'_>],
+    topology: &Topology,
+) -> BTreeMap<String, Node> {
+    let with_memory = |member: &Member<'_>| {
+        let node = Node {
+            memory_mib: available(member, inventory, topology).unwrap_or(0),
+            ..topology.nodes[&member.name].clone()
+        };
+        (member.name.clone(), node)
+    };
+    members.iter().map(with_memory).collect()
 }
 
 /// Checks that each node's roles fit.
-pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
+pub(super) fn check(
+    inventory: &Inventory,
+    members: &[Member<'_>],
+    topology: &Topology,
+    findings: &mut Findings<'_>,
+) {
     for member in members {
-        let Some(available) = available(member, inventory) else {
+        let Some(available) = available(member, inventory, topology) else {
             continue;
         };
-        let sizes = [
-            "zookeeper.heap_mib",
-            "kafka.heap_mib",
-            "clouds.local.memory_mib",
-        ];
+        let heaps = component::ALL
+            .iter()
+            .map(|component| format!("{}.heap_mib", component.name()));
+        let mut sizes = heaps.chain(["clouds.local.memory_mib".to_owned()]);
         let own = format!("{}.memory_mib", member.key);
-        if !sizes.iter().all(|key| findings.knows(key)) || !findings.knows(&own) {
+        if !sizes.all(|key| findings.knows(&key)) || !findings.knows(&own) {
             continue;
         }
-        let parts = parts(member, inventory);
-        let sum = sum(member, inventory);
+        let node = &topology.nodes[&member.name];
+        let (parts, sum) = (parts(node, topology), sum(node, topology));
         if sum <= available {
             continue;
         }

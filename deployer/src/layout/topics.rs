@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::findings::Findings;
 use super::members::Member;
 use super::texts::texts;
-use super::{CANARY_TOPIC, Ids, Topic};
-use crate::inventory::{ExtraTopic, Inventory, Role, check_topic_name, fill_topic_pattern};
+use crate::component::{kafka, producer};
+use crate::inventory::{ExtraTopic, Inventory, check_topic_name, fill_topic_pattern};
 use crate::settings::kafka::RETENTION;
+use crate::topology::{CANARY_TOPIC, Ids, Topic};
 
 /// What the consumer appends to the name of a database for what it can never store.
 const DEAD_LETTERS: &str = "-dead-letters";
@@ -48,12 +49,12 @@ pub(super) fn topics(
     findings: &mut Findings<'_>,
 ) -> BTreeMap<String, Topic> {
     let mut topics = BTreeMap::new();
-    if !members.iter().any(|member| member.has(Role::Kafka)) {
+    if !members.iter().any(|member| member.has(kafka::NAME)) {
         return topics;
     }
     let mut claims = Claims::default();
     let common = ExtraTopic::default();
-    for member in members.iter().filter(|member| member.has(Role::Producer)) {
+    for member in members.iter().filter(|member| member.has(producer::NAME)) {
         let Some(number) = ids.client_numbers.get(&member.name) else {
             continue;
         };

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use crate::artifact::couchdb::{self as artifact, Choice};
 use crate::artifact::{Attempt, DownloadError};
 use crate::cloud::local;
-use crate::component::couchdb::repository;
+use crate::component::couchdb::{self, repository};
 use crate::error::CommandError;
 use crate::machine::Machine;
 use crate::prepare::couchdb_packages::{architecture, system_of_image};
 use crate::prepare::prepared::Prepared;
 use crate::reach::connections::Connections;
 use crate::report::{Event, Reporter};
-use crate::topology::{CloudName, Distribution, Node, Role};
+use crate::topology::{CloudName, Distribution, Node};
 
 use super::ask::systems;
 
@@ -26,13 +26,13 @@ impl Prepared {
     /// The same with a decision which CouchDB it is. Of hosts of the user nobody knows yet what system they are: where `auto`
     /// hangs on that, it stays open until [`Prepared::with_couchdb_there`].
     pub async fn with_couchdb(&self, reporter: &dyn Reporter) -> Result<Self, CommandError> {
-        let Some(node) = self.topology.nodes_with(Role::Couchdb).next() else {
+        let Some(node) = self.topology.nodes_with(couchdb::NAME).next() else {
             return Ok(self.clone());
         };
         let records = self.receipt.machines.values();
         let has_data = records
             .flat_map(|record| &record.data)
-            .any(|kind| kind == Role::Couchdb.name());
+            .any(|kind| kind == couchdb::NAME);
         let undecided = self.with(|receipt| {
             if !has_data {
                 receipt.choices.couchdb_distribution = None;
@@ -66,7 +66,7 @@ impl Prepared {
         machines: &BTreeMap<String, Machine>,
         reporter: &dyn Reporter,
     ) -> Result<Self, CommandError> {
-        let node = self.topology.nodes_with(Role::Couchdb).next();
+        let node = self.topology.nodes_with(couchdb::NAME).next();
         let there = |node: &&Node| machines.contains_key(&node.name);
         let Some(node) = node.filter(|_| self.couchdb_is_open()).filter(there) else {
             return Ok(self.clone());

@@ -65,7 +65,7 @@ pub fn obstacles(
                 system.software_free_mib = None;
             }
             let full = facts.map_or(Vec::new(), |facts| preflight::full_disks(node, facts));
-            let obstacles = preflight::obstacles(node, &system, agents, prepared.couchdb());
+            let obstacles = preflight::obstacles(node, &system, agents, &prepared.context());
             obstacles.into_iter().chain(full)
         })
         .chain(preflight::lost_ways(&prepared.topology, &seen.machines))

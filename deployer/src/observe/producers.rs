@@ -110,7 +110,8 @@ async fn lag(
     connections: &Connections,
     topology: &Topology,
 ) -> Result<BTreeMap<String, i64>, CommandError> {
-    let (Some(tool), Some(node)) = (consumer::tool(topology), topology.pipeline_node()) else {
+    let (Some(tool), Some(node)) = (consumer::tool(topology), consumer::pipeline_node(topology))
+    else {
         return Ok(BTreeMap::new());
     };
     let query = Query {
@@ -185,7 +186,7 @@ mod tests {
         let topology = |count: u32| {
             let text = include_str!("../../../inventory/utilization.yaml");
             let text = text.replace("count: 100 ", &format!("count: {count} "));
-            let inventory = crate::inventory::parse(text.as_bytes(), "test").expect("an inventory");
+            let inventory = crate::layout::parse(text.as_bytes(), "test").expect("an inventory");
             let made = Topology::new(&inventory, &Options::default(), &Ids::default());
             made.expect("a topology").0
         };

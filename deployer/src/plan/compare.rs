@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use crate::component::place::Place;
+use crate::component::{consumer, couchdb, kafka};
 use crate::facts::Facts;
 use crate::receipt::Receipt;
 use crate::step::{Action, Item, Manifest};
-use crate::topology::{CloudName, Role, Topology};
+use crate::topology::{CloudName, Topology};
 
 use super::check::{Check, check};
 use super::conflict::{Conflict, conflicts, our_manifest};
 use super::data::loss;
-use super::desired::{CONSUMER, Desired, KAFKA};
+use super::desired::Desired;
 use super::loss::{brokers_to_wipe, losses};
 use super::query::alternatives;
 use super::stale::take_away;
@@ -78,8 +80,8 @@ pub fn compare(desired: &Desired, situation: &Situation<'_>) -> Result<Plan, Vec
             plan.restarts.extend(queue.restarts);
             queues.insert(node.clone(), queue.changes);
         }
-        if stage.name == KAFKA {
-            restart::brokers(&mut plan, desired, &facts, queues);
+        if stage.one_by_one.is_some() {
+            restart::brokers(&mut plan, desired, &facts, &stage.name, queues);
         } else {
             plan.push(&stage.name, queues);
         }
@@ -166,8 +168,8 @@ fn wipe(plan: &mut Plan, desired: &Desired, situation: &Situation<'_>) -> BTreeM
     let because = "ZooKeeper starts anew";
     let mut queues: BTreeMap<String, Vec<Change>> = BTreeMap::new();
     // Consumers too: they must not meet the new topics with what they know of the old ones.
-    for (stage, nodes) in [(CONSUMER, None), (KAFKA, Some(&brokers))] {
-        for (node, unit) in units(desired, stage) {
+    for (component, nodes) in [(consumer::NAME, None), (kafka::NAME, Some(&brokers))] {
+        for (node, unit) in units(desired, component) {
             if nodes.is_some_and(|nodes| !nodes.contains(node)) {
                 continue;
             }
@@ -189,7 +191,7 @@ fn wipe(plan: &mut Plan, desired: &Desired, situation: &Situation<'_>) -> BTreeM
         let roles = desired.data.get(&node);
         let queue = queues.entry(node.clone()).or_default();
         for place in roles
-            .and_then(|roles| roles.get(&Role::Kafka))
+            .and_then(|roles| roles.get(kafka::NAME))
             .into_iter()
             .flatten()
         {
@@ -212,10 +214,10 @@ fn couchdb_is_new(desired: &Desired, situation: &Situation<'_>) -> bool {
     desired
         .data
         .iter()
-        .filter(|(_, roles)| roles.contains_key(&Role::Couchdb))
+        .filter(|(_, roles)| roles.contains_key(couchdb::NAME))
         .any(|(node, _)| {
             let facts = situation.facts.get(node);
-            facts.is_some_and(|facts| !desired.has_places(node, Role::Couchdb, facts))
+            facts.is_some_and(|facts| !desired.has_places(node, couchdb::NAME, facts))
         })
 }
 
@@ -225,14 +227,14 @@ fn forget_pipeline(facts: &mut BTreeMap<String, Facts>) {
     }
 }
 
-/// The units that start in a stage, with their nodes.
-fn units<'a>(desired: &'a Desired, stage: &str) -> Vec<(&'a str, &'a str)> {
-    let stages = desired.stages.iter().filter(|other| other.name == stage);
-    let queues = stages.flat_map(|stage| &stage.queues);
+/// The units of a component that are to run, with their nodes.
+fn units<'a>(desired: &'a Desired, component: &'static str) -> Vec<(&'a str, &'a str)> {
+    let name = Place::of(&desired.deployment, component).unit();
+    let queues = desired.stages.iter().flat_map(|stage| &stage.queues);
     queues
         .flat_map(|(node, queue)| queue.iter().map(move |action| (node.as_str(), action)))
         .filter_map(|(node, action)| match action {
-            Action::StartUnit { unit, .. } => Some((node, unit.as_str())),
+            Action::StartUnit { unit, .. } if *unit == name => Some((node, unit.as_str())),
             _ => None,
         })
         .collect()

@@ -2,9 +2,9 @@
 //! gone, the node says whether the directories are there.
 
 use super::{Desired, Loss, Situation};
-use crate::topology::Role;
+use crate::component::zookeeper;
 
-/// What is known of the data of a role on a node.
+/// What is known of the data of a component on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Data {
     /// There never was any.
@@ -17,8 +17,13 @@ pub(super) enum Data {
     Gone,
 }
 
-pub(super) fn data(desired: &Desired, situation: &Situation<'_>, node: &str, role: Role) -> Data {
-    if !recorded(situation, node, role) {
+pub(super) fn data(
+    desired: &Desired,
+    situation: &Situation<'_>,
+    node: &str,
+    component: &str,
+) -> Data {
+    if !recorded(situation, node, component) {
         return Data::Never;
     }
     if situation.lost.contains(node) {
@@ -30,35 +35,38 @@ pub(super) fn data(desired: &Desired, situation: &Situation<'_>, node: &str, rol
     let wanted = desired
         .data
         .get(node)
-        .is_some_and(|roles| roles.contains_key(&role));
-    if wanted && !desired.has_places(node, role, facts) {
+        .is_some_and(|data| data.contains_key(component));
+    if wanted && !desired.has_places(node, component, facts) {
         Data::Gone
     } else {
         Data::There
     }
 }
 
-/// Whether the receipt says that the node once held data of the role.
-pub(super) fn recorded(situation: &Situation<'_>, node: &str, role: Role) -> bool {
+/// Whether the receipt says that the node once held data of the component.
+pub(super) fn recorded(situation: &Situation<'_>, node: &str, component: &str) -> bool {
     let record = situation.receipt.machines.get(node);
-    record.is_some_and(|record| record.data.iter().any(|kind| kind == role.name()))
+    record.is_some_and(|record| record.data.iter().any(|kind| kind == component))
 }
 
-/// The nodes that should hold data of a role.
-pub(super) fn holders(desired: &Desired, role: Role) -> impl Iterator<Item = &str> {
+/// The nodes that should hold data of a component.
+pub(super) fn holders<'a>(
+    desired: &'a Desired,
+    component: &'a str,
+) -> impl Iterator<Item = &'a str> {
     desired
         .data
         .iter()
-        .filter(move |(_, roles)| roles.contains_key(&role))
+        .filter(move |(_, data)| data.contains_key(component))
         .map(|(node, _)| node.as_str())
 }
 
 /// Whether ZooKeeper starts with nothing, and so with a new cluster id.
 pub(super) fn zookeeper_is_new(desired: &Desired, situation: &Situation<'_>) -> bool {
-    let mut nodes = holders(desired, Role::Zookeeper).peekable();
+    let mut nodes = holders(desired, zookeeper::NAME).peekable();
     nodes.peek().is_some()
         && nodes.all(|node| {
-            let data = data(desired, situation, node, Role::Zookeeper);
+            let data = data(desired, situation, node, zookeeper::NAME);
             matches!(data, Data::Never | Data::Gone)
         })
 }

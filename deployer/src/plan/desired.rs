@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::component::{self, Component, Context};
+use crate::component::{self, Component, Context, Reach, base, consumer, kafka, order};
 use crate::facts::Facts;
 use crate::firewall;
 use crate::machine::Machine;
 use crate::step::{self, Action, Item, Manifest, Tool};
 use crate::template::TemplateError;
-use crate::topology::{CloudName, Former, Node, Role, Topic};
+use crate::topology::{CloudName, Former, Node, Topic};
 
 /// What should be.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,8 +21,8 @@ pub struct Desired {
     pub stages: Vec<DesiredStage>,
     /// The node that answers for the pipeline, and how it is asked there.
     pub pipeline: Option<(String, Tool)>,
-    /// Node → kind of data it should hold → the [`Action::CreateDirectory`]s that make its place.
-    pub data: BTreeMap<String, BTreeMap<Role, Vec<Action>>>,
+    /// Node → component whose data it should hold → the [`Action::CreateDirectory`]s that make its place.
+    pub data: BTreeMap<String, BTreeMap<&'static str, Vec<Action>>>,
     /// The brokers: node → the name it has in Kafka's metadata.
     pub brokers: BTreeMap<String, String>,
     /// The topics.
@@ -36,6 +36,8 @@ pub struct Desired {
 pub struct DesiredStage {
     /// Its name.
     pub name: String,
+    /// The component that starts in it, where nodes that run already are restarted one by one.
+    pub one_by_one: Option<&'static str>,
     /// Node → its actions, in order.
     pub queues: BTreeMap<String, Vec<Action>>,
 }
@@ -53,27 +55,33 @@ pub struct Common {
 
 /// The stage in which everything is put in place, before anything runs.
 pub(super) const BASE: &str = "base";
-/// The stage in which brokers start. [`super::compare()`] splits it where brokers run already.
-pub(super) const KAFKA: &str = "kafka";
-/// The stage in which consumers start.
-pub(super) const CONSUMER: &str = "consumer";
 /// The stage in which topics and databases are made.
 pub(super) const PIPELINE: &str = "pipeline";
 
-/// The stages in which services start, and whose. ZooKeeper and CouchDB need nothing of each other, so they share one: a
-/// barrier less.
-const STARTS: [(&str, &[Role]); 4] = [
-    ("zookeeper, couchdb", &[Role::Zookeeper, Role::Couchdb]),
-    (KAFKA, &[Role::Kafka]),
-    // Consumer before producer, so that nothing is sent into the void.
-    (CONSUMER, &[Role::Consumer]),
-    ("producer", &[Role::Producer]),
-];
+impl Common {
+    /// What belongs to no component of a deployment; `beside` is what else lies on nodes.
+    pub fn of(
+        context: &Context<'_>,
+        beside: &BTreeMap<String, Vec<Action>>,
+    ) -> Result<Self, TemplateError> {
+        let mut common = Self::default();
+        for (name, node) in &context.topology.nodes {
+            common.packages.insert(name.clone(), base::packages(node));
+            let mut install = base::install(node, context)?;
+            install.extend(beside.get(name).into_iter().flatten().cloned());
+            common.install.insert(name.clone(), install);
+        }
+        let node = consumer::pipeline_node(context.topology);
+        let node = node.map(|node| node.name.clone());
+        common.prepare = node.zip(consumer::pipeline(context));
+        Ok(common)
+    }
+}
 
 impl Desired {
-    /// Whether all places for a role's data are on a node that should hold some.
-    pub fn has_places(&self, node: &str, role: Role, facts: &Facts) -> bool {
-        let places = self.data.get(node).and_then(|roles| roles.get(&role));
+    /// Whether all places for a component's data are on a node that should hold some.
+    pub fn has_places(&self, node: &str, component: &str, facts: &Facts) -> bool {
+        let places = self.data.get(node).and_then(|data| data.get(component));
         places.is_some_and(|places| {
             places.iter().all(|place| match place {
                 Action::CreateDirectory { path, .. } => facts.files.contains_key(path),
@@ -126,44 +134,47 @@ impl Desired {
 }
 
 /// Says what should be, for all nodes. `machines` are those that exist, also of nodes that nobody wants any more: what runs
-/// there goes on to talk with the members.
+/// there goes on to talk with the members. `beside` is what lies on nodes and belongs to no component.
 pub fn desired(
     context: &Context<'_>,
     machines: &BTreeMap<String, Machine>,
-    common: &Common,
+    beside: &BTreeMap<String, Vec<Action>>,
 ) -> Result<Desired, TemplateError> {
-    desired_with(component::of, context, machines, common)
+    let common = Common::of(context, beside)?;
+    desired_with(&|component| component, context, machines, &common)
 }
 
-/// [`desired()`] with other components, for tests.
+/// [`desired()`] with other components in the place of ours, for tests.
 pub fn desired_with(
-    component_of: impl Fn(Role) -> &'static dyn Component,
+    instead: &dyn Fn(&'static dyn Component) -> &'static dyn Component,
     context: &Context<'_>,
     machines: &BTreeMap<String, Machine>,
     common: &Common,
 ) -> Result<Desired, TemplateError> {
     let topology = context.topology;
     let mut base = BTreeMap::new();
-    let mut starts: BTreeMap<(Role, &str), Vec<Action>> = BTreeMap::new();
-    let mut data: BTreeMap<String, BTreeMap<Role, Vec<Action>>> = BTreeMap::new();
+    let mut starts: BTreeMap<(&str, &str), Vec<Action>> = BTreeMap::new();
+    let mut data: BTreeMap<String, BTreeMap<&'static str, Vec<Action>>> = BTreeMap::new();
     for (name, node) in &topology.nodes {
         let own = common.packages.get(name).into_iter().flatten();
         let mut packages: BTreeSet<String> = own.cloned().collect();
         let mut install = common.install.get(name).cloned().unwrap_or_default();
         let mut ports = BTreeSet::new();
-        for role in Role::ALL.into_iter().filter(|role| node.has(*role)) {
-            let component = component_of(role);
+        for component in component::of_node(node, topology).map(instead) {
             packages.extend(component.packages(context));
-            ports.extend(component.ports(node, context));
+            let open = component.ports(node, topology).into_iter();
+            let open = open.filter(|port| port.reach == Reach::Members);
+            ports.extend(open.map(|port| port.number));
             let actions = component.install(node, context)?;
             starts.insert(
-                (role, name),
+                (component.name(), name),
                 component.start(node, context, &component::checksums(&actions)),
             );
-            if role.holds_data() {
+            if component.holds_data() {
                 let places = actions.iter().filter(|action| makes_data_directory(action));
                 let places: Vec<Action> = places.cloned().collect();
-                data.entry(name.clone()).or_default().insert(role, places);
+                let held = data.entry(name.clone()).or_default();
+                held.insert(component.name(), places);
             }
             install.extend(actions);
         }
@@ -174,7 +185,7 @@ pub fn desired_with(
             queue.push(Action::InstallPackages { packages });
         }
         queue.extend(network);
-        // What is common first, then roles in their order, each role's actions in its own: only it knows what needs what.
+        // What is common first, then components in their order, each one's actions in its own: only it knows what needs what.
         for action in install {
             if !queue.contains(&action) {
                 queue.push(action);
@@ -185,25 +196,37 @@ pub fn desired_with(
 
     let mut stages = vec![DesiredStage {
         name: BASE.into(),
+        one_by_one: None,
         queues: base,
     }];
-    for (stage, roles) in STARTS {
+    for together in order::starts() {
         let mut queues: BTreeMap<String, Vec<Action>> = BTreeMap::new();
-        for role in roles {
-            for node in topology.nodes_with(*role) {
-                let start = starts
-                    .remove(&(*role, node.name.as_str()))
-                    .unwrap_or_default();
-                queues.entry(node.name.clone()).or_default().extend(start);
+        for component in &together {
+            for node in topology.nodes.keys() {
+                let start = starts.remove(&(component.name(), node.as_str()));
+                queues
+                    .entry(node.clone())
+                    .or_default()
+                    .extend(start.unwrap_or_default());
             }
         }
+        queues.retain(|_, queue| !queue.is_empty());
+        let one_by_one = together
+            .iter()
+            .find(|component| component.restart() == component::Restart::OneByOne);
+        let there = |component: &&&'static dyn Component| {
+            let mut nodes = topology.nodes.values();
+            nodes.any(|node| component.is_on(node, topology))
+        };
         stages.push(DesiredStage {
-            name: stage.into(),
+            name: order::words(together.iter().filter(there)),
+            one_by_one: one_by_one.map(|component| component.name()),
             queues,
         });
-        if stage == KAFKA {
+        if one_by_one.is_some() {
             stages.extend(common.prepare.iter().map(|(node, prepare)| DesiredStage {
                 name: PIPELINE.into(),
+                one_by_one: None,
                 queues: BTreeMap::from([(node.clone(), vec![prepare.clone()])]),
             }));
         }
@@ -211,7 +234,7 @@ pub fn desired_with(
     stages.retain(|stage| stage.queues.values().any(|queue| !queue.is_empty()));
 
     let brokers = topology
-        .nodes_with(Role::Kafka)
+        .nodes_with(kafka::NAME)
         .map(|node| (node.name.clone(), topology.host_name(&node.name)))
         .collect();
     let pipeline = common

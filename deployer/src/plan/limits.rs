@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::component::kafka;
 use crate::few::few;
 use crate::inspect::{Held, Inspect, Kafka};
-use crate::topology::{Role, Topic};
+use crate::topology::Topic;
 
 use super::check::inspect;
 use super::data::{loss, recorded, zookeeper_is_new};
@@ -109,7 +110,7 @@ pub(super) fn losses(desired: &Desired, situation: &Situation<'_>) -> Vec<Loss> 
             let stopped = desired.nodes().contains(node.as_str());
             let dropped = situation.last.is_none_or(|last| {
                 let node = last.nodes.get(node);
-                node.is_some_and(|node| node.has(Role::Kafka))
+                node.is_some_and(|node| node.has(kafka::NAME))
             });
             // One that was left alone stays so, and one whose data is given up without `--prune` loses nothing.
             let given_up = situation.destroy_data.contains(node);
@@ -118,7 +119,7 @@ pub(super) fn losses(desired: &Desired, situation: &Situation<'_>) -> Vec<Loss> 
             }
             let kafka = &report.kafka;
             if !kafka.reachable {
-                let held = recorded(situation, node, Role::Kafka);
+                let held = recorded(situation, node, kafka::NAME);
                 let words = "whether its broker holds partitions is not known: Kafka does not answer";
                 return held.then(|| loss(situation, node, words.into()));
             }

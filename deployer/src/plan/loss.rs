@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::topology::{Role, Topic};
+use crate::component::{self, kafka};
+use crate::topology::Topic;
 
 use super::check::inspect;
 use super::data::{Data, data, holders, loss, recorded, zookeeper_is_new};
@@ -14,9 +15,9 @@ pub(super) fn brokers_to_wipe(desired: &Desired, situation: &Situation<'_>) -> B
     if !zookeeper_is_new(desired, situation) {
         return BTreeSet::new();
     }
-    holders(desired, Role::Kafka)
+    holders(desired, kafka::NAME)
         .filter(|node| {
-            let data = data(desired, situation, node, Role::Kafka);
+            let data = data(desired, situation, node, kafka::NAME);
             matches!(data, Data::There | Data::Unknown)
         })
         .map(str::to_owned)
@@ -27,11 +28,11 @@ pub(super) fn brokers_to_wipe(desired: &Desired, situation: &Situation<'_>) -> B
 pub(super) fn losses(desired: &Desired, situation: &Situation<'_>) -> Vec<Loss> {
     let mut losses = Vec::new();
     for node in situation.receipt.machines.keys() {
-        let kinds = |wanted: &dyn Fn(Role) -> bool| {
-            let roles = Role::ALL.into_iter().filter(|role| {
-                role.holds_data() && recorded(situation, node, *role) && wanted(*role)
-            });
-            let names: Vec<&str> = roles.map(Role::name).collect();
+        let kinds = |wanted: &dyn Fn(&str) -> bool| {
+            let holding = component::ALL.iter().filter(|one| one.holds_data());
+            let names = holding.map(|component| component.name());
+            let names = names.filter(|name| recorded(situation, node, name) && wanted(name));
+            let names: Vec<&str> = names.collect();
             (!names.is_empty()).then(|| names.join(" and "))
         };
         let words: Vec<String> = if situation.lost.contains(node) {
@@ -46,10 +47,10 @@ pub(super) fn losses(desired: &Desired, situation: &Situation<'_>) -> Vec<Loss> 
                 .into_iter()
                 .collect()
         } else {
-            let wanted = |role: Role| holders(desired, role).any(|holder| holder == node);
+            let wanted = |component: &str| holders(desired, component).any(|holder| holder == node);
             let gone =
-                kinds(&|role| wanted(role) && data(desired, situation, node, role) == Data::Gone);
-            let replaced = kinds(&|role| !wanted(role) && starts_empty(desired, situation, role));
+                kinds(&|one| wanted(one) && data(desired, situation, node, one) == Data::Gone);
+            let replaced = kinds(&|one| !wanted(one) && starts_empty(desired, situation, one));
             gone.map(|kinds| format!("the data of {kinds} is no longer where it was"))
                 .into_iter()
                 .chain(replaced.map(|kinds| {
@@ -67,9 +68,9 @@ pub(super) fn losses(desired: &Desired, situation: &Situation<'_>) -> Vec<Loss> 
     losses
 }
 
-/// Whether a node should hold data of the role and never did, so that it takes another one's place.
-fn starts_empty(desired: &Desired, situation: &Situation<'_>, role: Role) -> bool {
-    holders(desired, role).any(|node| data(desired, situation, node, role) == Data::Never)
+/// Whether a node should hold data of a component and never did, so that it takes another one's place.
+fn starts_empty(desired: &Desired, situation: &Situation<'_>, component: &str) -> bool {
+    holders(desired, component).any(|node| data(desired, situation, node, component) == Data::Never)
 }
 
 /// The topics of the receipt that will be made anew, or begin anew at offset 0: their epochs must be renewed before the plan is
@@ -80,11 +81,11 @@ pub fn epochs_to_renew(
     topics: &BTreeMap<String, Topic>,
     situation: &Situation<'_>,
 ) -> BTreeSet<String> {
-    let had_data = |node: &str| recorded(situation, node, Role::Kafka);
+    let had_data = |node: &str| recorded(situation, node, kafka::NAME);
     let ever = situation.receipt.machines.keys().any(|node| had_data(node));
     let all_anew = ever && zookeeper_is_new(desired, situation);
-    let emptied = holders(desired, Role::Kafka)
-        .filter(|node| data(desired, situation, node, Role::Kafka) == Data::Gone)
+    let emptied = holders(desired, kafka::NAME)
+        .filter(|node| data(desired, situation, node, kafka::NAME) == Data::Gone)
         .count();
     let kafka = desired
         .pipeline

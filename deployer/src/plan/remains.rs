@@ -129,6 +129,7 @@ mod tests {
             id: ID.into(),
             deployment: "x".into(),
             stages: vec![DesiredStage {
+                one_by_one: None,
                 name: "base".into(),
                 queues: queues.into(),
             }],

@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 
 use crate::component::place::Place;
+use crate::component::zookeeper;
 use crate::facts::Facts;
 use crate::step::Action;
-use crate::topology::Role;
 
 use super::check::{Check, check, inspect};
-use super::desired::KAFKA;
 use super::unit::{self, Need};
 use super::{Change, Desired, Plan};
 
@@ -19,6 +18,7 @@ pub(super) fn brokers(
     plan: &mut Plan,
     desired: &Desired,
     facts: &BTreeMap<String, Facts>,
+    stage: &str,
     queues: BTreeMap<String, Vec<Change>>,
 ) {
     let cut_off = zookeeper_moves(plan, desired, facts);
@@ -30,7 +30,7 @@ pub(super) fn brokers(
             restarted && !cut_off && serves(desired, node, changes, facts)
         });
     let none_started = together.values().all(Vec::is_empty);
-    plan.push(KAFKA, together);
+    plan.push(stage, together);
     if one_by_one.is_empty() {
         return;
     }
@@ -54,7 +54,7 @@ pub(super) fn brokers(
 
 /// Whether `ZooKeeper` runs and the plan has it listen where it does not yet.
 fn zookeeper_moves(plan: &Plan, desired: &Desired, facts: &BTreeMap<String, Facts>) -> bool {
-    let zookeeper = Place::of(&desired.deployment, Role::Zookeeper).unit();
+    let zookeeper = Place::of(&desired.deployment, zookeeper::NAME).unit();
     plan.changes().any(|change| {
         let moves =
             matches!(&change.step.action, Action::WaitForPort { unit, .. } if *unit == zookeeper);

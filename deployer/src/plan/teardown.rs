@@ -2,19 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::component::order::{self, Together};
 use crate::step::{Action, Item, Manifest, loaded_record, parents};
-use crate::topology::Role;
 
 use super::stale::{Away, stop, take_away};
 use super::{Change, Loss, Plan};
-
-/// The stages in which services stop, and the roles that stop in each: who depends on another stops before it. A unit that is
-/// none of these (the name has to end with the role's) stops with the last.
-const STOPS: [(&str, &[Role]); 3] = [
-    ("stop agents", &[Role::Producer, Role::Consumer]),
-    ("stop kafka", &[Role::Kafka]),
-    ("stop zookeeper, couchdb", &[Role::Zookeeper, Role::Couchdb]),
-];
 
 const BECAUSE: &str = "teardown";
 
@@ -25,14 +17,18 @@ const BECAUSE: &str = "teardown";
 /// directories around it go after it. (An empty manifest makes the plan that removes those.)
 pub fn teardown(manifests: &BTreeMap<String, Manifest>, keep_data: bool) -> Plan {
     let mut plan = Plan::default();
-    for (index, (name, _)) in STOPS.iter().enumerate() {
+    let stops = order::stops();
+    for (index, together) in stops.iter().enumerate() {
         let queues = manifests.iter().map(|(node, manifest)| {
             let units = manifest.items.iter().rev();
-            let units = units.filter(|item| stop_stage(item) == Some(index));
+            let units = units.filter(|item| stop_stage(item, &stops) == Some(index));
             let stops = units.flat_map(|item| stop(node, item, BECAUSE)).collect();
             (node.clone(), stops)
         });
-        plan.push(name, queues.collect());
+        plan.push(
+            &format!("stop {}", order::words(together)),
+            queues.collect(),
+        );
     }
     let mut removals = BTreeMap::new();
     let mut ends = BTreeMap::new();
@@ -54,18 +50,20 @@ pub fn teardown(manifests: &BTreeMap<String, Manifest>, keep_data: bool) -> Plan
     plan
 }
 
-/// The number of the stage in which a unit stops.
-fn stop_stage(item: &Item) -> Option<usize> {
+/// The number of the stage in which a unit stops: that of the component its name ends with, else the last.
+fn stop_stage(item: &Item, stops: &[Together]) -> Option<usize> {
     let Item::Unit { unit } = item else {
         return None;
     };
     let name = unit
         .rsplit_once('.')
         .map_or(unit.as_str(), |(name, _)| name);
-    let known = STOPS
-        .iter()
-        .position(|(_, roles)| roles.iter().any(|role| name.ends_with(role.name())));
-    Some(known.unwrap_or(STOPS.len() - 1))
+    let is_of = |together: &Together| {
+        let mut names = together.iter().map(|component| component.name());
+        names.any(|component| name.ends_with(component))
+    };
+    let known = stops.iter().position(is_of);
+    Some(known.unwrap_or(stops.len() - 1))
 }
 
 /// The last steps on a node: directories of ours where nothing is left in them; then the manifest with the directories around it,
@@ -145,6 +143,7 @@ fn tell(plan: &mut Plan, node: &str, manifest: &Manifest, kept: &[Item]) {
 #[cfg(test)]
 mod tests {
     use super::stop_stage;
+    use crate::component::order;
     use crate::step::{Item, parents};
 
     #[test]
@@ -162,13 +161,14 @@ mod tests {
     }
 
     #[test]
-    fn units_stop_by_the_role_their_names_end_with() {
-        let stage = |unit: &str| stop_stage(&Item::Unit { unit: unit.into() });
+    fn units_stop_by_the_component_their_names_end_with() {
+        let stops = order::stops();
+        let stage = |unit: &str| stop_stage(&Item::Unit { unit: unit.into() }, &stops);
         assert_eq!(stage("kafka-consumer.service"), Some(0));
         assert_eq!(stage("consumer-kafka.service"), Some(1));
         assert_eq!(stage("couchdb.service"), Some(2));
         assert_eq!(stage("other.service"), Some(2));
         let file = Item::File { path: "/x".into() };
-        assert_eq!(stop_stage(&file), None);
+        assert_eq!(stop_stage(&file, &stops), None);
     }
 }

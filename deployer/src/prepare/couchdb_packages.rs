@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use crate::component::couchdb::{REPOSITORY, repository};
+use crate::component::couchdb::{self, REPOSITORY, no_package, repository};
 use crate::facts::System;
 use crate::inventory::{Inventory, Problems};
-use crate::preflight;
 use crate::prepare::login_keys::expanded;
 use crate::signing_key::SigningKey;
-use crate::topology::{Architecture, CloudName, Distribution, Node, Role, Topology};
+use crate::topology::{Architecture, CloudName, Distribution, Node, Topology};
 
 /// Releases as images name them, and their suites.
 const RELEASES: [(&[&str], &str); 6] = [
@@ -46,24 +45,23 @@ pub fn key(
 
 /// Refuses machines whose image has no package of CouchDB at Apache's, before they are made and paid.
 pub fn check_images(inventory: &Inventory, topology: &Topology) -> Result<(), Problems> {
-    let couchdb = &topology.couchdb;
     let packaged = matches!(
-        couchdb.distribution,
+        topology.couchdb.distribution,
         Distribution::Auto | Distribution::Apache
     );
     let refused = topology
-        .nodes_with(Role::Couchdb)
+        .nodes_with(couchdb::NAME)
         .filter(|_| packaged && repository(topology) == REPOSITORY)
         .filter_map(|node| {
             let system = system_of_image(node, topology)?;
-            let obstacle = preflight::no_couchdb_package(node, &system)?;
+            let unfit = no_package(&system)?;
             let key = match node.cloud {
                 CloudName::Aws => "clouds.aws.image",
                 CloudName::Chameleon => "clouds.chameleon.image",
                 CloudName::Local | CloudName::Existing => "clouds.local.release",
             };
-            let message = format!("{}: {}", node.name, obstacle.what);
-            Some(inventory.problem(key, message, Some(obstacle.hint)))
+            let message = format!("{}: {}", node.name, unfit.what);
+            Some(inventory.problem(key, message, Some(unfit.hint)))
         });
     Problems::check(refused.collect())
 }

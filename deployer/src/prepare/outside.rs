@@ -7,9 +7,10 @@ use std::path::Path;
 
 use crate::cloud::caller::own_address;
 use crate::cloud::existing::resolve;
+use crate::component::kafka;
 use crate::error::CommandError;
 use crate::machine::Access;
-use crate::topology::{CloudName, Node, Role, Topology};
+use crate::topology::{CloudName, Node, Topology};
 
 /// The note with a host's address, before its node's name.
 pub const SEEN_AS: &str = "seen as";
@@ -36,7 +37,7 @@ pub async fn find(
     anew: bool,
 ) -> Result<(), CommandError> {
     let broker = |cloud| {
-        let mut brokers = topology.nodes_with(Role::Kafka);
+        let mut brokers = topology.nodes_with(kafka::NAME);
         brokers.any(|node| node.cloud == cloud)
     };
     let url = if broker(CloudName::Aws) {

@@ -12,7 +12,8 @@ use crate::cli::{Environment, Target};
 use crate::component::couchdb::QUICKJS;
 use crate::component::{self, Artifact, Context, artifact_key};
 use crate::error::CommandError;
-use crate::inventory::{self, Inventory, Problems};
+use crate::inventory::{Inventory, Problems};
+use crate::layout::{self, Made};
 use crate::machine::Machine;
 use crate::plan::Desired;
 use crate::prepare::ends::Ends;
@@ -23,7 +24,7 @@ use crate::report::{Event, Reporter};
 use crate::run::journal::{self, Entry, Journal, JournalError};
 use crate::settings::{self, Refusal};
 use crate::signing_key::SigningKey;
-use crate::topology::{self, CloudName, Distribution, Ids, Made, Options, Topology};
+use crate::topology::{CloudName, Distribution, Ids, Options, Topology};
 
 /// Stands for what is made up at the first `up`: the id, a topic's epoch.
 const NOT_YET: &str = "new";
@@ -98,7 +99,7 @@ impl Prepared {
                 let inventory = recorded::inventory(&known);
                 if let Ok(inventory) = &inventory {
                     with_made(inventory, &topology, &known, &BTreeSet::new(), |made| {
-                        topology::check_places(made, &source.inventory)
+                        layout::check_places(made, &source.inventory)
                     })?;
                     last = recorded::topology_of(inventory, &known).ok();
                 }
@@ -232,7 +233,7 @@ impl Prepared {
             return Ok(());
         };
         with_made(&inventory, &self.topology, &self.receipt, lost, |made| {
-            topology::check_machines(made, &self.source.inventory)
+            layout::check_machines(made, &self.source.inventory)
         })
     }
 
@@ -426,7 +427,7 @@ fn beside(
 ) -> Result<Vec<Event>, CommandError> {
     let same = |entry: &Entry| {
         let receipt = journal::read_receipt(&entry.directory).ok()?;
-        let other = inventory::parse(receipt.inventory.as_bytes(), "").ok()?;
+        let other = layout::parse(receipt.inventory.as_bytes(), "").ok()?;
         let nodes = other.nodes.keys().eq(source.inventory.nodes.keys());
         nodes.then(|| entry.name.clone())
     };

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::component::{Artifact, Context, artifact_key, base, consumer};
+use crate::component::{Artifact, Context, artifact_key};
 use crate::error::CommandError;
-use crate::inventory::{self, Inventory, Problems};
+use crate::inventory::{Inventory, Problems};
+use crate::layout;
 use crate::machine::Machine;
-use crate::plan::{self, Common, Desired};
+use crate::plan::{self, Desired};
 use crate::prepare::ends::{Ends, end_file};
 use crate::receipt::{Receipt, Secrets};
 use crate::signing_key::SigningKey;
@@ -28,27 +29,15 @@ pub fn desired(
         ipv6: machines.values().any(addresses),
         ..context
     };
-    let mut common = Common::default();
-    for node in context.topology.nodes.values() {
-        common
-            .packages
-            .insert(node.name.clone(), base::packages(node));
-        let mut install = base::install(node, context)?;
-        install.extend(ends.get(&node.name).map(|end| end_file(*end)));
-        common.install.insert(node.name.clone(), install);
-    }
-    if let (Some(node), Some(action)) = (
-        context.topology.pipeline_node(),
-        consumer::pipeline(context),
-    ) {
-        common.prepare = Some((node.name.clone(), action));
-    }
-    Ok(plan::desired(context, machines, &common)?)
+    let beside = ends
+        .iter()
+        .map(|(node, end)| (node.clone(), vec![end_file(*end)]));
+    Ok(plan::desired(context, machines, &beside.collect())?)
 }
 
 /// The inventory of the last `up`.
 pub fn inventory(receipt: &Receipt) -> Result<Inventory, Problems> {
-    inventory::parse(receipt.inventory.as_bytes(), "the receipt's inventory")
+    layout::parse(receipt.inventory.as_bytes(), "the receipt's inventory")
 }
 
 /// The ids that a receipt keeps.

@@ -11,6 +11,7 @@ use crate::cloud::chameleon::places::Places;
 use crate::cloud::existing::Existing;
 use crate::cloud::local::Local;
 use crate::cloud::{Cloud, CloudError, Notes, Progress, Wanted, WantedMachine};
+use crate::component::kafka;
 use crate::error::CommandError;
 use crate::inventory;
 use crate::prepare::{outside, target};
@@ -19,7 +20,7 @@ use crate::report::{Event, Reporter};
 use crate::run::journal::Journal;
 use crate::run::keys::{self, Keys};
 use crate::secret::Secret;
-use crate::topology::{self, ChameleonCloud, CloudName, Node, Role, Topology};
+use crate::topology::{self, ChameleonCloud, CloudName, Node, Topology};
 
 /// The clouds of a deployment, each opened once in a run.
 pub struct Clouds(BTreeMap<CloudName, Arc<dyn Cloud>>);
@@ -183,7 +184,7 @@ fn bare_machine(node: &Node) -> WantedMachine {
     WantedMachine {
         node: node.name.clone(),
         memory_mib: node.memory_mib,
-        open: node.has(Role::Kafka),
+        open: node.has(kafka::NAME),
         host_key: Secret::new(""),
         host_key_public: String::new(),
     }

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::{Environment, Target};
-use crate::component::couchdb;
-use crate::component::place::Place;
+use crate::component::Component;
 use crate::error::CommandError;
 use crate::host::Connector;
 use crate::machine::Machine;
@@ -16,7 +15,7 @@ use crate::reach::connections::Connections;
 use crate::receipt::Receipt;
 use crate::report::Reporter;
 use crate::run::journal::{self, Entry};
-use crate::topology::{CloudName, Node, Role, Topology};
+use crate::topology::{CloudName, Node, Topology};
 
 /// What is known of a deployment.
 pub struct Deployment {
@@ -45,12 +44,9 @@ impl Deployment {
         })
     }
 
-    /// The unit of a role.
-    pub fn unit(&self, role: Role) -> String {
-        match role {
-            Role::Couchdb => couchdb::unit(&self.topology, &self.receipt.choices),
-            _ => Place::new(&self.topology, role).unit(),
-        }
+    /// The unit of a component.
+    pub fn unit(&self, component: &dyn Component) -> String {
+        component.unit(&self.topology, &self.receipt.choices)
     }
 
     /// A node by name.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cli::Environment;
-use crate::component::consumer;
+use crate::component::{consumer, couchdb};
 use crate::error::CommandError;
 use crate::host::{Command, Host, Input};
 use crate::reach::connections::{CONNECT_TIMEOUT_RUNNING, Connections};
@@ -30,7 +30,7 @@ pub async fn connect(
     environment: &Environment,
     reporter: &dyn Reporter,
 ) -> Result<Connections, CommandError> {
-    let node = deployment.topology.pipeline_node();
+    let node = consumer::pipeline_node(&deployment.topology);
     deployment
         .connect(
             node.into_iter().map(|node| node.name.as_str()),
@@ -46,8 +46,8 @@ impl<'a> PipelineTool<'a> {
     pub fn of(connections: &'a Connections, topology: &'a Topology) -> Result<Self, CommandError> {
         let (Some(tool), Some(node), Some(_)) = (
             consumer::tool(topology),
-            topology.pipeline_node(),
-            topology.couchdb_url(),
+            consumer::pipeline_node(topology),
+            couchdb::url(topology),
         ) else {
             return Err(CommandError::usage(
                 "this deployment has no CouchDB, so it has no documents",

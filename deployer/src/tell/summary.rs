@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::carry_out::prove::Proof;
 use crate::cli::Up;
 use crate::cloud::aws::ttl;
-use crate::component::{self, couchdb};
+use crate::component::{self, consumer, couchdb};
 use crate::documents::newest::newest;
 use crate::error::CommandError;
 use crate::machine::Access;
@@ -19,7 +19,7 @@ use crate::reach::connections::Connections;
 use crate::report::Reporter;
 use crate::run::journal;
 use crate::tell::lease_end;
-use crate::topology::{CloudName, Distribution, OnTtl, Role, Topology};
+use crate::topology::{CloudName, Distribution, OnTtl, Topology};
 
 /// Says them. `proof` is there when something changed; then the first documents are shown, too.
 pub async fn say(
@@ -48,7 +48,7 @@ pub async fn say(
             first_documents(connections, topology, out).await?;
         }
     }
-    if let Some(node) = topology.nodes_with(Role::Couchdb).next() {
+    if let Some(node) = topology.nodes_with(couchdb::NAME).next() {
         let port = topology.couchdb.port;
         let kind = match prepared.couchdb() {
             Distribution::Pouchdb => " (PouchDB Server, a stand-in for trying things out)",
@@ -100,7 +100,7 @@ pub async fn say(
         let words = lease_end::words(end, jiff::Timestamp::now());
         writeln!(out, "machines:  {words}")?;
     }
-    let stored = topology.nodes_with(Role::Consumer).next().is_some();
+    let stored = topology.nodes_with(consumer::NAME).next().is_some();
     let docs = if stored { "deployer docs · " } else { "" };
     let produce = if producers.is_empty() {
         ""

@@ -1,11 +1,6 @@
-//! Numbers of brokers and clients, given once and never changed, and what else stays of nodes that are no longer members.
+//! Numbers of brokers and clients, given once and never changed.
 
 use std::collections::{BTreeMap, BTreeSet};
-
-use super::members::Member;
-use super::topics::database_name;
-use super::{Former, Topic};
-use crate::inventory::Role;
 
 /// The numbers of brokers and clients, by node. They are kept in the receipt: a broker's id is in its data, and a
 /// client's number in its topic.
@@ -17,99 +12,4 @@ pub struct Ids {
     pub client_numbers: BTreeMap<String, u32>,
     /// Topics of earlier inventories that are read still, those of this one among them.
     pub topics: BTreeSet<String>,
-}
-
-impl Ids {
-    /// These ids, with the lowest free ones for the members that have none yet. The ids of nodes that are no longer
-    /// members stay taken.
-    pub(super) fn extended(&self, members: &[Member<'_>]) -> Self {
-        let with = |role| {
-            members
-                .iter()
-                .filter(move |member| member.has(role))
-                .map(|member| member.name.as_str())
-        };
-        let mut client_numbers = self.client_numbers.clone();
-        for member in members.iter().filter(|member| member.has(Role::Producer)) {
-            take_over(&mut client_numbers, member, members);
-        }
-        Self {
-            broker_ids: extended(&self.broker_ids, with(Role::Kafka)),
-            client_numbers: extended(&client_numbers, with(Role::Producer)),
-            topics: self.topics.clone(),
-        }
-    }
-
-    /// What earlier inventories had and this one has no more.
-    pub(super) fn former(
-        &self,
-        members: &[Member<'_>],
-        topics: &BTreeMap<String, Topic>,
-    ) -> Former {
-        let is_broker = |name: &str| {
-            let mut brokers = members.iter().filter(|member| member.has(Role::Kafka));
-            brokers.any(|member| member.name == name)
-        };
-        let brokers = self.broker_ids.iter().filter(|(name, _)| !is_broker(name));
-        let databases: BTreeSet<&str> = topics
-            .values()
-            .map(|topic| topic.database.as_str())
-            .collect();
-        let read = self
-            .topics
-            .iter()
-            .map(|topic| (topic.clone(), database_name(topic)))
-            // A database has one topic: a new one of a like name takes it over.
-            .filter(|(topic, database)| {
-                !topics.contains_key(topic) && !databases.contains(database.as_str())
-            });
-        Former {
-            brokers: brokers.map(|(name, id)| (*id, name.clone())).collect(),
-            topics: if topics.is_empty() {
-                BTreeMap::new()
-            } else {
-                read.collect()
-            },
-        }
-    }
-}
-
-/// A `count` that comes or goes renames a node, `vm1` to `vm1-1` or back: the client keeps its number, and so its topic. Brokers
-/// get another id, since the old one may still run with its own.
-fn take_over(numbers: &mut BTreeMap<String, u32>, member: &Member<'_>, members: &[Member<'_>]) {
-    let entry = member.key.trim_start_matches("nodes.");
-    let first = format!("{entry}-1");
-    let before = if member.entry.count.is_none() {
-        first
-    } else if member.name == first {
-        entry.to_owned()
-    } else {
-        return;
-    };
-    let is_member = members.iter().any(|member| member.name == before);
-    if is_member || numbers.contains_key(&member.name) {
-        return;
-    }
-    if let Some(number) = numbers.remove(&before) {
-        numbers.insert(member.name.clone(), number);
-    }
-}
-
-fn extended<'a>(
-    given: &BTreeMap<String, u32>,
-    names: impl Iterator<Item = &'a str>,
-) -> BTreeMap<String, u32> {
-    let mut ids = given.clone();
-    let mut taken: BTreeSet<u32> = given.values().copied().collect();
-    let mut next = 1;
-    for name in names {
-        if ids.contains_key(name) {
-            continue;
-        }
-        while !taken.insert(next) {
-            next += 1;
-        }
-        ids.insert(name.to_owned(), next);
-    }
-    ids
 }

@@ -1,33 +1,21 @@
 //! The topology: the inventory after defaults, names and ids are filled in. Pure.
 //!
-//! [`Topology::new`] is in `build`; what must fit together across keys and nodes is checked beside it, each subject in a
-//! file of its own, and all that does not fit is reported at once.
+//! [`Topology::new`] is in [`crate::layout`], with the checks of what must fit together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub use self::fixed::{Made, check_machines, check_places};
 pub use self::ids::Ids;
 pub use self::options::Options;
 pub use crate::inventory::{
     Architecture, AwsCloud, CANONICAL, ChameleonCloud, CloudName, Distribution, Image, LeaseTime,
-    OnTtl, Role, SHORTEST_TTL, Site, Ttl,
+    OnTtl, SHORTEST_TTL, Site, Ttl,
 };
 use crate::machine::Access;
 
-mod build;
-mod check;
-mod findings;
-mod fixed;
-mod hosts;
 mod ids;
-mod members;
-mod memory;
 mod options;
-mod settings;
-mod texts;
-mod topics;
 
 /// A deployment as it should be.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -64,7 +52,7 @@ pub struct Node {
     /// Its name: a host label.
     pub name: String,
     /// What it does.
-    pub roles: BTreeSet<Role>,
+    pub roles: BTreeSet<String>,
     /// Where it lives.
     pub cloud: CloudName,
     /// Memory in MiB that the machine has (or gets, where the cloud asks). 0: a host of the user's, of which the
@@ -84,8 +72,8 @@ pub struct Node {
 
 impl Node {
     /// Whether the node has a role.
-    pub fn has(&self, role: Role) -> bool {
-        self.roles.contains(&role)
+    pub fn has(&self, role: &str) -> bool {
+        self.roles.contains(role)
     }
 }
 
@@ -224,56 +212,12 @@ pub const CANARY_TOPIC: &str = "deployer-canaries";
 
 impl Topology {
     /// The nodes that have a role, in order of their names.
-    pub fn nodes_with(&self, role: Role) -> impl Iterator<Item = &Node> {
+    pub fn nodes_with<'a>(&'a self, role: &'a str) -> impl Iterator<Item = &'a Node> + Clone {
         self.nodes.values().filter(move |node| node.has(role))
     }
 
     /// The name by which members know a node: `vm2.utilization.internal`.
     pub fn host_name(&self, node: &str) -> String {
         format!("{node}.{}.internal", self.name)
-    }
-
-    /// `host:port` of ZooKeeper.
-    pub fn zookeeper_connect(&self) -> Option<String> {
-        let node = self.nodes_with(Role::Zookeeper).next()?;
-        Some(format!(
-            "{}:{}",
-            self.host_name(&node.name),
-            self.zookeeper.port
-        ))
-    }
-
-    /// `host:port,…` of the brokers.
-    pub fn kafka_bootstrap(&self) -> String {
-        let brokers: Vec<String> = self
-            .nodes_with(Role::Kafka)
-            .map(|node| format!("{}:{}", self.host_name(&node.name), self.kafka.port))
-            .collect();
-        brokers.join(",")
-    }
-
-    /// The address of CouchDB.
-    pub fn couchdb_url(&self) -> Option<String> {
-        let node = self.nodes_with(Role::Couchdb).next()?;
-        Some(format!(
-            "http://{}:{}",
-            self.host_name(&node.name),
-            self.couchdb.port
-        ))
-    }
-
-    /// Memory in MiB that a node's roles need, the system included, by their heaps and what they use beside them.
-    pub fn memory_needed_mib(&self, node: &Node) -> u64 {
-        memory::needed(&node.roles, self.zookeeper.heap_mib, self.kafka.heap_mib)
-            .iter()
-            .map(|part| part.mib)
-            .sum()
-    }
-
-    /// The node that answers for the pipeline as a whole: the first consumer, else the first broker.
-    pub fn pipeline_node(&self) -> Option<&Node> {
-        self.nodes_with(Role::Consumer)
-            .next()
-            .or_else(|| self.nodes_with(Role::Kafka).next())
     }
 }

@@ -1,24 +1,28 @@
 //! Components written by hand: what a plan sees of them, and no more.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use deployer::component::{Component, Context};
+use deployer::component::{
+    self, Component, Context, Disk, Memory, Port, Reach, Restart, consumer, couchdb, kafka,
+    producer, zookeeper,
+};
 use deployer::plan::Common;
 use deployer::step::{Access, Action, Content, Tool};
 use deployer::template::TemplateError;
-use deployer::topology::{Node, Role, Topology};
+use deployer::topology::{Node, Topology};
 
 /// Whatever runs on a node, as far as a plan sees it.
-struct ByHand(Role);
+struct ByHand(&'static dyn Component);
 
 pub(super) const SECRET: &str = "hunter2";
 
 impl ByHand {
     fn config(&self, node: &Node, context: &Context<'_>) -> String {
         let topology = context.topology;
-        match self.0 {
-            Role::Zookeeper => format!("clientPort={}\n", topology.zookeeper.port),
-            Role::Kafka => {
+        match self.0.name() {
+            zookeeper::NAME => format!("clientPort={}\n", topology.zookeeper.port),
+            kafka::NAME => {
                 let settings = topology.kafka.settings.iter();
                 let settings: Vec<String> = settings
                     .map(|(key, value)| format!("{key}={value}\n"))
@@ -30,8 +34,8 @@ impl ByHand {
                     settings.concat()
                 )
             }
-            Role::Couchdb => format!("password = {SECRET}\n"),
-            Role::Consumer => {
+            couchdb::NAME => format!("password = {SECRET}\n"),
+            consumer::NAME => {
                 let epochs: Vec<&str> = context
                     .receipt
                     .epochs
@@ -40,49 +44,70 @@ impl ByHand {
                     .collect();
                 format!(
                     "bootstrap = \"{}\"\nepochs = {epochs:?}\n",
-                    topology.kafka_bootstrap()
+                    kafka::bootstrap(topology)
                 )
             }
-            Role::Producer => format!(
+            _ => format!(
                 "count = {}\n",
                 node.producer.as_ref().map_or(0, |producer| producer.count)
             ),
         }
     }
 
-    fn port(&self, context: &Context<'_>) -> Option<u16> {
-        match self.0 {
-            Role::Zookeeper => Some(context.topology.zookeeper.port),
-            Role::Kafka => Some(context.topology.kafka.port),
-            Role::Couchdb => Some(context.topology.couchdb.port),
-            Role::Consumer | Role::Producer => None,
-        }
+    fn port(&self, node: &Node, context: &Context<'_>) -> Option<u16> {
+        let ports = self.ports(node, context.topology);
+        let mut members = ports.iter().filter(|port| port.reach == Reach::Members);
+        members.next().map(|port| port.number)
     }
 }
 
 impl Component for ByHand {
-    fn role(&self) -> Role {
-        self.0
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn title(&self) -> &'static str {
+        self.0.title()
+    }
+
+    fn about(&self) -> &'static str {
+        self.0.about()
+    }
+
+    fn restart(&self) -> Restart {
+        self.0.restart()
+    }
+
+    fn holds_data(&self) -> bool {
+        self.0.holds_data()
+    }
+
+    fn memory(&self, topology: &Topology) -> Memory {
+        self.0.memory(topology)
+    }
+
+    fn disk(&self) -> Disk {
+        self.0.disk()
     }
 
     fn packages(&self, _: &Context<'_>) -> Vec<String> {
-        match self.0 {
-            Role::Zookeeper | Role::Kafka => vec!["java17 | java21".into()],
+        match self.0.name() {
+            zookeeper::NAME | kafka::NAME => vec!["java17 | java21".into()],
             _ => Vec::new(),
         }
     }
 
-    fn ports(&self, _: &Node, context: &Context<'_>) -> Vec<u16> {
-        self.port(context).into_iter().collect()
+    fn ports(&self, node: &Node, topology: &Topology) -> Vec<Port> {
+        self.0.ports(node, topology)
     }
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-        let role = self.0.name();
+        let role = self.name();
         let user = format!("utilization-{role}");
         let data = format!("/var/lib/deployer/utilization/{role}");
         let config = Content {
             text: self.config(node, context),
-            secret: self.0 == Role::Couchdb,
+            secret: self.name() == couchdb::NAME,
         };
         let mut actions = vec![
             Action::CreateUser {
@@ -96,8 +121,8 @@ impl Component for ByHand {
                 data: self.0.holds_data(),
             },
         ];
-        actions.push(match self.0 {
-            Role::Zookeeper | Role::Kafka => Action::UnpackArchive {
+        actions.push(match self.0.name() {
+            zookeeper::NAME | kafka::NAME => Action::UnpackArchive {
                 artifact: "kafka".into(),
                 identity: format!("kafka {}", context.topology.kafka.version),
                 path: "/opt/deployer/utilization/kafka".into(),
@@ -105,12 +130,12 @@ impl Component for ByHand {
                 download: None,
                 programs: Vec::new(),
             },
-            Role::Couchdb => Action::SeedFile {
+            couchdb::NAME => Action::SeedFile {
                 path: "/var/lib/deployer/utilization/couchdb/own.ini".into(),
                 content: Content::open(""),
                 access: Access::user(&user, 0o640),
             },
-            Role::Consumer | Role::Producer => Action::UploadFile {
+            _ => Action::UploadFile {
                 artifact: role.into(),
                 sha256: context.artifacts[role].sha256.clone().unwrap_or_default(),
                 path: format!("/opt/deployer/utilization/bin/{role}"),
@@ -134,19 +159,19 @@ impl Component for ByHand {
 
     fn start(
         &self,
-        _: &Node,
+        node: &Node,
         context: &Context<'_>,
         reads: &BTreeMap<String, String>,
     ) -> Vec<Action> {
-        let role = self.0.name();
+        let role = self.name();
         let unit = format!("utilization-{role}.service");
         let state = format!("/var/lib/deployer/utilization/{role}/state.json");
         let start = Action::StartUnit {
             unit: unit.clone(),
             reads: reads.clone(),
-            finishes: (self.0 == Role::Producer).then_some(state),
+            finishes: (role == producer::NAME).then_some(state),
         };
-        let wait = self.port(context).map(|port| Action::WaitForPort {
+        let wait = self.port(node, context).map(|port| Action::WaitForPort {
             port,
             unit,
             seconds: 120,
@@ -155,14 +180,12 @@ impl Component for ByHand {
     }
 }
 
-pub(super) fn by_hand(role: Role) -> &'static dyn Component {
-    match role {
-        Role::Zookeeper => &ByHand(Role::Zookeeper),
-        Role::Kafka => &ByHand(Role::Kafka),
-        Role::Couchdb => &ByHand(Role::Couchdb),
-        Role::Consumer => &ByHand(Role::Consumer),
-        Role::Producer => &ByHand(Role::Producer),
-    }
+pub(super) fn by_hand(component: &'static dyn Component) -> &'static dyn Component {
+    static ALL: LazyLock<Vec<ByHand>> =
+        LazyLock::new(|| component::ALL.iter().map(|one| ByHand(*one)).collect());
+    let mut all = ALL.iter();
+    all.find(|one| one.name() == component.name())
+        .expect("a component")
 }
 
 pub(super) fn common(topology: &Topology) -> Common {
@@ -207,8 +230,6 @@ pub(super) fn common(topology: &Topology) -> Common {
             .map(|node| (node.clone(), vec!["procps".into()]))
             .collect(),
         install: nodes.map(|node| (node.clone(), install())).collect(),
-        prepare: topology
-            .pipeline_node()
-            .map(|node| (node.name.clone(), prepare)),
+        prepare: consumer::pipeline_node(topology).map(|node| (node.name.clone(), prepare)),
     }
 }

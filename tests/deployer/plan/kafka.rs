@@ -1,7 +1,7 @@
 //! What Kafka itself must be told, and what it cannot do: settings, copies, partitions, and brokers that come and go.
 
 use deployer::plan::Plan;
-use deployer::topology::{Role, Topology};
+use deployer::topology::Topology;
 
 use super::s0::{Deployment, node};
 
@@ -162,7 +162,7 @@ fn another_number_of_copies_is_refused_and_copies_altered_by_hand_are_named() {
 /// A third broker that holds copies, in the inventory no more.
 fn third_broker_dropped() -> Deployment {
     let mut deployment = up();
-    let third = node("vm4", &[Role::Kafka]);
+    let third = node("vm4", &["kafka"]);
     deployment.topology.nodes.insert("vm4".into(), third);
     deployment.receipt.broker_ids.insert("vm4".into(), 3);
     deployment.world.add("vm4");

@@ -1,7 +1,6 @@
 //! What is lost, in words, and what is asked before.
 
 use deployer::step::Action;
-use deployer::topology::Role;
 use insta::assert_snapshot;
 
 use super::s0::{Deployment, node};
@@ -31,9 +30,9 @@ fn a_consumer_elsewhere_stops_before_the_topics_are_made_anew() {
     for (node, change) in [("vm2", false), ("vm1-1", true)] {
         let roles = &mut nodes.get_mut(node).expect("a node").roles;
         if change {
-            roles.insert(Role::Consumer);
+            roles.insert("consumer".into());
         } else {
-            roles.remove(&Role::Consumer);
+            roles.remove("consumer");
         }
     }
     deployment.converge();
@@ -83,7 +82,7 @@ fn a_machine_that_is_switched_off_has_lost_nothing() {
 fn a_renamed_node_starts_empty() {
     let mut deployment = Deployment::up();
     deployment.topology.nodes.remove("vm3");
-    let renamed = node("vm4", &[Role::Kafka, Role::Couchdb]);
+    let renamed = node("vm4", &["kafka", "couchdb"]);
     deployment.topology.nodes.insert("vm4".into(), renamed);
     deployment.world.add("vm4");
     deployment.cloud.orphans.insert("vm3".into());
@@ -112,9 +111,9 @@ fn a_couchdb_that_moves_gets_its_databases_in_the_same_up() {
     for (node, has) in [("vm3", false), ("vm2", true)] {
         let node = deployment.topology.nodes.get_mut(node).expect("a node");
         if has {
-            node.roles.insert(Role::Couchdb);
+            node.roles.insert("couchdb".into());
         } else {
-            node.roles.remove(&Role::Couchdb);
+            node.roles.remove("couchdb");
         }
     }
     assert_eq!(deployment.plan().refused().count(), 1);
@@ -130,7 +129,7 @@ fn a_couchdb_that_moves_gets_its_databases_in_the_same_up() {
 fn data_that_is_not_wanted_goes_only_when_named() {
     let mut deployment = Deployment::up();
     let node = deployment.topology.nodes.get_mut("vm3").expect("a node");
-    node.roles.remove(&Role::Couchdb);
+    node.roles.remove("couchdb");
     let path = "/var/lib/deployer/utilization/couchdb";
     assert!(deployment.plan().losses.is_empty());
     assert!(deployment.plan().notes[0].contains(path));

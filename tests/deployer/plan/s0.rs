@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deployer::cloud::CloudPlan;
-use deployer::component::Context;
+use deployer::component::{self, Component, Context};
 use deployer::facts::Facts;
 use deployer::machine::{self, Machine};
 use deployer::plan::{self, Conflict, Desired, Impossible, Plan, Situation};
@@ -15,7 +15,7 @@ use deployer::signing_key::SigningKey;
 use deployer::step::Manifest;
 use deployer::topology::{
     AwsCloud, CANARY_TOPIC, CloudName, Consumer, Couchdb, Distribution, Former, Kafka, Local, Node,
-    Producer, Role, Topic, Topology, Zookeeper,
+    Producer, Topic, Topology, Zookeeper,
 };
 
 use super::by_hand::{SECRET, by_hand, common};
@@ -37,10 +37,10 @@ pub(super) struct Deployment {
     pub(super) elsewhere: Option<&'static str>,
 }
 
-pub(super) fn node(name: &str, roles: &[Role]) -> Node {
+pub(super) fn node(name: &str, roles: &[&str]) -> Node {
     Node {
         name: name.into(),
-        roles: roles.iter().copied().collect(),
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         cloud: CloudName::Local,
         memory_mib: 2048,
         broker_id: None,
@@ -62,7 +62,7 @@ fn client(number: u32) -> Node {
             raw: false,
             metrics_port: 9441,
         }),
-        ..node(&format!("vm1-{number}"), &[Role::Producer])
+        ..node(&format!("vm1-{number}"), &["producer"])
     }
 }
 
@@ -82,8 +82,8 @@ fn topology() -> Topology {
     let nodes = [
         client(1),
         client(2),
-        node("vm2", &[Role::Zookeeper, Role::Kafka, Role::Consumer]),
-        node("vm3", &[Role::Kafka, Role::Couchdb]),
+        node("vm2", &["zookeeper", "kafka", "consumer"]),
+        node("vm3", &["kafka", "couchdb"]),
     ];
     Topology {
         name: "utilization".into(),
@@ -235,7 +235,7 @@ impl Deployment {
             ipv6: false,
         };
         let common = common(&self.topology);
-        plan::desired_with(by_hand, &context, &self.machines(), &common).expect("no template")
+        plan::desired_with(&by_hand, &context, &self.machines(), &common).expect("no template")
     }
 
     fn facts(&self) -> BTreeMap<String, Facts> {
@@ -299,7 +299,7 @@ impl Deployment {
             for role in node
                 .roles
                 .iter()
-                .filter(|role| role.holds_data() && stage.contains(role.name()))
+                .filter(|role| holds_data(role) && stage.contains(role.as_str()))
             {
                 let machines = &mut self.receipt.machines;
                 let record = machines
@@ -309,8 +309,8 @@ impl Deployment {
                         machine: None,
                         data: Vec::new(),
                     });
-                if !record.data.iter().any(|kind| kind == role.name()) {
-                    record.data.push(role.name().into());
+                if !record.data.iter().any(|kind| kind == role) {
+                    record.data.push(role.clone());
                 }
             }
         }
@@ -362,4 +362,8 @@ impl Deployment {
             .filter_map(|node| Some((node.clone(), self.world.facts(node).manifest?)))
             .collect()
     }
+}
+
+fn holds_data(role: &str) -> bool {
+    component::named(role).is_some_and(Component::holds_data)
 }

@@ -225,7 +225,7 @@ fn existing_hosts_get_a_firewall() {
 fn a_role_that_moves_away_is_taken_away_but_not_its_data() {
     let mut deployment = Deployment::up();
     let node = deployment.topology.nodes.get_mut("vm3").expect("a node");
-    node.roles.remove(&deployer::topology::Role::Couchdb);
+    node.roles.remove("couchdb");
     let plan = deployment.plan();
     assert_snapshot!(plan);
     deployment.run(&plan).expect("runs");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::CommandError;
-use crate::inventory;
+use crate::layout;
 use crate::rehearsal::Variant;
 use crate::report::{Reporter, aloud};
 use crate::run::journal;
@@ -47,7 +47,7 @@ impl Place {
         for variant in variants {
             let text = variant.inventory(&source.text)?;
             let file = format!("{} as {}", source.file, variant.name);
-            let parsed = inventory::parse(text.as_bytes(), &file).map_err(CommandError::usage)?;
+            let parsed = layout::parse(text.as_bytes(), &file).map_err(CommandError::usage)?;
             let options = Options {
                 cloud: Some(cloud),
                 name: None,

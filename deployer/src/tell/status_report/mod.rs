@@ -237,7 +237,7 @@ impl Report {
 
 /// Why nothing is known of the pipeline, in words; `None`: there is none.
 fn unanswered(topology: &Topology, heard: &BTreeMap<String, Heard>) -> Option<String> {
-    let node = &topology.pipeline_node()?.name;
+    let node = &consumer::pipeline_node(topology)?.name;
     let tool = consumer::tool(topology)?;
     let why = match heard.get(node) {
         Some(Heard::Facts(facts)) => {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::component::{self, place::Place};
+use crate::component::place::Place;
+use crate::component::{self, kafka, producer};
 use crate::facts::{Facts, UnitFact};
 use crate::figures::Figures;
 use crate::observe::producers::{STATE, producer_state, state_file};
-use crate::topology::{Node, Role, Topology};
+use crate::topology::{Node, Topology};
 
 use super::{AgentReport, Heard, NodeReport};
 
@@ -20,7 +21,7 @@ pub(super) fn judge_units(
     report: &mut NodeReport,
     problems: &mut Vec<String>,
 ) {
-    let producer = Place::new(topology, Role::Producer).unit();
+    let producer = Place::new(topology, producer::NAME).unit();
     for (name, unit) in &facts.units {
         let finished = *name == producer && report_finished(facts);
         let state = match unit.active.as_str() {
@@ -40,7 +41,7 @@ pub(super) fn judge_units(
     if topology
         .nodes
         .get(node)
-        .is_some_and(|node| node.has(Role::Producer))
+        .is_some_and(|node| node.has(producer::NAME))
     {
         let state = producer_state(facts);
         let waiting = state
@@ -79,12 +80,12 @@ pub(super) fn note_the_left(
         if topology.nodes.contains_key(node) {
             continue;
         }
-        if runs(Role::Producer) {
+        if runs(producer::NAME) {
             notes.push(format!(
                 "{node}: no longer in the inventory, and its producer still sends; that is read until `deployer up --prune`"
             ));
         }
-        if runs(Role::Kafka) {
+        if runs(kafka::NAME) {
             notes.push(format!(
                 "{node}: no longer in the inventory, and its broker still serves"
             ));
@@ -133,6 +134,6 @@ pub(super) fn judge_agents(
         };
         let wrong = agent.figures.wrong.iter();
         problems.extend(wrong.map(|wrong| format!("{}: {role}: {wrong}", node.name)));
-        report.agents.insert(role.name().to_owned(), agent);
+        report.agents.insert(role.to_owned(), agent);
     }
 }

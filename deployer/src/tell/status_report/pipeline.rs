@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::component::{couchdb, kafka};
 use crate::inspect::{self, Database, Inspect, Kafka};
-use crate::topology::{Role, Topic, Topology};
+use crate::topology::{Topic, Topology};
 
 use super::{BrokersReport, TopicReport};
 
@@ -37,7 +38,7 @@ pub(super) fn judge_pipeline(
     let documents: BTreeMap<&str, &Database> = databases
         .map(|database| (database.topic.as_str(), database))
         .collect();
-    let has_couchdb = topology.couchdb_url().is_some();
+    let has_couchdb = couchdb::url(topology).is_some();
     if has_couchdb && let Some(error) = &inspection.couchdb.error {
         said.problems.push(format!("couchdb: {error}"));
     }
@@ -61,11 +62,11 @@ pub(super) fn judge_pipeline(
 }
 
 fn judge_brokers(topology: &Topology, kafka: &Kafka, said: &mut Said<'_>) -> BrokersReport {
-    let nodes = topology.nodes_with(Role::Kafka);
+    let nodes = topology.nodes_with(kafka::NAME);
     let wanted: BTreeMap<i32, &str> = nodes
         .filter_map(|node| Some((i32::try_from(node.broker_id?).ok()?, node.name.as_str())))
         .collect();
-    let expected = topology.nodes_with(Role::Kafka).count();
+    let expected = topology.nodes_with(kafka::NAME).count();
     if let Some(error) = &kafka.error {
         said.problems.push(format!("kafka: {error}"));
     }
