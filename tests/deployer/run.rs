@@ -10,7 +10,7 @@ use deployer::plan::{Change, Plan, Stage};
 use deployer::report::{Event, Outcome, Reporter};
 use deployer::run::runner::{Runner, Stop};
 use deployer::run::{Executor, StepError};
-use deployer::step::{Action, Step};
+use deployer::step::{Access, Action, Content, Step};
 
 /// Notes `node path` of each removal, and fails where it is told to.
 #[derive(Default)]
@@ -28,8 +28,10 @@ impl Executor for Notes {
     }
 
     async fn apply(&self, node: &str, action: &Action, line: Line<'_>) -> Result<(), StepError> {
-        let Action::RemoveFile { path } = action else {
-            panic!("{action:?}")
+        let (path, took) = match action {
+            Action::RemoveFile { path } | Action::WriteFile { path, .. } => (path, 10),
+            Action::UnpackArchive { path, .. } => (path, 100),
+            other => panic!("{other:?}"),
         };
         let words = format!("{node} {path}");
         if let Some((at, stop)) = &self.stops_at
@@ -42,7 +44,7 @@ impl Executor for Notes {
             most.0 += 1;
             most.1 = most.1.max(most.0);
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(took)).await;
         self.most.lock().expect("lock").0 -= 1;
         line(&format!("removing {path}"));
         if self.fails_at == Some(words.as_str()) {
@@ -78,6 +80,27 @@ impl Reporter for Events {
     }
 }
 
+/// Removing a file; `%path` is unpacking an archive there, `+path` writing a file.
+fn action(path: &str) -> Action {
+    let access = Access::root("root", 0o644);
+    match path.split_at(1) {
+        ("%", path) => Action::UnpackArchive {
+            artifact: "archive".into(),
+            identity: "one".into(),
+            path: path.into(),
+            access,
+            download: None,
+            programs: Vec::new(),
+        },
+        ("+", path) => Action::WriteFile {
+            path: path.into(),
+            content: Content::open(""),
+            access,
+        },
+        _ => Action::RemoveFile { path: path.into() },
+    }
+}
+
 /// `stage: node path path, node path`
 fn plan(text: &[&str]) -> Plan {
     let queue = |queue: &str| {
@@ -87,7 +110,7 @@ fn plan(text: &[&str]) -> Plan {
             .map(|path| Change {
                 step: Step {
                     node: node.clone(),
-                    action: Action::RemoveFile { path: path.into() },
+                    action: action(path),
                 },
                 because: "it is there".into(),
                 diff: None,
@@ -227,4 +250,37 @@ async fn killed_after_each_step_it_has_told_no_more_than_it_did() {
         assert_eq!(told, done);
         assert!(kill_after == 0 || told >= kill_after);
     }
+}
+
+async fn order(stage: &str, fails_at: Option<&'static str>) -> (Vec<String>, bool) {
+    let notes = Notes {
+        fails_at,
+        ..Notes::default()
+    };
+    let (events, stop) = (Events::default(), Stop::default());
+    let ran = Runner::new(&notes, &events, &stop)
+        .run(&plan(&[stage]), &|_| ())
+        .await;
+    (notes.done.into_inner().expect("lock"), ran.is_ok())
+}
+
+#[tokio::test]
+async fn small_steps_go_on_beside_what_is_sent() {
+    let (done, well) = order("one: a %/big 1 2", None).await;
+    assert_eq!(done, ["a 1", "a 2", "a /big"]);
+    assert!(well);
+    let (done, _) = order("one: a %/first %/second 1", None).await;
+    assert_eq!(done, ["a /first", "a 1", "a /second"], "one at a time");
+    let (done, _) = order("one: a %/place 1 +/place/file 2", None).await;
+    assert_eq!(done, ["a 1", "a /place", "a /place/file", "a 2"]);
+}
+
+#[tokio::test]
+async fn what_is_sent_ends_although_a_step_beside_it_failed() {
+    let (done, well) = order("one: a %/big 1 2", Some("a 1")).await;
+    assert_eq!(done, ["a /big"]);
+    assert!(!well);
+    let (done, well) = order("one: a 1 %/big 2", Some("a /big")).await;
+    assert_eq!(done, ["a 1", "a 2"]);
+    assert!(!well);
 }
