@@ -17,33 +17,8 @@ pub struct TemplateError {
     pub source: tera::Error,
 }
 
-macro_rules! embedded {
-    ($($name:literal)*) => {
-        &[$(($name, include_str!(concat!("../../templates/", $name, ".tera")))),*]
-    };
-}
-
-/// Name → text.
-const TEMPLATES: &[(&str, &str)] = embedded![
-    "unit.service"
-    "java/log4j.properties"
-    "zookeeper/zoo.cfg"
-    "zookeeper/zookeeper.service"
-    "kafka/server.properties"
-    "kafka/kafka.service"
-    "couchdb/deployer.ini"
-    "couchdb/own.ini"
-    "couchdb/vm.args"
-    "couchdb/environment"
-    "couchdb/couchdb.service"
-    "couchdb/package.conf"
-    "couchdb/config.json"
-    "couchdb/pouchdb.service"
-    "agent/consumer.toml"
-    "agent/consumer.service"
-    "agent/producer.toml"
-    "agent/producer.service"
-];
+/// Name → text: all that is in `templates/`, see `build.rs`.
+const TEMPLATES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/templates.rs"));
 
 static TERA: LazyLock<Tera> = LazyLock::new(|| {
     let mut tera = Tera::new();

@@ -34,6 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "facts",
             "hosts_table",
+            "inventory",
             "machine",
             "receipt",
             "secret",

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use deployer::component::{
     self, Artifact, Component, Context, Reach, artifact_key, consumer, producer,
 };
+use deployer::inventory::Sections;
 use deployer::plan::{self, Desired};
 use deployer::receipt::{Choices, Receipt, Secrets};
 use deployer::secret::Secret;
@@ -35,6 +36,7 @@ impl World {
         Self {
             topology: Topology {
                 name: "utilization".into(),
+                sections: Sections::default(),
                 cloud: CloudName::Local,
                 former: Former::default(),
                 aws: AwsCloud::default(),

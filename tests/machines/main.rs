@@ -21,6 +21,7 @@ mod internet;
 mod interrupted;
 mod kafka;
 mod local;
+mod node_exporter;
 mod pipeline;
 #[path = "../shared/place.rs"]
 mod place;

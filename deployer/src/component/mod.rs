@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::facts::System;
+use crate::inventory::Section;
 use crate::receipt::{Choices, Receipt, Secrets};
 use crate::signing_key::SigningKey;
 use crate::step::{ARCHIVE_MARKER, Action, Download, archive_mark, sha256};
@@ -16,6 +17,7 @@ pub mod consumer;
 pub mod couchdb;
 pub mod java;
 pub mod kafka;
+pub mod node_exporter;
 pub mod order;
 pub mod place;
 pub mod producer;
@@ -160,6 +162,12 @@ pub trait Component: Sync {
         true
     }
 
+    /// Its section of the inventory, or its part of one; `None`: it has none of its own, or one that is a field of the
+    /// inventory's type.
+    fn section(&self) -> Option<Section> {
+        None
+    }
+
     /// Whether it belongs on a node.
     fn is_on(&self, node: &Node, _: &Topology) -> bool {
         node.has(self.name())
@@ -250,6 +258,7 @@ pub static ALL: &[&dyn Component] = &[
     &couchdb::Couchdb,
     &consumer::Consumer,
     &producer::Producer,
+    &node_exporter::NodeExporter,
 ];
 
 /// The component of a name.

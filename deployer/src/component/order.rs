@@ -62,11 +62,20 @@ mod tests {
         };
         assert_eq!(
             names(starts()),
-            ["zookeeper, couchdb", "kafka", "consumer", "producer"]
+            [
+                "zookeeper, couchdb, node-exporter",
+                "kafka",
+                "consumer",
+                "producer"
+            ]
         );
         assert_eq!(
             names(stops()),
-            ["consumer, producer", "kafka", "zookeeper, couchdb"]
+            [
+                "consumer, producer",
+                "kafka",
+                "zookeeper, couchdb, node-exporter"
+            ]
         );
         for component in ALL {
             for name in component.needs().iter().chain(component.follows()) {

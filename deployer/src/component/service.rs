@@ -130,6 +130,18 @@ impl<'a> Service<'a> {
         Self::of_user(context, node, component, user.to_owned(), true)
     }
 
+    /// As [`Service::packaged`], for a package that needs no file of ours beside the drop-in.
+    pub(super) fn of_package(
+        context: &'a Context<'a>,
+        node: &'a Node,
+        component: &'static dyn Component,
+    ) -> Self {
+        Self {
+            actions: Vec::new(),
+            ..Self::of_user(context, node, component, String::new(), true)
+        }
+    }
+
     fn of_user(
         context: &'a Context<'a>,
         node: &'a Node,

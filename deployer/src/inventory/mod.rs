@@ -10,12 +10,14 @@ mod chameleon;
 mod clouds;
 mod explain;
 mod formats;
+mod generate;
 mod mend;
 mod normalise;
 mod parse;
 mod positions;
 mod problem;
 mod schema;
+mod sections;
 mod types;
 mod values;
 mod words;
@@ -29,6 +31,7 @@ pub(crate) use formats::{check_node_name, fill_topic_pattern};
 pub use parse::{Reading, Rules, parse, read};
 pub use problem::{Position, Problem, Problems};
 pub use schema::schema;
+pub use sections::{Section, Sections};
 pub use types::{
     Consumer, Couchdb, ExtraTopic, Inventory, Kafka, Node, Producer, ProducerChange, Topics,
     Zookeeper,

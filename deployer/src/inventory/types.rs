@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::clouds::Clouds;
 use super::positions::Positions;
+use super::sections::Sections;
 use super::values::{Setting, TimeSpan};
 use super::words::{CloudName, Distribution, Source};
 use super::{KAFKA_VERSION, Problem};
 
 /// A pipeline: its nodes, what they do, and what each cloud needs to give machines for them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(extend("additionalProperties" = false))]
 pub struct Inventory {
     /// The deployment's name; `--name` overrides it. At most 16 lower-case letters, digits and `-`.
     #[schemars(extend("format" = "deployment-name"))]
@@ -45,6 +46,10 @@ pub struct Inventory {
     /// What each cloud needs. Only the sections of the clouds in use matter.
     #[serde(default)]
     pub clouds: Clouds,
+    /// The sections of components that are not named here.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub sections: Sections,
     /// Where each key stands in the file.
     #[serde(skip)]
     pub(super) positions: Positions,

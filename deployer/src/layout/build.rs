@@ -88,6 +88,7 @@ fn look(
         },
         former: Former::default(),
         topics: BTreeMap::new(),
+        sections: inventory.sections.clone(),
         local: local(&inventory.clouds.local),
         aws: inventory.clouds.aws.clone(),
         chameleon: inventory.clouds.chameleon.clone(),

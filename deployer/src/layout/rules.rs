@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 
 use crate::component;
-use crate::inventory::{self, Inventory, Problems, Rules};
+use crate::inventory::{self, Inventory, Problems, Rules, Section};
 
 /// Made once: it takes some milliseconds.
 static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::new(schema()));
@@ -25,7 +25,27 @@ pub fn schema() -> Value {
     if let Some(items) = schema.pointer_mut(ROLES) {
         *items = json!({"description": "What a node does.", "oneOf": words});
     }
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    if let Some(properties) = properties {
+        for Section { key, schema } in component::ALL.iter().filter_map(|one| one.section()) {
+            match properties.get_mut(key) {
+                Some(there) => add(there, &schema),
+                None => {
+                    properties.insert(key.into(), schema);
+                }
+            }
+        }
+    }
     schema
+}
+
+/// Adds the keys of another component to a section.
+fn add(section: &mut Value, more: &Value) {
+    let keys = more.get("properties").and_then(Value::as_object);
+    let there = section.get_mut("properties").and_then(Value::as_object_mut);
+    if let (Some(keys), Some(there)) = (keys, there) {
+        there.extend(keys.clone());
+    }
 }
 
 /// Where the schema has the items of a node's roles.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::component::Component;
 use crate::component::order::{self, Together};
 use crate::step::{Action, Item, Manifest, loaded_record, parents};
 
@@ -19,16 +20,21 @@ pub fn teardown(manifests: &BTreeMap<String, Manifest>, keep_data: bool) -> Plan
     let mut plan = Plan::default();
     let stops = order::stops();
     for (index, together) in stops.iter().enumerate() {
-        let queues = manifests.iter().map(|(node, manifest)| {
+        let mut stopped = BTreeSet::new();
+        let mut queues = BTreeMap::new();
+        for (node, manifest) in manifests {
             let units = manifest.items.iter().rev();
             let units = units.filter(|item| stop_stage(item, &stops) == Some(index));
-            let stops = units.flat_map(|item| stop(node, item, BECAUSE)).collect();
-            (node.clone(), stops)
-        });
-        plan.push(
-            &format!("stop {}", order::words(together)),
-            queues.collect(),
-        );
+            let units: Vec<&Item> = units.collect();
+            let own = together
+                .iter()
+                .filter(|one| units.iter().any(|unit| is_of(unit, **one)));
+            stopped.extend(own.map(|component| component.name()));
+            let stops = units.iter().flat_map(|item| stop(node, item, BECAUSE));
+            queues.insert(node.clone(), stops.collect());
+        }
+        let of_it = together.iter().filter(|one| stopped.contains(one.name()));
+        plan.push(&format!("stop {}", order::words(of_it)), queues);
     }
     let mut removals = BTreeMap::new();
     let mut ends = BTreeMap::new();
@@ -50,20 +56,22 @@ pub fn teardown(manifests: &BTreeMap<String, Manifest>, keep_data: bool) -> Plan
     plan
 }
 
-/// The number of the stage in which a unit stops: that of the component its name ends with, else the last.
+/// The number of the stage in which a unit stops: that of its component, else the last.
 fn stop_stage(item: &Item, stops: &[Together]) -> Option<usize> {
+    let is_known = |together: &Together| together.iter().any(|component| is_of(item, *component));
+    let known = stops.iter().position(is_known);
+    matches!(item, Item::Unit { .. }).then(|| known.unwrap_or(stops.len() - 1))
+}
+
+/// Whether an item is the unit of a component: its name ends with the component's.
+fn is_of(item: &Item, component: &dyn Component) -> bool {
     let Item::Unit { unit } = item else {
-        return None;
+        return false;
     };
     let name = unit
         .rsplit_once('.')
         .map_or(unit.as_str(), |(name, _)| name);
-    let is_of = |together: &Together| {
-        let mut names = together.iter().map(|component| component.name());
-        names.any(|component| name.ends_with(component))
-    };
-    let known = stops.iter().position(is_of);
-    Some(known.unwrap_or(stops.len() - 1))
+    name.ends_with(component.name())
 }
 
 /// The last steps on a node: directories of ours where nothing is left in them; then the manifest with the directories around it,

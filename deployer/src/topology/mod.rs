@@ -10,7 +10,7 @@ pub use self::ids::Ids;
 pub use self::options::Options;
 pub use crate::inventory::{
     Architecture, AwsCloud, CANONICAL, ChameleonCloud, CloudName, Distribution, Image, LeaseTime,
-    OnTtl, SHORTEST_TTL, Site, Ttl,
+    OnTtl, SHORTEST_TTL, Sections, Site, Ttl,
 };
 use crate::machine::Access;
 
@@ -38,6 +38,9 @@ pub struct Topology {
     pub topics: BTreeMap<String, Topic>,
     /// What earlier inventories had and this one has no more.
     pub former: Former,
+    /// The sections of components that have no field here.
+    #[serde(skip_serializing_if = "Sections::is_empty")]
+    pub sections: Sections,
     /// Settings of the local cloud.
     pub local: Local,
     /// Settings of AWS.

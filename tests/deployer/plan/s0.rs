@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use deployer::cloud::CloudPlan;
 use deployer::component::{self, Component, Context};
 use deployer::facts::Facts;
+use deployer::inventory::Sections;
 use deployer::machine::{self, Machine};
 use deployer::plan::{self, Conflict, Desired, Impossible, Plan, Situation};
 use deployer::receipt::{Choices, MachineRecord, Receipt, Secrets};
@@ -87,6 +88,7 @@ fn topology() -> Topology {
     ];
     Topology {
         name: "utilization".into(),
+        sections: Sections::default(),
         cloud: CloudName::Local,
         aws: AwsCloud::default(),
         chameleon: deployer::topology::ChameleonCloud::default(),
