@@ -267,10 +267,11 @@ fn golden(actions: &[Action]) -> String {
                     access.owner, access.group, access.mode, content.text
                 )
             }
-            Action::InstallCouchdbPackage {
+            Action::InstallFromRepository {
                 repository,
                 key,
                 answers,
+                ..
             } => {
                 let key = SigningKey::read(key.text.as_bytes()).expect("a key");
                 writeln!(

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use deployer::component::couchdb::{OLDEST, PACKAGE};
 use deployer::host::{Command, Connector, Host, Input};
 use deployer::machine::Machine;
 use deployer::run::Executor as _;
 use deployer::run::apply::HostExecutor;
 use deployer::signing_key::SigningKey;
-use deployer::step::{Action, COUCHDB_KEYRING, COUCHDB_SOURCES, Content};
+use deployer::step::{Action, Content, keyring, sources};
 
 use crate::internet::{Internet, Key, Page, stand_in_package};
 use crate::support::{Deployment, may_run};
@@ -46,7 +47,12 @@ impl Node {
     async fn install(&self, repository: &str) -> Result<(), String> {
         let answers = "couchdb couchdb/mode select none\ncouchdb couchdb/mode seen true\n\
                        couchdb couchdb/cookie string x\ncouchdb couchdb/cookie seen true\n";
-        self.act(Action::InstallCouchdbPackage {
+        self.act(Action::InstallFromRepository {
+            software: "CouchDB".into(),
+            package: PACKAGE.into(),
+            oldest: OLDEST.into(),
+            because: "does not know our kind of password".into(),
+            other_key: "couchdb: { repository_key: FILE }".into(),
             repository: repository.into(),
             key: Content::open(self.key.clone()),
             answers: Content::secret(answers),
@@ -138,7 +144,7 @@ async fn refuses_wrong_answers(
             refused.contains(why),
             "{repository}: `{why}` is not in\n{refused}"
         );
-        node.says(&format!("! test -e {COUCHDB_SOURCES}")).await;
+        node.says(&format!("! test -e {}", sources(PACKAGE))).await;
         node.says("apt-get indextargets >/dev/null").await;
     }
     node.says("! dpkg-query -W -f '${Status}' couchdb 2>/dev/null | grep -q ' installed'")
@@ -169,12 +175,13 @@ async fn takes_the_hosts_own_source(node: &Node, key: &Key, good: &str, suite: &
         node.install(good)
             .await
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        let ours = node.says(&format!("cat {COUCHDB_SOURCES}")).await;
+        let ours = node.says(&format!("cat {}", sources(PACKAGE))).await;
         assert!(ours.contains(&path) && !ours.contains("\ndeb"), "{ours}");
         // apt of the whole host goes on.
         node.says("apt-get -q update").await;
         node.says(&format!(
-            "systemctl unmask --runtime couchdb.service; DEBIAN_FRONTEND=noninteractive apt-get -q -y purge couchdb; rm -f {path} {COUCHDB_SOURCES}"
+            "systemctl unmask --runtime couchdb.service; DEBIAN_FRONTEND=noninteractive apt-get -q -y purge couchdb; rm -f {path} {}",
+            sources(PACKAGE)
         ))
         .await;
     }
@@ -182,9 +189,10 @@ async fn takes_the_hosts_own_source(node: &Node, key: &Key, good: &str, suite: &
 
 async fn installs(node: &Node, good: &str, suite: &str) {
     node.install(good).await.expect("installed");
-    let ours = node.says(&format!("cat {COUCHDB_SOURCES}")).await;
+    let ours = node.says(&format!("cat {}", sources(PACKAGE))).await;
     let wanted = format!(
-        "# Written by deployer for {good}\ndeb [signed-by={COUCHDB_KEYRING}] {good} {suite} main"
+        "# Written by deployer for {good}\ndeb [signed-by={}] {good} {suite} main",
+        keyring(PACKAGE)
     );
     assert_eq!(ours, wanted);
     // Neither was it asked anything, nor did it start before our settings are there.
@@ -192,7 +200,7 @@ async fn installs(node: &Node, good: &str, suite: &str) {
     node.says("systemctl unmask --runtime couchdb.service && systemctl start couchdb.service")
         .await;
     // Again, because the source is gone: what runs is not masked.
-    node.says(&format!("rm -f {COUCHDB_SOURCES}")).await;
+    node.says(&format!("rm -f {}", sources(PACKAGE))).await;
     node.install(good).await.expect("installed again");
     assert_eq!(
         node.says("systemctl show -p LoadState --value couchdb.service")

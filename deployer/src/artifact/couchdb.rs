@@ -10,7 +10,8 @@ use super::download::{Deadlines, Downloader};
 use super::program::Program;
 use super::{ArtifactError, DownloadError, Progress, file_error, off_thread, pack};
 use crate::component::Artifact;
-use crate::step::{COUCHDB_OLDEST, sha256};
+use crate::component::couchdb::OLDEST;
+use crate::step::sha256;
 use crate::topology::Distribution;
 
 /// The stand-in's npm package and version.
@@ -208,9 +209,9 @@ fn check_archive(file: &Path) -> Result<bool, ArtifactError> {
             "it has no bin/couchdb below its top folder".into(),
         ));
     }
-    if let Some(version) = version.filter(|version| numbers(version) < numbers(COUCHDB_OLDEST)) {
+    if let Some(version) = version.filter(|version| numbers(version) < numbers(OLDEST)) {
         return Err(unusable(format!(
-            "it is CouchDB {version}, which does not know our kind of password: {COUCHDB_OLDEST} or newer is needed"
+            "it is CouchDB {version}, which does not know our kind of password: {OLDEST} or newer is needed"
         )));
     }
     // The end of the tar is not the end of the gzip stream, whose checksum comes last.

@@ -45,6 +45,10 @@ const PROGRAMS: [&str; 5] = [
 const SPIDERMONKEY: &str = "bin/couchjs";
 /// The engine that needs nothing: a value of [`JS_ENGINE`].
 pub const QUICKJS: &str = "quickjs";
+/// Apache's package.
+pub const PACKAGE: &str = "couchdb";
+/// The oldest CouchDB that understands the administrator's password as it is given to it: `-pbkdf2:sha256-…`.
+pub const OLDEST: &str = "3.4";
 /// The unit and the user that Apache's package brings.
 const PACKAGE_UNIT: &str = "couchdb.service";
 const PACKAGE_USER: &str = "couchdb";
@@ -222,7 +226,12 @@ fn package(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateEr
     let mut service = Service::packaged(context, node, &Couchdb, PACKAGE_USER);
     let process = settings(&mut service, context, PACKAGE_USER)?;
     let mut actions = service.drop_in("couchdb/package.conf", &process, PACKAGE_UNIT)?;
-    actions.push(Action::InstallCouchdbPackage {
+    actions.push(Action::InstallFromRepository {
+        software: "CouchDB".to_owned(),
+        package: PACKAGE.to_owned(),
+        oldest: OLDEST.to_owned(),
+        because: "does not know our kind of password".to_owned(),
+        other_key: "couchdb: { repository_key: FILE }".to_owned(),
         repository: repository(context.topology).to_owned(),
         key: Content::open(context.couchdb_key.armoured()),
         answers: answers(context.secrets),

@@ -55,18 +55,21 @@ pub fn check(action: &Action, facts: &Facts) -> Check {
             let because = format!("missing: {}", missing.join(", "));
             Check::unless((!missing.is_empty()).then_some(because))
         }
-        Action::InstallCouchdbPackage {
-            repository, key, ..
+        Action::InstallFromRepository {
+            package,
+            repository,
+            key,
+            ..
         } => {
-            let keyring = facts.files.get(step::COUCHDB_KEYRING);
-            let source = facts.files.get(step::COUCHDB_SOURCES);
-            let line = step::couchdb_source_of(repository);
+            let keyring = facts.files.get(&step::keyring(package));
+            let source = facts.files.get(&step::sources(package));
+            let line = step::repository_line(repository);
             let same = |file: &FileFact| {
                 let text = file.text.as_deref().unwrap_or_default();
                 text.lines().next() == Some(&line)
             };
             match (source, keyring) {
-                (Some(source), Some(keyring)) if facts.packages.contains(step::COUCHDB_PACKAGE) => {
+                (Some(source), Some(keyring)) if facts.packages.contains(package) => {
                     let other_key =
                         (keyring.sha256 != key.sha256()).then_some("its key is another");
                     let other = (!same(source)).then_some("the repository is another");

@@ -125,8 +125,8 @@ impl Desired {
             if let Action::InstallPackages { packages: wanted } = action {
                 packages.extend(wanted.iter().cloned());
             }
-            if let Action::InstallCouchdbPackage { .. } = action {
-                packages.insert(step::COUCHDB_PACKAGE.to_owned());
+            if let Action::InstallFromRepository { package, .. } = action {
+                packages.insert(package.clone());
             }
         }
         packages

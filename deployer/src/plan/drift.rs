@@ -43,10 +43,10 @@ fn changed(action: &Action, facts: &Facts) -> Option<String> {
             (fact.loaded && !fact.enabled).then(|| "not enabled".into())
         }
         // Its key may be another than Apache's.
-        Action::InstallCouchdbPackage { .. } => {
-            let files = [step::COUCHDB_KEYRING, step::COUCHDB_SOURCES];
-            let there = facts.packages.contains(step::COUCHDB_PACKAGE)
-                && files.iter().all(|path| facts.files.contains_key(*path));
+        Action::InstallFromRepository { package, .. } => {
+            let files = [step::keyring(package), step::sources(package)];
+            let there = facts.packages.contains(package)
+                && files.iter().all(|path| facts.files.contains_key(path));
             (!there).then(|| "missing".into())
         }
         Action::InstallPackages { .. }

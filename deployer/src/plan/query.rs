@@ -51,10 +51,10 @@ fn add(query: &mut Query, action: &Action) {
             let names = packages.iter().flat_map(|entry| alternatives(entry));
             query.packages.extend(names.map(str::to_owned));
         }
-        Action::InstallCouchdbPackage { .. } => {
-            file(step::COUCHDB_KEYRING, false);
-            file(step::COUCHDB_SOURCES, true);
-            query.packages.insert(step::COUCHDB_PACKAGE.to_owned());
+        Action::InstallFromRepository { package, .. } => {
+            file(&step::keyring(package), false);
+            file(&step::sources(package), true);
+            query.packages.insert(package.clone());
         }
         Action::CreateUser { user, .. } | Action::RemoveUser { user } => {
             query.users.insert(user.clone());

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::component::couchdb;
 use crate::facts::Facts;
-use crate::step::{Action, COUCHDB_PACKAGE, Manifest};
+use crate::step::{Action, Manifest};
 
 use super::check::{Check, check};
 use super::conflict::has_our_own;
@@ -80,7 +81,7 @@ pub fn remains(plan: &Plan, facts: &BTreeMap<String, Facts>) -> Vec<String> {
             Action::RemoveFile { path } | Action::RemoveDirectory { path, .. } => path.clone(),
             Action::StopUnit { unit } => format!("{unit} runs"),
             // A package's own stays with its files.
-            Action::RemoveUser { user } if user == COUCHDB_PACKAGE => continue,
+            Action::RemoveUser { user } if user == couchdb::PACKAGE => continue,
             Action::RemoveUser { user } => format!("user {user}"),
             Action::RemoveFirewall { table } => format!("firewall table {table}"),
             Action::RemoveHostsTable { block } => format!("block {block} of /etc/hosts"),

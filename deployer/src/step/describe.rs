@@ -19,9 +19,11 @@ impl Action {
                 format!("install {}", counted(packages.len(), "package"))
                     + &format!(": {}", listed(packages))
             }
-            Self::InstallCouchdbPackage { repository, .. } => {
-                format!("install CouchDB from {repository}")
-            }
+            Self::InstallFromRepository {
+                software,
+                repository,
+                ..
+            } => format!("install {software} from {repository}"),
             Self::CreateUser { user, .. } => format!("create user {user}"),
             Self::CreateDirectory { path, .. } => format!("create directory {path}"),
             Self::OpenDirectories { paths } => {
@@ -127,7 +129,12 @@ mod tests {
                 content: Content::secret("hunter2"),
                 access: Access::root("root", 0o600),
             },
-            Action::InstallCouchdbPackage {
+            Action::InstallFromRepository {
+                software: "CouchDB".into(),
+                package: "couchdb".into(),
+                oldest: "3".into(),
+                because: "is too old".into(),
+                other_key: "couchdb.repository_key".into(),
                 repository: "https://example.org".into(),
                 key: Content::open("a key"),
                 answers: Content::secret("hunter2"),

@@ -138,14 +138,24 @@ pub enum Action {
         /// Their names.
         packages: Vec<String>,
     },
-    /// Adds a package repository for CouchDB, unless the host has it already, and installs the package, with our settings in
-    /// place before its service first starts.
-    InstallCouchdbPackage {
+    /// Adds a package repository, unless the host has it already, and installs a package from it, with our settings in place
+    /// before its service first starts.
+    InstallFromRepository {
+        /// The software's own name.
+        software: String,
+        /// The package, which is also its unit's name and its user's.
+        package: String,
+        /// The oldest version that will do.
+        oldest: String,
+        /// Why no older one will do.
+        because: String,
         /// The repository's address.
         repository: String,
         /// The public key that signs it, armoured.
         key: Content,
-        /// debconf answers, secret because of the cookie.
+        /// The inventory's key by which another key is named.
+        other_key: String,
+        /// debconf answers, secret because of what may be in them.
         answers: Content,
     },
     /// Creates a system user and group of the same name.
@@ -398,14 +408,10 @@ impl Action {
                 table: table.clone(),
             }],
             Self::StartUnit { unit, .. } => vec![Item::Unit { unit: unit.clone() }],
-            Self::InstallCouchdbPackage { .. } => vec![
-                Item::File {
-                    path: COUCHDB_KEYRING.into(),
-                },
-                Item::File {
-                    path: COUCHDB_SOURCES.into(),
-                },
-            ],
+            Self::InstallFromRepository { package, .. } => {
+                let paths = [keyring(package), sources(package)];
+                paths.map(|path| Item::File { path }).into()
+            }
             // Packages are listed by name in the manifest and stay, with the users who own their files. Directories around ours go
             // when they are empty.
             Self::WriteManifest { .. }
@@ -425,17 +431,18 @@ impl Action {
     }
 }
 
-/// The package that [`Action::InstallCouchdbPackage`] installs.
-pub const COUCHDB_PACKAGE: &str = "couchdb";
-/// The oldest CouchDB that understands the administrator's password as it is given to it: `-pbkdf2:sha256-…`.
-pub const COUCHDB_OLDEST: &str = "3.4";
-/// Where the key of CouchDB's package repository is kept on a node.
-pub const COUCHDB_KEYRING: &str = "/usr/share/keyrings/deployer-couchdb.asc";
-/// The apt source of CouchDB's package repository on a node. Its first line is [`couchdb_source_of`], also where the host has a
-/// source of its own, which then is the only one.
-pub const COUCHDB_SOURCES: &str = "/etc/apt/sources.list.d/deployer-couchdb.list";
+/// Where the key of a package's repository is kept on a node.
+pub fn keyring(package: &str) -> String {
+    format!("/usr/share/keyrings/deployer-{package}.asc")
+}
 
-/// The line by which [`COUCHDB_SOURCES`] says which repository it was written for.
-pub fn couchdb_source_of(repository: &str) -> String {
+/// The apt source of a package's repository on a node. Its first line is [`repository_line`], also where the host has a source of
+/// its own, which then is the only one.
+pub fn sources(package: &str) -> String {
+    format!("/etc/apt/sources.list.d/deployer-{package}.list")
+}
+
+/// The line by which [`sources`] says which repository it was written for.
+pub fn repository_line(repository: &str) -> String {
     format!("# Written by deployer for {repository}")
 }

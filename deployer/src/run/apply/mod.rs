@@ -102,11 +102,28 @@ impl Executor for HostExecutor {
         match action {
             Action::WriteManifest { manifest } => files::write_manifest(shell, manifest).await,
             Action::InstallPackages { packages } => packages::install(shell, packages).await,
-            Action::InstallCouchdbPackage {
+            Action::InstallFromRepository {
+                software,
+                package,
+                oldest,
+                because,
                 repository,
                 key,
+                other_key,
                 answers,
-            } => packages::install_couchdb(shell, repository, key, answers).await,
+            } => {
+                let wanted = packages::FromRepository {
+                    software,
+                    package,
+                    oldest,
+                    because,
+                    repository,
+                    key,
+                    other_key,
+                    answers,
+                };
+                packages::install_from_repository(shell, &wanted).await
+            }
             Action::CreateUser { user, home, .. } => users::create(shell, user, home).await,
             Action::CreateDirectory { path, access, .. } => {
                 files::create_directory(shell, path, access).await

@@ -5,15 +5,15 @@ use std::time::Duration;
 use super::shell::{LONG, Script, Shell};
 use crate::host::Input;
 use crate::run::StepError;
-use crate::step::{COUCHDB_KEYRING, COUCHDB_OLDEST, COUCHDB_PACKAGE, COUCHDB_SOURCES, Content};
+use crate::step::{Content, keyring, sources};
 
 const INSTALL: Script = Script {
     name: "install packages",
     text: concat!(include_str!("apt.sh"), include_str!("packages.sh")),
 };
-const ADD_COUCHDB: Script = Script {
-    name: "add CouchDB's package repository",
-    text: concat!(include_str!("apt.sh"), include_str!("couchdb.sh")),
+const ADD_REPOSITORY: Script = Script {
+    name: "add a package repository",
+    text: concat!(include_str!("apt.sh"), include_str!("repository.sh")),
 };
 /// cloud-init and apt's lock may each take 300 s, a slow mirror the rest.
 const TIMEOUT: Duration = Duration::from_mins(30);
@@ -26,22 +26,40 @@ pub(super) async fn install(shell: &Shell<'_>, packages: &[String]) -> Result<()
     Ok(())
 }
 
-pub(super) async fn install_couchdb(
+/// A package, and the repository it comes from; see [`crate::step::Action::InstallFromRepository`].
+pub(super) struct FromRepository<'a> {
+    pub(super) software: &'a str,
+    pub(super) package: &'a str,
+    pub(super) oldest: &'a str,
+    pub(super) because: &'a str,
+    pub(super) repository: &'a str,
+    pub(super) key: &'a Content,
+    pub(super) other_key: &'a str,
+    pub(super) answers: &'a Content,
+}
+
+pub(super) async fn install_from_repository(
     shell: &Shell<'_>,
-    repository: &str,
-    key: &Content,
-    answers: &Content,
+    wanted: &FromRepository<'_>,
 ) -> Result<(), StepError> {
+    let package = wanted.package;
     // A version may have a `~` after it, which sorts before nothing at all.
-    let oldest = format!("{COUCHDB_OLDEST}~");
+    let oldest = format!("{}~", wanted.oldest);
+    let (keyring, sources) = (keyring(package), sources(package));
     let arguments = [
-        repository,
-        COUCHDB_KEYRING,
-        COUCHDB_SOURCES,
+        wanted.repository,
+        &keyring,
+        &sources,
         &oldest,
-        &key.text,
+        &wanted.key.text,
+        package,
+        wanted.software,
+        wanted.because,
+        wanted.other_key,
     ];
-    let input = Input::Bytes(answers.text.clone().into_bytes());
-    shell.script(&ADD_COUCHDB, &arguments, input, LONG).await?;
-    install(shell, &[COUCHDB_PACKAGE.into()]).await
+    let input = Input::Bytes(wanted.answers.text.clone().into_bytes());
+    shell
+        .script(&ADD_REPOSITORY, &arguments, input, LONG)
+        .await?;
+    install(shell, &[package.to_owned()]).await
 }

@@ -203,29 +203,28 @@ impl State {
         match action {
             Action::WriteManifest { manifest } => self.node(node).manifest = Some(manifest.clone()),
             Action::InstallPackages { packages } => {
-                let there = &mut self.node(node).packages;
                 for entry in packages {
                     let mut names = entry.split('|').map(str::trim);
-                    if !names.clone().any(|name| there.contains(name)) {
-                        there.extend(names.next().map(str::to_owned));
+                    let there = &self.node(node).packages;
+                    if !names.clone().any(|name| there.contains(name))
+                        && let Some(name) = names.next()
+                    {
+                        self.package(node, name);
                     }
                 }
             }
-            Action::InstallCouchdbPackage {
-                repository, key, ..
+            Action::InstallFromRepository {
+                package,
+                repository,
+                key,
+                ..
             } => {
-                let line = Content::open(step::couchdb_source_of(repository));
+                let line = Content::open(step::repository_line(repository));
                 let access = Access::root("root", 0o644);
-                self.file(node, step::COUCHDB_KEYRING, &access, text(key))?;
-                self.file(node, step::COUCHDB_SOURCES, &access, text(&line))?;
-                let facts = self.node(node);
-                facts.packages.insert(step::COUCHDB_PACKAGE.into());
-                facts.users.insert("couchdb".into());
-                facts
-                    .units
-                    .entry("couchdb.service".into())
-                    .or_default()
-                    .loaded = true;
+                self.file(node, &step::keyring(package), &access, text(key))?;
+                self.file(node, &step::sources(package), &access, text(&line))?;
+                self.package(node, package);
+                self.node(node).users.insert(package.clone());
             }
             Action::CreateUser { user, .. } => {
                 self.node(node).users.insert(user.clone());
@@ -405,6 +404,17 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// A package, with the unit that it brings where a drop-in waits for one.
+    fn package(&mut self, node: &str, name: &str) {
+        let facts = self.node(node);
+        facts.packages.insert(name.to_owned());
+        let drop_ins = format!("/etc/systemd/system/{name}.service.d/");
+        if facts.files.keys().any(|path| path.starts_with(&drop_ins)) {
+            let unit = facts.units.entry(format!("{name}.service"));
+            unit.or_default().loaded = true;
+        }
     }
 
     fn remove_below(&mut self, node: &str, path: &str) {

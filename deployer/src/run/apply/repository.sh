@@ -1,9 +1,10 @@
-# Adds a package repository of CouchDB and makes its package installable without questions and without a start:
-# repository, keyring, sources file, oldest version that will do, public key. debconf answers come from the standard input.
-repository=$1 keyring=$2 sources=$3 oldest=$4 key=$5
+# Adds a package repository and makes a package of it installable without questions and without a start: repository, keyring,
+# sources file, oldest version that will do, public key, package, the software's own name, why no older version will do, how another
+# key is named. debconf answers come from the standard input.
+repository=$1 keyring=$2 sources=$3 oldest=$4 key=$5 package=$6 software=$7 because=$8 other_key=$9
 export LC_ALL=C
 . /etc/os-release
-there=$(installed couchdb)
+there=$(installed "$package")
 
 refuse() {
     # A source that does not work would be in the way of all that apt does on this host.
@@ -18,7 +19,7 @@ too_old() {
 }
 
 if [ -n "$there" ] && too_old "$there"; then
-    refuse "CouchDB $there is installed here, which does not know our kind of password: ${oldest%'~'} or newer is needed"
+    refuse "$software $there is installed here, which $because: ${oldest%'~'} or newer is needed"
 fi
 printf '%s' "$key" >"$keyring"
 chmod 0644 -- "$keyring"
@@ -52,7 +53,7 @@ update -o "Dir::Etc::sourcelist=$from" -o Dir::Etc::sourceparts=- -o APT::Get::L
 if [ -d "$lists" ]; then touch -d "@$age" "$lists"; fi
 case $said in
     *NO_PUBKEY* | *'Missing key'* | *BADSIG* | *'signatures were invalid'*)
-        refuse "$repository is not signed by the key that it should be; \`couchdb: { repository_key: FILE }\` names its own" ;;
+        refuse "$repository is not signed by the key that it should be; \`$other_key\` names its own" ;;
     *'is not signed'* | *"Clearsigned file isn't valid"* | *NOSPLIT* | *NODATA*)
         refuse "$repository sends no signed Release for $VERSION_CODENAME: it is no package repository, or not at the moment" ;;
     *'Conflicting distribution'*)
@@ -62,15 +63,15 @@ case $said in
     *'Failed to fetch'* | *'Could not get lock'*)
         refuse "the lists of $repository cannot be read from here" ;;
 esac
-offered=$(candidate couchdb)
+offered=$(candidate "$package")
 if [ -z "$offered" ]; then
-    refuse "$repository has no package couchdb for $VERSION_CODENAME on $(dpkg --print-architecture)"
+    refuse "$repository has no package $package for $VERSION_CODENAME on $(dpkg --print-architecture)"
 fi
 if [ -z "$there" ] && too_old "$offered"; then
-    refuse "$repository offers CouchDB $offered, which does not know our kind of password: ${oldest%'~'} or newer is needed"
+    refuse "$repository offers $software $offered, which $because: ${oldest%'~'} or newer is needed"
 fi
 if [ -z "$there" ]; then
     debconf-set-selections
     # The package starts its service at once; until StartUnit does it with our settings, it may not.
-    systemctl mask --runtime couchdb.service
+    systemctl mask --runtime "$package.service"
 fi
