@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::component::{self, Context, Reach, Unfit};
+use crate::component::{self, Component, Context, Reach, Unfit};
 use crate::facts::{DiskFact, Facts, System};
 use crate::machine::{Access, Machine};
 use crate::packet_filter::{Filters, Packet};
@@ -169,7 +169,7 @@ pub fn full_disks(node: &Node, facts: &Facts) -> Vec<Obstacle> {
 /// The names of the components that those of a node open connections to.
 fn called_by(node: &Node, topology: &Topology) -> BTreeSet<&'static str> {
     component::of_node(node, topology)
-        .flat_map(|component| component.calls())
+        .flat_map(Component::calls)
         .copied()
         .collect()
 }

@@ -58,12 +58,12 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
     let environment = &environment;
     match &cli.verb {
         Verb::Up(options) => Box::pin(up::run(options, environment, reporter, out)).await,
-        Verb::Plan(options) => plan::run(options, environment, reporter, out).await,
+        Verb::Plan(options) => Box::pin(plan::run(options, environment, reporter, out)).await,
         Verb::Status(options) => status::run(options, environment, reporter, out).await,
         Verb::Verify(options) => verify::run(options, environment, reporter, out).await,
         Verb::Teardown(options) => Box::pin(teardown::run(options, environment, reporter)).await,
         Verb::Render(options) => render::run(options, environment, out).await,
-        Verb::Check(options) => check::run(options, environment, reporter, out).await,
+        Verb::Check(options) => Box::pin(check::run(options, environment, reporter, out)).await,
         Verb::Ssh(options) => ssh::run(options, environment).await,
         Verb::Logs(options) => logs::run(options, environment, reporter, out).await,
         Verb::Docs(options) => docs::run(options, environment, reporter, out).await,

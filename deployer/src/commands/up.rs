@@ -141,7 +141,7 @@ async fn bring(
     )
     .await?;
     provide(&clouds, reporter).await?;
-    let choosing = prepared.with_couchdb(reporter);
+    let choosing = Box::pin(prepared.with_couchdb(reporter));
     let prepared = aloud(reporter, None, "ask for CouchDB", choosing).await?;
     prepared.remark(reporter);
 

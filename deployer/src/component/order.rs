@@ -57,9 +57,8 @@ mod tests {
     /// A component whose needs were forgotten, or form a circle, is seen here.
     #[test]
     fn each_component_starts_and_stops_once_in_the_order_of_needs() {
-        let names = |order: Vec<super::Together>| -> Vec<String> {
-            order.iter().map(|place| words(place)).collect()
-        };
+        let names =
+            |order: Vec<super::Together>| -> Vec<String> { order.iter().map(words).collect() };
         assert_eq!(
             names(starts()),
             [

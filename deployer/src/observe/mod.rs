@@ -82,20 +82,20 @@ pub async fn observe(
         machines,
         facts,
     };
-    let planned = plan(prepared, seen, desired, &all, &ends, change)?;
+    let planned = plan(&prepared, seen, desired, &all, &ends, change)?;
     Ok((connections, planned))
 }
 
 /// Plans by what was seen. Topics that will begin anew get new epochs, and with these what should be on the nodes is another.
 fn plan(
-    prepared: Prepared,
+    prepared: &Prepared,
     seen: Observed,
     desired: Desired,
     all: &BTreeMap<String, Machine>,
     ends: &Ends,
     change: &Change,
 ) -> Result<Planned, CommandError> {
-    let strict = strict(&prepared);
+    let strict = strict(prepared);
     // Machines that a cloud made are not asked: each is its own.
     let identities = seen
         .facts
@@ -110,7 +110,7 @@ fn plan(
         .collect();
     let lost = lost(&seen.clouds);
     let destroy_data: BTreeSet<String> = change.destroy_data.iter().cloned().collect();
-    let known = known(&prepared, &seen.machines);
+    let known = known(prepared, &seen.machines);
     let situation = Situation {
         facts: &seen.facts,
         receipt: &prepared.receipt,

@@ -94,25 +94,22 @@ impl Prepared {
         let known = known.transpose()?;
         let mut remarks = Vec::new();
         let mut last = None;
-        let mut receipt = match known {
-            Some(known) => {
-                let inventory = recorded::inventory(&known);
-                if let Ok(inventory) = &inventory {
-                    with_made(inventory, &topology, &known, &BTreeSet::new(), |made| {
-                        layout::check_places(made, &source.inventory)
-                    })?;
-                    last = recorded::topology_of(inventory, &known).ok();
-                }
-                Receipt {
-                    broker_ids: ids.broker_ids,
-                    client_numbers: ids.client_numbers,
-                    ..known
-                }
+        let mut receipt = if let Some(known) = known {
+            let inventory = recorded::inventory(&known);
+            if let Ok(inventory) = &inventory {
+                with_made(inventory, &topology, &known, &BTreeSet::new(), |made| {
+                    layout::check_places(made, &source.inventory)
+                })?;
+                last = recorded::topology_of(inventory, &known).ok();
             }
-            None => {
-                remarks.extend(beside(&source, &topology, &state_dir)?);
-                provisional(&topology, ids, &source.text)
+            Receipt {
+                broker_ids: ids.broker_ids,
+                client_numbers: ids.client_numbers,
+                ..known
             }
+        } else {
+            remarks.extend(beside(&source, &topology, &state_dir)?);
+            provisional(&topology, ids, &source.text)
         };
         // One that is wanted again is read again.
         let wanted = |topic: &String| topology.topics.contains_key(topic);
