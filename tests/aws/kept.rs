@@ -41,7 +41,10 @@ async fn a_machine_in_a_state_that_nobody_knows_is_there() {
         let away = plan.steps.iter();
         let away = away.filter(|step| step.words.contains("TerminateInstances"));
         let loses: Vec<Option<&str>> = away.map(|step| step.loses.as_deref()).collect();
-        assert_eq!(loses, [Some("all data of vm2")]);
+        assert!(
+            matches!(loses[..], [Some(loses)] if loses.starts_with("all data of vm2 (i-")),
+            "{loses:?}"
+        );
         let all = bench.aws().plan(&bench.want(true)).await.expect("plan");
         assert!(
             all.steps[0].loses.is_some() && !words(&all).contains("disk vol-"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
-use super::{CloudError, Notes};
+use super::{CloudError, Notes, Wanted};
 
 /// The note with addresses that were let in besides the inventory's own, separated by spaces.
 pub const SSH_FROM: &str = "ssh from";
@@ -31,6 +31,36 @@ pub fn ssh_from(
         .chain(noted.split_whitespace())
         .map(|source| range_of(source).map_err(CloudError::Refused))
         .collect()
+}
+
+/// What is wrong with the ranges that may use SSH, and with more keys that may log in.
+pub fn problems(ssh_from: &[String], ssh_keys: &[String]) -> Vec<String> {
+    let ranges = ssh_from.iter().filter_map(|source| {
+        let problem = range_of(source).err()?;
+        Some(format!("`ssh_from`: {problem}"))
+    });
+    let keys = ssh_keys.iter();
+    let keys = keys.filter(|key| ssh_key::PublicKey::from_openssh(key).is_err());
+    let keys = keys.map(|key| {
+        format!("`ssh_keys`: `{key}` is not a public key such as `ssh-ed25519 AAAA… name`")
+    });
+    ranges.chain(keys).collect()
+}
+
+/// What is wanted, with the address that this box is seen by let in where nobody says who may use SSH.
+pub async fn from_where_it_is(
+    wanted: &Wanted,
+    ssh_from: &[String],
+    address_url: &str,
+) -> Result<Wanted, CloudError> {
+    let mut wanted = wanted.clone();
+    let said = !ssh_from.is_empty() || wanted.notes.contains_key(SSH_FROM);
+    if !said && !wanted.machines.is_empty() {
+        let address = own_address(address_url).await?;
+        let range = format!("{address}/32");
+        wanted.notes.insert(SSH_FROM.into(), range);
+    }
+    Ok(wanted)
 }
 
 /// Variables that name a proxy.

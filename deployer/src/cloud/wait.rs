@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tokio::time::{Instant, sleep};
 
-use super::CloudError;
+use super::{CloudError, Progress};
 
 /// So long after it was asked for, what is not listed will not come any more.
 pub const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(20);
@@ -63,6 +63,61 @@ pub async fn until_settled<T, F: Future<Output = Result<T, CloudError>>>(
         let seen = look().await?;
         if is_settled(&seen) || start.elapsed() > pace.settle {
             return Ok(seen);
+        }
+        sleep(pace.poll).await;
+    }
+}
+
+/// A thing on its way, as a look shows it.
+pub struct Underway<T> {
+    /// How it is, in the cloud's own word.
+    pub state: String,
+    /// The thing, once it is as it should be.
+    pub done: Option<T>,
+    /// How long it may be on its way while it is so.
+    pub limit: Duration,
+    /// What is said where that was too long.
+    pub late: String,
+}
+
+/// What is waited for, in words: `i-1`, of the node `vm1`, `running`.
+#[derive(Clone, Copy)]
+pub struct Goal<'a> {
+    /// The node it is for, if for one.
+    pub node: Option<&'a str>,
+    /// The thing.
+    pub thing: &'a str,
+    /// How it should be.
+    pub goal: &'a str,
+}
+
+/// Looks again and again at a thing on its way, says each new state, and gives up at the limit.
+pub async fn until_done<T, E: From<CloudError>, F: Future<Output = Result<Underway<T>, E>>>(
+    pace: &Pace,
+    progress: &dyn Progress,
+    goal: Goal<'_>,
+    look: impl Fn() -> F,
+) -> Result<T, E> {
+    let Goal { node, thing, goal } = goal;
+    let start = Instant::now();
+    let mut said = String::new();
+    loop {
+        let seen = look().await?;
+        if seen.state != said {
+            progress.line(node, &format!("{thing} is {}", seen.state));
+            said = seen.state;
+        }
+        if let Some(done) = seen.done {
+            return Ok(done);
+        }
+        if start.elapsed() > seen.limit {
+            let of = node.map_or(String::new(), |node| format!("{node}: "));
+            let late = CloudError::Deadline {
+                what: format!("{of}{thing} {goal}"),
+                seconds: seen.limit.as_secs(),
+                output: seen.late,
+            };
+            return Err(late.into());
         }
         sleep(pace.poll).await;
     }

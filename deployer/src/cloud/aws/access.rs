@@ -10,6 +10,7 @@ use super::rules;
 use super::tags::Scope;
 use super::view::{stage, step};
 use super::{Aws, observe};
+use crate::cloud::reconcile::Listed;
 use crate::cloud::{CloudError, CloudStep, Notes, caller};
 
 impl Aws {
@@ -56,7 +57,7 @@ impl Aws {
         let seen = observe::instances(&self.ec2, Scope::Deployment(id)).await?;
         let instances = seen
             .into_iter()
-            .filter(super::observed::Instance::lives)
+            .filter(Listed::lives)
             .map(|instance| instance.id)
             .collect();
         let words = match expires {

@@ -13,6 +13,7 @@ use super::observed::Observed;
 use super::settings::{CANONICAL, Settings};
 use super::tags::filter;
 use super::view::Catalog;
+use crate::cloud::reconcile::Listed as _;
 use crate::cloud::{CloudError, Wanted};
 
 /// What to make machines of; empty when none is to be made.

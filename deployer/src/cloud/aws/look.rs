@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::observed::{Gateway, Observed, RouteTable, Subnet, Thing};
 use super::tags::{self, Scope};
 use super::{Aws, Settings, failure, notes, observe, wait};
+use crate::cloud::reconcile::{Listed as _, require_same_account};
 use crate::cloud::{CloudError, Wanted};
 
 impl Aws {
@@ -103,26 +104,22 @@ impl Aws {
         }
     }
 
-    /// Where nothing is found of a deployment that once had machines, the credentials may be of another account: then all would
-    /// seem lost.
+    /// Refuses credentials of another account than the deployment's.
     pub(super) async fn same_account(
         &self,
         wanted: &Wanted,
         observed: &Observed,
     ) -> Result<(), CloudError> {
-        let Some(noted) = wanted.notes.get(notes::note::ACCOUNT) else {
-            return Ok(());
-        };
-        if observed.tags().next().is_some() {
-            return Ok(());
-        }
-        let account = self.account().await?;
-        if account == *noted {
-            return Ok(());
-        }
-        Err(CloudError::Refused(format!(
-            "the deployment is in the AWS account {noted}, the credentials are of {account}: log in there, or set AWS_PROFILE"
-        )))
+        let anything = observed.marked().next().is_some();
+        require_same_account(wanted, notes::note::ACCOUNT, anything, |noted| async move {
+            let account = self.account().await?;
+            Ok((account != noted).then(|| {
+                format!(
+                    "the deployment is in the AWS account {noted}, the credentials are of {account}: log in there, or set AWS_PROFILE"
+                )
+            }))
+        })
+        .await
     }
 }
 

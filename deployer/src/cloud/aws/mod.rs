@@ -11,8 +11,10 @@ use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 use jiff::Timestamp;
 
+use crate::cloud::reconcile::refuse;
 use crate::cloud::{
     Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Notes, Operation, Progress, Wanted,
+    caller, marks,
 };
 use crate::secret::Secret;
 
@@ -24,7 +26,6 @@ pub mod check;
 pub mod client;
 mod context;
 pub mod failure;
-mod found;
 mod gone;
 mod group;
 mod holding;
@@ -137,25 +138,14 @@ impl Aws {
 #[async_trait]
 impl Cloud for Aws {
     async fn plan(&self, wanted: &Wanted) -> Result<CloudPlan, CloudError> {
-        if !wanted.machines.is_empty() {
-            let problems = self
-                .settings
-                .problems(&wanted.machines.keys().cloned().collect());
-            if !problems.is_empty() {
-                return Err(CloudError::Refused(problems.join("; ")));
-            }
-        }
+        let Settings {
+            ssh_from,
+            address_url,
+            ..
+        } = &self.settings;
+        refuse(wanted, |nodes| self.settings.problems(nodes))?;
         self.same_region(wanted)?;
-        let mut wanted = wanted.clone();
-        let unknown =
-            self.settings.ssh_from.is_empty() && !wanted.notes.contains_key(notes::note::SSH_FROM);
-        if unknown && !wanted.machines.is_empty() {
-            let address = self.own_address().await?;
-            wanted
-                .notes
-                .insert(notes::note::SSH_FROM.into(), format!("{address}/32"));
-        }
-        let wanted = &wanted;
+        let wanted = &caller::from_where_it_is(wanted, ssh_from, address_url).await?;
         let observed = self.observe_what_comes(wanted).await?;
         self.same_account(wanted, &observed).await?;
         let catalog = catalog::choose(&self.ec2, wanted, &self.settings, &observed).await?;
@@ -197,15 +187,14 @@ impl Cloud for Aws {
         // AWS shows some things for a moment after they are gone.
         let look = || async {
             let observed = observe::everything(&self.ec2, Scope::Deployment(id)).await?;
-            let left = observed.tags().map(|(id, kind, _)| format!("{kind} {id}"));
-            Ok(left.collect())
+            Ok(observed.marked().map(|thing| thing.words).collect())
         };
         wait::until_settled(&self.pace, look, Vec::is_empty).await
     }
 
     async fn deployments(&self) -> Result<Vec<Found>, CloudError> {
         let observed = observe::everything(&self.ec2, Scope::All).await?;
-        Ok(found::found(&observed))
+        Ok(marks::deployments(observed.marked()))
     }
 
     async fn why_no_ssh(&self, id: &str) -> Result<Option<String>, CloudError> {

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use super::operation::Kind;
 use super::rules::Rule;
 use super::tags::{self, Tags};
+use crate::cloud::marks::Marked;
+use crate::cloud::reconcile::Listed;
 
 /// All that carries an id of ours.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -64,22 +66,34 @@ pub struct Instance {
     pub launched: Option<Timestamp>,
 }
 
-impl Instance {
-    /// The node it carries.
-    pub fn node(&self) -> Option<&str> {
+impl Listed for Instance {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn node(&self) -> Option<&str> {
         self.tags.get(tags::NODE).map(String::as_str)
     }
 
+    fn state(&self) -> &str {
+        self.state.name()
+    }
+
+    fn lives(&self) -> bool {
+        !matches!(self.state, State::ShuttingDown | State::Terminated)
+    }
+
+    fn since(&self) -> Option<Timestamp> {
+        self.launched
+    }
+}
+
+impl Instance {
     /// When it powers itself off; `None`: never, or not known.
     pub fn expires(&self) -> Option<Timestamp> {
         self.tags
             .get(tags::EXPIRES)
             .and_then(|text| text.parse().ok())
-    }
-
-    /// Whether it has not gone for good.
-    pub fn lives(&self) -> bool {
-        !matches!(self.state, State::ShuttingDown | State::Terminated)
     }
 }
 
@@ -233,40 +247,41 @@ impl Observed {
             .filter(|subnet| subnet.tags.contains_key(tags::ID))
     }
 
-    /// The tags of everything that is there.
-    pub fn tags(&self) -> impl Iterator<Item = (&str, &'static str, &Tags)> {
+    /// Everything that is there, by its tags.
+    pub fn marked(&self) -> impl Iterator<Item = Marked<'_>> {
         let machines = self.instances.iter().filter(|instance| instance.lives());
+        let machines = machines.map(|instance| Marked {
+            marks: &instance.tags,
+            words: format!("machine {}, {}", instance.id, instance.state.name()),
+            is_machine: true,
+            since: instance.launched,
+        });
         let plain = [
             (Kind::Interface, &self.interfaces),
             (Kind::Volume, &self.volumes),
             (Kind::KeyPair, &self.keys),
             (Kind::Vpc, &self.vpcs),
         ];
-        machines
-            .map(|instance| (instance.id.as_str(), "machine", &instance.tags))
-            .chain(plain.into_iter().flat_map(|(kind, things)| {
-                things
-                    .iter()
-                    .map(move |thing| (thing.id.as_str(), kind.words().0, &thing.tags))
-            }))
-            .chain(
-                self.groups
-                    .iter()
-                    .map(|group| (group.id.as_str(), Kind::Group.words().0, &group.tags)),
-            )
-            .chain(
-                self.gateways
-                    .iter()
-                    .map(|gateway| (gateway.id.as_str(), Kind::Gateway.words().0, &gateway.tags)),
-            )
+        let plain = plain.into_iter().flat_map(|(kind, things)| {
+            let things = things.iter();
+            things.map(move |thing| (kind, &thing.id, &thing.tags))
+        });
+        let groups = self.groups.iter();
+        let gateways = self.gateways.iter();
+        let tables = self.route_tables.iter();
+        let rest = plain
+            .chain(groups.map(|one| (Kind::Group, &one.id, &one.tags)))
+            .chain(gateways.map(|one| (Kind::Gateway, &one.id, &one.tags)))
             .chain(
                 self.owned_subnets()
-                    .map(|subnet| (subnet.id.as_str(), Kind::Subnet.words().0, &subnet.tags)),
+                    .map(|one| (Kind::Subnet, &one.id, &one.tags)),
             )
-            .chain(
-                self.route_tables
-                    .iter()
-                    .map(|table| (table.id.as_str(), Kind::RouteTable.words().0, &table.tags)),
-            )
+            .chain(tables.map(|one| (Kind::RouteTable, &one.id, &one.tags)));
+        machines.chain(rest.map(|(kind, id, marks)| Marked {
+            marks,
+            words: format!("{} {id}", kind.words().0),
+            is_machine: false,
+            since: None,
+        }))
     }
 }

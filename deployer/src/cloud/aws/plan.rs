@@ -1,8 +1,6 @@
 //! What is to be done so that a deployment's machines are there, or that nothing of it is. Pure: compares what is wanted with
 //! what was observed.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::network;
 use super::notes::Attempt;
 use super::observed::{Instance, State};
@@ -10,20 +8,21 @@ use super::operation::{Launch, Operation};
 use super::settings::Settings;
 use super::view::{View, stage, step};
 use super::{places, renewal, user_data};
-use crate::cloud::{self, CloudError, CloudPlan, Wanted};
-use crate::machine::{Access, Machine, SshAccess};
+use crate::cloud::reconcile::{self, Addresses, Choice};
+use crate::cloud::{CloudError, CloudPlan, Wanted};
+use crate::machine::Machine;
 
 /// What is to be done. Wanting no machines is a teardown.
 pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
     if view.wanted.machines.is_empty() {
         return Ok(super::teardown::plan(view.observed));
     }
-    let Choice { chosen, orphans } = choose(view);
+    let choice = choose(view);
+    let chosen = &choice.chosen;
     let (mut steps, net) = network::plan(view)?;
     let mut result = CloudPlan::default();
-    let mut instances = BTreeSet::new();
     let mut launches = false;
-    let expires = renewal::new_expiry(view, &chosen);
+    let expires = renewal::new_expiry(view, chosen);
     for (node, machine) in &view.wanted.machines {
         let attempt = Attempt::read(&view.wanted.notes, node);
         let Some(instance) = chosen.get(node.as_str()) else {
@@ -79,7 +78,6 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
             launches = true;
             continue;
         };
-        instances.insert(instance.id.clone());
         let instance_id = instance.id.clone();
         let (words, calls, operation) = match instance.state {
             State::Running if instance.private.is_some() => {
@@ -121,67 +119,18 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
     }
     let missing = view.wanted.machines.len().saturating_sub(chosen.len());
     places::room(view, missing)?;
-    let (renewal, until) = renewal::renewal(view, &chosen, launches, expires);
+    let (renewal, until) = renewal::renewal(view, chosen, launches, expires);
     steps.extend(renewal);
     result.expires = until;
-    if view.wanted.prune && !orphans.is_empty() {
-        let ids: BTreeSet<String> = orphans.iter().map(|instance| instance.id.clone()).collect();
-        let names: Vec<&str> = orphans
-            .iter()
-            .map(|instance| instance.node().unwrap_or(&instance.id))
-            .collect();
-        let mut step = super::teardown::terminate(&orphans);
-        step.loses = Some(format!("all data of {}", names.join(", ")));
-        step.operation = cloud::Operation::Aws(Operation::Terminate { instances: ids });
-        steps.push(step);
-    }
-    result.orphans = orphans
-        .iter()
-        .map(|instance| match instance.node() {
-            Some(node) if !view.wanted.machines.contains_key(node) => node.to_owned(),
-            Some(node) => format!("{node} ({}, a second one)", instance.id),
-            None => instance.id.clone(),
-        })
-        .collect();
     result.steps = steps;
+    choice.leave(view.wanted, &mut result, super::teardown::terminate);
     Ok(result)
 }
 
-struct Choice<'a> {
-    chosen: BTreeMap<&'a str, &'a Instance>,
-    orphans: Vec<&'a Instance>,
-}
-
-/// Which machine carries which node: the noted one, else the one that was there first.
-fn choose<'a>(view: &View<'a>) -> Choice<'a> {
-    let mut chosen: BTreeMap<&str, &Instance> = BTreeMap::new();
-    let mut orphans = Vec::new();
-    let mut living: Vec<&Instance> = view
-        .observed
-        .instances
-        .iter()
-        .filter(|instance| instance.lives())
-        .collect();
-    living.sort_by_key(|instance| {
-        let noted = instance
-            .node()
-            .and_then(|node| Attempt::read(&view.wanted.notes, node))
-            .and_then(|attempt| attempt.instance);
-        (
-            noted.as_ref() != Some(&instance.id),
-            instance.launched,
-            instance.id.clone(),
-        )
-    });
-    for instance in living {
-        match instance.node() {
-            Some(node) if view.wanted.machines.contains_key(node) && !chosen.contains_key(node) => {
-                chosen.insert(node, instance);
-            }
-            _ => orphans.push(instance),
-        }
-    }
-    Choice { chosen, orphans }
+/// Which machine carries which node.
+fn choose<'a>(view: &View<'a>) -> Choice<'a, Instance> {
+    let noted = |node: &str| Attempt::read(&view.wanted.notes, node)?.instance;
+    reconcile::choose(view.wanted, &view.observed.instances, noted)
 }
 
 /// The machine that an instance is.
@@ -191,28 +140,17 @@ pub fn machine_of(
     node: &str,
     instance: &Instance,
 ) -> Option<Machine> {
-    let private = instance.private?;
-    let jump = settings
-        .bastion
-        .clone()
-        .filter(|bastion| instance.public.is_none() && bastion != node);
-    let access = SshAccess {
-        address: instance.public.unwrap_or(private).to_string(),
-        user: Some(settings.image.user.clone()),
-        port: None,
-        key: wanted.user_key_path.clone(),
-        host_key: wanted
-            .machines
-            .get(node)
-            .map(|machine| machine.host_key_public.clone()),
-        jump,
+    let addresses = Addresses {
+        network: format!("aws {}", instance.vpc.as_deref().unwrap_or(&wanted.id)),
+        private: instance.private?,
+        public: instance.public,
     };
-    let network = format!("aws {}", instance.vpc.as_deref().unwrap_or(&wanted.id));
-    Some(Machine {
-        node: node.into(),
-        id: instance.id.clone(),
-        access: Access::Ssh(access),
-        networks: BTreeMap::from([(network, private.into())]),
-        public: instance.public.map(Into::into),
-    })
+    Some(reconcile::machine(
+        wanted,
+        node,
+        &instance.id,
+        addresses,
+        &settings.image.user,
+        settings.bastion.as_deref(),
+    ))
 }

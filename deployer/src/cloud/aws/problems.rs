@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::settings::Settings;
 use super::tags;
-use crate::cloud::caller::range_of;
+use crate::cloud::caller;
 
 impl Settings {
     /// All that is wrong with these settings for these nodes, in words.
@@ -41,20 +41,7 @@ impl Settings {
                 problems.push(format!("`zones`: `{zone}` is not in the region `{region}`"));
             }
         }
-        for source in &self.ssh_from {
-            problems.extend(
-                range_of(source)
-                    .err()
-                    .map(|problem| format!("`ssh_from`: {problem}")),
-            );
-        }
-        for key in &self.ssh_keys {
-            if ssh_key::PublicKey::from_openssh(key).is_err() {
-                problems.push(format!(
-                    "`ssh_keys`: `{key}` is not a public key such as `ssh-ed25519 AAAA… name`"
-                ));
-            }
-        }
+        problems.extend(caller::problems(&self.ssh_from, &self.ssh_keys));
         problems.extend(tags::problems(&self.tags));
         match (&self.bastion, self.public_ip) {
             (None, false) => problems.push(

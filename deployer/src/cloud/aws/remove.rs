@@ -16,6 +16,7 @@ use super::rules::{Rule, Way};
 use super::tags::Scope;
 use super::{holding, observe, running, tags, wait};
 use crate::cloud::CloudError;
+use crate::cloud::reconcile::{Listed as _, until_gone};
 
 /// Deletes machines and waits until they are gone, with what AWS leaves of them.
 pub(super) async fn terminate(
@@ -26,37 +27,15 @@ pub(super) async fn terminate(
     let seen = holding::attached(context.ec2(), context.scope()).await?;
     let theirs = seen.to(instances);
     ask_to_end(context, instances).await?;
-    let ours = |seen: &[Instance]| -> Vec<Instance> {
-        seen.iter()
-            .filter(|one| instances.contains(&one.id) && one.state != State::Terminated)
-            .cloned()
-            .collect()
-    };
     context.forget_look().await;
-    let (start, pace) = (Instant::now(), context.pace());
-    loop {
-        let rest = ours(&running::look(context).await?);
-        if rest.is_empty() {
-            break;
-        }
-        for one in &rest {
-            context
-                .progress
-                .line(one.node(), &format!("{} is {}", one.id, one.state.name()));
-        }
-        if start.elapsed() > pace.gone {
-            let lines: Vec<String> = rest
-                .iter()
-                .map(|one| format!("{} is {}", one.id, one.state.name()))
-                .collect();
-            return Err(CloudError::Deadline {
-                what: format!("deleting {} machines", rest.len()),
-                seconds: pace.gone.as_secs(),
-                output: lines.join("\n"),
-            });
-        }
-        sleep(pace.poll).await;
-    }
+    let left = || async {
+        let seen = running::look(context).await?;
+        let left = seen
+            .iter()
+            .filter(|one| instances.contains(&one.id) && one.state != State::Terminated);
+        Ok(left.cloned().collect())
+    };
+    until_gone(context.pace(), context.progress, left).await?;
     outlived(context, &theirs).await
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::context::CloudContext;
 use super::failure::{api, code, no_capacity};
@@ -10,6 +10,7 @@ use super::notes::{Attempt, note};
 use super::observed::{Instance, State};
 use super::{advice, observe, plan, wait};
 use crate::cloud::CloudError;
+use crate::cloud::wait::{Goal, Underway};
 use crate::machine::Machine;
 
 /// A machine that will not run.
@@ -36,54 +37,52 @@ pub(super) async fn running(
     id: &str,
     public: bool,
 ) -> Result<Machine, Died> {
-    let (start, pace) = (Instant::now(), context.pace());
-    let mut said = None;
-    loop {
+    let pace = context.pace();
+    let goal = Goal {
+        node: Some(node),
+        thing: id,
+        goal: "running",
+    };
+    wait::until_done(pace, context.progress, goal, || async {
         let seen = look(context).await?;
-        let found = seen.iter().find(|instance| instance.id == id);
-        let state = found.map(|instance| instance.state);
-        if state != said {
-            said = state;
-            let words = state.map_or("not listed yet", State::name);
-            context
-                .progress
-                .line(Some(node), &format!("{id} is {words}"));
-        }
-        match (found, state) {
-            (Some(instance), Some(State::Running))
+        let Some(instance) = seen.iter().find(|instance| instance.id == id) else {
+            return Ok(Underway {
+                state: "not listed yet".into(),
+                done: None,
+                limit: pace.settle,
+                late: "AWS does not list it".into(),
+            });
+        };
+        let reason = instance.reason.clone();
+        let state = instance.state.name();
+        let done = match instance.state {
+            State::Running
                 if instance.private.is_some() && (instance.public.is_some() || !public) =>
             {
-                return ran(context, node, instance).map_err(Died::from);
+                Some(ran(context, node, instance)?)
             }
-            (Some(instance), Some(State::ShuttingDown | State::Terminated)) => {
-                let reason = instance.reason.clone();
-                let words = reason.as_deref().unwrap_or("AWS gives no reason");
-                let advice = reason.as_deref().and_then(advice::death);
-                let advice = advice.map_or(String::new(), |advice| format!("; {advice}"));
-                let error = CloudError::Refused(format!(
-                    "{node}: {id} died before it ran: {words}{advice}"
-                ));
-                return Err(Died { reason, error });
-            }
-            _ => {}
-        }
-        let limit = if found.is_some() {
-            pace.boot
-        } else {
-            pace.settle
+            State::ShuttingDown | State::Terminated => return Err(died(node, id, reason)),
+            _ => None,
         };
-        if start.elapsed() > limit {
-            let state = state.map_or("AWS does not list it", State::name);
-            let reason = found.and_then(|instance| instance.reason.as_deref());
-            let error = CloudError::Deadline {
-                what: format!("{node}: {id} running"),
-                seconds: limit.as_secs(),
-                output: reason.map_or(state.into(), |reason| format!("{state}: {reason}")),
-            };
-            return Err(error.into());
-        }
-        sleep(pace.poll).await;
-    }
+        let late = reason.map_or(state.into(), |reason| format!("{state}: {reason}"));
+        Ok(Underway {
+            state: state.into(),
+            done,
+            limit: pace.boot,
+            late,
+        })
+    })
+    .await
+}
+
+fn died(node: &str, id: &str, reason: Option<String>) -> Died {
+    let words = reason.as_deref().unwrap_or("AWS gives no reason");
+    let advice = reason.as_deref().and_then(advice::death);
+    let advice = advice.map_or(String::new(), |advice| format!("; {advice}"));
+    let error = CloudError::Refused(format!(
+        "{node}: {id} died before it ran: {words}{advice}"
+    ));
+    Died { reason, error }
 }
 
 fn ran(context: &CloudContext<'_>, node: &str, instance: &Instance) -> Result<Machine, CloudError> {

@@ -1,33 +1,17 @@
 //! Tags: how our things are known. They are in the call that makes a thing, so that nothing exists without them.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 use jiff::Timestamp;
 
 use super::settings::Settings;
 use crate::cloud::Wanted;
 
-/// Keys and values.
-pub type Tags = BTreeMap<String, String>;
+pub use crate::cloud::marks::{DEPLOYMENT, ID, Marks as Tags, NODE, OWNER, resource_name};
 
-/// The deployment's id. What lacks it is never touched.
-pub const ID: &str = "deployer:id";
-/// The deployment's name.
-pub const DEPLOYMENT: &str = "deployer:deployment";
-/// The node a machine carries.
-pub const NODE: &str = "deployer:node";
-/// Who made it.
-pub const OWNER: &str = "deployer:owner";
 /// When the machine powers itself off (RFC 3339), or `never`.
 pub const EXPIRES: &str = "deployer:expires";
 /// What AWS's console shows as the name.
 const NAME: &str = "Name";
-
-/// The name of a deployment's security group and key pair.
-pub fn resource_name(id: &str) -> String {
-    format!("deployer-{id}")
-}
 
 /// The tags of one thing of a deployment.
 pub fn of(wanted: &Wanted, settings: &Settings, node: Option<&str>) -> Tags {

@@ -1,10 +1,9 @@
 //! The plan that leaves nothing: everything that carries the id, in the order in which AWS lets it go. Pure.
 
-use std::collections::BTreeSet;
-
 use super::observed::{Instance, Observed};
 use super::operation::{Kind, Operation};
 use super::view::{stage, step};
+use crate::cloud::reconcile::Removal;
 use crate::cloud::{CloudPlan, CloudStep};
 
 /// Plans a teardown.
@@ -40,25 +39,10 @@ pub fn plan(observed: &Observed) -> CloudPlan {
 
 /// The step that deletes machines.
 pub(super) fn terminate(instances: &[&Instance]) -> CloudStep {
-    let names: Vec<String> = instances
-        .iter()
-        .map(|instance| match instance.node() {
-            Some(node) => format!("{node} ({})", instance.id),
-            None => instance.id.clone(),
-        })
-        .collect();
-    let ids: BTreeSet<String> = instances
-        .iter()
-        .map(|instance| instance.id.clone())
-        .collect();
-    let words = format!("delete {} with their disks", names.join(", "));
-    let mut step = step(
-        stage::MACHINES,
-        words,
-        "TerminateInstances",
-        Operation::Terminate { instances: ids },
-    );
-    step.loses = Some(format!("all data of {}", names.join(", ")));
+    let Removal { ids, words, loses } = Removal::of(instances);
+    let operation = Operation::Terminate { instances: ids };
+    let mut step = step(stage::MACHINES, words, "TerminateInstances", operation);
+    step.loses = Some(loses);
     step
 }
 

@@ -8,7 +8,7 @@ use super::failure::{denied, not_found, unanswered};
 use crate::cloud::CloudError;
 use crate::cloud::wait::{self, Kinds};
 
-pub use crate::cloud::wait::{Pace, until_settled, while_failing};
+pub use crate::cloud::wait::{Pace, until_done, until_settled, while_failing};
 
 /// Makes a thing by a call that makes a second one when it is repeated.
 pub async fn make_once<F, G>(

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
 
 use super::context::{CloudContext, KINDS, id};
 use super::failure::says;
@@ -14,7 +13,7 @@ use super::observe;
 use super::observed::Lease;
 use super::session::Service;
 use crate::cloud::CloudError;
-use crate::cloud::wait;
+use crate::cloud::wait::{self, Goal, Underway};
 
 /// A time as Blazar wants it: UTC, without saying so.
 pub(super) fn date(time: Timestamp) -> String {
@@ -121,39 +120,33 @@ pub(super) fn on_its_way(
 
 /// Waits until a lease is active.
 pub(super) async fn active(context: &CloudContext<'_>, id: &str) -> Result<Lease, CloudError> {
-    let (start, pace) = (Instant::now(), context.pace());
-    let mut said = String::new();
-    loop {
+    let pace = context.pace();
+    let goal = Goal {
+        node: None,
+        thing: &format!("the lease {id}"),
+        goal: "being active",
+    };
+    wait::until_done(pace, context.progress, goal, || async {
         let lease = observe::lease_by_id(context.session(), id).await?;
         let lease =
             lease.ok_or_else(|| CloudError::Refused(format!("the lease {id} is not ours")))?;
-        if lease.active() {
-            return Ok(lease);
-        }
+        let state = lease.status.clone();
         if lease.failed() || lease.ended() {
             return Err(CloudError::Refused(format!(
-                "the lease {id} is {}: the site could not give what it promised; `up` again asks for another one",
-                lease.status
+                "the lease {id} is {state}: the site could not give what it promised; `up` again asks for another one"
             )));
         }
-        if lease.status != said {
-            context
-                .progress
-                .line(None, &format!("the lease {id} is {}", lease.status));
-            said = lease.status;
-        }
-        if start.elapsed() > pace.boot {
-            return Err(CloudError::Deadline {
-                what: format!("the lease {id} being active"),
-                seconds: pace.boot.as_secs(),
-                output: format!(
-                    "it is still {said}: the site has not got round to it. `deployer up` goes on waiting, `deployer teardown` gives it \
-                     back; if it stays so, tell the site's help desk the lease's id"
-                ),
-            });
-        }
-        sleep(pace.poll).await;
-    }
+        Ok(Underway {
+            late: format!(
+                "it is still {state}: the site has not got round to it. `deployer up` goes on waiting, `deployer teardown` gives it \
+                 back; if it stays so, tell the site's help desk the lease's id"
+            ),
+            state,
+            done: lease.active().then_some(lease),
+            limit: pace.boot,
+        })
+    })
+    .await
 }
 
 /// Lets leases of one purpose end later: each as far as the site lets it, and none earlier, for somebody else may have prolonged it

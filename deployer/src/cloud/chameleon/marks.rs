@@ -3,23 +3,11 @@
 //!
 //! Servers carry metadata. What Neutron makes carries a description. A lease has only its name.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
 use crate::cloud::Wanted;
 
-/// Keys and values.
-pub type Marks = BTreeMap<String, String>;
-
-/// The deployment's id.
-pub const ID: &str = "deployer:id";
-/// The deployment's name.
-pub const DEPLOYMENT: &str = "deployer:deployment";
-/// The node a server carries.
-pub const NODE: &str = "deployer:node";
-/// Who made it.
-pub const OWNER: &str = "deployer:owner";
+pub use crate::cloud::marks::{DEPLOYMENT, ID, Marks, NODE, OWNER, resource_name};
 
 /// The marks of one thing of a deployment.
 pub fn of(wanted: &Wanted, node: Option<&str>) -> Marks {
@@ -51,11 +39,6 @@ pub fn read(description: &str) -> Marks {
         .filter(|(key, _)| key.starts_with("deployer:"))
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect()
-}
-
-/// The name of a security group, network or router.
-pub fn resource_name(id: &str) -> String {
-    format!("deployer-{id}")
 }
 
 /// What a lease is for.

@@ -28,7 +28,6 @@ pub mod costs;
 pub mod credentials;
 pub mod failure;
 mod floating;
-mod found;
 pub mod images;
 mod lease;
 mod make_network;
@@ -55,6 +54,7 @@ pub mod view;
 
 pub use settings::Settings;
 
+use super::reconcile::{refuse, require_same_account};
 use super::wait::{self, Pace};
 use notes::note;
 use observed::{Lease, Observed};
@@ -116,45 +116,34 @@ impl Chameleon {
         Ok(observed)
     }
 
-    /// Where nothing is found of a deployment that once had machines, the credentials may be of another project: then all would
-    /// seem lost.
+    /// Refuses credentials of another project than the deployment's.
     async fn same_project(&self, wanted: &Wanted, observed: &Observed) -> Result<(), CloudError> {
-        let Some(noted) = wanted.notes.get(note::PROJECT) else {
-            return Ok(());
-        };
-        let token = self.session.token().await?;
-        if observed.things().next().is_some() || token.project == *noted {
-            return Ok(());
-        }
-        Err(CloudError::Refused(format!(
-            "the deployment is in the project {noted}, the credentials ({}) are of {} ({}): use those of its project",
-            self.session.login().origin,
-            token.project,
-            token.project_name
-        )))
+        let anything = observed.things().next().is_some();
+        require_same_account(wanted, note::PROJECT, anything, |noted| async move {
+            let token = self.session.token().await?;
+            Ok((token.project != noted).then(|| {
+                format!(
+                    "the deployment is in the project {noted}, the credentials ({}) are of {} ({}): use those of its project",
+                    self.session.login().origin,
+                    token.project,
+                    token.project_name
+                )
+            }))
+        })
+        .await
     }
 }
 
 #[async_trait]
 impl Cloud for Chameleon {
     async fn plan(&self, wanted: &Wanted) -> Result<CloudPlan, CloudError> {
-        let mut wanted = wanted.clone();
-        if !wanted.machines.is_empty() {
-            let problems = self
-                .settings
-                .problems(&wanted.machines.keys().cloned().collect());
-            if !problems.is_empty() {
-                return Err(CloudError::Refused(problems.join("; ")));
-            }
-            let unknown =
-                self.settings.ssh_from.is_empty() && !wanted.notes.contains_key(caller::SSH_FROM);
-            if unknown {
-                let address = caller::own_address(&self.settings.address_url).await?;
-                let range = format!("{address}/32");
-                wanted.notes.insert(caller::SSH_FROM.into(), range);
-            }
-        }
-        let wanted = &wanted;
+        let Settings {
+            ssh_from,
+            address_url,
+            ..
+        } = &self.settings;
+        refuse(wanted, |nodes| self.settings.problems(nodes))?;
+        let wanted = &caller::from_where_it_is(wanted, ssh_from, address_url).await?;
         let mut observed = self.observe_when_made(wanted).await?;
         let nothing = wanted.machines.is_empty();
         let makes = !nothing && plan::needs_offers(wanted, &self.settings, &observed);
@@ -214,7 +203,7 @@ impl Cloud for Chameleon {
         let look = || async {
             let observed = self.observe(id).await?;
             let observed = self.observe_networks(id, observed).await?;
-            Ok(observed.things().map(|(_, _, words, _)| words).collect())
+            Ok(observed.marked().map(|thing| thing.words).collect())
         };
         wait::until_settled(&self.pace, look, Vec::is_empty).await
     }
@@ -222,11 +211,12 @@ impl Cloud for Chameleon {
     async fn deployments(&self) -> Result<Vec<Found>, CloudError> {
         let observed = observe::everything(&self.session).await?;
         let (networks, routers) = observe::networks(&self.session).await?;
-        Ok(found::found(&Observed {
+        let observed = Observed {
             networks,
             routers,
             ..observed
-        }))
+        };
+        Ok(crate::cloud::marks::deployments(observed.marked()))
     }
 
     async fn why_no_ssh(&self, id: &str) -> Result<Option<String>, CloudError> {

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 
 use super::marks::{self, Marks, Purpose};
 use super::operation::Kind;
+use crate::cloud::marks::Marked;
+use crate::cloud::reconcile::Listed;
 use crate::cloud::rules::Rule;
 
 /// All that carries an id of ours.
@@ -146,16 +148,33 @@ pub struct Server {
     pub ran: bool,
 }
 
-impl Server {
-    /// The node it carries.
-    pub fn node(&self) -> Option<&str> {
+impl Listed for Server {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn node(&self) -> Option<&str> {
         self.marks.get(marks::NODE).map(String::as_str)
     }
 
-    /// Whether it has not gone for good.
-    pub fn lives(&self) -> bool {
+    fn state(&self) -> &str {
+        &self.status
+    }
+
+    fn lives(&self) -> bool {
         !matches!(self.status.as_str(), "DELETED" | "SOFT_DELETED")
     }
+
+    fn since(&self) -> Option<Timestamp> {
+        self.created
+    }
+
+    fn failed(&self) -> bool {
+        self.status == "ERROR"
+    }
+}
+
+impl Server {
 
     /// Its address and the network it is in.
     pub fn address(&self) -> Option<(&str, Ipv4Addr)> {
@@ -282,5 +301,19 @@ impl Observed {
         });
         let access = addresses.chain(groups).chain(routers).chain(networks);
         servers.chain(access).chain(leases)
+    }
+
+    /// Everything, by its marks.
+    pub fn marked(&self) -> impl Iterator<Item = Marked<'_>> {
+        self.things().map(|(kind, id, words, marks)| Marked {
+            marks,
+            words,
+            is_machine: kind == Kind::Server,
+            since: self
+                .servers
+                .iter()
+                .find(|server| server.id == id)
+                .and_then(|server| server.created),
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! What is to be done so that a deployment's machines are there, or that nothing of it is. Pure: compares what is wanted with
 //! what was observed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::notes::note;
 use super::observed::{Address, Observed, Server};
@@ -9,8 +9,9 @@ use super::operation::{Flavor, Launch, Operation};
 use super::settings::Settings;
 use super::view::{View, offers, stage, step};
 use super::{access, floating, network, reserve};
+use crate::cloud::reconcile::{self, Addresses, Choice, Listed as _};
 use crate::cloud::{CloudError, CloudPlan, Wanted};
-use crate::machine::{Access, Machine, SshAccess};
+use crate::machine::Machine;
 
 /// The stages before machines are made.
 const ORDER: [&str; 3] = [stage::FAILED, stage::LEASE, stage::ACCESS];
@@ -21,7 +22,7 @@ pub fn needs_offers(wanted: &Wanted, settings: &Settings, observed: &Observed) -
     let public = settings.public(wanted);
     let chosen = choose(wanted, observed).chosen;
     let well = |node: &String| {
-        let server = chosen.get(node.as_str()).filter(|one| !failed(one));
+        let server = chosen.get(node.as_str()).filter(|one| !one.failed());
         let own = server
             .and_then(|server| server.address())
             .map(|(_, own)| own);
@@ -36,11 +37,12 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
     if view.wanted.machines.is_empty() {
         return Ok(super::teardown::plan(view.observed));
     }
-    let Choice { chosen, orphans } = choose(view.wanted, view.observed);
+    let choice = choose(view.wanted, view.observed);
+    let chosen = &choice.chosen;
     let mut result = CloudPlan::default();
-    let led = floating::led(view, &chosen);
+    let led = floating::led(view, chosen);
     let mut steps = Vec::new();
-    let broken: Vec<&Server> = chosen.values().copied().filter(|one| failed(one)).collect();
+    let broken: Vec<&Server> = chosen.values().copied().filter(|one| one.failed()).collect();
     // What never ran holds nothing.
     let ran = |server: &Server| {
         let node = server.node();
@@ -55,7 +57,7 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
             steps.push(step);
         }
     }
-    let there = |node: &str| chosen.get(node).copied().filter(|one| !failed(one));
+    let there = |node: &str| chosen.get(node).copied().filter(|one| !one.failed());
     let missing: BTreeSet<&str> = view
         .wanted
         .machines
@@ -160,55 +162,15 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
         result.remarks.push(format!("the image {name} is {image}"));
     }
     steps.extend(machines);
-    if view.wanted.prune && !orphans.is_empty() {
-        steps.push(super::teardown::terminate(&orphans));
-    }
-    result.orphans = orphans
-        .iter()
-        .map(|server| match server.node() {
-            Some(node) if !view.wanted.machines.contains_key(node) => node.to_owned(),
-            Some(node) => format!("{node} ({}, a second one)", server.id),
-            None => server.id.clone(),
-        })
-        .collect();
     result.steps = steps;
+    choice.leave(view.wanted, &mut result, super::teardown::terminate);
     Ok(result)
 }
 
-struct Choice<'a> {
-    chosen: BTreeMap<&'a str, &'a Server>,
-    orphans: Vec<&'a Server>,
-}
-
-fn failed(server: &Server) -> bool {
-    server.status == "ERROR"
-}
-
-/// Which server carries which node: the noted one, else one that did not fail, else the one that was there first.
-fn choose<'a>(wanted: &Wanted, observed: &'a Observed) -> Choice<'a> {
-    let mut chosen: BTreeMap<&str, &Server> = BTreeMap::new();
-    let mut orphans = Vec::new();
-    let mut living: Vec<&Server> = observed.servers.iter().filter(|one| one.lives()).collect();
-    living.sort_by_key(|server| {
-        let noted = server
-            .node()
-            .and_then(|node| wanted.notes.get(&note::server(node)));
-        (
-            failed(server),
-            noted != Some(&server.id),
-            server.created,
-            server.id.clone(),
-        )
-    });
-    for server in living {
-        match server.node() {
-            Some(node) if wanted.machines.contains_key(node) && !chosen.contains_key(node) => {
-                chosen.insert(node, server);
-            }
-            _ => orphans.push(server),
-        }
-    }
-    Choice { chosen, orphans }
+/// Which server carries which node.
+fn choose<'a>(wanted: &Wanted, observed: &'a Observed) -> Choice<'a, Server> {
+    let noted = |node: &str| wanted.notes.get(&note::server(node)).cloned();
+    reconcile::choose(wanted, &observed.servers, noted)
 }
 
 fn machine_of(view: &View<'_>, node: &str, server: &Server) -> Option<Machine> {
@@ -230,29 +192,20 @@ pub fn machine(
     floating: &[Address],
 ) -> Option<Machine> {
     let (network, private) = server.address()?;
-    let bastion = settings.bastion(wanted.machines.keys());
-    let public = floating
-        .iter()
-        .find(|floating| floating.to == Some(private))
-        .map(|floating| floating.address);
-    let access = SshAccess {
-        address: public.unwrap_or(private).to_string(),
-        user: Some(settings.user.clone()),
-        port: None,
-        key: wanted.user_key_path.clone(),
-        host_key: wanted
-            .machines
-            .get(node)
-            .map(|machine| machine.host_key_public.clone()),
-        jump: bastion
-            .filter(|bastion| *bastion != node && public.is_none())
-            .map(Into::into),
+    let addresses = Addresses {
+        network: format!("chameleon {network}"),
+        private,
+        public: floating
+            .iter()
+            .find(|floating| floating.to == Some(private))
+            .map(|floating| floating.address),
     };
-    Some(Machine {
-        node: node.into(),
-        id: server.id.clone(),
-        access: Access::Ssh(access),
-        networks: BTreeMap::from([(format!("chameleon {network}"), private.into())]),
-        public: public.map(Into::into),
-    })
+    Some(reconcile::machine(
+        wanted,
+        node,
+        &server.id,
+        addresses,
+        &settings.user,
+        settings.bastion(wanted.machines.keys()),
+    ))
 }

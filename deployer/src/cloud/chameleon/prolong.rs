@@ -8,6 +8,7 @@ use super::marks::Purpose;
 use super::observed::{Lease, Observed, Server};
 use super::operation::Operation;
 use super::view::{stage, step};
+use crate::cloud::reconcile::Listed as _;
 use crate::cloud::{CloudError, CloudStep};
 
 /// The steps that let all leases end at another time: those of machines first, for documents hang on them. One that the site says

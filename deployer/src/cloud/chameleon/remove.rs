@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use tokio::time::{Instant, sleep};
 
 use super::context::CloudContext;
 use super::failure::{held, not_found};
@@ -11,6 +10,7 @@ use super::observe;
 use super::observed::Server;
 use super::operation::Kind;
 use super::session::Service;
+use crate::cloud::reconcile::{Listed as _, until_gone};
 use crate::cloud::{CloudError, wait};
 
 /// Deletes servers and waits until they are gone.
@@ -22,29 +22,12 @@ pub(super) async fn terminate(
         let path = format!("/servers/{id}");
         context.session().delete(Service::Compute, &path).await?;
     }
-    let (start, pace) = (Instant::now(), context.pace());
-    loop {
-        let seen = observe::servers(context.session()).await?;
-        let rest: Vec<&Server> = seen
-            .iter()
-            .filter(|server| servers.contains(&server.id) && server.lives())
-            .collect();
-        if rest.is_empty() {
-            return Ok(());
-        }
-        if start.elapsed() > pace.gone {
-            let lines: Vec<String> = rest
-                .iter()
-                .map(|server| format!("{} is {}", server.id, server.status))
-                .collect();
-            return Err(CloudError::Deadline {
-                what: format!("deleting {} machines", rest.len()),
-                seconds: pace.gone.as_secs(),
-                output: lines.join("\n"),
-            });
-        }
-        sleep(pace.poll).await;
-    }
+    let left = || async {
+        let mut seen = observe::servers(context.session()).await?;
+        seen.retain(|server| servers.contains(&server.id) && server.lives());
+        Ok(seen)
+    };
+    until_gone(context.pace(), context.progress, left).await
 }
 
 /// Deletes one thing.

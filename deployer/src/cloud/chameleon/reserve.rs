@@ -9,6 +9,7 @@ use super::observed::{Address, Lease, RESERVED, Size};
 use super::operation::{Flavor, Floating, Kind, Operation};
 use super::view::{View, await_lease, offers, stage, step};
 use super::{costs, floating};
+use crate::cloud::reconcile::Listed as _;
 use crate::cloud::{CloudError, CloudStep};
 
 /// What the leases are to become.

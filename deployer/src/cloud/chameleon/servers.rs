@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::advice::{FAULT, advice, waits_for_a_person};
 use super::context::{CloudContext, KINDS, id};
@@ -13,6 +13,8 @@ use super::operation::{Flavor, Floating, Launch};
 use super::session::Service;
 use super::{address, marks, observe, plan, remove};
 use crate::cloud::user_data::{self, Extra};
+use crate::cloud::reconcile::Listed as _;
+use crate::cloud::wait::{Goal, Underway};
 use crate::cloud::{CloudError, wait};
 use crate::machine::Machine;
 
@@ -137,9 +139,13 @@ async fn until_active(
     node: &str,
     id: &str,
 ) -> Result<Server, CloudError> {
-    let (start, pace) = (Instant::now(), context.pace());
-    let mut said = String::new();
-    loop {
+    let pace = context.pace();
+    let goal = Goal {
+        node: Some(node),
+        thing: id,
+        goal: "running",
+    };
+    wait::until_done(pace, context.progress, goal, || async {
         let seen = match observe::server_by_id(context.session(), id).await {
             Err(error) if not_found(&error) => None,
             result => result?,
@@ -149,43 +155,42 @@ async fn until_active(
                 "{node}: {id} is gone: somebody deleted it, or the lease ended"
             ))
         })?;
-        if seen.status != said {
-            said.clone_from(&seen.status);
-            context
-                .progress
-                .line(Some(node), &format!("{id} is {said}"));
+        let state = seen.status.clone();
+        if seen.failed() {
+            return Err(failed(context, node, seen).await?);
         }
-        if said == "ACTIVE" && seen.address().is_some() {
-            return Ok(seen);
-        }
-        if said == "ERROR" {
-            let fault = seen
-                .fault
-                .unwrap_or_else(|| "the site gives no reason".into());
-            // What never ran holds nothing.
-            if !seen.ran && !context.wanted.made.contains(node) {
-                remove::terminate(context, &[id.to_owned()].into()).await?;
-            }
-            let advice = advice(FAULT, 0, &fault).map(|advice| format!("; {advice}"));
+        if let Some(advice) = waits_for_a_person(&state) {
             return Err(CloudError::Refused(format!(
-                "{node}: {id} failed: {fault}{}",
-                advice.unwrap_or_default()
+                "{node}: {id} is {state}: {advice} {id} (or the site's web interface), then once more"
             )));
         }
-        if let Some(advice) = waits_for_a_person(&said) {
-            return Err(CloudError::Refused(format!(
-                "{node}: {id} is {said}: {advice} {id} (or the site's web interface), then once more"
-            )));
-        }
-        if start.elapsed() > pace.boot {
-            return Err(CloudError::Deadline {
-                what: format!("{node}: {id} running"),
-                seconds: pace.boot.as_secs(),
-                output: format!("it is {said}"),
-            });
-        }
-        sleep(pace.poll).await;
+        let runs = state == "ACTIVE" && seen.address().is_some();
+        Ok(Underway {
+            late: format!("it is {state}"),
+            state,
+            done: runs.then_some(seen),
+            limit: pace.boot,
+        })
+    })
+    .await
+}
+
+/// Why a server failed. What never ran holds nothing, and is deleted.
+async fn failed(
+    context: &CloudContext<'_>,
+    node: &str,
+    server: Server,
+) -> Result<CloudError, CloudError> {
+    let Server { id, fault, ran, .. } = server;
+    let fault = fault.unwrap_or_else(|| "the site gives no reason".into());
+    if !ran && !context.wanted.made.contains(node) {
+        remove::terminate(context, &[id.clone()].into()).await?;
     }
+    let advice = advice(FAULT, 0, &fault).map(|advice| format!("; {advice}"));
+    Ok(CloudError::Refused(format!(
+        "{node}: {id} failed: {fault}{}",
+        advice.unwrap_or_default()
+    )))
 }
 
 /// Starts a server that is off.

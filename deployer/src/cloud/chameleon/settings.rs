@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 pub use crate::topology::{ChameleonCloud as Settings, LeaseTime, Site};
 
 use crate::cloud::Wanted;
-use crate::cloud::caller::range_of;
+use crate::cloud::caller;
 
 /// The word for a network of the deployment's own.
 const OWN: &str = "own";
@@ -15,21 +15,7 @@ const OWN: &str = "own";
 impl Settings {
     /// All that is wrong with these settings for these nodes, in words.
     pub fn problems(&self, nodes: &BTreeSet<String>) -> Vec<String> {
-        let mut problems = Vec::new();
-        for source in &self.ssh_from {
-            problems.extend(
-                range_of(source)
-                    .err()
-                    .map(|problem| format!("`ssh_from`: {problem}")),
-            );
-        }
-        for key in &self.ssh_keys {
-            if ssh_key::PublicKey::from_openssh(key).is_err() {
-                problems.push(format!(
-                    "`ssh_keys`: `{key}` is not a public key such as `ssh-ed25519 AAAA… name`"
-                ));
-            }
-        }
+        let mut problems = caller::problems(&self.ssh_from, &self.ssh_keys);
         if let Some(node) = self.bastion.as_ref().filter(|node| !nodes.contains(*node)) {
             problems.push(format!("`bastion`: there is no node `{node}` on Chameleon"));
         }

@@ -3,6 +3,7 @@
 use super::observed::{Observed, Server};
 use super::operation::{Kind, Operation};
 use super::view::{stage, step};
+use crate::cloud::reconcile::{Listed as _, Removal};
 use crate::cloud::{CloudPlan, CloudStep};
 
 /// Plans a teardown.
@@ -38,18 +39,9 @@ pub fn plan(observed: &Observed) -> CloudPlan {
 
 /// The step that deletes servers.
 pub(super) fn terminate(servers: &[&Server]) -> CloudStep {
-    let names: Vec<String> = servers
-        .iter()
-        .map(|server| match server.node() {
-            Some(node) => format!("{node} ({})", server.id),
-            None => server.id.clone(),
-        })
-        .collect();
-    let operation = Operation::Terminate {
-        servers: servers.iter().map(|server| server.id.clone()).collect(),
-    };
-    let words = format!("delete {} with their disks", names.join(", "));
+    let Removal { ids, words, loses } = Removal::of(servers);
+    let operation = Operation::Terminate { servers: ids };
     let mut step = step(stage::MACHINES, words, operation);
-    step.loses = Some(format!("all data of {}", names.join(", ")));
+    step.loses = Some(loses);
     step
 }
