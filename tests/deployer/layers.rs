@@ -1,5 +1,6 @@
 //! Who may import whom, and which files may exist: read from the sources, so that the layers stay as drawn in `lib.rs`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -232,31 +233,36 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cli", &["error", "secret", "topology"]),
     ("error", &[]),
     ("commands", &["*"]),
+    ("entry", &["*"]),
     ("main", &["*"]),
     ("lib", &["*"]),
 ];
 
 /// Pure modules touch no file, no process, no clock of the runtime.
 const PURE: &[&str] = &[
-    "secret",
-    "signing_key",
-    "machine",
-    "packet_filter",
-    "pipeline",
-    "step",
+    "component",
+    "contract",
     "facts",
     "few",
-    "receipt",
-    "rehearsal",
-    "template",
-    "yaml",
-    "topology",
+    "figures",
+    "firewall",
+    "hosts_table",
+    "inspect",
     "inventory",
-    "component",
     "layout",
+    "machine",
+    "packet_filter",
     "plan",
     "preflight",
+    "receipt",
+    "rehearsal",
+    "secret",
     "settings",
+    "signing_key",
+    "step",
+    "template",
+    "topology",
+    "yaml",
 ];
 const EFFECTS: &[&str] = &[
     "tokio::",
@@ -359,26 +365,68 @@ fn no_verb_imports_another() {
 
 #[test]
 fn every_test_file_is_a_module_of_its_binary() {
-    let root = root().join("tests");
-    for binary in ["deployer", "machines", "agent", "aws", "chameleon"] {
-        let directory = root.join(binary);
-        let Ok(main) = fs::read_to_string(directory.join("main.rs")) else {
-            continue;
-        };
-        for entry in fs::read_dir(&directory).expect("test directory") {
-            let path = entry.expect("entry").path();
-            let name = path
-                .file_stem()
-                .expect("a name")
-                .to_string_lossy()
-                .into_owned();
-            if path.extension().is_some_and(|extension| extension == "rs") && name != "main" {
-                assert!(
-                    main.contains(&format!("mod {name};")),
-                    "{} is not a module of its main.rs",
-                    path.display()
-                );
+    let tests = root().join("tests");
+    let mut files = BTreeSet::new();
+    collect(&tests, &mut files);
+    // From each binary's face, by the modules that files name.
+    let faces = files.iter().filter(|file| file.ends_with("main.rs"));
+    let mut reached: BTreeSet<PathBuf> = faces.cloned().collect();
+    let mut new: Vec<PathBuf> = reached.iter().cloned().collect();
+    while let Some(file) = new.pop() {
+        for module in modules(&file) {
+            if reached.insert(module.clone()) {
+                new.push(module);
             }
         }
     }
+    let lost: Vec<&PathBuf> = files.difference(&reached).collect();
+    assert!(lost.is_empty(), "no binary has these: {lost:#?}");
+}
+
+/// All sources below a directory, by their shortest paths.
+fn collect(directory: &Path, files: &mut BTreeSet<PathBuf>) {
+    for entry in fs::read_dir(directory).expect("a directory of tests") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.insert(path.canonicalize().expect("a file"));
+        }
+    }
+}
+
+/// The files of the modules that a file names.
+fn modules(file: &Path) -> Vec<PathBuf> {
+    let text = fs::read_to_string(file).expect("a source");
+    let tree = syn::parse_file(&text).expect("Rust");
+    let name = file.file_stem().expect("a name");
+    let beside = file.parent().expect("a directory");
+    let below = match name.to_str() {
+        Some("main" | "mod") => beside.to_owned(),
+        _ => beside.join(name),
+    };
+    let modules = tree.items.into_iter().filter_map(|item| match item {
+        syn::Item::Mod(module) if module.content.is_none() => Some(module),
+        _ => None,
+    });
+    let files = modules.map(|module| {
+        let said = module.attrs.iter().find_map(|attribute| {
+            let path = attribute.meta.require_name_value().ok()?;
+            match &path.value {
+                syn::Expr::Lit(literal) if path.path.is_ident("path") => match &literal.lit {
+                    syn::Lit::Str(path) => Some(beside.join(path.value())),
+                    _ => None,
+                },
+                _ => None,
+            }
+        });
+        let usual = [
+            below.join(format!("{}.rs", module.ident)),
+            below.join(format!("{}/mod.rs", module.ident)),
+        ];
+        let there = said.into_iter().chain(usual).find(|path| path.is_file());
+        let there = there.unwrap_or_else(|| panic!("{}: {}", file.display(), module.ident));
+        there.canonicalize().expect("a file")
+    });
+    files.collect()
 }
