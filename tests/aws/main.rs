@@ -16,8 +16,14 @@ mod census;
 mod choices;
 #[path = "../clouds/bench.rs"]
 mod clouds_bench;
+#[path = "../clouds/desk.rs"]
+mod clouds_desk;
+#[path = "../clouds/laptop.rs"]
+mod clouds_laptop;
 #[path = "../clouds/proxy.rs"]
 mod clouds_proxy;
+#[path = "../clouds/watcher.rs"]
+mod clouds_watcher;
 mod desk;
 mod faults;
 mod gone;

@@ -16,7 +16,7 @@ pub(crate) struct Moto {
 }
 
 /// The directory of the test clouds.
-pub(crate) fn clouds() -> PathBuf {
+fn clouds() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clouds")
 }
 

@@ -1,5 +1,5 @@
-//! `up` and `teardown` die at every call that changes something, before it is done and after it is done with its answer lost: what
-//! dies between is seen by the site as one that dies before the next. Each time the next `up` ends with one machine for each node,
+//! `up` and `teardown` die at calls that change something (at every one in `.ci/run full`), before it is done and after it is done with
+//! its answer lost: what dies between is seen by the site as one that dies before the next. Each time the next `up` ends with one machine for each node,
 //! and a teardown with nothing.
 
 use std::fmt::Write as _;
@@ -117,7 +117,7 @@ fn step() -> usize {
 }
 
 #[tokio::test]
-async fn up_dies_at_every_call() {
+async fn up_dies_at_calls() {
     let Some(openstack) = OpenStack::shared() else {
         return;
     };
@@ -167,7 +167,7 @@ async fn a_lease_comes_after_the_death_of_who_asked_for_it() {
 }
 
 #[tokio::test]
-async fn teardown_dies_at_every_call() {
+async fn teardown_dies_at_calls() {
     let Some(openstack) = OpenStack::shared() else {
         return;
     };

@@ -9,8 +9,14 @@ mod agents;
 mod bench;
 mod booted;
 mod canned;
+#[path = "../clouds/desk.rs"]
+mod clouds_desk;
+#[path = "../clouds/laptop.rs"]
+mod clouds_laptop;
 #[path = "../clouds/proxy.rs"]
 mod clouds_proxy;
+#[path = "../clouds/watcher.rs"]
+mod clouds_watcher;
 mod credentials;
 mod desk;
 mod faults;

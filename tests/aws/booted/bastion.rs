@@ -40,7 +40,7 @@ clouds:
     );
     let state = desk.path("state");
     let words = ["ssh", "room-2", "--state-dir", &state, "--", "hostname"];
-    let output = desk.bare(&words).output().expect("ssh");
+    let output = desk.anywhere(&words).output().expect("ssh");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "room-2\n");
     says(&desk.run(0, &["status"]), &["all is well"]);
     says(&desk.run(0, &["teardown", "--yes"]), &["nothing is left"]);

@@ -1,36 +1,21 @@
-//! A host that is not the deployment's: somebody's machine elsewhere, with its own network and keys. The watcher boots it as it
-//! boots all that moto reports; the deployer knows it only as a host that exists.
-
-use std::time::{Duration, Instant};
+//! Somebody's machine elsewhere, in a network of its own. The watcher boots it as it boots all that moto reports.
 
 use aws_sdk_ec2::Client;
 use deployer::cloud::aws::rules::Rule;
-use ssh_key::{Algorithm, LineEnding, PrivateKey, rand_core::OsRng};
 
+use crate::clouds_laptop::{Laptop, LaptopKeys};
 use crate::desk::Desk;
-use crate::watcher::{THIS_BOX, command};
-
-pub(crate) struct Laptop {
-    address: String,
-    key: String,
-    host_key: String,
-}
+use crate::watcher::THIS_BOX;
 
 impl Laptop {
     /// Makes it, in a network that only lets this box use SSH.
     pub(crate) async fn make(ec2: &Client, desk: &Desk) -> Self {
-        let pair = || PrivateKey::random(&mut OsRng, Algorithm::Ed25519).expect("key");
-        let (user, host) = (pair(), pair());
-        let key = desk.path("laptop-key");
-        user.write_openssh_file(key.as_ref(), LineEnding::LF)
-            .expect("key file");
-        let public = |key: &PrivateKey| key.public_key().to_openssh().expect("public key");
-        let private = host.to_openssh(LineEnding::LF).expect("key");
+        let keys = LaptopKeys::make(desk);
         let config = serde_json::json!({
             "hostname": "laptop",
             "manage_etc_hosts": "localhost",
-            "ssh_keys": {"ed25519_private": private.as_str(), "ed25519_public": public(&host)},
-            "ssh_authorized_keys": [public(&user)],
+            "ssh_keys": {"ed25519_private": keys.host, "ed25519_public": keys.host_public},
+            "ssh_authorized_keys": [keys.user],
         });
         let user_data = base64_simd::STANDARD.encode_to_string(format!("#cloud-config\n{config}"));
 
@@ -65,45 +50,8 @@ impl Laptop {
         let address = seen.reservations()[0].instances()[0].public_ip_address();
         Self {
             address: address.expect("an address").into(),
-            key,
-            host_key: public(&host),
-        }
-    }
-
-    /// As an inventory names it.
-    pub(crate) fn host(&self) -> String {
-        let Self {
-            address,
-            key,
-            host_key,
-        } = self;
-        format!(
-            "{{ address: {address}, public_address: {address}, user: ubuntu, key: '{key}', host_key: '{host_key}' }}"
-        )
-    }
-
-    /// Waits until it has booted: the deployer has little patience with hosts that exist.
-    pub(crate) fn wait(&self) {
-        let (start, target) = (Instant::now(), format!("ubuntu@{}", self.address));
-        let options = [
-            "BatchMode=yes",
-            "StrictHostKeyChecking=no",
-            "UserKnownHostsFile=/dev/null",
-            "ConnectTimeout=5",
-        ];
-        let mut arguments = vec!["-F", "none", "-i", &self.key];
-        for option in &options {
-            arguments.extend(["-o", option]);
-        }
-        arguments.extend([target.as_str(), "cloud-init status --wait"]);
-        loop {
-            let output = command("ssh", &arguments).output().expect("ssh");
-            if output.status.success() {
-                return;
-            }
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert!(start.elapsed() < Duration::from_mins(2), "{said}");
-            std::thread::sleep(Duration::from_millis(200));
+            user: "ubuntu",
+            keys,
         }
     }
 }

@@ -8,8 +8,8 @@ use aws_sdk_ec2::Client;
 use deployer::cloud::aws::rules::Rule;
 
 use super::account;
-use super::laptop::Laptop;
 use crate::census::{census, client};
+use crate::clouds_laptop::Laptop;
 use crate::desk::{Desk, says};
 use crate::proxy::Proxy;
 use crate::watcher::THIS_BOX;
@@ -69,7 +69,7 @@ impl Account {
             "-c",
             command,
         ];
-        let output = self.desk.bare(&words).output().expect("ssh");
+        let output = self.desk.anywhere(&words).output().expect("ssh");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{node}: {command}: {said}");
         String::from_utf8_lossy(&output.stdout).trim().to_owned()

@@ -27,7 +27,7 @@ clouds:
 
 /// One with a lease of minutes.
 pub(crate) struct Brief<'a> {
-    desk: Desk<'a>,
+    desk: Desk,
     cloud: &'a OpenStack,
 }
 
@@ -35,7 +35,7 @@ impl<'a> Brief<'a> {
     /// Brings it up.
     pub(crate) fn begin(cloud: &'a OpenStack) -> Self {
         let desk = Desk::new(cloud);
-        let file = desk.write(&inventory("3m"));
+        let file = desk.write("inventory.yaml", &inventory("3m"));
         let said = desk.run(0, &["up", "--inventory", &file, "--yes"]);
         says(&said, &["20 are documents, 0 twice", "the lease ends at"]);
         // Its producer goes on for ever.
@@ -65,7 +65,7 @@ impl<'a> Brief<'a> {
             said = desk.run(1, &["status"]);
         }
         says(&said, &[over, lost, "vm1"]);
-        let file = desk.write(&inventory("3h"));
+        let file = desk.write("inventory.yaml", &inventory("3h"));
         let gone = "vm1: the data of zookeeper and kafka and couchdb is gone with its machine";
         says(&desk.run(2, &["plan", "--inventory", &file]), &[over, gone]);
         let up = ["up", "--inventory", &file, "--yes"];

@@ -7,17 +7,14 @@ mod whole;
 
 use std::sync::Arc;
 
-use crate::agents;
-use crate::desk::BINARY;
 use crate::openstack::OpenStack;
-use crate::watcher::{Watcher, may_boot};
+use crate::watcher::{self, Watcher, may_boot};
 
-/// The site, with its machines booted, and the agents for them; `None`, after one line why, where that cannot be.
+/// The site, with its machines booted; `None`, after one line why, where that cannot be.
 fn site() -> Option<(&'static OpenStack, Arc<Watcher>)> {
     let cloud = OpenStack::shared()?;
     if !may_boot() {
         return None;
     }
-    agents::built_beside(BINARY);
-    Some((cloud, Watcher::shared(cloud)))
+    Some((cloud, watcher::shared(cloud)))
 }

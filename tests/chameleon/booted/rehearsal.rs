@@ -56,8 +56,8 @@ async fn it_is_killed_and_begun_again_and_leaves_nothing() {
     };
     let proxy = Proxy::start().await;
     let mut desk = Desk::new(cloud);
-    desk.behind(&proxy);
-    let file = desk.write(&inventory());
+    desk.behind(cloud, &proxy);
+    let file = desk.write("inventory.yaml", &inventory());
     let steps = if full { 1..=9 } else { 2..=2 };
     for step in steps {
         let report = desk.path(&format!("killed-at-{step}.md"));

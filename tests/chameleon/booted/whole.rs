@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use deployer::cloud::{Cloud as _, Found};
 
 use super::brief::Brief;
-use super::laptop::Laptop;
+use super::laptop::Elsewhere;
 use super::site;
 use crate::desk::{Desk, says};
 use crate::openstack::OpenStack;
 use crate::watcher::THIS_BOX;
 
 /// CouchDB is the stand-in: its packages are on no registry that every box reaches.
-fn inventory(laptop: &Laptop) -> String {
-    let laptop = laptop.host();
+fn inventory(laptop: &Elsewhere) -> String {
+    let laptop = laptop.laptop.host();
     format!(
         "\
 name: whole
@@ -41,8 +41,8 @@ async fn from_an_empty_project_to_documents_and_back() {
     // Its lease ends while the other one is looked at.
     let brief = Brief::begin(cloud);
     let desk = Desk::new(cloud);
-    let laptop = Laptop::make(cloud, &desk).await;
-    let file = desk.write(&inventory(&laptop));
+    let laptop = Elsewhere::make(cloud, &desk).await;
+    let file = desk.write("inventory.yaml", &inventory(&laptop));
     let ours = async || found(cloud, "whole").await;
 
     // Nothing that is charged for happens without a word.

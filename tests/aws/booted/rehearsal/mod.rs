@@ -136,7 +136,7 @@ async fn all_is_tried_and_nothing_is_left() {
     let over = "echo 1 | sudo tee /etc/deployer/expires; sudo systemctl start --no-block deployer-ttl.service";
     let mut command = hall
         .desk
-        .bare(&["ssh", "vm1", "--state-dir", &state, "--", over]);
+        .anywhere(&["ssh", "vm1", "--state-dir", &state, "--", over]);
     assert!(command.status().expect("ssh").success());
     hall.until(&report, "## 10/12 ").await;
     dies_when_done(&hall, "DeleteVpc").await;
@@ -283,7 +283,7 @@ async fn dies_at(step: u32) {
             .join("rehearse-aws/receipt.json")
             .exists()
         {
-            let mut command = hall.desk.bare(&teardown);
+            let mut command = hall.desk.anywhere(&teardown);
             let ended = tokio::task::spawn_blocking(move || command.output());
             let output = ended.await.expect("a thread").expect("the deployer starts");
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
