@@ -28,6 +28,7 @@ pub mod commands;
 pub mod component;
 pub mod contract;
 pub mod documents;
+pub mod entry;
 pub mod error;
 pub mod facts;
 pub mod few;

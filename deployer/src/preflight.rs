@@ -8,7 +8,7 @@ use crate::component::{self, Component, Context, Reach, Unfit};
 use crate::facts::{DiskFact, Facts, System};
 use crate::machine::{Access, Machine};
 use crate::packet_filter::{Filters, Packet};
-use crate::topology::{CloudName, Node, Topology};
+use crate::topology::{Node, Topology};
 
 /// What the agent binaries ask of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -330,21 +330,7 @@ pub fn same_machines<'a>(
 
 /// What gives others a way to a node.
 fn way_to(node: &Node) -> String {
-    let name = &node.name;
-    match node.cloud {
-        CloudName::Existing => format!(
-            "give {name} a `private_address` or a `public_address` in clouds.existing.hosts"
-        ),
-        CloudName::Local => format!(
-            "{name} is a machine of the cloud `local`, reached from this box alone, which is `address: self`"
-        ),
-        CloudName::Aws => {
-            format!("let {name} have a public address: `clouds: {{ aws: {{ public_ip: true }} }}`")
-        }
-        CloudName::Chameleon => {
-            format!("{name} needs a floating IP: `deployer up` gives one to each broker")
-        }
-    }
+    (node.cloud.kind().way_to)(&node.name)
 }
 
 /// Of two nodes that must talk, the one whose address the other does not know though it needs it. A firewall of ours on a host of the
@@ -359,12 +345,12 @@ fn unseen<'a>(
         if to.address_seen_from(from).is_none() {
             return Some(other);
         }
-        let asked = other.cloud == CloudName::Existing && from.address_seen_from(to).is_none();
+        let asked = other.cloud.is_of_the_user() && from.address_seen_from(to).is_none();
         return asked.then_some(node);
     }
     // One is still to be made: if by this box, then in a network inside it.
     let elsewhere = |node: &Node| matches!(node.access, Some(Access::Ssh(_)));
-    let inside = |node: &Node| node.cloud == CloudName::Local;
+    let inside = |node: &Node| node.cloud.is_of_this_box();
     if elsewhere(node) && inside(other) {
         return Some(other);
     }
@@ -405,7 +391,7 @@ mod tests {
         Node {
             name: "vm2".into(),
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-            cloud: CloudName::Existing,
+            cloud: CloudName::EXISTING,
             memory_mib: 2048,
             broker_id: None,
             producer: None,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use deployer::cloud::Cloud as _;
+use deployer::cloud::{Cloud as _, caller};
 use deployer::machine::Access;
 
 use super::bench::{Bench, words};
@@ -354,7 +354,8 @@ async fn the_address_of_this_box_is_let_in_and_can_change() {
         ),
         "{why}"
     );
-    bench.aws().allow(&bench.notes).await.expect("allow");
+    let address = bench.aws().own_address().await.expect("an address");
+    caller::allow(&bench.notes, address.expect("one")).expect("a note");
     let plan = bench.plan(&bench.aws()).await.expect("plan");
     assert!(
         words(&plan).contains("let in tcp 22 from 198.51.100.9/32 ("),

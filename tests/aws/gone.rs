@@ -2,6 +2,7 @@
 
 use deployer::cloud::aws::operation::{Kind, Operation};
 use deployer::cloud::{self, Cloud as _, CloudStep};
+use deployer::topology::CloudName;
 
 use super::bench::Bench;
 use super::moto::Moto;
@@ -51,13 +52,11 @@ async fn a_teardown_that_was_planned_before_another_one_finds_all_done() {
             id: id.into(),
             vpc: None,
         };
-        steps.push(CloudStep {
-            stage: "leftovers of machines".into(),
-            node: None,
-            words: format!("delete {id}"),
-            loses: None,
-            operation: cloud::Operation::Aws(operation),
-        });
+        steps.push(CloudStep::new(
+            "leftovers of machines",
+            format!("delete {id}"),
+            cloud::Operation::of(CloudName::AWS, operation),
+        ));
     }
     bench.takes_all_away().await;
     proxy.take_calls();

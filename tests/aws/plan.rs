@@ -12,8 +12,10 @@ use deployer::cloud::aws::plan::plan;
 use deployer::cloud::aws::rules::Rule;
 use deployer::cloud::aws::settings::{Architecture, Image, Settings, Ttl};
 use deployer::cloud::aws::view::{Catalog, View};
-use deployer::cloud::aws::{tags, ttl, user_data};
+use deployer::cloud::aws::{tags, user_data};
+use deployer::cloud::ends::power_off;
 use deployer::cloud::{CloudPlan, Wanted};
+use deployer::topology::CloudName;
 use jiff::Timestamp;
 
 use super::bench::{machine, settings, wanted, words};
@@ -287,11 +289,11 @@ fn time_is_renewed_below_half_and_never_when_never() {
         "[ttl] let the machines live for ever (CreateTags)\nruns: vm1 i-vm1"
     );
     assert_eq!(
-        ttl::left(Some(now()), "2026-11-21T04:48:00Z".parse().expect("time")),
+        power_off(Some(now()), "2026-11-21T04:48:00Z".parse().expect("time")),
         "5 h 12 min left"
     );
     assert_eq!(
-        ttl::left(Some(now()), "2026-11-22T04:48:00Z".parse().expect("time")),
+        power_off(Some(now()), "2026-11-22T04:48:00Z".parse().expect("time")),
         "over since 2026-11-21T10:00:30Z"
     );
 }
@@ -531,8 +533,8 @@ fn an_attempt_of_days_ago_is_made_anew_with_its_own_end() {
         wanted.notes.insert(note::launch("vm1"), text);
         let plan = planned(&wanted, &settings(), &network(), &catalog());
         let operation = plan.steps.into_iter().map(|step| step.operation);
-        let launch = operation.filter_map(|operation| match operation {
-            deployer::cloud::Operation::Aws(Operation::Launch(launch)) => Some(launch),
+        let launch = operation.filter_map(|operation| match operation.read(CloudName::AWS) {
+            Ok(Operation::Launch(launch)) => Some(launch),
             _ => None,
         });
         let launches: Vec<_> = launch.collect();

@@ -10,7 +10,8 @@ use deployer::cloud::chameleon::operation::Operation;
 use deployer::cloud::chameleon::plan::plan;
 use deployer::cloud::chameleon::prolong;
 use deployer::cloud::chameleon::view::View;
-use deployer::cloud::{self, CloudPlan, CloudStep};
+use deployer::cloud::{CloudPlan, CloudStep, Extension};
+use deployer::topology::CloudName;
 use jiff::Timestamp;
 
 use super::bench::{Deployment, words};
@@ -140,17 +141,15 @@ fn planned(observed: &Observed, made: bool) -> CloudPlan {
 }
 
 /// What a step takes away.
-fn taken(step: &CloudStep) -> Vec<&str> {
-    match &step.operation {
-        cloud::Operation::Chameleon(Operation::Terminate { servers }) => {
-            servers.iter().map(String::as_str).collect()
-        }
-        cloud::Operation::Chameleon(Operation::Delete { id, .. }) => vec![id],
+fn taken(step: &CloudStep) -> Vec<String> {
+    match step.operation.read(CloudName::CHAMELEON) {
+        Ok(Operation::Terminate { servers }) => servers.into_iter().collect(),
+        Ok(Operation::Delete { id, .. }) => vec![id],
         _ => Vec::new(),
     }
 }
 
-fn all_taken(plan: &CloudPlan) -> Vec<&str> {
+fn all_taken(plan: &CloudPlan) -> Vec<String> {
     plan.steps.iter().flat_map(taken).collect()
 }
 
@@ -203,7 +202,7 @@ fn only_a_lease_that_failed_and_gave_nothing_is_deleted() {
             "ERROR" => &["machines", "address"],
             _ => &[],
         };
-        assert_eq!(all_taken(&plan), expected, "{status}: {}", words(&plan));
+        assert_eq!(all_taken(&plan), *expected, "{status}: {}", words(&plan));
         assert!(plan.steps.iter().all(|step| step.loses.is_none()));
         // What is not known here is left alone, and said.
         let said = plan.remarks.join("\n");
@@ -231,7 +230,7 @@ fn a_server_is_deleted_only_where_it_failed_and_with_a_word_where_it_ever_ran() 
                 "ERROR" => &["server"],
                 _ => &[],
             };
-            assert_eq!(all_taken(&plan), expected, "{said}");
+            assert_eq!(all_taken(&plan), *expected, "{said}");
             let mut taking = plan.steps.iter().filter(|step| !taken(step).is_empty());
             let holds = ran || made;
             assert!(taking.all(|step| step.loses.is_some() == holds), "{said}");
@@ -264,18 +263,20 @@ fn leases_of_machines_are_prolonged_first() {
             observed.leases[1].id = address.into();
             observed.addresses[0].lease = Some(address.into());
             let steps = prolong::plan(&observed, end()).expect("steps");
-            let order: Vec<(Purpose, Vec<&str>)> = steps
+            let order: Vec<(Purpose, bool, Vec<String>)> = steps
                 .iter()
-                .filter_map(|step| match &step.operation {
-                    cloud::Operation::Chameleon(Operation::Extend {
-                        purpose, leases, ..
-                    }) => Some((*purpose, leases.iter().map(String::as_str).collect())),
-                    _ => None,
+                .filter_map(|Extension { step, vital }| {
+                    match step.operation.read(CloudName::CHAMELEON) {
+                        Ok(Operation::Extend {
+                            purpose, leases, ..
+                        }) => Some((purpose, *vital, leases.into_iter().collect())),
+                        _ => None,
+                    }
                 })
                 .collect();
             let expected = [
-                (Purpose::Machines, vec![machines]),
-                (Purpose::Address, vec![address]),
+                (Purpose::Machines, true, vec![machines.to_owned()]),
+                (Purpose::Address, false, vec![address.to_owned()]),
             ];
             assert_eq!(order, expected, "{status}");
         }
@@ -309,7 +310,7 @@ fn that_it_has_ended_is_said_only_where_it_has() {
 fn a_teardown_takes_all_whatever_is_said_of_it() {
     for status in LEASES {
         let steps = deployer::cloud::chameleon::teardown::plan(&observed(status)).steps;
-        let taken: Vec<&str> = steps.iter().flat_map(taken).collect();
+        let taken: Vec<String> = steps.iter().flat_map(taken).collect();
         assert_eq!(taken, ["server", "machines", "address"], "{status}");
         assert!(steps[0].loses.is_some());
     }

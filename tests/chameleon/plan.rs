@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use deployer::cloud::CloudPlan;
 use deployer::cloud::chameleon::Settings;
 use deployer::cloud::chameleon::catalog::{Catalog, Offer};
 use deployer::cloud::chameleon::images::Image;
@@ -14,7 +15,7 @@ use deployer::cloud::chameleon::operation::{Floating, Operation};
 use deployer::cloud::chameleon::plan::plan;
 use deployer::cloud::chameleon::view::View;
 use deployer::cloud::rules::Rule;
-use deployer::cloud::{self, CloudPlan};
+use deployer::topology::CloudName;
 use jiff::Timestamp;
 
 use super::bench::{Deployment, words};
@@ -69,16 +70,14 @@ fn planned(observed: &Observed) -> CloudPlan {
 }
 
 /// Node → network and floating IP that it is launched with.
-fn launches(plan: &CloudPlan) -> BTreeMap<&str, (Option<&str>, Option<&Floating>)> {
-    let launches = plan.steps.iter().filter_map(|step| match &step.operation {
-        cloud::Operation::Chameleon(Operation::Launch(launch)) => Some(launch),
+fn launches(plan: &CloudPlan) -> BTreeMap<String, (Option<String>, Option<Floating>)> {
+    let operations = plan.steps.iter().map(|step| &step.operation);
+    let launches = operations.filter_map(|operation| match operation.read(CloudName::CHAMELEON) {
+        Ok(Operation::Launch(launch)) => Some(launch),
         _ => None,
     });
     launches
-        .map(|one| {
-            let (network, address) = (one.network.as_deref(), one.address.as_ref());
-            (one.node.as_str(), (network, address))
-        })
+        .map(|one| (one.node, (one.network, one.address)))
         .collect()
 }
 
@@ -119,7 +118,9 @@ fn a_network_is_made_as_far_as_it_is_missing() {
         assert_eq!(said.contains(network), makes, "{said}");
         assert_eq!(said.contains(router), routes, "{said}");
         let there = (!makes).then_some("network");
-        assert!(launches(&plan).values().all(|one| one.0 == there), "{said}");
+        let launched = launches(&plan);
+        let there = |one: &Option<String>| one.as_deref() == there;
+        assert!(launched.values().all(|one| there(&one.0)), "{said}");
     }
 }
 
@@ -157,9 +158,9 @@ fn floating_ips_that_are_there_or_on_their_way_are_used_first() {
     // Each node its own, whatever the order.
     let plan = given(vec![address("a", Some("vm3")), address("b", None)], vec![]);
     let launched = launches(&plan);
-    assert_eq!(launched["vm1"].1, Some(&there("b")));
-    assert_eq!(launched["vm2"].1, Some(&Floating::New));
-    assert_eq!(launched["vm3"].1, Some(&there("a")));
+    assert_eq!(launched["vm1"].1, Some(there("b")));
+    assert_eq!(launched["vm2"].1, Some(Floating::New));
+    assert_eq!(launched["vm3"].1, Some(there("a")));
     let said = words(&plan);
     assert!(said.contains("get a floating IP for vm2"), "{said}");
 
@@ -171,7 +172,7 @@ fn floating_ips_that_are_there_or_on_their_way_are_used_first() {
         "{said}"
     );
     assert!(said.contains("get a floating IP for vm3"), "{said}");
-    assert_eq!(launches(&plan)["vm1"].1, Some(&there("a")));
+    assert_eq!(launches(&plan)["vm1"].1, Some(there("a")));
 }
 
 /// Those keys of `clouds.chameleon` that may change while machines are there; the table of all keys is in `deployer::keys`.

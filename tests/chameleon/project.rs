@@ -158,7 +158,7 @@ async fn the_end_of_a_lease_loses_the_machines() {
     );
     let ended = cloud();
     let later = end + jiff::SignedDuration::from_hours(1);
-    let error = ended.extend("a00000000005", later).await;
+    let error = ended.extend("a00000000005", Some(later)).await;
     let error = error.expect_err("it has ended").to_string();
     assert!(error.contains("it has ended"), "{error}");
     let left = demo.teardown(&cloud()).await.expect("teardown");

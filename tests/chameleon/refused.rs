@@ -3,7 +3,8 @@
 use deployer::cloud::chameleon::marks::Purpose;
 use deployer::cloud::chameleon::notes::note;
 use deployer::cloud::chameleon::operation::{Kind, Operation};
-use deployer::cloud::{self, Cloud as _, CloudError, CloudStep};
+use deployer::cloud::{Cloud as _, CloudError, CloudStep, Extension};
+use deployer::topology::CloudName;
 use jiff::{SignedDuration, Timestamp};
 
 use super::bench::{Deployment, words};
@@ -22,15 +23,15 @@ fn hours_from_now(hours: i64) -> Timestamp {
 }
 
 /// The leases of a purpose that a step prolongs.
-fn leases(steps: &[CloudStep], wanted: Purpose) -> Vec<String> {
+fn leases(steps: &[Extension], wanted: Purpose) -> Vec<String> {
     let mut all = Vec::new();
-    for step in steps {
-        if let cloud::Operation::Chameleon(Operation::Extend {
+    for Extension { step, .. } in steps {
+        if let Ok(Operation::Extend {
             purpose, leases, ..
-        }) = &step.operation
-            && *purpose == wanted
+        }) = step.operation.read(CloudName::CHAMELEON)
+            && purpose == wanted
         {
-            all.extend(leases.iter().cloned());
+            all.extend(leases);
         }
     }
     all
@@ -44,9 +45,9 @@ async fn extend(
     end: Timestamp,
 ) -> Vec<Result<(), CloudError>> {
     let cloud = behind(openstack, proxy);
-    let steps = cloud.extend(&demo.wanted.id, end).await.expect("steps");
+    let steps = cloud.extend(&demo.wanted.id, Some(end)).await;
     let mut results = Vec::new();
-    for step in steps {
+    for Extension { step, .. } in steps.expect("steps") {
         let one = demo.run(&cloud, &[step], true).await;
         results.push(one.map(|_| ()));
     }
@@ -69,7 +70,10 @@ async fn a_lease_that_cannot_be_prolonged_keeps_its_machines() {
     let machines = demo.up(&cloud()).await.expect("up");
     let old = noted(&demo).expect("an end");
     let end = hours_from_now(24 * 9);
-    let steps = cloud().extend("d00000000001", end).await.expect("steps");
+    let steps = cloud()
+        .extend("d00000000001", Some(end))
+        .await
+        .expect("steps");
     for lease in leases(&steps, Purpose::Machines) {
         habits::prolongs_no_machines(&proxy, &lease);
     }
@@ -120,7 +124,10 @@ async fn a_floating_ip_that_is_promised_to_somebody_holds_up_no_machine() {
     let cloud = || behind(openstack, &proxy);
     let machines = demo.up(&cloud()).await.expect("up");
     let end = hours_from_now(24 * 9);
-    let steps = cloud().extend("d00000000002", end).await.expect("steps");
+    let steps = cloud()
+        .extend("d00000000002", Some(end))
+        .await
+        .expect("steps");
     let address = leases(&steps, Purpose::Address);
     assert_eq!(address.len(), 1, "{steps:?}");
     habits::address_is_promised(&proxy, &address[0]);
@@ -300,10 +307,14 @@ async fn a_lease_is_not_deleted_under_a_machine_that_is_not_ours() {
     let blind = behind(openstack, &proxy);
     let plan = blind.plan(&demo.want(true)).await.expect("plan");
     let of_leases = |step: &&CloudStep| {
-        let cloud::Operation::Chameleon(Operation::Delete { kind, .. }) = &step.operation else {
-            return false;
-        };
-        *kind == Kind::Lease
+        let operation = step.operation.read(CloudName::CHAMELEON);
+        matches!(
+            operation,
+            Ok(Operation::Delete {
+                kind: Kind::Lease,
+                ..
+            })
+        )
     };
     let steps: Vec<CloudStep> = plan.steps.iter().filter(of_leases).cloned().collect();
     assert_eq!(steps.len(), 2, "{}", words(&plan));

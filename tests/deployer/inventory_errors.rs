@@ -118,7 +118,7 @@ fn options_are_checked_like_the_file() {
     let inventory = layout::parse(inventory::DEFAULT.as_bytes(), "x.yaml").expect("good");
     let options = Options {
         name: Some("No Good".into()),
-        cloud: Some(CloudName::Existing),
+        cloud: Some(CloudName::EXISTING),
     };
     let problems = Topology::new(&inventory, &options, &Ids::default()).expect_err("bad");
     insta::assert_snapshot!(problems);

@@ -114,7 +114,7 @@ fn every_key_of_the_schema_is_described() {
 fn keys_with_nothing_after_them_are_as_good_as_none() {
     let inventory =
         good("name: x\ncloud:\nnodes:\n  vm1:\nkafka:\n  port:\nclouds:\n  existing:\n");
-    assert_eq!(inventory.cloud, CloudName::Local);
+    assert_eq!(inventory.cloud, CloudName::LOCAL);
     assert_eq!(inventory.kafka.port, 9092);
     assert!(inventory.nodes["vm1"].roles.is_empty());
 }

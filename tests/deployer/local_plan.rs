@@ -10,12 +10,10 @@ use deployer::cloud::{CloudPlan, Wanted, WantedMachine};
 use deployer::secret::Secret;
 use deployer::topology;
 
-fn settings() -> topology::Local {
-    topology::Local {
+fn settings() -> topology::LocalCloud {
+    topology::LocalCloud {
         network: "10.213.0.0/16".into(),
-        mirror: None,
-        release: None,
-        quick_start: true,
+        ..topology::LocalCloud::default()
     }
 }
 
@@ -201,7 +199,7 @@ fn a_network_that_routes_or_others_use_is_not_taken() {
 
 #[test]
 fn what_cannot_be_is_refused_in_words() {
-    let refused = |change: &dyn Fn(&mut Wanted, &mut topology::Local)| {
+    let refused = |change: &dyn Fn(&mut Wanted, &mut topology::LocalCloud)| {
         let (mut wanted, mut settings) = (wanted(&["vm2"]), settings());
         change(&mut wanted, &mut settings);
         let observed = Observed {

@@ -74,7 +74,7 @@ fn let_in(topology: &Topology, cloud: CloudName, notes: &BTreeMap<String, String
 #[tokio::test]
 async fn the_address_of_a_client_is_found_whatever_it_is_named_by() {
     let home = Path::new("/nonexistent");
-    for (name, cloud) in [("aws", CloudName::Aws), ("chameleon", CloudName::Chameleon)] {
+    for (name, cloud) in [("aws", CloudName::AWS), ("chameleon", CloudName::CHAMELEON)] {
         for (host, asks, expected) in [
             ("{ address: self }", 1, "203.0.113.5"),
             (
@@ -130,7 +130,7 @@ async fn another_address_opens_the_brokers_when_it_is_asked_for_anew() {
         .await
         .expect("found");
     assert_eq!(
-        let_in(&there, CloudName::Aws, &notes),
+        let_in(&there, CloudName::AWS, &notes),
         ["tcp 9092 from 203.0.113.6/32"]
     );
 }
@@ -149,7 +149,7 @@ async fn an_address_that_nobody_says_is_asked_for_in_words() {
         .await
         .expect("its own");
     assert_eq!(
-        let_in(&there, CloudName::Chameleon, &notes),
+        let_in(&there, CloudName::CHAMELEON, &notes),
         ["tcp 9092 from 10.1.2.3/32"]
     );
 }

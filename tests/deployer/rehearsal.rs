@@ -59,17 +59,17 @@ fn text(rehearsal: &Rehearsal) -> String {
 
 #[test]
 fn the_plan_is_what_it_was() {
-    insta::assert_snapshot!("rehearsal_aws", text(&plan(&wish(CloudName::Aws))));
+    insta::assert_snapshot!("rehearsal_aws", text(&plan(&wish(CloudName::AWS))));
     insta::assert_snapshot!(
         "rehearsal_chameleon",
-        text(&plan(&wish(CloudName::Chameleon)))
+        text(&plan(&wish(CloudName::CHAMELEON)))
     );
     let all = Wish {
         power_off: false,
         vpc: Some("vpc-1".into()),
         arm: true,
         region: Some("eu-south-1".into()),
-        ..wish(CloudName::Aws)
+        ..wish(CloudName::AWS)
     };
     insta::assert_snapshot!(
         "rehearsal_aws_with_all_that_is_asked_for",
@@ -87,7 +87,7 @@ fn each_deployment_is_taken_away_before_the_next_begins() {
             vpc: bit(1).then(|| "vpc-1".into()),
             arm: bit(2),
             region: bit(3).then(|| "eu-south-1".into()),
-            ..wish(CloudName::Aws)
+            ..wish(CloudName::AWS)
         };
         let rehearsal = plan(&wish);
         let names: BTreeSet<&str> = rehearsal.variants.iter().map(|one| one.name).collect();

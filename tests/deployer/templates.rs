@@ -15,8 +15,8 @@ use deployer::signing_key::SigningKey;
 use deployer::step::{Action, Content, loaded_record};
 use deployer::template::TemplateError;
 use deployer::topology::{
-    AwsCloud, CANARY_TOPIC, CloudName, Consumer, Couchdb, Distribution, Former, Ids, Kafka, Local,
-    Node, Options, Producer, Topic, Topology, Zookeeper,
+    CANARY_TOPIC, CloudName, Clouds, Consumer, Couchdb, Distribution, Former, Ids, Kafka, Node,
+    Options, Producer, Topic, Topology, Zookeeper,
 };
 
 /// The utilization pipeline: two clients, one node with ZooKeeper, a broker and the consumer, one with the other broker
@@ -37,10 +37,8 @@ impl World {
             topology: Topology {
                 name: "utilization".into(),
                 sections: Sections::default(),
-                cloud: CloudName::Local,
+                cloud: CloudName::LOCAL,
                 former: Former::default(),
-                aws: AwsCloud::default(),
-                chameleon: deployer::topology::ChameleonCloud::default(),
                 nodes: [
                     client("vm1-1", 1),
                     client("vm1-2", 2),
@@ -81,12 +79,7 @@ impl World {
                     metrics_port: 9442,
                 },
                 topics: topics.map(|name| (name.to_owned(), topic(name))).into(),
-                local: Local {
-                    network: "10.66.0.0/16".into(),
-                    mirror: None,
-                    release: None,
-                    quick_start: true,
-                },
+                clouds: Clouds::default(),
             },
             receipt: Receipt {
                 version: Receipt::VERSION,
@@ -204,7 +197,7 @@ fn node(name: &str, roles: &[&str], broker_id: Option<u32>) -> Node {
     Node {
         name: name.into(),
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-        cloud: CloudName::Local,
+        cloud: CloudName::LOCAL,
         memory_mib: 2048,
         broker_id,
         producer: None,
@@ -925,16 +918,16 @@ fn lines_that_somebody_feeds_need_no_unit() {
 fn a_quick_start_is_for_local_machines_only() {
     let unit = |cloud, quick_start| {
         let mut world = World::new("archive");
-        world.topology.local.quick_start = quick_start;
+        world.topology.clouds.local.quick_start = quick_start;
         world.topology.nodes.get_mut("vm2").expect("vm2").cloud = cloud;
         let actions = world.install("vm2");
         files(&actions)["/etc/systemd/system/utilization-kafka.service"]
             .text
             .clone()
     };
-    assert!(unit(CloudName::Local, true).contains("TieredStopAtLevel"));
-    assert!(!unit(CloudName::Local, false).contains("TieredStopAtLevel"));
-    assert!(!unit(CloudName::Existing, true).contains("TieredStopAtLevel"));
+    assert!(unit(CloudName::LOCAL, true).contains("TieredStopAtLevel"));
+    assert!(!unit(CloudName::LOCAL, false).contains("TieredStopAtLevel"));
+    assert!(!unit(CloudName::EXISTING, true).contains("TieredStopAtLevel"));
 }
 
 #[test]
@@ -949,9 +942,9 @@ fn only_machines_far_away_fetch_archives_themselves() {
     let kafka = world.artifacts.get_mut(artifact_key::KAFKA);
     kafka.expect("kafka").download = Some(download.clone());
     for (cloud, expected) in [
-        (CloudName::Local, None),
-        (CloudName::Existing, None),
-        (CloudName::Aws, Some(&download)),
+        (CloudName::LOCAL, None),
+        (CloudName::EXISTING, None),
+        (CloudName::AWS, Some(&download)),
     ] {
         for node in world.topology.nodes.values_mut() {
             node.cloud = cloud;

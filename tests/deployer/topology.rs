@@ -68,23 +68,23 @@ clouds:
     let text = text.replace("      gate: { address: gate.example.org }\n", "");
     let text = text.replace(", jump: gate", "");
     let (topology, _) = simple(&text);
-    assert_eq!(topology.nodes["vm"].cloud, CloudName::Local);
+    assert_eq!(topology.nodes["vm"].cloud, CloudName::LOCAL);
     assert_eq!(topology.nodes["vm"].access, None);
     assert_eq!(topology.nodes["vm"].memory_mib, 2048);
     let laptop = &topology.nodes["laptop"];
-    assert_eq!(laptop.cloud, CloudName::Existing);
+    assert_eq!(laptop.cloud, CloudName::EXISTING);
     assert_eq!(laptop.access, Some(Access::Here));
     assert_eq!(laptop.memory_mib, 0);
     assert_eq!(laptop.private_address, "192.168.1.7".parse().ok());
     assert_eq!(laptop.public_address, "198.51.100.7".parse().ok());
 
     let options = Options {
-        cloud: Some(CloudName::Existing),
+        cloud: Some(CloudName::EXISTING),
         name: Some("other".into()),
     };
     let (topology, _) = self::topology(&text, &options, &Ids::default()).expect("good");
     assert_eq!(topology.name, "other");
-    assert_eq!(topology.cloud, CloudName::Existing);
+    assert_eq!(topology.cloud, CloudName::EXISTING);
     assert_eq!(
         topology.nodes["vm"].access,
         Some(Access::Ssh(SshAccess {

@@ -10,8 +10,9 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use deployer::cloud::{Cloud, Operation, local};
+use deployer::cloud::{Cloud, local};
 use deployer::machine::Machine;
+use deployer::topology::CloudName;
 
 use crate::support::{
     CHILD, Deployment, directory_of_parent, eventually, gone, may_run, processes, succeed,
@@ -241,7 +242,9 @@ async fn a_killed_image_build_is_cleared_by_the_next() {
         .iter()
         .find(|step| step.stage == "image")
         .expect("no such image yet");
-    let Operation::Local(local::Operation::PrepareImage { image, .. }) = &step.operation else {
+    let local::Operation::PrepareImage { image, .. } =
+        step.operation.read(CloudName::LOCAL).expect("a step")
+    else {
         panic!("{step:?}");
     };
     // In the middle of fetching, of unpacking, and at once again while programs of the killed one still run.
@@ -253,7 +256,7 @@ async fn a_killed_image_build_is_cleared_by_the_next() {
         });
         std::thread::sleep(Duration::from_millis(milliseconds));
         kill(&mut child);
-        assert!(part.exists() && !images.join(image).exists());
+        assert!(part.exists() && !images.join(&image).exists());
     }
     // Two at once: one makes it, the other waits and finds it.
     let started = Instant::now();

@@ -86,12 +86,10 @@ struct Stored {
     packages: BTreeSet<String>,
 }
 
-pub(crate) fn settings() -> topology::Local {
-    topology::Local {
+pub(crate) fn settings() -> topology::LocalCloud {
+    topology::LocalCloud {
         network: "10.213.0.0/16".into(),
-        mirror: None,
-        release: None,
-        quick_start: true,
+        ..topology::LocalCloud::default()
     }
 }
 

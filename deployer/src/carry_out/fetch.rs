@@ -70,7 +70,7 @@ pub fn relays(planned: &Planned) -> Relays {
     let (prepared, seen) = (&planned.prepared, &planned.seen);
     let far = |node: &String| {
         let node = prepared.topology.nodes.get(node);
-        node.is_some_and(|node| node.cloud.is_far())
+        node.is_some_and(|node| node.cloud.is_sold())
     };
     let machines = seen.machines.iter().filter(|(node, _)| far(node));
     let addresses: BTreeMap<_, _> = machines

@@ -31,7 +31,7 @@ pub async fn may_forget(
                 names.join(", ")
             )));
         };
-        if record.cloud != CloudName::Existing.name() {
+        if !CloudName::is_of_the_user_by_name(&record.cloud) {
             return Err(CommandError::usage(format!(
                 "--forget {node}: its machine is one of the cloud `{}`, which knows it and gives it back",
                 record.cloud

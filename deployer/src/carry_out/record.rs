@@ -1,7 +1,7 @@
 //! What a run of `up` records in the receipt, and when: the inventory once the user agreed, a machine before it is made, data
 //! when its place is there.
 
-use crate::cloud::chameleon::notes::note;
+use crate::cloud::ends::LEASE_END;
 use crate::component::couchdb::{self, Couchdb};
 use crate::component::{self, Component as _};
 use crate::observe::Planned;
@@ -9,7 +9,7 @@ use crate::prepare::outside;
 use crate::prepare::prepared::Prepared;
 use crate::receipt::{MachineRecord, Receipt};
 use crate::step::{Action, Step};
-use crate::topology::CloudName;
+use crate::topology::{CloudName, End};
 
 /// What the receipt knows once the user agreed.
 pub fn update_receipt(receipt: &mut Receipt, prepared: &Prepared) {
@@ -71,10 +71,10 @@ pub fn record_holdings(receipt: &mut Receipt, planned: &Planned, done: bool) {
     }
     // Whoever prolonged the lease elsewhere told the site, not the receipt.
     let leased = seen.clouds.iter();
-    let leased = leased.filter(|state| state.name == CloudName::Chameleon);
+    let leased = leased.filter(|state| state.name.end() == End::Lease);
     if let Some(end) = leased.filter_map(|state| state.plan.expires).min() {
         let notes = &mut receipt.cloud_notes;
-        notes.insert(note::END.into(), end.to_string());
+        notes.insert(LEASE_END.into(), end.to_string());
     }
     let couchdb_worked = receipt.choices.couchdb_distribution.is_some();
     for node in prepared.topology.nodes.values() {

@@ -138,11 +138,10 @@ pub struct Target {
 }
 
 fn parse_cloud(text: &str) -> Result<CloudName, String> {
-    let known = CloudName::ALL.map(CloudName::name);
-    CloudName::ALL
-        .into_iter()
-        .find(|cloud| cloud.name() == text)
-        .ok_or_else(|| format!("this build knows the clouds {}", known.join(" and ")))
+    CloudName::find(text).ok_or_else(|| {
+        let known: Vec<&str> = CloudName::all().map(CloudName::name).collect();
+        format!("this build knows the clouds {}", known.join(" and "))
+    })
 }
 
 #[cfg(test)]

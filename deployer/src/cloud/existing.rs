@@ -10,12 +10,13 @@ use async_trait::async_trait;
 use futures_util::future::try_join_all;
 
 use super::process::{self, Program};
+use super::provider::{self, Opening};
 use super::{
     Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Need, Notes, Progress, Wanted, local,
     needs,
 };
 use crate::machine::{Access, Machine, SshAccess};
-use crate::topology::{CloudName, Topology};
+use crate::topology::{CloudKind, CloudName, Node};
 
 /// How long a name may take to become an address, in seconds.
 const RESOLVE: u64 = 5;
@@ -35,6 +36,20 @@ pub struct ExistingHost {
     pub public: Option<IpAddr>,
 }
 
+/// The row of the user's hosts.
+pub struct Provider;
+
+#[async_trait]
+impl provider::Provider for Provider {
+    fn kind(&self) -> &'static CloudKind {
+        CloudName::EXISTING.kind()
+    }
+
+    async fn open(&self, opening: &Opening<'_>) -> Result<Box<dyn Cloud>, CloudError> {
+        Ok(Box::new(Existing::new(opening.nodes, opening.home)))
+    }
+}
+
 /// The user's own hosts, by node.
 #[derive(Debug, Clone)]
 pub struct Existing {
@@ -44,12 +59,9 @@ pub struct Existing {
 }
 
 impl Existing {
-    /// The hosts that a topology names. `home` is where the user's SSH configuration lies.
-    pub fn new(topology: &Topology, home: &Path) -> Self {
-        let own = topology
-            .nodes
-            .values()
-            .filter(|n| n.cloud == CloudName::Existing);
+    /// The hosts among a deployment's nodes. `home` is where the user's SSH configuration lies.
+    pub fn new(nodes: &BTreeMap<String, Node>, home: &Path) -> Self {
+        let own = nodes.values().filter(|n| n.cloud == CloudName::EXISTING);
         let hosts = own.filter_map(|node| {
             let host = ExistingHost {
                 access: node.access.clone()?,

@@ -1,26 +1,39 @@
 //! Clouds: each gives machines for nodes. A cloud is a folder with three parts: what it sees (effects), what is to be done
 //! (pure), and doing it (effects). Knows nothing of components or of what runs on a machine.
+//!
+//! Nothing outside asks for a cloud by its name. Another one is a folder here ([`Cloud`] and its [`provider::Provider`]), its section and
+//! its kind in the inventory, and a row in the [`registry`]. What clouds with an API do alike stands in [`reconcile`], [`marks`],
+//! [`wait`], [`caller`] and [`user_data`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::machine::Machine;
 use crate::secret::Secret;
+use crate::topology::CloudName;
+
+use finding::Finding;
 
 pub mod aws;
 pub mod caller;
 pub mod chameleon;
 mod elevate;
+pub mod ends;
 pub mod existing;
 pub mod finding;
 pub mod local;
 pub mod marks;
 pub mod needs;
 mod process;
+pub mod provider;
 pub mod reconcile;
+pub mod registry;
 pub mod rules;
 pub mod user_data;
 pub mod wait;
@@ -96,7 +109,7 @@ pub struct CloudPlan {
     /// Wanted machines that this cloud once made (they are in the receipt) and that are gone with their data.
     pub lost: BTreeSet<String>,
     /// When the machines power themselves off, as it will be once the steps are done; `None`: never.
-    pub expires: Option<jiff::Timestamp>,
+    pub expires: Option<Timestamp>,
     /// What the user should know before the steps are done: what they cost, what could not be looked at.
     pub remarks: Vec<String>,
 }
@@ -112,20 +125,68 @@ pub struct CloudStep {
     pub words: String,
     /// What is lost by it, in words.
     pub loses: Option<String>,
+    /// What it means to who does not know the cloud.
+    #[serde(default, skip_serializing_if = "Meaning::is_plain")]
+    pub meaning: Meaning,
     /// What exactly.
     pub operation: Operation,
 }
 
-/// A cloud's own operation. Closed, like the actions on nodes: it can be printed, compared and stored.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+impl CloudStep {
+    /// A step for no node in particular.
+    pub fn new(stage: &str, words: String, operation: Operation) -> Self {
+        Self {
+            stage: stage.into(),
+            node: None,
+            words,
+            loses: None,
+            meaning: Meaning::Plain,
+            operation,
+        }
+    }
+}
+
+/// What a step means to who does not know the cloud.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Operation {
-    /// Of AWS.
-    Aws(aws::operation::Operation),
-    /// Of Chameleon.
-    Chameleon(chameleon::operation::Operation),
-    /// Of the local cloud.
-    Local(local::Operation),
+pub enum Meaning {
+    /// Nothing in particular.
+    #[default]
+    Plain,
+    /// A machine begins to cost.
+    Make,
+    /// A machine that is off begins to run, and to cost, again.
+    Start,
+    /// Somebody more may come in.
+    LetIn,
+}
+
+impl Meaning {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    fn is_plain(&self) -> bool {
+        *self == Self::Plain
+    }
+}
+
+/// A cloud's own operation, as data under the cloud's name: it can be printed, compared and stored. Only its cloud reads it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Operation(Value);
+
+impl Operation {
+    /// An operation of the cloud that is called so.
+    pub fn of(cloud: CloudName, operation: impl Serialize) -> Self {
+        // What cannot be written is nobody's: it is refused when it is read.
+        let operation = serde_json::to_value(operation).unwrap_or_default();
+        Self(json!({ cloud.name(): operation }))
+    }
+
+    /// What it is to the cloud that is called so.
+    pub fn read<T: DeserializeOwned>(&self, cloud: CloudName) -> Result<T, CloudError> {
+        let own = self.0.get(cloud.name()).cloned().unwrap_or_default();
+        serde_json::from_value(own)
+            .map_err(|error| CloudError::Refused(format!("this is no step for {cloud}: {error}")))
+    }
 }
 
 /// What an operation gave.
@@ -149,7 +210,7 @@ pub struct Found {
     /// Who made it, where the cloud knows.
     pub owner: Option<String>,
     /// When its oldest machine was made, where the cloud knows.
-    pub created: Option<jiff::Timestamp>,
+    pub created: Option<Timestamp>,
     /// Machines and other things of it that are still there, in words.
     pub things: Vec<String>,
 }
@@ -170,7 +231,7 @@ pub trait Progress: Send + Sync {
     fn line(&self, node: Option<&str>, line: &str);
 }
 
-/// A cloud.
+/// A cloud, connected to. What only some clouds can has a default that says so.
 #[async_trait]
 pub trait Cloud: Send + Sync {
     /// Looks at what is there with this id and says what would have to be done. Changes nothing.
@@ -196,15 +257,63 @@ pub trait Cloud: Send + Sync {
     /// All deployments this cloud knows of.
     async fn deployments(&self) -> Result<Vec<Found>, CloudError>;
 
+    /// What this cloud needs of the operator's box and does not find, and how to get it. [`needs::install`] gets it.
+    async fn missing(&self) -> Result<Vec<Need>, CloudError> {
+        Ok(needs::ssh())
+    }
+
+    /// What is found out about the account, without making anything: whether what is wanted could be made.
+    async fn check(&self, _wanted: &Wanted) -> Result<Vec<Finding>, CloudError> {
+        Ok(Vec::new())
+    }
+
+    /// The address that this box is seen by, where the cloud lets in SSH by address.
+    async fn own_address(&self) -> Result<Option<Ipv4Addr>, CloudError> {
+        Ok(None)
+    }
+
     /// Why SSH to machines with this id may get no answer, as far as the cloud's own rules tell.
     async fn why_no_ssh(&self, _id: &str) -> Result<Option<String>, CloudError> {
         Ok(None)
     }
 
-    /// What this cloud needs of the operator's box and does not find, and how to get it. [`needs::install`] gets it.
-    async fn missing(&self) -> Result<Vec<Need>, CloudError> {
-        Ok(needs::ssh())
+    /// The steps that let machines with this id end at another time; `None`: never.
+    async fn extend(
+        &self,
+        _id: &str,
+        _end: Option<Timestamp>,
+    ) -> Result<Vec<Extension>, CloudError> {
+        Ok(Vec::new())
     }
+
+    /// What becomes of machines that are to run, where nobody takes them away: until when they run, and who is told.
+    fn if_forgotten(&self, _plan: &CloudPlan) -> String {
+        "They run until `deployer teardown`.".into()
+    }
+
+    /// Until when the machines of a plan live, and what happens then; `None`: they do not end by themselves.
+    fn lifetime(&self, _plan: &CloudPlan) -> Option<String> {
+        None
+    }
+
+    /// What machines like these cost in an hour, if it is known, and the prices in words.
+    async fn rate(&self, _wanted: &Wanted) -> Result<(Option<f64>, String), CloudError> {
+        Ok((None, "prices are not known".into()))
+    }
+
+    /// What must not be told to strangers: credentials, and whose they are.
+    async fn confidential(&self) -> Result<Vec<Secret>, CloudError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A step that lets machines end at another time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Extension {
+    /// The step.
+    pub step: CloudStep,
+    /// Whether documents hang on it.
+    pub vital: bool,
 }
 
 /// Something a cloud needs of the operator's box.

@@ -1,13 +1,8 @@
 //! `allow`: lets the address that this box is seen by today use SSH.
 
-use std::net::Ipv4Addr;
-
 use crate::carry_out::steps;
 use crate::cli::{Allow, Environment};
-use crate::cloud::aws::rules::Way;
-use crate::cloud::aws::{Aws, operation as aws};
-use crate::cloud::chameleon::operation as chameleon;
-use crate::cloud::{Cloud, Operation};
+use crate::cloud::{Meaning, caller, registry};
 use crate::error::CommandError;
 use crate::prepare::{outside, target};
 use crate::reach::clouds;
@@ -16,7 +11,6 @@ use crate::report::{Event, Reporter};
 use crate::run::journal::{Journal, Mode};
 use crate::run::keys::Keys;
 use crate::run::runner::Stop;
-use crate::topology::CloudName;
 
 /// Adds it to what is let in, and changes nothing else.
 pub async fn run(
@@ -25,7 +19,11 @@ pub async fn run(
     reporter: &dyn Reporter,
 ) -> Result<u8, CommandError> {
     let deployment = Deployment::find(&options.target, environment)?;
-    deployment.require_sold()?;
+    let by_address = |cloud| {
+        let provider = registry::provider(cloud);
+        provider.is_ok_and(|row| row.address_url(&deployment.topology.clouds).is_some())
+    };
+    let clouds = deployment.clouds_that("SSH is let in by address", by_address)?;
     let state_dir = target::state_dir(&options.target, environment);
     let (name, cloud) = (&deployment.entry.name, &deployment.entry.cloud);
     let journal = Journal::open(&state_dir, name, cloud, Mode::Existing)?;
@@ -36,29 +34,16 @@ pub async fn run(
     outside::find(topology, &mut seen, &environment.home, true).await?;
     let seen = outside::notes(&seen);
     journal.change(|receipt| receipt.cloud_notes.extend(seen.clone()))?;
-    for name in [CloudName::Aws, CloudName::Chameleon] {
-        if !deployment.has(name) {
+    for name in clouds {
+        let cloud = clouds::open(name, topology, journal.directory(), environment).await?;
+        let Some(address) = cloud.own_address().await? else {
             continue;
-        }
-        let (cloud, address): (Box<dyn Cloud>, Ipv4Addr) = if name == CloudName::Aws {
-            let aws = Aws::connect(topology.aws.clone()).await?;
-            let address = aws.allow(&notes).await?;
-            (Box::new(aws), address)
-        } else {
-            let chameleon = clouds::chameleon(&topology.chameleon, environment)?;
-            let address = chameleon.allow(&notes).await?;
-            (Box::new(chameleon), address)
         };
+        caller::allow(&notes, address)?;
         let receipt = journal.receipt();
         let wanted = clouds::wanted(name, topology, &receipt, Some(&keys), environment)?;
         let mut plan = cloud.plan(&wanted).await?;
-        plan.steps.retain(|step| {
-            matches!(
-                step.operation,
-                Operation::Aws(aws::Operation::Allow { way: Way::In, .. })
-                    | Operation::Chameleon(chameleon::Operation::Allow { .. })
-            )
-        });
+        plan.steps.retain(|step| step.meaning == Meaning::LetIn);
         let (stop, record) = (Stop::on_interrupt(), |_| Ok(()));
         let cloud = cloud.as_ref();
         steps::apply(

@@ -6,7 +6,7 @@ use std::io::Write;
 use futures_util::future::join_all;
 
 use crate::cli::{Change, Check, Environment};
-use crate::cloud::aws::Aws;
+use crate::cloud::Cloud;
 use crate::cloud::finding::Finding;
 use crate::error::CommandError;
 use crate::facts::Query;
@@ -59,9 +59,9 @@ pub async fn run(
                 .unwrap_or_default();
             writeln!(out, "✗ cloud {name}: {}{cure}", need.what)?;
         }
-        if matches!(name, CloudName::Aws | CloudName::Chameleon) {
-            well &= check_account(name, &prepared, environment, out).await?;
-        } else if needs.is_empty() {
+        let found = check_account(name, cloud, &prepared, environment, out).await?;
+        well &= found.unwrap_or(true);
+        if found.is_none() && needs.is_empty() {
             writeln!(out, "✓ cloud {name}: this box has all it needs")?;
         }
     }
@@ -197,13 +197,14 @@ fn nodes(
     Ok(all.is_empty())
 }
 
-/// Looks whether the account, its permissions or quotas, the image and the types will do.
+/// Looks whether the account, its permissions or quotas, the image and the types will do. `None`: the cloud has no account.
 async fn check_account(
     name: CloudName,
+    cloud: &dyn Cloud,
     prepared: &Prepared,
     environment: &Environment,
     out: &mut dyn Write,
-) -> Result<bool, CommandError> {
+) -> Result<Option<bool>, CommandError> {
     let mut wanted = clouds::wanted(
         name,
         &prepared.topology,
@@ -212,20 +213,12 @@ async fn check_account(
         environment,
     )?;
     wanted.architecture = prepared.architecture_on(name);
-    let look = async {
-        if name == CloudName::Aws {
-            let aws = Aws::connect(prepared.topology.aws.clone()).await?;
-            aws.check(&wanted).await
-        } else {
-            let chameleon = clouds::chameleon(&prepared.topology.chameleon, environment)?;
-            chameleon.check(&wanted).await
-        }
-    };
-    let findings = match look.await {
+    let findings = match cloud.check(&wanted).await {
+        Ok(findings) if findings.is_empty() => return Ok(None),
         Ok(findings) => findings,
         Err(error) => {
             writeln!(out, "✗ cloud {name}: {error}")?;
-            return Ok(false);
+            return Ok(Some(false));
         }
     };
     let mut well = true;
@@ -244,5 +237,5 @@ async fn check_account(
             }
         }
     }
-    Ok(well)
+    Ok(Some(well))
 }

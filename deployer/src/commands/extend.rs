@@ -4,10 +4,7 @@ use jiff::Timestamp;
 
 use crate::carry_out::steps;
 use crate::cli::{Environment, Extend};
-use crate::cloud::aws::{Aws, ttl};
-use crate::cloud::chameleon::marks::Purpose;
-use crate::cloud::chameleon::operation::Operation as Chameleon;
-use crate::cloud::{Cloud, CloudStep, Operation};
+use crate::cloud::{Cloud, CloudStep, Extension, ends};
 use crate::error::CommandError;
 use crate::prepare::ends::end_file;
 use crate::prepare::target;
@@ -19,16 +16,17 @@ use crate::run::Executor as _;
 use crate::run::journal::{Journal, Mode};
 use crate::run::runner::Stop;
 use crate::tell::lease_end;
-use crate::topology::CloudName;
+use crate::topology::{CloudName, End};
 
-/// Tells machines of AWS first, for their own file counts, then everybody else; prolongs the lease of those on Chameleon.
+/// Tells machines that power themselves off first, for their own file counts, then everybody else; prolongs leases.
 pub async fn run(
     options: &Extend,
     environment: &Environment,
     reporter: &dyn Reporter,
 ) -> Result<u8, CommandError> {
     let deployment = Deployment::find(&options.target, environment)?;
-    deployment.require_sold()?;
+    let ends = |cloud: CloudName| cloud.end() != End::Never;
+    let clouds = deployment.clouds_that("machines end by themselves", ends)?;
     let state_dir = target::state_dir(&options.target, environment);
     let (name, cloud) = (&deployment.entry.name, &deployment.entry.cloud);
     let journal = Journal::open(&state_dir, name, cloud, Mode::Existing)?;
@@ -40,59 +38,65 @@ pub async fn run(
         }
         None => None,
     };
-    if deployment.has(CloudName::Chameleon) {
-        let end = end.ok_or_else(|| CommandError::usage("a lease cannot last for ever"))?;
-        let old = lease_end::of(&journal.receipt());
-        if let Some(old) = old.filter(|old| *old > end) {
-            let words = lease_end::words(old, now);
-            return Err(CommandError::usage(format!(
-                "{name}: nothing to prolong: {words}"
-            )));
+    for cloud in &clouds {
+        refuse(*cloud, end, now, &journal)?;
+    }
+    for cloud in clouds {
+        if cloud.end() == End::PowerOff {
+            tell_machines(cloud, &deployment, end, environment, reporter).await?;
         }
-        let chameleon = clouds::chameleon(&deployment.topology.chameleon, environment)?;
-        let steps = chameleon.extend(&journal.receipt().id, end).await?;
-        for step in steps {
-            let vital = is_of_machines(&step);
-            let done = carry_out(&chameleon, CloudName::Chameleon, step, &journal, reporter).await;
+        let (topology, directory) = (&deployment.topology, journal.directory());
+        let opened = clouds::open(cloud, topology, directory, environment).await?;
+        for Extension { step, vital } in opened.extend(&journal.receipt().id, end).await? {
+            let done = carry_out(opened.as_ref(), cloud, step, &journal, reporter).await;
             match done {
                 // It says itself what is so now; asking once more changes nothing.
-                Err(mut error) if vital => {
+                Err(mut error) if vital && cloud.end() == End::Lease => {
                     error.hints = vec!["`deployer export FILE` saves the documents".into()];
                     return Err(error);
                 }
+                Err(error) if vital => return Err(error),
                 // Documents do not hang on it.
                 Err(error) => reporter.event(&Event::Warning(error.cause.to_string())),
                 Ok(()) => {}
             }
         }
-        // Somebody else may have prolonged it further.
-        let end = lease_end::of(&journal.receipt()).unwrap_or(end);
-        let words = lease_end::words(end, now);
+        // Somebody else may have prolonged a lease further.
+        let leased = lease_end::of(&journal.receipt()).or(end);
+        let words = match (cloud.end(), leased) {
+            (End::Lease, Some(end)) => ends::lease(end, now),
+            _ => ends::power_off(end, now),
+        };
         reporter.event(&Event::Note(format!("{name}: {words}")));
-    }
-    if deployment.has(CloudName::Aws) {
-        tell_machines(&deployment, end, environment, reporter).await?;
-        let aws = Aws::connect(deployment.topology.aws.clone()).await?;
-        let step = aws.extend(&journal.receipt().id, end).await?;
-        carry_out(&aws, CloudName::Aws, step, &journal, reporter).await?;
-        reporter.event(&Event::Note(format!("{name}: {}", ttl::left(end, now))));
     }
     Ok(0)
 }
 
-/// Whether a step is about the leases that machines run under.
-fn is_of_machines(step: &CloudStep) -> bool {
-    !matches!(
-        &step.operation,
-        Operation::Chameleon(Chameleon::Extend {
-            purpose: Purpose::Address,
-            ..
-        })
-    )
+/// Refuses an end that machines of a cloud cannot have, before anybody is told.
+fn refuse(
+    cloud: CloudName,
+    end: Option<Timestamp>,
+    now: Timestamp,
+    journal: &Journal,
+) -> Result<(), CommandError> {
+    if cloud.end() != End::Lease {
+        return Ok(());
+    }
+    let end = end.ok_or_else(|| CommandError::usage("a lease cannot last for ever"))?;
+    let receipt = journal.receipt();
+    match lease_end::of(&receipt).filter(|old| *old > end) {
+        None => Ok(()),
+        Some(old) => Err(CommandError::usage(format!(
+            "{}: nothing to prolong: {}",
+            receipt.name,
+            ends::lease(old, now)
+        ))),
+    }
 }
 
-/// Writes the end into the file on each machine of AWS.
+/// Writes the end into the file on each machine of a cloud.
 async fn tell_machines(
+    cloud: CloudName,
     deployment: &Deployment,
     end: Option<Timestamp>,
     environment: &Environment,
@@ -100,7 +104,7 @@ async fn tell_machines(
 ) -> Result<(), CommandError> {
     let nodes = deployment.topology.nodes.values();
     let nodes: Vec<&str> = nodes
-        .filter(|node| node.cloud == CloudName::Aws)
+        .filter(|node| node.cloud == cloud)
         .map(|node| node.name.as_str())
         .collect();
     let reached = nodes.iter().copied();

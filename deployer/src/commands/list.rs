@@ -21,8 +21,8 @@ pub async fn run(
         None => journal::list(&target::state_dir(&options.target, environment))?
             .iter()
             .filter_map(|entry| target::cloud_name(&entry.cloud).ok())
-            .filter(|cloud| *cloud != CloudName::Existing)
-            .chain([CloudName::Local])
+            .filter(|cloud| !cloud.is_of_the_user())
+            .chain([CloudName::LOCAL])
             .collect(),
     };
     let now = jiff::Timestamp::now();

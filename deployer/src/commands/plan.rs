@@ -62,7 +62,7 @@ pub async fn run(
         check_nodes(&connections, &planned, &Systems::new()).await?;
     }
     let (prepared, seen) = (&planned.prepared, &planned.seen);
-    let forgotten = charges::forgotten(prepared, seen);
+    let forgotten = charges::forgotten(seen);
     let settled = planned.is_settled() && planned.plan.troubles.is_empty();
     if options.json {
         let machines = seen

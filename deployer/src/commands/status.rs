@@ -21,7 +21,7 @@ use crate::run::{Executor as _, journal};
 use crate::step::Action;
 use crate::tell::lease_end;
 use crate::tell::status_report::{Heard, Report};
-use crate::topology::CloudName;
+use crate::topology::End;
 
 /// How long a node may take to let us in.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -119,8 +119,7 @@ pub async fn look(
     if let Some(end) = lease_end::of(&deployment.receipt) {
         let mut leased = deployment.topology.nodes.values();
         let answers = leased.any(|node| {
-            node.cloud == CloudName::Chameleon
-                && matches!(heard.get(&node.name), Some(Heard::Facts(_)))
+            node.cloud.end() == End::Lease && matches!(heard.get(&node.name), Some(Heard::Facts(_)))
         });
         report.set_lease_end(end, now, answers);
     }
@@ -184,7 +183,7 @@ fn question(deployment: &Deployment, desired: &Desired, node: &str) -> Query {
     if node.has(producer::NAME) {
         query.files.insert(producer::state_file(topology), true);
     }
-    if node.cloud == CloudName::Aws {
+    if node.cloud.end() == End::PowerOff {
         query.files.insert(ttl::FILE.into(), true);
     }
     query.pipeline = consumer::pipeline_node(topology)

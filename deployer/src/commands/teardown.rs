@@ -1,5 +1,6 @@
 //! `teardown`: takes a deployment away, by its receipt or without one, and checks that nothing is left.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
@@ -215,7 +216,7 @@ fn keep(receipt: &mut Receipt, teardown_target: &Receipt) {
     receipt.machines.clone_from(&teardown_target.machines);
     receipt
         .machines
-        .retain(|_, record| record.cloud == CloudName::Existing.name());
+        .retain(|_, record| CloudName::is_of_the_user_by_name(&record.cloud));
 }
 
 /// Clouds with their names.
@@ -232,19 +233,14 @@ async fn opened(
         .values()
         .map(|record| record.cloud.as_str());
     let own = target::cloud_name(&teardown_target.receipt.cloud)?;
-    let mut names: Vec<CloudName> = CloudName::ALL
-        .into_iter()
-        .filter(|cloud| recorded.clone().any(|name| name == cloud.name()))
-        .collect();
-    if !names.contains(&own) {
-        names.push(own);
-    }
+    let mut names: BTreeSet<CloudName> = recorded.filter_map(CloudName::find).collect();
+    names.insert(own);
     // The cloud was looked at and has nothing of that name.
     if teardown_target.receipt.id == UNKNOWN {
         names.clear();
     }
     // The user's own hosts are cleaned by their manifests; there is no machine to give back.
-    names.retain(|name| *name != CloudName::Existing);
+    names.retain(|name| !name.is_of_the_user());
     let mut opened = Vec::new();
     for name in names {
         let cloud = match &teardown_target.topology {

@@ -5,12 +5,12 @@ use super::place;
 use super::{Context, consumer, producer};
 use crate::step::{Access, Action};
 use crate::template::TemplateError;
-use crate::topology::{CloudName, Node};
+use crate::topology::Node;
 
 /// Debian packages that every node needs.
 pub fn packages(node: &Node) -> Vec<String> {
     let mut packages = vec!["procps".to_owned()];
-    if node.cloud == CloudName::Existing {
+    if node.cloud.is_of_the_user() {
         // No cloud around it keeps others from our ports.
         packages.push("nftables".to_owned());
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Context, place};
 use crate::step::{Action, Content};
 use crate::template::{TemplateError, render};
-use crate::topology::{CloudName, Node};
+use crate::topology::Node;
 
 /// The Debian package: 17 is what Debian 11 and 12 and Ubuntu have, 21 what Debian 13 has.
 pub(super) const PACKAGE: &str = "openjdk-17-jre-headless | openjdk-21-jre-headless";
@@ -52,7 +52,7 @@ pub(super) fn command(
     temporary: &str,
     logging: &str,
 ) -> String {
-    let quick = context.topology.local.quick_start && node.cloud == CloudName::Local;
+    let quick = context.topology.clouds.local.quick_start && node.cloud.is_of_this_box();
     let tuning: &[&str] = if quick {
         // Ready in two thirds of the time, slower in the long run.
         &["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]

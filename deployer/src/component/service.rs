@@ -362,7 +362,7 @@ pub(super) fn unpack(
         identity: artifact.identity.clone(),
         path,
         access: Access::root("root", 0o755),
-        download: download.filter(|_| node.cloud.is_far()).cloned(),
+        download: download.filter(|_| node.cloud.is_sold()).cloned(),
         programs: Vec::new(),
     })
 }

@@ -7,7 +7,40 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cloud_kind::{CloudKind, End, LOG_IN, Machines, Seller};
 use super::values::duration;
+
+/// Amazon EC2.
+pub(super) const KIND: CloudKind = CloudKind {
+    name: "aws",
+    title: "AWS",
+    about: "Amazon EC2.",
+    machines: Machines::Sold(Seller {
+        charges: "your account.",
+        unit: "USD",
+        rehearsal_cap: 1.0,
+    }),
+    end: End::PowerOff,
+    places: &["region", "vpc", "subnet", "cidr", "endpoint_url"],
+    machine_keys: &[
+        ("architecture", ""),
+        ("image.id", ""),
+        ("image.owner", ""),
+        ("image.pattern", ""),
+        ("image.user", ""),
+        ("instance_type", ""),
+        ("disk_gib", ""),
+        ("ssh_keys", LOG_IN),
+        ("tags", ""),
+        ("public_ip", ""),
+        ("bastion", ""),
+        ("on_ttl", ""),
+    ],
+    system_key: "image",
+    way_to: |node| {
+        format!("let {node} have a public address: `clouds: {{ aws: {{ public_ip: true }} }}`")
+    },
+};
 
 /// Settings of AWS. Credentials are never among them: they come from where AWS's own tools find them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -7,7 +7,31 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cloud_kind::{CloudKind, EXTEND, End, LOG_IN, Machines, Seller};
 use super::values::duration;
+
+/// Chameleon's virtual machines.
+pub(super) const KIND: CloudKind = CloudKind {
+    name: "chameleon",
+    title: "Chameleon",
+    about: "Chameleon's virtual machines.",
+    machines: Machines::Sold(Seller {
+        charges: "your project:",
+        unit: "SUs",
+        rehearsal_cap: 2.0,
+    }),
+    end: End::Lease,
+    places: &["site", "network", "cidr"],
+    machine_keys: &[
+        ("image", ""),
+        ("user", ""),
+        ("flavor", ""),
+        ("lease", EXTEND),
+        ("ssh_keys", LOG_IN),
+    ],
+    system_key: "image",
+    way_to: |node| format!("{node} needs a floating IP: `deployer up` gives one to each broker"),
+};
 
 /// Settings of Chameleon. Credentials are never among them: they come from `clouds.yaml` or `OS_*` variables.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

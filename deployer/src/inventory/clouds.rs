@@ -1,4 +1,5 @@
-//! What each cloud needs: the sections of `clouds:`. A new cloud is a section here and a name in [`super::CloudName`].
+//! What each cloud needs: the sections of `clouds:`. A new cloud is a section here and a
+//! constant in [`super::CloudName`].
 
 use std::collections::BTreeMap;
 
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::aws::AwsCloud;
 use super::chameleon::ChameleonCloud;
+use super::cloud_kind::{CloudKind, End, Machines};
 
 /// What each cloud needs. Only the sections of the clouds in use matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +23,38 @@ pub struct Clouds {
     /// Machines of Chameleon.
     pub chameleon: ChameleonCloud,
 }
+
+/// This box as a cloud.
+pub(super) const LOCAL: CloudKind = CloudKind {
+    name: "local",
+    title: "this box",
+    about: "Machines booted on this box.",
+    machines: Machines::OfThisBox,
+    end: End::Never,
+    places: &["network"],
+    machine_keys: &[("release", "")],
+    system_key: "release",
+    way_to: |node| {
+        format!(
+            "{node} is a machine of the cloud `local`, reached from this box alone, which is `address: self`"
+        )
+    },
+};
+
+/// The user's hosts as a cloud.
+pub(super) const EXISTING: CloudKind = CloudKind {
+    name: "existing",
+    title: "your hosts",
+    about: "Hosts the user already has.",
+    machines: Machines::OfTheUser,
+    end: End::Never,
+    places: &[],
+    machine_keys: &[],
+    system_key: "hosts",
+    way_to: |node| {
+        format!("give {node} a `private_address` or a `public_address` in clouds.existing.hosts")
+    },
+};
 
 /// Machines booted on this box.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -7,6 +7,8 @@
 
 mod aws;
 mod chameleon;
+mod cloud_kind;
+mod cloud_name;
 mod clouds;
 mod explain;
 mod formats;
@@ -24,6 +26,8 @@ mod words;
 
 pub use aws::{Architecture, AwsCloud, CANONICAL, Image, OnTtl, SHORTEST_TTL, Ttl};
 pub use chameleon::{ChameleonCloud, LeaseTime, Site};
+pub use cloud_kind::{CloudKind, EXTEND, End, Machines, Seller};
+pub use cloud_name::CloudName;
 pub use clouds::{Clouds, ExistingCloud, Host, LocalCloud};
 pub(crate) use explain::suggestion;
 pub use formats::{check_deployment_name, check_topic_name};
@@ -37,7 +41,7 @@ pub use types::{
     Zookeeper,
 };
 pub use values::{Setting, TimeSpan};
-pub use words::{CloudName, Distribution, Source};
+pub use words::{Distribution, Source};
 
 /// The default pipeline, `inventory/utilization.yaml`, for who runs the binary without its repository.
 pub const DEFAULT: &str = include_str!("../../../inventory/utilization.yaml");

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cloud_name::CloudName;
 use super::clouds::Clouds;
 use super::positions::Positions;
 use super::sections::Sections;
 use super::values::{Setting, TimeSpan};
-use super::words::{CloudName, Distribution, Source};
+use super::words::{Distribution, Source};
 use super::{KAFKA_VERSION, Problem};
 
 /// A pipeline: its nodes, what they do, and what each cloud needs to give machines for them.
@@ -82,7 +83,7 @@ impl Inventory {
 }
 
 fn local() -> CloudName {
-    CloudName::Local
+    CloudName::LOCAL
 }
 
 /// A node, or `count` equal ones.

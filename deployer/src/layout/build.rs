@@ -8,9 +8,9 @@ use super::rules::read;
 use super::texts::texts;
 use super::{check, hosts, memory, settings, topics};
 use crate::component;
-use crate::inventory::{self, CloudName, Inventory, Problems, check_deployment_name};
+use crate::inventory::{self, Inventory, Problems, check_deployment_name};
 use crate::topology::{
-    Consumer, Couchdb, Former, Ids, Kafka, Local, Node, Options, Producer, Topology, Zookeeper,
+    Consumer, Couchdb, Former, Ids, Kafka, Node, Options, Producer, Topology, Zookeeper,
 };
 
 impl Topology {
@@ -89,9 +89,7 @@ fn look(
         former: Former::default(),
         topics: BTreeMap::new(),
         sections: inventory.sections.clone(),
-        local: local(&inventory.clouds.local),
-        aws: inventory.clouds.aws.clone(),
-        chameleon: inventory.clouds.chameleon.clone(),
+        clouds: inventory.clouds.clone(),
     };
     check::check(inventory, &members, &bare, findings);
     memory::check(inventory, &members, &bare, findings);
@@ -109,7 +107,9 @@ fn look(
 
 /// A node, but for its memory, which hangs on what is on it.
 fn node(inventory: &Inventory, member: &Member<'_>, ids: &Ids) -> Node {
-    let host = (member.cloud == CloudName::Existing)
+    let host = member
+        .cloud
+        .is_of_the_user()
         .then(|| inventory.clouds.existing.hosts.get(&member.name))
         .flatten();
     let address = |text: Option<&String>| text.and_then(|text| text.parse().ok());
@@ -171,14 +171,5 @@ fn couchdb(couchdb: &inventory::Couchdb) -> Couchdb {
             .iter()
             .map(|(section, settings)| (section.clone(), texts(settings)))
             .collect(),
-    }
-}
-
-fn local(local: &inventory::LocalCloud) -> Local {
-    Local {
-        network: local.network.clone(),
-        mirror: local.mirror.clone(),
-        release: local.release.clone(),
-        quick_start: local.quick_start,
     }
 }

@@ -3,7 +3,7 @@
 use super::findings::Findings;
 use super::members::Member;
 use crate::component::{self, Component, Count, Port, kafka, producer};
-use crate::inventory::{CloudName, Inventory};
+use crate::inventory::Inventory;
 use crate::topology::{Node, Topology};
 
 /// Nodes that fit into a deployment's /24 on this box, beside its bridge.
@@ -34,7 +34,7 @@ pub(super) fn check(
     }
     let local = members
         .iter()
-        .filter(|member| member.cloud == CloudName::Local)
+        .filter(|member| member.cloud.is_of_this_box())
         .count();
     if local > MAX_LOCAL_NODES {
         findings.add(

@@ -6,49 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::findings::Findings;
-use crate::inventory::{CloudName, Inventory, Problems};
-
-/// A key, the cloud whose machines keep it, and what to do instead where that is not to begin anew.
-type Kept = (&'static str, CloudName, &'static str);
-
-/// Where things are made, and what they are made in: looking elsewhere would find nothing of what is there.
-const PLACES: &[Kept] = &[
-    ("clouds.local.network", CloudName::Local, ""),
-    ("clouds.aws.region", CloudName::Aws, ""),
-    ("clouds.aws.vpc", CloudName::Aws, ""),
-    ("clouds.aws.subnet", CloudName::Aws, ""),
-    ("clouds.aws.cidr", CloudName::Aws, ""),
-    ("clouds.aws.endpoint_url", CloudName::Aws, ""),
-    ("clouds.chameleon.site", CloudName::Chameleon, ""),
-    ("clouds.chameleon.network", CloudName::Chameleon, ""),
-    ("clouds.chameleon.cidr", CloudName::Chameleon, ""),
-];
-
-/// What a machine is made with: once it is gone, the next one may be another.
-const MACHINES: &[Kept] = &[
-    ("clouds.local.release", CloudName::Local, ""),
-    ("clouds.aws.architecture", CloudName::Aws, ""),
-    ("clouds.aws.image.id", CloudName::Aws, ""),
-    ("clouds.aws.image.owner", CloudName::Aws, ""),
-    ("clouds.aws.image.pattern", CloudName::Aws, ""),
-    ("clouds.aws.image.user", CloudName::Aws, ""),
-    ("clouds.aws.instance_type", CloudName::Aws, ""),
-    ("clouds.aws.disk_gib", CloudName::Aws, ""),
-    ("clouds.aws.ssh_keys", CloudName::Aws, LOG_IN),
-    ("clouds.aws.tags", CloudName::Aws, ""),
-    ("clouds.aws.public_ip", CloudName::Aws, ""),
-    ("clouds.aws.bastion", CloudName::Aws, ""),
-    ("clouds.aws.on_ttl", CloudName::Aws, ""),
-    ("clouds.chameleon.image", CloudName::Chameleon, ""),
-    ("clouds.chameleon.user", CloudName::Chameleon, ""),
-    ("clouds.chameleon.flavor", CloudName::Chameleon, ""),
-    ("clouds.chameleon.lease", CloudName::Chameleon, EXTEND),
-    ("clouds.chameleon.ssh_keys", CloudName::Chameleon, LOG_IN),
-];
-
-const LOG_IN: &str =
-    "add it by hand on each node (`deployer ssh NODE`, then `~/.ssh/authorized_keys`)";
-const EXTEND: &str = "`deployer extend` changes how long it lives";
+use crate::inventory::{CloudKind, CloudName, EXTEND, Inventory, Problems};
 
 /// What the machines of a deployment were made by.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +25,8 @@ pub struct Made<'a> {
 /// All such keys, at their places in the new inventory.
 pub fn check_places(made: &Made<'_>, inventory: &Inventory) -> Result<(), Problems> {
     let mut findings = Findings::new(inventory);
-    compare(PLACES, made, inventory, &mut findings);
+    let places = |kind: &CloudKind| kind.places.iter().map(|key| (*key, "")).collect();
+    compare(places, made, inventory, &mut findings);
     for (name, cloud) in made.machines {
         let Some((key, node)) = entry(inventory, name) else {
             continue;
@@ -91,7 +50,8 @@ pub fn check_places(made: &Made<'_>, inventory: &Inventory) -> Result<(), Proble
 /// All such keys, at their places in the new inventory.
 pub fn check_machines(made: &Made<'_>, inventory: &Inventory) -> Result<(), Problems> {
     let mut findings = Findings::new(inventory);
-    compare(MACHINES, made, inventory, &mut findings);
+    let keys = |kind: &CloudKind| kind.machine_keys.to_vec();
+    compare(keys, made, inventory, &mut findings);
     // A longer time is given by the next renewal; a shorter one would wait for it.
     let (before, now) = (made.inventory.clouds.aws.ttl, inventory.clouds.aws.ttl);
     let shorter = before
@@ -101,7 +61,7 @@ pub fn check_machines(made: &Made<'_>, inventory: &Inventory) -> Result<(), Prob
     let on_aws = made
         .machines
         .iter()
-        .any(|(_, cloud)| *cloud == CloudName::Aws);
+        .any(|(_, cloud)| *cloud == CloudName::AWS);
     if on_aws && shorter {
         let before = Value::from(before.to_string());
         refuse("clouds.aws.ttl", &before, EXTEND, &mut findings);
@@ -112,8 +72,7 @@ pub fn check_machines(made: &Made<'_>, inventory: &Inventory) -> Result<(), Prob
             continue;
         };
         let key = format!("nodes.{}", now.0);
-        let sized = matches!(cloud, CloudName::Aws | CloudName::Chameleon);
-        if sized && before.1.memory_mib != now.1.memory_mib {
+        if cloud.is_sold() && before.1.memory_mib != now.1.memory_mib {
             let before = serde_json::to_value(before.1.memory_mib).unwrap_or_default();
             refuse(&format!("{key}.memory_mib"), &before, "", &mut findings);
         }
@@ -121,17 +80,26 @@ pub fn check_machines(made: &Made<'_>, inventory: &Inventory) -> Result<(), Prob
     findings.check()
 }
 
-fn compare(keys: &[Kept], made: &Made<'_>, inventory: &Inventory, findings: &mut Findings<'_>) {
+/// Compares keys of the section of each cloud that has made a machine: each with what to do instead of changing it.
+fn compare(
+    keys: impl Fn(&CloudKind) -> Vec<(&'static str, &'static str)>,
+    made: &Made<'_>,
+    inventory: &Inventory,
+    findings: &mut Findings<'_>,
+) {
     let clouds: BTreeSet<CloudName> = made.machines.iter().map(|(_, cloud)| *cloud).collect();
     let (before, now) = (json(made.inventory), json(inventory));
-    for (key, cloud, instead) in keys {
-        let at = |value: &Value| {
-            let pointer = format!("/{}", key.replace('.', "/"));
-            value.pointer(&pointer).cloned().unwrap_or(Value::Null)
-        };
-        let (before, now) = (at(&before), at(&now));
-        if clouds.contains(cloud) && before != now {
-            refuse(key, &before, instead, findings);
+    for cloud in clouds {
+        for (key, instead) in keys(cloud.kind()) {
+            let key = format!("clouds.{cloud}.{key}");
+            let at = |value: &Value| {
+                let pointer = format!("/{}", key.replace('.', "/"));
+                value.pointer(&pointer).cloned().unwrap_or(Value::Null)
+            };
+            let (before, now) = (at(&before), at(&now));
+            if before != now {
+                refuse(&key, &before, instead, findings);
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::findings::Findings;
 use super::members::Member;
-use crate::inventory::{CloudName, Host, Inventory, suggestion};
+use crate::inventory::{Host, Inventory, suggestion};
 use crate::machine::{Access, SshAccess};
 
 /// The address that stands for this box.
@@ -33,7 +33,7 @@ pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mu
     let mut addresses: BTreeMap<(String, u16), &str> = BTreeMap::new();
     for member in members {
         let name = &member.name;
-        if member.cloud != CloudName::Existing {
+        if !member.cloud.is_of_the_user() {
             continue;
         }
         let Some(host) = hosts.get(name) else {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::findings::Findings;
 use super::members::Member;
 use crate::component::{self, Component, Memory};
-use crate::inventory::{CloudName, Inventory};
+use crate::inventory::{Inventory, Machines};
 use crate::topology::{Node, Topology};
 
 /// The system itself, with systemd, sshd and the page cache it cannot do without.
@@ -52,14 +52,15 @@ fn sum(node: &Node, topology: &Topology) -> u64 {
 
 /// The memory a node has or gets; `None`: a host of the user's, of which the inventory does not say.
 fn available(member: &Member<'_>, inventory: &Inventory, topology: &Topology) -> Option<u64> {
-    member.entry.memory_mib.or(match member.cloud {
-        CloudName::Local => Some(inventory.clouds.local.memory_mib),
-        CloudName::Existing => None,
-        // Of what a cloud sells, the smallest that fits; below 2 GB little does.
-        CloudName::Aws | CloudName::Chameleon => {
-            Some(SOLD_MIB.max(sum(&topology.nodes[&member.name], topology)))
-        }
-    })
+    member
+        .entry
+        .memory_mib
+        .or(match member.cloud.kind().machines {
+            Machines::OfThisBox => Some(inventory.clouds.local.memory_mib),
+            Machines::OfTheUser => None,
+            // Of what a cloud sells, the smallest that fits; below 2 GB little does.
+            Machines::Sold(_) => Some(SOLD_MIB.max(sum(&topology.nodes[&member.name], topology))),
+        })
 }
 
 /// The nodes of a topology with the memory they have or get.

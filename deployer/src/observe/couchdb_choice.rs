@@ -12,7 +12,7 @@ use crate::prepare::couchdb_packages::{architecture, system_of_image};
 use crate::prepare::prepared::Prepared;
 use crate::reach::connections::Connections;
 use crate::report::{Event, Reporter};
-use crate::topology::{CloudName, Distribution, Node};
+use crate::topology::{Distribution, Machines, Node};
 
 use super::ask::systems;
 
@@ -38,18 +38,18 @@ impl Prepared {
                 receipt.choices.couchdb_distribution = None;
             }
         })?;
-        let wanted = match node.cloud {
+        let wanted = match node.cloud.kind().machines {
             _ if !undecided.couchdb_is_open() => None,
-            CloudName::Existing => return Ok(undecided),
-            CloudName::Local => {
-                let suite = local::release(&self.topology.local)?;
+            Machines::OfTheUser => return Ok(undecided),
+            Machines::OfThisBox => {
+                let suite = local::release(&self.topology.clouds.local)?;
                 let architecture = architecture(self.agents.consumer.machine);
                 Some(Wanted {
                     suite,
                     architecture,
                 })
             }
-            CloudName::Aws | CloudName::Chameleon => system_of_image(node, &self.topology)
+            Machines::Sold(_) => system_of_image(node, &self.topology)
                 .filter(|system| !system.codename.is_empty())
                 .map(|system| Wanted {
                     architecture: architecture(&system.architecture),
@@ -108,7 +108,7 @@ impl Prepared {
         };
         let choice = artifact::choose(
             self.topology.couchdb.distribution,
-            node.cloud == CloudName::Local,
+            node.cloud.is_of_this_box(),
             self.receipt.choices.couchdb_distribution.as_deref(),
             probe,
         )

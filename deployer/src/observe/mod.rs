@@ -22,7 +22,7 @@ use crate::preflight;
 use crate::prepare::ends::Ends;
 use crate::prepare::prepared::Prepared;
 use crate::reach::connections::Connections;
-use crate::topology::CloudName;
+use crate::topology::{CloudName, End};
 
 use observer::ObserveOptions;
 use reach::{connect, none_of};
@@ -181,7 +181,7 @@ fn with_left_alone(
     prune: bool,
 ) -> BTreeMap<String, Machine> {
     let left = prepared.receipt.machines.iter().filter(|(node, record)| {
-        let stays = !prune || record.cloud == CloudName::Existing.name();
+        let stays = !prune || CloudName::is_of_the_user_by_name(&record.cloud);
         stays && !prepared.topology.nodes.contains_key(*node)
     });
     let left = left.filter_map(|(node, record)| Some((node.clone(), record.machine.clone()?)));
@@ -191,7 +191,8 @@ fn with_left_alone(
 /// Node → when its machine powers itself off, of clouds where machines may do that.
 fn ends(clouds: &[CloudState]) -> Ends {
     let mut ends = Ends::new();
-    for state in clouds.iter().filter(|state| state.name == CloudName::Aws) {
+    let powered_off = |state: &&CloudState| state.name.end() == End::PowerOff;
+    for state in clouds.iter().filter(powered_off) {
         let nodes = state.wanted.machines.keys();
         ends.extend(nodes.map(|node| (node.clone(), state.plan.expires)));
     }
@@ -203,7 +204,7 @@ fn strict(prepared: &Prepared) -> BTreeSet<String> {
         .topology
         .nodes
         .values()
-        .filter(|node| node.cloud == CloudName::Existing);
+        .filter(|node| node.cloud.is_of_the_user());
     nodes.map(|node| node.name.clone()).collect()
 }
 

@@ -15,7 +15,6 @@ use crate::reach::clouds;
 use crate::reach::connections::{CONNECT_TIMEOUT_NEW, CONNECT_TIMEOUT_RUNNING, Connections};
 use crate::report::{Event, Reporter, aloud};
 use crate::run::keys;
-use crate::topology::CloudName;
 
 use super::observer::ObserveOptions;
 use super::{CloudState, lost};
@@ -105,7 +104,7 @@ async fn look_at_clouds(
             )?
         };
         // Hosts of the user's own are not removed, so they are not forgotten either.
-        if wanted.prune && name != CloudName::Existing {
+        if wanted.prune && !name.is_of_the_user() {
             let kept = |node: &&String| !wanted.machines.contains_key(*node);
             wanted.remove = wanted.made.iter().filter(kept).cloned().collect();
         }

@@ -104,7 +104,7 @@ fn left_alone(desired: &Desired, situation: &Situation<'_>) -> Vec<String> {
         }
     }
     let existing = receipt.machines.iter().filter(|(node, record)| {
-        record.cloud == CloudName::Existing.name() && !desired.nodes().contains(node.as_str())
+        CloudName::is_of_the_user_by_name(&record.cloud) && !desired.nodes().contains(node.as_str())
     });
     notes.extend(existing.map(|(node, _)| {
         format!("{node}: no longer in the inventory and left alone; only `deployer teardown` takes away what is on it")

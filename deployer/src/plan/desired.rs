@@ -8,7 +8,7 @@ use crate::firewall;
 use crate::machine::Machine;
 use crate::step::{self, Action, Item, Manifest, Tool};
 use crate::template::TemplateError;
-use crate::topology::{CloudName, Former, Node, Topic};
+use crate::topology::{Former, Node, Topic};
 
 /// What should be.
 #[derive(Debug, Clone, PartialEq)]
@@ -323,7 +323,7 @@ fn network(
             .filter_map(|other| Some((topology.host_name(other), seen(other)?)))
             .collect(),
     }];
-    if node.cloud == CloudName::Existing && !ports.is_empty() {
+    if node.cloud.is_of_the_user() && !ports.is_empty() {
         packages.insert("nftables".into());
         actions.push(Action::WriteFirewall {
             table: firewall::table(&topology.name),

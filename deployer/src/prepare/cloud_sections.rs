@@ -1,26 +1,26 @@
 //! The inventory's sections for clouds that sell machines, as far as they can be judged without asking anybody.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::cloud::registry;
 use crate::inventory::{Inventory, Problem, Problems};
 use crate::topology::{CloudName, Topology};
 
 /// Checks the section of each cloud where a node lives.
 pub fn check(inventory: &Inventory, topology: &Topology) -> Result<(), Problems> {
-    let nodes = |cloud| -> BTreeSet<String> {
-        let nodes = topology.nodes.values();
-        let nodes = nodes.filter(|node| node.cloud == cloud);
-        nodes.map(|node| node.name.clone()).collect()
-    };
-    let (aws, chameleon) = (nodes(CloudName::Aws), nodes(CloudName::Chameleon));
-    let mut problems = Vec::new();
-    if !aws.is_empty() {
-        let found = topology.aws.problems(&aws).into_iter();
-        problems.extend(found.map(|problem| placed(inventory, "clouds.aws", problem)));
+    let mut nodes: BTreeMap<CloudName, BTreeSet<String>> = BTreeMap::new();
+    for node in topology.nodes.values() {
+        let of_cloud = nodes.entry(node.cloud).or_default();
+        of_cloud.insert(node.name.clone());
     }
-    if !chameleon.is_empty() {
-        let found = topology.chameleon.problems(&chameleon).into_iter();
-        problems.extend(found.map(|problem| placed(inventory, "clouds.chameleon", problem)));
+    let mut problems = Vec::new();
+    for (cloud, nodes) in nodes {
+        let Ok(provider) = registry::provider(cloud) else {
+            continue;
+        };
+        let section = format!("clouds.{cloud}");
+        let found = provider.problems(&topology.clouds, &nodes).into_iter();
+        problems.extend(found.map(|problem| placed(inventory, &section, problem)));
     }
     Problems::check(problems)
 }

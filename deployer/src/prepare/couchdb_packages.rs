@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use crate::cloud::provider::ImageName;
+use crate::cloud::registry;
 use crate::component::couchdb::{self, REPOSITORY, no_package, repository};
 use crate::facts::System;
 use crate::inventory::{Inventory, Problems};
 use crate::prepare::login_keys::expanded;
 use crate::signing_key::SigningKey;
-use crate::topology::{Architecture, CloudName, Distribution, Node, Topology};
+use crate::topology::{Distribution, Node, Topology};
 
 /// Releases as images name them, and their suites.
 const RELEASES: [(&[&str], &str); 6] = [
@@ -55,11 +57,7 @@ pub fn check_images(inventory: &Inventory, topology: &Topology) -> Result<(), Pr
         .filter_map(|node| {
             let system = system_of_image(node, topology)?;
             let unfit = no_package(&system)?;
-            let key = match node.cloud {
-                CloudName::Aws => "clouds.aws.image",
-                CloudName::Chameleon => "clouds.chameleon.image",
-                CloudName::Local | CloudName::Existing => "clouds.local.release",
-            };
+            let key = format!("clouds.{}.{}", node.cloud, node.cloud.kind().system_key);
             let message = format!("{}: {}", node.name, unfit.what);
             Some(inventory.problem(key, message, Some(unfit.hint)))
         });
@@ -68,26 +66,16 @@ pub fn check_images(inventory: &Inventory, topology: &Topology) -> Result<(), Pr
 
 /// The system of a machine that a cloud will make, as far as its image's name tells.
 pub fn system_of_image(node: &Node, topology: &Topology) -> Option<System> {
-    let (name, arm) = match node.cloud {
-        CloudName::Aws => {
-            let (image, arm) = (
-                &topology.aws.image,
-                topology.aws.architecture == Architecture::Arm,
-            );
-            // Of an image by its id only the login tells whose it is.
-            let pattern = image.id.is_none().then_some(image.pattern.as_str());
-            (pattern.unwrap_or(&image.user).to_lowercase(), arm)
-        }
-        CloudName::Chameleon => (topology.chameleon.image.to_lowercase(), false),
-        CloudName::Local | CloudName::Existing => return None,
-    };
+    let provider = registry::provider(node.cloud).ok()?;
+    let ImageName { name, machine } = provider.image(&topology.clouds)?;
+    let name = name.to_lowercase();
     let suite = suite_in(&name).unwrap_or_default();
     let ubuntu = name.contains("ubuntu") || matches!(suite, "focal" | "jammy" | "noble");
     Some(System {
         os: if ubuntu { "ubuntu" } else { "debian" }.into(),
         version: if suite == "focal" { "20.04" } else { "" }.into(),
         codename: suite.into(),
-        architecture: if arm { "aarch64" } else { "x86_64" }.into(),
+        architecture: machine.into(),
         ..System::default()
     })
 }

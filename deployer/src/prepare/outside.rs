@@ -1,12 +1,13 @@
 //! The addresses by which hosts of the user's are seen from a cloud: its brokers let in nobody else. They are found before any
 //! machine is made, noted, and asked for again by `allow` only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use crate::cloud::caller::own_address;
 use crate::cloud::existing::resolve;
+use crate::cloud::registry;
 use crate::component::kafka;
 use crate::error::CommandError;
 use crate::machine::Access;
@@ -36,15 +37,15 @@ pub async fn find(
     home: &Path,
     anew: bool,
 ) -> Result<(), CommandError> {
-    let broker = |cloud| {
-        let mut brokers = topology.nodes_with(kafka::NAME);
-        brokers.any(|node| node.cloud == cloud)
-    };
-    let url = if broker(CloudName::Aws) {
-        &topology.aws.address_url
-    } else if broker(CloudName::Chameleon) {
-        &topology.chameleon.address_url
-    } else {
+    let brokers: BTreeSet<CloudName> = topology
+        .nodes_with(kafka::NAME)
+        .map(|node| node.cloud)
+        .collect();
+    let mut urls = brokers.into_iter().filter_map(|cloud| {
+        let provider = registry::provider(cloud).ok()?;
+        provider.address_url(&topology.clouds)
+    });
+    let Some(url) = urls.next() else {
         return Ok(());
     };
     let mut own = None;

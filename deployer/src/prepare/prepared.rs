@@ -9,6 +9,7 @@ use crate::artifact::agents::Agents;
 use crate::artifact::cache::Cache;
 use crate::artifact::{agents, couchdb, kafka};
 use crate::cli::{Environment, Target};
+use crate::cloud::registry;
 use crate::component::couchdb::QUICKJS;
 use crate::component::{self, Artifact, Context, artifact_key};
 use crate::error::CommandError;
@@ -364,11 +365,12 @@ fn choose_agents(
 ) -> Result<Agents, CommandError> {
     let executable = std::env::current_exe()?;
     // What machines of other clouds are is seen when they are there.
-    let machine = if has_agents(topology, CloudName::Aws) {
-        topology.aws.architecture.machine()
-    } else {
-        ARCH
-    };
+    let mut said = CloudName::all().filter_map(|cloud| {
+        let provider = registry::provider(cloud).ok()?;
+        let machine = provider.architecture(&topology.clouds)?;
+        has_agents(topology, cloud).then_some(machine)
+    });
+    let machine = said.next().unwrap_or(ARCH);
     let find = |directory: Option<&Path>| agents::find(directory, &executable, machine);
     if let Some(directory) = named {
         let agents = find(Some(directory)).map_err(CommandError::usage)?;

@@ -108,12 +108,9 @@ fn listed(entries: &[Entry]) -> String {
 
 /// The cloud's name as the receipt has it.
 pub fn cloud_name(text: &str) -> Result<CloudName, CommandError> {
-    CloudName::ALL
-        .into_iter()
-        .find(|cloud| cloud.name() == text)
-        .ok_or_else(|| {
-            CommandError::failed(format!(
-                "the receipt names the cloud `{text}`, which this build does not know"
-            ))
-        })
+    CloudName::find(text).ok_or_else(|| {
+        CommandError::failed(format!(
+            "the receipt names the cloud `{text}`, which this build does not know"
+        ))
+    })
 }

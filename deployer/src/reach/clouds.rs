@@ -5,22 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::cli::{Environment, Target};
-use crate::cloud::aws::Aws;
-use crate::cloud::chameleon::Chameleon;
-use crate::cloud::chameleon::places::Places;
-use crate::cloud::existing::Existing;
-use crate::cloud::local::Local;
-use crate::cloud::{Cloud, CloudError, Notes, Progress, Wanted, WantedMachine};
+use crate::cloud::provider::Opening;
+use crate::cloud::{Cloud, CloudError, Notes, Progress, Wanted, WantedMachine, registry};
 use crate::component::kafka;
 use crate::error::CommandError;
-use crate::inventory;
 use crate::prepare::{outside, target};
 use crate::receipt::Receipt;
 use crate::report::{Event, Reporter};
 use crate::run::journal::Journal;
 use crate::run::keys::{self, Keys};
 use crate::secret::Secret;
-use crate::topology::{self, ChameleonCloud, CloudName, Node, Topology};
+use crate::topology::{self, CloudName, Node, Topology};
 
 /// The clouds of a deployment, each opened once in a run.
 pub struct Clouds(BTreeMap<CloudName, Arc<dyn Cloud>>);
@@ -57,65 +52,50 @@ impl Clouds {
     }
 }
 
-/// A cloud's implementation. `directory` is the deployment's, where its keys are or will be.
+/// A cloud of a deployment. `directory` is the deployment's, where its keys are or will be.
 pub async fn open(
     name: CloudName,
     topology: &Topology,
     directory: &Path,
     environment: &Environment,
 ) -> Result<Box<dyn Cloud>, CommandError> {
-    Ok(match name {
-        CloudName::Local => {
-            let key = keys::user_path(directory).display().to_string();
-            Box::new(Local::new(&topology.local, &key))
-        }
-        CloudName::Existing => Box::new(Existing::new(topology, &environment.home)),
-        CloudName::Aws => Box::new(Aws::connect(topology.aws.clone()).await?),
-        CloudName::Chameleon => Box::new(chameleon(&topology.chameleon, environment)?),
-    })
+    let key = keys::user_path(directory).display().to_string();
+    let opening = Opening {
+        clouds: &topology.clouds,
+        nodes: &topology.nodes,
+        user_key: &key,
+        home: &environment.home,
+        variables: &environment.openstack,
+    };
+    Ok(registry::provider(name)?.open(&opening).await?)
 }
 
-/// Chameleon, with the credentials that are found on this box.
-pub fn chameleon(
-    settings: &ChameleonCloud,
-    environment: &Environment,
-) -> Result<Chameleon, CloudError> {
-    let places = Places::usual(environment.openstack.clone(), &environment.home);
-    Chameleon::connect(settings.clone(), &places)
-}
-
-/// A cloud as far as it can do without a topology: what is there is listed and taken away by its id alone. How AWS and
-/// Chameleon are reached is in the inventory that the options mean.
+/// A cloud as far as it can do without a topology: what is there is listed and taken away by its id alone. How clouds that sell
+/// machines are reached is in the inventory that the options mean.
 pub async fn without_topology(
     name: CloudName,
     target: &Target,
     environment: &Environment,
 ) -> Result<Box<dyn Cloud>, CommandError> {
-    Ok(match name {
-        CloudName::Local => {
-            let settings = topology::Local {
-                network: inventory::LOCAL_NETWORK.into(),
-                mirror: None,
-                release: None,
-                quick_start: false,
-            };
-            Box::new(Local::new(&settings, ""))
-        }
-        CloudName::Existing => {
-            return Err(CommandError::usage(
-                "hosts of your own do not know of deployments without their inventory",
-            )
-            .hint("name it with --inventory"));
-        }
-        CloudName::Aws => {
-            let source = target::read_inventory(target)?;
-            Box::new(Aws::connect(source.inventory.clouds.aws).await?)
-        }
-        CloudName::Chameleon => {
-            let source = target::read_inventory(target)?;
-            Box::new(chameleon(&source.inventory.clouds.chameleon, environment)?)
-        }
-    })
+    if name.is_of_the_user() {
+        return Err(CommandError::usage(
+            "hosts of your own do not know of deployments without their inventory",
+        )
+        .hint("name it with --inventory"));
+    }
+    let clouds = if name.is_sold() {
+        target::read_inventory(target)?.inventory.clouds
+    } else {
+        topology::Clouds::default()
+    };
+    let opening = Opening {
+        clouds: &clouds,
+        nodes: &BTreeMap::new(),
+        user_key: "",
+        home: &environment.home,
+        variables: &environment.openstack,
+    };
+    Ok(registry::provider(name)?.open(&opening).await?)
 }
 
 /// The clouds that the nodes of a topology and the machines of its receipt name.
@@ -124,9 +104,7 @@ pub fn names(topology: &Topology, receipt: &Receipt) -> BTreeSet<CloudName> {
         .machines
         .values()
         .map(|record| record.cloud.as_str());
-    let recorded = CloudName::ALL
-        .into_iter()
-        .filter(|cloud| recorded.clone().any(|name| name == cloud.name()));
+    let recorded = recorded.filter_map(CloudName::find);
     topology
         .nodes
         .values()

@@ -121,20 +121,23 @@ impl Deployment {
         Ok(Connections::connect(&connector, &machines, connect_timeout, reporter).await)
     }
 
-    /// Whether it has a machine on a cloud.
-    pub fn has(&self, cloud: CloudName) -> bool {
-        let mut nodes = self.topology.nodes.values();
-        nodes.any(|node| node.cloud == cloud)
-    }
-
-    /// Refuses one that has no machine on AWS or Chameleon.
-    pub fn require_sold(&self) -> Result<(), CommandError> {
-        if self.has(CloudName::Aws) || self.has(CloudName::Chameleon) {
-            return Ok(());
+    /// The clouds of its machines that can something. Refuses one that has no machine on such a cloud.
+    pub fn clouds_that(
+        &self,
+        can: &str,
+        which: impl Fn(CloudName) -> bool,
+    ) -> Result<BTreeSet<CloudName>, CommandError> {
+        let all: BTreeSet<CloudName> = CloudName::all().filter(|cloud| which(*cloud)).collect();
+        let used = self.topology.nodes.values().map(|node| node.cloud);
+        let used: BTreeSet<CloudName> = used.filter(|cloud| all.contains(cloud)).collect();
+        if !used.is_empty() {
+            return Ok(used);
         }
+        let titles = all.into_iter().map(|cloud| cloud.kind().title);
         Err(CommandError::usage(format!(
-            "{} has no machine on AWS or Chameleon: only there SSH is let in by address, and machines end by themselves",
-            self.entry.name
+            "{} has no machine on {}: only there {can}",
+            self.entry.name,
+            titles.collect::<Vec<_>>().join(" or "),
         )))
     }
 

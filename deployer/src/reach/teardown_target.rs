@@ -38,7 +38,7 @@ pub async fn find(
         Ok(entry) => entry,
         Err(error) if options.target.inventory.is_none() => {
             let found = {
-                let cloud = options.target.cloud.unwrap_or(CloudName::Local);
+                let cloud = options.target.cloud.unwrap_or(CloudName::LOCAL);
                 found_in(cloud, options, environment).await?
             };
             let list = found
@@ -58,9 +58,8 @@ pub async fn find(
         Err(error @ JournalError::Damaged { .. }) => {
             reporter.event(&Event::Warning(format!("{error}; going by what is there")));
             let cloud = target::cloud_name(&entry.cloud)?;
-            let by_id = matches!(cloud, CloudName::Aws | CloudName::Chameleon);
-            let hosts = !by_id && options.target.inventory.is_some();
-            if cloud == CloudName::Existing || hosts {
+            let hosts = !cloud.is_sold() && options.target.inventory.is_some();
+            if cloud.is_of_the_user() || hosts {
                 return by_manifests(options, environment, reporter).await;
             }
             let found = found_in(cloud, options, environment).await?;
@@ -98,7 +97,7 @@ async fn by_id(
             return Ok(TeardownTarget { receipt, topology });
         }
     }
-    let cloud = options.target.cloud.unwrap_or(CloudName::Local);
+    let cloud = options.target.cloud.unwrap_or(CloudName::LOCAL);
     let found = found_in(cloud, options, environment).await?;
     match found.iter().find(|found| found.id == id) {
         Some(found) => Ok(bare(found, cloud)),
@@ -142,12 +141,12 @@ async fn by_manifests(
         Topology::new(&source.inventory, &choice, &Ids::default()).map_err(CommandError::usage)?;
     let mut receipt = Receipt::bare(UNKNOWN, &topology.name, topology.cloud.name());
     receipt.inventory.clone_from(&source.text);
-    let cloud = clouds::open(CloudName::Existing, &topology, Path::new(""), environment).await?;
-    let mut wanted = clouds::nothing(CloudName::Existing, &receipt);
-    wanted.machines = clouds::bare_machines(&topology, CloudName::Existing);
+    let cloud = clouds::open(CloudName::EXISTING, &topology, Path::new(""), environment).await?;
+    let mut wanted = clouds::nothing(CloudName::EXISTING, &receipt);
+    wanted.machines = clouds::bare_machines(&topology, CloudName::EXISTING);
     for machine in cloud.plan(&wanted).await?.machines {
         let record = MachineRecord {
-            cloud: CloudName::Existing.name().into(),
+            cloud: CloudName::EXISTING.name().into(),
             machine: Some(machine.clone()),
             data: Vec::new(),
         };

@@ -42,7 +42,7 @@ pub fn hosts_of_the_user(receipt: &Receipt) -> BTreeMap<String, Machine> {
         receipt
             .machines
             .get(node)
-            .is_some_and(|record| record.cloud == CloudName::Existing.name())
+            .is_some_and(|record| CloudName::is_of_the_user_by_name(&record.cloud))
     });
     machines
 }

@@ -13,6 +13,9 @@ pub use variant::{Change, Variant};
 
 use crate::topology::CloudName;
 
+/// The clouds that a rehearsal is written for.
+pub const KNOWN: [CloudName; 2] = [CloudName::AWS, CloudName::CHAMELEON];
+
 /// What is asked for beyond what every account can give.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {

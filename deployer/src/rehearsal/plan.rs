@@ -20,7 +20,7 @@ const VPC: &str = "vpc …";
 
 /// All that is tried for a wish.
 pub fn plan(wish: &Wish) -> Rehearsal {
-    if wish.cloud == CloudName::Chameleon {
+    if wish.cloud == CloudName::CHAMELEON {
         return chameleon();
     }
     let first = variant::aws();

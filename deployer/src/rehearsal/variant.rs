@@ -38,7 +38,7 @@ pub(super) fn aws() -> Variant {
     Variant {
         name: "rehearse",
         purpose: "the pipeline",
-        cloud: CloudName::Aws,
+        cloud: CloudName::AWS,
         changes: vec![set("ttl", "30m"), set("on_ttl", "stop")],
     }
 }
@@ -88,7 +88,7 @@ fn brief(name: &'static str, purpose: &'static str, changes: Vec<Change>) -> Var
     Variant {
         name,
         purpose,
-        cloud: CloudName::Aws,
+        cloud: CloudName::AWS,
         changes: net.into_iter().chain(changes).collect(),
     }
 }
@@ -97,7 +97,7 @@ pub(super) fn chameleon() -> Variant {
     Variant {
         name: "rehearse",
         purpose: "the pipeline, on a lease of two hours",
-        cloud: CloudName::Chameleon,
+        cloud: CloudName::CHAMELEON,
         changes: vec![set("lease", "2h")],
     }
 }

@@ -1,9 +1,9 @@
 //! The end of a lease: it deletes the machines and all documents on them, so it is said again and again.
 
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::{Environment, Target};
-use crate::cloud::chameleon::notes::note;
+use crate::cloud::ends::{LEASE_END, lease};
 use crate::prepare::target;
 use crate::receipt::Receipt;
 use crate::report::{Event, Reporter};
@@ -20,37 +20,8 @@ pub const ANSWERED: &str = "the lease is over by the receipt, and machines under
 pub fn of(receipt: &Receipt) -> Option<Timestamp> {
     receipt
         .cloud_notes
-        .get(note::END)
+        .get(LEASE_END)
         .and_then(|text| text.parse().ok())
-}
-
-/// The end in words, in this box's own time.
-pub fn words(end: Timestamp, now: Timestamp) -> String {
-    let local = end
-        .to_zoned(TimeZone::system())
-        .strftime("%a %-d %b %Y %H:%M %Z");
-    let seconds = end.duration_since(now).as_secs();
-    if seconds < 0 {
-        return format!(
-            "the lease ended at {local}, and with it the machines and all documents on them, unless somebody has prolonged it \
-             elsewhere: `deployer plan` looks"
-        );
-    }
-    let left = left(seconds);
-    format!(
-        "the lease ends at {local}, in {left}: then the machines and all documents on them are deleted; `deployer extend 2d` prolongs it, `deployer export FILE` saves the documents"
-    )
-}
-
-/// A time to come, to the nearest minute, hour or day and hour: a lease of three days that has just begun ends `in 3 d`.
-fn left(seconds: i64) -> String {
-    let (minutes, hours) = ((seconds + 30) / 60, (seconds + 1800) / 3600);
-    match (minutes, hours / 24, hours % 24) {
-        (..120, ..) => format!("{minutes} min"),
-        (_, ..2, _) => format!("{hours} h"),
-        (_, days, 0) => format!("{days} d"),
-        (_, days, hours) => format!("{days} d {hours} h"),
-    }
 }
 
 /// Warns where a deployment's lease ends soon. Whatever keeps the receipt from being read is the command's to say.
@@ -63,28 +34,6 @@ pub fn warn(options: &Target, environment: &Environment, reporter: &dyn Reporter
         .and_then(of)
         .filter(|end| end.duration_since(now) < SOON)
     {
-        reporter.event(&Event::Warning(words(end, now)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::left;
-
-    #[test]
-    fn times_are_told_to_the_nearest_unit() {
-        let (minute, hour, day) = (60, 3600, 86_400);
-        for (seconds, words) in [
-            (0, "0 min"),
-            (119 * minute + 29, "119 min"),
-            (119 * minute + 30, "2 h"),
-            (2 * day - hour, "47 h"),
-            (2 * day - 40, "2 d"),
-            (3 * day - 90, "3 d"),
-            (3 * day + 50, "3 d"),
-            (6 * day + 23 * hour, "6 d 23 h"),
-        ] {
-            assert_eq!(left(seconds), words, "{seconds}");
-        }
+        reporter.event(&Event::Warning(lease(end, now)));
     }
 }

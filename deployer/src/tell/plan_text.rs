@@ -64,21 +64,21 @@ fn summary(steps: &[&CloudStep], nodes: &crate::plan::Plan) -> String {
 #[cfg(test)]
 mod tests {
     use super::summary;
-    use crate::cloud::local::Operation as Local;
     use crate::cloud::{CloudStep, Operation};
     use crate::plan::Plan;
+    use crate::topology::CloudName;
 
     /// A plan that deletes a machine never ends with "nothing to do" alone.
     #[test]
     fn nothing_to_do_is_said_of_machines_and_nodes() {
+        let operation = Operation::of(CloudName::LOCAL, "delete");
         let step = |loses: Option<&str>| CloudStep {
-            stage: "network".into(),
-            node: Some("vm4".into()),
-            words: "delete vm4 and its disk".into(),
             loses: loses.map(Into::into),
-            operation: Operation::Local(Local::MakeNetwork {
-                network: "10.213.0.0/24".parse().expect("a network"),
-            }),
+            ..CloudStep::new(
+                "machines",
+                "delete vm4 and its disk".into(),
+                operation.clone(),
+            )
         };
         let nodes = Plan::default();
         assert_eq!(summary(&[], &nodes), "nothing to do");

@@ -68,7 +68,7 @@ pub fn confirm_plan(
     match question(
         &prepared.topology.name,
         &planned.losses(),
-        charges::costs(prepared, seen),
+        charges::costs(seen),
         other,
     ) {
         Some(question) => confirm(&question, options.yes, reporter),

@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use crate::carry_out::prove::Proof;
 use crate::cli::Up;
-use crate::cloud::aws::ttl;
 use crate::component::{self, consumer, couchdb};
 use crate::documents::newest::newest;
 use crate::error::CommandError;
@@ -18,8 +17,7 @@ use crate::observe::{Planned, producers};
 use crate::reach::connections::Connections;
 use crate::report::Reporter;
 use crate::run::journal;
-use crate::tell::lease_end;
-use crate::topology::{CloudName, Distribution, OnTtl, Topology};
+use crate::topology::{Distribution, Topology};
 
 /// Says them. `proof` is there when something changed; then the first documents are shown, too.
 pub async fn say(
@@ -56,7 +54,7 @@ pub async fn say(
         };
         match seen.machines.get(&node.name).map(|machine| &machine.access) {
             // The firewall there keeps this box out, too.
-            Some(Access::Ssh(_)) if node.cloud != CloudName::Local => {
+            Some(Access::Ssh(_)) if !node.cloud.is_of_this_box() => {
                 writeln!(
                     out,
                     "documents: by the tunnel of `deployer open couchdb`{kind}"
@@ -79,26 +77,10 @@ pub async fn say(
             secrets.display()
         )?;
     }
-    for state in seen
-        .clouds
-        .iter()
-        .filter(|state| state.name == CloudName::Aws)
-    {
-        let left = ttl::left(state.plan.expires, jiff::Timestamp::now());
-        let then = match (state.plan.expires, topology.aws.on_ttl) {
-            (None, _) => "they run, and cost, until `deployer teardown`",
-            (_, OnTtl::Stop) => "then they power themselves off",
-            (_, OnTtl::Terminate) => "then they delete themselves with all their data",
-        };
-        writeln!(out, "machines:  {left}, {then}")?;
-    }
-    let leased = seen
-        .clouds
-        .iter()
-        .filter(|state| state.name == CloudName::Chameleon);
-    if let Some(end) = leased.filter_map(|state| state.plan.expires).min() {
-        let words = lease_end::words(end, jiff::Timestamp::now());
-        writeln!(out, "machines:  {words}")?;
+    for state in &seen.clouds {
+        if let Some(lifetime) = state.cloud.lifetime(&state.plan) {
+            writeln!(out, "machines:  {lifetime}")?;
+        }
     }
     let stored = topology.nodes_with(consumer::NAME).next().is_some();
     let docs = if stored { "deployer docs · " } else { "" };

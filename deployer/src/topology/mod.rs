@@ -9,8 +9,8 @@ use serde::Serialize;
 pub use self::ids::Ids;
 pub use self::options::Options;
 pub use crate::inventory::{
-    Architecture, AwsCloud, CANONICAL, ChameleonCloud, CloudName, Distribution, Image, LeaseTime,
-    OnTtl, SHORTEST_TTL, Sections, Site, Ttl,
+    Architecture, AwsCloud, CANONICAL, ChameleonCloud, CloudKind, CloudName, Clouds, Distribution,
+    End, Image, LeaseTime, LocalCloud, Machines, OnTtl, SHORTEST_TTL, Sections, Seller, Site, Ttl,
 };
 use crate::machine::Access;
 
@@ -41,12 +41,8 @@ pub struct Topology {
     /// The sections of components that have no field here.
     #[serde(skip_serializing_if = "Sections::is_empty")]
     pub sections: Sections,
-    /// Settings of the local cloud.
-    pub local: Local,
-    /// Settings of AWS.
-    pub aws: AwsCloud,
-    /// Settings of Chameleon.
-    pub chameleon: ChameleonCloud,
+    /// What each cloud needs.
+    pub clouds: Clouds,
 }
 
 /// A node as it should be.
@@ -195,19 +191,6 @@ pub struct Former {
     pub brokers: BTreeMap<u32, String>,
     /// Topics that are read still, and their databases: whoever sends to them was not stopped.
     pub topics: BTreeMap<String, String>,
-}
-
-/// Settings of the local cloud.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Local {
-    /// The range from which each deployment takes its /24.
-    pub network: String,
-    /// Another Debian or Ubuntu mirror than the box's own.
-    pub mirror: Option<String>,
-    /// Another release than the box's own.
-    pub release: Option<String>,
-    /// Quick-start JVM flags.
-    pub quick_start: bool,
 }
 
 /// The canaries' topic.

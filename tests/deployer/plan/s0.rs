@@ -15,7 +15,7 @@ use deployer::secret::Secret;
 use deployer::signing_key::SigningKey;
 use deployer::step::Manifest;
 use deployer::topology::{
-    AwsCloud, CANARY_TOPIC, CloudName, Consumer, Couchdb, Distribution, Former, Kafka, Local, Node,
+    CANARY_TOPIC, CloudName, Clouds, Consumer, Couchdb, Distribution, Former, Kafka, Node,
     Producer, Topic, Topology, Zookeeper,
 };
 
@@ -42,7 +42,7 @@ pub(super) fn node(name: &str, roles: &[&str]) -> Node {
     Node {
         name: name.into(),
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-        cloud: CloudName::Local,
+        cloud: CloudName::LOCAL,
         memory_mib: 2048,
         broker_id: None,
         producer: None,
@@ -89,9 +89,7 @@ fn topology() -> Topology {
     Topology {
         name: "utilization".into(),
         sections: Sections::default(),
-        cloud: CloudName::Local,
-        aws: AwsCloud::default(),
-        chameleon: deployer::topology::ChameleonCloud::default(),
+        cloud: CloudName::LOCAL,
         nodes: nodes.map(|node| (node.name.clone(), node)).into(),
         zookeeper: Zookeeper {
             port: 2181,
@@ -124,12 +122,7 @@ fn topology() -> Topology {
             .map(topic)
             .into(),
         former: Former::default(),
-        local: Local {
-            network: "10.83.0.0/16".into(),
-            mirror: None,
-            release: None,
-            quick_start: true,
-        },
+        clouds: Clouds::default(),
     }
 }
 
@@ -174,7 +167,7 @@ impl Deployment {
     pub(super) fn on_existing_hosts() -> Self {
         let mut deployment = Self::new();
         for node in deployment.topology.nodes.values_mut() {
-            node.cloud = CloudName::Existing;
+            node.cloud = CloudName::EXISTING;
         }
         deployment
     }
@@ -246,7 +239,7 @@ impl Deployment {
 
     fn with_situation<T>(&self, look: impl FnOnce(&Situation<'_>) -> T) -> T {
         let strict = self.topology.nodes.values();
-        let strict = strict.filter(|node| node.cloud == CloudName::Existing);
+        let strict = strict.filter(|node| node.cloud == CloudName::EXISTING);
         look(&Situation {
             facts: &self.facts(),
             receipt: &self.receipt,

@@ -210,7 +210,7 @@ fn our_own_things_are_no_conflict() {
 fn existing_hosts_get_a_firewall() {
     let mut deployment = Deployment::up();
     let node = deployment.topology.nodes.get_mut("vm3").expect("a node");
-    node.cloud = CloudName::Existing;
+    node.cloud = CloudName::EXISTING;
     assert_snapshot!(deployment.plan());
     deployment.converge();
     deployment.topology.kafka.port = 9192;

@@ -1,7 +1,4 @@
-//! What users do besides `up` and `teardown`: let the address they are seen by in, find out why SSH does not get through, and
-//! renew machines.
-
-use std::net::Ipv4Addr;
+//! What users do besides `up` and `teardown`: find out why SSH does not get through, and renew machines.
 
 use jiff::Timestamp;
 
@@ -11,25 +8,13 @@ use super::tags::Scope;
 use super::view::{stage, step};
 use super::{Aws, observe};
 use crate::cloud::reconcile::Listed;
-use crate::cloud::{CloudError, CloudStep, Notes, caller};
+use crate::cloud::{CloudError, CloudStep, caller};
 
 impl Aws {
-    /// The address that this box is seen by.
-    pub async fn own_address(&self) -> Result<Ipv4Addr, CloudError> {
-        caller::own_address(&self.settings.address_url).await
-    }
-
-    /// Notes that the address this box is seen by now may use SSH; the next plan lets it in.
-    pub async fn allow(&self, notes: &dyn Notes) -> Result<Ipv4Addr, CloudError> {
-        let address = self.own_address().await?;
-        caller::allow(notes, address)?;
-        Ok(address)
-    }
-
     /// Why SSH to machines of a deployment may get no answer, as far as its rules tell.
     pub async fn why_no_ssh(&self, id: &str) -> Result<Option<String>, CloudError> {
         let groups = observe::groups(&self.ec2, Scope::Deployment(id)).await?;
-        let address = self.own_address().await?;
+        let address = caller::own_address(&self.settings.address_url).await?;
         if groups.is_empty() {
             return Ok(None);
         }

@@ -9,8 +9,8 @@ use futures_util::future::try_join;
 use super::failure::api;
 use super::observed::{Instance, Thing};
 use super::tags::{ID, Scope, filter, read};
-use crate::cloud::reconcile::Listed as _;
 use crate::cloud::CloudError;
+use crate::cloud::reconcile::Listed as _;
 
 /// Things and the machines they are attached to.
 type WithMachine = Vec<(Thing, Option<String>)>;

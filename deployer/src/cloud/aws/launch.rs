@@ -16,8 +16,8 @@ use super::running::{Died, running};
 use super::settings::OnTtl;
 use super::tags::resource_name;
 use super::{make, observe, tags, user_data, wait};
-use crate::cloud::reconcile::Listed as _;
 use crate::cloud::CloudError;
+use crate::cloud::reconcile::Listed as _;
 use crate::machine::Machine;
 
 /// The code of a call whose token was used for another one.

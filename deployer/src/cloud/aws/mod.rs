@@ -6,17 +6,21 @@
 //!   run that was killed asks for the same machine again and gets the same one.
 //! * Machines end by themselves ([`ttl`]).
 
+use std::net::Ipv4Addr;
+
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 use jiff::Timestamp;
 
+use crate::cloud::finding::Finding;
 use crate::cloud::reconcile::refuse;
 use crate::cloud::{
-    Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Notes, Operation, Progress, Wanted,
-    caller, marks,
+    Applied, Cloud, CloudError, CloudPlan, CloudStep, Extension, Found, Notes, Progress, Wanted,
+    caller, ends, marks,
 };
 use crate::secret::Secret;
+use crate::topology::CloudName;
 
 pub mod access;
 mod advice;
@@ -45,6 +49,7 @@ mod places;
 pub mod plan;
 pub mod prices;
 mod problems;
+pub mod provider;
 pub mod quota;
 mod remarks;
 mod remove;
@@ -107,11 +112,6 @@ impl Aws {
         }
     }
 
-    /// What must not be told to strangers: the credentials themselves.
-    pub async fn confidential(&self) -> Result<Vec<Secret>, CloudError> {
-        Box::pin(client::confidential(&self.settings)).await
-    }
-
     /// What machines with these settings cost in an hour, disks included, in dollars and in words; `None`: the price list lacks
     /// something.
     pub async fn rate(&self, wanted: &Wanted) -> Result<(Option<f64>, String), CloudError> {
@@ -168,19 +168,14 @@ impl Cloud for Aws {
         notes: &dyn Notes,
         progress: &dyn Progress,
     ) -> Result<Applied, CloudError> {
-        let Operation::Aws(operation) = &step.operation else {
-            return Err(CloudError::Refused(format!(
-                "`{}` is not a step for AWS",
-                step.words
-            )));
-        };
+        let operation = step.operation.read(CloudName::AWS)?;
         let context = context::CloudContext {
             aws: self,
             wanted,
             notes,
             progress,
         };
-        apply::apply(&context, operation).await
+        apply::apply(&context, &operation).await
     }
 
     async fn leftovers(&self, id: &str) -> Result<Vec<String>, CloudError> {
@@ -197,7 +192,39 @@ impl Cloud for Aws {
         Ok(marks::deployments(observed.marked()))
     }
 
+    async fn check(&self, wanted: &Wanted) -> Result<Vec<Finding>, CloudError> {
+        Aws::check(self, wanted).await
+    }
+
+    async fn own_address(&self) -> Result<Option<Ipv4Addr>, CloudError> {
+        let address = caller::own_address(&self.settings.address_url).await?;
+        Ok(Some(address))
+    }
+
     async fn why_no_ssh(&self, id: &str) -> Result<Option<String>, CloudError> {
         Aws::why_no_ssh(self, id).await
+    }
+
+    async fn extend(&self, id: &str, end: Option<Timestamp>) -> Result<Vec<Extension>, CloudError> {
+        let step = Aws::extend(self, id, end).await?;
+        Ok(vec![Extension { step, vital: true }])
+    }
+
+    fn if_forgotten(&self, plan: &CloudPlan) -> String {
+        ttl::if_forgotten(&self.settings, plan.expires)
+    }
+
+    fn lifetime(&self, plan: &CloudPlan) -> Option<String> {
+        let left = ends::power_off(plan.expires, Timestamp::now());
+        let then = ttl::then(&self.settings, plan.expires);
+        Some(format!("{left}, {then}"))
+    }
+
+    async fn rate(&self, wanted: &Wanted) -> Result<(Option<f64>, String), CloudError> {
+        Box::pin(Aws::rate(self, wanted)).await
+    }
+
+    async fn confidential(&self) -> Result<Vec<Secret>, CloudError> {
+        Box::pin(client::confidential(&self.settings)).await
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::operation::{Launch, Operation};
 use super::settings::Settings;
-use crate::cloud::{self, CloudStep, WantedMachine};
+use crate::cloud::{CloudStep, WantedMachine};
+use crate::topology::CloudName;
 
 /// Machines by their types, and how many of them get a public address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,9 +19,12 @@ pub struct Order {
 impl Order {
     /// The machines that steps would make.
     pub fn of_steps(steps: &[CloudStep]) -> Self {
-        let launches = steps.iter().filter_map(|step| match &step.operation {
-            cloud::Operation::Aws(Operation::Launch(launch)) => Some(launch),
-            _ => None,
+        let launches = steps.iter().filter_map(|step| {
+            let operation = step.operation.read(CloudName::AWS);
+            match operation {
+                Ok(Operation::Launch(launch)) => Some(launch),
+                _ => None,
+            }
         });
         let mut order = Self::default();
         for Launch {
@@ -29,7 +33,7 @@ impl Order {
             ..
         } in launches
         {
-            order.add(instance_type, *public_ip);
+            order.add(&instance_type, public_ip);
         }
         order
     }

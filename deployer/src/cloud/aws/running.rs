@@ -79,9 +79,7 @@ fn died(node: &str, id: &str, reason: Option<String>) -> Died {
     let words = reason.as_deref().unwrap_or("AWS gives no reason");
     let advice = reason.as_deref().and_then(advice::death);
     let advice = advice.map_or(String::new(), |advice| format!("; {advice}"));
-    let error = CloudError::Refused(format!(
-        "{node}: {id} died before it ran: {words}{advice}"
-    ));
+    let error = CloudError::Refused(format!("{node}: {id} died before it ran: {words}{advice}"));
     Died { reason, error }
 }
 

@@ -5,6 +5,8 @@ use jiff::Timestamp;
 
 pub use crate::topology::{OnTtl, SHORTEST_TTL, Ttl};
 
+use super::settings::Settings;
+
 /// The file on each machine that says when it powers itself off: seconds since 1970, or `never`. Whoever renews a deployment
 /// replaces it.
 pub const FILE: &str = "/etc/deployer/expires";
@@ -49,15 +51,28 @@ pub fn content(expires: Option<Timestamp>) -> String {
     }
 }
 
-/// The time left in words: `5 h 12 min left`, `over since …`.
-pub fn left(expires: Option<Timestamp>, now: Timestamp) -> String {
-    let Some(expires) = expires else {
-        return "no end".into();
-    };
-    let minutes = expires.duration_since(now).as_secs() / 60;
-    if minutes < 0 {
-        format!("over since {expires}")
-    } else {
-        format!("{} h {} min left", minutes / 60, minutes % 60)
+/// What happens at the end, after the time left.
+pub fn then(settings: &Settings, end: Option<Timestamp>) -> &'static str {
+    match (end, settings.on_ttl) {
+        (None, _) => "they run, and cost, until `deployer teardown`",
+        (_, OnTtl::Stop) => "then they power themselves off",
+        (_, OnTtl::Terminate) => "then they delete themselves with all their data",
+    }
+}
+
+/// What becomes of machines that nobody takes away.
+pub fn if_forgotten(settings: &Settings, end: Option<Timestamp>) -> String {
+    let ttl = settings.ttl;
+    let list = "nobody is told: `deployer list --cloud aws` shows what is there";
+    match (end, settings.on_ttl) {
+        (Some(end), OnTtl::Stop) => format!(
+            "They power themselves off at {end} (`ttl`: {ttl}); then their disks cost on until `deployer teardown`, and {list}."
+        ),
+        (Some(end), OnTtl::Terminate) => format!(
+            "They are deleted with all data at {end} (`ttl`: {ttl}, `on_ttl: terminate`), and {list}."
+        ),
+        (None, _) => {
+            format!("They run, and cost, until `deployer teardown` (`ttl: never`), and {list}.")
+        }
     }
 }

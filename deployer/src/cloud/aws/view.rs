@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use super::kinds::Kind;
 use super::observed::Observed;
 use super::operation::Operation;
+use super::rules::Way;
 use super::settings::Settings;
-use crate::cloud::{self, CloudStep, Wanted};
+use crate::cloud::{self, CloudStep, Meaning, Wanted};
+use crate::topology::CloudName;
 
 /// What was chosen among AWS's offers. Asked for only when a machine is to be made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,12 +51,16 @@ pub(super) mod stage {
 
 /// A step in words with its calls.
 pub(super) fn step(stage: &str, words: String, calls: &str, operation: Operation) -> CloudStep {
+    let meaning = match operation {
+        Operation::Launch(_) => Meaning::Make,
+        Operation::Start { .. } => Meaning::Start,
+        Operation::Allow { way: Way::In, .. } => Meaning::LetIn,
+        _ => Meaning::Plain,
+    };
+    let operation = cloud::Operation::of(CloudName::AWS, operation);
     CloudStep {
-        stage: stage.into(),
-        node: None,
-        words: words + " (" + calls + ")",
-        loses: None,
-        operation: cloud::Operation::Aws(operation),
+        meaning,
+        ..CloudStep::new(stage, words + " (" + calls + ")", operation)
     }
 }
 

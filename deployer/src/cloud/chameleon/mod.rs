@@ -9,13 +9,18 @@
 //! * There is no key pair: those belong to one user, whom nobody else can clean up after. The user's key goes by user data, which
 //!   brings the host key anyway.
 
+use std::net::Ipv4Addr;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::cloud::finding::Finding;
 use crate::cloud::{
-    Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Notes, Operation, Progress, Wanted,
-    caller,
+    Applied, Cloud, CloudError, CloudPlan, CloudStep, Extension, Found, Notes, Progress, Wanted,
+    caller, ends,
 };
+use crate::secret::Secret;
+use crate::topology::CloudName;
 
 mod access;
 mod address;
@@ -41,6 +46,7 @@ pub mod operation;
 pub mod places;
 pub mod plan;
 pub mod prolong;
+pub mod provider;
 mod remove;
 mod reserve;
 mod servers;
@@ -179,12 +185,7 @@ impl Cloud for Chameleon {
         notes: &dyn Notes,
         progress: &dyn Progress,
     ) -> Result<Applied, CloudError> {
-        let Operation::Chameleon(operation) = &step.operation else {
-            return Err(CloudError::Refused(format!(
-                "`{}` is not a step for Chameleon",
-                step.words
-            )));
-        };
+        let operation = step.operation.read(CloudName::CHAMELEON)?;
         if !wanted.notes.contains_key(note::PROJECT) && !wanted.machines.is_empty() {
             let token = self.session.token().await?;
             notes.record(note::PROJECT, &token.project)?;
@@ -195,7 +196,7 @@ impl Cloud for Chameleon {
             notes,
             progress,
         };
-        apply::apply(&context, operation).await
+        apply::apply(&context, &operation).await
     }
 
     async fn leftovers(&self, id: &str) -> Result<Vec<String>, CloudError> {
@@ -219,7 +220,46 @@ impl Cloud for Chameleon {
         Ok(crate::cloud::marks::deployments(observed.marked()))
     }
 
+    async fn check(&self, wanted: &Wanted) -> Result<Vec<Finding>, CloudError> {
+        Chameleon::check(self, wanted).await
+    }
+
+    async fn own_address(&self) -> Result<Option<Ipv4Addr>, CloudError> {
+        let address = caller::own_address(&self.settings.address_url).await?;
+        Ok(Some(address))
+    }
+
     async fn why_no_ssh(&self, id: &str) -> Result<Option<String>, CloudError> {
         Chameleon::why_no_ssh(self, id).await
+    }
+
+    async fn extend(&self, id: &str, end: Option<Timestamp>) -> Result<Vec<Extension>, CloudError> {
+        let end = end.ok_or_else(|| CloudError::Refused("a lease cannot last for ever".into()))?;
+        prolong::plan(&self.observe(id).await?, end)
+    }
+
+    fn if_forgotten(&self, plan: &CloudPlan) -> String {
+        match plan.expires {
+            Some(end) => format!(
+                "{}; from a day before the commands here warn, and nobody else is told by them.",
+                ends::lease(end, Timestamp::now())
+            ),
+            None => "they run, and are charged, until `deployer teardown`, and nobody is told: `deployer list --cloud chameleon` \
+                     shows what is there."
+                .into(),
+        }
+    }
+
+    fn lifetime(&self, plan: &CloudPlan) -> Option<String> {
+        let end = plan.expires?;
+        Some(ends::lease(end, Timestamp::now()))
+    }
+
+    async fn rate(&self, wanted: &Wanted) -> Result<(Option<f64>, String), CloudError> {
+        Chameleon::rate(self, wanted).await
+    }
+
+    async fn confidential(&self) -> Result<Vec<Secret>, CloudError> {
+        Chameleon::confidential(self).await
     }
 }

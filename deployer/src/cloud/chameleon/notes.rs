@@ -10,8 +10,7 @@ pub mod note {
     pub const GROUP: &str = "chameleon group";
     /// The network of our own.
     pub const NETWORK: &str = "chameleon network";
-    /// When the lease ends (RFC 3339): known without asking the site.
-    pub const END: &str = "chameleon lease ends";
+    pub use crate::cloud::ends::LEASE_END as END;
 
     /// When the last lease was asked for (RFC 3339) and its name, before the call; empty once the answer is there.
     pub fn lease(purpose: super::super::marks::Purpose) -> String {

@@ -175,7 +175,6 @@ impl Listed for Server {
 }
 
 impl Server {
-
     /// Its address and the network it is in.
     pub fn address(&self) -> Option<(&str, Ipv4Addr)> {
         self.fixed

@@ -42,7 +42,11 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
     let mut result = CloudPlan::default();
     let led = floating::led(view, chosen);
     let mut steps = Vec::new();
-    let broken: Vec<&Server> = chosen.values().copied().filter(|one| one.failed()).collect();
+    let broken: Vec<&Server> = chosen
+        .values()
+        .copied()
+        .filter(|one| one.failed())
+        .collect();
     // What never ran holds nothing.
     let ran = |server: &Server| {
         let node = server.node();

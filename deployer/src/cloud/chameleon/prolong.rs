@@ -9,11 +9,11 @@ use super::observed::{Lease, Observed, Server};
 use super::operation::Operation;
 use super::view::{stage, step};
 use crate::cloud::reconcile::Listed as _;
-use crate::cloud::{CloudError, CloudStep};
+use crate::cloud::{CloudError, Extension};
 
 /// The steps that let all leases end at another time: those of machines first, for documents hang on them. One that the site says
 /// has failed is asked for, too: where machines run under it, they end with it, and a site that grants it takes the word back.
-pub fn plan(observed: &Observed, end: Timestamp) -> Result<Vec<CloudStep>, CloudError> {
+pub fn plan(observed: &Observed, end: Timestamp) -> Result<Vec<Extension>, CloudError> {
     if observed.counting(Purpose::Machines).next().is_none() {
         return Err(CloudError::Refused(nothing(observed)));
     }
@@ -33,7 +33,10 @@ pub fn plan(observed: &Observed, end: Timestamp) -> Result<Vec<CloudStep>, Cloud
             leases,
             end,
         };
-        step(stage::EXTEND, words, extend)
+        Extension {
+            step: step(stage::EXTEND, words, extend),
+            vital: purpose == Purpose::Machines,
+        }
     });
     Ok(steps.collect())
 }

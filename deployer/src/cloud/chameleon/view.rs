@@ -8,7 +8,8 @@ use super::catalog::Catalog;
 use super::observed::{Lease, Observed};
 use super::operation::Operation;
 use super::settings::Settings;
-use crate::cloud::{self, CloudError, CloudStep, Wanted};
+use crate::cloud::{self, CloudError, CloudStep, Meaning, Wanted};
+use crate::topology::CloudName;
 
 /// All that a plan depends on.
 #[derive(Debug, Clone, Copy)]
@@ -36,12 +37,16 @@ pub(super) mod stage {
 
 /// A step that is for no node in particular.
 pub(super) fn step(stage: &str, words: String, operation: Operation) -> CloudStep {
+    let meaning = match operation {
+        Operation::Launch(_) => Meaning::Make,
+        Operation::Allow { .. } => Meaning::LetIn,
+        // A machine that is off is charged, too.
+        _ => Meaning::Plain,
+    };
+    let operation = cloud::Operation::of(CloudName::CHAMELEON, operation);
     CloudStep {
-        stage: stage.into(),
-        node: None,
-        words,
-        loses: None,
-        operation: cloud::Operation::Chameleon(operation),
+        meaning,
+        ..CloudStep::new(stage, words, operation)
     }
 }
 

@@ -21,7 +21,7 @@ use crate::topology;
 const LONG: u64 = 1800;
 
 /// The recipe of this box under these settings.
-pub(super) async fn recipe(settings: &topology::Local) -> Result<Recipe, CloudError> {
+pub(super) async fn recipe(settings: &topology::LocalCloud) -> Result<Recipe, CloudError> {
     let (own, release) = (own_release()?, release(settings)?);
     let dump = Program::new("read apt's settings", "apt-config", ["dump"]);
     let apt = process::run(&dump, &|_| ()).await?.stdout;
@@ -280,7 +280,7 @@ async fn lock(progress: &dyn Progress) -> Result<File, CloudError> {
 }
 
 /// The release that a deployment's machines have, by its code name.
-pub(super) fn release(settings: &topology::Local) -> Result<String, CloudError> {
+pub(super) fn release(settings: &topology::LocalCloud) -> Result<String, CloudError> {
     settings.release.clone().map_or_else(own_release, Ok)
 }
 

@@ -19,10 +19,9 @@ use std::time::Duration;
 use super::elevate::Elevate;
 use super::process::Program;
 use super::{
-    Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Need, Notes,
-    Operation as CloudOperation, Progress, Wanted,
+    Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Need, Notes, Progress, Wanted,
 };
-use crate::topology;
+use crate::topology::{self, CloudName};
 
 use cgroup::Cgroups;
 use names::{DEPLOYMENTS, Names, check_node};
@@ -41,6 +40,7 @@ mod network;
 pub mod observe;
 pub mod observed;
 pub mod plan;
+pub mod provider;
 mod reading;
 mod recipe;
 mod routes;
@@ -104,19 +104,19 @@ pub fn own_membership(wanted: &Wanted) -> Option<(String, IpAddr)> {
 /// This box as a cloud.
 #[derive(Debug)]
 pub struct Local {
-    settings: topology::Local,
+    settings: topology::LocalCloud,
     key: String,
     elevate: Elevate,
 }
 
 /// The release that a deployment's machines have, by its code name: the box's own, unless the settings say another.
-pub fn release(settings: &topology::Local) -> Result<String, CloudError> {
+pub fn release(settings: &topology::LocalCloud) -> Result<String, CloudError> {
     image::release(settings)
 }
 
 impl Local {
     /// This box as a cloud. `key` is the path of the private key that opens the machines, to be given with each of them.
-    pub fn new(settings: &topology::Local, key: &str) -> Self {
+    pub fn new(settings: &topology::LocalCloud, key: &str) -> Self {
         Self {
             settings: settings.clone(),
             key: key.to_owned(),
@@ -191,15 +191,10 @@ impl Cloud for Local {
         progress: &dyn Progress,
     ) -> Result<Applied, CloudError> {
         let names = Names::new(&wanted.id)?;
-        let CloudOperation::Local(operation) = &step.operation else {
-            let words = &step.words;
-            return Err(CloudError::Refused(format!(
-                "`{words}` is not a step for this box"
-            )));
-        };
+        let operation: Operation = step.operation.read(CloudName::LOCAL)?;
         self.elevate.ready().await?;
         let mut applied = Applied::default();
-        match operation {
+        match &operation {
             Operation::MakeNetwork { network } => {
                 self.make_network(wanted, *network, progress).await?;
                 let note = (NETWORK_NOTE.to_owned(), network.to_string());

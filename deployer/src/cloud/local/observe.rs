@@ -45,7 +45,7 @@ pub(super) struct MachineRecord {
 /// Looks at the box.
 pub(super) async fn observe(
     wanted: &Wanted,
-    settings: &topology::Local,
+    settings: &topology::LocalCloud,
     elevate: &Elevate,
 ) -> Result<Observed, CloudError> {
     let names = Names::new(&wanted.id)?;

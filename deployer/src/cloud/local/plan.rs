@@ -10,13 +10,13 @@ use super::observed::{Observed, ObservedMachine};
 use super::{NETWORK_NOTE, Operation};
 use crate::cloud::{CloudError, CloudPlan, CloudStep, Operation as CloudOperation, Wanted};
 use crate::machine::{Access, Machine, SshAccess};
-use crate::topology;
+use crate::topology::{self, CloudName};
 
 /// The plan for `wanted`. `key` is the path of the private key that opens the machines.
 pub fn plan(
     wanted: &Wanted,
     observed: &Observed,
-    settings: &topology::Local,
+    settings: &topology::LocalCloud,
     key: &str,
 ) -> Result<CloudPlan, CloudError> {
     let names = Names::new(&wanted.id)?;
@@ -206,11 +206,12 @@ fn remove(node: &str, words: String, loses: Option<String>) -> CloudStep {
 
 fn step(stage: &str, node: Option<&str>, words: String, operation: Operation) -> CloudStep {
     CloudStep {
-        stage: stage.into(),
         node: node.map(str::to_owned),
-        words,
-        loses: None,
-        operation: CloudOperation::Local(operation),
+        ..CloudStep::new(
+            stage,
+            words,
+            CloudOperation::of(CloudName::LOCAL, operation),
+        )
     }
 }
 
@@ -219,7 +220,7 @@ fn step(stage: &str, node: Option<&str>, words: String, operation: Operation) ->
 fn network(
     wanted: &Wanted,
     observed: &Observed,
-    settings: &topology::Local,
+    settings: &topology::LocalCloud,
 ) -> Result<Ipv4Net, CloudError> {
     if let Some(network) = observed.network {
         return Ok(network);

@@ -1,12 +1,12 @@
 //! What is known here and must not stand in a report.
 
+use std::path::Path;
+
 use crate::cli::Environment;
-use crate::cloud::aws::Aws;
 use crate::error::CommandError;
 use crate::reach::clouds;
 use crate::rehearsal::Redactor;
 use crate::secret::Secret;
-use crate::topology::CloudName;
 
 use super::place::Place;
 
@@ -28,14 +28,8 @@ pub(super) async fn redactor(
         redactor.hide(Secret::new(text), instead);
     }
     for topology in &place.topologies {
-        let all = if place.cloud == CloudName::Aws {
-            let aws = Aws::connect(topology.aws.clone()).await?;
-            Box::pin(aws.confidential()).await?
-        } else {
-            let chameleon = clouds::chameleon(&topology.chameleon, environment)?;
-            chameleon.confidential().await?
-        };
-        for text in all {
+        let cloud = clouds::open(place.cloud, topology, Path::new(""), environment).await?;
+        for text in cloud.confidential().await? {
             redactor.hide(text, "<hidden>");
         }
     }

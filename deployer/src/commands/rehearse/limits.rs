@@ -1,14 +1,14 @@
 //! What a rehearsal may cost and how long it may take: said, asked for, and held against what the cloud's prices say.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::cli::{Environment, Rehearse};
-use crate::cloud::aws::Aws;
 use crate::error::CommandError;
 use crate::reach::clouds;
 use crate::receipt::Receipt;
 use crate::rehearsal::Rehearsal;
-use crate::topology::{CloudName, Topology};
+use crate::topology::{CloudName, End, Topology};
 
 use super::place::Place;
 
@@ -28,6 +28,8 @@ pub(super) struct Limits {
     rate: Option<f64>,
     /// The prices in words.
     prices: String,
+    /// In what they are.
+    unit: &'static str,
     cloud: CloudName,
     machines: usize,
 }
@@ -39,11 +41,9 @@ impl Limits {
         place: &Place,
         environment: &Environment,
     ) -> Result<Self, CommandError> {
-        let usual = if place.cloud == CloudName::Aws {
-            1.0
-        } else {
-            2.0
-        };
+        let seller = place.cloud.seller().ok_or_else(|| {
+            CommandError::usage(format!("nobody pays for machines of {}", place.cloud))
+        })?;
         let mut rates = Vec::new();
         let mut prices = Vec::new();
         for topology in &place.topologies {
@@ -58,7 +58,8 @@ impl Limits {
         let sizes = place.topologies.iter().map(|topology| topology.nodes.len());
         Ok(Self {
             time: options.time_limit.unwrap_or(USUAL),
-            cap: options.cost_cap.unwrap_or(usual),
+            cap: options.cost_cap.unwrap_or(seller.rehearsal_cap),
+            unit: seller.unit,
             rate: all.map(|all| all.into_iter().fold(0.0, f64::max)),
             prices: prices.join("; "),
             cloud: place.cloud,
@@ -72,16 +73,9 @@ impl Limits {
         self.rate.map(|rate| rate * hours)
     }
 
-    fn unit(&self) -> &'static str {
-        match self.cloud {
-            CloudName::Aws => "USD",
-            _ => "SUs",
-        }
-    }
-
     /// Refuses what would cost too much, before anything is made.
     pub(super) fn refuse_too_dear(&self) -> Result<(), CommandError> {
-        let (cap, unit) = (self.cap, self.unit());
+        let (cap, unit) = (self.cap, self.unit);
         match self.most().filter(|most| *most > cap) {
             None => Ok(()),
             Some(most) => Err(CommandError::usage(format!(
@@ -94,7 +88,7 @@ impl Limits {
 
     /// Both limits and the price, in words.
     pub(super) fn words(&self) -> String {
-        let (cap, unit) = (self.cap, self.unit());
+        let (cap, unit) = (self.cap, self.unit);
         let most = self.most().map_or_else(
             || format!("its cost is not known, so that the cap of {cap:.2} {unit} cannot be held"),
             |most| format!("at most {most:.2} {unit} (cap: {cap:.2} {unit})"),
@@ -109,14 +103,15 @@ impl Limits {
 
     /// What is left where even the last command is never given.
     pub(super) fn net(&self) -> &'static str {
-        match self.cloud {
-            CloudName::Aws => {
+        match self.cloud.end() {
+            End::PowerOff => {
                 "machines that nobody takes away power themselves off after half an hour; the disks of the first deployment cost \
                  on then, the others delete themselves"
             }
-            _ => {
+            End::Lease => {
                 "machines that nobody takes away are deleted when their lease ends, after two or three hours"
             }
+            End::Never => "machines that nobody takes away run on",
         }
     }
 
@@ -142,13 +137,8 @@ async fn rate(
     let receipt = Receipt::bare("", &topology.name, topology.cloud.name());
     let mut wanted = clouds::nothing(topology.cloud, &receipt);
     wanted.machines = clouds::bare_machines(topology, topology.cloud);
-    let asked = if topology.cloud == CloudName::Aws {
-        // Without credentials nothing can be rehearsed.
-        let aws = Aws::connect(topology.aws.clone()).await?;
-        Box::pin(aws.rate(&wanted)).await
-    } else {
-        let chameleon = clouds::chameleon(&topology.chameleon, environment)?;
-        chameleon.rate(&wanted).await
-    };
+    // Without credentials nothing can be rehearsed.
+    let cloud = clouds::open(topology.cloud, topology, Path::new(""), environment).await?;
+    let asked = cloud.rate(&wanted).await;
     Ok(asked.unwrap_or_else(|error| (None, format!("prices are not known: {error}"))))
 }

@@ -101,7 +101,7 @@ fn wish(options: &Rehearse) -> Result<Wish, CommandError> {
     }
     let cloud = target
         .cloud
-        .filter(|cloud| matches!(cloud, CloudName::Aws | CloudName::Chameleon));
+        .filter(|cloud| rehearsal::KNOWN.contains(cloud));
     let cloud = cloud.ok_or_else(|| {
         CommandError::usage(
             "a rehearsal is for a cloud that costs: --cloud aws or --cloud chameleon",
@@ -115,7 +115,7 @@ fn wish(options: &Rehearse) -> Result<Wish, CommandError> {
         ("--arm64", options.on_aws.arm64),
         ("--second-region", options.on_aws.second_region.is_some()),
     ];
-    if cloud != CloudName::Aws
+    if cloud != CloudName::AWS
         && let Some((flag, _)) = of_aws.iter().find(|(_, given)| *given)
     {
         return Err(CommandError::usage(format!("{flag} is of AWS only")));

@@ -3,14 +3,12 @@
 use std::time::{Duration, Instant};
 
 use crate::cli::Environment;
-use crate::cloud::aws::operation::Operation as Aws;
-use crate::cloud::{CloudError, Operation};
+use crate::cloud::{CloudError, Meaning};
 use crate::error::CommandError;
 use crate::reach::clouds;
 use crate::reach::deployment::Deployment;
 use crate::run::journal::Entry;
 use crate::run::runner::Stop;
-use crate::topology::CloudName;
 
 use super::child::End;
 
@@ -29,24 +27,18 @@ pub(super) async fn wait(
 ) -> Result<End, CommandError> {
     let deployment = Deployment::open(entry)?;
     let (topology, receipt) = (&deployment.topology, &deployment.receipt);
-    let cloud = clouds::open(
-        CloudName::Aws,
-        topology,
-        &deployment.entry.directory,
-        environment,
-    )
-    .await?;
-    let wanted = clouds::wanted(CloudName::Aws, topology, receipt, None, environment)?;
+    let (name, directory) = (topology.cloud, &deployment.entry.directory);
+    let cloud = clouds::open(name, topology, directory, environment).await?;
+    let wanted = clouds::wanted(name, topology, receipt, None, environment)?;
     let all = wanted.machines.len();
     let began = Instant::now();
     let mut said: Option<(usize, Instant)> = None;
     loop {
         let look = async {
             let plan = cloud.plan(&wanted).await?;
-            let off =
-                |operation: &Operation| matches!(operation, Operation::Aws(Aws::Start { .. }));
-            let steps = plan.steps.iter();
-            Ok::<usize, CloudError>(steps.filter(|step| off(&step.operation)).count())
+            let off = plan.steps.iter();
+            let off = off.filter(|step| step.meaning == Meaning::Start);
+            Ok::<usize, CloudError>(off.count())
         };
         let Some(looked) = stop.unless(1, look).await else {
             return Ok(End::Stopped);

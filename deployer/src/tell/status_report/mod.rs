@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize as _, Serialize};
 
 use crate::cloud::aws::ttl;
+use crate::cloud::ends;
 use crate::component::consumer;
 use crate::facts::{DiskFact, Facts};
 use crate::figures::Figures;
@@ -205,7 +206,7 @@ impl Report {
             topics,
             expires,
             lease: None,
-            left: expires.map(|end| ttl::left(Some(end), now)),
+            left: expires.map(|end| ends::power_off(Some(end), now)),
         }
     }
 
@@ -220,7 +221,7 @@ impl Report {
 
     /// Adds when the lease ends by the receipt, and that it has ended: not where a machine under it still answers.
     pub fn set_lease_end(&mut self, end: jiff::Timestamp, now: jiff::Timestamp, answers: bool) {
-        let words = lease_end::words(end, now);
+        let words = ends::lease(end, now);
         self.expires = Some(end);
         if end <= now && answers {
             self.expires = None;
