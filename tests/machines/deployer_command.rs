@@ -22,7 +22,7 @@ use crate::command_line::{Running, Said};
 use crate::support::{gone, processes};
 
 /// The binary under test.
-const BINARY: &str = env!("CARGO_BIN_EXE_deployer");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_deployer");
 
 /// A deployment by the command line.
 pub(crate) struct Deployer {
@@ -37,7 +37,14 @@ pub(crate) struct Deployer {
     variables: Vec<(String, String)>,
     /// Of the shell that calls it.
     umask: &'static str,
+    /// The cloud of its machines.
+    cloud: &'static str,
+    /// The test of this binary that is called in the program's place.
+    played_by: Option<&'static str>,
 }
+
+/// The arguments of the program where a test is called in its place, as JSON.
+pub(crate) const ARGUMENTS: &str = "DEPLOYER_TEST_ARGUMENTS";
 
 impl Deployer {
     /// A deployment that is not there yet, for an inventory without a name.
@@ -53,6 +60,8 @@ impl Deployer {
             ids: Mutex::default(),
             variables: Vec::new(),
             umask: "022",
+            cloud: "local",
+            played_by: None,
         };
         deployer.write(inventory);
         deployer
@@ -82,6 +91,12 @@ impl Deployer {
         self
     }
 
+    /// On another cloud, with a test of this binary that is called in the program's place.
+    pub(crate) fn played_by(mut self, test: &'static str, cloud: &'static str) -> Self {
+        (self.played_by, self.cloud) = (Some(test), cloud);
+        self
+    }
+
     /// Replaces the inventory.
     pub(crate) fn write(&self, inventory: &str) {
         let text = format!("name: {}\n{inventory}", self.name);
@@ -94,20 +109,31 @@ impl Deployer {
 
     /// Starts a command line: the verb, then its options. After a `--` only words of another program may follow.
     pub(crate) fn start(&self, words: &[&str]) -> Running {
-        let mut command = Command::new("sh");
-        let call = format!("umask {}; exec \"$0\" \"$@\"", self.umask);
-        command.args(["-c", &call, BINARY]);
         let position = words.iter().position(|word| *word == "--");
         let (own, others) = words.split_at(position.unwrap_or(words.len()));
-        command.args(own).arg("--state-dir").arg(&self.state_dir);
+        let path = |path: &Path| path.display().to_string();
+        let mut arguments: Vec<String> = own.iter().map(ToString::to_string).collect();
+        arguments.extend(["--state-dir".into(), path(&self.state_dir)]);
         match own[0] {
-            "up" | "plan" | "check" => command.arg("--inventory").arg(self.inventory()),
+            "up" | "plan" | "check" => {
+                arguments.extend(["--inventory".into(), path(&self.inventory())]);
+            }
             // An id, or a name that is given on purpose, says which one is meant.
-            _ if own.contains(&"--id") || own.contains(&"--cloud") => &mut command,
-            _ => command.args(["--name", &self.name]),
+            _ if own.contains(&"--id") || own.contains(&"--cloud") => {}
+            _ => arguments.extend(["--name".into(), self.name.clone()]),
+        }
+        arguments.extend(others.iter().map(ToString::to_string));
+        let mut command = Command::new("sh");
+        let call = format!("umask {}; exec \"$0\" \"$@\"", self.umask);
+        command.args(["-c", &call]);
+        match self.played_by {
+            None => command.arg(BINARY).args(arguments),
+            Some(test) => command
+                .arg(std::env::current_exe().expect("this binary"))
+                .args([test, "--exact", "--ignored", "--nocapture"])
+                .env(ARGUMENTS, serde_json::to_string(&arguments).expect("JSON")),
         };
         command
-            .args(others)
             .env("XDG_RUNTIME_DIR", self.directory.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -157,7 +183,7 @@ impl Deployer {
 
     /// Where the receipt lies.
     pub(crate) fn receipt_path(&self) -> PathBuf {
-        let directory = self.state_dir.join(format!("{}-local", self.name));
+        let directory = self.state_dir.join(format!("{}-{}", self.name, self.cloud));
         directory.join("receipt.json")
     }
 
@@ -232,7 +258,7 @@ impl Drop for Deployer {
                 continue;
             }
             let said = self
-                .start(&["teardown", "--yes", "--id", &id])
+                .start(&["teardown", "--yes", "--cloud", self.cloud, "--id", &id])
                 .wait(Duration::from_mins(1));
             if said.code != Some(0) {
                 say(&format!("teardown of {id} by force: {}", said.all()));

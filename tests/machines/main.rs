@@ -31,4 +31,5 @@ mod relay;
 mod skip;
 mod sources;
 mod support;
+mod third_cloud;
 mod watch;
