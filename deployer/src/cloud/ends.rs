@@ -2,6 +2,18 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
+/// The file on machines that power themselves off that says when: seconds since 1970, or `never`. Whoever renews a deployment replaces
+/// it.
+pub const POWER_OFF_FILE: &str = "/etc/deployer/expires";
+
+/// The content of [`POWER_OFF_FILE`].
+pub fn power_off_content(end: Option<Timestamp>) -> String {
+    match end {
+        Some(time) => format!("{}\n", time.as_second()),
+        None => "never\n".into(),
+    }
+}
+
 /// The note with the end of a deployment's lease (RFC 3339): known without asking the site.
 pub const LEASE_END: &str = "chameleon lease ends";
 

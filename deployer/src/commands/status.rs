@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::cli::{Environment, Status};
-use crate::cloud::aws::ttl;
+use crate::cloud::ends::POWER_OFF_FILE;
 use crate::component::{self, Component, consumer, kafka, producer};
 use crate::error::CommandError;
 use crate::facts::{Facts, Query};
@@ -184,7 +184,7 @@ fn question(deployment: &Deployment, desired: &Desired, node: &str) -> Query {
         query.files.insert(producer::state_file(topology), true);
     }
     if node.cloud.end() == End::PowerOff {
-        query.files.insert(ttl::FILE.into(), true);
+        query.files.insert(POWER_OFF_FILE.into(), true);
     }
     query.pipeline = consumer::pipeline_node(topology)
         .filter(|answering| answering.name == node.name)

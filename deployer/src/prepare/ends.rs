@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cloud::aws::ttl;
+use crate::cloud::ends::{POWER_OFF_FILE, power_off_content};
 use crate::step::{Access, Action, Content};
 
 /// Node → when its machine powers itself off (`None`: never), for machines that can.
@@ -11,8 +11,8 @@ pub type Ends = BTreeMap<String, Option<jiff::Timestamp>>;
 /// Tells a machine when to power itself off.
 pub fn end_file(end: Option<jiff::Timestamp>) -> Action {
     Action::WriteFile {
-        path: ttl::FILE.into(),
-        content: Content::open(ttl::content(end)),
+        path: POWER_OFF_FILE.into(),
+        content: Content::open(power_off_content(end)),
         access: Access::root("root", 0o644),
     }
 }

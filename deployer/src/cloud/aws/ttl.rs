@@ -7,9 +7,6 @@ pub use crate::topology::{OnTtl, SHORTEST_TTL, Ttl};
 
 use super::settings::Settings;
 
-/// The file on each machine that says when it powers itself off: seconds since 1970, or `never`. Whoever renews a deployment
-/// replaces it.
-pub const FILE: &str = "/etc/deployer/expires";
 /// What looks at the file.
 pub const SCRIPT_FILE: &str = "/usr/local/sbin/deployer-ttl";
 /// Runs the script every minute.
@@ -42,14 +39,6 @@ AccuracySec=10s
 [Install]
 WantedBy=timers.target
 ";
-
-/// The content of [`FILE`].
-pub fn content(expires: Option<Timestamp>) -> String {
-    match expires {
-        Some(time) => format!("{}\n", time.as_second()),
-        None => "never\n".into(),
-    }
-}
 
 /// What happens at the end, after the time left.
 pub fn then(settings: &Settings, end: Option<Timestamp>) -> &'static str {

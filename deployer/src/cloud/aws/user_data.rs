@@ -5,6 +5,7 @@ use jiff::Timestamp;
 pub use crate::cloud::user_data::encode;
 
 use super::ttl;
+use crate::cloud::ends::{POWER_OFF_FILE, power_off_content};
 use crate::cloud::user_data::{self, Extra, File};
 use crate::cloud::{CloudError, WantedMachine};
 use crate::secret::Secret;
@@ -26,7 +27,7 @@ pub fn render(
     };
     let extra = Extra {
         files: vec![
-            file(ttl::FILE, "0644", &ttl::content(expires)),
+            file(POWER_OFF_FILE, "0644", &power_off_content(expires)),
             file(ttl::SCRIPT_FILE, "0755", ttl::SCRIPT),
             file(
                 "/etc/systemd/system/deployer-ttl.service",

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize as _, Serialize};
 
-use crate::cloud::aws::ttl;
 use crate::cloud::ends;
 use crate::component::consumer;
 use crate::facts::{DiskFact, Facts};
@@ -266,6 +265,6 @@ fn expiry(heard: &Heard) -> Option<jiff::Timestamp> {
     let Heard::Facts(facts) = heard else {
         return None;
     };
-    let text = facts.files.get(ttl::FILE)?.text.as_deref()?;
+    let text = facts.files.get(ends::POWER_OFF_FILE)?.text.as_deref()?;
     jiff::Timestamp::from_second(text.trim().parse().ok()?).ok()
 }
