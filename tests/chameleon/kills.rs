@@ -1,6 +1,6 @@
 //! `up` and `teardown` die at calls that change something (at every one in `.ci/run full`), before it is done and after it is done with
-//! its answer lost: what dies between is seen by the site as one that dies before the next. Each time the next `up` ends with one machine for each node,
-//! and a teardown with nothing.
+//! its answer lost: what dies between is seen by the site as one that dies before the next. Each time the next `up` ends with one
+//! machine for each node, and a teardown with nothing.
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
