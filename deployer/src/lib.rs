@@ -19,6 +19,7 @@
 //! What is decided ([`prepare`]) → how what is there is reached ([`reach`]) → what there is, and so what is to be done ([`observe`])
 //! → doing and proving it ([`carry_out`]) → what people read ([`tell`]). [`commands`] has a file for each verb, and no verb imports
 //! another. What should be is pure and synchronous; effects are in [`cloud`], [`host`], [`artifact`], [`run`] and these.
+//! What people look up is in [`guide`].
 
 pub mod artifact;
 pub mod carry_out;
@@ -34,6 +35,7 @@ pub mod facts;
 pub mod few;
 pub mod figures;
 pub mod firewall;
+pub mod guide;
 pub mod host;
 pub mod hosts_table;
 pub mod inspect;

@@ -2,7 +2,7 @@
 //!
 //! | what | where it is imitated | from |
 //! |---|---|---|
-//! | a call that the least policy (README, statement `ChangeOnlyOurs`) binds to our tag is refused with 403 `UnauthorizedOperation`, never with `…NotFound`, for a thing that is gone: it has no tags, and authorization comes before AWS looks for it | here | karpenter-provider-aws #1796, #2100, #2253; EC2's guide: tags go soon after an instance is terminated |
+//! | a call that the least policy (`deployer guide aws`, statement `ChangeOnlyOurs`) binds to our tag is refused with 403 `UnauthorizedOperation`, never with `…NotFound`, for a thing that is gone: it has no tags, and authorization comes before AWS looks for it | here | karpenter-provider-aws #1796, #2100, #2253; EC2's guide: tags go soon after an instance is terminated |
 //! | the same call is refused so for the first two times on a thing that was just made: its tags are not yet seen by authorization | here, `News` | terraform-provider-aws #6055 |
 //! | a Local Zone of the account's comes first among the zones that offer a type | here | karpenter #5239, #6183 |
 //! | what machines use cannot be deleted: `DependencyViolation` | here | EC2's guide, "Error codes" |

@@ -226,7 +226,7 @@ async fn the_least_policy_is_enough_and_not_too_much() {
 }
 
 #[test]
-fn the_readme_has_the_policy() {
+fn the_guide_has_the_policy() {
     let policy = permissions::policy();
     let sids: Vec<&Value> = policy["Statement"]
         .as_array()
@@ -249,9 +249,9 @@ fn the_readme_has_the_policy() {
         "false"
     );
     insta::assert_snapshot!(serde_json::to_string_pretty(&policy).expect("json"));
-    let readme = include_str!("../../README.md");
-    let (_, rest) = readme.split_once("```json\n").expect("the README has JSON");
+    let page = deployer::guide::page("aws").expect("the page").text();
+    let (_, rest) = page.split_once("```json\n").expect("the page has JSON");
     let (text, _) = rest.split_once("```").expect("its end");
     let shown: Value = serde_json::from_str(text).expect("JSON");
-    assert_eq!(shown, policy, "the README has another policy");
+    assert_eq!(shown, policy, "the page has another policy");
 }

@@ -1,4 +1,4 @@
-//! The figures of the README, measured: how long `up` and `teardown` take, each beside something named that does the same.
+//! The figures of `deployer guide local`, measured: how long `up` and `teardown` take, each beside something named that does the same.
 //!
 //! ```text
 //! cargo bench -p deployer                          # all figures, as root, on Linux; some five minutes, the build not counted

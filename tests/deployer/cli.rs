@@ -172,6 +172,8 @@ fn a_closed_pipe_changes_nothing() {
     std::fs::write(home.path().join("a.yaml"), text).expect("an inventory");
     for arguments in [
         vec!["schema"],
+        vec!["guide"],
+        vec!["guide", "inventory"],
         vec!["completions", "bash"],
         vec!["completions", "zsh"],
         vec!["completions", "fish"],

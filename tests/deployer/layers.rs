@@ -29,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("settings", &["inventory"]),
     ("topology", &["inventory", "machine"]),
     ("template", &[]),
+    ("guide", &["layout"]),
     ("rehearsal", &["secret", "topology"]),
     (
         "component",
@@ -230,7 +231,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // the edge
-    ("cli", &["error", "secret", "topology"]),
+    ("cli", &["error", "guide", "secret", "topology"]),
     ("error", &[]),
     ("commands", &["*"]),
     ("entry", &["*"]),
@@ -246,6 +247,7 @@ const PURE: &[&str] = &[
     "few",
     "figures",
     "firewall",
+    "guide",
     "hosts_table",
     "inspect",
     "inventory",

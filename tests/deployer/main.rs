@@ -1,8 +1,11 @@
 //! Tests of the deployer that need no machine.
 
 mod artifact;
+#[path = "../shared/blocks.rs"]
+mod blocks;
 mod cases;
 mod cli;
+mod guide;
 mod here;
 mod host;
 mod imports;

@@ -10,6 +10,8 @@ mod accidents;
 mod actions;
 #[path = "../shared/agents.rs"]
 mod agents;
+#[path = "../shared/blocks.rs"]
+mod blocks;
 mod changes;
 mod command_line;
 mod couchdb;
@@ -17,6 +19,7 @@ mod couchdb_package;
 mod deployer_command;
 mod documents;
 mod existing;
+mod guide;
 mod internet;
 mod interrupted;
 mod kafka;

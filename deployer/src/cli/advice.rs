@@ -7,7 +7,7 @@ use super::Cli;
 use crate::error::CommandError;
 
 /// Words that stand for a verb of ours.
-const VERBS: [(&str, &[&str]); 19] = [
+const VERBS: [(&str, &[&str]); 20] = [
     (
         "teardown",
         &[
@@ -101,6 +101,10 @@ const VERBS: [(&str, &[&str]); 19] = [
         &["backup", "download", "dump", "save", "snapshot"],
     ),
     ("import", &["load", "restore", "upload"]),
+    (
+        "guide",
+        &["explain", "faq", "howto", "man", "manual", "tutorial"],
+    ),
     ("init", &["new", "template"]),
     ("render", &["config", "generate-config"]),
 ];

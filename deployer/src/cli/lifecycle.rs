@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
 use super::Target;
+use crate::guide::PAGES;
 use crate::topology::Ttl;
 
 /// Options of `up`.
@@ -163,7 +165,7 @@ pub struct Rehearse {
 /// Options of `rehearse` that are about AWS only.
 #[derive(Debug, Args)]
 pub struct OnAws {
-    /// On AWS, say in the report that these credentials have exactly the README's policy.
+    /// On AWS, say in the report that these credentials have exactly the policy of `deployer guide aws`.
     #[arg(long)]
     pub least_policy: bool,
     /// On AWS, leave out the half hour until the machines power themselves off.
@@ -220,6 +222,14 @@ impl AgentMachine {
         all.filter(|machine| machine.name() == std::env::consts::ARCH)
             .collect()
     }
+}
+
+/// Options of `guide`.
+#[derive(Debug, Args)]
+pub struct Guide {
+    /// The page; without it, all topics with a line each.
+    #[arg(value_parser = PossibleValuesParser::new(PAGES.iter().map(|page| page.topic)))]
+    pub topic: Option<String>,
 }
 
 /// Options of `init`.

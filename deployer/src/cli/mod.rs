@@ -14,8 +14,8 @@ mod pipeline;
 pub use advice::advice;
 pub use environment::{Environment, STEP};
 pub use lifecycle::{
-    Allow, BuildAgents, Change, Check, Completions, Extend, Init, List, OnAws, Plan, Rehearse,
-    Render, Teardown, Up,
+    Allow, BuildAgents, Change, Check, Completions, Extend, Guide, Init, List, OnAws, Plan,
+    Rehearse, Render, Teardown, Up,
 };
 pub use pipeline::{
     DeadLetters, Docs, Export, Import, Logs, Open, Produce, Service, Ssh, Status, Verify,
@@ -28,7 +28,8 @@ pub use pipeline::{
     version,
     about,
     max_term_width = 110,
-    propagate_version = true
+    propagate_version = true,
+    after_help = "`deployer guide` has pages about all of this."
 )]
 pub struct Cli {
     /// What to do.
@@ -79,6 +80,8 @@ pub enum Verb {
     Rehearse(Rehearse),
     /// Builds the agents, in a checkout, so that they run from Debian 11 and Ubuntu 20.04 on.
     BuildAgents(BuildAgents),
+    /// Prints pages about all of this: clouds, inventories, agents, security, what to do when something fails.
+    Guide(Guide),
     /// Writes an inventory to begin with.
     Init(Init),
     /// Prints the JSON Schema of inventories.
@@ -110,9 +113,11 @@ impl Verb {
             Self::Allow(options) => &options.target,
             Self::Extend(options) => &options.target,
             Self::Rehearse(options) => &options.target,
-            Self::BuildAgents(_) | Self::Init(_) | Self::Schema | Self::Completions(_) => {
-                return None;
-            }
+            Self::BuildAgents(_)
+            | Self::Guide(_)
+            | Self::Init(_)
+            | Self::Schema
+            | Self::Completions(_) => return None,
         })
     }
 }

@@ -21,6 +21,7 @@ pub mod dead_letters;
 pub mod docs;
 pub mod export;
 pub mod extend;
+pub mod guide;
 pub mod import;
 pub mod init;
 pub mod list;
@@ -79,6 +80,7 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
             Box::pin(rehearse::run(options, environment, reporter, out)).await
         }
         Verb::BuildAgents(options) => build_agents::run(options, environment, reporter, out).await,
+        Verb::Guide(options) => guide::run(options, out),
         Verb::Init(options) => init::run(options, out),
         Verb::Schema => {
             serde_json::to_writer_pretty(&mut *out, &layout::schema())?;

@@ -128,7 +128,7 @@ pub enum Architecture {
 pub struct Image {
     /// One image by its id (`ami-…`) instead of owner and pattern.
     pub id: Option<String>,
-    /// Account that publishes it. Default: Canonical; Debian's is 136693071363.
+    /// Account that publishes it: Canonical's, unless another is named; Debian's is 136693071363.
     pub owner: String,
     /// Name pattern; `{arch}` becomes `amd64` or `arm64`. For Debian 12: `debian-12-{arch}-*`.
     pub pattern: String,

@@ -70,7 +70,7 @@ impl Report {
             report.line(&format!("* `{}`: {}", variant.name, variant.purpose));
         }
         if options.on_aws.least_policy {
-            report.line("* the credentials have exactly the README's policy, says who ran it");
+            report.line("* the credentials have exactly the policy of `deployer guide aws`, says who ran it");
         }
         report.line("* secrets, account numbers, public addresses and what looks like them are left out: `<…>`");
         Ok(report)

@@ -148,7 +148,7 @@ async fn all_is_tried_and_nothing_is_left() {
         &text,
         &[
             "# A rehearsal on aws, 20",
-            "have exactly the README's policy",
+            "have exactly the policy of `deployer guide aws`",
             "die while AWS answers | as it should: killed",
             "die while the network goes | as it should: killed",
             "(exit code 64) | as it should: exit code 64",
