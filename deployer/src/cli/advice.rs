@@ -198,6 +198,21 @@ pub fn advice(error: &clap::Error) -> Option<CommandError> {
             let said = CommandError::usage(format!("there is no option `{name}` here"));
             Some(said.hint(*way))
         }
+        ErrorKind::InvalidValue => {
+            let word = text(ContextKind::InvalidValue).filter(|word| !word.is_empty())?;
+            let Some(ContextValue::Strings(known)) = error.get(ContextKind::ValidValue) else {
+                return None;
+            };
+            let argument = text(ContextKind::InvalidArg)?;
+            let noun = argument.split(' ').next_back().unwrap_or(argument);
+            let noun = noun.trim_matches(['<', '>', '[', ']']).to_lowercase();
+            let said = CommandError::usage(format!("there is no {noun} `{word}`"));
+            let said = match text(ContextKind::SuggestedValue) {
+                Some(near) => said.hint(format!("did you mean `{near}`?")),
+                None => said,
+            };
+            Some(said.hint(format!("known: {}", known.join(", "))))
+        }
         _ => None,
     }
 }
@@ -300,6 +315,31 @@ mod tests {
         for typed in ["bogus", "x", "it"] {
             let said = told(&["deployer", typed]);
             assert!(said.contains("deployer --help shows all verbs"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_on_no_list_is_answered_with_the_list() {
+        for (arguments, words) in [
+            (
+                &["deployer", "guide", "troubleshootin"][..],
+                "error: there is no topic `troubleshootin`\n  next: did you mean `troubleshooting`?\n  next: known: local, existing, ",
+            ),
+            (
+                &["deployer", "guide", "xyz"],
+                "error: there is no topic `xyz`\n  next: known: local, ",
+            ),
+            (
+                &["deployer", "open", "kafak"],
+                "error: there is no service `kafak`\n  next: did you mean `kafka`?\n  next: known: couchdb, kafka\n",
+            ),
+            (
+                &["deployer", "build-agents", "--target", "riscv"],
+                "error: there is no machine `riscv`\n  next: known: x86_64, aarch64\n",
+            ),
+        ] {
+            let said = told(arguments);
+            assert!(said.starts_with(words), "{said}");
         }
     }
 
