@@ -46,8 +46,6 @@ pub struct Taken {
     pub at: Timestamp,
     /// What was taken.
     pub payload: Payload,
-    /// Where the source is after it; only the source knows what that means.
-    pub mark: [u64; 2],
 }
 
 impl Taken {
@@ -56,7 +54,6 @@ impl Taken {
         Self {
             at: Timestamp::now(),
             payload,
-            mark: [0; 2],
         }
     }
 }
@@ -92,7 +89,6 @@ impl Origin {
             let smaller = Taken {
                 at: taken.at,
                 payload: Payload::Top(snapshot.clone()),
-                mark: taken.mark,
             };
             let text = self.render_whole(sequence, &smaller)?;
             if text.len() <= MAX_BYTES || snapshot.processes.is_empty() {
@@ -156,7 +152,6 @@ mod tests {
             payload: Payload::Line {
                 line: "ö\"\u{0}".into(),
             },
-            mark: [0; 2],
         };
         let (text, cut) = origin().render(12, &taken).expect("renders");
         assert!(!cut);

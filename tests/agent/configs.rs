@@ -153,13 +153,31 @@ fn a_bad_producer_configuration_is_one_clear_line() {
             ("\"utilizations1\"", "\"..\"", &["kafka.topic"]),
             ("topic = \"utilizations1\"", &long, &["kafka.topic", "249"]),
             ("kind = \"top\"", "kind = \"vmstat\"", &["vmstat", "stdin"]),
-            ("kind = \"top\"", "kind = \"file\"", &["source.path"]),
             (
                 "kind = \"top\"",
-                "kind = \"file\"\npath = \"log\"",
+                "kind = \"file\"",
+                &["source", "interval_ms", "path"],
+            ),
+            (
+                "\"top\"\ncount = 100\ninterval_ms = 1000\nraw = false",
+                "\"file\"",
+                &["source", "path"],
+            ),
+            (
+                "\"top\"\ncount = 100\ninterval_ms = 1000\nraw = false",
+                "\"file\"\npath = \"log\"",
                 &["source.path", "absolute"],
             ),
-            ("raw = false", "path = \"/log\"", &["source.path"]),
+            (
+                "\"top\"\ncount = 100\ninterval_ms = 1000\nraw = false",
+                "\"file\"\npath = \"DIRECTORY\"",
+                &["source.path", "directory"],
+            ),
+            (
+                "raw = false",
+                "path = \"/log\"",
+                &["source", "`path`", "raw"],
+            ),
             ("count = 100", "count = -1", &[":8", "-1"]),
             (
                 "interval_ms = 1000",
@@ -169,7 +187,7 @@ fn a_bad_producer_configuration_is_one_clear_line() {
             (
                 "interval_ms",
                 "intervall_ms",
-                &[":9", "intervall_ms", "interval_ms"],
+                &["source", "intervall_ms", "interval_ms"],
             ),
             (
                 "/nonexistent/state",

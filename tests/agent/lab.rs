@@ -213,7 +213,7 @@ impl Lab {
 }
 
 /// Returns the events of a segment: each record is a length, a checksum, 32 bytes of numbers, the lengths of two names,
-/// the names and the event.
+/// the names, the event and, at the end of a batch, its checkpoint, whose length is the last of the numbers.
 pub fn events_of(mut bytes: &[u8]) -> Vec<String> {
     let short = |bytes: &[u8]| usize::from(u16::from_le_bytes(*bytes.first_chunk().unwrap()));
     let mut events = Vec::new();
@@ -223,7 +223,12 @@ pub fn events_of(mut bytes: &[u8]) -> Vec<String> {
             break;
         };
         let names = short(&record[32..]) + short(&record[34..]);
-        events.push(String::from_utf8(record[36 + names..].to_vec()).unwrap());
+        let word = u64::from_le_bytes(*record[24..].first_chunk().unwrap());
+        let checkpoint = if word == u64::MAX { 0 } else { word };
+        let checkpoint = usize::try_from(checkpoint).unwrap();
+        events.push(
+            String::from_utf8(record[36 + names..record.len() - checkpoint].to_vec()).unwrap(),
+        );
         bytes = &bytes[end..];
     }
     events

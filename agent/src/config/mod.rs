@@ -16,8 +16,7 @@ pub use connection::Connection;
 pub use consumer::{Batch, ConsumerConfig, ConsumerKafka, Couchdb, Topic};
 pub use kafka::{Mechanism, Sasl, Tls};
 pub use producer::{
-    ProducerConfig, ProducerKafka, SourceKind, SourceSettings, SpoolSettings, SpoolSync,
-    StateSettings,
+    ProducerConfig, ProducerKafka, SourceSettings, SpoolSettings, SpoolSync, StateSettings,
 };
 
 /// Says what is wrong with a configuration file, in one line.

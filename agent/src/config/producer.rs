@@ -1,14 +1,16 @@
 //! The producer's configuration file.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use super::{
     Checked, ConfigError, Connection, LogFormat, MetricsSettings, Sasl, Tls, check_bootstrap,
     check_topic, not_empty,
 };
+use crate::source;
 
 /// All settings of a producer.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,7 +24,7 @@ pub struct ProducerConfig {
     /// Where the events go.
     pub kafka: ProducerKafka,
     /// Where the events come from.
-    #[serde(default)]
+    #[serde(default = "default_source")]
     pub source: SourceSettings,
     /// Where the producer remembers how far it came.
     pub state: StateSettings,
@@ -48,52 +50,48 @@ pub struct ProducerKafka {
     pub sasl: Option<Sasl>,
 }
 
-/// Which source the events come from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SourceKind {
-    /// A snapshot of the machine by `top`, on a fixed grid of time.
-    #[default]
-    Top,
-    /// The lines of the standard input.
-    Stdin,
-    /// The lines of a file that grows, from its beginning on, through rotation.
-    File,
-}
-
-/// What is produced, how often and how many times.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// What is produced and how many times.
+#[derive(Debug, Clone)]
 pub struct SourceSettings {
-    /// Which source it is.
-    pub kind: SourceKind,
     /// How many events make a run; 0 is for ever.
     pub count: u64,
-    /// Milliseconds from one snapshot to the next.
-    pub interval_ms: u64,
-    /// Whether the text of `top` is sent along.
-    pub raw: bool,
-    /// The file, where the source is one.
-    pub path: PathBuf,
+    /// Where they come from.
+    pub kind: Arc<dyn source::Settings>,
 }
 
-impl Default for SourceSettings {
-    fn default() -> Self {
-        Self {
-            kind: SourceKind::Top,
-            count: 100,
-            interval_ms: 1000,
-            raw: false,
-            path: PathBuf::new(),
+impl<'de> Deserialize<'de> for SourceSettings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Keys {
+            #[serde(default = "default_kind")]
+            kind: String,
+            #[serde(default = "default_count")]
+            count: u64,
+            #[serde(flatten)]
+            of_kind: toml::Table,
         }
+        let keys = Keys::deserialize(deserializer)?;
+        let kind = source::settings(&keys.kind, keys.of_kind).map_err(D::Error::custom)?;
+        Ok(Self {
+            count: keys.count,
+            kind,
+        })
     }
 }
 
-impl SourceSettings {
-    /// Returns the time from one snapshot to the next.
-    pub fn interval(&self) -> Duration {
-        Duration::from_millis(self.interval_ms)
+fn default_source() -> SourceSettings {
+    SourceSettings {
+        count: default_count(),
+        kind: Arc::new(source::top::Settings::default()),
     }
+}
+
+fn default_kind() -> String {
+    "top".to_owned()
+}
+
+fn default_count() -> u64 {
+    100
 }
 
 /// Where the producer remembers how far it came.
@@ -161,21 +159,7 @@ impl Checked for ProducerConfig {
         check_topic("kafka.topic", &self.kafka.topic)?;
         self.kafka.tls.as_ref().map_or(Ok(()), Tls::check)?;
         self.kafka.sasl.as_ref().map_or(Ok(()), Sasl::check)?;
-        if !(1..=86_400_000).contains(&self.source.interval_ms) {
-            return Err((
-                "source.interval_ms".to_owned(),
-                "must be at least 1 and at most a day".to_owned(),
-            ));
-        }
-        let is_file = self.source.kind == SourceKind::File;
-        if is_file && !self.source.path.is_absolute()
-            || !is_file && !self.source.path.as_os_str().is_empty()
-        {
-            return Err((
-                "source.path".to_owned(),
-                "must be an absolute path where the kind is file, and nothing elsewhere".to_owned(),
-            ));
-        }
+        self.source.kind.check()?;
         self.metrics.check()?;
         // Less does not hold a few segments; more takes long to read at a start.
         if !(1 << 20..=64 << 30).contains(&self.spool.bytes) {
@@ -201,6 +185,7 @@ impl Checked for ProducerConfig {
     }
 
     fn check_files(&self) -> Result<(), ConfigError> {
+        self.source.kind.check_files()?;
         Connection::of_producer(self).map(drop)
     }
 }

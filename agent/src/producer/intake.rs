@@ -5,9 +5,9 @@ use std::io;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::spool::{Record, SpoolError};
+use super::spool::{Place, Record, SpoolError};
 use super::{Producer, ProducerError};
-use crate::event::Taken;
+use crate::source::{Batch, Checkpoint};
 
 /// Events at hand that are written and not yet safe.
 pub(super) struct Writing {
@@ -55,11 +55,24 @@ impl Producer {
         self.held.is_empty() && self.has_room()
     }
 
+    /// Returns how many events are at hand and not kept yet.
+    pub(super) fn held_events(&self) -> usize {
+        self.held.iter().map(|batch| batch.events.len()).sum()
+    }
+
     /// Takes what the source has given.
-    pub(super) fn take(&mut self, batches: Vec<Vec<Taken>>) -> Result<(), ProducerError> {
-        self.held = batches.into_iter().flatten().collect();
-        // What is beyond the run's end was read in vain.
-        self.held.truncate(self.wanted());
+    pub(super) fn take(&mut self, batches: Vec<Batch>) -> Result<(), ProducerError> {
+        let mut wanted = self.wanted();
+        self.held = batches;
+        // What is beyond the run's end was read in vain, and nobody may take it for safe.
+        for batch in &mut self.held {
+            if batch.events.len() > wanted {
+                batch.events.truncate(wanted);
+                batch.checkpoint = Checkpoint::default();
+            }
+            wanted -= batch.events.len();
+        }
+        self.held.retain(|batch| !batch.events.is_empty());
         if self.held.is_empty() {
             return Ok(());
         }
@@ -70,25 +83,34 @@ impl Producer {
     pub(super) fn write(&mut self) -> Result<(), ProducerError> {
         self.write_at = None;
         let mut bytes = 0;
-        for (sequence, taken) in (self.state.produced + 1..).zip(&self.held) {
-            let rendered = self.origin.render(sequence, taken);
-            let (event, cut) =
-                rendered.map_err(|source| ProducerError::Render { sequence, source })?;
-            if cut {
-                tracing::warn!(
+        let mut sequence = self.state.produced;
+        for batch in &self.held {
+            let last = batch.events.len() - 1;
+            for (index, taken) in batch.events.iter().enumerate() {
+                sequence += 1;
+                let rendered = self.origin.render(sequence, taken);
+                let (event, cut) =
+                    rendered.map_err(|source| ProducerError::Render { sequence, source })?;
+                if cut {
+                    tracing::warn!(
+                        sequence,
+                        "the snapshot is too large for one event and was shortened"
+                    );
+                }
+                bytes += event.len() as u64;
+                self.spool.add(&Record {
+                    timestamp: taken.at.as_millisecond(),
                     sequence,
-                    "the snapshot is too large for one event and was shortened"
-                );
+                    place: if index == last {
+                        Place::Last(&batch.checkpoint.0)
+                    } else {
+                        Place::Within
+                    },
+                    run: &self.origin.run,
+                    topic: &self.topic,
+                    event: &event,
+                });
             }
-            bytes += event.len() as u64;
-            self.spool.add(&Record {
-                timestamp: taken.at.as_millisecond(),
-                sequence,
-                mark: taken.mark,
-                run: &self.origin.run,
-                topic: &self.topic,
-                event: &event,
-            });
         }
         match self.spool.write() {
             Ok(sync) => {
@@ -106,7 +128,7 @@ impl Producer {
             return;
         };
         let synced = (&mut writing.synced).await;
-        let bytes = writing.bytes;
+        let (bytes, start) = (writing.bytes, self.spool.end());
         self.writing = None;
         let synced = synced.unwrap_or_else(|error| Err(io::Error::other(error)));
         if let Err(error) = self.spool.keep(synced) {
@@ -115,15 +137,16 @@ impl Producer {
         if self.health.clear("disk") {
             tracing::info!("events can be kept again");
         }
-        for taken in &self.held {
-            self.state.go_to(taken.mark);
+        let mut events = 0;
+        for batch in self.held.drain(..) {
+            events += batch.events.len() as u64;
+            self.checkpoints.add(start + events, &batch.checkpoint);
+            self.state.checkpoint = batch.checkpoint;
         }
-        let events = self.held.len() as u64;
         self.state.produced += events;
         self.is_unsaved = true;
         self.metrics.produced.inc_by(events);
         self.metrics.produced_bytes.inc_by(bytes);
-        self.held.clear();
     }
 
     /// Says that the events at hand are on no disk; they are tried again.
@@ -133,7 +156,7 @@ impl Producer {
         if self.health.raise("disk", reason.clone()) {
             tracing::error!(
                 error = reason,
-                held = self.held.len(),
+                held = self.held_events(),
                 "events cannot be kept; they are tried again, and the source is not read"
             );
         }

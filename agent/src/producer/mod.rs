@@ -5,7 +5,9 @@
 //! Kafka is away the spool fills; when it is full the source is not read.
 
 pub mod canaries;
+mod checkpoints;
 mod delivery;
+mod former;
 mod intake;
 mod metrics;
 mod new_run;
@@ -25,17 +27,18 @@ use tokio::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::config::{ConfigError, Connection, ProducerConfig, SpoolSync};
-use crate::event::{Origin, Taken, host_name};
+use crate::event::{Origin, host_name};
 use crate::observe::{self, Health, Service};
 use crate::shutdown::Shutdown;
-use crate::source::{self, Troubles};
+use crate::source::{self, Batch, Checkpoint, Troubles};
+use checkpoints::Checkpoints;
 use delivery::{Client, Delivery, Guarantee};
 use intake::Writing;
 use metrics::Metrics;
 pub use new_run::{NewRun, new_run};
 use refused::Refused;
-use spool::Spool;
 pub use spool::SpoolError;
+use spool::{Place, Spool};
 pub use state::{State, StateDirectory, StateError};
 use window::Window;
 
@@ -88,10 +91,11 @@ pub async fn run(config: ProducerConfig, shutdown: Shutdown) -> Result<(), Produ
         return Ok(());
     }
     let start = source::Start {
-        marks: producer.state.marks(),
+        checkpoint: producer.state.checkpoint.clone(),
         directory: producer.directory.file("source"),
+        troubles,
     };
-    let source = source::start(&config.source, start, troubles);
+    let source = source::start(config.source.kind.open(start));
     producer.run(source, deliveries, shutdown, service).await
 }
 
@@ -105,8 +109,10 @@ struct Producer {
     saved_at: Instant,
     spool: Spool,
     window: Window,
-    /// Events taken from the source that are not safe yet: they are being written, or the disk had no room for them.
-    held: Vec<Taken>,
+    /// Batches taken from the source that are not kept yet: they are being written, or the disk had no room for them.
+    held: Vec<Batch>,
+    /// What the source is told when Kafka has confirmed the events before it.
+    checkpoints: Checkpoints,
     writing: Option<Writing>,
     /// When they are tried again.
     write_at: Option<Instant>,
@@ -143,15 +149,34 @@ impl Producer {
             }
             _ => State::new(config, ticket),
         };
-        let spool = Spool::open(&directory.file("spool"), &config.spool, ticket, |record| {
-            if record.run == state.run && record.sequence > state.produced {
-                state.produced = record.sequence;
-                state.go_to(record.mark);
+        let mut checkpoints = Checkpoints::default();
+        let see = |ticket: u64, record: &spool::Record<'_>| {
+            if record.run != state.run {
+                return;
             }
-        })?;
+            let is_new = record.sequence > state.produced;
+            match record.place {
+                Place::Last(bytes) => {
+                    let checkpoint = Checkpoint(bytes.to_vec());
+                    checkpoints.add(ticket + 1, &checkpoint);
+                    if is_new {
+                        state.checkpoint = checkpoint;
+                    }
+                }
+                Place::Former(mark) if is_new => former::add(&mut state.checkpoint, mark),
+                Place::Former(_) | Place::Within => {}
+            }
+            state.produced = state.produced.max(record.sequence);
+        };
+        let spool = Spool::open(&directory.file("spool"), &config.spool, ticket, see)?;
+        if checkpoints.is_empty() {
+            // No event of the run is left that is not confirmed; the source may not have heard that.
+            checkpoints.add(ticket, &state.checkpoint);
+        }
         if spool.is_damaged() {
             // Numbers of events that were lost may have been sent: they must not be used again.
             state = State::new(config, ticket);
+            checkpoints = Checkpoints::default();
         }
         state.refused = set_aside;
         // Kept before the first event, or a crash would leave events of a run nobody knows.
@@ -172,6 +197,7 @@ impl Producer {
             spool,
             window: Window::default(),
             held: Vec::new(),
+            checkpoints,
             writing: None,
             write_at: None,
             client,
@@ -187,7 +213,7 @@ impl Producer {
 
     async fn run(
         &mut self,
-        mut source: mpsc::Receiver<Vec<Taken>>,
+        mut source: source::Running,
         mut deliveries: mpsc::UnboundedReceiver<Delivery>,
         mut shutdown: Shutdown,
         mut service: Service,
@@ -206,13 +232,14 @@ impl Producer {
             let mut taken = Vec::new();
             if open
                 && self.takes()
-                && let Some(received) = source.recv_many(&mut taken, MAX_BATCHES).now_or_never()
+                && let Some(received) = source.take(&mut taken, MAX_BATCHES).now_or_never()
             {
                 open = received > 0;
                 self.take(taken)?;
             }
             self.send().await?;
             self.settle()?;
+            self.tell(&source);
             open = open && self.wanted() > 0;
             if !open && self.held.is_empty() && self.is_idle() {
                 break;
@@ -224,9 +251,12 @@ impl Producer {
             tokio::select! {
                 biased;
                 () = shutdown.requested() => {
-                    drop(source);
+                    source.stop();
                     Service::stopping();
-                    return self.drain(&mut deliveries).await;
+                    self.drain(&mut deliveries).await?;
+                    self.tell(&source);
+                    source.end().await;
+                    return Ok(());
                 }
                 () = service.turn() => self.look(),
                 _ = deliveries.recv_many(&mut reports, MAX_REPORTS) => self.confirm(reports)?,
@@ -238,7 +268,7 @@ impl Producer {
                 }
                 () = self.keep(), if is_writing => {}
                 () = tokio::time::sleep_until(write.unwrap_or_else(Instant::now)), if write.is_some() => self.write()?,
-                received = source.recv_many(&mut taken, MAX_BATCHES), if takes => {
+                received = source.take(&mut taken, MAX_BATCHES), if takes => {
                     open = received > 0;
                     self.take(taken)?;
                 }
@@ -247,8 +277,17 @@ impl Producer {
         self.state.finished = true;
         self.directory.save(&self.state)?;
         self.client.close();
+        source.stop();
+        source.end().await;
         tracing::info!(run = %self.state.run, produced = self.state.produced, "the run is finished");
         Ok(())
+    }
+
+    /// Tells the source which of its events Kafka has confirmed.
+    fn tell(&mut self, source: &source::Running) {
+        if let Some(checkpoint) = self.checkpoints.confirmed(self.state.ticket) {
+            source.safe(checkpoint);
+        }
     }
 
     /// Returns whether Kafka has confirmed all that was given out.
@@ -268,7 +307,7 @@ impl Producer {
         }
         if !self.held.is_empty() {
             tracing::error!(
-                events = self.held.len(),
+                events = self.held_events(),
                 "events taken from the source could not be kept and are lost"
             );
         }

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::config::{ProducerConfig, SourceSettings};
+use super::former;
+use crate::config::ProducerConfig;
+use crate::source::Checkpoint;
 
-/// The version of the file's shape.
-const VERSION: u32 = 1;
-
-/// How many parts of a source are remembered beside the last.
-const OTHERS: usize = 16;
+/// The version of the file's shape. The first had `mark` and `others` for a checkpoint.
+const VERSION: u32 = 2;
 
 /// Says what is wrong with the state directory.
 #[derive(Debug, thiserror::Error)]
@@ -83,10 +82,11 @@ pub struct State {
     pub ticket: u64,
     /// Where the source was after the last event.
     #[serde(default)]
-    pub mark: [u64; 2],
-    /// Where it was in its other parts, each with another first word in the upper half of its mark; the latest last.
-    #[serde(default)]
-    pub others: Vec<[u64; 2]>,
+    pub checkpoint: Checkpoint,
+    #[serde(default, skip_serializing)]
+    mark: former::Mark,
+    #[serde(default, skip_serializing)]
+    others: Vec<former::Mark>,
     /// How many events are set aside because Kafka refused them for good.
     #[serde(default)]
     pub refused: u64,
@@ -107,6 +107,7 @@ impl State {
             count: config.source.count,
             finished: false,
             ticket,
+            checkpoint: Checkpoint::default(),
             mark: [0; 2],
             others: Vec::new(),
             refused: 0,
@@ -114,24 +115,12 @@ impl State {
         }
     }
 
-    /// Notes where the source was after an event.
-    pub(super) fn go_to(&mut self, mark: [u64; 2]) {
-        let part = |mark: [u64; 2]| mark[0] >> 32;
-        if part(mark) != part(self.mark) {
-            self.others.retain(|other| part(*other) != part(mark));
-            if self.mark != [0; 2] {
-                self.others.push(self.mark);
-            }
-            let least = self.others.len().saturating_sub(OTHERS);
-            self.others.drain(..least);
+    /// Takes over what the first version of the file has in the place of a checkpoint.
+    fn upgrade(&mut self) {
+        for mark in self.others.drain(..).chain([self.mark]) {
+            former::add(&mut self.checkpoint, mark);
         }
-        self.mark = mark;
-    }
-
-    /// Returns where the source was in all its parts; the last is the latest.
-    pub(super) fn marks(&self) -> Vec<[u64; 2]> {
-        let present = (self.mark != [0; 2]).then_some(self.mark);
-        self.others.iter().copied().chain(present).collect()
+        (self.mark, self.version) = ([0; 2], VERSION);
     }
 }
 
@@ -149,18 +138,8 @@ pub(super) fn new_run() -> String {
 
 /// Returns a hash of what defines a run: the topic and the source.
 pub(super) fn settings_hash(config: &ProducerConfig) -> String {
-    let SourceSettings {
-        kind,
-        count,
-        interval_ms,
-        raw,
-        path,
-    } = &config.source;
-    let text = format!(
-        "{}\n{kind:?} {count} {interval_ms} {raw}{}",
-        config.kafka.topic,
-        path.display()
-    );
+    let source = config.source.kind.identity(config.source.count);
+    let text = format!("{}\n{source}", config.kafka.topic);
     let hash = format!("{:x}", Sha256::digest(text.as_bytes()));
     hash[..16].to_owned()
 }
@@ -211,16 +190,18 @@ impl StateDirectory {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(StateError::file(&path, "read")(error)),
         };
-        let state: State = serde_json::from_slice(&text).map_err(|source| StateError::Damaged {
-            path: path.clone(),
-            source,
-        })?;
+        let mut state: State =
+            serde_json::from_slice(&text).map_err(|source| StateError::Damaged {
+                path: path.clone(),
+                source,
+            })?;
         if state.version > VERSION {
             return Err(StateError::Newer {
                 path,
                 version: state.version,
             });
         }
+        state.upgrade();
         Ok(Some(state))
     }
 
@@ -246,23 +227,45 @@ impl StateDirectory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Checkpoint;
+
+    fn config(source: &str) -> ProducerConfig {
+        let text =
+            "client = 'c'\n[kafka]\nbootstrap = 'b:1'\ntopic = 't'\n[state]\ndirectory = '/s'\n";
+        toml::from_str(&format!("{text}[source]\n{source}")).expect("a configuration")
+    }
+
+    /// Hashes that producers up to e66db31 made: another one would begin a new run at every upgrade.
+    #[test]
+    fn a_run_is_still_the_run_that_it_was() {
+        for (source, hash) in [
+            ("", "58fa829689e79375"),
+            (
+                "kind = 'top'\ncount = 0\ninterval_ms = 250\nraw = true",
+                "84315fb4ccc94c11",
+            ),
+            ("kind = 'stdin'\ncount = 7", "df6e9498f6e15aa9"),
+            (
+                "kind = 'file'\ncount = 0\npath = '/var/log/app.log'",
+                "461b64174a774633",
+            ),
+        ] {
+            assert_eq!(settings_hash(&config(source)), hash, "{source}");
+        }
+    }
 
     #[test]
-    fn a_place_in_each_part_of_the_source_is_remembered_but_not_of_all_that_ever_were() {
-        let config = toml::from_str(
-            "client = 'c'\n[kafka]\nbootstrap = 'b:1'\ntopic = 't'\n[state]\ndirectory = '/s'\n",
-        );
-        let mut state = State::new(&config.expect("a configuration"), 0);
-        assert_eq!(state.marks(), Vec::<[u64; 2]>::new());
-        let mark = |part: u64, offset| [part << 32 | offset, offset];
-        for (part, offset) in [(1, 5), (1, 6), (2, 3), (1, 7), (2, 4)] {
-            state.go_to(mark(part, offset));
-        }
-        assert_eq!(state.marks(), [mark(1, 7), mark(2, 4)]);
-        for part in 3..100 {
-            state.go_to(mark(part, 1));
-        }
-        assert_eq!(state.others.len(), OTHERS);
-        assert_eq!(state.marks().last(), Some(&mark(99, 1)));
+    fn a_state_of_the_first_version_is_gone_on_with() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let written = r#"{"version":1,"run":"r","settings":"s","produced":9,"acked":7,"count":0,"finished":false,"ticket":7,"mark":[4294967297,2],"others":[[8589934595,4]],"refused":1,"boot":"b"}"#;
+        std::fs::write(directory.path().join("state.json"), written).expect("is written");
+        let opened = StateDirectory::open(directory.path()).expect("opens");
+        let state = opened.load().expect("is read").expect("is there");
+        let words = [8_589_934_595_u64, 4, 4_294_967_297, 2];
+        let bytes = words.into_iter().flat_map(u64::to_le_bytes).collect();
+        assert_eq!(state.checkpoint, Checkpoint(bytes));
+        assert_eq!((state.produced, state.acked, state.refused), (9, 7, 1));
+        opened.save(&state).expect("is written");
+        assert_eq!(opened.load().expect("is read"), Some(state));
     }
 }

@@ -1,7 +1,7 @@
 //! The lines of a file that grows, followed through rotation, and from where an earlier process was.
 //!
-//! A line counts when its end is there. The mark of an event is a [`Position`]: a restart goes on exactly there, in every
-//! file that was read, whatever its name is now. A file that was renamed is read on beside the new one, because its
+//! A line counts when its end is there. A checkpoint is a [`Position`] in every file that is read: a restart goes on exactly
+//! there, whatever their names are now. A file that was renamed is read on beside the new one, because its
 //! writer opens that one in its own time; it is let go when it is deleted, or [`FOLLOWED`] newer ones are there. A file
 //! that was cut is read from its beginning, and what it held unread is looked for in the copy that was made of it.
 
@@ -11,15 +11,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use serde::Deserialize;
 use tokio::io::{AsyncSeekExt, BufReader};
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::Troubles;
 use super::lines::{End, Line, Lines, Nuls};
 use super::position::{self, Position};
 use super::rotation::{Kin, kin};
+use super::{Batch, Checkpoint, Source, Start, Troubles};
+use crate::config::ConfigError;
 use crate::event::{Payload, Taken};
 
 /// How long to wait at the end of the file before looking again.
@@ -31,54 +33,109 @@ const FOLLOWED: usize = 8;
 /// How many bytes are read at once.
 const BUFFER: usize = 256 * 1024;
 
-/// Sends the lines of a file, from these marks on, until nobody listens. The last mark is the latest.
-pub async fn run(
+/// Which file it is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
     path: PathBuf,
-    marks: Vec<[u64; 2]>,
-    batches: mpsc::Sender<Vec<Taken>>,
-    troubles: Troubles,
-) {
-    let mut follower = Follower {
-        path,
-        marks,
-        renamed: Vec::new(),
-        present: None,
-        batches,
-        troubles,
-    };
-    let mut trouble = None;
-    while !follower.batches.is_closed() {
-        let outcome = follower.follow().await;
-        let now = outcome.err().map(|error| error.to_string());
-        match &now {
-            Some(error) if now != trouble => {
-                tracing::warn!(path = %follower.path.display(), error, "the file cannot be read; it is tried again");
+}
+
+impl super::Settings for Settings {
+    fn check(&self) -> Result<(), (String, String)> {
+        if self.path.is_absolute() {
+            return Ok(());
+        }
+        Err((
+            "source.path".to_owned(),
+            "must be the file's absolute path".to_owned(),
+        ))
+    }
+
+    fn check_files(&self) -> Result<(), ConfigError> {
+        let refuse = |problem: String| ConfigError::File {
+            key: "source.path",
+            path: self.path.display().to_string(),
+            problem,
+        };
+        match File::open(&self.path).and_then(|file| file.metadata()) {
+            Ok(metadata) if metadata.is_dir() => {
+                Err(refuse("is a directory; name a file in it".to_owned()))
             }
-            _ => {}
+            Ok(_) => Ok(()),
+            // Its writer makes it later, and it is waited for.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(refuse(format!("cannot be read: {error}"))),
         }
-        trouble = now;
-        tokio::select! {
-            () = follower.batches.closed() => {}
-            () = tokio::time::sleep(WAIT) => {}
-        }
+    }
+
+    fn identity(&self, count: u64) -> String {
+        // With the values that keys of other kinds had: so producers up to e66db31 wrote it.
+        format!("File {count} 1000 false{}", self.path.display())
+    }
+
+    fn open(&self, start: Start) -> Box<dyn Source> {
+        Box::new(Follower {
+            path: self.path.clone(),
+            marks: Position::all_of(&start.checkpoint),
+            renamed: Vec::new(),
+            present: None,
+            troubles: start.troubles,
+            trouble: None,
+        })
     }
 }
 
 struct Follower {
     path: PathBuf,
-    /// Where an earlier process was, until a file is there.
-    marks: Vec<[u64; 2]>,
+    /// Where an earlier process was, until a file is there; the last is the latest.
+    marks: Vec<Position>,
     /// Files that were renamed and may still grow, the oldest first.
     renamed: Vec<Followed>,
     present: Option<Followed>,
-    batches: mpsc::Sender<Vec<Taken>>,
     troubles: Troubles,
+    /// Why the file cannot be read at present.
+    trouble: Option<String>,
+}
+
+impl Source for Follower {
+    fn next(&mut self) -> BoxFuture<'_, Option<Batch>> {
+        Box::pin(async move {
+            let (events, trouble) = match self.follow().await {
+                Ok(events) => (events, None),
+                Err(error) => (Vec::new(), Some(error.to_string())),
+            };
+            if let Some(error) = &trouble
+                && trouble != self.trouble
+            {
+                tracing::warn!(path = %self.path.display(), error, "the file cannot be read; it is tried again");
+            }
+            self.trouble = trouble;
+            if events.is_empty() {
+                tokio::time::sleep(WAIT).await;
+                return Some(Batch::default());
+            }
+            Some(Batch {
+                events,
+                checkpoint: self.checkpoint(),
+            })
+        })
+    }
 }
 
 impl Follower {
-    /// Reads what there is: the rest of files that were renamed, those that came after them, then the file itself.
-    async fn follow(&mut self) -> std::io::Result<()> {
-        self.read_renamed().await;
+    /// Where it is in all files that are read, the latest last.
+    fn checkpoint(&self) -> Checkpoint {
+        let files = self.renamed.iter().chain(&self.present);
+        let read = files.filter(|file| file.position.offset > 0);
+        Position::checkpoint(read.map(|file| file.position))
+    }
+
+    /// Reads what comes next: of files that were renamed, of those that came after them, then of the file itself.
+    async fn follow(&mut self) -> std::io::Result<Vec<Taken>> {
+        let events = self.read_renamed().await;
+        if !events.is_empty() {
+            return Ok(events);
+        }
         let metadata = match std::fs::metadata(&self.path) {
             Ok(metadata) => Some(metadata),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
@@ -93,9 +150,15 @@ impl Follower {
         };
         if !is_open {
             // To its end before the first line of the next one.
-            self.read_present().await?;
+            let events = self.read_present().await?;
+            if !events.is_empty() {
+                return Ok(events);
+            }
             self.open()?;
-            self.read_renamed().await;
+            let events = self.read_renamed().await;
+            if !events.is_empty() {
+                return Ok(events);
+            }
         }
         self.read_present().await
     }
@@ -175,56 +238,83 @@ impl Follower {
         Ok(last)
     }
 
-    async fn read_renamed(&mut self) {
-        let most = self.renamed.len().saturating_sub(FOLLOWED);
-        let mut kept = Vec::new();
-        for (number, mut followed) in std::mem::take(&mut self.renamed).into_iter().enumerate() {
-            let is_over = followed.is_quiet() || number < most;
-            let outcome = self.read(&mut followed, Is::Renamed { is_over }).await;
-            if let Err(error) = &outcome {
-                tracing::warn!(path = %followed.path.display(), %error, "a file that was renamed cannot be read any more");
-            }
-            if outcome.is_ok() && number >= most && !(is_over && followed.is_deleted()) {
-                kept.push(followed);
+    async fn read_renamed(&mut self) -> Vec<Taken> {
+        let mut number = 0;
+        while number < self.renamed.len() {
+            let is_surplus = number == 0 && self.renamed.len() > FOLLOWED;
+            let mut followed = self.renamed.remove(number);
+            let is_over = followed.is_quiet() || is_surplus;
+            match self.read(&mut followed, Is::Renamed { is_over }).await {
+                Ok(events) if !events.is_empty() => {
+                    self.renamed.insert(number, followed);
+                    return events;
+                }
+                Ok(_) if is_surplus || is_over && followed.is_deleted() => {}
+                Ok(_) => {
+                    self.renamed.insert(number, followed);
+                    number += 1;
+                }
+                Err(error) => {
+                    tracing::warn!(path = %followed.path.display(), %error, "a file that was renamed cannot be read any more");
+                }
             }
         }
-        self.renamed = kept;
+        Vec::new()
     }
 
-    async fn read_present(&mut self) -> std::io::Result<()> {
+    async fn read_present(&mut self) -> std::io::Result<Vec<Taken>> {
         let Some(mut present) = self.present.take() else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         let outcome = self.read(&mut present, Is::Present).await;
         self.present = Some(present);
         outcome
     }
 
-    /// Reads a file to its present end; one that is `over` grows no more, so its last line needs no end.
-    async fn read(&mut self, followed: &mut Followed, is: Is) -> std::io::Result<()> {
+    /// Reads on in a file; nothing is its present end.
+    async fn read(&mut self, followed: &mut Followed, is: Is) -> std::io::Result<Vec<Taken>> {
+        let mut lines = match followed.lines.take() {
+            Some(lines) => lines,
+            None => match self.begin(followed, is).await? {
+                Some(lines) => lines,
+                None => return Ok(Vec::new()),
+            },
+        };
+        loop {
+            let read = lines.read().await?;
+            let is_end =
+                read.is_empty() || read.last().is_some_and(|last| last.end == End::Nothing);
+            let events = self.take(followed, read, is)?;
+            if is_end {
+                return Ok(events);
+            }
+            if !events.is_empty() {
+                followed.lines = Some(lines);
+                return Ok(events);
+            }
+        }
+    }
+
+    /// Begins to read where the place is, if there is more.
+    async fn begin(
+        &mut self,
+        followed: &mut Followed,
+        is: Is,
+    ) -> std::io::Result<Option<FileLines>> {
         let length = followed.file.metadata()?.len();
         if length == followed.position.offset {
-            return Ok(());
+            return Ok(None);
         }
         let is_cut =
             length < followed.position.offset || !followed.position.is_begun_in(&followed.file)?;
         if is_cut && self.restart(followed, is)? {
-            return Ok(());
+            return Ok(None);
         }
         let file = tokio::fs::File::from_std(followed.file.try_clone()?);
         let mut input = BufReader::with_capacity(BUFFER, file);
         let start = SeekFrom::Start(followed.position.offset);
         input.seek(start).await?;
-        let mut lines = Lines::new(input, Nuls::Skipped);
-        loop {
-            let read = lines.read().await?;
-            let is_end =
-                read.is_empty() || read.last().is_some_and(|last| last.end == End::Nothing);
-            let batch = self.take(followed, read, is)?;
-            if !batch.is_empty() && self.batches.send(batch).await.is_err() || is_end {
-                return Ok(());
-            }
-        }
+        Ok(Some(Lines::new(input, Nuls::Skipped)))
     }
 
     /// Makes events of lines, and notes how far they reach.
@@ -253,12 +343,10 @@ impl Follower {
             batch.push(Taken {
                 at,
                 payload: Payload::Line { line: line.text },
-                mark: position.mark(),
             });
         }
-        if let Some(last) = batch.last_mut() {
+        if !batch.is_empty() {
             position.look_back(&followed.file)?;
-            last.mark = position.mark();
         }
         self.troubles.long_lines(long);
         if nuls > 0 {
@@ -311,9 +399,14 @@ enum Is {
     Renamed { is_over: bool },
 }
 
+/// The lines of a file.
+type FileLines = Lines<tokio::fs::File>;
+
 /// A file that is read.
 struct Followed {
     file: File,
+    /// What of it is at hand, where it is not read to its end.
+    lines: Option<FileLines>,
     path: PathBuf,
     position: Position,
     /// Its length when it was last looked at, and since when it has it.
@@ -327,6 +420,7 @@ impl Followed {
     fn new(file: File, path: &Path, position: Position) -> Self {
         Self {
             file,
+            lines: None,
             path: path.to_owned(),
             position,
             length: 0,
@@ -433,8 +527,8 @@ struct Found<'a> {
 }
 
 /// Finds a file that was read: itself, or else a copy of it.
-fn find<'a>(mark: [u64; 2], candidates: &[&'a Sibling]) -> std::io::Result<Option<Found<'a>>> {
-    let known = Position::of_mark(mark);
+fn find<'a>(known: Position, candidates: &[&'a Sibling]) -> std::io::Result<Option<Found<'a>>> {
+    let mark = known.mark();
     for sibling in candidates {
         let id = position::id(&sibling.metadata);
         let is_former = position::former_id(&sibling.metadata) == mark[0];
@@ -481,19 +575,29 @@ mod tests {
     use super::*;
 
     struct Reading {
-        receiver: mpsc::Receiver<Vec<Taken>>,
-        mark: [u64; 2],
+        source: Box<dyn Source>,
+        checkpoint: Checkpoint,
     }
 
-    fn start(path: &Path, mark: [u64; 2]) -> Reading {
-        start_at(path, Vec::from_iter((mark != [0; 2]).then_some(mark)))
+    fn start(path: &Path, checkpoint: &Checkpoint) -> Reading {
+        let settings = Settings {
+            path: path.to_owned(),
+        };
+        let source = super::super::Settings::open(
+            &settings,
+            Start {
+                checkpoint: checkpoint.clone(),
+                ..Start::default()
+            },
+        );
+        Reading {
+            source,
+            checkpoint: checkpoint.clone(),
+        }
     }
 
-    fn start_at(path: &Path, marks: Vec<[u64; 2]>) -> Reading {
-        let mark = marks.last().copied().unwrap_or_default();
-        let (sender, receiver) = mpsc::channel(4);
-        tokio::spawn(run(path.to_owned(), marks, sender, Troubles::default()));
-        Reading { receiver, mark }
+    fn begin(path: &Path) -> Reading {
+        start(path, &Checkpoint::default())
     }
 
     impl Reading {
@@ -501,11 +605,15 @@ mod tests {
         async fn expect(&mut self, expected: &[&str]) {
             let mut found = Vec::new();
             while found.len() < expected.len() {
-                for taken in self.receiver.recv().await.expect("lines") {
+                let batch = self.source.next().await.expect("a file has no end");
+                if batch.events.is_empty() {
+                    continue;
+                }
+                self.checkpoint = batch.checkpoint;
+                for taken in batch.events {
                     let Payload::Line { line } = taken.payload else {
                         panic!("not a line")
                     };
-                    self.mark = taken.mark;
                     found.push(line);
                 }
             }
@@ -526,7 +634,7 @@ mod tests {
     async fn lines_are_followed_through_rotation_and_cutting() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("log");
-        let mut reading = start(&path, [0; 2]);
+        let mut reading = begin(&path);
         write(&path, "a\nb\r\nhalf");
         reading.expect(&["a", "b"]).await;
         write(&path, " whole\n");
@@ -547,14 +655,14 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("log");
         write(&path, "a\nb\n");
-        let mut reading = start(&path, [0; 2]);
+        let mut reading = begin(&path);
         reading.expect(&["a", "b"]).await;
-        let mark = reading.mark;
+        let checkpoint = reading.checkpoint.clone();
         drop(reading);
         write(&path, "c\n");
-        let mut reading = start(&path, mark);
+        let mut reading = start(&path, &checkpoint);
         reading.expect(&["c"]).await;
-        let mark = reading.mark;
+        let checkpoint = reading.checkpoint.clone();
         drop(reading);
         write(&path, "d\n");
         for number in [2, 1] {
@@ -564,7 +672,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(20));
             write(&path, &format!("after {number}\n"));
         }
-        let mut reading = start(&path, mark);
+        let mut reading = start(&path, &checkpoint);
         reading.expect(&["d", "after 2", "after 1"]).await;
     }
 
@@ -574,18 +682,17 @@ mod tests {
         let path = directory.path().join("x.log");
         let renamed = directory.path().join("x.log.1");
         write(&path, "a\nhal");
-        let mut reading = start(&path, [0; 2]);
+        let mut reading = begin(&path);
         reading.expect(&["a"]).await;
         std::fs::rename(&path, &renamed).expect("is renamed");
         write(&path, "new\n");
         reading.expect(&["new"]).await;
-        let present = reading.mark;
         write(&renamed, "f-line\nlate\n");
         reading.expect(&["half-line", "late"]).await;
-        let marks = vec![reading.mark, present];
+        let checkpoint = reading.checkpoint.clone();
         drop(reading);
         write(&renamed, "later\n");
-        let mut reading = start_at(&path, marks);
+        let mut reading = start(&path, &checkpoint);
         reading.expect(&["later"]).await;
         write(&path, "newer\n");
         reading.expect(&["newer"]).await;
@@ -606,9 +713,9 @@ mod tests {
         .enumerate()
         {
             write(&path, &format!("first {number}\n"));
-            let mut reading = start(&path, [0; 2]);
+            let mut reading = begin(&path);
             reading.expect(&[&format!("first {number}")]).await;
-            let mark = reading.mark;
+            let checkpoint = reading.checkpoint.clone();
             drop(reading);
             write(&path, &format!("last {number}\n"));
             std::fs::rename(&path, beside(rotated)).expect("is renamed");
@@ -616,7 +723,7 @@ mod tests {
             for neighbour in ["app.log.audit", "app.log2", "app-2.log", "app.log.1.bak"] {
                 write(&beside(neighbour), "secret\n");
             }
-            let mut reading = start(&path, mark);
+            let mut reading = start(&path, &checkpoint);
             reading
                 .expect(&[&format!("last {number}"), &format!("new {number}")])
                 .await;
@@ -635,7 +742,7 @@ mod tests {
         writer
             .write_all(line.repeat(20_000).as_bytes())
             .expect("is written");
-        let mut reading = start(&path, [0; 2]);
+        let mut reading = begin(&path);
         reading.expect(&vec![line.trim_end(); 20_000]).await;
         for after in ["after", "and again"] {
             OpenOptions::new()
@@ -654,15 +761,15 @@ mod tests {
         let path = directory.path().join("log");
         let text: String = (0..200).map(|line| format!("line {line}\n")).collect();
         write(&path, &text);
-        let mut reading = start(&path, [0; 2]);
+        let mut reading = begin(&path);
         let lines: Vec<&str> = text.lines().collect();
         reading.expect(&lines).await;
-        let mark = reading.mark;
+        let checkpoint = reading.checkpoint.clone();
         drop(reading);
         write(&path, "unread\n");
         std::fs::copy(&path, directory.path().join("log.1")).expect("is copied");
         std::fs::write(&path, "after\n").expect("is cut and written");
-        let mut reading = start(&path, mark);
+        let mut reading = start(&path, &checkpoint);
         reading.expect(&["unread", "after"]).await;
     }
 
@@ -672,15 +779,15 @@ mod tests {
         let path = directory.path().join("log");
         let text: String = (0..200).map(|line| format!("line {line}\n")).collect();
         write(&path, &text);
-        let mut reading = start(&path, [0; 2]);
+        let mut reading = begin(&path);
         reading.expect(&text.lines().collect::<Vec<_>>()).await;
-        let mark = reading.mark;
+        let checkpoint = reading.checkpoint.clone();
         drop(reading);
         let copy = directory.path().join("copy");
         std::fs::copy(&path, &copy).expect("is copied");
         std::fs::rename(&copy, &path).expect("is renamed");
         write(&path, "more\n");
-        let mut reading = start(&path, mark);
+        let mut reading = start(&path, &checkpoint);
         reading.expect(&["more"]).await;
     }
 }

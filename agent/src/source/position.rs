@@ -9,6 +9,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::UNIX_EPOCH;
 
+use super::Checkpoint;
+
 /// How many of the first bytes are looked at.
 const HEAD: u64 = 1024;
 /// How many bytes before a place are looked at.
@@ -45,14 +47,28 @@ impl Position {
         Self { id, ..self }
     }
 
-    /// Returns it as an event carries it.
+    /// Returns the checkpoint of some places.
+    pub(super) fn checkpoint(positions: impl Iterator<Item = Self>) -> Checkpoint {
+        let words = positions.flat_map(Self::mark);
+        Checkpoint(words.flat_map(u64::to_le_bytes).collect())
+    }
+
+    /// Reads a checkpoint.
+    pub(super) fn all_of(checkpoint: &Checkpoint) -> Vec<Self> {
+        let (words, _) = checkpoint.0.as_chunks();
+        let words: Vec<u64> = words.iter().copied().map(u64::from_le_bytes).collect();
+        let (marks, _) = words.as_chunks();
+        marks.iter().copied().map(Self::of_mark).collect()
+    }
+
+    /// Returns it as two words.
     pub(super) fn mark(self) -> [u64; 2] {
         let file = u64::from(self.id) << 32 | u64::from(self.head);
         [file, u64::from(self.tail) << OFFSET | self.offset]
     }
 
-    /// Reads what an event carried.
-    pub(super) fn of_mark(mark: [u64; 2]) -> Self {
+    /// Reads two such words.
+    fn of_mark(mark: [u64; 2]) -> Self {
         #[expect(
             clippy::cast_possible_truncation,
             reason = "each is a part of its word"

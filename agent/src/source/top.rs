@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
 use tokio::process::Command;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::Troubles;
 use super::snapshot::{Snapshot, parse};
-use crate::config::SourceSettings;
+use super::{Batch, Checkpoint, Source, Start, Troubles};
 use crate::event::{Payload, Taken};
 
 /// The longest time one `top` may take.
@@ -41,54 +41,123 @@ pub enum TopError {
     Unknown(String),
 }
 
-/// Sends a snapshot at every point of a fixed grid of time until nobody listens. A tick that comes while the last
-/// snapshot is still being taken or waits for its place is missed, counted and logged; so is what a snapshot lacks.
-pub async fn run(
-    settings: SourceSettings,
-    directory: PathBuf,
-    snapshots: mpsc::Sender<Vec<Taken>>,
+/// What is asked of `top`, and when.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Milliseconds from one snapshot to the next.
+    interval_ms: u64,
+    /// Whether the text of `top` is sent along.
+    raw: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            interval_ms: 1000,
+            raw: false,
+        }
+    }
+}
+
+impl super::Settings for Settings {
+    fn check(&self) -> Result<(), (String, String)> {
+        if (1..=86_400_000).contains(&self.interval_ms) {
+            return Ok(());
+        }
+        Err((
+            "source.interval_ms".to_owned(),
+            "must be at least 1 and at most a day".to_owned(),
+        ))
+    }
+
+    fn identity(&self, count: u64) -> String {
+        let Self { interval_ms, raw } = self;
+        format!("Top {count} {interval_ms} {raw}")
+    }
+
+    fn open(&self, start: Start) -> Box<dyn Source> {
+        Box::new(Snapshots {
+            top: Top::new(&start.directory),
+            raw: self.raw,
+            interval: Duration::from_millis(self.interval_ms),
+            troubles: start.troubles,
+            start: Instant::now(),
+            last: None,
+            untold: 0,
+            told: None,
+        })
+    }
+}
+
+/// A snapshot at every point of a fixed grid of time. A tick that comes while the last snapshot is still being taken or
+/// waits for its place is missed, counted and logged; so is what a snapshot lacks.
+struct Snapshots {
+    top: Top,
+    raw: bool,
+    interval: Duration,
     troubles: Troubles,
-) {
-    let mut top = Top::new(&directory);
-    let start = Instant::now();
-    let mut tick = start;
-    let (mut untold, mut told) = (0, None::<Instant>);
-    loop {
-        tokio::time::sleep_until(tick).await;
-        match top.take(settings.raw).await {
-            Ok(snapshot) => {
-                tell_missing(&snapshot, &troubles);
-                if snapshots
-                    .send(vec![Taken::now(Payload::Top(Box::new(snapshot)))])
-                    .await
-                    .is_err()
-                {
-                    return;
+    start: Instant,
+    /// The point of the last snapshot.
+    last: Option<Instant>,
+    /// How many ticks were missed since that was told.
+    untold: u64,
+    told: Option<Instant>,
+}
+
+impl Source for Snapshots {
+    fn next(&mut self) -> BoxFuture<'_, Option<Batch>> {
+        Box::pin(self.take())
+    }
+
+    fn waiting(&self) -> usize {
+        // A snapshot that waits gets old; a missed one is logged.
+        1
+    }
+}
+
+impl Snapshots {
+    async fn take(&mut self) -> Option<Batch> {
+        loop {
+            let tick = match self.last {
+                Some(last) => self.after(last),
+                None => self.start,
+            };
+            tokio::time::sleep_until(tick).await;
+            self.last = Some(tick);
+            match self.top.take(self.raw).await {
+                Ok(snapshot) => {
+                    tell_missing(&snapshot, &self.troubles);
+                    return Some(Batch {
+                        events: vec![Taken::now(Payload::Top(Box::new(snapshot)))],
+                        checkpoint: Checkpoint::default(),
+                    });
                 }
-            }
-            Err(error) => {
-                let error = crate::error::chain(&error);
-                troubles.count("snapshots_failed", 1);
-                tracing::error!(error, "no snapshot, the next tick goes on");
-                troubles.alarm(Some(error));
-                if snapshots.is_closed() {
-                    return;
+                Err(error) => {
+                    let error = crate::error::chain(&error);
+                    self.troubles.count("snapshots_failed", 1);
+                    tracing::error!(error, "no snapshot, the next tick goes on");
+                    self.troubles.alarm(Some(error));
                 }
             }
         }
-        let (next, missed) = next_tick(start, tick, Instant::now(), settings.interval());
-        untold += missed;
+    }
+
+    /// Returns the next tick that is not over, and says how many are.
+    fn after(&mut self, last: Instant) -> Instant {
+        let (tick, missed) = next_tick(self.start, last, Instant::now(), self.interval);
+        self.untold += missed;
         if missed > 0 {
-            troubles.count("snapshots_missed", missed);
+            self.troubles.count("snapshots_missed", missed);
         }
-        if untold > 0 && told.is_none_or(|told| told.elapsed() >= TELL) {
+        if self.untold > 0 && self.told.is_none_or(|told| told.elapsed() >= TELL) {
             tracing::warn!(
-                missed = untold,
+                missed = self.untold,
                 "ticks are missed: `top` was slow, or Kafka did not take the events"
             );
-            (untold, told) = (0, Some(Instant::now()));
+            (self.untold, self.told) = (0, Some(Instant::now()));
         }
-        tick = next;
+        tick
     }
 }
 

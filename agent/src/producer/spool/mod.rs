@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::config::{SpoolSettings, SpoolSync};
 use reader::Reader;
-pub(crate) use record::Record;
+pub(crate) use record::{Place, Record};
 use segment::Segment;
 
 /// The least and the most bytes of a segment.
@@ -73,8 +73,8 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// Opens the spool in a directory, which is made where it is missing, and shows every record in it. Records before
-    /// the ticket `first` are confirmed.
+    /// Opens the spool in a directory, which is made where it is missing, and shows every record in it with its ticket.
+    /// Records before the ticket `first` are confirmed.
     ///
     /// # Errors
     /// When the files cannot be read or written.
@@ -82,7 +82,7 @@ impl Spool {
         directory: &Path,
         settings: &SpoolSettings,
         first: u64,
-        mut see: impl FnMut(&Record<'_>),
+        mut see: impl FnMut(u64, &Record<'_>),
     ) -> Result<Self, SpoolError> {
         std::fs::create_dir_all(directory).map_err(SpoolError::file(directory, "made"))?;
         let mut segments = VecDeque::new();

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::SpoolError;
-use super::record::{self, Record};
+use super::record::{self, Place, Record};
 
 /// A segment's file and what is in it.
 #[derive(Debug)]
@@ -57,29 +57,38 @@ impl Segment {
         Ok((segment, file))
     }
 
-    /// Reads a segment and shows its records; `next` is the ticket at which the segment after it begins. Returns it and
-    /// whether it is damaged.
+    /// Reads a segment and shows its records with their tickets; `next` is the ticket at which the segment after it begins.
+    /// Returns it and whether it is damaged. Of the last segment a batch that is not whole is cut off: none of it was sent,
+    /// and its source gives it again.
     pub(super) fn open(
         directory: &Path,
         first: u64,
         next: Option<u64>,
-        see: &mut impl FnMut(&Record<'_>),
+        see: &mut impl FnMut(u64, &Record<'_>),
     ) -> Result<(Self, bool), SpoolError> {
         let path = path(directory, first);
         let bytes = std::fs::read(&path).map_err(SpoolError::file(&path, "read"))?;
-        let (mut rest, mut records) = (&bytes[..], 0);
+        let (mut rest, mut whole) = (&bytes[..], 0);
+        let (mut records, mut batch) = (0, Vec::new());
         while let Some((record, size)) = Record::decode(rest) {
-            see(&record);
             rest = &rest[size..];
-            records += 1;
+            batch.push(record);
+            if record.place != Place::Within {
+                show(&mut batch, first, &mut records, see);
+                whole = bytes.len() - rest.len();
+            }
+        }
+        if next.is_some() {
+            show(&mut batch, first, &mut records, see);
+            whole = bytes.len() - rest.len();
         }
         let segment = Self {
             path,
             first,
-            bytes: (bytes.len() - rest.len()) as u64,
+            bytes: whole as u64,
             records,
         };
-        let is_whole = rest.is_empty() && next.is_none_or(|next| next == segment.end());
+        let is_whole = whole == bytes.len() && next.is_none_or(|next| next == segment.end());
         let is_damaged = !is_whole && segment.cut(rest, next)?;
         Ok((segment, is_damaged))
     }
@@ -117,6 +126,19 @@ impl Segment {
             .and_then(|()| file.sync_all())
             .map_err(SpoolError::file(&self.path, "cut"))?;
         Ok(!is_torn)
+    }
+}
+
+/// Shows the records of a batch.
+fn show<'a>(
+    batch: &mut Vec<Record<'a>>,
+    first: u64,
+    records: &mut u64,
+    see: &mut impl FnMut(u64, &Record<'a>),
+) {
+    for record in batch.drain(..) {
+        see(first + *records, &record);
+        *records += 1;
     }
 }
 

@@ -13,7 +13,7 @@ fn append(spool: &mut Spool, sequences: std::ops::Range<u64>) {
         spool.add(&Record {
             timestamp: 0,
             sequence,
-            mark: [0; 2],
+            place: Place::Last(&[]),
             run: "r",
             topic: "t",
             event: &padding,
@@ -25,7 +25,7 @@ fn append(spool: &mut Spool, sequences: std::ops::Range<u64>) {
 
 fn open(directory: &Path, first: u64) -> (Spool, Vec<u64>) {
     let mut found = Vec::new();
-    let spool = Spool::open(directory, &settings(1 << 20), first, |record| {
+    let spool = Spool::open(directory, &settings(1 << 20), first, |_, record| {
         found.push(record.sequence);
     });
     (spool.expect("the spool opens"), found)
@@ -168,7 +168,7 @@ fn a_disk_that_is_full_leaves_the_spool_as_it_was() {
     let record = Record {
         timestamp: 0,
         sequence: 3,
-        mark: [0; 2],
+        place: Place::Last(&[]),
         run: "r",
         topic: "t",
         event: "x",
@@ -182,4 +182,41 @@ fn a_disk_that_is_full_leaves_the_spool_as_it_was() {
     assert!(spool.keep(Err(io::ErrorKind::StorageFull.into())).is_err());
     append(&mut spool, 3..5);
     assert_eq!(rest(&mut spool), (0..5).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_batch_that_a_crash_left_in_part_is_cut_off_whole_and_former_records_are_whole() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (mut spool, _) = open(directory.path(), 0);
+    let places = [
+        Place::Former([1, 2]),
+        Place::Within,
+        Place::Last(b"x"),
+        Place::Within,
+        Place::Within,
+    ];
+    for (sequence, place) in (0..).zip(places) {
+        spool.add(&Record {
+            timestamp: 0,
+            sequence,
+            place,
+            run: "r",
+            topic: "t",
+            event: "e",
+        });
+    }
+    let sync = spool.write().expect("records are written");
+    sync().expect("the disk has them");
+    // The process ends here: nobody was told that they are there.
+    drop(spool);
+    for _ in 0..2 {
+        let (mut spool, found) = open(directory.path(), 0);
+        assert_eq!(found, [0, 1, 2]);
+        assert!(!spool.is_damaged());
+        assert_eq!(rest(&mut spool), [0, 1, 2]);
+    }
+    let (mut spool, _) = open(directory.path(), 0);
+    append(&mut spool, 3..5);
+    drop(spool);
+    assert_eq!(open(directory.path(), 0).1, [0, 1, 2, 3, 4]);
 }
