@@ -1,5 +1,5 @@
 //! The agents of a deployment: the producer makes events and sends them to Kafka, the consumer writes every event
-//! into `CouchDB` exactly once.
+//! into its sinks, of which `CouchDB` is one, exactly once.
 //!
 //! An *event* is one JSON value with a client, a run and a sequence; a *document* is the event as it is kept in
 //! `CouchDB`. The document's id comes from the event alone, so sending or reading an event twice makes no second
@@ -18,5 +18,5 @@ pub mod kafka;
 pub mod observe;
 pub mod producer;
 pub mod shutdown;
+pub mod sink;
 pub mod source;
-pub mod store;

@@ -2,8 +2,9 @@
 //! targets in `agent/fuzz` as many as one likes.
 
 use agent::config::{Checked, ConsumerConfig, ProducerConfig, parse};
-use agent::consumer::document::{Record, dead_letter, document, is_same};
 use agent::error::chain;
+use agent::sink::Record;
+use agent::sink::document::{dead_letter, document, is_same};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;

@@ -8,9 +8,11 @@ use std::sync::{Mutex, MutexGuard};
 
 use agent::config::Topic;
 use agent::consumer::Metrics;
-use agent::consumer::document::{Record, document};
 use agent::consumer::writer::Writer;
-use agent::store::{Document, Row, Store, Trouble};
+use agent::sink::Record;
+use agent::sink::couchdb::{Documents, Row, Store, Trouble};
+use agent::sink::document::Document;
+use agent::sink::document::document;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
@@ -183,7 +185,7 @@ async fn course(seed: u64) {
         }),
         crash: Notify::new(),
     }));
-    let writer = Writer::new(store, Metrics::default());
+    let writer = Writer::new(Box::new(Documents::new(store)), Metrics::default());
     let (mut committed, mut position) = (0, 0);
     while position < records.len() {
         let end = (position + chance.random_range(1..10)).min(records.len());

@@ -28,6 +28,7 @@ mod observed;
 mod pipeline;
 mod secure;
 mod setup;
+mod sinks;
 #[path = "../shared/skip.rs"]
 mod skip;
 mod store;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use agent::admin::couchdb_setup::{Credentials, prepare};
-use agent::store::couchdb::Server;
+use agent::sink::couchdb::Server;
 use serde_json::{Value, json};
 
 use crate::double::Double;

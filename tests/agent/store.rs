@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use agent::config::Topic;
 use agent::consumer::Metrics;
-use agent::consumer::document::Record;
 use agent::consumer::writer::Writer;
 use agent::consumer::written::Written;
-use agent::store::couchdb::{Couchdb, Server};
-use agent::store::{Document, Row, Store, Trouble};
+use agent::sink::couchdb::{Couchdb, Documents, Row, Server, Store, Trouble};
+use agent::sink::document::Document;
+use agent::sink::{Record, Sink};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -26,6 +26,10 @@ fn topic() -> Topic {
 
 fn client(double: &Double) -> Couchdb {
     Server::at(&double.url).login("consumer", "sesame").unwrap()
+}
+
+fn documents(double: &Double) -> Box<dyn Sink> {
+    Box::new(Documents::new(client(double)))
 }
 
 fn records(values: &[Value]) -> Vec<Record> {
@@ -47,7 +51,7 @@ fn event(sequence: u64, more: &Value) -> Value {
 }
 
 async fn write(double: &Double, values: &[Value]) -> Written {
-    let writer = Writer::new(client(double), Metrics::default());
+    let writer = Writer::new(documents(double), Metrics::default());
     tokio::time::timeout(
         Duration::from_secs(30),
         writer.write(&topic(), &records(values)),
@@ -230,7 +234,7 @@ async fn a_dead_letter_waits_for_its_database_and_is_there_once() {
         value: Some(b"{".to_vec()),
         ..Record::default()
     };
-    let writer = Writer::new(client(&double), Metrics::default());
+    let writer = Writer::new(documents(&double), Metrics::default());
     let result = tokio::time::timeout(Duration::from_secs(30), writer.write(&topic(), &[broken]))
         .await
         .expect("it settles");
@@ -245,7 +249,7 @@ async fn a_dead_letter_waits_for_its_database_and_is_there_once() {
 async fn a_deleted_database_is_never_taken_for_done() {
     let double = Double::with_databases(&["t1"]);
     double.state().databases.remove("t1");
-    let writer = Writer::new(client(&double), Metrics::default());
+    let writer = Writer::new(documents(&double), Metrics::default());
     let records = records(&[event(1, &json!(0))]);
     let topic = topic();
     let waiting = writer.write(&topic, &records);

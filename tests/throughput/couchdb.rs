@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use agent::store::couchdb::{self, Couchdb};
+use agent::sink::couchdb::{self, Couchdb};
 use reqwest::Method;
 use tokio::runtime::Runtime;
 

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use super::AdminError;
 use crate::config::{ConsumerConfig, Topic};
-use crate::consumer::document::document_id;
-use crate::store::Trouble;
-use crate::store::couchdb::{Couchdb, path_of};
+use crate::sink::couchdb::Trouble;
+use crate::sink::couchdb::{Couchdb, path_of};
+use crate::sink::document::document_id;
 
 /// The longest time a question for news stays open.
 const LONG_POLL: Duration = Duration::from_secs(1);
@@ -55,7 +55,7 @@ pub async fn wait(
     let topic = config
         .canary_topic()
         .ok_or_else(|| AdminError::NoTopic("of canaries".to_owned()))?;
-    let server = Couchdb::open(config)?;
+    let server = Couchdb::open(config.couchdb()?)?;
     let mut sightings = Sightings::new(run, clients, count);
     let mut since: Option<String> = None;
     while !sightings.is_complete() && Instant::now() < deadline {

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::AdminError;
 use crate::backoff::Backoff;
-use crate::store::Trouble;
-use crate::store::couchdb::{Answer, Couchdb, OpenError, Server, path_of};
+use crate::sink::couchdb::Trouble;
+use crate::sink::couchdb::{Answer, Couchdb, OpenError, Server, path_of};
 
 /// How long one request may take: making databases and hashing passwords is slow on a small machine.
 const REQUEST: Duration = Duration::from_secs(20);

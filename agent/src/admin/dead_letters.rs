@@ -11,11 +11,12 @@ use serde_json::Value;
 use super::AdminError;
 use crate::config::{ConsumerConfig, Topic};
 use crate::consumer::Metrics;
-use crate::consumer::document::{LOST, Record};
-use crate::consumer::headers::Header;
 use crate::consumer::writer::Writer;
-use crate::store::Trouble;
-use crate::store::couchdb::{Couchdb, path_of};
+use crate::sink::Record;
+use crate::sink::couchdb::Trouble;
+use crate::sink::couchdb::{Couchdb, Documents, path_of};
+use crate::sink::document::LOST;
+use crate::sink::headers::Header;
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -112,13 +113,13 @@ pub async fn walk(
     deed: Deed,
     mut show: impl FnMut(Shown),
 ) -> Result<(), AdminError> {
-    let wanted = |found: &&Topic| topic.is_none_or(|name| found.name == name);
-    let topics: Vec<&Topic> = config.topics.iter().filter(wanted).collect();
+    let mut topics = config.documented();
+    topics.retain(|found| topic.is_none_or(|name| found.name == name));
     if topics.is_empty() {
         return Err(AdminError::NoTopic(topic.unwrap_or_default().to_owned()));
     }
-    let server = Couchdb::open(config)?;
-    let writer = Writer::new(server.clone(), Metrics::default());
+    let server = Couchdb::open(config.couchdb()?)?;
+    let writer = Writer::new(Box::new(Documents::new(server.clone())), Metrics::default());
     for topic in topics {
         let mut after = None;
         loop {
@@ -224,7 +225,7 @@ async fn put_away(server: &Couchdb, topic: &Topic, letter: &Letter) -> Result<Ou
 /// Tries a letter's record again, and removes the letter where that makes a document.
 async fn again(
     server: &Couchdb,
-    writer: &Writer<Couchdb>,
+    writer: &Writer,
     topic: &Topic,
     letter: &Letter,
 ) -> Result<Outcome, AdminError> {

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use super::AdminError;
 use super::couchdb_setup::Credentials;
 use crate::config::ConsumerConfig;
-use crate::store::Trouble;
-use crate::store::couchdb::{Couchdb, Server, path_of};
+use crate::sink::couchdb::Trouble;
+use crate::sink::couchdb::{Couchdb, Server, path_of};
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -72,7 +72,7 @@ pub async fn databases(
     config: &ConsumerConfig,
     credentials: &Credentials,
 ) -> Result<Vec<Found>, AdminError> {
-    let server = credentials.administrator(&Server::of(config)?)?;
+    let server = credentials.administrator(&Server::of(config.couchdb()?)?)?;
     let get = async |path: &str| {
         let answer = server.get_json(path, &[], REQUEST).await;
         answer.map_err(AdminError::couchdb(format!("GET /{path}")))
@@ -101,7 +101,9 @@ pub async fn export(
     part: Part,
     mut show: impl FnMut(Kept),
 ) -> Result<(), AdminError> {
-    let server = part.couchdb.administrator(&Server::of(config)?)?;
+    let server = part
+        .couchdb
+        .administrator(&Server::of(config.couchdb()?)?)?;
     let subject = format!("the documents of {}", part.database);
     let (mut after, mut limit, mut shown) = (part.after, *PAGES.start(), 0);
     while shown < PART {

@@ -14,9 +14,9 @@ use super::AdminError;
 use super::couchdb_setup::{self, Credentials};
 use crate::backoff::Backoff;
 use crate::config::ConsumerConfig;
-use crate::consumer::document::is_same;
-use crate::store::couchdb::{Couchdb, Server, path_of};
-use crate::store::{Document, Row, Store, Trouble};
+use crate::sink::couchdb::{Couchdb, Row, Server, Store, Trouble, path_of};
+use crate::sink::document::Document;
+use crate::sink::document::is_same;
 
 /// How long a database may take nothing before it is given up.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -73,7 +73,7 @@ pub async fn import(
     config: &ConsumerConfig,
     mut input: impl BufRead,
 ) -> Result<Imported, AdminError> {
-    let server = Server::of(config)?;
+    let server = Server::of(config.couchdb()?)?;
     let mut first = String::new();
     input.read_line(&mut first).map_err(AdminError::Input)?;
     let request: Request = serde_json::from_str(&first).map_err(AdminError::Request)?;

@@ -17,8 +17,8 @@ use super::newest::{newest_of, timestamp};
 use super::offsets::Offsets;
 use super::settings::{self, Settings};
 use crate::config::{Connection, ConsumerConfig, Topic};
-use crate::store::Trouble;
-use crate::store::couchdb::{Answer, Couchdb, path_of};
+use crate::sink::couchdb::Trouble;
+use crate::sink::couchdb::{Answer, Couchdb, path_of};
 
 /// What `inspect` prints.
 #[derive(Debug, Serialize)]
@@ -83,8 +83,12 @@ pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspe
     let client = metadata::client(config)?;
     let connection = Connection::of_consumer(config)?;
     let couchdb = async {
-        match Couchdb::open(config) {
-            Ok(server) => inspect_couchdb(&server, config, deadline).await,
+        let Some(settings) = &config.couchdb else {
+            return CouchdbView::default();
+        };
+        let topics = config.documented();
+        match Couchdb::open(settings) {
+            Ok(server) => inspect_couchdb(&server, &settings.user, &topics, deadline).await,
             Err(error) => CouchdbView {
                 error: Some(crate::error::chain(&error)),
                 ..CouchdbView::default()
@@ -120,8 +124,9 @@ async fn inspect_kafka(client: &Client, topics: &[Topic], deadline: Instant) -> 
             name: topic.name.clone(),
             partitions: present.partitions.clone(),
             messages: offsets.messages(present),
-            lag: offsets.lag(present),
-            deleted: offsets.deleted(present),
+            // The group is the one that writes to CouchDB; what others read they tell themselves.
+            lag: offsets.lag(present).filter(|_| topic.has_database()),
+            deleted: offsets.deleted(present).filter(|_| topic.has_database()),
             config: None,
         })
     };
@@ -142,11 +147,11 @@ async fn inspect_kafka(client: &Client, topics: &[Topic], deadline: Instant) -> 
 
 async fn inspect_couchdb(
     server: &Couchdb,
-    config: &ConsumerConfig,
+    user: &str,
+    topics: &[&Topic],
     deadline: Instant,
 ) -> CouchdbView {
-    let topics = &config.topics;
-    let rules = access_rules(&config.couchdb.user);
+    let rules = access_rules(user);
     let greeting = server.get_json("", &[], left(deadline));
     let databases = join_all(
         topics

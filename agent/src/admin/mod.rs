@@ -22,8 +22,8 @@ use rdkafka::error::KafkaError;
 use serde::de::DeserializeOwned;
 
 use crate::config::ConfigError;
-use crate::store::Trouble;
-use crate::store::couchdb::OpenError;
+use crate::sink::couchdb::OpenError;
+use crate::sink::couchdb::Trouble;
 
 /// Says why a call failed.
 #[derive(Debug, thiserror::Error)]

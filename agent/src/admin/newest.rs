@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use super::AdminError;
 use crate::config::{ConsumerConfig, Topic};
 use crate::event::format_timestamp;
-use crate::store::Trouble;
-use crate::store::couchdb::{Couchdb, path_of};
+use crate::sink::couchdb::Trouble;
+use crate::sink::couchdb::{Couchdb, path_of};
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(10);
@@ -28,18 +28,15 @@ pub async fn newest(
     n: usize,
     topic: Option<&str>,
 ) -> Result<Vec<Box<RawValue>>, AdminError> {
+    let with_database = config.documented().into_iter();
     let topics: Vec<&Topic> = match topic {
-        Some(name) => config
-            .topics
-            .iter()
-            .filter(|topic| topic.name == name)
-            .collect(),
-        None => config.topics.iter().filter(|topic| !topic.canary).collect(),
+        Some(name) => with_database.filter(|topic| topic.name == name).collect(),
+        None => with_database.filter(|topic| !topic.canary).collect(),
     };
     if topics.is_empty() {
         return Err(AdminError::NoTopic(topic.unwrap_or("of events").to_owned()));
     }
-    let server = Couchdb::open(config)?;
+    let server = Couchdb::open(config.couchdb()?)?;
     let lists = topics
         .iter()
         .map(|topic| newest_of(&server, &topic.database, n, REQUEST));

@@ -12,7 +12,7 @@ use super::in_sync::wait_for;
 use super::metadata::{Cluster, Expected, client};
 use super::topics::{self, Topics, Wanted};
 use crate::config::{Connection, ConsumerConfig};
-use crate::store::couchdb::Server;
+use crate::sink::couchdb::Server;
 
 /// What is to be prepared, as read from the standard input; it holds passwords.
 #[derive(Deserialize)]
@@ -42,13 +42,13 @@ pub struct Report {
 /// When either is not there in time or refuses.
 pub async fn prepare(config: &ConsumerConfig, request: &Request) -> Result<Report, AdminError> {
     let deadline = Instant::now() + Duration::from_secs(request.timeout_seconds.min(86_400));
-    let server = Server::of(config)?;
     let databases = async {
         match &request.couchdb {
             Some(credentials) => {
+                let server = Server::of(config.couchdb()?)?;
                 let names: Vec<String> = config
-                    .topics
-                    .iter()
+                    .documented()
+                    .into_iter()
                     .flat_map(|topic| [topic.database.clone(), topic.dead_letters()])
                     .collect();
                 let setup = couchdb_setup::prepare(&server, credentials, &names, deadline);

@@ -74,7 +74,7 @@ impl CommandError {
         match self {
             Self::Config(_)
             | Self::Producer(ProducerError::Config(_))
-            | Self::Consumer(ConsumerError::Config(_) | ConsumerError::Store(_))
+            | Self::Consumer(ConsumerError::Config(_) | ConsumerError::Sink(_))
             | Self::Admin(AdminError::Config(_) | AdminError::Open(_)) => true,
             // What librdkafka refuses before it opens anything, such as a key that does not fit its certificate.
             Self::Producer(ProducerError::Client(error))

@@ -1,34 +1,38 @@
 //! The consumer's configuration file.
 
-use std::collections::HashSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Certificate;
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use super::{
-    Checked, ConfigError, Connection, LogFormat, MetricsSettings, Sasl, Tls, check_bootstrap,
-    check_topic, files, not_empty,
+    Checked, ConfigError, Connection, LogFormat, MetricsSettings, Sasl, Tls, Topic,
+    check_bootstrap, check_topic, not_empty,
 };
+use crate::sink::{self, couchdb};
 
 /// All settings of a consumer.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConsumerConfig {
-    /// The consumer group whose offsets are kept by Kafka.
+    /// The consumer group whose offsets are kept by Kafka; those of named sinks have the sink's name behind it.
     pub group: String,
     /// How log lines are written.
     #[serde(default)]
     pub log: LogFormat,
     /// Where the events come from.
     pub kafka: ConsumerKafka,
-    /// Where the documents go.
-    pub couchdb: Couchdb,
+    /// The `CouchDB` to which every topic with a database goes, and which the deployer's calls ask.
+    pub couchdb: Option<couchdb::Settings>,
+    /// Further sinks, by name.
+    #[serde(default)]
+    pub sinks: BTreeMap<String, SinkSettings>,
     /// How many events are written at once.
     #[serde(default)]
     pub batch: Batch,
-    /// The topics read, each with its database.
+    /// The topics that are read.
     pub topics: Vec<Topic>,
     /// Where the consumer tells about itself.
     #[serde(default)]
@@ -45,34 +49,6 @@ pub struct ConsumerKafka {
     pub tls: Option<Tls>,
     /// Who the agent is; nobody where this is missing.
     pub sasl: Option<Sasl>,
-}
-
-/// Where the documents go and as whom they are written.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Couchdb {
-    /// The server, as in `http://HOST:5984`; no user, password or path.
-    pub url: String,
-    /// The certificates, in PEM, of which one must have signed the server's; of `https` alone. Those the system trusts
-    /// where this is missing.
-    pub ca_file: Option<PathBuf>,
-    /// The user who writes the documents; no administrator.
-    pub user: String,
-    /// The file that holds this user's password.
-    pub password_file: PathBuf,
-}
-
-impl Couchdb {
-    /// Reads the certificates that are trusted; none where the system's are.
-    ///
-    /// # Errors
-    /// When the file cannot be read or holds something else.
-    pub fn roots(&self) -> Result<Option<Vec<Certificate>>, ConfigError> {
-        self.ca_file
-            .as_ref()
-            .map(|file| files::certificates("couchdb.ca_file", file))
-            .transpose()
-    }
 }
 
 /// Limits of one write; what comes first ends a batch.
@@ -104,45 +80,89 @@ impl Batch {
     }
 }
 
-/// A topic and the database its events go to.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Topic {
-    /// The topic's name.
-    pub name: String,
-    /// The database's name.
-    pub database: String,
-    /// A random word that changes when the topic is made anew, so that its offsets stay unique.
-    pub epoch: String,
-    /// Whether this is the topic of the canaries.
-    #[serde(default)]
-    pub canary: bool,
-}
-
-impl Topic {
-    /// Returns the database for what can never be stored.
-    pub fn dead_letters(&self) -> String {
-        dead_letters(&self.database)
-    }
-}
-
-/// Returns the database for what `database` can never store.
-fn dead_letters(database: &str) -> String {
-    format!("{database}-dead-letters")
-}
-
 impl ConsumerConfig {
     /// Returns the topic of the canaries, if one is configured.
     pub fn canary_topic(&self) -> Option<&Topic> {
         self.topics.iter().find(|topic| topic.canary)
     }
 
-    /// Reads the password of the user who writes the documents.
+    /// Returns the topics that go to `CouchDB`.
+    pub fn documented(&self) -> Vec<&Topic> {
+        self.topics
+            .iter()
+            .filter(|topic| topic.has_database())
+            .collect()
+    }
+
+    /// Returns the `CouchDB` that the deployer's calls ask.
     ///
     /// # Errors
-    /// When the file cannot be read, is empty, or is open to everybody.
-    pub fn password(&self) -> Result<String, ConfigError> {
-        files::password("couchdb.password_file", &self.couchdb.password_file)
+    /// When there is none.
+    pub fn couchdb(&self) -> Result<&couchdb::Settings, ConfigError> {
+        self.couchdb.as_ref().ok_or(ConfigError::NoCouchdb)
+    }
+
+    /// Returns what is written to: `CouchDB`, without a name, and each named sink.
+    pub fn all_sinks(&self) -> Vec<SinkOf<'_>> {
+        let couchdb = self.couchdb.as_ref().map(|settings| SinkOf {
+            name: None,
+            group: self.group.clone(),
+            topics: self.documented(),
+            settings,
+        });
+        let named = self.sinks.iter().map(|(name, sink)| SinkOf {
+            name: Some(name),
+            group: format!("{}-{name}", self.group),
+            topics: self
+                .topics
+                .iter()
+                .filter(|topic| sink.from.contains(&topic.name))
+                .collect(),
+            settings: &*sink.kind,
+        });
+        let sinks = couchdb.into_iter().chain(named);
+        sinks.filter(|sink| !sink.topics.is_empty()).collect()
+    }
+}
+
+/// A sink, what goes there, and the group that reads it.
+#[derive(Debug)]
+pub struct SinkOf<'a> {
+    /// Its name; `CouchDB`'s has none.
+    pub name: Option<&'a str>,
+    /// Its consumer group.
+    pub group: String,
+    /// The topics that go there.
+    pub topics: Vec<&'a Topic>,
+    /// How it is reached.
+    pub settings: &'a dyn sink::Settings,
+}
+
+/// A named sink.
+#[derive(Debug, Clone)]
+pub struct SinkSettings {
+    /// The topics that go there.
+    pub from: Vec<String>,
+    /// Which kind it is, and how it is reached.
+    pub kind: Arc<dyn sink::Settings>,
+}
+
+impl<'de> Deserialize<'de> for SinkSettings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Keys {
+            kind: String,
+            from: Vec<String>,
+            #[serde(flatten)]
+            of_kind: toml::Table,
+        }
+        let Keys {
+            kind,
+            from,
+            of_kind,
+        } = Keys::deserialize(deserializer)?;
+        let kind = sink::settings(&kind, of_kind).map_err(D::Error::custom)?;
+        Ok(Self { from, kind })
     }
 }
 
@@ -152,25 +172,10 @@ impl Checked for ConsumerConfig {
         check_bootstrap(&self.kafka.bootstrap)?;
         self.kafka.tls.as_ref().map_or(Ok(()), Tls::check)?;
         self.kafka.sasl.as_ref().map_or(Ok(()), Sasl::check)?;
-        check_url(&self.couchdb.url)?;
-        if self.couchdb.ca_file.is_some() && !self.couchdb.url.starts_with("https:") {
-            return Err((
-                "couchdb.ca_file".to_owned(),
-                "is of no use: couchdb.url does not begin with https://".to_owned(),
-            ));
-        }
         self.metrics.check()?;
-        not_empty("couchdb.user", &self.couchdb.user)?;
-        if self.couchdb.user.contains(':') {
-            return Err((
-                "couchdb.user".to_owned(),
-                format!("{:?} must not hold a ':'", self.couchdb.user),
-            ));
+        if let Some(couchdb) = &self.couchdb {
+            sink::Settings::check(couchdb)?;
         }
-        not_empty(
-            "couchdb.password_file",
-            &self.couchdb.password_file.display().to_string(),
-        )?;
         // Larger batches make CouchDB slower than proportion; a smaller byte limit than one event would never be kept.
         check_range("batch.documents", self.batch.documents, 1, 10_000)?;
         check_range("batch.bytes", self.batch.bytes, 1_000, 64_000_000)?;
@@ -180,7 +185,8 @@ impl Checked for ConsumerConfig {
                 format!("{} is more than 60000", self.batch.age_ms),
             ));
         }
-        self.check_topics()
+        self.check_topics()?;
+        self.check_sinks()
     }
 
     fn log(&self) -> LogFormat {
@@ -189,8 +195,8 @@ impl Checked for ConsumerConfig {
 
     fn check_files(&self) -> Result<(), ConfigError> {
         Connection::of_consumer(self)?;
-        self.password()?;
-        self.couchdb.roots().map(drop)
+        let mut sinks = self.all_sinks().into_iter();
+        sinks.try_for_each(|sink| sink.settings.check_files())
     }
 }
 
@@ -204,7 +210,6 @@ impl ConsumerConfig {
         for (index, topic) in self.topics.iter().enumerate() {
             let key = |field: &str| format!("topics[{index}].{field}");
             check_topic(&key("name"), &topic.name)?;
-            check_database(&key("database"), &topic.database)?;
             if topic.epoch.is_empty() || !topic.epoch.chars().all(|c| c.is_ascii_alphanumeric()) {
                 return Err((
                     key("epoch"),
@@ -213,6 +218,9 @@ impl ConsumerConfig {
             }
             if !names.insert(&topic.name) {
                 return Err((key("name"), format!("{:?} is there twice", topic.name)));
+            }
+            if !topic.has_database() {
+                continue;
             }
             if !databases.insert(topic.database.clone()) || !databases.insert(topic.dead_letters())
             {
@@ -230,6 +238,54 @@ impl ConsumerConfig {
         }
         Ok(())
     }
+
+    fn check_sinks(&self) -> Result<(), (String, String)> {
+        for (name, sink) in &self.sinks {
+            let key = |field: &str| format!("sinks.{name}.{field}");
+            if name.is_empty()
+                || !name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+            {
+                return Err((
+                    format!("sinks.{name}"),
+                    "is a name of other characters than a-z, A-Z, 0-9, '_' and '-'".to_owned(),
+                ));
+            }
+            if sink.from.is_empty() {
+                return Err((key("from"), "must name a topic at least".to_owned()));
+            }
+            let is_known = |from: &&String| self.topics.iter().any(|topic| topic.name == **from);
+            if let Some(from) = sink.from.iter().find(|from| !is_known(from)) {
+                return Err((key("from"), format!("{from:?} is none of `topics`")));
+            }
+            sink.kind
+                .check()
+                .map_err(|(field, problem)| (key(&field), problem))?;
+        }
+        for (index, topic) in self.topics.iter().enumerate() {
+            let reads = |sink: &&SinkOf<'_>| sink.topics.iter().any(|one| one.name == topic.name);
+            let sinks = self.all_sinks();
+            let mut readers = sinks.iter().filter(reads).peekable();
+            let key = |field: &str| format!("topics[{index}].{field}");
+            if readers.peek().is_none() && !topic.has_database() {
+                return Err((
+                    key("database"),
+                    format!(
+                        "{:?} goes nowhere: name a database, or a sink that is `from` it",
+                        topic.name
+                    ),
+                ));
+            }
+            for reader in readers {
+                reader
+                    .settings
+                    .check_topic(topic)
+                    .map_err(|(field, problem)| (key(field), problem))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn check_range(key: &str, value: usize, low: usize, high: usize) -> Result<(), (String, String)> {
@@ -241,37 +297,4 @@ fn check_range(key: &str, value: usize, low: usize, high: usize) -> Result<(), (
             format!("{value} is not between {low} and {high}"),
         ))
     }
-}
-
-fn check_url(value: &str) -> Result<(), (String, String)> {
-    let key = "couchdb.url";
-    let error = |problem: &str| Err((key.to_owned(), problem.to_owned()));
-    // The address itself is not shown where it may hold a password.
-    let Ok(url) = reqwest::Url::parse(value) else {
-        return error("is not an address like http://HOST:5984");
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        return error("must not hold a user or password; they have their own keys");
-    }
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return error("is not an address like http://HOST:5984");
-    }
-    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return error("must end after the port");
-    }
-    Ok(())
-}
-
-fn check_database(key: &str, value: &str) -> Result<(), (String, String)> {
-    let first = value.chars().next().is_some_and(|c| c.is_ascii_lowercase());
-    let rest = value
-        .chars()
-        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_$()+-".contains(c));
-    if first && rest && value.len() <= 200 {
-        return Ok(());
-    }
-    Err((
-        key.to_owned(),
-        format!("{value:?} is not a database name (a-z first, then a-z, 0-9 and _$()+-)"),
-    ))
 }

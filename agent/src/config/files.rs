@@ -13,7 +13,7 @@ use super::ConfigError;
 const MAX_BYTES: u64 = 4 << 20;
 
 /// Reads a password; the end of its line does not count.
-pub(super) fn password(key: &'static str, path: &Path) -> Result<String, ConfigError> {
+pub(crate) fn password(key: &'static str, path: &Path) -> Result<String, ConfigError> {
     let refuse = refusal(key, path);
     let text = read_secret(key, path)?;
     let password = text.trim_end_matches(['\n', '\r']);
@@ -29,7 +29,7 @@ pub(super) fn password(key: &'static str, path: &Path) -> Result<String, ConfigE
 }
 
 /// Reads certificates in PEM.
-pub(super) fn certificates(
+pub(crate) fn certificates(
     key: &'static str,
     path: &Path,
 ) -> Result<Vec<Certificate>, ConfigError> {

@@ -2,9 +2,12 @@
 
 mod connection;
 mod consumer;
-mod files;
+pub mod error;
+pub(crate) mod files;
 mod kafka;
 mod producer;
+pub mod topic;
+pub(crate) mod values;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -13,54 +16,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub use connection::Connection;
-pub use consumer::{Batch, ConsumerConfig, ConsumerKafka, Couchdb, Topic};
+pub use consumer::{Batch, ConsumerConfig, ConsumerKafka, SinkOf, SinkSettings};
+pub use error::ConfigError;
 pub use kafka::{Mechanism, Sasl, Tls};
 pub use producer::{
     ProducerConfig, ProducerKafka, SourceSettings, SpoolSettings, SpoolSync, StateSettings,
 };
-
-/// Says what is wrong with a configuration file, in one line.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file could not be read.
-    #[error("{path}: cannot be read")]
-    Read {
-        /// The file.
-        path: String,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The file is not TOML of the expected shape.
-    #[error("{path}{position}: {message}")]
-    Syntax {
-        /// The file.
-        path: String,
-        /// `:LINE`, or nothing where no line is to blame.
-        position: String,
-        /// What the parser found, on one line.
-        message: String,
-    },
-    /// A key has a value that cannot work.
-    #[error("{path}: {key}: {problem}")]
-    Value {
-        /// The file.
-        path: String,
-        /// The key, as in `batch.documents`.
-        key: String,
-        /// What is wrong with its value.
-        problem: String,
-    },
-    /// A file that a key names cannot be used.
-    #[error("{key}: {path} {problem}")]
-    File {
-        /// The key, as in `kafka.tls.ca_file`.
-        key: &'static str,
-        /// The file.
-        path: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-}
+pub use topic::Topic;
+use values::not_empty;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -167,15 +130,6 @@ fn line_of(text: &str, byte: usize) -> usize {
         .filter(|&&b| b == b'\n')
         .count()
         + 1
-}
-
-/// Refuses an empty value.
-fn not_empty(key: &str, value: &str) -> Result<(), (String, String)> {
-    if value.trim().is_empty() {
-        Err((key.to_owned(), "must not be empty".to_owned()))
-    } else {
-        Ok(())
-    }
 }
 
 /// Refuses what is not a comma-separated list of `HOST:PORT`.

@@ -8,10 +8,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use rdkafka::statistics::Statistics;
 
-use super::document::Record;
 use super::losses::Loss;
 use super::written::Written;
 use crate::observe::{self, Health, Registry};
+use crate::sink::Record;
 
 /// A partition, as a figure's label.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -63,9 +63,18 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Returns the registry that shows the figures.
-    pub(super) fn registry(&self) -> Registry {
-        let mut registry = Registry::with_prefix("consumer");
+    /// Raises its alarms there.
+    pub(super) fn new(health: Health) -> Self {
+        Self {
+            health,
+            ..Self::default()
+        }
+    }
+
+    /// Returns the registry that shows the figures; those of a sink with a name are labelled with it.
+    pub(super) fn registry(&self, sink: Option<&str>) -> Registry {
+        let label = sink.map(|name| ("sink".into(), name.to_owned().into()));
+        let mut registry = Registry::with_prefix_and_labels("consumer", label.into_iter());
         let mut counter = |name: &str, help: &str, counter: &Counter| {
             registry.register(name, help, counter.clone());
         };

@@ -1,14 +1,12 @@
-//! The consumer: reads the events of all topics and writes each as one document.
+//! The consumer: reads the events of all topics and writes each into its sinks, once.
+//!
+//! Each sink is read for by a client and a group of its own, so one that is away stops no other.
 //!
 //! Records are gathered as long as more are at hand, never waited for, so a lone event is written at once and a backlog
-//! in large batches. An offset is stored for commit only when all records before it are settled: a document, a document
-//! that was there already, or a dead letter. While the store is away the full partitions are paused and the client is
+//! in large batches. An offset is stored for commit only when all records before it are settled: in the sink, there
+//! already, or a dead letter. While a sink is away its full partitions are paused and the client is
 //! still polled, so that the group is kept.
 
-mod dead_letters;
-pub mod document;
-mod event_fields;
-pub mod headers;
 mod losses;
 mod metrics;
 mod partition;
@@ -27,14 +25,13 @@ use rdkafka::consumer::{Consumer, MessageStream};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use crate::config::{ConfigError, Connection, ConsumerConfig};
-use crate::observe::{self, Service};
-use crate::shutdown::Shutdown;
-use crate::store::Store;
-use crate::store::couchdb::{Couchdb, OpenError};
+use crate::config::{Batch, ConfigError, Connection, ConsumerConfig, SinkOf, Topic};
+use crate::observe::{self, Health, Pulse, Service};
+use crate::shutdown::{self, Shutdown};
+use crate::sink::OpenError;
 use losses::{Loss, Losses};
 pub use metrics::Metrics;
 use partition::Partition;
@@ -53,102 +50,164 @@ pub enum ConsumerError {
     /// The configuration cannot work.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// There can be no client of the store.
+    /// A sink cannot be opened.
     #[error(transparent)]
-    Store(#[from] OpenError),
+    Sink(#[from] OpenError),
     /// The Kafka client cannot be made or go on.
     #[error("the Kafka client cannot go on")]
     Client(#[source] KafkaError),
     /// A write ended by a defect of this program.
     #[error("a write did not end as it should")]
-    Write(#[source] tokio::task::JoinError),
+    Write(#[source] JoinError),
 }
 
 /// Reads and writes until the end is asked for.
 ///
 /// # Errors
-/// When a file of the configuration cannot be used or the Kafka client cannot go on; never because the store or Kafka
+/// When a file of the configuration cannot be used or a Kafka client cannot go on; never because a sink or Kafka
 /// is away.
-pub async fn run(config: &ConsumerConfig, shutdown: Shutdown) -> Result<(), ConsumerError> {
-    run_with(config, Couchdb::open(config)?, shutdown).await
-}
-
-/// As [`run`], with another store.
-///
-/// # Errors
-/// As [`run`].
-pub async fn run_with<S: Store>(
-    config: &ConsumerConfig,
-    store: S,
-    mut shutdown: Shutdown,
-) -> Result<(), ConsumerError> {
+pub async fn run(config: &ConsumerConfig, mut shutdown: Shutdown) -> Result<(), ConsumerError> {
     let connection = Connection::of_consumer(config)?;
-    let underway = Arc::new(Underway::default());
-    let metrics = Metrics::default();
-    let (found, lost) = mpsc::unbounded_channel();
-    let losses = Arc::new(Losses::new(found));
-    let (client, revoked) = reader::open(
-        config,
-        &connection,
-        Arc::clone(&underway),
-        Arc::clone(&losses),
-        metrics.clone(),
-    )?;
-    observe::serve(
-        config.metrics.listen.clone(),
-        metrics.registry(),
-        metrics.health.clone(),
-    );
+    let health = Health::default();
+    let (mut registries, mut readings) = (Vec::new(), Vec::new());
+    for sink in config.all_sinks() {
+        let metrics = Metrics::new(health.clone());
+        registries.push(metrics.registry(sink.name));
+        readings.push(Reading::open(&sink, &connection, &config.batch, metrics)?);
+    }
+    if readings.is_empty() {
+        return Err(ConfigError::NoSink.into());
+    }
+    observe::serve(config.metrics.listen.clone(), registries, health);
     let mut service = Service::ready();
-    tracing::info!(
-        group = config.group,
-        topics = config.topics.len(),
-        "started"
-    );
-    let mut consumer = Consumption {
-        config: Arc::new(config.clone()),
-        client: &client,
-        revoked,
-        underway,
-        losses,
-        lost,
-        queues: PartitionQueues::new(config.batch.clone()),
-        writer: Writer::new(store, metrics.clone()),
-        writes: JoinSet::new(),
-        metrics,
+    let (end, ended) = shutdown::channel();
+    let (mut pulses, mut running) = (Vec::new(), JoinSet::new());
+    for reading in readings {
+        let pulse = Pulse::default();
+        pulses.push(pulse.clone());
+        running.spawn(reading.run(pulse, ended.clone()));
+    }
+    let outcome = |ended: Result<Result<(), ConsumerError>, JoinError>| {
+        ended.map_err(ConsumerError::Write).flatten()
     };
-    let mut messages = client.stream();
-    let result = loop {
-        consumer.start_writes();
-        let step = tokio::select! {
+    let mut result = loop {
+        tokio::select! {
             biased;
             () = shutdown.requested() => break Ok(()),
-            () = service.turn() => {
-                consumer.metrics.queued.set(consumer.queues.waiting());
-                Ok(())
-            }
-            Some(partitions) = consumer.revoked.recv() => {
-                consumer.forget(&partitions);
-                Ok(())
-            }
-            Some(loss) = consumer.lost.recv() => {
-                consumer.note(loss);
-                Ok(())
-            }
-            Some(done) = consumer.writes.join_next() => done.map(|done| consumer.settle(&done)).map_err(ConsumerError::Write),
-            message = messages.next() => consumer.gather(message, &mut messages),
-        };
-        if let Err(error) = step {
-            break Err(error);
+            // None ends by itself but for an error that ends all.
+            Some(first) = running.join_next() => break outcome(first),
+            () = service.turn_with(&pulses) => {}
         }
     };
     Service::stopping();
-    drop(messages);
-    consumer.drain().await;
-    drop(consumer);
-    reader::close(client).await;
+    end.request();
+    while let Some(next) = running.join_next().await {
+        result = result.and(outcome(next));
+    }
     tracing::info!("stopped");
     result
+}
+
+/// What reads for one sink.
+struct Reading {
+    topics: Arc<[Topic]>,
+    batch: Batch,
+    client: Client,
+    revoked: mpsc::UnboundedReceiver<Vec<Partition>>,
+    underway: Arc<Underway>,
+    losses: Arc<Losses>,
+    lost: mpsc::UnboundedReceiver<Loss>,
+    writer: Writer,
+    metrics: Metrics,
+}
+
+impl Reading {
+    /// Opens the sink and joins its group.
+    fn open(
+        sink: &SinkOf<'_>,
+        connection: &Connection,
+        batch: &Batch,
+        metrics: Metrics,
+    ) -> Result<Self, ConsumerError> {
+        let underway = Arc::new(Underway::default());
+        let (found, lost) = mpsc::unbounded_channel();
+        let losses = Arc::new(Losses::new(found));
+        let topics: Arc<[Topic]> = sink.topics.iter().copied().cloned().collect();
+        let writer = Writer::new(sink.settings.open()?, metrics.clone());
+        let (client, revoked) = reader::open(
+            connection,
+            &sink.group,
+            &topics,
+            Arc::clone(&underway),
+            Arc::clone(&losses),
+            metrics.clone(),
+        )?;
+        tracing::info!(
+            group = sink.group,
+            sink = sink.name,
+            topics = topics.len(),
+            "started"
+        );
+        Ok(Self {
+            topics,
+            batch: batch.clone(),
+            client,
+            revoked,
+            underway,
+            losses,
+            lost,
+            writer,
+            metrics,
+        })
+    }
+
+    /// Reads and writes until the end is asked for.
+    async fn run(self, mut pulse: Pulse, mut shutdown: Shutdown) -> Result<(), ConsumerError> {
+        let client = self.client;
+        let mut consumer = Consumption {
+            topics: self.topics,
+            age: self.batch.age(),
+            client: &client,
+            revoked: self.revoked,
+            underway: self.underway,
+            losses: self.losses,
+            lost: self.lost,
+            queues: PartitionQueues::new(self.batch),
+            writer: self.writer,
+            writes: JoinSet::new(),
+            metrics: self.metrics,
+        };
+        let mut messages = client.stream();
+        let result = loop {
+            consumer.start_writes();
+            let step = tokio::select! {
+                biased;
+                () = shutdown.requested() => break Ok(()),
+                () = pulse.beat() => {
+                    consumer.metrics.queued.set(consumer.queues.waiting());
+                    Ok(())
+                }
+                Some(partitions) = consumer.revoked.recv() => {
+                    consumer.forget(&partitions);
+                    Ok(())
+                }
+                Some(loss) = consumer.lost.recv() => {
+                    consumer.note(loss);
+                    Ok(())
+                }
+                Some(done) = consumer.writes.join_next() => done.map(|done| consumer.settle(&done)).map_err(ConsumerError::Write),
+                message = messages.next() => consumer.gather(message, &mut messages),
+            };
+            if let Err(error) = step {
+                break Err(error);
+            }
+        };
+        drop(messages);
+        consumer.drain().await;
+        drop(consumer);
+        reader::close(client).await;
+        result
+    }
 }
 
 /// A write that ended.
@@ -159,27 +218,29 @@ struct Done {
     written: Written,
 }
 
-struct Consumption<'a, S> {
-    config: Arc<ConsumerConfig>,
+struct Consumption<'a> {
+    topics: Arc<[Topic]>,
+    /// How long an event waits for others.
+    age: Duration,
     client: &'a Client,
     revoked: mpsc::UnboundedReceiver<Vec<Partition>>,
     underway: Arc<Underway>,
     losses: Arc<Losses>,
     lost: mpsc::UnboundedReceiver<Loss>,
     queues: PartitionQueues,
-    writer: Writer<S>,
+    writer: Writer,
     writes: JoinSet<Done>,
     metrics: Metrics,
 }
 
-impl<S: Store> Consumption<'_, S> {
+impl Consumption<'_> {
     /// Takes a message and all that are at hand after it, within the batch's age.
     fn gather(
         &mut self,
         first: Option<KafkaResult<BorrowedMessage<'_>>>,
         messages: &mut MessageStream<'_, reader::Reporter>,
     ) -> Result<(), ConsumerError> {
-        let until = Instant::now() + self.config.batch.age();
+        let until = Instant::now() + self.age;
         let mut next = first;
         while let Some(message) = next {
             // A rebalance just before this message may have ended a queue of the same partition.
@@ -222,9 +283,9 @@ impl<S: Store> Consumption<'_, S> {
 
     /// Writes down that events are lost; a consumer that ends before finds it again.
     fn note(&self, loss: Loss) {
-        let (writer, config) = (self.writer.clone(), Arc::clone(&self.config));
+        let (writer, topics) = (self.writer.clone(), Arc::clone(&self.topics));
         tokio::spawn(async move {
-            let mut topics = config.topics.iter();
+            let mut topics = topics.iter();
             if let Some(topic) = topics.find(|topic| topic.name == loss.partition.topic) {
                 writer.write_loss(topic, &loss).await;
             }
@@ -240,18 +301,17 @@ impl<S: Store> Consumption<'_, S> {
             } = load;
             let (Some(last), Some(topic)) = (
                 records.last().map(|record| record.offset),
-                self.config
-                    .topics
+                self.topics
                     .iter()
                     .position(|topic| topic.name == partition.topic),
             ) else {
                 continue;
             };
-            let (writer, config) = (self.writer.clone(), Arc::clone(&self.config));
+            let (writer, topics) = (self.writer.clone(), Arc::clone(&self.topics));
             let underway = Arc::clone(&self.underway);
             underway.begin(&partition, queue, last);
             self.writes.spawn(async move {
-                let written = writer.write(&config.topics[topic], &records).await;
+                let written = writer.write(&topics[topic], &records).await;
                 underway.end(&partition, queue);
                 Done {
                     partition,
@@ -300,7 +360,7 @@ impl<S: Store> Consumption<'_, S> {
         if !self.writes.is_empty() {
             tracing::warn!(
                 writes = self.writes.len(),
-                "stopped before CouchDB took everything; it is read again"
+                "stopped before the sink took everything; it is read again"
             );
         }
         self.writes.abort_all();

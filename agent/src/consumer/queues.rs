@@ -4,9 +4,9 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
-use super::document::Record;
 use super::partition::Partition;
 use crate::config::Batch;
+use crate::sink::Record;
 
 /// How many bytes all queues together take in before they are full. Records come partition by partition, a megabyte at once, and what is
 /// at hand of a partition that is paused is fetched again: the share of a queue is more than that.

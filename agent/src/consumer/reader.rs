@@ -13,14 +13,13 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use tokio::sync::mpsc;
 
 use super::ConsumerError;
-use super::document::Record;
-use super::headers;
 use super::losses::Losses;
 use super::metrics::Metrics;
 use super::partition::Partition;
 use super::underway::Underway;
-use crate::config::{Connection, ConsumerConfig};
+use crate::config::{Connection, Topic};
 use crate::kafka::{self, LastError};
+use crate::sink::{Record, headers};
 
 /// How long a broker may take to answer the last commit, and the client to leave its group.
 const LEAVE: Duration = Duration::from_secs(5);
@@ -104,8 +103,9 @@ pub(super) type Client = StreamConsumer<Reporter>;
 
 /// Makes the client and subscribes to all topics.
 pub(super) fn open(
-    config: &ConsumerConfig,
     connection: &Connection,
+    group: &str,
+    topics: &[Topic],
     underway: Arc<Underway>,
     losses: Arc<Losses>,
     metrics: Metrics,
@@ -113,7 +113,7 @@ pub(super) fn open(
     let (revoked, receiver) = mpsc::unbounded_channel();
     let client: Client = connection
         .client("consumer")
-        .set("group.id", &config.group)
+        .set("group.id", group)
         .set("auto.offset.reset", "earliest")
         // Offsets are stored once their documents are acknowledged, and committed from there.
         .set("enable.auto.offset.store", "false")
@@ -139,11 +139,7 @@ pub(super) fn open(
             revoked,
         })
         .map_err(ConsumerError::Client)?;
-    let topics: Vec<&str> = config
-        .topics
-        .iter()
-        .map(|topic| topic.name.as_str())
-        .collect();
+    let topics: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
     client.subscribe(&topics).map_err(ConsumerError::Client)?;
     Ok((client, receiver))
 }

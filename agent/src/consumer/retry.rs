@@ -1,63 +1,63 @@
-//! How long the writer waits for a store that does not take documents, and what the log says meanwhile.
+//! How long the writer waits for a sink that takes nothing, and what the log says meanwhile.
 
 use std::time::Duration;
 
 use super::metrics::Metrics;
 use crate::backoff::Backoff;
-use crate::store::Trouble;
+use crate::sink::Later;
 
-/// The first and the longest wait while the store is away.
+/// The first and the longest wait while the sink is away.
 const AWAY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
-/// The first and the longest wait while the store does not let us in.
+/// The first and the longest wait while the sink does not let us in.
 const DENIED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 
-/// How many attempts may fail, within some seconds, before a store that is away is an alarm.
+/// How many attempts may fail, within some seconds, before a sink that is away is an alarm.
 const ATTEMPTS: u32 = 8;
 
 /// Waits between attempts and says so in the log, the first time and then ever more seldom.
 pub(super) struct Retry<'a> {
-    database: &'a str,
+    place: &'a str,
     metrics: &'a Metrics,
     away: Backoff,
     denied: Backoff,
 }
 
 impl<'a> Retry<'a> {
-    pub(super) fn new(database: &'a str, metrics: &'a Metrics) -> Self {
+    pub(super) fn new(place: &'a str, metrics: &'a Metrics) -> Self {
         Self {
-            database,
+            place,
             metrics,
             away: Backoff::new(AWAY.0, AWAY.1),
             denied: Backoff::new(DENIED.0, DENIED.1),
         }
     }
 
-    pub(super) async fn wait(&mut self, trouble: &Trouble) {
-        let Self { database, .. } = *self;
+    pub(super) async fn wait(&mut self, later: &Later) {
+        let Self { place, .. } = *self;
         self.metrics.retries.inc();
-        let wait = match trouble {
-            Trouble::Away(reason) => {
+        let wait = match later {
+            Later::Away(reason) => {
                 let wait = self.away.next_wait();
                 if self.away.attempt().is_power_of_two() {
                     tracing::warn!(
-                        database,
+                        place,
                         reason,
                         attempt = self.away.attempt(),
-                        "CouchDB does not take documents; trying again"
+                        "the sink takes nothing; trying again"
                     );
                 }
                 if self.away.attempt() >= ATTEMPTS {
-                    self.metrics.health.raise(database, reason.as_str());
+                    self.metrics.health.raise(place, reason.as_str());
                 }
                 wait
             }
-            Trouble::Denied(reason) | Trouble::Rejected(reason) => {
+            Later::Denied(reason) => {
                 let wait = self.denied.next_wait();
-                self.metrics.health.raise(database, reason.as_str());
+                self.metrics.health.raise(place, reason.as_str());
                 tracing::error!(
-                    database,
+                    place,
                     reason,
-                    "CouchDB does not let the consumer write; somebody must act, nothing is lost"
+                    "the sink does not let the consumer write; somebody must act, nothing is lost"
                 );
                 wait
             }
@@ -67,8 +67,8 @@ impl<'a> Retry<'a> {
 
     pub(super) fn reset(&mut self) {
         if self.away.attempt() + self.denied.attempt() > 0 {
-            tracing::info!(database = self.database, "CouchDB takes documents again");
-            *self = Self::new(self.database, self.metrics);
+            tracing::info!(place = self.place, "the sink takes events again");
+            *self = Self::new(self.place, self.metrics);
         }
     }
 }
@@ -76,6 +76,6 @@ impl<'a> Retry<'a> {
 impl Drop for Retry<'_> {
     /// Ends the alarm with the wait; another write that still waits raises it again.
     fn drop(&mut self) {
-        self.metrics.health.clear(self.database);
+        self.metrics.health.clear(self.place);
     }
 }

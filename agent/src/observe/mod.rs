@@ -1,5 +1,6 @@
 //! What a running agent tells about itself: figures, alarms, and to systemd that it is alive.
 
+mod page;
 mod server;
 mod service;
 
@@ -12,7 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 
 pub use prometheus_client::registry::Registry;
 pub use server::serve;
-pub use service::Service;
+pub use service::{Pulse, Service};
 
 /// What is wrong with an agent at present, each thing under a word of its own. Copies share it.
 #[derive(Debug, Clone, Default)]

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::Health;
+use super::page::page;
 
 /// How long a request and its answer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,11 +20,11 @@ const CONNECTIONS: usize = 16;
 
 /// Answers requests until the program ends. An address that is taken is said in the log, and the agent goes on: events
 /// count more than figures.
-pub fn serve(listen: Option<String>, registry: Registry, health: Health) {
+pub fn serve(listen: Option<String>, registries: Vec<Registry>, health: Health) {
     let Some(listen) = listen else { return };
     tokio::spawn(async move {
         match TcpListener::bind(&listen).await {
-            Ok(listener) => accept(listener, Arc::new(registry), health).await,
+            Ok(listener) => accept(listener, registries.into(), health).await,
             Err(error) => {
                 tracing::error!(listen, %error, "there are no figures: the address cannot be used");
             }
@@ -32,7 +32,7 @@ pub fn serve(listen: Option<String>, registry: Registry, health: Health) {
     });
 }
 
-async fn accept(listener: TcpListener, registry: Arc<Registry>, health: Health) {
+async fn accept(listener: TcpListener, registries: Arc<[Registry]>, health: Health) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
@@ -40,10 +40,11 @@ async fn accept(listener: TcpListener, registry: Arc<Registry>, health: Health) 
         };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (registry, health) = (Arc::clone(&registry), health.clone());
+                let (registries, health) = (Arc::clone(&registries), health.clone());
                 tokio::spawn(async move {
                     // A client that goes away or dawdles has no answer to miss.
-                    let _ = tokio::time::timeout(TIMEOUT, answer(stream, &registry, &health)).await;
+                    let _ =
+                        tokio::time::timeout(TIMEOUT, answer(stream, &registries, &health)).await;
                     drop(place);
                 });
             }
@@ -57,7 +58,7 @@ async fn accept(listener: TcpListener, registry: Arc<Registry>, health: Health) 
 
 async fn answer(
     mut stream: TcpStream,
-    registry: &Registry,
+    registries: &[Registry],
     health: &Health,
 ) -> std::io::Result<()> {
     let (reader, mut writer) = stream.split();
@@ -69,7 +70,7 @@ async fn answer(
         .await?
         .is_some_and(|line| !line.is_empty())
     {}
-    let (status, kind, body) = reply(&first, registry, health);
+    let (status, kind, body) = reply(&first, registries, health);
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
@@ -83,7 +84,7 @@ async fn answer(
 
 fn reply(
     request: &str,
-    registry: &Registry,
+    registries: &[Registry],
     health: &Health,
 ) -> (&'static str, &'static str, String) {
     const TEXT: &str = "text/plain; charset=utf-8";
@@ -93,17 +94,14 @@ fn reply(
     }
     let path = words.next().unwrap_or_default();
     match path.split_once('?').map_or(path, |(path, _)| path) {
-        "/metrics" => {
-            let mut body = String::new();
-            match encode(&mut body, registry) {
-                Ok(()) => (
-                    "200 OK",
-                    "application/openmetrics-text; version=1.0.0; charset=utf-8",
-                    body,
-                ),
-                Err(error) => ("500 Internal Server Error", TEXT, format!("{error}\n")),
-            }
-        }
+        "/metrics" => match page(registries) {
+            Ok(body) => (
+                "200 OK",
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                body,
+            ),
+            Err(error) => ("500 Internal Server Error", TEXT, format!("{error}\n")),
+        },
         "/healthz" => match health.reasons() {
             reasons if reasons.is_empty() => ("200 OK", TEXT, "ok\n".to_owned()),
             reasons => ("503 Service Unavailable", TEXT, reasons.join("\n") + "\n"),
@@ -140,7 +138,7 @@ mod tests {
         let health = Health::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let listen = listener.local_addr().expect("an address");
-        tokio::spawn(accept(listener, Arc::new(registry), health.clone()));
+        tokio::spawn(accept(listener, Arc::new([registry]), health.clone()));
         let metrics = ask(listen, b"GET /metrics?x=1 HTTP/1.1\r\nHost: x\r\n\r\n").await;
         assert!(metrics.starts_with("HTTP/1.1 200") && metrics.contains("events_total 3\n"));
         let get = b"GET /healthz HTTP/1.1\r\n\r\n";

@@ -84,7 +84,7 @@ pub async fn run(config: ProducerConfig, shutdown: Shutdown) -> Result<(), Produ
     let troubles = Troubles::new(health.clone());
     let (metrics, registry) = Metrics::new(&troubles);
     let (mut producer, deliveries) = Producer::open(&config, connection, metrics, health.clone())?;
-    observe::serve(config.metrics.listen.clone(), registry, health);
+    observe::serve(config.metrics.listen.clone(), vec![registry], health);
     let service = Service::ready();
     if producer.state.finished && producer.is_idle() {
         tracing::info!(run = %producer.state.run, produced = producer.state.produced, "the run is finished");

@@ -21,7 +21,7 @@ use super::lines::{End, Line, Lines, Nuls};
 use super::position::{self, Position};
 use super::rotation::{Kin, kin};
 use super::{Batch, Checkpoint, Source, Start, Troubles};
-use crate::config::ConfigError;
+use crate::config::error::ConfigError;
 use crate::event::{Payload, Taken};
 
 /// How long to wait at the end of the file before looking again.

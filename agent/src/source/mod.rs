@@ -21,7 +21,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
-use crate::config::ConfigError;
+use crate::config::error::ConfigError;
 use crate::event::Taken;
 pub use checkpoint::Checkpoint;
 pub use drive::{Running, start};

@@ -1,20 +1,11 @@
-//! Where documents go, and how a store answers.
-
-pub mod couchdb;
+//! A place for documents, and how it answers: `CouchDB` itself, or in tests what plays it.
 
 use std::collections::HashMap;
 use std::future::Future;
 
 use serde_json::Value;
 
-/// A document ready to be stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
-    /// Its id.
-    pub id: String,
-    /// The whole document as JSON, `_id` included.
-    pub json: String,
-}
+use crate::sink::document::Document;
 
 /// What became of one document.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -44,7 +44,7 @@ impl Header {
 }
 
 /// Copies headers out of the client's memory.
-pub(super) fn take(headers: &BorrowedHeaders) -> Vec<Header> {
+pub(crate) fn take(headers: &BorrowedHeaders) -> Vec<Header> {
     let take = |index| {
         // The binding of librdkafka panics at a name that is not UTF-8; such a record must not stop the others.
         let found = catch_unwind(AssertUnwindSafe(|| {

@@ -9,43 +9,20 @@ use sha2::{Digest, Sha256};
 
 use super::event_fields::EventFields;
 use super::headers::Header;
-use super::losses::Loss;
+use super::record::Record;
 use crate::event::SCHEMA;
-use crate::store::Document;
 
 /// The most bytes of a value that a dead letter keeps: as base64 they fit into what `CouchDB` takes by default
 /// (`max_document_size`, 8 MB).
 pub const KEPT_BYTES: usize = 5 << 20;
 
-/// A Kafka record, taken out of the client's memory.
-#[derive(Debug, Clone, Default)]
-pub struct Record {
-    /// The partition it came from.
-    pub partition: i32,
-    /// Its offset there.
-    pub offset: i64,
-    /// Kafka's timestamp in milliseconds, if it has one.
-    pub timestamp: Option<i64>,
-    /// Its key, if it has one.
-    pub key: Option<Vec<u8>>,
-    /// Its value, if it has one.
-    pub value: Option<Vec<u8>>,
-    /// Its headers, in their order.
-    pub headers: Vec<Header>,
-}
-
-impl Record {
-    /// Returns about how many bytes the record holds.
-    pub fn bytes(&self) -> usize {
-        self.value.as_ref().map_or(0, Vec::len)
-            + self.key.as_ref().map_or(0, Vec::len)
-            + self.headers.iter().map(Header::bytes).sum::<usize>()
-    }
-
-    /// Returns the id that the record's place in its topic gives it.
-    fn place(&self, epoch: &str) -> String {
-        format!("{epoch}-{:04x}-{:012x}", self.partition, self.offset)
-    }
+/// A document ready to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Its id.
+    pub id: String,
+    /// The whole document as JSON, `_id` included.
+    pub json: String,
 }
 
 #[derive(Serialize)]
@@ -190,20 +167,27 @@ pub fn dead_letter(
 pub const LOST: &str = "lost-";
 
 /// Makes the letter that says that events of a partition are lost.
-pub(super) fn lost_letter(topic: &str, epoch: &str, loss: &Loss) -> Document {
+pub(super) fn lost_letter(
+    topic: &str,
+    epoch: &str,
+    partition: i32,
+    from: i64,
+    events: Option<i64>,
+    reason: &str,
+) -> Document {
     let record = Record {
-        partition: loss.partition.number,
-        offset: loss.from,
+        partition,
+        offset: from,
         ..Record::default()
     };
     let id = format!("{LOST}{}", record.place(epoch));
     let json = serde_json::json!({
         "_id": id,
-        "reason": loss.reason(),
+        "reason": reason,
         "topic": topic,
-        "partition": record.partition,
-        "offset": record.offset,
-        "lost_events": loss.count,
+        "partition": partition,
+        "offset": from,
+        "lost_events": events,
     });
     Document {
         id,

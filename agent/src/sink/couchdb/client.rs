@@ -17,8 +17,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{Document, Row, Store, Trouble};
-use crate::config::{ConfigError, ConsumerConfig};
+use super::{Row, Settings, Store, Trouble};
+use crate::config::error::ConfigError;
+use crate::sink::document::Document;
 
 /// How long one request may take, connecting included.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -157,14 +158,14 @@ impl Server {
         }
     }
 
-    /// The server that a configuration names.
+    /// The server that settings name.
     ///
     /// # Errors
     /// When the certificates to be trusted cannot be read.
-    pub fn of(config: &ConsumerConfig) -> Result<Self, ConfigError> {
+    pub fn of(settings: &Settings) -> Result<Self, ConfigError> {
         Ok(Self {
-            url: config.couchdb.url.clone(),
-            roots: config.couchdb.roots()?,
+            url: settings.url.clone(),
+            roots: settings.roots()?,
             composer: OnceLock::new(),
         })
     }
@@ -221,13 +222,13 @@ impl Server {
 }
 
 impl Couchdb {
-    /// Makes the client that a configuration describes; nothing is asked yet.
+    /// Makes the client that settings describe; nothing is asked yet.
     ///
     /// # Errors
     /// When the password or the certificates cannot be read.
-    pub fn open(config: &ConsumerConfig) -> Result<Self, OpenError> {
-        let password = config.password()?;
-        Server::of(config)?.login(&config.couchdb.user, &password)
+    pub fn open(settings: &Settings) -> Result<Self, OpenError> {
+        let password = settings.password()?;
+        Server::of(settings)?.login(&settings.user, &password)
     }
 
     /// Makes a request and returns whatever the server answers.

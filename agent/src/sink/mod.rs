@@ -1,0 +1,128 @@
+//! Where events go: a sink takes records and says what became of each.
+//!
+//! A new sink is a folder or file here and a row in [`KINDS`].
+
+pub mod couchdb;
+pub mod document;
+mod event_fields;
+pub mod files;
+pub mod headers;
+mod letter;
+mod record;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde::de::DeserializeOwned;
+
+use crate::config::error::ConfigError;
+use crate::config::topic::Topic;
+pub use letter::Letter;
+pub use record::Record;
+
+/// The kinds of sinks, each with how its settings are read.
+const KINDS: &[(&str, Read)] = &[
+    ("couchdb", read::<couchdb::Settings>),
+    ("files", read::<files::Settings>),
+];
+
+/// Takes records. A call may be given up at any moment: the records then come again.
+pub trait Sink: Send + Sync {
+    /// What a topic's records go to, as the log and the alarms name it.
+    fn place(&self, topic: &Topic) -> String;
+
+    /// Takes records of a topic that were not settled yet. Returns what became of each, in their order.
+    fn write<'a>(
+        &'a self,
+        topic: &'a Topic,
+        records: &'a [&'a Record],
+    ) -> BoxFuture<'a, Vec<Outcome>>;
+
+    /// Keeps letters beside a topic's records, each once. There is no other place for them: none is `Never`.
+    fn keep<'a>(
+        &'a self,
+        topic: &'a Topic,
+        letters: &'a [Letter<'a>],
+    ) -> BoxFuture<'a, Vec<Outcome>>;
+}
+
+/// What became of a record or a letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is there now.
+    Done,
+    /// It was there already.
+    Already,
+    /// It can never be there, for this reason.
+    Never(String),
+    /// It is not there yet, and may be tried again.
+    Later(Later),
+}
+
+/// Why something is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Later {
+    /// The sink is away, overloaded or failing.
+    Away(String),
+    /// The sink does not let us write: somebody must act.
+    Denied(String),
+}
+
+/// The settings of a kind of sink.
+pub trait Settings: Debug + Send + Sync {
+    /// Names the first key whose value cannot work, with the reason.
+    ///
+    /// # Errors
+    /// The key and the reason.
+    fn check(&self) -> Result<(), (String, String)>;
+
+    /// Reads every file that a key names.
+    ///
+    /// # Errors
+    /// When one cannot be used.
+    fn check_files(&self) -> Result<(), ConfigError>;
+
+    /// Says why a topic cannot go there.
+    ///
+    /// # Errors
+    /// The topic's key and the reason.
+    fn check_topic(&self, _topic: &Topic) -> Result<(), (&'static str, String)> {
+        Ok(())
+    }
+
+    /// Makes the sink; nothing is written yet.
+    ///
+    /// # Errors
+    /// When a file of the configuration cannot be used.
+    fn open(&self) -> Result<Box<dyn Sink>, OpenError>;
+}
+
+/// Says why there can be no sink.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There can be no client of `CouchDB`.
+    #[error(transparent)]
+    Couchdb(#[from] couchdb::OpenError),
+}
+
+/// Reads the settings of a kind.
+type Read = fn(toml::Table) -> Result<Arc<dyn Settings>, toml::de::Error>;
+
+fn read<S: Settings + DeserializeOwned + 'static>(
+    table: toml::Table,
+) -> Result<Arc<dyn Settings>, toml::de::Error> {
+    Ok(Arc::new(table.try_into::<S>()?))
+}
+
+/// Reads the settings of the kind with this name.
+///
+/// # Errors
+/// When there is no such kind, or a key is none of its own.
+pub fn settings(kind: &str, table: toml::Table) -> Result<Arc<dyn Settings>, String> {
+    let names = || KINDS.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+    let found = KINDS.iter().find(|(name, _)| *name == kind);
+    let (_, read) =
+        found.ok_or_else(|| format!("kind: {kind:?} is none of {}", names().join(", ")))?;
+    read(table).map_err(|error| error.message().to_owned())
+}
