@@ -36,6 +36,8 @@ pub struct Query {
     pub whole: bool,
     /// Directories whose file systems must not be full, whether they are there yet or not.
     pub disks: BTreeSet<String>,
+    /// Files that somebody who owns nothing must be able to read by a group: path → group. They are a part of the system.
+    pub sources: BTreeMap<String, String>,
     /// The machine and its operating system. To ask for them takes about as long as all else of a plain node, and they matter
     /// only before something is put on it.
     pub system: bool,
@@ -114,6 +116,9 @@ pub struct System {
     /// What we write to, and not even root can.
     #[serde(default)]
     pub unwritable: Vec<String>,
+    /// Files asked for that cannot be read as they must be, each with why.
+    #[serde(default)]
+    pub closed: BTreeMap<String, String>,
     /// The node's clock minus the operator's, in milliseconds, as well as one round trip tells.
     pub clock_skew_ms: i64,
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 pub struct Figures {
     /// What is wrong, one line each.
     pub wrong: Vec<String>,
-    /// Of a consumer: topic → events of its partitions that are neither documents nor dead letters yet.
+    /// Of a consumer: topic, or `TOPIC to SINK` → events of its partitions that are neither there nor dead letters yet.
     pub lag: Option<BTreeMap<String, i64>>,
     /// Of a consumer: dead letters since its start.
     pub dead_letters: Option<u64>,
@@ -57,7 +57,9 @@ impl Figures {
         let (name, labels) = name.split_once('{').unwrap_or((name, ""));
         let count = value.parse().ok();
         match name {
-            "consumer_dead_letters_total" => self.dead_letters = count,
+            "consumer_dead_letters_total" => {
+                self.dead_letters = Some(self.dead_letters.unwrap_or(0) + count.unwrap_or(0));
+            }
             "producer_spool_events" => self.spool_events = count,
             "producer_spool_bytes" => self.spool_bytes = count,
             "producer_spool_limit_bytes" => self.spool_limit_bytes = count,
@@ -72,8 +74,11 @@ impl Figures {
             }
             "consumer_lag_events" => {
                 if let (Some(topic), Ok(lag)) = (label(labels, "topic"), value.parse::<i64>()) {
-                    let topics = self.lag.get_or_insert_default();
-                    *topics.entry(topic.to_owned()).or_default() += lag;
+                    let topic = match label(labels, "sink") {
+                        Some(sink) => format!("{topic} to {sink}"),
+                        None => topic.to_owned(),
+                    };
+                    *self.lag.get_or_insert_default().entry(topic).or_default() += lag;
                 }
             }
             _ => {}
@@ -132,14 +137,17 @@ mod tests {
 consumer_lag_events{topic=\"a\",partition=\"0\"} 3
 consumer_lag_events{topic=\"a\",partition=\"1\"} 4
 consumer_lag_events{topic=\"b\",partition=\"0\"} 0
+consumer_lag_events{sink=\"files\",topic=\"a\",partition=\"0\"} 9
 consumer_dead_letters_total 12
+consumer_dead_letters_total{sink=\"files\"} 1
 consumer_event_to_document_seconds_sum 0.5
 ";
         let ill = format!("503 Service Unavailable\r\n{HEAD}a: HTTP 404 not_found\nb: is away\n");
         let figures = Figures::read(&answers(metrics, &ill)).expect("figures");
-        let lag = [("a".to_owned(), 7), ("b".to_owned(), 0)];
+        let lag = [("a", 7), ("a to files", 9), ("b", 0)];
+        let lag = lag.map(|(topic, lag)| (topic.to_owned(), lag));
         assert_eq!(figures.lag, Some(lag.into()));
-        assert_eq!(figures.dead_letters, Some(12));
+        assert_eq!(figures.dead_letters, Some(13));
         assert_eq!(figures.wrong, ["a: HTTP 404 not_found", "b: is away"]);
         assert_eq!(figures.spool_events, None);
     }

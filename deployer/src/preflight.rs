@@ -134,6 +134,12 @@ pub fn obstacles(
             "is it immutable (`lsattr -d`; `chattr -i`, `chattr -a`), or mounted read-only (`mount -o remount,rw`)?",
         );
     }
+    for (path, why) in &system.closed {
+        obstacle(
+            format!("the producer could not read {path}: {why}"),
+            "let a group read it and say `group:` beside `path:`, or name another file",
+        );
+    }
     if system.clock_skew_ms.abs() > MAX_CLOCK_SKEW_MS {
         let seconds = system.clock_skew_ms.abs() / 1000;
         let direction = if system.clock_skew_ms > 0 {
@@ -415,6 +421,7 @@ mod tests {
             software_free_mib: Some(10_000),
             software_noexec: false,
             unwritable: Vec::new(),
+            closed: std::collections::BTreeMap::new(),
             clock_skew_ms: 12,
         }
     }
@@ -716,6 +723,10 @@ mod tests {
             (
                 |s| s.unwritable = vec!["/etc/hosts".into(), "/opt".into()],
                 "not even root can write /etc/hosts, /opt; is it immutable",
+            ),
+            (
+                |s| s.closed = [("/var/log/a".into(), "/var/ is closed".into())].into(),
+                "the producer could not read /var/log/a: /var/ is closed; let a group",
             ),
             (
                 |s| s.clock_skew_ms = -9_000,

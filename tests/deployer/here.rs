@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -503,4 +504,60 @@ async fn agents_are_asked_at_their_ports_and_silence_costs_a_second() {
     assert_eq!(figures.wrong, ["spool: is full"]);
     assert!(!facts.figures.contains_key(&silent));
     assert!(took < Duration::from_secs(3), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_producers_file_is_tried_as_somebody_who_owns_nothing() {
+    let Some(executor) = executor().await else {
+        return;
+    };
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name);
+    let mode = |path: &Path, mode: u32| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, mode).expect("is set");
+    };
+    mode(directory.path(), 0o755);
+    for name in ["open", "closed"] {
+        std::fs::write(at(name), "line\n").expect("is written");
+    }
+    mode(&at("open"), 0o644);
+    mode(&at("closed"), 0o600);
+    for (name, bits) in [("unlisted", 0o711), ("shut", 0o700)] {
+        std::fs::create_dir(at(name)).expect("is made");
+        mode(&at(name), bits);
+    }
+    let expected = [
+        ("open", None),
+        ("not there yet", None),
+        ("closed", Some("it is closed (-rw-------")),
+        ("unlisted", Some("it is a directory")),
+        ("unlisted/log", Some("/unlisted/ is closed (drwx--x--x")),
+        ("shut/log", Some("/shut/ is closed (drwx------")),
+        ("gone/log", Some("there is no directory ")),
+    ];
+    let path = |name: &str| at(name).display().to_string();
+    let sources = expected
+        .iter()
+        .map(|(name, _)| (path(name), "adm".to_owned()));
+    let mut query = Query {
+        system: true,
+        sources: sources.collect(),
+        ..Query::default()
+    };
+    let facts = executor.ask("here", &query).await.expect("answer");
+    for (name, why) in expected {
+        let said = facts.system.closed.get(&path(name));
+        match why {
+            Some(why) => assert!(
+                said.is_some_and(|said| said.contains(why)),
+                "{name}: {said:?}"
+            ),
+            None => assert_eq!(said, None, "{name}"),
+        }
+    }
+    query.sources = [(path("open"), "no-such-group".to_owned())].into();
+    let facts = executor.ask("here", &query).await.expect("answer");
+    let said = &facts.system.closed[&path("open")];
+    assert_eq!(said, "there is no group no-such-group");
 }

@@ -15,8 +15,8 @@ use deployer::signing_key::SigningKey;
 use deployer::step::{Action, Content, loaded_record};
 use deployer::template::TemplateError;
 use deployer::topology::{
-    CANARY_TOPIC, CloudName, Clouds, Consumer, Couchdb, Distribution, Former, Ids, Kafka, Node,
-    Options, Producer, Topic, Topology, Zookeeper,
+    CANARY_TOPIC, CloudName, Clouds, Consumer, Couchdb, Distribution, FileFormat, FilesSink,
+    Former, Ids, Kafka, Node, Options, Producer, SourceFile, Topic, Topology, Zookeeper,
 };
 
 /// The utilization pipeline: two clients, one node with ZooKeeper, a broker and the consumer, one with the other broker
@@ -39,6 +39,7 @@ impl World {
                 sections: Sections::default(),
                 cloud: CloudName::LOCAL,
                 former: Former::default(),
+                sinks: BTreeMap::new(),
                 nodes: [
                     client("vm1-1", 1),
                     client("vm1-2", 2),
@@ -213,6 +214,7 @@ fn client(name: &str, number: u32) -> Node {
             number,
             topic: format!("utilizations{number}"),
             source: "top".into(),
+            file: None,
             count: 100,
             interval_ms: 1000,
             raw: false,
@@ -226,6 +228,7 @@ fn topic(name: &str) -> Topic {
     Topic {
         name: name.into(),
         database: name.into(),
+        documented: true,
         partitions: 1,
         replication: 2,
         config: BTreeMap::from([("retention.ms".into(), "604800000".into())]),
@@ -852,6 +855,57 @@ fn without_agents_the_first_broker_is_asked_and_starts_the_canaries() {
     assert!(!actions.iter().any(
         |action| matches!(action, Action::CreateUser { user, .. } if user.ends_with("consumer"))
     ));
+}
+
+#[test]
+fn a_producers_file_and_a_consumers_files_are_in_their_configurations() {
+    let mut world = World::new("archive");
+    let node = world.topology.nodes.get_mut("vm1-1").expect("vm1-1");
+    let producer = node.producer.as_mut().expect("a producer");
+    producer.source = "file".into();
+    producer.file = Some(SourceFile {
+        path: "/var/log/syslog".into(),
+        group: "adm".into(),
+    });
+    let of = |world: &World, node: &str, path: &str| files(&world.install(node))[path].text.clone();
+    let path = "/etc/deployer/utilization/producer/producer.toml";
+    let config = of(&world, "vm1-1", path);
+    assert!(
+        config.contains("kind = \"file\"\ncount = 100\npath = \"/var/log/syslog\"\n"),
+        "{config}"
+    );
+    let unit = "/etc/systemd/system/utilization-producer.service";
+    assert!(of(&world, "vm1-1", unit).contains("\nSupplementaryGroups=adm\n"));
+    assert!(!of(&world, "vm1-2", unit).contains("SupplementaryGroups"));
+    let unit = "/etc/systemd/system/utilization-consumer.service";
+    assert!(!of(&world, "vm2", unit).contains("ReadWritePaths"));
+    let topic = world
+        .topology
+        .topics
+        .get_mut("utilizations1")
+        .expect("a topic");
+    topic.documented = false;
+    let files_sink = FilesSink {
+        from: "utilizations1".into(),
+        format: FileFormat::Csv,
+        columns: vec!["_id".into(), "memory.free".into()],
+        roll_bytes: 1 << 20,
+    };
+    world.topology.sinks.insert("table".into(), files_sink);
+    let config = of(
+        &world,
+        "vm2",
+        "/etc/deployer/utilization/consumer/consumer.toml",
+    );
+    for part in [
+        "[[topics]]\nname = \"utilizations1\"\nepoch = ",
+        "[[topics]]\nname = \"utilizations2\"\ndatabase = \"utilizations2\"\nepoch = ",
+        "[sinks.table]\nkind = \"files\"\nfrom = [\"utilizations1\"]\ndirectory = \"/var/lib/deployer/utilization/consumer/table\"\nformat = \"csv\"\nroll_bytes = 1048576\ncolumns = [\"_id\", \"memory.free\", ]\n",
+    ] {
+        assert!(config.contains(part), "{part}{config}");
+    }
+    let data = "ReadWritePaths=/var/lib/deployer/utilization/consumer\n";
+    assert!(of(&world, "vm2", unit).contains(data));
 }
 
 #[test]

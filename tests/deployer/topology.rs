@@ -252,3 +252,110 @@ fn what_the_default_nodes_need_fits_a_small_machine() {
         assert!(problems.contains(&words), "{problems}");
     }
 }
+
+#[test]
+fn topics_go_where_sinks_say_and_to_couchdb_where_none_does() {
+    let text = "name: t
+nodes:
+  vm1: { roles: [producer] }
+  vm2: { roles: [zookeeper, kafka, consumer, couchdb] }
+kafka: { replication: 1 }
+topics: { extra: { orders: , loads: } }
+";
+    let (topology, _) = simple(text);
+    assert!(topology.sinks.is_empty() && topology.topics.values().all(|topic| topic.documented));
+    let sinks = "sinks:
+  documents: { from: orders, couchdb: {} }
+  lines: { from: orders, files: {} }
+  table: { from: loads, files: { format: csv, columns: [_id, event.n], roll_mib: 1 } }
+";
+    let (topology, _) = simple(&format!("{text}{sinks}"));
+    let documented = topology.topics.values().filter(|topic| topic.documented);
+    let documented: Vec<&str> = documented.map(|topic| topic.name.as_str()).collect();
+    assert_eq!(documented, ["deployer-canaries", "orders"]);
+    let names: Vec<&String> = topology.sinks.keys().collect();
+    assert_eq!(names, ["lines", "table"]);
+    assert_eq!(topology.sinks["table"].roll_bytes, 1 << 20);
+    for (wrong, said) in [
+        (
+            "x: { from: order, couchdb: {} }",
+            "sinks.x.from: `order` is no topic",
+        ),
+        ("x: { from: orders }", "sinks.x: must be of one kind"),
+        (
+            "x: { from: orders, couchdb: {}, files: {} }",
+            "sinks.x: must be of one kind",
+        ),
+        (
+            "x: { from: orders, couchdb: {} }\n  y: { from: orders, couchdb: {} }",
+            "sinks.y.couchdb: `orders` goes to CouchDB already",
+        ),
+        (
+            "x: { from: orders, files: { format: csv } }",
+            "sinks.x.files.format: `csv` needs the columns",
+        ),
+        (
+            "x: { from: orders, files: { columns: [a] } }",
+            "sinks.x.files.columns: are of `csv` alone",
+        ),
+    ] {
+        let text = format!("{text}sinks:\n  {wrong}\n");
+        let problems = self::topology(&text, &Options::default(), &Ids::default());
+        let problems = problems.expect_err(wrong).to_string();
+        assert!(problems.contains(said), "{problems}");
+    }
+    // Files need no CouchDB.
+    let text = format!("{text}sinks: {{ lines: {{ from: orders, files: {{}} }} }}\n");
+    simple(&text.replace(", couchdb]", "]"));
+}
+
+#[test]
+fn a_file_is_a_source_where_it_is_named_and_a_service_can_see_it() {
+    let text = |producer: &str| {
+        format!(
+            "{{name: t, nodes: {{vm1: {{roles: [producer, zookeeper, kafka]}}}}, kafka: {{replication: 1}}, producer: {{{producer}}}}}"
+        )
+    };
+    let (topology, _) = simple(&text("source: file, path: /var/log/syslog, count: 0"));
+    let producer = topology.nodes["vm1"].producer.as_ref().expect("a producer");
+    let file = producer.file.as_ref().expect("a file");
+    assert_eq!(
+        (file.path.as_str(), file.group.as_str()),
+        ("/var/log/syslog", "adm")
+    );
+    let (topology, _) = simple(&text("source: top, path: /var/log/syslog"));
+    assert_eq!(
+        topology.nodes["vm1"]
+            .producer
+            .as_ref()
+            .expect("a producer")
+            .file,
+        None
+    );
+    for (producer, said) in [
+        (
+            "source: file",
+            "producer.source: is `file`, and no file is named",
+        ),
+        (
+            "source: file, path: log",
+            "producer.path: `log` is not the absolute path",
+        ),
+        (
+            "source: file, path: /var/log/",
+            "producer.path: `/var/log/` is not the absolute path",
+        ),
+        (
+            "source: file, path: /home/u/log",
+            "producer.path: `/home/u/log` lies below /home/",
+        ),
+        (
+            "source: file, path: /tmp/log",
+            "producer.path: `/tmp/log` lies below /tmp/",
+        ),
+    ] {
+        let problems = self::topology(&text(producer), &Options::default(), &Ids::default());
+        let problems = problems.expect_err(producer).to_string();
+        assert!(problems.contains(said), "{problems}");
+    }
+}

@@ -86,7 +86,7 @@ pub async fn run(
     match observe(&prepared, &observe_options).await {
         Ok((connections, planned)) => {
             let asked = planned.seen.facts.keys().map(String::as_str);
-            let systems = systems(&connections, asked).await?;
+            let systems = systems(&connections, &planned.prepared.topology, asked).await?;
             well &= nodes(&planned.prepared, &systems, &planned.seen, out)?;
             well &= software(&connections, &planned, out).await?;
             for loss in planned.refused() {
@@ -121,7 +121,7 @@ async fn alone(
     let Ok((clouds, machines, connections)) = connect(prepared, observe_options).await else {
         return Ok(());
     };
-    let systems = systems(&connections, connections.nodes()).await?;
+    let systems = systems(&connections, &prepared.topology, connections.nodes()).await?;
     let seen = Observed {
         clouds,
         machines,

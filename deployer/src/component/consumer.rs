@@ -31,6 +31,7 @@ struct Settings<'a> {
     couchdb: Option<CouchdbSettings>,
     batch: &'a topology::Consumer,
     topics: Vec<TopicSettings<'a>>,
+    sinks: Vec<SinkSettings<'a>>,
 }
 
 #[derive(Serialize)]
@@ -43,11 +44,20 @@ struct CouchdbSettings {
 #[derive(Serialize)]
 struct TopicSettings<'a> {
     name: &'a str,
-    database: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<&'a str>,
     // A topic without one must be an error of the template, not an empty word.
     #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<&'a str>,
     canary: bool,
+}
+
+#[derive(Serialize)]
+struct SinkSettings<'a> {
+    name: &'a str,
+    directory: String,
+    #[serde(flatten)]
+    files: &'a topology::FilesSink,
 }
 
 #[derive(Serialize)]
@@ -97,6 +107,9 @@ impl Component for Consumer {
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
         let mut service = Service::new(context, node, &Self);
+        if !context.topology.sinks.is_empty() {
+            service.kept_directory();
+        }
         service.extend(files(node, context)?);
         let process = Process {
             program: place::program(context.topology, artifact_key::CONSUMER),
@@ -179,6 +192,7 @@ pub fn pipeline(context: &Context<'_>) -> Option<Action> {
             .map(|topic| (topic.name.clone(), topic.config.clone()))
             .collect(),
         databases: topics
+            .filter(|topic| topic.documented)
             .map(|topic| &topic.database)
             .chain(topology.former.topics.values())
             .filter(|_| has_couchdb)
@@ -202,20 +216,22 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
     let epoch = |topic: &str| context.receipt.epochs.get(topic).map(String::as_str);
     let wanted = topology.topics.values().map(|topic| TopicSettings {
         name: &topic.name,
-        database: &topic.database,
+        database: topic.documented.then_some(&topic.database),
         epoch: epoch(&topic.name),
         canary: topic.canary,
     });
     let former = topology.former.topics.iter();
     let former = former.map(|(name, database)| TopicSettings {
         name,
-        database,
+        database: Some(database),
         epoch: epoch(name),
         canary: false,
     });
     // In the order of their names, so that one that leaves the inventory changes nothing.
     let mut topics: Vec<TopicSettings<'_>> = wanted.chain(former).collect();
     topics.sort_by_key(|topic| topic.name);
+    // Whoever only asks writes to none.
+    let sinks = topology.sinks.iter().filter(|_| node.has(NAME));
     let settings = Settings {
         group: &topology.name,
         bootstrap: kafka::bootstrap(topology),
@@ -226,6 +242,13 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
         }),
         batch: &topology.consumer,
         topics,
+        sinks: sinks
+            .map(|(name, files)| SinkSettings {
+                name,
+                directory: format!("{}/{name}", place.data()),
+                files,
+            })
+            .collect(),
     };
     let config = Content::open(render("agent/consumer.toml", &settings)?);
     let mut actions = vec![

@@ -34,9 +34,10 @@ struct Settings<'a> {
 }
 
 #[derive(Serialize)]
-struct Process {
+struct Process<'a> {
     program: String,
     config: String,
+    group: Option<&'a str>,
 }
 
 impl Component for Producer {
@@ -88,12 +89,13 @@ impl Component for Producer {
         let mut service = Service::new(context, node, &Self);
         service.data_directory();
         service.extend(files(node, context)?);
-        if as_service(node).is_none() {
+        let Some(producer) = as_service(node) else {
             return Ok(service.without_unit());
-        }
+        };
         let process = Process {
             program: place::program(context.topology, artifact_key::PRODUCER),
             config: service.place.file(CONFIG),
+            group: producer.file.as_ref().map(|file| file.group.as_str()),
         };
         service.unit(UNIT, &process)
     }

@@ -172,11 +172,20 @@ impl<'a> Service<'a> {
 
     /// Adds the directory of its data, the only one it may write to.
     pub(super) fn data_directory(&mut self) {
+        // A producer only remembers how far it came.
+        self.writes_to_data(self.component.holds_data());
+    }
+
+    /// As [`Service::data_directory`], and what is there is nowhere else, whatever its role.
+    pub(super) fn kept_directory(&mut self) {
+        self.writes_to_data(true);
+    }
+
+    fn writes_to_data(&mut self, data: bool) {
         self.actions.push(Action::CreateDirectory {
             path: self.place.data(),
             access: Access::user(&self.user, 0o750),
-            // A producer only remembers how far it came.
-            data: self.component.holds_data(),
+            data,
         });
         self.data = Some(self.place.data());
     }

@@ -37,11 +37,11 @@ pub use problem::{Position, Problem, Problems};
 pub use schema::schema;
 pub use sections::{Section, Sections};
 pub use types::{
-    Consumer, Couchdb, ExtraTopic, Inventory, Kafka, Node, Producer, ProducerChange, Topics,
-    Zookeeper,
+    Consumer, Couchdb, ExtraTopic, FilesSink, Inventory, Kafka, Node, Producer, ProducerChange,
+    Sink, Topics, Zookeeper,
 };
 pub use values::{Setting, TimeSpan};
-pub use words::{Distribution, Source};
+pub use words::{Distribution, FileFormat, Source};
 
 /// The default pipeline, `inventory/utilization.yaml`, for who runs the binary without its repository.
 pub const DEFAULT: &str = include_str!("../../../inventory/utilization.yaml");

@@ -10,7 +10,7 @@ use super::clouds::Clouds;
 use super::positions::Positions;
 use super::sections::Sections;
 use super::values::{Setting, TimeSpan};
-use super::words::{Distribution, Source};
+use super::words::{Distribution, FileFormat, Source};
 use super::{KAFKA_VERSION, Problem};
 
 /// A pipeline: its nodes, what they do, and what each cloud needs to give machines for them.
@@ -44,6 +44,11 @@ pub struct Inventory {
     /// What moves events from Kafka to `CouchDB`.
     #[serde(default)]
     pub consumer: Consumer,
+    /// Where events go, by name: several may read one topic, each at its own pace. Without any, each topic goes to
+    /// `CouchDB`.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = {"format": "node-name"}))]
+    pub sinks: BTreeMap<String, Sink>,
     /// What each cloud needs. Only the sections of the clouds in use matter.
     #[serde(default)]
     pub clouds: Clouds,
@@ -255,6 +260,12 @@ impl Default for Couchdb {
 pub struct Producer {
     /// What its events are made of.
     pub source: Source,
+    /// The file whose lines are the events, where the source is `file`.
+    #[schemars(extend("format" = "path"))]
+    pub path: Option<String>,
+    /// The group of the node by which the producer may read the file.
+    #[schemars(extend("format" = "login"))]
+    pub group: String,
     /// Events to send; 0: for ever.
     #[schemars(range(max = 1_000_000_000_000_u64))]
     pub count: u64,
@@ -274,6 +285,8 @@ impl Default for Producer {
     fn default() -> Self {
         Self {
             source: Source::Top,
+            path: None,
+            group: "adm".to_owned(),
             count: 100,
             interval: TimeSpan::from_seconds(1),
             raw: false,
@@ -289,6 +302,12 @@ impl Default for Producer {
 pub struct ProducerChange {
     /// What its events are made of.
     pub source: Option<Source>,
+    /// The file whose lines are the events, where the source is `file`.
+    #[schemars(extend("format" = "path"))]
+    pub path: Option<String>,
+    /// The group of the node by which the producer may read the file.
+    #[schemars(extend("format" = "login"))]
+    pub group: Option<String>,
     /// Events to send; 0: for ever.
     #[schemars(range(max = 1_000_000_000_000_u64))]
     pub count: Option<u64>,
@@ -325,6 +344,47 @@ impl Default for Consumer {
             batch_bytes: 4_000_000,
             batch_age: TimeSpan::from_milliseconds(50),
             metrics_port: 9442,
+        }
+    }
+}
+
+/// Where events of a topic go: one of `couchdb` and `files`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sink {
+    /// The topic.
+    #[schemars(extend("format" = "topic-name"))]
+    pub from: String,
+    /// Documents of the deployment's `CouchDB`, in the database that has the topic's name.
+    pub couchdb: Option<CouchdbSink>,
+    /// Files on the consumer's node, each record once.
+    pub files: Option<FilesSink>,
+}
+
+/// There is nothing more to be said of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CouchdbSink {}
+
+/// How files are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FilesSink {
+    /// `json`: a document a line; `csv`: the columns that are named.
+    pub format: FileFormat,
+    /// Columns of CSV: names of values in the document, such as `memory.free`.
+    pub columns: Vec<String>,
+    /// The size at which a file is followed by the next. So it is each day (UTC), too.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub roll_mib: u64,
+}
+
+impl Default for FilesSink {
+    fn default() -> Self {
+        Self {
+            format: FileFormat::Json,
+            columns: Vec::new(),
+            roll_mib: 128,
         }
     }
 }

@@ -25,6 +25,8 @@ pub enum Source {
     Top,
     /// A line of the producer's standard input at each tick.
     Stdin,
+    /// A line of a file that grows, through its rotations.
+    File,
 }
 
 impl Source {
@@ -33,6 +35,17 @@ impl Source {
         match self {
             Self::Top => "top",
             Self::Stdin => "stdin",
+            Self::File => "file",
         }
     }
+}
+
+/// How rows of files are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FileFormat {
+    /// A document a line.
+    Json,
+    /// Some values of it, separated by commas.
+    Csv,
 }

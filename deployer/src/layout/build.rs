@@ -6,11 +6,11 @@ use super::findings::Findings;
 use super::members::{Member, members};
 use super::rules::read;
 use super::texts::texts;
-use super::{check, hosts, memory, settings, topics};
+use super::{check, hosts, memory, settings, sinks, topics};
 use crate::component;
-use crate::inventory::{self, Inventory, Problems, check_deployment_name};
+use crate::inventory::{self, Inventory, Problems, Source, check_deployment_name};
 use crate::topology::{
-    Consumer, Couchdb, Former, Ids, Kafka, Node, Options, Producer, Topology, Zookeeper,
+    Consumer, Couchdb, Former, Ids, Kafka, Node, Options, Producer, SourceFile, Topology, Zookeeper,
 };
 
 impl Topology {
@@ -89,17 +89,20 @@ fn look(
         former: Former::default(),
         topics: BTreeMap::new(),
         sections: inventory.sections.clone(),
+        sinks: BTreeMap::new(),
         clouds: inventory.clouds.clone(),
     };
     check::check(inventory, &members, &bare, findings);
     memory::check(inventory, &members, &bare, findings);
     settings::check(inventory, findings);
     hosts::check(inventory, &members, findings);
-    let topics = topics::topics(inventory, &members, &ids, findings);
+    let mut topics = topics::topics(inventory, &members, &ids, findings);
+    let sinks = sinks::sinks(inventory, &members, &mut topics, findings);
     let topology = Topology {
         nodes: memory::filled(inventory, &members, &bare),
         former: ids.former(&members, &topics),
         topics,
+        sinks,
         ..bare
     };
     (topology, ids)
@@ -136,10 +139,20 @@ fn producer(inventory: &Inventory, member: &Member<'_>, ids: &Ids) -> Option<Pro
     let number = *ids.client_numbers.get(&member.name)?;
     let all = &inventory.producer;
     let own = &member.entry.producer;
+    let source = own.source.unwrap_or(all.source);
     Some(Producer {
         number,
         topic: topics::topic_of(inventory, member, number),
-        source: own.source.unwrap_or(all.source).name().to_owned(),
+        source: source.name().to_owned(),
+        file: own
+            .path
+            .as_ref()
+            .or(all.path.as_ref())
+            .filter(|_| source == Source::File)
+            .map(|path| SourceFile {
+                path: path.clone(),
+                group: own.group.as_ref().unwrap_or(&all.group).clone(),
+            }),
         count: own.count.unwrap_or(all.count),
         interval_ms: own.interval.unwrap_or(all.interval).milliseconds(),
         raw: own.raw.unwrap_or(all.raw),

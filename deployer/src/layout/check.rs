@@ -2,8 +2,8 @@
 
 use super::findings::Findings;
 use super::members::Member;
-use crate::component::{self, Component, Count, Port, kafka, producer};
-use crate::inventory::Inventory;
+use crate::component::{self, Component, Count, Port, consumer, couchdb, kafka, producer};
+use crate::inventory::{Inventory, Source};
 use crate::topology::{Node, Topology};
 
 /// Nodes that fit into a deployment's /24 on this box, beside its bridge.
@@ -23,6 +23,11 @@ pub(super) fn check(
     }
     for component in component::ALL {
         for needed in component.needs() {
+            let pair = (component.name(), *needed);
+            // Sinks say themselves what they need.
+            if pair == (consumer::NAME, couchdb::NAME) && !inventory.sinks.is_empty() {
+                continue;
+            }
             needs_another(members, component.name(), needed, findings);
         }
     }
@@ -31,6 +36,9 @@ pub(super) fn check(
     for member in members {
         check_ports(inventory, &topology.nodes[&member.name], topology, findings);
         check_producer(member, findings);
+        if member.has(producer::NAME) {
+            check_source(inventory, member, findings);
+        }
     }
     let local = members
         .iter()
@@ -167,6 +175,55 @@ fn check_producer(member: &Member<'_>, findings: &mut Findings<'_>) {
             format!("{}.producer", member.key),
             "says what a producer does, and the node is none",
             format!("add `producer` to `{}`", member.roles_key()),
+        );
+    }
+}
+
+/// Where units of ours see nothing (`ProtectHome=`), or something else than others (`PrivateTmp=`).
+const HIDDEN: &[&str] = &["/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"];
+
+/// Checks that a producer's file is named where it is read, and lies where its unit can see it.
+fn check_source(inventory: &Inventory, member: &Member<'_>, findings: &mut Findings<'_>) {
+    let (all, own) = (&inventory.producer, &member.entry.producer);
+    let key = |field: &str, is_own: bool| {
+        if is_own {
+            format!("{}.producer.{field}", member.key)
+        } else {
+            format!("producer.{field}")
+        }
+    };
+    let is_file = own.source.unwrap_or(all.source) == Source::File;
+    let Some(path) = own.path.as_ref().or(all.path.as_ref()) else {
+        if is_file {
+            findings.add(
+                key("source", own.source.is_some()),
+                "is `file`, and no file is named",
+                "add `path: /var/log/syslog`",
+            );
+        }
+        return;
+    };
+    let key = key("path", own.path.is_some());
+    if !is_file {
+        // One that stands for all may be for others.
+        if own.path.is_some() {
+            findings.add(
+                key,
+                "is of no use: the source is no file",
+                "add `source: file`",
+            );
+        }
+    } else if !path.starts_with('/') || path.ends_with('/') {
+        findings.add(
+            key,
+            format!("`{path}` is not the absolute path of a file"),
+            "write it from / on",
+        );
+    } else if let Some(hidden) = HIDDEN.iter().find(|hidden| path.starts_with(**hidden)) {
+        findings.add(
+            key,
+            format!("`{path}` lies below {hidden}, which no service sees"),
+            "let it be written elsewhere, such as below /var/log",
         );
     }
 }

@@ -11,6 +11,7 @@ mod members;
 mod memory;
 mod rules;
 mod settings;
+mod sinks;
 mod texts;
 mod topics;
 

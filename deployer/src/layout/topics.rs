@@ -95,6 +95,7 @@ fn topic(inventory: &Inventory, name: String, own: &ExtraTopic) -> Topic {
     config.insert(RETENTION.to_owned(), retention.milliseconds().to_string());
     Topic {
         database: database_name(&name),
+        documented: true,
         name,
         partitions: own.partitions.unwrap_or(all.partitions),
         replication: inventory.kafka.replication,

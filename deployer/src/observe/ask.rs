@@ -11,6 +11,7 @@ use crate::plan::{self, Desired};
 use crate::reach::connections::{Connections, require_none};
 use crate::report::{Reporter, aloud};
 use crate::run::Executor as _;
+use crate::topology::Topology;
 
 /// Node → the system it is.
 pub type Systems = BTreeMap<String, System>;
@@ -54,15 +55,24 @@ pub(super) async fn ask(
 /// nothing is to be done.
 pub async fn systems<'a>(
     connections: &Connections,
+    topology: &Topology,
     nodes: impl IntoIterator<Item = &'a str>,
 ) -> Result<Systems, CommandError> {
-    let query = Query {
-        system: true,
-        ..Query::default()
-    };
-    let (query, executor) = (&query, connections.executor());
+    let executor = connections.executor();
     let answers = nodes.into_iter().map(|node| async move {
-        let system = executor.ask(node, query).await?.system;
+        let file = topology
+            .nodes
+            .get(node)
+            .and_then(|node| node.producer.as_ref()?.file.as_ref());
+        let query = Query {
+            system: true,
+            sources: file
+                .map(|file| (file.path.clone(), file.group.clone()))
+                .into_iter()
+                .collect(),
+            ..Query::default()
+        };
+        let system = executor.ask(node, &query).await?.system;
         Ok::<_, CommandError>((node.to_owned(), system))
     });
     Ok(try_join_all(answers).await?.into_iter().collect())

@@ -71,7 +71,7 @@ impl Prepared {
         let Some(node) = node.filter(|_| self.couchdb_is_open()).filter(there) else {
             return Ok(self.clone());
         };
-        let systems = systems(connections, [node.name.as_str()]).await?;
+        let systems = systems(connections, &self.topology, [node.name.as_str()]).await?;
         let wanted = systems.get(&node.name).map(|system| Wanted {
             suite: system.codename.clone(),
             architecture: architecture(&system.architecture),

@@ -22,7 +22,12 @@ pub async fn check_nodes(
 ) -> Result<Systems, CommandError> {
     let seen = &planned.seen;
     let unknown = seen.facts.keys().filter(|node| !known.contains_key(*node));
-    let mut systems = systems(connections, unknown.map(String::as_str)).await?;
+    let mut systems = systems(
+        connections,
+        &planned.prepared.topology,
+        unknown.map(String::as_str),
+    )
+    .await?;
     systems.extend(known.clone());
     let obstacles: Vec<String> = obstacles(&planned.prepared, &systems, seen)
         .iter()

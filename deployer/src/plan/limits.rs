@@ -209,7 +209,8 @@ pub(super) fn notes(desired: &Desired, situation: &Situation<'_>) -> Vec<String>
         let emptied = couchdb
             .databases
             .iter()
-            .any(|database| database.name == wanted.database && database.documents.is_none());
+            .any(|database| database.name == wanted.database && database.documents.is_none())
+            && wanted.documented;
         let read = there
             .messages
             .zip(there.lag)

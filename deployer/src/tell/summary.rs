@@ -17,7 +17,7 @@ use crate::observe::{Planned, producers};
 use crate::reach::connections::Connections;
 use crate::report::Reporter;
 use crate::run::journal;
-use crate::topology::{Distribution, Topology};
+use crate::topology::{Distribution, Topic, Topology};
 
 /// Says them. `proof` is there when something changed; then the first documents are shown, too.
 pub async fn say(
@@ -102,7 +102,8 @@ async fn first_documents(
     topology: &Topology,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
-    let topics = topology.topics.values().filter(|topic| !topic.canary);
+    let is_shown = |topic: &&Topic| !topic.canary && topic.documented;
+    let topics = topology.topics.values().filter(is_shown);
     let found = topics.take(2).map(async |topic| {
         let lines = newest(connections, topology, 1, Some(&topic.name)).await?;
         Ok::<_, CommandError>((topic, lines))

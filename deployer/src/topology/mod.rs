@@ -10,7 +10,8 @@ pub use self::ids::Ids;
 pub use self::options::Options;
 pub use crate::inventory::{
     Architecture, AwsCloud, CANONICAL, ChameleonCloud, CloudKind, CloudName, Clouds, Distribution,
-    End, Image, LeaseTime, LocalCloud, Machines, OnTtl, SHORTEST_TTL, Sections, Seller, Site, Ttl,
+    End, FileFormat, Image, LeaseTime, LocalCloud, Machines, OnTtl, SHORTEST_TTL, Sections, Seller,
+    Site, Ttl,
 };
 use crate::machine::Access;
 
@@ -36,6 +37,8 @@ pub struct Topology {
     pub consumer: Consumer,
     /// Topics, the canaries' included, by name.
     pub topics: BTreeMap<String, Topic>,
+    /// Files to which events go, beside or instead of CouchDB, by the names of their sinks.
+    pub sinks: BTreeMap<String, FilesSink>,
     /// What earlier inventories had and this one has no more.
     pub former: Former,
     /// The sections of components that have no field here.
@@ -155,8 +158,10 @@ pub struct Producer {
     pub number: u32,
     /// Its topic.
     pub topic: String,
-    /// `top` or `stdin`.
+    /// `top`, `stdin` or `file`.
     pub source: String,
+    /// The file it reads; `None`: it reads none.
+    pub file: Option<SourceFile>,
     /// Events to send; 0: for ever.
     pub count: u64,
     /// Milliseconds between events.
@@ -167,6 +172,28 @@ pub struct Producer {
     pub metrics_port: u16,
 }
 
+/// A file whose lines are events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceFile {
+    /// Where it is.
+    pub path: String,
+    /// The group by which the producer may read it.
+    pub group: String,
+}
+
+/// Files on the consumer's node to which a topic's events go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FilesSink {
+    /// The topic.
+    pub from: String,
+    /// `json` or `csv`.
+    pub format: FileFormat,
+    /// The columns of CSV.
+    pub columns: Vec<String>,
+    /// The size at which a file is followed by the next.
+    pub roll_bytes: u64,
+}
+
 /// A topic and its database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Topic {
@@ -174,6 +201,8 @@ pub struct Topic {
     pub name: String,
     /// The database its events go to.
     pub database: String,
+    /// Whether they go there.
+    pub documented: bool,
     /// Partitions.
     pub partitions: u32,
     /// Copies.

@@ -58,6 +58,7 @@ fn client(number: u32) -> Node {
             number,
             topic: format!("utilizations{number}"),
             source: "top".into(),
+            file: None,
             count: 100,
             interval_ms: 1000,
             raw: false,
@@ -71,6 +72,7 @@ fn topic(name: &str) -> (String, Topic) {
     let topic = Topic {
         name: name.into(),
         database: name.into(),
+        documented: true,
         partitions: 1,
         replication: 2,
         config: BTreeMap::new(),
@@ -121,6 +123,7 @@ fn topology() -> Topology {
         topics: [CANARY_TOPIC, "utilizations1", "utilizations2"]
             .map(topic)
             .into(),
+        sinks: BTreeMap::new(),
         former: Former::default(),
         clouds: Clouds::default(),
     }

@@ -180,6 +180,11 @@ impl<'a> Sections<'a> {
                 .next()
                 .is_some_and(|options| options.split(',').any(|option| option == "noexec")),
             unwritable: self.lines("unwritable").map(str::to_owned).collect(),
+            closed: self
+                .lines("closed")
+                .filter_map(|line| line.split_once('\t'))
+                .map(|(path, why)| (path.to_owned(), why.to_owned()))
+                .collect(),
             clock_skew_ms: self.clock_skew_ms(exchange),
         }
     }

@@ -6,7 +6,7 @@ IFS='
 set -f
 exec 2>/dev/null
 files=$1 shown=$2 units=$3 packages=$4 users=$5 tables=$6 program=$7 config=$8 system=$9 figures=${10} addresses=${11}
-archives=${12} whole=${13} disks=${14} unread=${15}
+archives=${12} whole=${13} disks=${14} unread=${15} sources=${16}
 # What is said here is bytes; looking for a locale takes each program a tenth of its time.
 LC_ALL=C
 
@@ -57,6 +57,30 @@ answer() {
         # Opened for reading and writing, nothing written: one that may only grow cannot be replaced either.
         if [ -e /etc/hosts ] && ! (: 1<>/etc/hosts); then printf '/etc/hosts\n'; fi
     fi
+    if [ -n "$sources" ]; then printf '@closed\n'; fi
+    for source in $sources; do
+        group=${source%%:*}
+        path=${source#*:}
+        # As whoever owns nothing and is of this group alone: so is the user of the unit, who may not be there yet.
+        if getent group "$group" >/dev/null; then
+            why=$(setpriv --reuid 65534 --regid 65534 --groups "$group" --inh-caps -all sh -c '
+                path=${1%/*}/ above=
+                while [ -n "$path" ]; do
+                    above=$above${path%%/*}/ path=${path#*/}
+                    if [ ! -d "$above" ]; then printf "there is no directory %s" "$above"; exit; fi
+                    # Its rotations are found by the list of its directory.
+                    if [ ! -x "$above" ] || { [ -z "$path" ] && [ ! -r "$above" ]; }; then
+                        printf "%s is closed (%s)" "$above" "$(stat -c "%A %U:%G" "$above")"; exit
+                    fi
+                done
+                if [ -d "$1" ]; then printf "it is a directory"
+                elif [ -e "$1" ] && ! head -c 1 "$1" >/dev/null; then printf "it is closed (%s)" "$(stat -c "%A %U:%G" "$1")"
+                fi' source "$path") || why='it could not be tried (setpriv)'
+        else
+            why="there is no group $group"
+        fi
+        if [ -n "$why" ]; then printf '%s\t%s\n' "$path" "$why"; fi
+    done
     if [ -n "$units" ]; then
         printf '@units\n'
         states=$(systemctl show -p Names -p LoadState -p ActiveState -p SubState -p UnitFileState -p MainPID -p NRestarts -p UID -- $units)

@@ -61,6 +61,10 @@ fn command(query: &Query) -> Command {
     let config = query.pipeline.as_ref().map_or("", |tool| &tool.config);
     let packages = query.packages.iter().flat_map(|entry| alternatives(entry));
     let figures: Vec<String> = query.figures.iter().map(u16::to_string).collect();
+    let sources = query.sources.iter();
+    let sources: Vec<String> = sources
+        .map(|(path, group)| format!("{group}:{path}"))
+        .collect();
     let lists = [
         lines(files(query).iter().map(String::as_str)),
         lines(shown(query).iter().map(String::as_str)),
@@ -77,6 +81,7 @@ fn command(query: &Query) -> Command {
         if query.whole { "whole" } else { "" }.to_owned(),
         lines(query.disks.iter().map(String::as_str)),
         lines(query.unread.iter().map(String::as_str)),
+        lines(sources.iter().map(String::as_str)),
     ];
     let mut arguments: Vec<String> = vec!["-c".into(), SCRIPT.into(), "ask".into()];
     arguments.extend(lists);

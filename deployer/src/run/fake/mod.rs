@@ -51,6 +51,7 @@ impl FakeWorld {
             software_free_mib: Some(20_000),
             software_noexec: false,
             unwritable: Vec::new(),
+            closed: BTreeMap::new(),
             clock_skew_ms: 0,
         };
         let fresh = Facts {

@@ -49,7 +49,13 @@ pub(super) fn judge_pipeline(
     let mut topics = BTreeMap::new();
     for topic in topology.topics.values() {
         let report = report(&topic.name, false);
-        judge_topic(topic, &report, inspection, has_couchdb, said);
+        judge_topic(
+            topic,
+            &report,
+            inspection,
+            has_couchdb && topic.documented,
+            said,
+        );
         topics.insert(topic.name.clone(), report);
     }
     for name in topology.former.topics.keys() {
