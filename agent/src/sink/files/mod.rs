@@ -196,6 +196,7 @@ impl Shared {
             directory: self.directory(topic),
             partition: format!("{}-{partition:04x}", topic.epoch),
             ending: self.settings.format.ending(),
+            head: self.settings.format.head(&self.settings.columns),
         }
     }
 
@@ -210,14 +211,8 @@ impl Shared {
             None => Part::open(files)?,
         };
         let next = part.next();
-        let Settings {
-            format,
-            columns,
-            roll_bytes,
-            ..
-        } = &self.settings;
         let day = Timestamp::now().strftime("%Y-%m-%d").to_string();
-        part.append(rows, &format.head(columns), *roll_bytes, &day)?;
+        part.append(rows, self.settings.roll_bytes, &day)?;
         *held = Some(part);
         Ok(next)
     }

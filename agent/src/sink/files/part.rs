@@ -30,6 +30,8 @@ pub(super) struct Files {
     pub(super) partition: String,
     /// The end of their names, as in `jsonl`.
     pub(super) ending: &'static str,
+    /// What each begins with.
+    pub(super) head: String,
 }
 
 /// The files of one partition, opened.
@@ -86,14 +88,8 @@ impl Part {
     }
 
     /// Appends rows in their order, but for those that are there. A file that has `most` bytes, or is of another day, is
-    /// followed by a new one, which begins with `head`. After an error the partition must be opened again.
-    pub(super) fn append(
-        &mut self,
-        rows: &[Row],
-        head: &str,
-        most: u64,
-        day: &str,
-    ) -> io::Result<()> {
+    /// followed by a new one. After an error the partition must be opened again.
+    pub(super) fn append(&mut self, rows: &[Row], most: u64, day: &str) -> io::Result<()> {
         let rows = || rows.iter().filter(|row| row.offset >= self.reach.next);
         let (Some(first), Some(last)) = (rows().next(), rows().next_back()) else {
             return Ok(());
@@ -111,7 +107,7 @@ impl Part {
         } else {
             reach.name = self.files.name(day, first.offset);
             reach.length = 0;
-            text.push_str(head);
+            text.push_str(&self.files.head);
             (File::create(self.files.directory.join(&reach.name))?, true)
         };
         for row in rows() {
@@ -150,13 +146,13 @@ impl Files {
     }
 
     /// Opens the file that was written to last, without what is behind its noted length. One that somebody took away, or
-    /// cut, is followed by a new one.
+    /// cut, or that has other columns, is followed by a new one.
     fn reopen(&self, reach: &Reach) -> io::Result<Option<File>> {
         if reach.name.is_empty() {
             return Ok(None);
         }
         let path = self.directory.join(&reach.name);
-        let file = match OpenOptions::new().write(true).open(&path) {
+        let file = match OpenOptions::new().read(true).write(true).open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -171,7 +167,10 @@ impl Files {
             file.set_len(reach.length)?;
             file.sync_data()?;
         }
-        Ok(Some(file))
+        let mut head = vec![0; self.head.len()];
+        let has_head = file.read_at(&mut head, 0)? == head.len() && head == self.head.as_bytes();
+        let has_ending = reach.name.ends_with(&format!(".{}", self.ending));
+        Ok((has_head && has_ending).then_some(file))
     }
 }
 
@@ -188,6 +187,15 @@ mod tests {
             directory: directory.to_owned(),
             partition: "e1-0000".to_owned(),
             ending: "jsonl",
+            head: String::new(),
+        }
+    }
+
+    /// Files whose lines have a head.
+    fn headed(directory: &Path, head: &str) -> Files {
+        Files {
+            head: head.to_owned(),
+            ..files(directory)
         }
     }
 
@@ -217,17 +225,21 @@ mod tests {
     fn rows_are_there_once_however_often_they_come_and_files_roll_by_size_and_day() {
         let directory = tempfile::tempdir().expect("a directory");
         let at = directory.path();
-        let mut part = Part::open(files(at)).expect("opens");
+        let mut part = Part::open(headed(at, "h\n")).expect("opens");
         for range in [0..3, 0..3, 2..5] {
-            part.append(&rows(range), "h\n", 1000, "2026-01-01")
+            part.append(&rows(range), 1000, "2026-01-01")
                 .expect("is written");
         }
         drop(part);
-        let mut part = Part::open(files(at)).expect("opens");
+        let mut part = Part::open(headed(at, "h\n")).expect("opens");
         assert_eq!(part.next(), 5);
-        part.append(&rows(3..6), "h\n", 5, "2026-01-01")
+        part.append(&rows(3..6), 5, "2026-01-01")
             .expect("is written");
-        part.append(&rows(6..7), "h\n", 1000, "2026-01-02")
+        part.append(&rows(6..7), 1000, "2026-01-02")
+            .expect("is written");
+        // Other columns are never below a head that does not name them.
+        let mut part = Part::open(headed(at, "i\n")).expect("opens");
+        part.append(&rows(7..8), 1000, "2026-01-02")
             .expect("is written");
         let expected = [
             (
@@ -236,6 +248,7 @@ mod tests {
             ),
             ("2026-01-01-e1-0000-000000000005.jsonl", "h\n5\n"),
             ("2026-01-02-e1-0000-000000000006.jsonl", "h\n6\n"),
+            ("2026-01-02-e1-0000-000000000007.jsonl", "i\n7\n"),
         ];
         let expected = expected.map(|(name, text)| (name.to_owned(), text.to_owned()));
         assert_eq!(contents(at), expected);
@@ -246,11 +259,11 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let at = directory.path();
         let mut part = Part::open(files(at)).expect("opens");
-        part.append(&rows(0..2), "", 1000, "d").expect("is written");
+        part.append(&rows(0..2), 1000, "d").expect("is written");
         let noted = at.join(OFFSETS).join("e1-0000");
         let before = std::fs::read(&noted).expect("is read");
-        part.append(&rows(2..4), "", 1000, "d").expect("is written");
-        part.append(&rows(4..6), "", 1, "d").expect("is written");
+        part.append(&rows(2..4), 1000, "d").expect("is written");
+        part.append(&rows(4..6), 1, "d").expect("is written");
         // As if the process was killed before it could note the last two.
         drop(part);
         std::fs::write(&noted, before).expect("is written");
@@ -258,7 +271,7 @@ mod tests {
         assert_eq!(part.next(), 2);
         let name = "d-e1-0000-000000000000.jsonl".to_owned();
         assert_eq!(contents(at), [(name.clone(), "0\n1\n".to_owned())]);
-        part.append(&rows(2..3), "", 1000, "d").expect("is written");
+        part.append(&rows(2..3), 1000, "d").expect("is written");
         assert_eq!(contents(at), [(name, "0\n1\n2\n".to_owned())]);
         // Others' files stay, and nothing is thrown away where it is not known how far it reaches.
         std::fs::write(at.join("notes.jsonl"), "mine").expect("is written");
