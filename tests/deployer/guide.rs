@@ -22,7 +22,7 @@ const SHOWN_ONLY: [(&str, &str, &str); 10] = [
         "`deployer::readme` types both, with other programs in the place of those they call",
     ),
     (
-        "CONTRIBUTING.md",
+        ".github/CONTRIBUTING.md",
         "cargo fmt --all --check",
         "`.ci/run` does all of it",
     ),
@@ -82,7 +82,7 @@ fn texts() -> Vec<(PathBuf, String)> {
         let path = format!("deployer/guide/{}.md", page.topic);
         (path.into(), page.text().into_owned())
     });
-    let others = ["README.md", "CONTRIBUTING.md", "agent/README.md"];
+    let others = ["README.md", ".github/CONTRIBUTING.md", "agent/README.md"];
     let others = others.map(|path| (path.into(), read(path)));
     others.into_iter().chain(pages).collect()
 }
