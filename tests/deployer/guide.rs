@@ -368,10 +368,10 @@ fn the_inventorys_page_has_every_key_with_its_default() {
                 walk(&place, below, text, count);
             }
         } else if let Some(each) = each {
-            let entry = if path.ends_with("extra") {
-                "TOPIC"
-            } else {
-                "NODE"
+            let entry = match path {
+                "topics.extra" => "TOPIC",
+                "sinks" => "SINK",
+                _ => "NODE",
             };
             walk(&format!("{path}.{entry}"), each, text, count);
         } else {

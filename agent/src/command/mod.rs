@@ -1,5 +1,6 @@
 //! The command lines of the two binaries and what they share: logging, output, exit codes and the runtime.
 
+mod certificates;
 pub mod consumer;
 pub mod producer;
 
@@ -137,6 +138,9 @@ impl Start {
         if self.check {
             config.check_files()?;
             return Ok(Outcome::Done);
+        }
+        if !config.needs_certificates() {
+            certificates::leave_out();
         }
         start_logging(config.log());
         block_on(command(config))

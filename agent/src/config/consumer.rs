@@ -193,6 +193,12 @@ impl Checked for ConsumerConfig {
         self.log
     }
 
+    // Kafka's are named by a key of their own, and what named sinks meet is theirs to say.
+    fn needs_certificates(&self) -> bool {
+        let over_http = |couchdb: &couchdb::Settings| couchdb.url.starts_with("http:");
+        !(self.sinks.is_empty() && self.couchdb.as_ref().is_none_or(over_http))
+    }
+
     fn check_files(&self) -> Result<(), ConfigError> {
         Connection::of_consumer(self)?;
         let mut sinks = self.all_sinks().into_iter();

@@ -77,6 +77,11 @@ pub trait Checked: DeserializeOwned {
     /// How log lines are written.
     fn log(&self) -> LogFormat;
 
+    /// Whether somebody may show a certificate that only the system's can vouch for.
+    fn needs_certificates(&self) -> bool {
+        true
+    }
+
     /// Reads every file that a key names.
     ///
     /// # Errors

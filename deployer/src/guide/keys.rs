@@ -56,6 +56,7 @@ fn section(path: &str, schema: &Value, text: &mut String) {
 fn entry(mapping: &str) -> &'static str {
     match mapping {
         "extra" => "TOPIC",
+        "sinks" => "SINK",
         _ => "NODE",
     }
 }
@@ -67,7 +68,8 @@ fn key(place: &str, schema: &Value, must: bool, text: &mut String) {
     }
     if must {
         line.push_str(" Must be given.");
-    } else if let Some(default) = default(schema).filter(|_| !line.contains("Default:")) {
+    } else if !line.contains("Default:") {
+        let default = default(schema).unwrap_or_else(|| "not set".to_owned());
         let _ = write!(line, " Default: {default}.");
     }
     text.push_str(&line);
