@@ -10,10 +10,7 @@ const NONE: &str = "/dev/null";
 /// all of them when it is made, and takes no word against it: 0.1 s of a processor for each call of the deployer, though over
 /// http nobody shows one. Where it cannot begin again it goes on with them.
 pub(super) fn leave_out() {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "OpenSSL's own variable, by which it is known that this is done"
-    )]
+    // By OpenSSL's own variable it is known that this is done.
     let done = std::env::var_os("SSL_CERT_FILE").is_some_and(|file| file == NONE);
     let Ok(program) = std::env::current_exe() else {
         return;
@@ -22,10 +19,6 @@ pub(super) fn leave_out() {
         return;
     }
     let mut words = std::env::args_os();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "no process is started: this one begins again"
-    )]
     let mut command = Command::new(program);
     if let Some(name) = words.next() {
         command.arg0(name);
