@@ -34,13 +34,25 @@ fn what_the_guide_says_to_type_works() {
         for block in blocks(&page.text()) {
             if block.kind == "sh" {
                 let place = format!("guide {}, line {}", page.topic, block.line);
-                subtest(&place, || type_in(&deployer, &home, &block.text).code(0));
+                subtest(&place, || typed_well(&deployer, &home, &block.text));
                 typed += 1;
             }
         }
     }
     assert!(typed >= 5, "{typed} blocks");
     deployer.teardown();
+}
+
+/// Types a block, again where a node had no time for an answer: this box may be that busy.
+fn typed_well(deployer: &Deployer, home: &Path, text: &str) {
+    for _ in 0..3 {
+        let said = type_in(deployer, home, text);
+        if !said.all().contains("no answer within") {
+            said.code(0);
+            return;
+        }
+    }
+    type_in(deployer, home, text).code(0);
 }
 
 /// Types a block into a shell that ends at the first line that fails.
