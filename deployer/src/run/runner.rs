@@ -2,10 +2,10 @@
 //! something is sent: these begin in their turn and end until the stage does.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_util::stream::{self, FuturesUnordered, StreamExt as _};
+use futures_util::stream::{self, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -167,57 +167,40 @@ impl<'a> Runner<'a> {
         after_step: &(dyn Fn(&Step) + Send + Sync),
         failures: &Mutex<Failures>,
     ) {
-        let done = |step: &Step| {
-            done.fetch_add(1, Ordering::Relaxed);
-            after_step(step);
+        let well = AtomicBool::new(true);
+        let one = async |step: &Step| {
+            if self.stop.is_set() || !well.load(Ordering::Relaxed) {
+                return;
+            }
+            match self.step(node, step).await {
+                Ok(()) => {
+                    done.fetch_add(1, Ordering::Relaxed);
+                    after_step(step);
+                }
+                Err(error) => {
+                    well.store(false, Ordering::Relaxed);
+                    let mut failures = failures
+                        .lock()
+                        .unwrap_or_else(std::sync::PoisonError::into_inner);
+                    failures.entry(node.to_owned()).or_insert(error);
+                }
+            }
         };
-        let failed = |(words, error): (String, StepError)| {
-            let mut failures = failures
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            failures.entry(node.to_owned()).or_insert((words, error));
-        };
-        // What is sent takes long and needs nothing that its node does meanwhile: the small steps go on beside it.
-        let mut sent = FuturesUnordered::new();
-        let mut places: Vec<&Action> = Vec::new();
-        let mut ended = true;
-        for Change { step, .. } in changes {
-            if self.stop.is_set() || !ended {
-                break;
-            }
-            // One at a time: hardened hosts allow few sessions.
-            let another = step.action.is_sent() && !sent.is_empty();
-            if another || places.iter().any(|place| is_inside(&step.action, place)) {
-                while let Some((step, result)) = sent.next().await {
-                    ended &= end(step, result, &done, &failed);
+        let mut rest = changes;
+        while let [Change { step, .. }, after @ ..] = rest {
+            // What is sent takes long and needs nothing that its node does meanwhile: the small steps behind it go on beside it.
+            // One at a time is sent: hardened hosts allow few sessions.
+            let goes_beside = |change: &&Change| {
+                let other = &change.step.action;
+                step.action.is_sent() && !other.is_sent() && !is_inside(other, &step.action)
+            };
+            let (beside, later) = after.split_at(after.iter().take_while(goes_beside).count());
+            futures_util::join!(one(step), async {
+                for Change { step, .. } in beside {
+                    one(step).await;
                 }
-                places.clear();
-                if self.stop.is_set() || !ended {
-                    break;
-                }
-            }
-            let work = async move { (step, self.step(node, step).await) };
-            if step.action.is_sent() {
-                places.push(&step.action);
-                sent.push(work);
-                continue;
-            }
-            let mut work = std::pin::pin!(work);
-            loop {
-                tokio::select! {
-                    (step, result) = &mut work => {
-                        ended &= end(step, result, &done, &failed);
-                        break;
-                    }
-                    Some((step, result)) = sent.next(), if !sent.is_empty() => {
-                        ended &= end(step, result, &done, &failed);
-                    }
-                }
-            }
-        }
-        // What was begun ends, whatever became of the rest.
-        while let Some((step, result)) = sent.next().await {
-            end(step, result, &done, &failed);
+            });
+            rest = later;
         }
     }
 
@@ -247,23 +230,6 @@ impl<'a> Runner<'a> {
         });
         result.map_err(|error| (words, error))
     }
-}
-
-/// Tells what became of a step; returns whether it was done.
-fn end(
-    step: &Step,
-    result: Result<(), (String, StepError)>,
-    done: &impl Fn(&Step),
-    failed: &impl Fn((String, StepError)),
-) -> bool {
-    match result {
-        Ok(()) => done(step),
-        Err(error) => {
-            failed(error);
-            return false;
-        }
-    }
-    true
 }
 
 /// Whether an action makes something inside of what another one puts in place whole.
