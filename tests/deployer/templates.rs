@@ -12,7 +12,7 @@ use deployer::receipt::{Choices, Receipt, Secrets};
 use deployer::secret::Secret;
 use deployer::settings::couchdb;
 use deployer::signing_key::SigningKey;
-use deployer::step::{Action, Content, loaded_record};
+use deployer::step::{Action, Content, FromRepository, loaded_record};
 use deployer::template::TemplateError;
 use deployer::topology::{
     CANARY_TOPIC, CloudName, Clouds, Consumer, Couchdb, Distribution, FileFormat, FilesSink,
@@ -263,12 +263,12 @@ fn golden(actions: &[Action]) -> String {
                     access.owner, access.group, access.mode, content.text
                 )
             }
-            Action::InstallFromRepository {
+            Action::InstallFromRepository(FromRepository {
                 repository,
                 key,
                 answers,
                 ..
-            } => {
+            }) => {
                 let key = SigningKey::read(key.text.as_bytes()).expect("a key");
                 writeln!(
                     text,

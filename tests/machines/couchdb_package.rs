@@ -10,7 +10,7 @@ use deployer::machine::Machine;
 use deployer::run::Executor as _;
 use deployer::run::apply::HostExecutor;
 use deployer::signing_key::SigningKey;
-use deployer::step::{Action, Content, keyring, sources};
+use deployer::step::{Action, Content, FromRepository};
 
 use crate::internet::{Internet, Key, Page, stand_in_package};
 use crate::support::{Deployment, may_run};
@@ -45,9 +45,14 @@ impl Node {
     }
 
     async fn install(&self, repository: &str) -> Result<(), String> {
+        self.act(Action::InstallFromRepository(self.wanted(repository)))
+            .await
+    }
+
+    fn wanted(&self, repository: &str) -> FromRepository {
         let answers = "couchdb couchdb/mode select none\ncouchdb couchdb/mode seen true\n\
                        couchdb couchdb/cookie string x\ncouchdb couchdb/cookie seen true\n";
-        self.act(Action::InstallFromRepository {
+        FromRepository {
             software: "CouchDB".into(),
             package: PACKAGE.into(),
             oldest: OLDEST.into(),
@@ -56,8 +61,12 @@ impl Node {
             repository: repository.into(),
             key: Content::open(self.key.clone()),
             answers: Content::secret(answers),
-        })
-        .await
+        }
+    }
+
+    /// Where the repository is written down.
+    fn sources(&self) -> String {
+        self.wanted("").sources()
     }
 
     /// What a script prints; it has to succeed.
@@ -144,7 +153,7 @@ async fn refuses_wrong_answers(
             refused.contains(why),
             "{repository}: `{why}` is not in\n{refused}"
         );
-        node.says(&format!("! test -e {}", sources(PACKAGE))).await;
+        node.says(&format!("! test -e {}", node.sources())).await;
         node.says("apt-get indextargets >/dev/null").await;
     }
     node.says("! dpkg-query -W -f '${Status}' couchdb 2>/dev/null | grep -q ' installed'")
@@ -175,13 +184,13 @@ async fn takes_the_hosts_own_source(node: &Node, key: &Key, good: &str, suite: &
         node.install(good)
             .await
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        let ours = node.says(&format!("cat {}", sources(PACKAGE))).await;
+        let ours = node.says(&format!("cat {}", node.sources())).await;
         assert!(ours.contains(&path) && !ours.contains("\ndeb"), "{ours}");
         // apt of the whole host goes on.
         node.says("apt-get -q update").await;
         node.says(&format!(
             "systemctl unmask --runtime couchdb.service; DEBIAN_FRONTEND=noninteractive apt-get -q -y purge couchdb; rm -f {path} {}",
-            sources(PACKAGE)
+            node.sources()
         ))
         .await;
     }
@@ -189,10 +198,10 @@ async fn takes_the_hosts_own_source(node: &Node, key: &Key, good: &str, suite: &
 
 async fn installs(node: &Node, good: &str, suite: &str) {
     node.install(good).await.expect("installed");
-    let ours = node.says(&format!("cat {}", sources(PACKAGE))).await;
+    let ours = node.says(&format!("cat {}", node.sources())).await;
     let wanted = format!(
         "# Written by deployer for {good}\ndeb [signed-by={}] {good} {suite} main",
-        keyring(PACKAGE)
+        node.wanted("").keyring()
     );
     assert_eq!(ours, wanted);
     // Neither was it asked anything, nor did it start before our settings are there.
@@ -200,7 +209,7 @@ async fn installs(node: &Node, good: &str, suite: &str) {
     node.says("systemctl unmask --runtime couchdb.service && systemctl start couchdb.service")
         .await;
     // Again, because the source is gone: what runs is not masked.
-    node.says(&format!("rm -f {}", sources(PACKAGE))).await;
+    node.says(&format!("rm -f {}", node.sources())).await;
     node.install(good).await.expect("installed again");
     assert_eq!(
         node.says("systemctl show -p LoadState --value couchdb.service")

@@ -13,7 +13,7 @@ use super::service::{self, Service};
 use super::{Component, Context, Count, Disk, Memory, Port, Reach, Unfit, artifact_key};
 use crate::facts::System;
 use crate::receipt::{Choices, Secrets};
-use crate::step::{Access, Action, Content, sha256};
+use crate::step::{Access, Action, Content, FromRepository, sha256};
 use crate::template::{TemplateError, fixed, render};
 use crate::topology::{Distribution, JS_ENGINE, Node, Topology};
 
@@ -226,7 +226,7 @@ fn package(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateEr
     let mut service = Service::packaged(context, node, &Couchdb, PACKAGE_USER);
     let process = settings(&mut service, context, PACKAGE_USER)?;
     let mut actions = service.drop_in("couchdb/package.conf", &process, PACKAGE_UNIT)?;
-    actions.push(Action::InstallFromRepository {
+    actions.push(Action::InstallFromRepository(FromRepository {
         software: "CouchDB".to_owned(),
         package: PACKAGE.to_owned(),
         oldest: OLDEST.to_owned(),
@@ -235,7 +235,7 @@ fn package(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateEr
         repository: repository(context.topology).to_owned(),
         key: Content::open(context.couchdb_key.armoured()),
         answers: answers(context.secrets),
-    });
+    }));
     Ok(actions)
 }
 

@@ -55,23 +55,18 @@ pub fn check(action: &Action, facts: &Facts) -> Check {
             let because = format!("missing: {}", missing.join(", "));
             Check::unless((!missing.is_empty()).then_some(because))
         }
-        Action::InstallFromRepository {
-            package,
-            repository,
-            key,
-            ..
-        } => {
-            let keyring = facts.files.get(&step::keyring(package));
-            let source = facts.files.get(&step::sources(package));
-            let line = step::repository_line(repository);
+        Action::InstallFromRepository(wanted) => {
+            let keyring = facts.files.get(&wanted.keyring());
+            let source = facts.files.get(&wanted.sources());
+            let line = step::repository_line(&wanted.repository);
             let same = |file: &FileFact| {
                 let text = file.text.as_deref().unwrap_or_default();
                 text.lines().next() == Some(&line)
             };
             match (source, keyring) {
-                (Some(source), Some(keyring)) if facts.packages.contains(package) => {
+                (Some(source), Some(keyring)) if facts.packages.contains(&wanted.package) => {
                     let other_key =
-                        (keyring.sha256 != key.sha256()).then_some("its key is another");
+                        (keyring.sha256 != wanted.key.sha256()).then_some("its key is another");
                     let other = (!same(source)).then_some("the repository is another");
                     Check::unless(other.or(other_key))
                 }

@@ -125,8 +125,8 @@ impl Desired {
             if let Action::InstallPackages { packages: wanted } = action {
                 packages.extend(wanted.iter().cloned());
             }
-            if let Action::InstallFromRepository { package, .. } = action {
-                packages.insert(package.clone());
+            if let Action::InstallFromRepository(wanted) = action {
+                packages.insert(wanted.package.clone());
             }
         }
         packages

@@ -43,9 +43,9 @@ fn changed(action: &Action, facts: &Facts) -> Option<String> {
             (fact.loaded && !fact.enabled).then(|| "not enabled".into())
         }
         // Its key may be another than Apache's.
-        Action::InstallFromRepository { package, .. } => {
-            let files = [step::keyring(package), step::sources(package)];
-            let there = facts.packages.contains(package)
+        Action::InstallFromRepository(wanted) => {
+            let files = [wanted.keyring(), wanted.sources()];
+            let there = facts.packages.contains(&wanted.package)
                 && files.iter().all(|path| facts.files.contains_key(path));
             (!there).then(|| "missing".into())
         }

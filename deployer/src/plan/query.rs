@@ -51,10 +51,10 @@ fn add(query: &mut Query, action: &Action) {
             let names = packages.iter().flat_map(|entry| alternatives(entry));
             query.packages.extend(names.map(str::to_owned));
         }
-        Action::InstallFromRepository { package, .. } => {
-            file(&step::keyring(package), false);
-            file(&step::sources(package), true);
-            query.packages.insert(package.clone());
+        Action::InstallFromRepository(wanted) => {
+            file(&wanted.keyring(), false);
+            file(&wanted.sources(), true);
+            query.packages.insert(wanted.package.clone());
         }
         Action::CreateUser { user, .. } | Action::RemoveUser { user } => {
             query.users.insert(user.clone());

@@ -19,11 +19,9 @@ impl Action {
                 format!("install {}", counted(packages.len(), "package"))
                     + &format!(": {}", listed(packages))
             }
-            Self::InstallFromRepository {
-                software,
-                repository,
-                ..
-            } => format!("install {software} from {repository}"),
+            Self::InstallFromRepository(wanted) => {
+                format!("install {} from {}", wanted.software, wanted.repository)
+            }
             Self::CreateUser { user, .. } => format!("create user {user}"),
             Self::CreateDirectory { path, .. } => format!("create directory {path}"),
             Self::OpenDirectories { paths } => {
@@ -96,7 +94,7 @@ fn are(count: usize, noun: &str) -> String {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use crate::step::{Access, Action, Content, Tool};
+    use crate::step::{Access, Action, Content, FromRepository, Tool};
 
     #[test]
     fn says_verb_and_object() {
@@ -129,7 +127,7 @@ mod tests {
                 content: Content::secret("hunter2"),
                 access: Access::root("root", 0o600),
             },
-            Action::InstallFromRepository {
+            Action::InstallFromRepository(FromRepository {
                 software: "CouchDB".into(),
                 package: "couchdb".into(),
                 oldest: "3".into(),
@@ -138,7 +136,7 @@ mod tests {
                 repository: "https://example.org".into(),
                 key: Content::open("a key"),
                 answers: Content::secret("hunter2"),
-            },
+            }),
             Action::PreparePipeline {
                 tool,
                 request: Content::secret("hunter2"),

@@ -140,24 +140,7 @@ pub enum Action {
     },
     /// Adds a package repository, unless the host has it already, and installs a package from it, with our settings in place
     /// before its service first starts.
-    InstallFromRepository {
-        /// The software's own name.
-        software: String,
-        /// The package, which is also its unit's name and its user's.
-        package: String,
-        /// The oldest version that will do.
-        oldest: String,
-        /// Why no older one will do.
-        because: String,
-        /// The repository's address.
-        repository: String,
-        /// The public key that signs it, armoured.
-        key: Content,
-        /// The inventory's key by which another key is named.
-        other_key: String,
-        /// debconf answers, secret because of what may be in them.
-        answers: Content,
-    },
+    InstallFromRepository(FromRepository),
     /// Creates a system user and group of the same name.
     CreateUser {
         /// Its name.
@@ -345,6 +328,40 @@ pub struct Tool {
     pub config: String,
 }
 
+/// A package, and the repository of its makers that it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FromRepository {
+    /// The software's own name.
+    pub software: String,
+    /// The package, which is also its unit's name and its user's.
+    pub package: String,
+    /// The oldest version that will do.
+    pub oldest: String,
+    /// Why no older one will do.
+    pub because: String,
+    /// The repository's address.
+    pub repository: String,
+    /// The public key that signs it, armoured.
+    pub key: Content,
+    /// The inventory's key by which another key is named.
+    pub other_key: String,
+    /// debconf answers, secret because of what may be in them.
+    pub answers: Content,
+}
+
+impl FromRepository {
+    /// Where the repository's key is kept on a node.
+    pub fn keyring(&self) -> String {
+        format!("/usr/share/keyrings/deployer-{}.asc", self.package)
+    }
+
+    /// The repository's apt source on a node. Its first line is [`repository_line`], also where the host has a source of its own,
+    /// which then is the only one.
+    pub fn sources(&self) -> String {
+        format!("/etc/apt/sources.list.d/deployer-{}.list", self.package)
+    }
+}
+
 /// A pinned tar.gz of somebody else's, and the part of it that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Download {
@@ -408,8 +425,8 @@ impl Action {
                 table: table.clone(),
             }],
             Self::StartUnit { unit, .. } => vec![Item::Unit { unit: unit.clone() }],
-            Self::InstallFromRepository { package, .. } => {
-                let paths = [keyring(package), sources(package)];
+            Self::InstallFromRepository(wanted) => {
+                let paths = [wanted.keyring(), wanted.sources()];
                 paths.map(|path| Item::File { path }).into()
             }
             // Packages are listed by name in the manifest and stay, with the users who own their files. Directories around ours go
@@ -431,18 +448,7 @@ impl Action {
     }
 }
 
-/// Where the key of a package's repository is kept on a node.
-pub fn keyring(package: &str) -> String {
-    format!("/usr/share/keyrings/deployer-{package}.asc")
-}
-
-/// The apt source of a package's repository on a node. Its first line is [`repository_line`], also where the host has a source of
-/// its own, which then is the only one.
-pub fn sources(package: &str) -> String {
-    format!("/etc/apt/sources.list.d/deployer-{package}.list")
-}
-
-/// The line by which [`sources`] says which repository it was written for.
+/// The line by which [`FromRepository::sources`] says which repository it was written for.
 pub fn repository_line(repository: &str) -> String {
     format!("# Written by deployer for {repository}")
 }

@@ -102,27 +102,8 @@ impl Executor for HostExecutor {
         match action {
             Action::WriteManifest { manifest } => files::write_manifest(shell, manifest).await,
             Action::InstallPackages { packages } => packages::install(shell, packages).await,
-            Action::InstallFromRepository {
-                software,
-                package,
-                oldest,
-                because,
-                repository,
-                key,
-                other_key,
-                answers,
-            } => {
-                let wanted = packages::FromRepository {
-                    software,
-                    package,
-                    oldest,
-                    because,
-                    repository,
-                    key,
-                    other_key,
-                    answers,
-                };
-                packages::install_from_repository(shell, &wanted).await
+            Action::InstallFromRepository(wanted) => {
+                packages::install_from_repository(shell, wanted).await
             }
             Action::CreateUser { user, home, .. } => users::create(shell, user, home).await,
             Action::CreateDirectory { path, access, .. } => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::shell::{LONG, Script, Shell};
 use crate::host::Input;
 use crate::run::StepError;
-use crate::step::{Content, keyring, sources};
+use crate::step::FromRepository;
 
 const INSTALL: Script = Script {
     name: "install packages",
@@ -26,40 +26,27 @@ pub(super) async fn install(shell: &Shell<'_>, packages: &[String]) -> Result<()
     Ok(())
 }
 
-/// A package, and the repository it comes from; see [`crate::step::Action::InstallFromRepository`].
-pub(super) struct FromRepository<'a> {
-    pub(super) software: &'a str,
-    pub(super) package: &'a str,
-    pub(super) oldest: &'a str,
-    pub(super) because: &'a str,
-    pub(super) repository: &'a str,
-    pub(super) key: &'a Content,
-    pub(super) other_key: &'a str,
-    pub(super) answers: &'a Content,
-}
-
 pub(super) async fn install_from_repository(
     shell: &Shell<'_>,
-    wanted: &FromRepository<'_>,
+    wanted: &FromRepository,
 ) -> Result<(), StepError> {
-    let package = wanted.package;
     // A version may have a `~` after it, which sorts before nothing at all.
     let oldest = format!("{}~", wanted.oldest);
-    let (keyring, sources) = (keyring(package), sources(package));
+    let (keyring, sources) = (wanted.keyring(), wanted.sources());
     let arguments = [
-        wanted.repository,
+        wanted.repository.as_str(),
         &keyring,
         &sources,
         &oldest,
         &wanted.key.text,
-        package,
-        wanted.software,
-        wanted.because,
-        wanted.other_key,
+        &wanted.package,
+        &wanted.software,
+        &wanted.because,
+        &wanted.other_key,
     ];
     let input = Input::Bytes(wanted.answers.text.clone().into_bytes());
     shell
         .script(&ADD_REPOSITORY, &arguments, input, LONG)
         .await?;
-    install(shell, &[package.to_owned()]).await
+    install(shell, std::slice::from_ref(&wanted.package)).await
 }

@@ -213,18 +213,13 @@ impl State {
                     }
                 }
             }
-            Action::InstallFromRepository {
-                package,
-                repository,
-                key,
-                ..
-            } => {
-                let line = Content::open(step::repository_line(repository));
+            Action::InstallFromRepository(wanted) => {
+                let line = Content::open(step::repository_line(&wanted.repository));
                 let access = Access::root("root", 0o644);
-                self.file(node, &step::keyring(package), &access, text(key))?;
-                self.file(node, &step::sources(package), &access, text(&line))?;
-                self.package(node, package);
-                self.node(node).users.insert(package.clone());
+                self.file(node, &wanted.keyring(), &access, text(&wanted.key))?;
+                self.file(node, &wanted.sources(), &access, text(&line))?;
+                self.package(node, &wanted.package);
+                self.node(node).users.insert(wanted.package.clone());
             }
             Action::CreateUser { user, .. } => {
                 self.node(node).users.insert(user.clone());
