@@ -37,7 +37,9 @@ pub struct Prepared {
     pub source: Source,
     /// The topology, with the ids of the receipt where there is one.
     pub topology: Topology,
-    /// The topology of the last `up`; `None`: there is none that can be read.
+    /// The inventory of the last `up`; `None`: there is none that can be read.
+    recorded: Option<Inventory>,
+    /// Its topology.
     pub last: Option<Topology>,
     /// Where the receipt lies; `None`: there is none yet.
     pub entry: Option<Entry>,
@@ -94,15 +96,13 @@ impl Prepared {
             .map_err(CommandError::usage)?;
         let known = known.transpose()?;
         let mut remarks = Vec::new();
-        let mut last = None;
+        let (mut recorded, mut last) = (None, None);
         let mut receipt = if let Some(known) = known {
-            let inventory = recorded::inventory(&known);
-            if let Ok(inventory) = &inventory {
-                with_made(inventory, &topology, &known, &BTreeSet::new(), |made| {
-                    layout::check_places(made, &source.inventory)
-                })?;
-                last = recorded::topology_of(inventory, &known).ok();
-            }
+            (recorded, last) = of_last_up(&known);
+            let none = BTreeSet::new();
+            with_made(recorded.as_ref(), &topology, &known, &none, |made| {
+                layout::check_places(made, &source.inventory)
+            })?;
             Receipt {
                 broker_ids: ids.broker_ids,
                 client_numbers: ids.client_numbers,
@@ -154,6 +154,7 @@ impl Prepared {
         let prepared = Self {
             source,
             topology,
+            recorded,
             last,
             entry,
             receipt,
@@ -226,11 +227,8 @@ impl Prepared {
 
     /// Refuses what the machines that are there cannot become; those that the clouds have lost do not count.
     pub fn check_machines(&self, lost: &BTreeSet<String>) -> Result<(), CommandError> {
-        // One that an older deployer took is not held against its words of today.
-        let Ok(inventory) = recorded::inventory(&self.receipt) else {
-            return Ok(());
-        };
-        with_made(&inventory, &self.topology, &self.receipt, lost, |made| {
+        let (recorded, receipt) = (self.recorded.as_ref(), &self.receipt);
+        with_made(recorded, &self.topology, receipt, lost, |made| {
             layout::check_machines(made, &self.source.inventory)
         })
     }
@@ -268,7 +266,15 @@ impl Prepared {
                 ..before.clone()
             };
         })?;
+        // Another run may have ended since the receipt was read.
+        let (recorded, last) = if before.inventory == self.receipt.inventory {
+            (self.recorded.clone(), self.last.clone())
+        } else {
+            of_last_up(&before)
+        };
         let adopted = Self {
+            recorded,
+            last,
             secrets: journal.secrets()?,
             ..adopted.with_epochs(&BTreeSet::new())?
         };
@@ -396,14 +402,27 @@ fn choose_agents(
     find(None).map_err(CommandError::usage)
 }
 
+/// The inventory of the last `up` and its topology, as far as they can be read.
+fn of_last_up(receipt: &Receipt) -> (Option<Inventory>, Option<Topology>) {
+    let inventory = recorded::inventory(receipt).ok();
+    let topology = inventory
+        .as_ref()
+        .and_then(|inventory| recorded::topology_of(inventory, receipt).ok());
+    (inventory, topology)
+}
+
 /// Asks something of what the machines of the receipt were made with, by its inventory, but for those that are gone.
 fn with_made(
-    inventory: &Inventory,
+    recorded: Option<&Inventory>,
     topology: &Topology,
     receipt: &Receipt,
     gone: &BTreeSet<String>,
     check: impl FnOnce(&Made<'_>) -> Result<(), Problems>,
 ) -> Result<(), CommandError> {
+    // One that an older deployer took is not held against its words of today.
+    let Some(inventory) = recorded else {
+        return Ok(());
+    };
     let machines: Vec<(String, CloudName)> = receipt
         .machines
         .iter()
