@@ -5,6 +5,7 @@ mod consumer;
 pub mod error;
 pub(crate) mod files;
 mod kafka;
+pub mod kinds;
 mod producer;
 pub mod topic;
 pub(crate) mod values;

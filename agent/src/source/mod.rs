@@ -22,6 +22,7 @@ use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
 use crate::config::error::ConfigError;
+use crate::config::kinds;
 use crate::event::Taken;
 pub use checkpoint::Checkpoint;
 pub use drive::{Running, start};
@@ -110,9 +111,6 @@ fn read<S: Settings + DeserializeOwned + 'static>(
 /// # Errors
 /// When there is no such kind, or a key is none of its own.
 pub fn settings(kind: &str, table: toml::Table) -> Result<Arc<dyn Settings>, String> {
-    let names = || KINDS.iter().map(|(name, _)| *name).collect::<Vec<_>>();
-    let found = KINDS.iter().find(|(name, _)| *name == kind);
-    let (_, read) =
-        found.ok_or_else(|| format!("source.kind: {kind:?} is none of {}", names().join(", ")))?;
+    let read = kinds::find(KINDS, kind).map_err(|unknown| format!("source.{unknown}"))?;
     read(table).map_err(|error| format!("source: {}", error.message()))
 }

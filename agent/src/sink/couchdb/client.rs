@@ -71,6 +71,14 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// An answer as it came; what is no JSON is null.
+    fn of(status: StatusCode, bytes: &[u8]) -> Self {
+        Self {
+            status,
+            body: serde_json::from_slice(bytes).unwrap_or(Value::Null),
+        }
+    }
+
     /// Describes an answer that was not wanted, in a few words.
     pub fn describe(&self) -> String {
         let part = |name: &str| {
@@ -243,16 +251,23 @@ impl Couchdb {
         body: Option<String>,
         timeout: Duration,
     ) -> Result<Answer, Trouble> {
-        let response = self
-            .send(method, path, query, body, timeout)
-            .await
-            .map_err(away)?;
+        let (status, bytes) = self.ask(method, path, query, body, timeout).await?;
+        Ok(Answer::of(status, bytes.as_ref()))
+    }
+
+    /// Makes a request and returns the whole answer, unread.
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<String>,
+        timeout: Duration,
+    ) -> Result<(StatusCode, impl AsRef<[u8]>), Trouble> {
+        let sent = self.send(method, path, query, body, timeout).await;
+        let response = sent.map_err(away)?;
         let status = response.status();
-        let bytes = response.bytes().await.map_err(away)?;
-        Ok(Answer {
-            status,
-            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-        })
+        Ok((status, response.bytes().await.map_err(away)?))
     }
 
     async fn send(
@@ -289,15 +304,12 @@ impl Couchdb {
         let path = format!("{}/_all_docs", path_of(database));
         let body = json!({ "keys": ids }).to_string();
         let query = [("include_docs", "true")];
-        let asked = self.send(Method::POST, &path, &query, Some(body), REQUEST);
-        let response = asked.await.map_err(away)?;
-        let status = response.status();
-        let bytes = response.bytes().await.map_err(away)?;
+        let asked = self.ask(Method::POST, &path, &query, Some(body), REQUEST);
+        let (status, bytes) = asked.await?;
         if status != StatusCode::OK {
-            let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-            return Err(Answer { status, body }.trouble());
+            return Err(Answer::of(status, bytes.as_ref()).trouble());
         }
-        let answer: GetRows = serde_json::from_slice(&bytes)
+        let answer: GetRows = serde_json::from_slice(bytes.as_ref())
             .map_err(|error| Trouble::Away(format!("the answer has no rows: {error}")))?;
         // A document that was deleted is null.
         let document = |row: GetRow| {
@@ -333,8 +345,7 @@ impl Couchdb {
         if status == StatusCode::OK {
             return Ok(Some(bytes));
         }
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Err(Answer { status, body }.trouble())
+        Err(Answer::of(status, &bytes).trouble())
     }
 
     /// Gets JSON; any status but 200 is trouble.
