@@ -8,7 +8,6 @@ use crate::prepare::{outside, target};
 use crate::reach::clouds;
 use crate::reach::deployment::Deployment;
 use crate::report::{Event, Reporter};
-use crate::run::journal::{Journal, Mode};
 use crate::run::keys::Keys;
 use crate::run::runner::Stop;
 
@@ -24,9 +23,7 @@ pub async fn run(
         provider.is_ok_and(|row| row.address_url(&deployment.topology.clouds).is_some())
     };
     let clouds = deployment.clouds_that("SSH is let in by address", by_address)?;
-    let state_dir = target::state_dir(&options.target, environment);
-    let (name, cloud) = (&deployment.entry.name, &deployment.entry.cloud);
-    let journal = Journal::open(&state_dir, name, cloud, Mode::Existing)?;
+    let journal = target::journal(&options.target, environment, &deployment.entry)?;
     let keys = Keys::read(journal.directory())?;
     let topology = &deployment.topology;
     let notes = clouds::Noted(&journal);

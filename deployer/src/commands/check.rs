@@ -66,20 +66,10 @@ pub async fn run(
         }
     }
     // Each problem hides nothing of what can be looked at all the same.
-    match prepared.with_couchdb(reporter).await {
-        Ok(decided) => prepared = decided,
-        Err(error) => {
-            well = false;
-            refuse(&error, out)?;
-        }
-    }
-    match prepared.seen_from_outside(environment).await {
-        Ok(decided) => prepared = decided,
-        Err(error) => {
-            well = false;
-            refuse(&error, out)?;
-        }
-    }
+    let decided = prepared.with_couchdb(reporter).await;
+    well &= take_over(&mut prepared, decided, out)?;
+    let decided = prepared.seen_from_outside(environment).await;
+    well &= take_over(&mut prepared, decided, out)?;
     prepared.remark(reporter);
     let change = Change::default();
     let observe_options = observer.observe_options(&change, environment, reporter);
@@ -104,6 +94,22 @@ pub async fn run(
         }
     }
     Ok(u8::from(!well))
+}
+
+/// Takes what was decided over, or shows why nothing was. Returns whether something was.
+fn take_over(
+    prepared: &mut Prepared,
+    decided: Result<Prepared, CommandError>,
+    out: &mut dyn Write,
+) -> Result<bool, CommandError> {
+    match decided {
+        Ok(decided) => *prepared = decided,
+        Err(error) => {
+            refuse(&error, out)?;
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn refuse(error: &CommandError, out: &mut dyn Write) -> Result<(), CommandError> {

@@ -13,7 +13,7 @@ use crate::reach::connections::CONNECT_TIMEOUT_RUNNING;
 use crate::reach::deployment::Deployment;
 use crate::report::{Event, Reporter};
 use crate::run::Executor as _;
-use crate::run::journal::{Journal, Mode};
+use crate::run::journal::Journal;
 use crate::run::runner::Stop;
 use crate::tell::lease_end;
 use crate::topology::{CloudName, End};
@@ -27,9 +27,8 @@ pub async fn run(
     let deployment = Deployment::find(&options.target, environment)?;
     let ends = |cloud: CloudName| cloud.end() != End::Never;
     let clouds = deployment.clouds_that("machines end by themselves", ends)?;
-    let state_dir = target::state_dir(&options.target, environment);
-    let (name, cloud) = (&deployment.entry.name, &deployment.entry.cloud);
-    let journal = Journal::open(&state_dir, name, cloud, Mode::Existing)?;
+    let name = &deployment.entry.name;
+    let journal = target::journal(&options.target, environment, &deployment.entry)?;
     let now = Timestamp::now();
     let end = match options.time.0 {
         Some(time) => {

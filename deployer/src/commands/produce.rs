@@ -14,7 +14,6 @@ use crate::prepare::target;
 use crate::reach::connections::CONNECT_TIMEOUT_RUNNING;
 use crate::reach::deployment::Deployment;
 use crate::report::{Event, Outcome, Reporter};
-use crate::run::journal::{Journal, Mode};
 
 /// Stops each service, marks its state so that the next start is a new run, and starts it again. A kill in between leaves a
 /// stopped producer, which `up` starts.
@@ -25,8 +24,7 @@ pub async fn run(
 ) -> Result<u8, CommandError> {
     // Nobody else may be at work on it, and the last one must have finished: a run that begins in between is neither.
     let entry = target::existing(&options.target, environment)?;
-    let state_dir = target::state_dir(&options.target, environment);
-    let journal = Journal::open(&state_dir, &entry.name, &entry.cloud, Mode::Existing)?;
+    let journal = target::journal(&options.target, environment, &entry)?;
     if journal.receipt().unproven {
         return Err(CommandError::failed(format!(
             "the last `up` of {} did not come to its end, so nothing was started",

@@ -254,7 +254,7 @@ async fn bring(
     .await?;
     let (paths, source) = fetched.ok_or_else(interrupted)??;
     let now = planned.prepared.with(|receipt| {
-        if let Some(source) = source {
+        if let Some(source) = &source {
             receipt.choices.kafka_source = Some(source.name().into());
         }
         let Receipt {
@@ -264,7 +264,9 @@ async fn bring(
         } = journal.receipt();
         (receipt.machines, receipt.cloud_notes) = (machines, cloud_notes);
     })?;
-    journal.change(|receipt| update_receipt(receipt, &now))?;
+    if source.is_some() {
+        journal.change(|receipt| update_receipt(receipt, &now))?;
+    }
     times.since("machines and downloads", making);
     if planned.seen.machines_change() || now.artifacts != planned.prepared.artifacts {
         let asking = Instant::now();

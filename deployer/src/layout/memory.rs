@@ -99,7 +99,8 @@ pub(super) fn check(
             continue;
         }
         let node = &topology.nodes[&member.name];
-        let (parts, sum) = (parts(node, topology), sum(node, topology));
+        let parts = parts(node, topology);
+        let sum: u64 = parts.iter().map(|part| part.mib).sum();
         if sum <= available {
             continue;
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::{Environment, Target};
 use crate::error::CommandError;
 use crate::inventory::{self, Inventory};
-use crate::run::journal::{self, Entry};
+use crate::run::journal::{self, Entry, Journal, Mode};
 use crate::topology::{CloudName, Options, Topology};
 
 /// The usual place of the inventory.
@@ -97,6 +97,17 @@ pub fn existing(target: &Target, environment: &Environment) -> Result<Entry, Com
                 .hint("say which with --name and --cloud"),
         ),
     }
+}
+
+/// The journal of a deployment that has a receipt, locked.
+pub fn journal(
+    target: &Target,
+    environment: &Environment,
+    entry: &Entry,
+) -> Result<Journal, CommandError> {
+    let state_dir = state_dir(target, environment);
+    let journal = Journal::open(&state_dir, &entry.name, &entry.cloud, Mode::Existing)?;
+    Ok(journal)
 }
 
 fn listed(entries: &[Entry]) -> String {
