@@ -25,12 +25,14 @@ const BEGIN: &[u8] = b"\x01deployer begins\x01\n";
 /// Comes after all that it prints on its first channel.
 const END: &[u8] = b"\x01deployer ends\x01\n";
 
-/// Becomes root where the login is another (`-O /`: the root directory is ours). `$1` says whether; the rest is for the next
-/// `sh`: [`INNER`], then seconds, program and arguments.
+/// Becomes root where the login is another (`-O /`: the root directory is ours). `$1` says whether; the rest is what an `sh` behind
+/// sudo takes, or this one: [`INNER`], a name, then seconds, program and arguments.
 const OUTER: &str = r#"
 printf '\001deployer is here\001\n' >&2
 as=$1; shift
-if [ "$as" = login ] || [ -O / ]; then exec /bin/sh -c "$@"; else exec sudo -n -- /bin/sh -c "$@"; fi
+if [ "$as" = root ] && ! [ -O / ]; then exec sudo -n -- /bin/sh -c "$@"; fi
+command=$1; shift 2
+eval "$command"
 "#;
 
 /// Runs the command: with our umask and environment, of which only the way to the outside world stays the machine's own. Ends it on

@@ -44,6 +44,20 @@ const MASKED: [&str; 20] = [
     "systemd-update-utmp.service",
 ];
 
+/// Look for what a machine in a namespace cannot have (disks to decrypt, a kernel's command line), at each boot and each reload of
+/// systemd's view of its files.
+const GENERATORS: [&str; 9] = [
+    "systemd-cryptsetup-generator",
+    "systemd-debug-generator",
+    "systemd-getty-generator",
+    "systemd-gpt-auto-generator",
+    "systemd-hibernate-resume-generator",
+    "systemd-integritysetup-generator",
+    "systemd-run-generator",
+    "systemd-system-update-generator",
+    "systemd-veritysetup-generator",
+];
+
 const APT: &str = "\
 // Written by deployer. Package lists stay, so that a package can be installed without asking the mirror first; small.
 Acquire::GzipIndexes \"true\";
@@ -114,6 +128,10 @@ impl Recipe {
         for unit in MASKED {
             tree = tree.link(&format!("etc/systemd/system/{unit}"), "/dev/null");
         }
+        for generator in GENERATORS {
+            let path = format!("etc/systemd/system-generators/{generator}");
+            tree = tree.link(&path, "/dev/null");
+        }
         tree
     }
 
@@ -123,6 +141,7 @@ impl Recipe {
             self.release.clone(),
             BASE_PACKAGES.join(" "),
             MASKED.join(" "),
+            GENERATORS.join(" "),
             self.sources_list(),
             self.apt_conf(),
             DPKG.into(),

@@ -8,11 +8,11 @@ while [ "$1" != -- ]; do
     IFS=/
     for name in $group; do
         parent=$directory directory=$directory/$name
-        mkdir -p "$directory"
+        if [ ! -d "$directory" ]; then mkdir -p "$directory"; fi
         # A new cpuset of cgroup v1 is empty, and takes no process.
         for file in cpuset.cpus cpuset.mems; do
             if [ -e "$parent/$file" ] && [ -e "$directory/$file" ]; then
-                cat "$parent/$file" >"$directory/$file"
+                read -r value <"$parent/$file" && printf '%s\n' "$value" >"$directory/$file"
             fi
         done
     done

@@ -6,8 +6,9 @@ log() {
     journalctl -u "$unit" -n 20 --no-pager -o cat 2>/dev/null
 }
 
-# Unmasks what was masked for the time of its package's installation; both reload systemd's view of the files.
-systemctl --runtime unmask --quiet "$unit" 2>/dev/null
+# What was masked for the time of its package's installation.
+if [ -L "/run/systemd/system/$unit" ]; then systemctl --runtime unmask --quiet "$unit"; fi
+# Reloads systemd's view of the files, too.
 systemctl enable --quiet "$unit" || exit
 systemctl reset-failed "$unit" 2>/dev/null
 if ! systemctl restart "$unit"; then
