@@ -179,6 +179,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "cloud",
             "component",
             "contract",
+            "documents",
             "error",
             "few",
             "host",

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use deployer::facts::{Facts, Query};
 use deployer::host::{HostError, Line};
 use deployer::plan::{Change, Plan, Stage};
-use deployer::report::{Event, Outcome, Reporter};
+use deployer::report::{Event, Reporter, StepOutcome};
 use deployer::run::runner::{Runner, Stop};
 use deployer::run::{Executor, StepError};
 use deployer::step::{Access, Action, Content, Step};
@@ -70,7 +70,7 @@ impl Reporter for Events {
             // How busy the box is matters to no test.
             Event::Waiting { .. } => return,
             Event::StepFinished {
-                outcome: Outcome::Done,
+                outcome: StepOutcome::Done,
                 ..
             } => "  done".into(),
             Event::StepFinished { outcome, .. } => format!("  {outcome:?}"),

@@ -3,6 +3,7 @@
 pub mod fetch;
 pub mod forget;
 pub mod machines;
+pub mod outcome;
 pub mod prove;
 pub mod reboot;
 pub mod record;

@@ -13,7 +13,7 @@ use crate::error::CommandError;
 use crate::few::few;
 use crate::host::{Command, Host, Input};
 use crate::reach::connections::Connections;
-use crate::report::{Event, Outcome, Reporter};
+use crate::report::{Event, Reporter, StepOutcome};
 use crate::topology::{CANARY_TOPIC, Topology};
 
 /// How long canaries may take, in seconds. The consumer may have just been started and joins its group first.
@@ -168,9 +168,9 @@ pub async fn prove(
     };
     let holds = others.is_empty() && proof.holds();
     let outcome = if holds {
-        Outcome::Done
+        StepOutcome::Done
     } else {
-        Outcome::Failed(proof.words())
+        StepOutcome::Failed(proof.words())
     };
     reporter.event(&Event::StepFinished {
         node: None,

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use crate::cloud::{Applied, Cloud, CloudStep, Notes, Wanted};
 use crate::error::CommandError;
 use crate::reach::clouds::Shown;
-use crate::report::{Event, Outcome, Reporter, aloud};
+use crate::report::{Event, Reporter, StepOutcome, aloud};
 use crate::run::runner::Stop;
 
 /// Does all steps. `record` is called after each one, before the next stage begins.
@@ -83,8 +83,8 @@ async fn one(
         Err(error) => Err(error.into()),
     };
     let outcome = match &result {
-        Ok(()) => Outcome::Done,
-        Err(error) => Outcome::Failed(error.cause.to_string()),
+        Ok(()) => StepOutcome::Done,
+        Err(error) => StepOutcome::Failed(error.cause.to_string()),
     };
     reporter.event(&Event::StepFinished {
         node,

@@ -13,7 +13,7 @@ use crate::observe::producers;
 use crate::prepare::target;
 use crate::reach::connections::CONNECT_TIMEOUT_RUNNING;
 use crate::reach::deployment::Deployment;
-use crate::report::{Event, Outcome, Reporter};
+use crate::report::{Event, Reporter, StepOutcome};
 
 /// Stops each service, marks its state so that the next start is a new run, and starts it again. A kill in between leaves a
 /// stopped producer, which `up` starts.
@@ -103,7 +103,7 @@ pub async fn run(
             reporter.event(&Event::StepFinished {
                 node: Some((*client).into()),
                 words,
-                outcome: Outcome::Done,
+                outcome: StepOutcome::Done,
                 took: started.elapsed(),
             });
             Ok::<(), CommandError>(())

@@ -11,6 +11,7 @@ use futures_util::future::{Either, select};
 use crate::carry_out::fetch::{fetch, relays};
 use crate::carry_out::forget::{may_forget, stays};
 use crate::carry_out::machines::{authorize, make_machines, provide};
+use crate::carry_out::outcome::Outcome;
 use crate::carry_out::prove::{self, Proof};
 use crate::carry_out::reboot;
 use crate::carry_out::record::{
@@ -212,16 +213,8 @@ async fn bring(
         } else {
             None
         };
-        summary::say(
-            &connections,
-            &planned,
-            journal.directory(),
-            options,
-            proof.as_ref(),
-            reporter,
-            out,
-        )
-        .await?;
+        let outcome = Outcome::of(planned, proof, options.wait, &connections, reporter).await?;
+        summary::say(&outcome, journal.directory(), out)?;
         connections.close(true).await?;
         return Ok(0);
     }
@@ -323,16 +316,9 @@ async fn bring(
         name,
         times.words()
     )));
-    let said = summary::say(
-        &connections,
-        &planned,
-        journal.directory(),
-        options,
-        proof.as_ref(),
-        reporter,
-        out,
-    );
-    stop.unless(1, said).await.ok_or_else(interrupted)??;
+    let outcome = Outcome::of(planned, proof, options.wait, &connections, reporter);
+    let outcome = stop.unless(1, outcome).await.ok_or_else(interrupted)??;
+    summary::say(&outcome, journal.directory(), out)?;
     connections.close(true).await?;
     Ok(0)
 }

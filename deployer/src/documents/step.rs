@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::report::{Event, Outcome, Reporter};
+use crate::report::{Event, Reporter, StepOutcome};
 
 /// How long one part may take: without an answer for so long nothing moves.
 pub const STALL: Duration = Duration::from_mins(3);
@@ -36,7 +36,7 @@ impl<'a> Step<'a> {
         self.reporter.event(&Event::StepFinished {
             node: None,
             words: self.words,
-            outcome: Outcome::Done,
+            outcome: StepOutcome::Done,
             took: self.started.elapsed(),
         });
     }

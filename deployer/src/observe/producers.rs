@@ -11,7 +11,7 @@ use crate::error::CommandError;
 use crate::facts::{Facts, FileFact, Query};
 use crate::inspect::Inspect;
 use crate::reach::connections::Connections;
-use crate::report::{Event, Outcome, Reporter};
+use crate::report::{Event, Reporter, StepOutcome};
 use crate::run::Executor as _;
 use crate::topology::Topology;
 
@@ -74,7 +74,7 @@ pub async fn until_stored(
             let lag = lag(connections, topology).await?;
             if lag.values().all(|lag| *lag == 0) {
                 let words = "all events are documents".into();
-                let (outcome, took) = (Outcome::Done, started.elapsed());
+                let (outcome, took) = (StepOutcome::Done, started.elapsed());
                 reporter.event(&Event::StepFinished {
                     node: None,
                     words,

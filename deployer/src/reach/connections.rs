@@ -10,7 +10,7 @@ use crate::error::CommandError;
 use crate::host::{Connector, Host, HostError, ssh_program};
 use crate::machine::{Access, Machine};
 use crate::reach::root;
-use crate::report::{self, Event, Outcome, Reporter};
+use crate::report::{self, Event, Reporter, StepOutcome};
 use crate::run::apply::{HostExecutor, Relays};
 
 /// How long a machine that should be running may take to answer.
@@ -68,7 +68,7 @@ impl Connections {
                 reporter.event(&Event::StepFinished {
                     node: Some(machine.node.clone()),
                     words: "connect".into(),
-                    outcome: Outcome::Failed(error.to_string()),
+                    outcome: StepOutcome::Failed(error.to_string()),
                     took: started.elapsed(),
                 });
             }

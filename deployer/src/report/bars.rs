@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Event, Outcome, Reporter};
+use super::{Event, Reporter, StepOutcome};
 
 /// Stands for what is about no node.
 const ALL: &str = "deployer";
@@ -116,17 +116,17 @@ impl Reporter for Bars {
                 outcome,
                 ..
             } => match outcome {
-                Outcome::Failed(_) => {
+                StepOutcome::Failed(_) => {
                     let node = node.as_deref().unwrap_or(ALL);
                     self.print(&format!("{node}: {words}: failed"));
                 }
-                Outcome::Skipped(why) => {
+                StepOutcome::Skipped(why) => {
                     let node = node.as_deref().unwrap_or(ALL);
                     self.print(&format!("{node}: {words}: skipped, {why}"));
                 }
                 // What is about no node has no line of its own to keep.
-                Outcome::Done | Outcome::Already if node.is_none() => self.clear(),
-                Outcome::Done | Outcome::Already => {
+                StepOutcome::Done | StepOutcome::Already if node.is_none() => self.clear(),
+                StepOutcome::Done | StepOutcome::Already => {
                     self.with_line(node.as_deref(), |bar| bar.set_message(format!("{words} ✓")));
                 }
             },

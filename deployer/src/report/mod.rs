@@ -53,7 +53,7 @@ pub enum Event {
         /// Verb and object.
         words: String,
         /// How it went.
-        outcome: Outcome,
+        outcome: StepOutcome,
         /// How long it took.
         took: Duration,
     },
@@ -65,7 +65,7 @@ pub enum Event {
 
 /// How a step went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum StepOutcome {
     /// It was done.
     Done,
     /// It was so already.

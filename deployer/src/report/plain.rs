@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Event, Outcome, Reporter};
+use super::{Event, Reporter, StepOutcome};
 
 /// Writes lines such as `[  3.2s] vm2: start kafka.service … done`.
 #[derive(Debug)]
@@ -52,14 +52,14 @@ fn words(event: &Event) -> Option<String> {
             took,
         } => {
             let outcome = match outcome {
-                Outcome::Done if *took >= Duration::from_secs(1) => {
+                StepOutcome::Done if *took >= Duration::from_secs(1) => {
                     format!("done in {}", seconds(*took))
                 }
-                Outcome::Done => "done".into(),
-                Outcome::Already => "already".into(),
-                Outcome::Skipped(why) => format!("skipped: {why}"),
+                StepOutcome::Done => "done".into(),
+                StepOutcome::Already => "already".into(),
+                StepOutcome::Skipped(why) => format!("skipped: {why}"),
                 // The lines of the failed command are in the error that ends the run.
-                Outcome::Failed(error) => {
+                StepOutcome::Failed(error) => {
                     format!("failed: {}", error.lines().next().unwrap_or_default())
                 }
             };
@@ -83,7 +83,7 @@ mod tests {
     use std::time::Duration;
 
     use super::Plain;
-    use crate::report::{Event, Outcome, Reporter};
+    use crate::report::{Event, Reporter, StepOutcome};
 
     #[test]
     fn says_node_step_and_outcome() {
@@ -98,11 +98,11 @@ mod tests {
             stage: "kafka".into(),
             nodes: vec!["vm2".into(), "vm3".into()],
         });
-        plain.event(&finished("start kafka.service", Outcome::Done, 10));
-        plain.event(&finished("wait for port 9092", Outcome::Done, 2340));
+        plain.event(&finished("start kafka.service", StepOutcome::Done, 10));
+        plain.event(&finished("wait for port 9092", StepOutcome::Done, 2340));
         plain.event(&finished(
             "write x",
-            Outcome::Failed("no space\n  more".into()),
+            StepOutcome::Failed("no space\n  more".into()),
             1,
         ));
         plain.event(&Event::Warning("the stand-in answers".into()));

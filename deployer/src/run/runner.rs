@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::{Executor, Failures, StepError};
 use crate::plan::{Change, Plan, Stage};
-use crate::report::{Event, Outcome, Reporter, aloud};
+use crate::report::{Event, Reporter, StepOutcome, aloud};
 use crate::step::{Action, Item, Step};
 
 /// How many nodes are worked on at the same time: enough to hide their waiting, few enough for the operator's box.
@@ -223,8 +223,8 @@ impl<'a> Runner<'a> {
             node: Some(node.into()),
             words: words.clone(),
             outcome: match &result {
-                Ok(()) => Outcome::Done,
-                Err(error) => Outcome::Failed(error.to_string()),
+                Ok(()) => StepOutcome::Done,
+                Err(error) => StepOutcome::Failed(error.to_string()),
             },
             took: started.elapsed(),
         });

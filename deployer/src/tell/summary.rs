@@ -1,50 +1,31 @@
 //! What `up` says at its end: what was proven, the first documents, where to look at them, and the next commands. Data, so it goes to
 //! standard output.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
-use futures_util::future::try_join_all;
-use serde_json::Value;
-
-use crate::carry_out::prove::Proof;
-use crate::cli::Up;
+use crate::carry_out::outcome::Outcome;
 use crate::component::{self, consumer, couchdb};
-use crate::documents::newest::newest;
-use crate::error::CommandError;
 use crate::machine::Access;
-use crate::observe::{Planned, producers};
-use crate::reach::connections::Connections;
-use crate::report::Reporter;
 use crate::run::journal;
-use crate::topology::{Distribution, Topic, Topology};
+use crate::topology::Distribution;
 
-/// Says them. `proof` is there when something changed; then the first documents are shown, too.
-pub async fn say(
-    connections: &Connections,
-    planned: &Planned,
-    directory: &Path,
-    options: &Up,
-    proof: Option<&Proof>,
-    reporter: &dyn Reporter,
-    out: &mut dyn Write,
-) -> Result<(), CommandError> {
-    let (prepared, seen) = (&planned.prepared, &planned.seen);
+/// Says them. `directory` is the deployment's own, where its secrets are.
+pub fn say(outcome: &Outcome, directory: &Path, out: &mut dyn Write) -> io::Result<()> {
+    let (prepared, seen) = (&outcome.planned.prepared, &outcome.planned.seen);
     let topology = &prepared.topology;
-    let producers: Vec<&str> = component::producers(topology)
-        .map(|node| node.name.as_str())
-        .collect();
-    if options.wait {
-        producers::until_stored(connections, topology, &producers, reporter).await?;
-    }
-    if let Some(proof) = proof {
+    if let Some(proof) = &outcome.proof {
         writeln!(out, "proven:    {}", proof.words())?;
-        for (client, state) in producers::progress(connections, topology, &producers).await? {
-            writeln!(out, "producer:  {client} {state}")?;
-        }
-        if proof.documents.is_some() {
-            first_documents(connections, topology, out).await?;
-        }
+    }
+    for (client, state) in &outcome.producers {
+        writeln!(out, "producer:  {client} {state}")?;
+    }
+    for document in &outcome.documents {
+        writeln!(
+            out,
+            "document:  {}/{}  {}",
+            document.database, document.id, document.timestamp
+        )?;
     }
     if let Some(node) = topology.nodes_with(couchdb::NAME).next() {
         let port = topology.couchdb.port;
@@ -84,7 +65,7 @@ pub async fn say(
     }
     let stored = topology.nodes_with(consumer::NAME).next().is_some();
     let docs = if stored { "deployer docs · " } else { "" };
-    let produce = if producers.is_empty() {
+    let produce = if component::producers(topology).next().is_none() {
         ""
     } else {
         "deployer produce · "
@@ -92,29 +73,5 @@ pub async fn say(
     writeln!(
         out,
         "next:      {docs}deployer status · {produce}deployer teardown"
-    )?;
-    Ok(())
-}
-
-/// One document of each of the first topics, as far as there are any yet, in one line each.
-async fn first_documents(
-    connections: &Connections,
-    topology: &Topology,
-    out: &mut dyn Write,
-) -> Result<(), CommandError> {
-    let is_shown = |topic: &&Topic| !topic.canary && topic.documented;
-    let topics = topology.topics.values().filter(is_shown);
-    let found = topics.take(2).map(async |topic| {
-        let lines = newest(connections, topology, 1, Some(&topic.name)).await?;
-        Ok::<_, CommandError>((topic, lines))
-    });
-    for (topic, lines) in try_join_all(found).await? {
-        for line in lines.lines() {
-            let document: Value = serde_json::from_str(line)?;
-            let text = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
-            let (database, id, when) = (&topic.database, text("_id"), text("timestamp"));
-            writeln!(out, "document:  {database}/{id}  {when}")?;
-        }
-    }
-    Ok(())
+    )
 }

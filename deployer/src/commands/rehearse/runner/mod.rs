@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::cli::{Environment, Rehearse};
 use crate::error::CommandError;
 use crate::rehearsal::{Act, Expected, ID, Rehearsal, Step, Vital};
-use crate::report::{Event, Outcome, Reporter};
+use crate::report::{Event, Reporter, StepOutcome};
 use crate::run::journal;
 use crate::run::runner::Stop;
 
@@ -291,9 +291,9 @@ impl<'a> Runner<'a> {
         let words = words(expected, went.end);
         self.report.ended(title, &words, went.took, went.first);
         let outcome = if as_it_should(expected, went.end) {
-            Outcome::Done
+            StepOutcome::Done
         } else {
-            Outcome::Failed(words)
+            StepOutcome::Failed(words)
         };
         self.reporter.event(&Event::StepFinished {
             node: None,
