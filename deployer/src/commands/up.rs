@@ -213,7 +213,8 @@ async fn bring(
         } else {
             None
         };
-        let outcome = Outcome::of(planned, proof, options.wait, &connections, reporter).await?;
+        let outcome = Outcome::of(planned, proof, options.wait, &connections, reporter);
+        let outcome = Box::pin(outcome).await?;
         summary::say(&outcome, journal.directory(), out)?;
         connections.close(true).await?;
         return Ok(0);
@@ -317,7 +318,8 @@ async fn bring(
         times.words()
     )));
     let outcome = Outcome::of(planned, proof, options.wait, &connections, reporter);
-    let outcome = stop.unless(1, outcome).await.ok_or_else(interrupted)??;
+    let outcome = stop.unless(1, Box::pin(outcome)).await;
+    let outcome = outcome.ok_or_else(interrupted)??;
     summary::say(&outcome, journal.directory(), out)?;
     connections.close(true).await?;
     Ok(0)
