@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use deployer::component::Component as _;
+use deployer::component::kafka::Kafka;
 use deployer::facts::Query;
 use deployer::figures::Figures;
 use deployer::host::here::HereHost;
@@ -375,15 +377,9 @@ async fn a_failure_says_what_and_why() {
         program: "/nowhere/consumer".into(),
         config: "/c".into(),
     };
+    let wait = Kafka.in_sync(missing, 2).expect("brokers have a wait");
     let error = executor
-        .apply(
-            "here",
-            &Action::WaitInSync {
-                tool: missing,
-                brokers: 2,
-            },
-            &|_| {},
-        )
+        .apply("here", &wait, &|_| {})
         .await
         .expect_err("fails");
     let StepError::Failed {
@@ -408,15 +404,18 @@ async fn a_failure_says_what_and_why() {
         std::os::unix::fs::PermissionsExt::from_mode(0o755),
     )
     .expect("set");
-    let prepare = Action::PreparePipeline {
+    let prepare = Action::CallTool {
+        component: "consumer".into(),
+        words: "prepare all".into(),
+        arguments: vec!["prepare".into()],
+        seconds: 60,
+        waits: false,
+        wanted: serde_json::Value::Null,
         tool: deployer::step::Tool {
             program: program.display().to_string(),
             config: "/c".into(),
         },
-        request: Content::secret("ready\n"),
-        topics: BTreeMap::new(),
-        settings: BTreeMap::new(),
-        databases: BTreeSet::new(),
+        input: Content::secret("ready\n"),
         reads: BTreeMap::new(),
     };
     let lines = Mutex::new(Vec::new());

@@ -9,10 +9,11 @@ use deployer::layout::{self, Made};
 use deployer::machine::{self, Machine};
 use deployer::plan::{self, Desired, Plan, Situation};
 use deployer::receipt::{Choices, MachineRecord, Receipt, Secrets};
-use deployer::run::fake::FakeWorld;
 use deployer::signing_key::SigningKey;
 use deployer::topology::{CloudName, Distribution, Ids, Options, Topology};
 use serde_json::{Value, json};
+
+use crate::fake::FakeWorld;
 
 const ROWS: &str = include_str!("../fixtures/keys.tsv");
 

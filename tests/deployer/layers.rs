@@ -36,6 +36,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "facts",
             "hosts_table",
+            "inspect",
             "inventory",
             "machine",
             "receipt",

@@ -5,6 +5,7 @@ mod artifact;
 mod blocks;
 mod cases;
 mod cli;
+mod fake;
 mod guide;
 mod here;
 mod host;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use deployer::component::consumer::Wanted;
 use deployer::component::{
     self, Artifact, Component, Context, Reach, artifact_key, consumer, producer,
 };
@@ -795,17 +796,19 @@ fn secrets_are_only_in_what_is_never_shown() {
 #[test]
 fn golden_request_that_prepares_the_pipeline() {
     let world = World::new("archive");
-    let Some(Action::PreparePipeline {
+    let Some(Action::CallTool {
         tool,
-        request,
-        topics,
-        databases,
+        input,
+        wanted,
         ..
     }) = consumer::pipeline(&world.context())
     else {
         panic!("no request");
     };
-    let request: serde_json::Value = serde_json::from_str(&request.text).expect("json");
+    let Wanted {
+        topics, databases, ..
+    } = serde_json::from_value(wanted).expect("what is wanted");
+    let request: serde_json::Value = serde_json::from_str(&input.text).expect("json");
     let request = serde_json::to_string_pretty(&request).expect("json");
     insta::assert_snapshot!(format!("{tool:?}\n{request}\n{topics:?}\n{databases:?}"));
 }
@@ -930,20 +933,13 @@ fn without_couchdb_only_topics_are_prepared() {
     let config = &files["/etc/deployer/utilization/consumer/consumer.toml"].text;
     assert!(!config.contains("[couchdb]"), "{config}");
     assert!(!files.contains_key("/etc/deployer/utilization/consumer/couchdb-password"));
-    let Some(Action::PreparePipeline {
-        request,
-        topics,
-        databases,
-        ..
-    }) = consumer::pipeline(&world.context())
-    else {
+    let Some(Action::CallTool { input, wanted, .. }) = consumer::pipeline(&world.context()) else {
         panic!("no request");
     };
-    assert!(
-        request.text.contains(r#""couchdb":null"#),
-        "{}",
-        request.text
-    );
+    let Wanted {
+        topics, databases, ..
+    } = serde_json::from_value(wanted).expect("what is wanted");
+    assert!(input.text.contains(r#""couchdb":null"#), "{}", input.text);
     assert_eq!((topics.len(), databases.len()), (3, 0));
 }
 

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::place;
 use super::service::{self, Service};
 use super::{
-    Component, Context, Disk, Memory, Port, Reach, Restart, artifact_key, java, zookeeper,
+    Component, Context, Difference, Disk, Memory, Port, Reach, Restart, artifact_key, java,
+    zookeeper,
 };
-use crate::step::{Action, Content};
+use crate::inspect::Inspect;
+use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
 use crate::topology::{Node, Topology};
 
@@ -18,6 +21,9 @@ pub struct Kafka;
 
 /// Its name.
 pub const NAME: &str = "kafka";
+
+/// Seconds that replicas may take to catch up after a broker's restart.
+const IN_SYNC_SECONDS: u64 = 120;
 
 const CONFIG: &str = "server.properties";
 const UNIT: &str = "kafka/kafka.service";
@@ -78,6 +84,41 @@ impl Component for Kafka {
             data: 1_000,
             software: java::KAFKA_ARCHIVE_MIB,
         }
+    }
+
+    fn differs(&self, wanted: &Value, report: Option<&Value>) -> Option<Difference> {
+        let in_sync = || {
+            let brokers = usize::try_from(wanted["brokers"].as_u64()?).ok()?;
+            Some(report.and_then(Inspect::read)?.in_sync(brokers))
+        };
+        (in_sync() != Some(true)).then(|| Difference::of("not in sync"))
+    }
+
+    fn serves(&self, host: &str, report: &Value) -> Option<bool> {
+        let kafka = Inspect::read(report)?.kafka;
+        let joined = || kafka.brokers.iter().any(|broker| broker.host == host);
+        kafka.reachable.then(joined)
+    }
+
+    /// Waits until every partition has its full set of in-sync replicas.
+    fn in_sync(&self, tool: Tool, nodes: usize) -> Option<Action> {
+        let (seconds, brokers) = (IN_SYNC_SECONDS.to_string(), nodes.to_string());
+        let arguments = ["wait-in-sync", "--timeout", &seconds, "--brokers", &brokers];
+        let words = match nodes {
+            1 => "1 broker is".to_owned(),
+            several => format!("{several} brokers are"),
+        };
+        Some(Action::CallTool {
+            component: NAME.to_owned(),
+            words: format!("wait until {words} in sync"),
+            tool,
+            arguments: arguments.map(str::to_owned).into(),
+            input: Content::open(""),
+            seconds: IN_SYNC_SECONDS + 60,
+            waits: true,
+            wanted: json!({ "brokers": nodes }),
+            reads: BTreeMap::new(),
+        })
     }
 
     fn packages(&self, _: &Context<'_>) -> Vec<String> {

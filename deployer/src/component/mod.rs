@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use crate::facts::System;
 use crate::inventory::Section;
 use crate::receipt::{Choices, Receipt, Secrets};
 use crate::signing_key::SigningKey;
-use crate::step::{ARCHIVE_MARKER, Action, Download, archive_mark, sha256};
+use crate::step::{ARCHIVE_MARKER, Action, Download, Tool, archive_mark, sha256};
 use crate::template::TemplateError;
 use crate::topology::{Node, Topology};
 use place::Place;
@@ -146,6 +148,24 @@ pub struct Unfit {
     pub hint: String,
 }
 
+/// How what a tool reports differs from what is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// What is there instead, in words.
+    pub because: String,
+    /// A line for each thing that differs.
+    pub diff: Option<String>,
+}
+
+impl Difference {
+    fn of(because: impl Into<String>) -> Self {
+        Self {
+            because: because.into(),
+            diff: None,
+        }
+    }
+}
+
 /// One piece of software. All that other modules have to know of it, they ask here; it does nothing itself.
 pub trait Component: Sync {
     /// Its name: that of its role, its unit, its user and its directories.
@@ -231,6 +251,21 @@ pub trait Component: Sync {
     /// The name of its unit.
     fn unit(&self, topology: &Topology, _: &Choices) -> String {
         Place::new(topology, self.name()).unit()
+    }
+
+    /// How the report of its tool differs from what an [`Action::CallTool`] wants; `None`: it does not.
+    fn differs(&self, _: &Value, _: Option<&Value>) -> Option<Difference> {
+        None
+    }
+
+    /// Whether it does its work on a host, by a tool's report; `None`: the report does not tell.
+    fn serves(&self, _: &str, _: &Value) -> Option<bool> {
+        None
+    }
+
+    /// Waiting, between restarts one by one, until it does its work on so many nodes, by a tool that can tell.
+    fn in_sync(&self, _: Tool, _: usize) -> Option<Action> {
+        None
     }
 
     /// Starting its unit and waiting for its ports. `reads` are the [`checksums`] of all that [`Component::install`] put there.

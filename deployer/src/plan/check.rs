@@ -1,10 +1,9 @@
 //! Whether an action has anything to do, from what the node says. The plan shows it, the runner skips by it: the same
 //! function, so they cannot disagree.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use similar::TextDiff;
 
+use crate::component::{self, Difference};
 use crate::facts::{Facts, FileFact};
 use crate::inspect::Inspect;
 use crate::step::{self, Access, Action, Content, Manifest};
@@ -25,6 +24,14 @@ pub enum Check {
         /// The difference as a unified diff, for text that may be shown; of topics a line for each thing that differs.
         diff: Option<String>,
     },
+}
+
+impl From<Option<Difference>> for Check {
+    fn from(difference: Option<Difference>) -> Self {
+        difference.map_or(Self::Satisfied, |Difference { because, diff }| {
+            Self::Differs { because, diff }
+        })
+    }
 }
 
 impl Check {
@@ -163,10 +170,9 @@ pub fn check(action: &Action, facts: &Facts) -> Check {
             Some(owner) if owner.is_empty() || owner == unit => Check::Satisfied,
             Some(owner) => Check::differs(format!("{owner} listens there")),
         },
-        Action::PreparePipeline {
-            topics,
-            settings,
-            databases,
+        Action::CallTool {
+            component,
+            wanted,
             reads,
             ..
         } => match reads
@@ -174,12 +180,11 @@ pub fn check(action: &Action, facts: &Facts) -> Check {
             .find(|(path, sha256)| !holds(path, sha256, facts))
         {
             Some((path, _)) => Check::differs(format!("{path} changes")),
-            None => unprepared(topics, settings, databases, facts),
+            None => match component::named(component) {
+                Some(component) => component.differs(wanted, facts.pipeline.as_ref()).into(),
+                None => Check::differs(format!("nobody knows what {component} wants")),
+            },
         },
-        Action::WaitInSync { brokers, .. } => {
-            let in_sync = inspect(facts).is_some_and(|inspect| inspect.in_sync(*brokers));
-            Check::unless((!in_sync).then_some("not in sync"))
-        }
         Action::StopUnit { unit } => {
             let there = facts.units.get(unit);
             let stopped = there.is_none_or(|unit| !unit.runs() && !unit.enabled);
@@ -334,82 +339,4 @@ pub(super) fn inspect(facts: &Facts) -> Option<Inspect> {
 fn holds(path: &str, sha256: &str, facts: &Facts) -> bool {
     let file = facts.files.get(path);
     file.is_some_and(|file| file.sha256 == sha256)
-}
-
-/// What is missing in the pipeline or not as it should be.
-fn unprepared(
-    topics: &BTreeMap<String, u32>,
-    settings: &BTreeMap<String, BTreeMap<String, String>>,
-    databases: &BTreeSet<String>,
-    facts: &Facts,
-) -> Check {
-    let Some(Inspect { kafka, couchdb }) = inspect(facts) else {
-        return Check::differs("the pipeline does not answer yet");
-    };
-    for (name, reachable, error) in [
-        ("Kafka", kafka.reachable, &kafka.error),
-        (
-            "CouchDB",
-            couchdb.reachable || databases.is_empty(),
-            &couchdb.error,
-        ),
-    ] {
-        if !reachable {
-            let error = error.as_ref().map(|error| format!(": {error}"));
-            let error = error.unwrap_or_default();
-            return Check::differs(format!("{name} does not answer{error}"));
-        }
-    }
-    let mut missing = Vec::new();
-    let mut differences = Vec::new();
-    for (name, wanted) in topics {
-        let Some(topic) = kafka.topic(name) else {
-            missing.push(format!("topic {name}"));
-            continue;
-        };
-        let count = topic.partitions.len();
-        if u32::try_from(count).is_ok_and(|count| count < *wanted) {
-            missing.push(format!("partitions of topic {name}"));
-            differences.push(format!("topic {name}: partitions {count} → {wanted}"));
-        }
-        if let Some(wanted) = settings.get(name) {
-            differences.extend(topic.settings_differ(wanted));
-        }
-    }
-    missing.extend(
-        databases
-            .iter()
-            .filter(|name| {
-                !couchdb.databases.iter().any(|database| {
-                    let main = database.name == **name
-                        && (database.documents.is_some() || database.error.is_some());
-                    main || (dead_letters(&database.name) == **name
-                        && (database.dead_letters.is_some() || database.error.is_some()))
-                })
-            })
-            .map(|name| format!("database {name}")),
-    );
-    // Who may not look may not write either, whatever was changed.
-    let wrong = couchdb.databases.iter().filter_map(|database| {
-        let closed = database.error.as_ref();
-        let changed = (database.access_kept == Some(false)).then_some("changed");
-        let why = closed.map(String::as_str).or(changed)?;
-        let ours = databases.contains(&database.name);
-        ours.then(|| format!("access rules of database {} ({why})", database.name))
-    });
-    missing.extend(wrong);
-    let because = match (missing.is_empty(), differences.is_empty()) {
-        (true, true) => return Check::Satisfied,
-        (true, false) => "settings of topics differ".to_owned(),
-        (false, _) => format!("missing: {}", missing.join(", ")),
-    };
-    Check::Differs {
-        because,
-        diff: (!differences.is_empty()).then(|| differences.join("\n")),
-    }
-}
-
-/// The name of the database for what cannot be stored in `database`.
-fn dead_letters(database: &str) -> String {
-    format!("{database}-dead-letters")
 }

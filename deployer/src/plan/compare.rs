@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::component::place::Place;
-use crate::component::{consumer, couchdb, kafka};
+use crate::component::{self, consumer, couchdb, kafka};
 use crate::facts::Facts;
 use crate::receipt::Receipt;
 use crate::step::{Action, Item, Manifest};
@@ -80,10 +80,12 @@ pub fn compare(desired: &Desired, situation: &Situation<'_>) -> Result<Plan, Vec
             plan.restarts.extend(queue.restarts);
             queues.insert(node.clone(), queue.changes);
         }
-        if stage.one_by_one.is_some() {
-            restart::brokers(&mut plan, desired, &facts, &stage.name, queues);
-        } else {
-            plan.push(&stage.name, queues);
+        match stage.one_by_one.and_then(component::named) {
+            Some(component) => {
+                let stage = (component, stage.name.as_str());
+                restart::one_by_one(&mut plan, desired, &facts, stage, queues);
+            }
+            None => plan.push(&stage.name, queues),
         }
     }
     Ok(plan)

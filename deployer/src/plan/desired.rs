@@ -49,7 +49,7 @@ pub struct Common {
     pub packages: BTreeMap<String, Vec<String>>,
     /// Node → what lies there whatever its roles, the deployer's own tools included.
     pub install: BTreeMap<String, Vec<Action>>,
-    /// The [`Action::PreparePipeline`], and the node that does it and answers for the pipeline.
+    /// The [`Action::CallTool`] that makes topics and databases, and the node that does it and answers for the pipeline.
     pub prepare: Option<(String, Action)>,
 }
 
@@ -241,7 +241,7 @@ pub fn desired_with(
         .prepare
         .as_ref()
         .and_then(|(node, prepare)| match prepare {
-            Action::PreparePipeline { tool, .. } => Some((node.clone(), tool.clone())),
+            Action::CallTool { tool, .. } => Some((node.clone(), tool.clone())),
             _ => None,
         });
     let mut desired = Desired {

@@ -59,8 +59,7 @@ fn changed(action: &Action, facts: &Facts) -> Option<String> {
         | Action::WriteHostsTable { .. }
         | Action::WriteFirewall { .. } => because(check(action, facts)),
         Action::WaitForPort { .. }
-        | Action::PreparePipeline { .. }
-        | Action::WaitInSync { .. }
+        | Action::CallTool { .. }
         | Action::StopUnit { .. }
         | Action::RemoveFile { .. }
         | Action::RemoveDirectory { .. }

@@ -93,7 +93,7 @@ fn add(query: &mut Query, action: &Action) {
         Action::StopUnit { unit } => {
             query.units.insert(unit.clone());
         }
-        Action::PreparePipeline { tool, .. } | Action::WaitInSync { tool, .. } => {
+        Action::CallTool { tool, .. } => {
             query.pipeline = Some(tool.clone());
         }
         Action::WriteHostsTable { block, .. } | Action::RemoveHostsTable { block } => {

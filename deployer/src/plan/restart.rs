@@ -1,41 +1,41 @@
-//! Brokers are restarted one at a time, each after every partition has its full set of in-sync replicas; all at once where `ZooKeeper`
+//! Nodes of a cluster are restarted one at a time, each when all do their work again; all at once where what they cannot do without
 //! moves to another port, since those that still ask at the old one are no part of the cluster.
 
 use std::collections::BTreeMap;
 
+use crate::component::Component;
 use crate::component::place::Place;
-use crate::component::zookeeper;
 use crate::facts::Facts;
 use crate::step::Action;
 
-use super::check::{Check, check, inspect};
+use super::check::{Check, check};
 use super::unit::{self, Need};
 use super::{Change, Desired, Plan};
 
-/// Appends the stages that bring the brokers to the state their queues say. Brokers that do not serve start together and wait for
-/// nobody; then those that serve and need a restart follow, one by one.
-pub(super) fn brokers(
+/// Appends the stages that bring a component's nodes to the state their queues say. Those that do not serve start together and wait
+/// for nobody; then those that serve and need a restart follow, one by one.
+pub(super) fn one_by_one(
     plan: &mut Plan,
     desired: &Desired,
     facts: &BTreeMap<String, Facts>,
-    stage: &str,
+    (component, stage): (&dyn Component, &str),
     queues: BTreeMap<String, Vec<Change>>,
 ) {
-    let cut_off = zookeeper_moves(plan, desired, facts);
+    let cut_off = needed_moves(component, plan, desired, facts);
     let (one_by_one, together): (BTreeMap<_, _>, BTreeMap<_, _>) =
         queues.into_iter().partition(|(node, changes)| {
             let restarted = changes
                 .iter()
                 .any(|change| restarts(change, facts.get(node)));
-            restarted && !cut_off && serves(desired, node, changes, facts)
+            restarted && !cut_off && serves(component, desired, node, changes, facts)
         });
     let none_started = together.values().all(Vec::is_empty);
     plan.push(stage, together);
     if one_by_one.is_empty() {
         return;
     }
-    if !(none_started && known_to_be_in_sync(plan, desired, facts)) {
-        in_sync(plan, desired, "before a broker restarts");
+    if !(none_started && known_to_be_in_sync(component, plan, desired, facts)) {
+        in_sync(component, plan, desired, "before a broker restarts");
     }
     let last = one_by_one.len() - 1;
     for (index, (node, changes)) in one_by_one.into_iter().enumerate() {
@@ -48,18 +48,28 @@ pub(super) fn brokers(
         } else {
             "before the next broker restarts"
         };
-        in_sync(plan, desired, because);
+        in_sync(component, plan, desired, because);
     }
 }
 
-/// Whether `ZooKeeper` runs and the plan has it listen where it does not yet.
-fn zookeeper_moves(plan: &Plan, desired: &Desired, facts: &BTreeMap<String, Facts>) -> bool {
-    let zookeeper = Place::of(&desired.deployment, zookeeper::NAME).unit();
+/// Whether something that a component cannot do without runs, and the plan has it listen where it does not yet.
+fn needed_moves(
+    component: &dyn Component,
+    plan: &Plan,
+    desired: &Desired,
+    facts: &BTreeMap<String, Facts>,
+) -> bool {
+    let needs = component.needs().iter();
+    let units: Vec<String> = needs
+        .map(|name| Place::of(&desired.deployment, name).unit())
+        .collect();
     plan.changes().any(|change| {
-        let moves =
-            matches!(&change.step.action, Action::WaitForPort { unit, .. } if *unit == zookeeper);
+        let Action::WaitForPort { unit, .. } = &change.step.action else {
+            return false;
+        };
         let facts = facts.get(&change.step.node);
-        moves && facts.is_some_and(|facts| facts.units.get(&zookeeper).is_some_and(unit::is_up))
+        units.contains(unit)
+            && facts.is_some_and(|facts| facts.units.get(unit).is_some_and(unit::is_up))
     })
 }
 
@@ -82,9 +92,10 @@ fn restarts(change: &Change, facts: Option<&Facts>) -> bool {
     )
 }
 
-/// Whether the node's broker does its work now, so that its restart takes something away. One whose process runs but that never
-/// joined the cluster (a wrong setting, say) does not: waiting for it before healing it would wait for ever.
+/// Whether the node's part of the cluster does its work now, so that its restart takes something away. One whose process runs but that
+/// never joined the cluster (a wrong setting, say) does not: waiting for it before healing it would wait for ever.
 fn serves(
+    component: &dyn Component,
     desired: &Desired,
     node: &str,
     changes: &[Change],
@@ -99,31 +110,24 @@ fn serves(
             Action::StartUnit { unit, .. } => Some(unit),
             _ => None,
         });
-    let report = desired
-        .pipeline
-        .as_ref()
-        .and_then(|(node, _)| facts.get(node))
-        .and_then(inspect)
-        .filter(|report| report.kafka.reachable);
+    let reporting = desired.pipeline.as_ref();
+    let report = reporting.and_then(|(node, _)| facts.get(node)?.pipeline.as_ref());
+    let host = desired.brokers.get(node).map_or("", String::as_str);
+    let reported = report.and_then(|report| component.serves(host, report));
     units.any(|unit| {
         let up = here.units.get(unit).is_some_and(unit::is_up);
-        up && match &report {
-            Some(report) => {
-                let name = desired.brokers.get(node);
-                report
-                    .kafka
-                    .brokers
-                    .iter()
-                    .any(|broker| Some(&broker.host) == name)
-            }
-            None => here.ports.values().any(|owner| owner == unit),
-        }
+        up && reported.unwrap_or_else(|| here.ports.values().any(|owner| owner == unit))
     })
 }
 
 /// Whether the first wait can be spared because the pipeline itself said that it is in sync. Only where the plan changes how it is
-/// asked: with new ports in its configuration nobody answers before the first broker has restarted.
-fn known_to_be_in_sync(plan: &Plan, desired: &Desired, facts: &BTreeMap<String, Facts>) -> bool {
+/// asked: with new ports in its configuration nobody answers before the first restart.
+fn known_to_be_in_sync(
+    component: &dyn Component,
+    plan: &Plan,
+    desired: &Desired,
+    facts: &BTreeMap<String, Facts>,
+) -> bool {
     let Some((node, tool)) = &desired.pipeline else {
         return false;
     };
@@ -131,7 +135,7 @@ fn known_to_be_in_sync(plan: &Plan, desired: &Desired, facts: &BTreeMap<String, 
         matches!(&change.step.action, Action::WriteFile { path, .. } if *path == tool.config)
             && change.step.node == *node
     });
-    let wait = wait(desired);
+    let wait = wait(component, desired);
     asked_otherwise
         && wait
             .zip(facts.get(node))
@@ -139,14 +143,13 @@ fn known_to_be_in_sync(plan: &Plan, desired: &Desired, facts: &BTreeMap<String, 
 }
 
 /// The wait, and the node it happens on.
-fn wait(desired: &Desired) -> Option<(String, Action)> {
+fn wait(component: &dyn Component, desired: &Desired) -> Option<(String, Action)> {
     let (node, tool) = desired.pipeline.clone()?;
-    let brokers = desired.brokers.len();
-    Some((node, Action::WaitInSync { tool, brokers }))
+    Some((node, component.in_sync(tool, desired.brokers.len())?))
 }
 
-fn in_sync(plan: &mut Plan, desired: &Desired, because: &str) {
-    if let Some((node, action)) = wait(desired) {
+fn in_sync(component: &dyn Component, plan: &mut Plan, desired: &Desired, because: &str) {
+    if let Some((node, action)) = wait(component, desired) {
         let change = Change::new(&node, action, because);
         plan.push("in sync", BTreeMap::from([(node, vec![change])]));
     }

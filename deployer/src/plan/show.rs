@@ -138,7 +138,7 @@ impl Plan {
 fn waits(action: &Action) -> bool {
     matches!(
         action,
-        Action::WaitForPort { .. } | Action::WaitInSync { .. }
+        Action::WaitForPort { .. } | Action::CallTool { waits: true, .. }
     )
 }
 

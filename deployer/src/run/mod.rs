@@ -10,8 +10,6 @@ use crate::step::Action;
 
 pub mod apply;
 mod ask;
-#[doc(hidden)]
-pub mod fake;
 mod hosts_block;
 pub mod journal;
 pub mod keys;

@@ -42,16 +42,7 @@ impl Action {
             }
             Self::StartUnit { unit, .. } => format!("start {unit}"),
             Self::WaitForPort { port, .. } => format!("wait for port {port}"),
-            Self::PreparePipeline {
-                topics, databases, ..
-            } => format!(
-                "prepare {} and {}",
-                counted(topics.len(), "topic"),
-                counted(databases.len(), "database")
-            ),
-            Self::WaitInSync { brokers, .. } => {
-                format!("wait until {} in sync", are(*brokers, "broker"))
-            }
+            Self::CallTool { words, .. } => words.clone(),
             Self::StopUnit { unit } => format!("stop {unit}"),
             Self::RemoveFile { path } => format!("remove {path}"),
             Self::RemoveDirectory { path, data: false } => format!("remove directory {path}"),
@@ -85,14 +76,9 @@ fn counted(count: usize, noun: &str) -> String {
     format!("{count} {}", plural(count, noun))
 }
 
-fn are(count: usize, noun: &str) -> String {
-    let verb = if count == 1 { "is" } else { "are" };
-    format!("{} {verb}", counted(count, noun))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
 
     use crate::step::{Access, Action, Content, FromRepository, Tool};
 
@@ -105,14 +91,6 @@ mod tests {
             packages.describe(),
             "install 2 packages: procps, openjdk-17-jre-headless | java17"
         );
-        let wait = Action::WaitInSync {
-            tool: Tool {
-                program: "/opt/consumer".into(),
-                config: "/etc/consumer.toml".into(),
-            },
-            brokers: 1,
-        };
-        assert_eq!(wait.describe(), "wait until 1 broker is in sync");
     }
 
     #[test]
@@ -137,12 +115,15 @@ mod tests {
                 key: Content::open("a key"),
                 answers: Content::secret("hunter2"),
             }),
-            Action::PreparePipeline {
+            Action::CallTool {
+                component: "app".into(),
+                words: "prepare all".into(),
                 tool,
-                request: Content::secret("hunter2"),
-                topics: BTreeMap::from([("t".into(), 1)]),
-                settings: BTreeMap::new(),
-                databases: BTreeSet::new(),
+                arguments: vec!["prepare".into()],
+                input: Content::secret("hunter2"),
+                seconds: 1,
+                waits: false,
+                wanted: serde_json::Value::Null,
                 reads: BTreeMap::new(),
             },
         ];

@@ -256,29 +256,28 @@ pub enum Action {
         /// Deadline in seconds.
         seconds: u64,
     },
-    /// Makes databases, their users and the topics by one call of the consumer binary.
-    PreparePipeline {
+    /// Calls a component's own tool, which brings what it looks after to what is wanted, or waits until it is so.
+    CallTool {
+        /// The component, which judges by the tool's report whether it is so already.
+        component: String,
+        /// What the call does, in one line: verb and object.
+        words: String,
         /// The binary and its configuration.
         tool: Tool,
-        /// The request, as the agents' contract has it; secret because of the passwords.
-        request: Content,
-        /// The topics that must exist, with partition counts.
-        topics: BTreeMap<String, u32>,
-        /// All settings that each of them should have of its own.
-        #[serde(default)]
-        settings: BTreeMap<String, BTreeMap<String, String>>,
-        /// The databases that must exist.
-        databases: BTreeSet<String>,
-        /// The files by which what is prepared is entered → their SHA-256: where they change, what they open must change with them.
-        #[serde(default)]
+        /// The words behind the configuration.
+        arguments: Vec<String>,
+        /// Its standard input; secret where passwords are in it.
+        input: Content,
+        /// Deadline in seconds: longer than the tool's own.
+        seconds: u64,
+        /// It only waits.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        waits: bool,
+        /// What the tool's report must say, as the component has it.
+        wanted: serde_json::Value,
+        /// The files by which what is looked after is entered → their SHA-256: where they change, what they open must change with
+        /// them.
         reads: BTreeMap<String, String>,
-    },
-    /// Waits until all brokers are there and every partition has its full set of in-sync replicas.
-    WaitInSync {
-        /// The binary and its configuration.
-        tool: Tool,
-        /// How many brokers.
-        brokers: usize,
     },
     /// Stops and disables a unit.
     StopUnit {
@@ -319,7 +318,7 @@ pub enum Action {
     },
 }
 
-/// The consumer binary on the node that answers for the pipeline, with its configuration.
+/// A component's own program on a node, with its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {
     /// Path of the binary.
@@ -435,8 +434,7 @@ impl Action {
             | Self::OpenDirectories { .. }
             | Self::InstallPackages { .. }
             | Self::WaitForPort { .. }
-            | Self::PreparePipeline { .. }
-            | Self::WaitInSync { .. }
+            | Self::CallTool { .. }
             | Self::StopUnit { .. }
             | Self::RemoveFile { .. }
             | Self::RemoveDirectory { .. }

@@ -201,27 +201,34 @@ pub(super) fn common(topology: &Topology) -> Common {
         ]
     };
     let nodes = topology.nodes.keys();
-    let prepare = Action::PreparePipeline {
+    let topics = topology.topics.values();
+    let wanted = consumer::Wanted {
+        topics: topics
+            .clone()
+            .map(|topic| (topic.name.clone(), topic.partitions))
+            .collect(),
+        settings: topics
+            .clone()
+            .map(|topic| (topic.name.clone(), topic.config.clone()))
+            .collect(),
+        databases: topics.map(|topic| topic.database.clone()).collect(),
+    };
+    let prepare = Action::CallTool {
+        component: consumer::NAME.into(),
+        words: format!(
+            "prepare {} topics and {} databases",
+            wanted.topics.len(),
+            wanted.databases.len()
+        ),
+        arguments: vec!["prepare".into()],
+        seconds: 600,
+        waits: false,
+        wanted: serde_json::json!(wanted),
         tool: Tool {
             program: "/opt/deployer/utilization/bin/consumer".into(),
             config: "/etc/deployer/utilization/consumer.conf".into(),
         },
-        request: Content::secret(SECRET),
-        topics: topology
-            .topics
-            .values()
-            .map(|topic| (topic.name.clone(), topic.partitions))
-            .collect(),
-        settings: topology
-            .topics
-            .values()
-            .map(|topic| (topic.name.clone(), topic.config.clone()))
-            .collect(),
-        databases: topology
-            .topics
-            .values()
-            .map(|topic| topic.database.clone())
-            .collect(),
+        input: Content::secret(SECRET),
         reads: BTreeMap::new(),
     };
     Common {

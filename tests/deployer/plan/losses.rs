@@ -120,7 +120,7 @@ fn a_couchdb_that_moves_gets_its_databases_in_the_same_up() {
     deployment.destroy_data.insert("vm3".into());
     let plan = deployment.plan();
     assert_eq!(plan.refused().count(), 0);
-    let prepares = |action: &Action| matches!(action, Action::PreparePipeline { .. });
+    let prepares = |action: &Action| matches!(action, Action::CallTool { waits: false, .. });
     assert!(plan.actions().any(prepares), "{plan}");
     deployment.converge();
 }

@@ -10,7 +10,6 @@ use deployer::machine::{self, Machine};
 use deployer::plan::{self, Conflict, Desired, Impossible, Plan, Situation};
 use deployer::receipt::{Choices, MachineRecord, Receipt, Secrets};
 use deployer::run::StepError;
-use deployer::run::fake::FakeWorld;
 use deployer::secret::Secret;
 use deployer::signing_key::SigningKey;
 use deployer::step::Manifest;
@@ -20,6 +19,7 @@ use deployer::topology::{
 };
 
 use super::by_hand::{SECRET, by_hand, common};
+use crate::fake::FakeWorld;
 
 /// A deployment, and the world it is in.
 pub(super) struct Deployment {

@@ -16,9 +16,9 @@ mod archive;
 mod files;
 mod network;
 mod packages;
-mod pipeline;
 mod relay;
 mod shell;
+mod tool;
 mod units;
 mod users;
 
@@ -164,12 +164,13 @@ impl Executor for HostExecutor {
                 unit,
                 seconds,
             } => units::wait_for_port(shell, node, *port, unit, *seconds).await,
-            Action::PreparePipeline { tool, request, .. } => {
-                pipeline::prepare(shell, tool, request).await
-            }
-            Action::WaitInSync { tool, brokers } => {
-                pipeline::wait_in_sync(shell, tool, *brokers).await
-            }
+            Action::CallTool {
+                tool,
+                arguments,
+                input,
+                seconds,
+                ..
+            } => tool::call(shell, tool, arguments, input, *seconds).await,
             Action::StopUnit { unit } => units::stop(shell, unit).await,
             Action::RemoveFile { path } => files::remove(shell, path).await,
             Action::RemoveDirectory { path, .. } => files::remove_directory(shell, path).await,

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use deployer::component::consumer::Wanted;
+use deployer::component::kafka;
+use deployer::facts::{Facts, FileFact, Query, TableFact, UnitFact};
+use deployer::host::HostError;
+use deployer::run::StepError;
+use deployer::step::{self, Access, Action, Content, Manifest};
+use deployer::{firewall, hosts_table};
 use serde_json::json;
-
-use super::StepError;
-use crate::facts::{Facts, FileFact, Query, TableFact, UnitFact};
-use crate::host::HostError;
-use crate::step::{self, Access, Action, Content, Manifest};
-use crate::{firewall, hosts_table};
 
 /// The world's state.
 #[derive(Debug, Default)]
@@ -27,7 +28,6 @@ pub(super) struct State {
     pub(super) cut_off: BTreeSet<String>,
     pub(super) violations: Vec<String>,
     pub(super) log: Vec<String>,
-    pub(super) asked: usize,
     pub(super) process_ids: u32,
     pub(super) fails_in: Option<usize>,
     pub(super) dies_in: Option<usize>,
@@ -333,12 +333,30 @@ impl State {
                     self.cut_off = brokers.collect();
                 }
             }
-            Action::PreparePipeline {
-                topics,
-                settings,
-                databases,
-                ..
-            } => {
+            Action::CallTool {
+                component, wanted, ..
+            } if component == kafka::NAME => {
+                let brokers = wanted["brokers"]
+                    .as_u64()
+                    .and_then(|count| usize::try_from(count).ok());
+                let missing = brokers.is_none_or(|brokers| self.running("kafka").len() < brokers);
+                if missing || !self.cut_off.is_empty() {
+                    return Err(never(format!("{node}: a broker is missing"), 120));
+                }
+                self.rejoining.clear();
+            }
+            Action::CallTool { wanted, .. } => {
+                let Ok(Wanted {
+                    topics,
+                    settings,
+                    databases,
+                }) = serde_json::from_value(wanted.clone())
+                else {
+                    return Err(never(
+                        format!("{node}: {wanted} is nothing to prepare"),
+                        120,
+                    ));
+                };
                 for (role, needed) in [
                     ("kafka", !topics.is_empty()),
                     ("couchdb", !databases.is_empty()),
@@ -348,17 +366,11 @@ impl State {
                     }
                 }
                 for (name, partitions) in topics {
-                    let there = self.topics.entry(name.clone()).or_default();
-                    *there = (*there).max(*partitions);
+                    let there = self.topics.entry(name).or_default();
+                    *there = (*there).max(partitions);
                 }
-                self.settings.extend(settings.clone());
-                self.databases.extend(databases.iter().cloned());
-                self.rejoining.clear();
-            }
-            Action::WaitInSync { brokers, .. } => {
-                if self.running("kafka").len() < *brokers || !self.cut_off.is_empty() {
-                    return Err(never(format!("{node}: a broker is missing"), 120));
-                }
+                self.settings.extend(settings);
+                self.databases.extend(databases);
                 self.rejoining.clear();
             }
             Action::StopUnit { unit } => self.stop(node, unit),

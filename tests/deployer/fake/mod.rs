@@ -7,10 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Executor, StepError};
-use crate::facts::{Facts, Query, System};
-use crate::host::{HostError, Line};
-use crate::step::Action;
+use deployer::facts::{Facts, Query, System};
+use deployer::host::{HostError, Line};
+use deployer::run::{Executor, StepError};
+use deployer::step::Action;
 
 mod state;
 
@@ -18,13 +18,13 @@ use state::{State, failed, is};
 
 /// The world.
 #[derive(Debug, Default)]
-pub struct FakeWorld {
+pub(crate) struct FakeWorld {
     state: Mutex<State>,
 }
 
 impl FakeWorld {
     /// A world of fresh Debian machines.
-    pub fn new<'a>(nodes: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn new<'a>(nodes: impl IntoIterator<Item = &'a str>) -> Self {
         let world = Self::default();
         for node in nodes {
             world.add(node);
@@ -37,7 +37,7 @@ impl FakeWorld {
     }
 
     /// Adds a fresh machine, or puts one in another's place.
-    pub fn add(&self, node: &str) {
+    pub(crate) fn add(&self, node: &str) {
         let system = System {
             os: "debian".into(),
             version: "12".into(),
@@ -63,7 +63,7 @@ impl FakeWorld {
 
     /// Takes a machine away with its data: databases live with CouchDB, topics with ZooKeeper, though brokers go on to tell of
     /// them until another ZooKeeper starts.
-    pub fn lose(&self, node: &str) {
+    pub(crate) fn lose(&self, node: &str) {
         let mut state = self.state();
         let lost = state.nodes.remove(node).unwrap_or_default();
         if lost.units.keys().any(|unit| is(unit, "zookeeper")) {
@@ -75,7 +75,7 @@ impl FakeWorld {
     }
 
     /// Makes a machine silent, or lets it answer again.
-    pub fn reachable(&self, node: &str, reachable: bool) {
+    pub(crate) fn reachable(&self, node: &str, reachable: bool) {
         let mut state = self.state();
         if reachable {
             state.unreachable.remove(node);
@@ -85,71 +85,65 @@ impl FakeWorld {
     }
 
     /// Changes a machine behind the deployer's back.
-    pub fn edit(&self, node: &str, change: impl FnOnce(&mut Facts)) {
+    pub(crate) fn edit(&self, node: &str, change: impl FnOnce(&mut Facts)) {
         if let Some(facts) = self.state().nodes.get_mut(node) {
             change(facts);
         }
     }
 
     /// Removes a topic behind the deployer's back.
-    pub fn remove_topic(&self, topic: &str) {
+    pub(crate) fn remove_topic(&self, topic: &str) {
         let mut state = self.state();
         state.topics.remove(topic);
         state.settings.remove(topic);
     }
 
     /// Sets a setting of a topic behind the deployer's back.
-    pub fn alter_topic(&self, topic: &str, key: &str, value: &str) {
+    pub(crate) fn alter_topic(&self, topic: &str, key: &str, value: &str) {
         let mut state = self.state();
         let settings = state.settings.entry(topic.into()).or_default();
         settings.insert(key.into(), value.into());
     }
 
     /// Lets the action after `done` further ones fail, once, with nothing done.
-    pub fn fail_after(&self, done: usize) {
+    pub(crate) fn fail_after(&self, done: usize) {
         self.state().fails_in = Some(done);
     }
 
     /// Ends the deployer after `done` further actions: whatever it asks or does then fails, until [`FakeWorld::revive`].
-    pub fn die_after(&self, done: usize) {
+    pub(crate) fn die_after(&self, done: usize) {
         self.state().dies_in = Some(done);
     }
 
     /// Starts the deployer again; whether it had died.
-    pub fn revive(&self) -> bool {
+    pub(crate) fn revive(&self) -> bool {
         self.state().dies_in.take() == Some(0)
     }
 
     /// What was done, in order: `vm2: start kafka.service`.
-    pub fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         self.state().log.clone()
     }
 
-    /// How many questions were answered.
-    pub fn asked(&self) -> usize {
-        self.state().asked
-    }
-
     /// Moments in which two brokers were away at once because of us.
-    pub fn violations(&self) -> Vec<String> {
+    pub(crate) fn violations(&self) -> Vec<String> {
         self.state().violations.clone()
     }
 
     /// All facts of a node, whether asked for or not.
-    pub fn facts(&self, node: &str) -> Facts {
+    pub(crate) fn facts(&self, node: &str) -> Facts {
         self.state().nodes.get(node).cloned().unwrap_or_default()
     }
 
     /// Asks a node, as [`Executor::ask`].
-    pub fn ask_now(&self, node: &str, query: &Query) -> Result<Facts, HostError> {
-        let mut state = self.state();
+    pub(crate) fn ask_now(&self, node: &str, query: &Query) -> Result<Facts, HostError> {
+        let state = self.state();
         state.reach(node)?;
-        state.asked += 1;
         Ok(state.answer(node, query))
     }
 
     /// Asks all nodes that exist and answer.
-    pub fn ask_all(&self, queries: &BTreeMap<String, Query>) -> BTreeMap<String, Facts> {
+    pub(crate) fn ask_all(&self, queries: &BTreeMap<String, Query>) -> BTreeMap<String, Facts> {
         queries
             .iter()
             .filter_map(|(node, query)| Some((node.clone(), self.ask_now(node, query).ok()?)))
@@ -157,7 +151,7 @@ impl FakeWorld {
     }
 
     /// Does an action, as [`Executor::apply`].
-    pub fn apply_now(&self, node: &str, action: &Action) -> Result<(), StepError> {
+    pub(crate) fn apply_now(&self, node: &str, action: &Action) -> Result<(), StepError> {
         let mut state = self.state();
         state.reach(node)?;
         if let Some(done) = state.fails_in {

@@ -6,11 +6,17 @@ use serde_json::{Value, json};
 
 use super::place::{self, Place};
 use super::service::{self, Service};
-use super::{Component, Context, Disk, Memory, Port, Reach, artifact_key, couchdb, kafka};
+use super::{
+    Component, Context, Difference, Disk, Memory, Port, Reach, artifact_key, couchdb, kafka,
+};
 use crate::receipt::Secrets;
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
 use crate::topology::{self, Node, Topology};
+
+mod wanted;
+
+pub use wanted::Wanted;
 
 /// The component.
 pub struct Consumer;
@@ -97,6 +103,10 @@ impl Component for Consumer {
         }
     }
 
+    fn differs(&self, wanted: &Value, report: Option<&Value>) -> Option<Difference> {
+        wanted::differs(wanted, report)
+    }
+
     fn ports(&self, _: &Node, topology: &Topology) -> Vec<Port> {
         vec![Port {
             number: topology.consumer.metrics_port,
@@ -180,9 +190,7 @@ pub fn pipeline(context: &Context<'_>) -> Option<Action> {
         "timeout_seconds": PREPARE_SECONDS,
     });
     let topics = topology.topics.values();
-    Some(Action::PreparePipeline {
-        tool,
-        request: Content::secret(request.to_string()),
+    let wanted = Wanted {
         topics: topics
             .clone()
             .map(|topic| (topic.name.clone(), topic.partitions))
@@ -198,6 +206,17 @@ pub fn pipeline(context: &Context<'_>) -> Option<Action> {
             .filter(|_| has_couchdb)
             .cloned()
             .collect(),
+    };
+    Some(Action::CallTool {
+        component: NAME.to_owned(),
+        words: wanted.words(),
+        tool,
+        arguments: vec!["prepare".to_owned()],
+        input: Content::secret(request.to_string()),
+        // The request has its own deadline, which is shorter.
+        seconds: 5 * PREPARE_SECONDS,
+        waits: false,
+        wanted: json!(wanted),
         reads: has_couchdb
             .then(|| {
                 let path = Place::new(topology, NAME).file(PASSWORD);

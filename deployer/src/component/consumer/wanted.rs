@@ -1,0 +1,116 @@
+//! What the pipeline should be: topics with their settings, and databases.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::component::Difference;
+use crate::inspect::Inspect;
+
+/// What should be there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// The topics that must exist, with partition counts.
+    pub topics: BTreeMap<String, u32>,
+    /// All settings that each of them should have of its own.
+    pub settings: BTreeMap<String, BTreeMap<String, String>>,
+    /// The databases that must exist.
+    pub databases: BTreeSet<String>,
+}
+
+impl Wanted {
+    /// What making it is, in one line.
+    pub(super) fn words(&self) -> String {
+        let counted = |count: usize, noun: &str| {
+            let plural = if count == 1 { "" } else { "s" };
+            format!("{count} {noun}{plural}")
+        };
+        let topics = counted(self.topics.len(), "topic");
+        format!(
+            "prepare {topics} and {}",
+            counted(self.databases.len(), "database")
+        )
+    }
+}
+
+/// What is missing in the pipeline or not as it should be, by its report.
+pub(super) fn differs(wanted: &Value, report: Option<&Value>) -> Option<Difference> {
+    let Ok(Wanted {
+        topics,
+        settings,
+        databases,
+    }) = Wanted::deserialize(wanted)
+    else {
+        return Some(Difference::of("what is wanted cannot be read"));
+    };
+    let Some(Inspect { kafka, couchdb }) = report.and_then(Inspect::read) else {
+        return Some(Difference::of("the pipeline does not answer yet"));
+    };
+    for (name, reachable, error) in [
+        ("Kafka", kafka.reachable, &kafka.error),
+        (
+            "CouchDB",
+            couchdb.reachable || databases.is_empty(),
+            &couchdb.error,
+        ),
+    ] {
+        if !reachable {
+            let error = error.as_ref().map(|error| format!(": {error}"));
+            let error = error.unwrap_or_default();
+            return Some(Difference::of(format!("{name} does not answer{error}")));
+        }
+    }
+    let mut missing = Vec::new();
+    let mut differences = Vec::new();
+    for (name, wanted) in &topics {
+        let Some(topic) = kafka.topic(name) else {
+            missing.push(format!("topic {name}"));
+            continue;
+        };
+        let count = topic.partitions.len();
+        if u32::try_from(count).is_ok_and(|count| count < *wanted) {
+            missing.push(format!("partitions of topic {name}"));
+            differences.push(format!("topic {name}: partitions {count} → {wanted}"));
+        }
+        if let Some(wanted) = settings.get(name) {
+            differences.extend(topic.settings_differ(wanted));
+        }
+    }
+    missing.extend(
+        databases
+            .iter()
+            .filter(|name| {
+                !couchdb.databases.iter().any(|database| {
+                    let main = database.name == **name
+                        && (database.documents.is_some() || database.error.is_some());
+                    main || (dead_letters(&database.name) == **name
+                        && (database.dead_letters.is_some() || database.error.is_some()))
+                })
+            })
+            .map(|name| format!("database {name}")),
+    );
+    // Who may not look may not write either, whatever was changed.
+    let wrong = couchdb.databases.iter().filter_map(|database| {
+        let closed = database.error.as_ref();
+        let changed = (database.access_kept == Some(false)).then_some("changed");
+        let why = closed.map(String::as_str).or(changed)?;
+        let ours = databases.contains(&database.name);
+        ours.then(|| format!("access rules of database {} ({why})", database.name))
+    });
+    missing.extend(wrong);
+    let because = match (missing.is_empty(), differences.is_empty()) {
+        (true, true) => return None,
+        (true, false) => "settings of topics differ".to_owned(),
+        (false, _) => format!("missing: {}", missing.join(", ")),
+    };
+    Some(Difference {
+        because,
+        diff: (!differences.is_empty()).then(|| differences.join("\n")),
+    })
+}
+
+/// The name of the database for what cannot be stored in `database`.
+fn dead_letters(database: &str) -> String {
+    format!("{database}-dead-letters")
+}
