@@ -25,17 +25,18 @@ pub struct Receipt {
     pub inventory: String,
     /// Machines by node: those a cloud made for us, and the user's own that we use.
     pub machines: BTreeMap<String, MachineRecord>,
-    /// Broker ids by node; given once, never changed.
-    pub broker_ids: BTreeMap<String, u32>,
-    /// Client numbers by node (`utilizations3` has 3); given once, never changed.
-    pub client_numbers: BTreeMap<String, u32>,
-    /// Topic → a random word made with the topic, part of the ids of foreign events' documents.
-    pub epochs: BTreeMap<String, String>,
-    /// Topics with an epoch that `--prune` let go: nobody reads them any more.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub pruned_topics: BTreeSet<String>,
+    /// Component → node → its number, such as a broker's id; given once, never changed.
+    pub numbers: ByComponent<BTreeMap<String, u32>>,
+    /// Component → topic of it → a random word made with the topic, part of the ids of foreign events' documents.
+    pub epochs: ByComponent<BTreeMap<String, String>>,
+    /// Component → topics with an epoch that `--prune` let go: nobody reads them any more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pruned: ByComponent<BTreeSet<String>>,
     /// Choices made once: what `auto` became.
     pub choices: Choices,
+    /// The directory of the agents that `--agents` named; `None`: those beside the deployer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents: Option<String>,
     /// What a cloud keeps for itself, such as the local network's number.
     pub cloud_notes: BTreeMap<String, String>,
     /// Something was changed, and no canaries have proved since that events arrive: the next `up` owes that, even with nothing to do.
@@ -45,7 +46,7 @@ pub struct Receipt {
 
 impl Receipt {
     /// The newest format.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// The receipt of a deployment of which nothing else is known.
     pub fn bare(id: &str, name: &str, cloud: &str) -> Self {
@@ -57,11 +58,11 @@ impl Receipt {
             created: String::new(),
             inventory: String::new(),
             machines: BTreeMap::new(),
-            broker_ids: BTreeMap::new(),
-            client_numbers: BTreeMap::new(),
+            numbers: BTreeMap::new(),
             epochs: BTreeMap::new(),
-            pruned_topics: BTreeSet::new(),
+            pruned: BTreeMap::new(),
             choices: Choices::default(),
+            agents: None,
             cloud_notes: BTreeMap::new(),
             unproven: false,
         }
@@ -69,14 +70,29 @@ impl Receipt {
 }
 
 impl Receipt {
-    /// The topics that are read: all that were ever made, without those that were let go.
-    pub fn read_topics(&self) -> BTreeSet<String> {
-        let made = self.epochs.keys();
-        made.filter(|topic| !self.pruned_topics.contains(*topic))
-            .cloned()
-            .collect()
+    /// The numbers of a component's nodes.
+    pub fn numbers_of(&self, component: &str) -> &BTreeMap<String, u32> {
+        static NONE: BTreeMap<String, u32> = BTreeMap::new();
+        self.numbers.get(component).unwrap_or(&NONE)
+    }
+
+    /// The epochs of a component's topics.
+    pub fn epochs_of(&self, component: &str) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        self.epochs.get(component).unwrap_or(&NONE)
+    }
+
+    /// The topics of a component that are read: all that were ever made, without those that were let go.
+    pub fn read_topics(&self, component: &str) -> BTreeSet<String> {
+        let pruned = self.pruned.get(component);
+        let is_pruned = |topic: &String| pruned.is_some_and(|pruned| pruned.contains(topic));
+        let made = self.epochs_of(component).keys();
+        made.filter(|topic| !is_pruned(topic)).cloned().collect()
     }
 }
+
+/// What is kept of each component, by its name.
+pub type ByComponent<T> = BTreeMap<String, T>;
 
 /// A machine of the deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,47 +106,63 @@ pub struct MachineRecord {
     pub data: Vec<String>,
 }
 
-/// Choices that are made once and then kept.
+/// Choices that are made once and then kept: component → choice → what was chosen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Choices {
-    /// Where Kafka's jars came from: `apache` or `maven`.
-    pub kafka_source: Option<String>,
-    /// Which CouchDB: `apache`, `archive` or `pouchdb`.
-    pub couchdb_distribution: Option<String>,
-    /// The engine of views that its archive wants, where the inventory does not say one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub couchdb_js_engine: Option<String>,
-    /// The directory of the agents that `--agents` named; `None`: those beside the deployer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agents: Option<String>,
+#[serde(transparent)]
+pub struct Choices(ByComponent<BTreeMap<String, String>>);
+
+impl Choices {
+    /// What was chosen; `None`: nothing yet.
+    pub fn get(&self, component: &str, choice: &str) -> Option<&str> {
+        self.0.get(component)?.get(choice).map(String::as_str)
+    }
+
+    /// Keeps what was chosen; `None` opens the choice again.
+    pub fn set(&mut self, component: &str, choice: &str, chosen: Option<&str>) {
+        let choices = self.0.entry(component.to_owned()).or_default();
+        match chosen {
+            Some(chosen) => choices.insert(choice.to_owned(), chosen.to_owned()),
+            None => choices.remove(choice),
+        };
+        self.0.retain(|_, choices| !choices.is_empty());
+    }
 }
 
-/// The generated secrets of a deployment. Kept in a file of their own, mode 0600, beside the receipt.
-#[derive(Debug, Clone)]
-pub struct Secrets {
-    /// CouchDB's admin password.
-    pub couchdb_admin_password: Secret,
-    /// The same as CouchDB stores it (`-pbkdf2…`), with its own salt, so that the rendered file is stable.
-    pub couchdb_admin_hash: Secret,
-    /// The password of the agents' user.
-    pub couchdb_user_password: Secret,
-    /// Erlang's cookie.
-    pub couchdb_cookie: Secret,
-    /// CouchDB's server uuid: 32 hex digits.
-    pub couchdb_uuid: String,
-}
+/// The generated secrets of a deployment, by component. Kept in a file of their own, mode 0600, beside the receipt.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Secrets(ByComponent<BTreeMap<String, Secret>>);
+
+/// What stands for a secret in a plan before the first `up`, when there are none yet.
+const PLACEHOLDER: &str = "made at the first up";
 
 impl Secrets {
-    /// What stands in their place in a plan before the first `up`, when there are none yet.
+    /// No secrets: placeholders stand for all of them.
     pub fn placeholders() -> Self {
-        let placeholder = || Secret::new("made at the first up");
-        Self {
-            couchdb_admin_password: placeholder(),
-            couchdb_admin_hash: placeholder(),
-            couchdb_user_password: placeholder(),
-            couchdb_cookie: placeholder(),
-            couchdb_uuid: "0".repeat(32),
-        }
+        Self::default()
+    }
+
+    /// A secret of a component, or the placeholder.
+    pub fn get(&self, component: &str, key: &str) -> &str {
+        self.known(component, key)
+            .map_or(PLACEHOLDER, Secret::expose)
+    }
+
+    /// A secret of a component; `None`: it is not made yet.
+    pub fn known(&self, component: &str, key: &str) -> Option<&Secret> {
+        self.0.get(component)?.get(key)
+    }
+
+    /// Keeps a secret of a component.
+    pub fn set(&mut self, component: &str, key: &str, secret: Secret) {
+        let secrets = self.0.entry(component.to_owned()).or_default();
+        secrets.insert(key.to_owned(), secret);
+    }
+
+    /// All of them: component, key and secret.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str, &Secret)> {
+        self.0.iter().flat_map(|(component, secrets)| {
+            let own = secrets.iter();
+            own.map(|(key, secret)| (component.as_str(), key.as_str(), secret))
+        })
     }
 }

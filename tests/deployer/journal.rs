@@ -56,13 +56,10 @@ fn remembers_and_forgets() {
     assert_eq!(journal.receipt().id, id);
     assert_eq!(journal.receipt().inventory, "name: utilization\n");
     let again = journal.secrets().expect("read");
-    assert_eq!(again.couchdb_admin_password, secrets.couchdb_admin_password);
-    assert_eq!(again.couchdb_admin_hash, secrets.couchdb_admin_hash);
-    assert_eq!(secrets.couchdb_admin_password.expose().len(), 32);
-    assert_ne!(
-        secrets.couchdb_admin_password,
-        secrets.couchdb_user_password
-    );
+    assert_eq!(again, secrets);
+    let password = |key: &str| secrets.get("couchdb", key);
+    assert_eq!(password("admin_password").len(), 32);
+    assert_ne!(password("admin_password"), password("user_password"));
 
     let entries = journal::list(state).expect("list");
     assert_eq!(
@@ -89,15 +86,8 @@ fn nobody_else_can_read_it() {
         assert_eq!(mode(&journal.directory().join(file)), 0o600, "{file}");
     }
     let receipt = fs::read_to_string(receipt_path(state.path())).expect("receipt");
-    assert!(
-        !receipt.contains(
-            journal
-                .secrets()
-                .expect("secrets")
-                .couchdb_admin_password
-                .expose()
-        )
-    );
+    let secrets = journal.secrets().expect("secrets");
+    assert!(!receipt.contains(secrets.get("couchdb", "admin_password")));
 }
 
 #[test]
@@ -153,7 +143,7 @@ fn refuses_what_a_newer_deployer_wrote() {
         .expect("begun")
         .change(|_| {})
         .expect("stored");
-    fs::write(receipt_path(state.path()), r#"{"version":2,"more":[]}"#).expect("written");
+    fs::write(receipt_path(state.path()), r#"{"version":3,"more":[]}"#).expect("written");
     for mode in [
         Mode::Create,
         Mode::Existing,
@@ -166,8 +156,8 @@ fn refuses_what_a_newer_deployer_wrote() {
             matches!(
                 error,
                 JournalError::Newer {
-                    found: 2,
-                    known: 1,
+                    found: 3,
+                    known: 2,
                     ..
                 }
             ),
@@ -231,20 +221,57 @@ fn what_was_let_go_can_be_taken_while_children_start() {
     });
 }
 
-/// The format is a promise: a change of it needs a new version, a migration, and a second file beside this one.
+fn fixture(name: &str) -> std::path::PathBuf {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/receipts");
+    fixtures.join(name)
+}
+
+/// The format is a promise: a change of it needs a new version, an upgrade, and one more file beside these.
 #[test]
-fn reads_format_1() {
-    let directory = tempfile::tempdir().expect("directory");
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/receipts/v1.json");
-    fs::copy(&fixture, directory.path().join("receipt.json")).expect("copied");
-    let receipt = journal::read_receipt(directory.path()).expect("read");
-    assert_eq!(
-        (receipt.name.as_str(), receipt.machines.len()),
-        ("utilization", 2)
+fn reads_all_formats_as_the_newest() {
+    let newest = fs::read_to_string(fixture("v2.json")).expect("fixture");
+    for format in ["v1.json", "v2.json"] {
+        let directory = tempfile::tempdir().expect("directory");
+        fs::copy(fixture(format), directory.path().join("receipt.json")).expect("copied");
+        let receipt = journal::read_receipt(directory.path()).expect("read");
+        assert_eq!(
+            (receipt.name.as_str(), receipt.machines.len()),
+            ("utilization", 2)
+        );
+        let mut written = serde_json::to_string_pretty(&receipt).expect("JSON");
+        written.push('\n');
+        assert_eq!(written, newest, "{format}");
+    }
+}
+
+/// Looking writes nothing; the next change writes the newest format. No password changes.
+#[test]
+fn the_next_change_writes_the_newest_format() {
+    let state = tempfile::tempdir().expect("directory");
+    let directory = journal::directory(state.path(), "utilization", "local");
+    fs::create_dir_all(&directory).expect("made");
+    let (receipt, secrets) = (
+        directory.join("receipt.json"),
+        directory.join(journal::SECRETS_FILE),
     );
-    let mut written = serde_json::to_string_pretty(&receipt).expect("JSON");
-    written.push('\n');
-    assert_eq!(written, fs::read_to_string(fixture).expect("fixture"));
+    fs::copy(fixture("v1.json"), &receipt).expect("copied");
+    let old = r#"{"version":1,"couchdb_admin_password":"a","couchdb_admin_hash":"b",
+        "couchdb_user_password":"c","couchdb_cookie":"d","couchdb_uuid":"e"}"#;
+    fs::write(&secrets, old).expect("written");
+
+    let known = journal::read_secrets(&directory).expect("read");
+    assert_eq!(known.get("couchdb", "user_password"), "c");
+    assert_eq!(fs::read_to_string(&secrets).expect("there"), old);
+
+    let journal = open(state.path(), Mode::Existing).expect("opened");
+    assert_eq!(journal.secrets().expect("read"), known);
+    journal.change(|_| {}).expect("stored");
+    let newest = fs::read_to_string(fixture("v2.json")).expect("fixture");
+    assert_eq!(fs::read_to_string(&receipt).expect("there"), newest);
+    let written = fs::read_to_string(&secrets).expect("there");
+    assert!(written.contains("\"version\": 2"), "{written}");
+    assert!(written.contains("\"admin_password\": \"a\""), "{written}");
+    assert_eq!(journal::read_secrets(&directory).expect("read"), known);
 }
 
 /// However often the process dies while it writes, the file is the old one or the new one.

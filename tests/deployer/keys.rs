@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deployer::component::{self, Artifact, Context, artifact_key};
+use deployer::component::{self, Artifact, Context, artifact_key, couchdb, kafka};
 use deployer::inventory::Inventory;
 use deployer::layout::{self, Made};
 use deployer::machine::{self, Machine};
@@ -140,6 +140,12 @@ fn read(text: &str) -> Result<Inventory, String> {
     layout::parse(text.as_bytes(), "x.yaml").map_err(|problems| problems.to_string())
 }
 
+fn distribution(chosen: &str) -> Choices {
+    let mut choices = Choices::default();
+    choices.set(couchdb::NAME, couchdb::DISTRIBUTION, Some(chosen));
+    choices
+}
+
 /// A deployment of the product's own components, in memory.
 struct World {
     world: FakeWorld,
@@ -151,10 +157,7 @@ impl World {
         Self {
             world: FakeWorld::new([]),
             receipt: Receipt {
-                choices: Choices {
-                    couchdb_distribution: Some("archive".into()),
-                    ..Choices::default()
-                },
+                choices: distribution("archive"),
                 ..Receipt::bare("0123456789ab", "x", "local")
             },
         }
@@ -163,16 +166,15 @@ impl World {
     /// The topology, with the receipt's numbers; what is new gets a machine and an epoch.
     fn topology(&mut self, inventory: &Inventory) -> Result<Topology, String> {
         let ids = Ids {
-            broker_ids: self.receipt.broker_ids.clone(),
-            client_numbers: self.receipt.client_numbers.clone(),
-            topics: self.receipt.read_topics(),
+            numbers: self.receipt.numbers.clone(),
+            topics: self.receipt.read_topics(kafka::NAME),
         };
         let (topology, ids) = Topology::new(inventory, &Options::default(), &ids)
             .map_err(|problems| problems.to_string())?;
-        self.receipt.broker_ids = ids.broker_ids;
-        self.receipt.client_numbers = ids.client_numbers;
+        self.receipt.numbers = ids.numbers;
+        let epochs = self.receipt.epochs.entry(kafka::NAME.into()).or_default();
         for topic in topology.topics.keys() {
-            let epoch = self.receipt.epochs.entry(topic.clone());
+            let epoch = epochs.entry(topic.clone());
             epoch.or_insert_with(|| "1a2b3c4d".into());
         }
         for node in topology.nodes.keys() {
@@ -210,10 +212,11 @@ impl World {
             }
             _ => key,
         };
-        let mut choices = self.receipt.choices.clone();
-        if topology.couchdb.distribution == Distribution::Apache {
-            choices.couchdb_distribution = Some("apache".into());
-        }
+        let choices = if topology.couchdb.distribution == Distribution::Apache {
+            distribution("apache")
+        } else {
+            self.receipt.choices.clone()
+        };
         let context = Context {
             topology,
             receipt: &self.receipt,

@@ -92,6 +92,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "run",
         &[
+            "component",
             "facts",
             "few",
             "firewall",

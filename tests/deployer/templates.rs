@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use deployer::component::consumer::Wanted;
 use deployer::component::{
-    self, Artifact, Component, Context, Reach, artifact_key, consumer, producer,
+    self, Artifact, Component, Context, Reach, artifact_key, consumer, kafka, producer,
 };
 use deployer::inventory::Sections;
 use deployer::plan::{self, Desired};
@@ -29,6 +29,20 @@ struct World {
     choices: Choices,
     couchdb_key: SigningKey,
     artifacts: BTreeMap<String, Artifact>,
+}
+
+fn secrets() -> Secrets {
+    let mut secrets = Secrets::default();
+    for (key, secret) in [
+        ("admin_password", "admin-password"),
+        ("admin_hash", "-pbkdf2:sha256-admin-hash,salt,10000"),
+        ("user_password", "user-password"),
+        ("cookie", "erlang-cookie"),
+        ("uuid", "00112233445566778899aabbccddeeff"),
+    ] {
+        secrets.set(component::couchdb::NAME, key, Secret::new(secret));
+    }
+    secrets
 }
 
 impl World {
@@ -91,28 +105,31 @@ impl World {
                 created: "2026-11-21T08:34:00Z".into(),
                 inventory: String::new(),
                 machines: BTreeMap::new(),
-                broker_ids: BTreeMap::new(),
-                client_numbers: BTreeMap::new(),
-                epochs: topics
-                    .map(|name| (name.to_owned(), "1a2b3c4d".to_owned()))
-                    .into(),
-                pruned_topics: BTreeSet::new(),
+                numbers: BTreeMap::new(),
+                epochs: [(
+                    kafka::NAME.to_owned(),
+                    topics
+                        .map(|name| (name.to_owned(), "1a2b3c4d".to_owned()))
+                        .into(),
+                )]
+                .into(),
+                pruned: BTreeMap::new(),
                 choices: Choices::default(),
+                agents: None,
                 cloud_notes: BTreeMap::new(),
                 unproven: false,
             },
-            secrets: Secrets {
-                couchdb_admin_password: Secret::new("admin-password"),
-                couchdb_admin_hash: Secret::new("-pbkdf2:sha256-admin-hash,salt,10000"),
-                couchdb_user_password: Secret::new("user-password"),
-                couchdb_cookie: Secret::new("erlang-cookie"),
-                couchdb_uuid: "00112233445566778899aabbccddeeff".into(),
-            },
-            choices: Choices {
-                kafka_source: Some("maven".into()),
-                couchdb_distribution: Some(distribution.to_owned()),
-                agents: None,
-                couchdb_js_engine: None,
+            secrets: secrets(),
+            choices: {
+                let mut choices = Choices::default();
+                choices.set(kafka::NAME, kafka::SOURCE, Some("maven"));
+                let couchdb = component::couchdb::NAME;
+                choices.set(
+                    couchdb,
+                    component::couchdb::DISTRIBUTION,
+                    Some(distribution),
+                );
+                choices
             },
             couchdb_key: SigningKey::apache_couchdb().expect("Apache's key"),
             artifacts: [
@@ -761,12 +778,7 @@ fn secrets_are_only_in_what_is_never_shown() {
             "{actions:?}{}",
             serde_json::to_string(&actions).expect("json")
         );
-        for secret in [
-            &secrets.couchdb_admin_password,
-            &secrets.couchdb_admin_hash,
-            &secrets.couchdb_user_password,
-            &secrets.couchdb_cookie,
-        ] {
+        for (_, _, secret) in secrets.all().filter(|(_, key, _)| *key != "uuid") {
             assert!(
                 !shown.contains(secret.expose()),
                 "{} is shown",

@@ -28,8 +28,8 @@ fn map(pairs: &[(&str, u32)]) -> BTreeMap<String, u32> {
 fn the_default_inventory_is_the_utilization_pipeline() {
     let (topology, ids) = simple(inventory::DEFAULT);
     insta::assert_snapshot!(serde_json::to_string_pretty(&topology).expect("json"));
-    assert_eq!(ids.broker_ids, map(&[("vm2", 1), ("vm3", 2)]));
-    assert_eq!(ids.client_numbers, map(&[("vm1-1", 1), ("vm1-2", 2)]));
+    assert_eq!(*ids.of("kafka"), map(&[("vm2", 1), ("vm3", 2)]));
+    assert_eq!(*ids.of("producer"), map(&[("vm1-1", 1), ("vm1-2", 2)]));
     assert_eq!(
         zookeeper::connect(&topology).as_deref(),
         Some("vm2.utilization.internal:2181")
@@ -106,20 +106,23 @@ fn ids_are_given_in_natural_order_and_kept() {
         )
     };
     let (_, ids) = simple(&text(11));
-    assert_eq!(ids.client_numbers["a-2"], 2);
-    assert_eq!(ids.client_numbers["a-10"], 10);
-    assert_eq!(ids.client_numbers["a-11"], 11);
+    assert_eq!(ids.of("producer")["a-2"], 2);
+    assert_eq!(ids.of("producer")["a-10"], 10);
+    assert_eq!(ids.of("producer")["a-11"], 11);
 
     let given = Ids {
-        broker_ids: map(&[("b", 7)]),
-        client_numbers: map(&[("a-2", 1), ("gone", 3)]),
+        numbers: [
+            ("kafka".to_owned(), map(&[("b", 7)])),
+            ("producer".to_owned(), map(&[("a-2", 1), ("gone", 3)])),
+        ]
+        .into(),
         ..Ids::default()
     };
     let (topology, ids) = topology(&text(3), &Options::default(), &given).expect("good");
-    assert_eq!(ids.broker_ids, map(&[("b", 7)]));
+    assert_eq!(*ids.of("kafka"), map(&[("b", 7)]));
     // A node that is gone keeps its number: its topic is still there.
     assert_eq!(
-        ids.client_numbers,
+        *ids.of("producer"),
         map(&[("a-1", 2), ("a-2", 1), ("a-3", 4), ("gone", 3)])
     );
     assert_eq!(topology.nodes["b"].broker_id, Some(7));
@@ -182,7 +185,7 @@ fn a_count_that_comes_or_goes_keeps_clients_numbers_and_topics() {
     let (_, ids) = simple(&with("k: {count: 2, roles: [kafka]}"));
     let text = with("k: {roles: [kafka]}, k-2: {roles: [kafka]}");
     let (_, ids) = topology(&text, &Options::default(), &ids).expect("good");
-    assert_eq!(ids.broker_ids, map(&[("k", 3), ("k-1", 1), ("k-2", 2)]));
+    assert_eq!(*ids.of("kafka"), map(&[("k", 3), ("k-1", 1), ("k-2", 2)]));
 }
 
 #[test]

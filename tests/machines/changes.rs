@@ -114,7 +114,7 @@ fn an_inventory_that_changes_reaches_what_runs() {
                 .run(&["up", "--yes", "--prune", "--destroy-data", "vm3"])
                 .code(0)
                 .says(&["proven", "vm1-1"]);
-            let numbers = &deployer.receipt()["client_numbers"];
+            let numbers = &deployer.receipt()["numbers"]["producer"];
             assert_eq!(*numbers, serde_json::json!({"vm1-1": 1}));
             deployer.run(&["plan"]).code(0).says(&["nothing to do"]);
             well(&deployer);

@@ -112,11 +112,16 @@ impl Documents {
         let secrets = deployer.receipt_path().with_file_name("secrets.json");
         let secrets: Value =
             serde_json::from_slice(&std::fs::read(secrets).expect("secrets")).expect("JSON");
-        let password = |key: &str| secrets[key].as_str().expect("a password").to_owned();
+        let password = |key: &str| {
+            secrets["couchdb"][key]
+                .as_str()
+                .expect("a password")
+                .to_owned()
+        };
         Self {
             base: format!("http://{}:{port}", address(deployer, node)),
-            password: password("couchdb_admin_password"),
-            agents_password: password("couchdb_user_password"),
+            password: password("admin_password"),
+            agents_password: password("user_password"),
             client: reqwest::Client::builder()
                 .timeout(Duration::from_secs(10))
                 .build()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::artifact::program::Program;
 use crate::artifact::{couchdb, kafka};
-use crate::component::artifact_key;
+use crate::component::{self, artifact_key};
 use crate::error::CommandError;
 use crate::observe::Planned;
 use crate::report::{Event, Reporter};
@@ -50,7 +50,8 @@ pub async fn fetch(
     let mut source = None;
     if needs(artifact_key::KAFKA) {
         let settings = kafka::Settings::of(&prepared.topology.kafka)?;
-        let recorded = prepared.receipt.choices.kafka_source.as_deref();
+        let recorded = &prepared.receipt.choices;
+        let recorded = recorded.get(component::kafka::NAME, component::kafka::SOURCE);
         let (from, path) = kafka::fetch(&prepared.cache, &settings, recorded, &line).await?;
         paths.insert(artifact_key::KAFKA.into(), path);
         source = Some(from);

@@ -2,7 +2,7 @@
 //! when its place is there.
 
 use crate::cloud::ends::LEASE_END;
-use crate::component::couchdb::{self, Couchdb};
+use crate::component::couchdb::{self, Couchdb, DISTRIBUTION};
 use crate::component::{self, Component as _};
 use crate::observe::Planned;
 use crate::prepare::outside;
@@ -14,25 +14,26 @@ use crate::topology::{CloudName, End};
 /// What the receipt knows once the user agreed.
 pub fn update_receipt(receipt: &mut Receipt, prepared: &Prepared) {
     let Receipt {
-        broker_ids,
-        client_numbers,
+        numbers,
         epochs,
-        pruned_topics,
+        pruned,
         mut choices,
+        agents,
         cloud_notes,
         ..
     } = prepared.receipt.clone();
     let mut notes = receipt.cloud_notes.clone();
     notes.extend(outside::notes(&cloud_notes));
     // Which CouchDB it is is known once one works: until then another may be taken.
-    choices.couchdb_distribution = receipt.choices.couchdb_distribution.take();
+    let works = receipt.choices.get(couchdb::NAME, DISTRIBUTION);
+    choices.set(couchdb::NAME, DISTRIBUTION, works);
     *receipt = Receipt {
         inventory: prepared.source.text.clone(),
-        broker_ids,
-        client_numbers,
+        numbers,
         epochs,
-        pruned_topics,
+        pruned,
         choices,
+        agents,
         cloud_notes: notes,
         ..receipt.clone()
     };
@@ -46,8 +47,8 @@ pub fn shows_couchdb(step: &Step, prepared: &Prepared) -> bool {
 
 /// What the receipt knows once CouchDB works: which one it is, for as long as it has data.
 pub fn keep_couchdb(receipt: &mut Receipt, prepared: &Prepared) {
-    let choice = &prepared.receipt.choices.couchdb_distribution;
-    receipt.choices.couchdb_distribution.clone_from(choice);
+    let choice = prepared.receipt.choices.get(couchdb::NAME, DISTRIBUTION);
+    receipt.choices.set(couchdb::NAME, DISTRIBUTION, choice);
 }
 
 /// Records that a machine is about to be there.
@@ -76,7 +77,7 @@ pub fn record_holdings(receipt: &mut Receipt, planned: &Planned, done: bool) {
         let notes = &mut receipt.cloud_notes;
         notes.insert(LEASE_END.into(), end.to_string());
     }
-    let couchdb_worked = receipt.choices.couchdb_distribution.is_some();
+    let couchdb_worked = receipt.choices.get(couchdb::NAME, DISTRIBUTION).is_some();
     for node in prepared.topology.nodes.values() {
         record_planned(receipt, &node.name, node.cloud);
         let Some(record) = receipt.machines.get_mut(&node.name) else {

@@ -18,7 +18,7 @@ use crate::carry_out::record::{
     keep_couchdb, record_holdings, record_planned, shows_couchdb, update_receipt,
 };
 use crate::cli::{Environment, Up};
-use crate::component;
+use crate::component::{self, kafka};
 use crate::error::CommandError;
 use crate::host::connector;
 use crate::observe::ask::Systems;
@@ -249,7 +249,8 @@ async fn bring(
     let (paths, source) = fetched.ok_or_else(interrupted)??;
     let now = planned.prepared.with(|receipt| {
         if let Some(source) = &source {
-            receipt.choices.kafka_source = Some(source.name().into());
+            let choices = &mut receipt.choices;
+            choices.set(kafka::NAME, kafka::SOURCE, Some(source.name()));
         }
         let Receipt {
             machines,

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::place;
 use super::service::{self, Service};
 use super::{
-    Component, Context, Difference, Disk, Memory, Port, Reach, Restart, artifact_key, java,
-    zookeeper,
+    Component, Context, Difference, Disk, Memory, Numbers, Port, Reach, Restart, artifact_key,
+    java, zookeeper,
 };
 use crate::inspect::Inspect;
 use crate::step::{Action, Content, Tool};
@@ -21,6 +21,9 @@ pub struct Kafka;
 
 /// Its name.
 pub const NAME: &str = "kafka";
+
+/// The choice where its jars come from: `apache` or `maven`.
+pub const SOURCE: &str = "source";
 
 /// Seconds that replicas may take to catch up after a broker's restart.
 const IN_SYNC_SECONDS: u64 = 120;
@@ -66,6 +69,10 @@ impl Component for Kafka {
 
     fn holds_data(&self) -> bool {
         true
+    }
+
+    fn numbers(&self) -> Option<Numbers> {
+        Some(Numbers::NewForRenamed)
     }
 
     fn restart(&self) -> Restart {

@@ -139,6 +139,40 @@ pub enum Restart {
     OneByOne,
 }
 
+/// What becomes of the number of a component's node that is renamed because a `count` comes or goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbers {
+    /// It keeps its number.
+    KeptByRenamed,
+    /// It gets another one: the old node may still run with its own.
+    NewForRenamed,
+}
+
+/// A secret that is generated once for a deployment.
+#[derive(Debug, Clone, Copy)]
+pub struct NewSecret {
+    /// Its key in the file of secrets.
+    pub key: &'static str,
+    /// How it is made.
+    pub form: Form,
+}
+
+/// How a secret is made.
+#[derive(Debug, Clone, Copy)]
+pub enum Form {
+    /// 32 letters and digits: nothing that a URL, an ini file or a shell would read in its own way.
+    Password,
+    /// 32 hex digits.
+    Hex,
+    /// From an earlier one, and 32 hex digits of salt.
+    Hash {
+        /// The key of the earlier one.
+        of: &'static str,
+        /// Password and salt → hash.
+        by: fn(&str, &str) -> String,
+    },
+}
+
 /// Why a node cannot carry a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfit {
@@ -216,6 +250,16 @@ pub trait Component: Sync {
     /// Whether its node holds data that is lost with it.
     fn holds_data(&self) -> bool {
         false
+    }
+
+    /// Whether its nodes have numbers, given once and never changed.
+    fn numbers(&self) -> Option<Numbers> {
+        None
+    }
+
+    /// The secrets that are generated for it, those that others are made from first.
+    fn secrets(&self) -> &'static [NewSecret] {
+        &[]
     }
 
     /// How it is restarted.

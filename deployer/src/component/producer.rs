@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use super::place::{self, Place};
 use super::service::{self, Service};
-use super::{Component, Context, Disk, Memory, Port, Reach, artifact_key, consumer, kafka};
+use super::{
+    Component, Context, Disk, Memory, Numbers, Port, Reach, artifact_key, consumer, kafka,
+};
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
 use crate::topology::{self, CANARY_TOPIC, Node, Topology};
@@ -60,6 +62,10 @@ impl Component for Producer {
     // So that nothing is sent into the void.
     fn follows(&self) -> &'static [&'static str] {
         &[consumer::NAME]
+    }
+
+    fn numbers(&self) -> Option<Numbers> {
+        Some(Numbers::KeptByRenamed)
     }
 
     fn memory(&self, _: &Topology) -> Memory {

@@ -123,7 +123,7 @@ fn node(inventory: &Inventory, member: &Member<'_>, ids: &Ids) -> Node {
         memory_mib: 0,
         broker_id: member
             .has(component::kafka::NAME)
-            .then(|| ids.broker_ids.get(&member.name).copied())
+            .then(|| ids.of(component::kafka::NAME).get(&member.name).copied())
             .flatten(),
         producer: member
             .has(component::producer::NAME)
@@ -136,7 +136,7 @@ fn node(inventory: &Inventory, member: &Member<'_>, ids: &Ids) -> Node {
 }
 
 fn producer(inventory: &Inventory, member: &Member<'_>, ids: &Ids) -> Option<Producer> {
-    let number = *ids.client_numbers.get(&member.name)?;
+    let number = *ids.of(component::producer::NAME).get(&member.name)?;
     let all = &inventory.producer;
     let own = &member.entry.producer;
     let source = own.source.unwrap_or(all.source);

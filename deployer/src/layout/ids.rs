@@ -1,31 +1,31 @@
-//! Which numbers brokers and clients get, and what stays of nodes that are no longer members.
+//! Which numbers components' nodes get, and what stays of nodes that are no longer members.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::members::Member;
 use super::topics::database_name;
-use crate::component::{kafka, producer};
+use crate::component::{self, Numbers, kafka};
 use crate::topology::{Former, Ids, Topic};
 
 impl Ids {
     /// These ids, with the lowest free ones for the members that have none yet. The ids of nodes that are no longer
     /// members stay taken.
     pub(super) fn extended(&self, members: &[Member<'_>]) -> Self {
-        let with = |role| {
-            members
-                .iter()
-                .filter(move |member| member.has(role))
-                .map(|member| member.name.as_str())
-        };
-        let mut client_numbers = self.client_numbers.clone();
-        for member in members.iter().filter(|member| member.has(producer::NAME)) {
-            take_over(&mut client_numbers, member, members);
+        let mut ids = self.clone();
+        for component in component::ALL {
+            let Some(numbers) = component.numbers() else {
+                continue;
+            };
+            let name = component.name();
+            let given = ids.numbers.entry(name.to_owned()).or_default();
+            let own = members.iter().filter(|member| member.has(name));
+            if numbers == Numbers::KeptByRenamed {
+                own.clone()
+                    .for_each(|member| take_over(given, member, members));
+            }
+            extend(given, own.map(|member| member.name.as_str()));
         }
-        Self {
-            broker_ids: extended(&self.broker_ids, with(kafka::NAME)),
-            client_numbers: extended(&client_numbers, with(producer::NAME)),
-            topics: self.topics.clone(),
-        }
+        ids
     }
 
     /// What earlier inventories had and this one has no more.
@@ -38,7 +38,10 @@ impl Ids {
             let mut brokers = members.iter().filter(|member| member.has(kafka::NAME));
             brokers.any(|member| member.name == name)
         };
-        let brokers = self.broker_ids.iter().filter(|(name, _)| !is_broker(name));
+        let brokers = self
+            .of(kafka::NAME)
+            .iter()
+            .filter(|(name, _)| !is_broker(name));
         let databases: BTreeSet<&str> = topics
             .values()
             .map(|topic| topic.database.as_str())
@@ -62,8 +65,7 @@ impl Ids {
     }
 }
 
-/// A `count` that comes or goes renames a node, `vm1` to `vm1-1` or back: the client keeps its number, and so its topic. Brokers
-/// get another id, since the old one may still run with its own.
+/// A `count` that comes or goes renames a node, `vm1` to `vm1-1` or back: it keeps its number.
 fn take_over(numbers: &mut BTreeMap<String, u32>, member: &Member<'_>, members: &[Member<'_>]) {
     let entry = member.key.trim_start_matches("nodes.");
     let first = format!("{entry}-1");
@@ -83,21 +85,16 @@ fn take_over(numbers: &mut BTreeMap<String, u32>, member: &Member<'_>, members: 
     }
 }
 
-fn extended<'a>(
-    given: &BTreeMap<String, u32>,
-    names: impl Iterator<Item = &'a str>,
-) -> BTreeMap<String, u32> {
-    let mut ids = given.clone();
+fn extend<'a>(given: &mut BTreeMap<String, u32>, names: impl Iterator<Item = &'a str>) {
     let mut taken: BTreeSet<u32> = given.values().copied().collect();
     let mut next = 1;
     for name in names {
-        if ids.contains_key(name) {
+        if given.contains_key(name) {
             continue;
         }
         while !taken.insert(next) {
             next += 1;
         }
-        ids.insert(name.to_owned(), next);
+        given.insert(name.to_owned(), next);
     }
-    ids
 }

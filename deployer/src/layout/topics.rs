@@ -55,7 +55,7 @@ pub(super) fn topics(
     let mut claims = Claims::default();
     let common = ExtraTopic::default();
     for member in members.iter().filter(|member| member.has(producer::NAME)) {
-        let Some(number) = ids.client_numbers.get(&member.name) else {
+        let Some(number) = ids.of(producer::NAME).get(&member.name) else {
             continue;
         };
         let name = topic_of(inventory, member, *number);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::artifact::couchdb::{self as artifact, Choice};
 use crate::artifact::{Attempt, DownloadError};
 use crate::cloud::local;
-use crate::component::couchdb::{self, repository};
+use crate::component::couchdb::{self, DISTRIBUTION, repository};
 use crate::error::CommandError;
 use crate::machine::Machine;
 use crate::prepare::couchdb_packages::{architecture, system_of_image};
@@ -35,7 +35,7 @@ impl Prepared {
             .any(|kind| kind == couchdb::NAME);
         let undecided = self.with(|receipt| {
             if !has_data {
-                receipt.choices.couchdb_distribution = None;
+                receipt.choices.set(couchdb::NAME, DISTRIBUTION, None);
             }
         })?;
         let wanted = match node.cloud.kind().machines {
@@ -79,9 +79,12 @@ impl Prepared {
         self.choose(node, wanted, reporter).await
     }
 
+    fn couchdb_chosen(&self) -> Option<&str> {
+        self.receipt.choices.get(couchdb::NAME, DISTRIBUTION)
+    }
+
     fn couchdb_is_open(&self) -> bool {
-        self.topology.couchdb.distribution == Distribution::Auto
-            && self.receipt.choices.couchdb_distribution.is_none()
+        self.topology.couchdb.distribution == Distribution::Auto && self.couchdb_chosen().is_none()
     }
 
     /// Chooses, by asking the repository for a system where that decides. Where the system is not known nobody is asked.
@@ -109,7 +112,7 @@ impl Prepared {
         let choice = artifact::choose(
             self.topology.couchdb.distribution,
             node.cloud.is_of_this_box(),
-            self.receipt.choices.couchdb_distribution.as_deref(),
+            self.couchdb_chosen(),
             probe,
         )
         .await?;
@@ -118,6 +121,7 @@ impl Prepared {
                 "no packages of CouchDB from here ({why}): the stand-in takes its place"
             )));
         }
-        self.with(|receipt| receipt.choices.couchdb_distribution = Some(choice.name().into()))
+        let chosen = Some(choice.name());
+        self.with(|receipt| receipt.choices.set(couchdb::NAME, DISTRIBUTION, chosen))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::component::place::Place;
-use crate::component::{self, consumer, couchdb, kafka};
+use crate::component::{self, consumer, couchdb, kafka, producer};
 use crate::facts::Facts;
 use crate::receipt::Receipt;
 use crate::step::{Action, Item, Manifest};
@@ -99,7 +99,7 @@ fn left_alone(desired: &Desired, situation: &Situation<'_>) -> Vec<String> {
         notes.push(format!(
             "{node}: no longer wanted and left alone; --prune removes it"
         ));
-        if receipt.client_numbers.contains_key(node) {
+        if receipt.numbers_of(producer::NAME).contains_key(node) {
             notes.push(format!(
                 "{node}: its producer was not stopped, and what it sends is read as before"
             ));

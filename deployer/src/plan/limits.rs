@@ -101,7 +101,8 @@ pub(super) fn losses(desired: &Desired, situation: &Situation<'_>) -> Vec<Loss> 
     let Some(report) = report(desired, situation) else {
         return Vec::new();
     };
-    let leaving = situation.receipt.broker_ids.iter().filter(|(node, _)| {
+    let leaving = situation.receipt.numbers_of(kafka::NAME).iter();
+    let leaving = leaving.filter(|(node, _)| {
         !desired.brokers.contains_key(*node) && situation.receipt.machines.contains_key(*node)
     });
     leaving
@@ -163,7 +164,7 @@ pub(super) fn troubles(desired: &Desired, situation: &Situation<'_>) -> Vec<Stri
             format!("{words}; Kafka's own tools can move partitions, this program cannot yet")
         })
         .collect();
-    let ids = &situation.receipt.broker_ids;
+    let ids = situation.receipt.numbers_of(kafka::NAME);
     let wanted = desired.brokers.keys().map(|node| ids.get(node).copied());
     if let Some(wanted) = wanted.collect::<Option<BTreeSet<u32>>>() {
         let wanted = wanted.into_iter().filter_map(|id| i32::try_from(id).ok());
@@ -185,7 +186,7 @@ pub(super) fn notes(desired: &Desired, situation: &Situation<'_>) -> Vec<String>
         return Vec::new();
     };
     let mut notes = Vec::new();
-    let ids = &situation.receipt.broker_ids;
+    let ids = situation.receipt.numbers_of(kafka::NAME);
     let any = kafka.partitions().next().is_some();
     for node in desired.brokers.keys().filter(|_| any) {
         let id = ids.get(node).and_then(|id| i32::try_from(*id).ok());

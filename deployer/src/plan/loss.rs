@@ -96,7 +96,7 @@ pub fn epochs_to_renew(
         .filter(|kafka| kafka.reachable);
     topics
         .iter()
-        .filter(|(name, _)| situation.receipt.epochs.contains_key(*name))
+        .filter(|(name, _)| situation.receipt.epochs_of(kafka::NAME).contains_key(*name))
         .filter(|(name, topic)| {
             let missing = kafka.as_ref().is_some_and(|kafka| {
                 let mut there = kafka.topics.iter();

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use crate::artifact::agents::Agents;
 use crate::artifact::cache::Cache;
-use crate::artifact::{agents, couchdb, kafka};
+use crate::artifact::{self, agents, couchdb};
 use crate::cli::{Environment, Target};
 use crate::cloud::registry;
-use crate::component::couchdb::QUICKJS;
-use crate::component::{self, Artifact, Context, artifact_key};
+use crate::component::couchdb::{ENGINE, QUICKJS};
+use crate::component::{self, Artifact, Context, artifact_key, kafka};
 use crate::error::CommandError;
 use crate::inventory::{Inventory, Problems};
 use crate::layout::{self, Made};
@@ -104,8 +104,7 @@ impl Prepared {
                 layout::check_places(made, &source.inventory)
             })?;
             Receipt {
-                broker_ids: ids.broker_ids,
-                client_numbers: ids.client_numbers,
+                numbers: ids.numbers,
                 ..known
             }
         } else {
@@ -114,10 +113,14 @@ impl Prepared {
         };
         // One that is wanted again is read again.
         let wanted = |topic: &String| topology.topics.contains_key(topic);
-        receipt.pruned_topics.retain(|topic| !wanted(topic));
+        let mut pruned = receipt.pruned.remove(kafka::NAME).unwrap_or_default();
+        pruned.retain(|topic| !wanted(topic));
         if prune {
             let former = std::mem::take(&mut topology.former.topics);
-            receipt.pruned_topics.extend(former.into_keys());
+            pruned.extend(former.into_keys());
+        }
+        if !pruned.is_empty() {
+            receipt.pruned.insert(kafka::NAME.into(), pruned);
         }
         let secrets = match entry.as_ref() {
             Some(entry) => match journal::read_secrets(&entry.directory) {
@@ -144,11 +147,13 @@ impl Prepared {
             // start their engine again and again.
             let engine = archive.quickjs.then(|| QUICKJS.to_owned());
             topology.couchdb.prefer_engine(engine.as_deref());
-            receipt.choices.couchdb_js_engine = engine;
+            let choices = &mut receipt.choices;
+            choices.set(component::couchdb::NAME, ENGINE, engine.as_deref());
         }
         // Until the journal is ours nothing random is made up: what is shown twice must be the same.
+        let epochs = receipt.epochs.entry(kafka::NAME.into()).or_default();
         for topic in topology.topics.keys() {
-            let epoch = receipt.epochs.entry(topic.clone());
+            let epoch = epochs.entry(topic.clone());
             epoch.or_insert_with(|| NOT_YET.into());
         }
         let prepared = Self {
@@ -179,9 +184,9 @@ impl Prepared {
 
     /// What would be sent to nodes.
     fn sent(&self) -> Result<BTreeMap<String, Artifact>, CommandError> {
-        let settings = kafka::Settings::of(&self.topology.kafka)?;
-        let recorded = self.receipt.choices.kafka_source.as_deref();
-        let source = kafka::likely(&self.cache, &settings, recorded)?;
+        let settings = artifact::kafka::Settings::of(&self.topology.kafka)?;
+        let recorded = self.receipt.choices.get(kafka::NAME, kafka::SOURCE);
+        let source = artifact::kafka::likely(&self.cache, &settings, recorded)?;
         let mut sent = self.on_this_box.clone();
         sent.insert(artifact_key::KAFKA.into(), settings.artifact(source));
         match self.couchdb() {
@@ -252,17 +257,17 @@ impl Prepared {
         }
         let adopted = self.with(|receipt| {
             let Receipt {
-                broker_ids,
-                client_numbers,
-                pruned_topics,
+                numbers,
+                pruned,
                 choices,
+                agents,
                 ..
             } = receipt.clone();
             *receipt = Receipt {
-                broker_ids,
-                client_numbers,
-                pruned_topics,
+                numbers,
+                pruned,
                 choices,
+                agents,
                 ..before.clone()
             };
         })?;
@@ -284,10 +289,11 @@ impl Prepared {
     /// The same with an epoch for each topic that has none, and new ones for those to be renewed.
     pub fn with_epochs(&self, renew: &BTreeSet<String>) -> Result<Self, CommandError> {
         self.with(|receipt| {
+            let epochs = receipt.epochs.entry(kafka::NAME.into()).or_default();
             for topic in self.topology.topics.keys() {
-                if renew.contains(topic) || !receipt.epochs.contains_key(topic) {
+                if renew.contains(topic) || !epochs.contains_key(topic) {
                     let epoch = hex::encode(rand::random::<[u8; 4]>());
-                    receipt.epochs.insert(topic.clone(), epoch);
+                    epochs.insert(topic.clone(), epoch);
                 }
             }
         })
@@ -350,8 +356,7 @@ async fn read_archive(
 fn provisional(topology: &Topology, ids: Ids, inventory: &str) -> Receipt {
     Receipt {
         inventory: inventory.into(),
-        broker_ids: ids.broker_ids,
-        client_numbers: ids.client_numbers,
+        numbers: ids.numbers,
         ..Receipt::bare(NOT_YET, &topology.name, topology.cloud.name())
     }
 }
@@ -382,10 +387,10 @@ fn choose_agents(
         let agents = find(Some(directory)).map_err(CommandError::usage)?;
         let usual = find(None).is_ok_and(|usual| usual == agents);
         let directory = std::path::absolute(directory)?;
-        receipt.choices.agents = (!usual).then(|| directory.display().to_string());
+        receipt.agents = (!usual).then(|| directory.display().to_string());
         return Ok(agents);
     }
-    if let Some(directory) = receipt.choices.agents.clone() {
+    if let Some(directory) = receipt.agents.clone() {
         match find(Some(Path::new(&directory))) {
             Ok(agents) => {
                 remarks.push(Event::Note(format!(
@@ -397,7 +402,7 @@ fn choose_agents(
                 "the agents that `--agents` named at an earlier up are gone, those beside the deployer are used: {error}"
             ))),
         }
-        receipt.choices.agents = None;
+        receipt.agents = None;
     }
     find(None).map_err(CommandError::usage)
 }

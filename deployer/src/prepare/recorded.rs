@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::component::{Artifact, Context, artifact_key};
+use crate::component::{Artifact, Context, artifact_key, couchdb, kafka};
 use crate::error::CommandError;
 use crate::inventory::{Inventory, Problems};
 use crate::layout;
@@ -43,9 +43,8 @@ pub fn inventory(receipt: &Receipt) -> Result<Inventory, Problems> {
 /// The ids that a receipt keeps.
 pub fn ids(receipt: &Receipt) -> Ids {
     Ids {
-        broker_ids: receipt.broker_ids.clone(),
-        client_numbers: receipt.client_numbers.clone(),
-        topics: receipt.read_topics(),
+        numbers: receipt.numbers.clone(),
+        topics: receipt.read_topics(kafka::NAME),
     }
 }
 
@@ -93,7 +92,7 @@ pub fn of_receipt(
         artifact_key::COUCHDB,
     ];
     let mut topology = topology.clone();
-    let engine = receipt.choices.couchdb_js_engine.as_deref();
+    let engine = receipt.choices.get(couchdb::NAME, couchdb::ENGINE);
     topology.couchdb.prefer_engine(engine);
     let topology = &topology;
     // Only its presence is looked at.

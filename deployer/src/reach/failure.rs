@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::component::couchdb::ADMIN;
+use crate::component::couchdb::{ADMIN, ADMIN_PASSWORD, NAME};
 use crate::error::CommandError;
 use crate::run::Failures;
 
@@ -32,7 +32,7 @@ pub fn with_password_hint(error: CommandError, secrets: &Path) -> CommandError {
         return error;
     }
     error.hint(format!(
-        "the password of CouchDB's user `{ADMIN}` was changed in CouchDB: put the new one into `couchdb_admin_password` of {}, \
+        "the password of CouchDB's user `{ADMIN}` was changed in CouchDB: put the new one into `{ADMIN_PASSWORD}` of `{NAME}` in {}, \
          then run this again",
         secrets.display()
     ))

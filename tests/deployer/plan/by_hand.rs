@@ -38,7 +38,7 @@ impl ByHand {
             consumer::NAME => {
                 let epochs: Vec<&str> = context
                     .receipt
-                    .epochs
+                    .epochs_of(kafka::NAME)
                     .values()
                     .map(String::as_str)
                     .collect();

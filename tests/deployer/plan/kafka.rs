@@ -164,7 +164,12 @@ fn third_broker_dropped() -> Deployment {
     let mut deployment = up();
     let third = node("vm4", &["kafka"]);
     deployment.topology.nodes.insert("vm4".into(), third);
-    deployment.receipt.broker_ids.insert("vm4".into(), 3);
+    let ids = deployment
+        .receipt
+        .numbers
+        .get_mut("kafka")
+        .expect("brokers");
+    ids.insert("vm4".into(), 3);
     deployment.world.add("vm4");
     deployment.converge();
     deployment.last = Some(deployment.topology.clone());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deployer::cloud::CloudPlan;
-use deployer::component::{self, Component, Context};
+use deployer::component::{self, Component, Context, kafka};
 use deployer::facts::Facts;
 use deployer::inventory::Sections;
 use deployer::machine::{self, Machine};
@@ -133,6 +133,8 @@ impl Deployment {
     /// The default pipeline, on machines that are still empty.
     pub(super) fn new() -> Self {
         let topology = topology();
+        let topics = topology.topics.keys();
+        let epochs = topics.map(|topic| (topic.clone(), "first".to_owned()));
         let receipt = Receipt {
             version: Receipt::VERSION,
             id: "0a1b2c3d4e5f".into(),
@@ -141,16 +143,16 @@ impl Deployment {
             created: "2026-11-21T08:34:00Z".into(),
             inventory: String::new(),
             machines: BTreeMap::new(),
-            broker_ids: [("vm2".to_owned(), 1), ("vm3".to_owned(), 2)].into(),
-            client_numbers: BTreeMap::new(),
-            epochs: topology
-                .topics
-                .keys()
-                .map(|topic| (topic.clone(), "first".into()))
-                .collect(),
+            numbers: [(
+                kafka::NAME.to_owned(),
+                [("vm2".to_owned(), 1), ("vm3".to_owned(), 2)].into(),
+            )]
+            .into(),
+            epochs: [(kafka::NAME.to_owned(), epochs.collect())].into(),
+            pruned: BTreeMap::new(),
             choices: Choices::default(),
+            agents: None,
             cloud_notes: BTreeMap::new(),
-            pruned_topics: BTreeSet::new(),
             unproven: false,
         };
         Self {
@@ -216,13 +218,12 @@ impl Deployment {
             };
             (key.to_owned(), artifact)
         };
-        let secrets = Secrets {
-            couchdb_admin_password: Secret::new(SECRET),
-            couchdb_admin_hash: Secret::new(SECRET),
-            couchdb_user_password: Secret::new(SECRET),
-            couchdb_cookie: Secret::new(SECRET),
-            couchdb_uuid: String::new(),
-        };
+        let mut secrets = Secrets::default();
+        for component in component::ALL {
+            for secret in component.secrets() {
+                secrets.set(component.name(), secret.key, Secret::new(SECRET));
+            }
+        }
         let context = Context {
             topology: &self.topology,
             receipt: &self.receipt,
@@ -333,7 +334,8 @@ impl Deployment {
 
     pub(super) fn renew_epochs(&mut self) {
         for topic in self.epochs_to_renew() {
-            self.receipt.epochs.insert(topic, "renewed".into());
+            let epochs = self.receipt.epochs.entry(kafka::NAME.into()).or_default();
+            epochs.insert(topic, "renewed".into());
         }
     }
 

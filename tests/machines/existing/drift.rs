@@ -117,7 +117,7 @@ fn each_damage(hosts: &Hosts, user: &Product) {
     let secrets = std::fs::read_to_string(user.state().join("drift-existing/secrets.json"));
     let secrets: serde_json::Value =
         serde_json::from_str(&secrets.expect("secrets")).expect("JSON");
-    let password = secrets["couchdb_admin_password"]
+    let password = secrets["couchdb"]["admin_password"]
         .as_str()
         .expect("a password");
     hosts.root(

@@ -105,7 +105,7 @@ fn a_changed_password_is_named(hosts: &Hosts, user: &Product, inventory: impl Fn
     let secrets = user.state().join("real-existing/secrets.json");
     let text = std::fs::read_to_string(&secrets).expect("secrets");
     let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    let old = value["couchdb_admin_password"]
+    let old = value["couchdb"]["admin_password"]
         .as_str()
         .expect("a password");
     let change = format!(
@@ -120,7 +120,7 @@ fn a_changed_password_is_named(hosts: &Hosts, user: &Product, inventory: impl Fn
     let file = file.to_str().expect("a plain path");
     let words = [
         "user `admin` was changed",
-        "couchdb_admin_password",
+        "`admin_password` of `couchdb`",
         place.as_str(),
     ];
     user.expect(1, &["export", file]).says(&words);

@@ -159,9 +159,9 @@ pub(super) fn tool_files(node: &Node, context: &Context<'_>) -> Result<Vec<Actio
 pub fn credentials(secrets: &Secrets) -> Value {
     json!({
         "admin": couchdb::ADMIN,
-        "admin_password": secrets.couchdb_admin_password.expose(),
+        "admin_password": secrets.get(couchdb::NAME, couchdb::ADMIN_PASSWORD),
         "user": couchdb::USER,
-        "user_password": secrets.couchdb_user_password.expose(),
+        "user_password": secrets.get(couchdb::NAME, couchdb::USER_PASSWORD),
     })
 }
 
@@ -232,7 +232,8 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
     let topology = context.topology;
     let place = Place::new(topology, NAME);
     let group = service::group(topology, node, NAME);
-    let epoch = |topic: &str| context.receipt.epochs.get(topic).map(String::as_str);
+    let epochs = context.receipt.epochs_of(kafka::NAME);
+    let epoch = |topic: &str| epochs.get(topic).map(String::as_str);
     let wanted = topology.topics.values().map(|topic| TopicSettings {
         name: &topic.name,
         database: topic.documented.then_some(&topic.database),
@@ -287,5 +288,6 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
 
 /// Nothing but the password: the agent reads the whole file.
 fn password(secrets: &Secrets) -> Content {
-    Content::secret(format!("{}\n", secrets.couchdb_user_password.expose()))
+    let password = secrets.get(couchdb::NAME, couchdb::USER_PASSWORD);
+    Content::secret(format!("{password}\n"))
 }

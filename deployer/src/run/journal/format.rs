@@ -1,31 +1,24 @@
-//! Formats of the files, old and new.
+//! Reading files of any known format.
 
 use std::path::Path;
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::Value;
 
-use super::{JournalError, file_error};
+use super::{JournalError, file_error, upgrade};
 use crate::receipt::Receipt;
 
 /// Reads a receipt of any known format.
 pub(super) fn load(path: &Path) -> Result<Receipt, JournalError> {
-    load_as(path, Receipt::VERSION, migrate)
+    load_as(path, Receipt::VERSION, upgrade::receipt).map(|(_, receipt)| receipt)
 }
 
-/// Lifts a receipt of an older format to the newest one, format by format.
-fn migrate(version: u64, receipt: Value) -> Value {
-    // Format 1 is the first; `1 => …` will stand here, in the same commit as format 2 and a fixture of format 1.
-    debug_assert_eq!(version, u64::from(Receipt::VERSION));
-    receipt
-}
-
-/// Reads a file that carries its format in `version`.
+/// Reads a file that carries its format in `version`: the format, and what it says.
 pub(super) fn load_as<T: DeserializeOwned>(
     path: &Path,
     known: u32,
-    migrate: fn(u64, Value) -> Value,
-) -> Result<T, JournalError> {
+    upgrade: fn(u64, Value) -> Value,
+) -> Result<(u64, T), JournalError> {
     let damaged = |source| JournalError::Damaged {
         path: path.into(),
         source,
@@ -45,7 +38,10 @@ pub(super) fn load_as<T: DeserializeOwned>(
             found,
             known,
         }),
-        Some(found) if found > 0 => serde_json::from_value(migrate(found, value)).map_err(damaged),
+        Some(found) if found > 0 => {
+            let read = serde_json::from_value(upgrade(found, value));
+            Ok((found, read.map_err(damaged)?))
+        }
         _ => Err(damaged(serde_json::Error::custom("it names no format"))),
     }
 }

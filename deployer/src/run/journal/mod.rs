@@ -13,8 +13,7 @@ use crate::receipt::{Receipt, Secrets};
 
 mod format;
 mod secrets;
-
-pub use secrets::couchdb_hash;
+mod upgrade;
 
 const RECEIPT: &str = "receipt.json";
 /// The file of the generated secrets in a deployment's directory.
@@ -224,7 +223,7 @@ impl Journal {
         Ok(())
     }
 
-    /// The deployment's secrets; generated at the first call and then kept.
+    /// The deployment's secrets; generated when a component first has none and then kept.
     pub fn secrets(&self) -> Result<Secrets, JournalError> {
         secrets::load_or_generate(&self.directory.join(SECRETS_FILE))
     }

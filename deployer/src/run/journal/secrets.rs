@@ -1,74 +1,85 @@
 //! The generated secrets and their file.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 
-use super::{JournalError, format, store};
+use super::{JournalError, format, store, upgrade};
+use crate::component::{self, Form};
 use crate::receipt::Secrets;
 use crate::secret::Secret;
 
-const VERSION: u32 = 1;
-
-/// How often the admin's password is hashed. Rounds make guessing slow, and ours (190 random bits) cannot be guessed; they would
-/// only slow CouchDB's first answer to each client (600 000 rounds: 190 ms). 10 is what CouchDB itself used for years.
-const ROUNDS: u32 = 10;
+const VERSION: u32 = 2;
 
 /// The secrets as they lie on disk: [`Secret`] refuses to be written.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct OnDisk {
     version: u32,
-    couchdb_admin_password: String,
-    couchdb_admin_hash: String,
-    couchdb_user_password: String,
-    couchdb_cookie: String,
-    couchdb_uuid: String,
+    #[serde(flatten)]
+    secrets: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 pub(super) fn load(path: &Path) -> Result<Secrets, JournalError> {
-    format::load_as(path, VERSION, |_, value| value).map(OnDisk::into_secrets)
+    read(path).map(|(_, known)| known)
 }
 
+/// The file's format, and the secrets in it.
+fn read(path: &Path) -> Result<(u64, Secrets), JournalError> {
+    let (format, file): (u64, OnDisk) = format::load_as(path, VERSION, upgrade::secrets)?;
+    let mut known = Secrets::default();
+    for (component, secrets) in file.secrets {
+        for (key, secret) in secrets {
+            known.set(&component, &key, Secret::new(secret));
+        }
+    }
+    Ok((format, known))
+}
+
+/// The secrets of the file, and those that components lack in it, generated and stored.
 pub(super) fn load_or_generate(path: &Path) -> Result<Secrets, JournalError> {
-    match load(path) {
-        Err(JournalError::Missing(_)) => {
-            let generated = OnDisk::generate();
-            store(path, &generated)?;
-            Ok(generated.into_secrets())
-        }
-        loaded => loaded,
+    let (format, known) = match read(path) {
+        Err(JournalError::Missing(_)) => (0, Secrets::default()),
+        read => read?,
+    };
+    let complete = completed(known.clone());
+    if format != u64::from(VERSION) || complete != known {
+        store(path, &on_disk(&complete))?;
+    }
+    Ok(complete)
+}
+
+fn on_disk(known: &Secrets) -> OnDisk {
+    let mut secrets = BTreeMap::<String, BTreeMap<String, String>>::new();
+    for (component, key, secret) in known.all() {
+        let own = secrets.entry(component.to_owned()).or_default();
+        own.insert(key.to_owned(), secret.expose().to_owned());
+    }
+    OnDisk {
+        version: VERSION,
+        secrets,
     }
 }
 
-impl OnDisk {
-    fn into_secrets(self) -> Secrets {
-        Secrets {
-            couchdb_admin_password: Secret::new(self.couchdb_admin_password),
-            couchdb_admin_hash: Secret::new(self.couchdb_admin_hash),
-            couchdb_user_password: Secret::new(self.couchdb_user_password),
-            couchdb_cookie: Secret::new(self.couchdb_cookie),
-            couchdb_uuid: self.couchdb_uuid,
+/// These secrets, and new ones where components have none yet.
+fn completed(mut secrets: Secrets) -> Secrets {
+    for component in component::ALL {
+        let name = component.name();
+        for new in component.secrets() {
+            if secrets.known(name, new.key).is_none() {
+                let secret = match new.form {
+                    Form::Password => password(),
+                    Form::Hex => hex(),
+                    Form::Hash { of, by } => by(secrets.get(name, of), &hex()),
+                };
+                secrets.set(name, new.key, Secret::new(secret));
+            }
         }
     }
-
-    fn generate() -> Self {
-        let admin_password = password();
-        let salt = hex::encode(rand::random::<[u8; 16]>());
-        Self {
-            version: VERSION,
-            couchdb_admin_hash: couchdb_hash(&admin_password, &salt, ROUNDS),
-            couchdb_admin_password: admin_password,
-            couchdb_user_password: password(),
-            couchdb_cookie: password(),
-            couchdb_uuid: hex::encode(rand::random::<[u8; 16]>()),
-        }
-    }
+    secrets
 }
 
-/// 32 letters and digits: nothing that a URL, an ini file or a shell would read in its own way.
 fn password() -> String {
     rand::rng()
         .sample_iter(rand::distr::Alphanumeric)
@@ -77,27 +88,41 @@ fn password() -> String {
         .collect()
 }
 
-/// A password as CouchDB (3.4 and newer) keeps it in its ini file. The salt counts by its text.
-pub fn couchdb_hash(password: &str, salt: &str, rounds: u32) -> String {
-    let mut key = [0; 32];
-    pbkdf2::pbkdf2_hmac::<Sha256>(password.as_bytes(), salt.as_bytes(), rounds, &mut key);
-    format!("-pbkdf2:sha256-{},{salt},{rounds}", hex::encode(key))
+fn hex() -> String {
+    hex::encode(rand::random::<[u8; 16]>())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::couchdb_hash;
+    use super::completed;
+    use crate::component::{self, Form};
+    use crate::receipt::Secrets;
+    use crate::secret::Secret;
 
-    /// Published vectors of PBKDF2-HMAC-SHA-256.
+    /// A hash is of a secret that is made before it.
     #[test]
-    fn hashes_as_published() {
-        assert_eq!(
-            couchdb_hash("password", "salt", 1),
-            "-pbkdf2:sha256-120fb6cffcf8b32c43e7225256c4f837a86548c92ccc35480805987cb70be17b,salt,1"
-        );
-        assert_eq!(
-            couchdb_hash("password", "salt", 4096),
-            "-pbkdf2:sha256-c5e478d59288c841aa530db6845c4c8d962893a001ce4e11a4963873aa98134a,salt,4096"
-        );
+    fn each_component_gets_its_secrets_once() {
+        let made = completed(Secrets::default());
+        for component in component::ALL {
+            let mut earlier = Vec::new();
+            for new in component.secrets() {
+                let secret = made.known(component.name(), new.key).expect("it is made");
+                assert!(secret.expose().len() >= 32, "{}", new.key);
+                if let Form::Hash { of, .. } = new.form {
+                    assert!(earlier.contains(&of), "{} comes before {of}", new.key);
+                }
+                earlier.push(new.key);
+            }
+        }
+        assert_eq!(completed(made.clone()), made);
+    }
+
+    #[test]
+    fn what_is_there_stays() {
+        let mut known = Secrets::default();
+        known.set("couchdb", "admin_password", Secret::new("mine"));
+        let complete = completed(known);
+        assert_eq!(complete.get("couchdb", "admin_password"), "mine");
+        assert!(complete.known("couchdb", "cookie").is_some());
     }
 }

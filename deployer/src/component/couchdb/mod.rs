@@ -6,22 +6,31 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use sha1::Sha1;
 
+use self::secrets::{ADMIN_HASH, UUID, answers, cookie_secret, stand_in_hash};
 use super::place::{self, Place};
 use super::service::{self, Service};
-use super::{Component, Context, Count, Disk, Memory, Port, Reach, Unfit, artifact_key};
+use super::{Component, Context, Count, Disk, Memory, NewSecret, Port, Reach, Unfit, artifact_key};
 use crate::facts::System;
-use crate::receipt::{Choices, Secrets};
-use crate::step::{Access, Action, Content, FromRepository, sha256};
+use crate::receipt::Choices;
+use crate::step::{Access, Action, Content, FromRepository};
 use crate::template::{TemplateError, fixed, render};
 use crate::topology::{Distribution, JS_ENGINE, Node, Topology};
+
+mod secrets;
+
+pub use secrets::{ADMIN_PASSWORD, USER_PASSWORD};
 
 /// The component.
 pub struct Couchdb;
 
 /// Its name.
 pub const NAME: &str = "couchdb";
+
+/// The choice which CouchDB it is: `apache`, `archive` or `pouchdb`.
+pub const DISTRIBUTION: &str = "distribution";
+/// The choice of an engine of views: the one that its archive wants, where the inventory does not say one.
+pub const ENGINE: &str = "js_engine";
 
 /// The name of CouchDB's administrator.
 pub const ADMIN: &str = "admin";
@@ -52,8 +61,6 @@ pub const OLDEST: &str = "3.4";
 /// The unit and the user that Apache's package brings.
 const PACKAGE_UNIT: &str = "couchdb.service";
 const PACKAGE_USER: &str = "couchdb";
-/// The stand-in knows one way of hashing; it is given the rounds it would use itself.
-const STAND_IN_ROUNDS: u32 = 10;
 
 const CONFIG: &str = "deployer.ini";
 const ARGUMENTS: &str = "vm.args";
@@ -99,7 +106,7 @@ struct StandInProcess {
 
 /// Which CouchDB the deployment has: the choice that was made, else what the inventory says.
 pub fn distribution(topology: &Topology, choices: &Choices) -> Distribution {
-    match choices.couchdb_distribution.as_deref() {
+    match choices.get(NAME, DISTRIBUTION) {
         Some("archive") => Distribution::Archive,
         Some("pouchdb") => Distribution::Pouchdb,
         Some("apache") => Distribution::Apache,
@@ -130,6 +137,10 @@ impl Component for Couchdb {
 
     fn holds_data(&self) -> bool {
         true
+    }
+
+    fn secrets(&self) -> &'static [NewSecret] {
+        secrets::ALL
     }
 
     fn memory(&self, _: &Topology) -> Memory {
@@ -293,10 +304,10 @@ fn settings(
                 port: couchdb.port,
                 data,
                 own_ini: process.own_ini.clone(),
-                uuid: &context.secrets.couchdb_uuid,
+                uuid: context.secrets.get(NAME, UUID),
                 cookie_secret: cookie_secret(context.secrets),
                 admin: ADMIN,
-                admin_hash: context.secrets.couchdb_admin_hash.expose(),
+                admin_hash: context.secrets.get(NAME, ADMIN_HASH),
                 more: &couchdb.settings,
             },
         )?),
@@ -339,35 +350,4 @@ fn stand_in(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateE
         config: service.place.file(STAND_IN_CONFIG),
     };
     service.unit(UNIT, &process)
-}
-
-/// What the package asks at its installation. `none` leaves all settings to us; the cookie must be given all the same.
-fn answers(secrets: &Secrets) -> Content {
-    let cookie = secrets.couchdb_cookie.expose();
-    Content::secret(format!(
-        "couchdb couchdb/mode select none\n\
-         couchdb couchdb/mode seen true\n\
-         couchdb couchdb/cookie string {cookie}\n\
-         couchdb couchdb/cookie seen true\n"
-    ))
-}
-
-/// The secret that signs CouchDB's session cookies: derived, so that sessions outlive a restart.
-fn cookie_secret(secrets: &Secrets) -> String {
-    let cookie = secrets.couchdb_cookie.expose();
-    sha256(format!("session cookies {cookie}").as_bytes())
-}
-
-/// The admin's password as the stand-in stores it. The password is random, so a salt that is known and few rounds lose
-/// nothing.
-fn stand_in_hash(secrets: &Secrets) -> String {
-    let salt = &secrets.couchdb_uuid;
-    let mut key = [0; 20];
-    pbkdf2::pbkdf2_hmac::<Sha1>(
-        secrets.couchdb_admin_password.expose().as_bytes(),
-        salt.as_bytes(),
-        STAND_IN_ROUNDS,
-        &mut key,
-    );
-    format!("-pbkdf2-{},{salt},{STAND_IN_ROUNDS}", hex::encode(key))
 }

@@ -1,0 +1,113 @@
+//! CouchDB's secrets, and what is made of them.
+
+use sha1::Sha1;
+use sha2::Sha256;
+
+use super::NAME;
+use crate::component::{Form, NewSecret};
+use crate::receipt::Secrets;
+use crate::step::{Content, sha256};
+
+/// The administrator's password.
+pub const ADMIN_PASSWORD: &str = "admin_password";
+/// The same as CouchDB stores it, with its own salt, so that the rendered file is stable.
+pub(super) const ADMIN_HASH: &str = "admin_hash";
+/// The password of the agents' user.
+pub const USER_PASSWORD: &str = "user_password";
+/// Erlang's cookie.
+const COOKIE: &str = "cookie";
+/// The server's uuid.
+pub(super) const UUID: &str = "uuid";
+
+/// All of them.
+pub(super) const ALL: &[NewSecret] = &[
+    NewSecret {
+        key: ADMIN_PASSWORD,
+        form: Form::Password,
+    },
+    NewSecret {
+        key: ADMIN_HASH,
+        form: Form::Hash {
+            of: ADMIN_PASSWORD,
+            by: admin_hash,
+        },
+    },
+    NewSecret {
+        key: USER_PASSWORD,
+        form: Form::Password,
+    },
+    NewSecret {
+        key: COOKIE,
+        form: Form::Password,
+    },
+    NewSecret {
+        key: UUID,
+        form: Form::Hex,
+    },
+];
+
+/// How often the admin's password is hashed. Rounds make guessing slow, and ours (190 random bits) cannot be guessed; they would
+/// only slow CouchDB's first answer to each client (600 000 rounds: 190 ms). 10 is what CouchDB itself used for years.
+const ROUNDS: u32 = 10;
+/// The stand-in knows one way of hashing; it is given the rounds it would use itself.
+const STAND_IN_ROUNDS: u32 = 10;
+
+fn admin_hash(password: &str, salt: &str) -> String {
+    hash(password, salt, ROUNDS)
+}
+
+/// A password as CouchDB (3.4 and newer) keeps it in its ini file. The salt counts by its text.
+fn hash(password: &str, salt: &str, rounds: u32) -> String {
+    let mut key = [0; 32];
+    pbkdf2::pbkdf2_hmac::<Sha256>(password.as_bytes(), salt.as_bytes(), rounds, &mut key);
+    format!("-pbkdf2:sha256-{},{salt},{rounds}", hex::encode(key))
+}
+
+/// What the package asks at its installation. `none` leaves all settings to us; the cookie must be given all the same.
+pub(super) fn answers(secrets: &Secrets) -> Content {
+    let cookie = secrets.get(NAME, COOKIE);
+    Content::secret(format!(
+        "couchdb couchdb/mode select none\n\
+         couchdb couchdb/mode seen true\n\
+         couchdb couchdb/cookie string {cookie}\n\
+         couchdb couchdb/cookie seen true\n"
+    ))
+}
+
+/// The secret that signs CouchDB's session cookies: derived, so that sessions outlive a restart.
+pub(super) fn cookie_secret(secrets: &Secrets) -> String {
+    let cookie = secrets.get(NAME, COOKIE);
+    sha256(format!("session cookies {cookie}").as_bytes())
+}
+
+/// The admin's password as the stand-in stores it. The password is random, so a salt that is known and few rounds lose
+/// nothing.
+pub(super) fn stand_in_hash(secrets: &Secrets) -> String {
+    let salt = secrets.get(NAME, UUID);
+    let mut key = [0; 20];
+    pbkdf2::pbkdf2_hmac::<Sha1>(
+        secrets.get(NAME, ADMIN_PASSWORD).as_bytes(),
+        salt.as_bytes(),
+        STAND_IN_ROUNDS,
+        &mut key,
+    );
+    format!("-pbkdf2-{},{salt},{STAND_IN_ROUNDS}", hex::encode(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hash;
+
+    /// Published vectors of PBKDF2-HMAC-SHA-256.
+    #[test]
+    fn hashes_as_published() {
+        assert_eq!(
+            hash("password", "salt", 1),
+            "-pbkdf2:sha256-120fb6cffcf8b32c43e7225256c4f837a86548c92ccc35480805987cb70be17b,salt,1"
+        );
+        assert_eq!(
+            hash("password", "salt", 4096),
+            "-pbkdf2:sha256-c5e478d59288c841aa530db6845c4c8d962893a001ce4e11a4963873aa98134a,salt,4096"
+        );
+    }
+}
