@@ -150,7 +150,7 @@ impl OpenStack {
 /// The waits of a test: its services answer at once, but the box may be busy.
 pub(crate) fn pace() -> Pace {
     Pace {
-        poll: Duration::from_millis(400),
+        poll: Duration::from_millis(800),
         settle: Duration::from_secs(30),
         boot: Duration::from_mins(2),
         gone: Duration::from_mins(2),
