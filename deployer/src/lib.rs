@@ -53,7 +53,6 @@ pub mod rehearsal;
 pub mod report;
 pub mod run;
 pub mod secret;
-pub mod settings;
 pub mod signing_key;
 pub mod step;
 pub mod sudo;

@@ -26,7 +26,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("yaml", &[]),
     // pure: what should be
     ("inventory", &["yaml"]),
-    ("settings", &["inventory"]),
     ("topology", &["inventory", "machine"]),
     ("template", &[]),
     ("guide", &["layout"]),
@@ -48,10 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // above the components, since it asks them
-    (
-        "layout",
-        &["component", "inventory", "machine", "settings", "topology"],
-    ),
+    ("layout", &["component", "inventory", "machine", "topology"]),
     (
         "plan",
         &[
@@ -122,7 +118,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "receipt",
             "report",
             "run",
-            "settings",
             "signing_key",
             "step",
             "topology",
@@ -262,7 +257,6 @@ const PURE: &[&str] = &[
     "receipt",
     "rehearsal",
     "secret",
-    "settings",
     "signing_key",
     "step",
     "template",

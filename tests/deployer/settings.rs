@@ -1,7 +1,7 @@
 //! Settings that are passed on to Kafka and CouchDB: what they would refuse is refused before, at its place in the file.
 
+use deployer::component::kafka::settings::{self as kafka, Scope};
 use deployer::layout;
-use deployer::settings::kafka::{self, Scope};
 use deployer::topology::{Ids, Options, Topology};
 
 const VERDICTS: &str = include_str!("../fixtures/kafka-verdicts.tsv");
@@ -237,7 +237,7 @@ fn what_couchdbs_ini_files_cannot_hold_is_refused() {
 
 #[test]
 fn what_couchdb_does_not_know_is_a_warning() {
-    use deployer::settings::couchdb::doubt;
+    use deployer::component::couchdb::settings::doubt;
     let words = |section: &str, key: &str| {
         doubt(section, key)
             .map(|doubt| format!("{}; {}", doubt.message, doubt.hint.unwrap_or_default()))

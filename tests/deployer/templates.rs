@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use deployer::component::consumer::Wanted;
+use deployer::component::couchdb::settings as couchdb;
 use deployer::component::{
     self, Artifact, Component, Context, Reach, artifact_key, consumer, kafka, producer,
 };
@@ -11,7 +12,6 @@ use deployer::inventory::Sections;
 use deployer::plan::{self, Desired};
 use deployer::receipt::{Choices, Receipt, Secrets};
 use deployer::secret::Secret;
-use deployer::settings::couchdb;
 use deployer::signing_key::SigningKey;
 use deployer::step::{Action, Content, FromRepository, loaded_record};
 use deployer::template::TemplateError;

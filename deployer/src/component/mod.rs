@@ -1,5 +1,5 @@
 //! Components: each knows one piece of software and says what it needs, what may be asked of its nodes, and, as actions, what
-//! should be on them. They can do nothing themselves. A new one is a file, its templates, and a row in [`ALL`].
+//! should be on them. They can do nothing themselves. A new one is a file or a folder, its templates, and a row in [`ALL`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +23,7 @@ pub mod node_exporter;
 pub mod order;
 pub mod place;
 pub mod producer;
+pub mod refusal;
 mod service;
 pub mod zookeeper;
 

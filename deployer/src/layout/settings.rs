@@ -1,9 +1,10 @@
 //! Checks of values by themselves that the schema cannot express, and of settings that are passed on to Kafka and `CouchDB`.
 
 use super::findings::Findings;
+use crate::component::couchdb::settings as couchdb;
+use crate::component::kafka::settings::{self as kafka, Scope};
+use crate::component::refusal::Refusal;
 use crate::inventory::{Distribution, Inventory, TimeSpan};
-use crate::settings::kafka::{self, Scope};
-use crate::settings::{self, Refusal};
 
 /// Checks the values of an inventory.
 pub(super) fn check(inventory: &Inventory, findings: &mut Findings<'_>) {
@@ -110,8 +111,8 @@ fn check_topics(inventory: &Inventory, findings: &mut Findings<'_>) {
 }
 
 fn check_couchdb(inventory: &Inventory, findings: &mut Findings<'_>) {
-    let couchdb = &inventory.couchdb;
-    match (couchdb.distribution, &couchdb.archive) {
+    let said = &inventory.couchdb;
+    match (said.distribution, &said.archive) {
         (Distribution::Archive, None) => findings.add(
             "couchdb.distribution",
             "`archive` needs a release as tar.gz",
@@ -125,7 +126,7 @@ fn check_couchdb(inventory: &Inventory, findings: &mut Findings<'_>) {
             ),
         _ => {}
     }
-    match (&couchdb.repository, &couchdb.repository_key) {
+    match (&said.repository, &said.repository_key) {
         (Some(repository), None) if repository.starts_with("http://") => findings.add(
             "couchdb.repository",
             "is read over http, where anybody on the way may answer: its key has to be given",
@@ -138,16 +139,16 @@ fn check_couchdb(inventory: &Inventory, findings: &mut Findings<'_>) {
         ),
         _ => {}
     }
-    if couchdb.distribution == Distribution::Pouchdb && !couchdb.settings.is_empty() {
+    if said.distribution == Distribution::Pouchdb && !said.settings.is_empty() {
         findings.add(
             "couchdb.settings",
             "the stand-in `pouchdb` takes no settings of CouchDB",
             "leave them out, or take another `couchdb.distribution`",
         );
     }
-    for (section, keys) in &couchdb.settings {
+    for (section, keys) in &said.settings {
         for (name, value) in keys {
-            let checked = settings::couchdb::check(section, name, &value.0);
+            let checked = couchdb::check(section, name, &value.0);
             refuse(
                 format!("couchdb.settings.{section}.{name}"),
                 checked,

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::findings::Findings;
 use super::members::Member;
 use super::texts::texts;
+use crate::component::kafka::settings::RETENTION;
 use crate::component::{kafka, producer};
 use crate::inventory::{ExtraTopic, Inventory, check_topic_name, fill_topic_pattern};
-use crate::settings::kafka::RETENTION;
 use crate::topology::{CANARY_TOPIC, Ids, Topic};
 
 /// What the consumer appends to the name of a database for what it can never store.

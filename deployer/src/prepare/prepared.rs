@@ -11,6 +11,8 @@ use crate::artifact::{self, agents, couchdb};
 use crate::cli::{Environment, Target};
 use crate::cloud::registry;
 use crate::component::couchdb::{ENGINE, QUICKJS};
+use crate::component::couchdb::settings::doubt;
+use crate::component::refusal::Refusal;
 use crate::component::{self, Artifact, Context, artifact_key, kafka};
 use crate::error::CommandError;
 use crate::inventory::{Inventory, Problems};
@@ -23,7 +25,6 @@ use crate::prepare::{cloud_sections, couchdb_packages, login_keys, outside, reco
 use crate::receipt::{Receipt, Secrets};
 use crate::report::{Event, Reporter};
 use crate::run::journal::{self, Entry, Journal, JournalError};
-use crate::settings::{self, Refusal};
 use crate::signing_key::SigningKey;
 use crate::topology::{CloudName, Distribution, Ids, Options, Topology};
 
@@ -223,8 +224,8 @@ impl Prepared {
         }
         for (section, keys) in settings {
             for key in keys.keys() {
-                if let Some(doubt) = settings::couchdb::doubt(section, key) {
-                    warn(format!("couchdb.settings.{section}.{key}"), doubt);
+                if let Some(refusal) = doubt(section, key) {
+                    warn(format!("couchdb.settings.{section}.{key}"), refusal);
                 }
             }
         }

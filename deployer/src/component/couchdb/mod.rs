@@ -3,6 +3,8 @@
 //! stand-in, `pouchdb-server`, understands a part of that: it has no settings from the inventory and asks only for the
 //! users that a database's `_security` names.
 
+pub mod settings;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;

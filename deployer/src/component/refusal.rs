@@ -1,8 +1,4 @@
-//! The settings that Kafka and CouchDB know, from tables made from their releases (`data/`), and those that are the deployer's
-//! own. The inventory is held against them, and what components render is held against them by tests.
-
-pub mod couchdb;
-pub mod kafka;
+//! Why a setting of the inventory is refused that is passed on to a component's software.
 
 /// Why a setting or its value is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,14 +10,16 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn new(message: impl Into<String>) -> Self {
+    /// What is wrong, with nothing to be done about it.
+    pub(super) fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             hint: None,
         }
     }
 
-    fn hint(self, hint: impl Into<String>) -> Self {
+    /// The same, with what to do about it.
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
         Self {
             hint: Some(hint.into()),
             ..self
@@ -29,7 +27,7 @@ impl Refusal {
     }
 
     /// A setting that the deployer makes itself; `decides` is the inventory's key for it, empty where there is none.
-    fn owned(decides: &str) -> Self {
+    pub(super) fn owned(decides: &str) -> Self {
         let refusal = Self::new("is set by the deployer itself");
         if decides.is_empty() {
             refusal.hint("leave it out")

@@ -1,6 +1,6 @@
 //! Kafka's settings of brokers and topics: their names, types and values, by Kafka's own definitions.
 
-use super::Refusal;
+use crate::component::refusal::Refusal;
 use crate::inventory::suggestion;
 
 /// Brokers' settings that the deployer makes itself, with the inventory's key that decides each (empty: none does). The last
@@ -49,7 +49,7 @@ const MORE_NAMES: [&str; 3] = [
     "super.users",
 ];
 
-const TABLE: &str = include_str!("data/kafka.tsv");
+const TABLE: &str = include_str!("data/settings.tsv");
 
 /// Whose settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! A Kafka broker that finds the others by ZooKeeper. It listens on all interfaces and is found by its node's name.
 
+pub mod settings;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;

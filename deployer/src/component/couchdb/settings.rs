@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Refusal;
+use crate::component::refusal::Refusal;
 use crate::inventory::suggestion;
 
 /// Settings that the deployer makes itself: section, key (empty: the whole section), and the inventory's key that decides (empty:
@@ -65,7 +65,7 @@ const LEVELS: [&str; 9] = [
     "none",
 ];
 
-const TABLE: &str = include_str!("data/couchdb.tsv");
+const TABLE: &str = include_str!("data/settings.tsv");
 
 fn known() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     TABLE.lines().skip(2).filter_map(|line| {
