@@ -385,12 +385,12 @@ mod tests {
         AgentNeeds, Obstacle, closed_ports, lost_ways, mistaken_addresses, obstacles, same_machines,
     };
     use crate::component::Context;
-    use crate::component::couchdb::no_package;
+    use crate::component::couchdb::package::none_for;
+    use crate::component::repository_key::of_makers;
     use crate::facts::System;
     use crate::layout;
     use crate::machine::{Access, Machine, SshAccess};
     use crate::receipt::{Receipt, Secrets};
-    use crate::signing_key::SigningKey;
     use crate::topology::{CloudName, Ids, Node, Options, Topology};
 
     fn node(roles: &[&str]) -> Node {
@@ -619,12 +619,13 @@ mod tests {
         let inventory = layout::parse(text.as_bytes(), "t.yaml").expect("an inventory");
         let topology = Topology::new(&inventory, &Options::default(), &Ids::default());
         let receipt = Receipt::bare("1", "t", "local");
+        let topology = &topology.expect("a topology").0;
         let context = Context {
-            topology: &topology.expect("a topology").0,
+            topology,
             receipt: &receipt,
             secrets: &Secrets::placeholders(),
             choices: &receipt.choices,
-            couchdb_key: &SigningKey::apache_couchdb().expect("Apache's key"),
+            keys: &of_makers(topology).expect("makers' keys"),
             artifacts: &[].into(),
             ipv6: false,
         };
@@ -654,7 +655,7 @@ mod tests {
                 architecture: architecture.into(),
                 ..good()
             };
-            no_package(&system).map(|unfit| unfit.what)
+            none_for(&system).map(|unfit| unfit.what)
         };
         assert_eq!(refused("debian", "12", "x86_64"), None);
         assert_eq!(refused("debian", "12", "aarch64"), None);

@@ -6,11 +6,6 @@ use base64_simd::STANDARD;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
-/// The key of Apache's packages of CouchDB, as it lies at couchdb.apache.org/repo/keys.asc.
-const APACHE_COUCHDB: &[u8] = include_bytes!("signing_key/apache-couchdb.asc");
-/// Its fingerprint.
-pub const APACHE_COUCHDB_FINGERPRINT: &str = "390EF70BB1EA12B2773962950EE62FB37A00258D";
-
 /// Letters in a line of armour.
 const LINE: usize = 64;
 
@@ -51,15 +46,15 @@ pub enum KeyError {
 }
 
 impl SigningKey {
-    /// The key of Apache's packages of CouchDB.
-    pub fn apache_couchdb() -> Result<Self, KeyError> {
-        let key = Self::read(APACHE_COUCHDB)?;
-        if key.fingerprints == [APACHE_COUCHDB_FINGERPRINT] {
+    /// Reads a key that must be the one with this fingerprint.
+    pub fn pinned(file: &[u8], fingerprint: &'static str) -> Result<Self, KeyError> {
+        let key = Self::read(file)?;
+        if key.fingerprints == [fingerprint] {
             return Ok(key);
         }
         Err(KeyError::Another {
             found: key.fingerprints(),
-            wanted: APACHE_COUCHDB_FINGERPRINT,
+            wanted: fingerprint,
         })
     }
 
@@ -224,17 +219,18 @@ fn packet(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::{APACHE_COUCHDB, APACHE_COUCHDB_FINGERPRINT, KeyError, SigningKey};
+    use super::{KeyError, SigningKey};
+    use crate::component::couchdb::package::{FINGERPRINT, KEY};
 
     #[test]
     fn apaches_key_is_the_one_that_is_pinned_and_survives_new_armour() {
-        let key = SigningKey::apache_couchdb().expect("Apache's key");
-        assert_eq!(key.fingerprints(), APACHE_COUCHDB_FINGERPRINT);
+        let key = SigningKey::pinned(KEY, FINGERPRINT).expect("Apache's key");
+        assert_eq!(key.fingerprints(), FINGERPRINT);
         let again = SigningKey::read(key.armoured().as_bytes()).expect("new armour");
         assert_eq!(again, key);
         assert_eq!(SigningKey::read(&key.packets).expect("without armour"), key);
         // apt reads the first block of a file alone, so several become one.
-        let twice = SigningKey::read(&[APACHE_COUCHDB, b"\n", APACHE_COUCHDB].concat());
+        let twice = SigningKey::read(&[KEY, b"\n", KEY].concat());
         let twice = twice.expect("two blocks");
         assert_eq!(twice.fingerprints.len(), 2);
         assert_eq!(twice.armoured().matches("BEGIN").count(), 1);
@@ -242,11 +238,11 @@ mod tests {
 
     #[test]
     fn what_is_no_public_key_is_refused_with_the_reason() {
-        let text = String::from_utf8_lossy(APACHE_COUCHDB);
+        let text = String::from_utf8_lossy(KEY);
         let cut = text.lines().take(20).collect::<Vec<_>>().join("\n");
         let private = text.replace("PUBLIC", "PRIVATE");
         let message = text.replace("PUBLIC KEY BLOCK", "MESSAGE");
-        let packets = SigningKey::read(APACHE_COUCHDB).expect("a key").packets;
+        let packets = SigningKey::read(KEY).expect("a key").packets;
         let mut secret = packets.clone();
         secret[0] = 0x80 | (5 << 2) | (secret[0] & 3);
         let damaged = text.replace("mQQN", "m?QN");

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use deployer::component::repository_key::of_makers;
 use deployer::component::{self, Artifact, Context, artifact_key, couchdb, kafka};
 use deployer::inventory::Inventory;
 use deployer::layout::{self, Made};
@@ -204,14 +205,13 @@ impl World {
         ]);
         let secrets = Secrets::placeholders();
         // Another file holds other keys.
-        let key = SigningKey::apache_couchdb().expect("Apache's key");
-        let key = match topology.couchdb.repository_key.as_deref() {
-            Some("b.asc") => {
+        let mut keys = of_makers(topology).expect("makers' keys");
+        if topology.couchdb.repository_key.as_deref() == Some("b.asc") {
+            for key in keys.values_mut() {
                 let twice = key.armoured() + &key.armoured();
-                SigningKey::read(twice.as_bytes()).expect("keys")
+                *key = SigningKey::read(twice.as_bytes()).expect("keys");
             }
-            _ => key,
-        };
+        }
         let choices = if topology.couchdb.distribution == Distribution::Apache {
             distribution("apache")
         } else {
@@ -222,7 +222,7 @@ impl World {
             receipt: &self.receipt,
             secrets: &secrets,
             choices: &choices,
-            couchdb_key: &key,
+            keys: &keys,
             artifacts: &artifacts,
             ipv6: false,
         };

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use deployer::component::consumer::Wanted;
+use deployer::component::couchdb::package::{FINGERPRINT, KEY};
 use deployer::component::couchdb::settings as couchdb;
+use deployer::component::repository_key::Keys;
 use deployer::component::{
     self, Artifact, Component, Context, Reach, artifact_key, consumer, kafka, producer,
 };
@@ -27,7 +29,7 @@ struct World {
     receipt: Receipt,
     secrets: Secrets,
     choices: Choices,
-    couchdb_key: SigningKey,
+    keys: Keys,
     artifacts: BTreeMap<String, Artifact>,
 }
 
@@ -131,7 +133,10 @@ impl World {
                 );
                 choices
             },
-            couchdb_key: SigningKey::apache_couchdb().expect("Apache's key"),
+            keys: Keys::from([(
+                "couchdb",
+                SigningKey::pinned(KEY, FINGERPRINT).expect("Apache's key"),
+            )]),
             artifacts: [
                 (artifact_key::KAFKA, None),
                 (artifact_key::COUCHDB, None),
@@ -159,7 +164,7 @@ impl World {
             receipt: &self.receipt,
             secrets: &self.secrets,
             choices: &self.choices,
-            couchdb_key: &self.couchdb_key,
+            keys: &self.keys,
             artifacts: &self.artifacts,
             ipv6: false,
         }

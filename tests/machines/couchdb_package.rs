@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use deployer::component::couchdb::{OLDEST, PACKAGE};
+use deployer::component::couchdb::package::{OLDEST, PACKAGE};
 use deployer::host::{Command, Connector, Host, Input};
 use deployer::machine::Machine;
 use deployer::run::Executor as _;

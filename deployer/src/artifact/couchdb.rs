@@ -10,7 +10,7 @@ use super::download::{Deadlines, Downloader};
 use super::program::Program;
 use super::{ArtifactError, DownloadError, Progress, file_error, off_thread, pack};
 use crate::component::Artifact;
-use crate::component::couchdb::OLDEST;
+use crate::component::couchdb::package::OLDEST;
 use crate::step::sha256;
 use crate::topology::Distribution;
 

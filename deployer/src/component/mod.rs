@@ -13,6 +13,7 @@ use crate::step::{ARCHIVE_MARKER, Action, Download, Tool, archive_mark, sha256};
 use crate::template::TemplateError;
 use crate::topology::{Node, Topology};
 use place::Place;
+use repository_key::{Keys, RepositoryKey};
 
 pub mod base;
 pub mod consumer;
@@ -24,6 +25,7 @@ pub mod order;
 pub mod place;
 pub mod producer;
 pub mod refusal;
+pub mod repository_key;
 mod service;
 pub mod zookeeper;
 
@@ -38,8 +40,8 @@ pub struct Context<'a> {
     pub secrets: &'a Secrets,
     /// What `auto` became.
     pub choices: &'a Choices,
-    /// The key of CouchDB's package repository.
-    pub couchdb_key: &'a SigningKey,
+    /// The keys of package repositories.
+    pub keys: &'a Keys,
     /// Artifact → identity and checksum: what the operator's box would send.
     pub artifacts: &'a BTreeMap<String, Artifact>,
     /// Some member is reached by IPv6.
@@ -57,6 +59,14 @@ impl<'a> Context<'a> {
         self.artifacts.get(key).ok_or_else(|| TemplateError {
             name: template.to_owned(),
             source: tera::Error::message(format!("the artifact `{key}` is not known")),
+        })
+    }
+
+    /// The key of a component's package repository. `template` is the one that is of no use without it.
+    fn key(&self, component: &str, template: &str) -> Result<&'a SigningKey, TemplateError> {
+        self.keys.get(component).ok_or_else(|| TemplateError {
+            name: template.to_owned(),
+            source: tera::Error::message(format!("no key of `{component}` is known")),
         })
     }
 }
@@ -282,6 +292,11 @@ pub trait Component: Sync {
     /// Why a system cannot carry it.
     fn unfit(&self, _: &System, _: &Context<'_>) -> Vec<Unfit> {
         Vec::new()
+    }
+
+    /// The key of the package repository it is installed from; `None`: of none but the system's own.
+    fn repository_key<'a>(&self, _: &'a Topology) -> Option<RepositoryKey<'a>> {
+        None
     }
 
     /// Debian packages it needs on a node.

@@ -81,7 +81,7 @@ pub fn remains(plan: &Plan, facts: &BTreeMap<String, Facts>) -> Vec<String> {
             Action::RemoveFile { path } | Action::RemoveDirectory { path, .. } => path.clone(),
             Action::StopUnit { unit } => format!("{unit} runs"),
             // A package's own stays with its files.
-            Action::RemoveUser { user } if user == couchdb::PACKAGE => continue,
+            Action::RemoveUser { user } if user == couchdb::package::PACKAGE => continue,
             Action::RemoveUser { user } => format!("user {user}"),
             Action::RemoveFirewall { table } => format!("firewall table {table}"),
             Action::RemoveHostsTable { block } => format!("block {block} of /etc/hosts"),

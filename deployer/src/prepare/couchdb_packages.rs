@@ -1,14 +1,11 @@
-//! What is known of CouchDB's packages before anybody is asked: the key that signs them, and the systems that Apache has them for.
-
-use std::path::Path;
+//! What is known of CouchDB's packages before anybody is asked: the systems that Apache has them for.
 
 use crate::cloud::provider::ImageName;
 use crate::cloud::registry;
-use crate::component::couchdb::{self, REPOSITORY, no_package, repository};
+use crate::component::couchdb;
+use crate::component::couchdb::package::{REPOSITORY, none_for, repository};
 use crate::facts::System;
 use crate::inventory::{Inventory, Problems};
-use crate::prepare::login_keys::expanded;
-use crate::signing_key::SigningKey;
 use crate::topology::{Distribution, Node, Topology};
 
 /// Releases as images name them, and their suites.
@@ -21,30 +18,6 @@ const RELEASES: [(&[&str], &str); 6] = [
     (&["24.04", "noble"], "noble"),
 ];
 
-/// The key that signs the deployment's package repository: Apache's, or the one that the inventory names.
-pub fn key(
-    inventory: &Inventory,
-    topology: &Topology,
-    home: &Path,
-) -> Result<SigningKey, Problems> {
-    let problem = |message: String, hint: Option<String>| {
-        Problems::from(inventory.problem("couchdb.repository_key", message, hint))
-    };
-    let Some(file) = &topology.couchdb.repository_key else {
-        let apache = SigningKey::apache_couchdb();
-        return apache.map_err(|error| problem(format!("Apache's own key {error}"), None));
-    };
-    let path = expanded(file, home);
-    let bytes = std::fs::read(&path).map_err(|error| {
-        let hint = "give the path of the repository's public key on this box";
-        problem(
-            format!("cannot read {}: {error}", path.display()),
-            Some(hint.into()),
-        )
-    })?;
-    SigningKey::read(&bytes).map_err(|error| problem(format!("{} {error}", path.display()), None))
-}
-
 /// Refuses machines whose image has no package of CouchDB at Apache's, before they are made and paid.
 pub fn check_images(inventory: &Inventory, topology: &Topology) -> Result<(), Problems> {
     let packaged = matches!(
@@ -56,7 +29,7 @@ pub fn check_images(inventory: &Inventory, topology: &Topology) -> Result<(), Pr
         .filter(|_| packaged && repository(topology) == REPOSITORY)
         .filter_map(|node| {
             let system = system_of_image(node, topology)?;
-            let unfit = no_package(&system)?;
+            let unfit = none_for(&system)?;
             let key = format!("clouds.{}.{}", node.cloud, node.cloud.kind().system_key);
             let message = format!("{}: {}", node.name, unfit.what);
             Some(inventory.problem(key, message, Some(unfit.hint)))

@@ -7,4 +7,5 @@ pub mod login_keys;
 pub mod outside;
 pub mod prepared;
 pub mod recorded;
+pub mod repository_keys;
 pub mod target;

@@ -13,6 +13,7 @@ use crate::cloud::registry;
 use crate::component::couchdb::{ENGINE, QUICKJS};
 use crate::component::couchdb::settings::doubt;
 use crate::component::refusal::Refusal;
+use crate::component::repository_key::Keys;
 use crate::component::{self, Artifact, Context, artifact_key, kafka};
 use crate::error::CommandError;
 use crate::inventory::{Inventory, Problems};
@@ -21,11 +22,12 @@ use crate::machine::Machine;
 use crate::plan::Desired;
 use crate::prepare::ends::Ends;
 use crate::prepare::target::{self, Source};
-use crate::prepare::{cloud_sections, couchdb_packages, login_keys, outside, recorded};
+use crate::prepare::{
+    cloud_sections, couchdb_packages, login_keys, outside, recorded, repository_keys,
+};
 use crate::receipt::{Receipt, Secrets};
 use crate::report::{Event, Reporter};
 use crate::run::journal::{self, Entry, Journal, JournalError};
-use crate::signing_key::SigningKey;
 use crate::topology::{CloudName, Distribution, Ids, Options, Topology};
 
 /// Stands for what is made up at the first `up`: the id, a topic's epoch.
@@ -48,8 +50,8 @@ pub struct Prepared {
     pub receipt: Receipt,
     /// The secrets, or placeholders.
     pub secrets: Secrets,
-    /// The key of CouchDB's package repository.
-    pub couchdb_key: SigningKey,
+    /// The keys of package repositories.
+    keys: Keys,
     /// The agents' binaries.
     pub agents: Agents,
     /// What would be sent to nodes, by key.
@@ -134,7 +136,7 @@ impl Prepared {
             },
             None => Secrets::placeholders(),
         };
-        let couchdb_key = couchdb_packages::key(&source.inventory, &topology, &environment.home)
+        let keys = repository_keys::read(&source.inventory, &topology, &environment.home)
             .map_err(CommandError::usage)?;
         let agents = choose_agents(agents, &topology, &mut receipt, &mut remarks)?;
         let mut on_this_box = BTreeMap::new();
@@ -165,7 +167,7 @@ impl Prepared {
             entry,
             receipt,
             secrets,
-            couchdb_key,
+            keys,
             agents,
             artifacts: BTreeMap::new(),
             cache: Cache::new(&environment.cache_dir),
@@ -307,7 +309,7 @@ impl Prepared {
             receipt: &self.receipt,
             secrets: &self.secrets,
             choices: &self.receipt.choices,
-            couchdb_key: &self.couchdb_key,
+            keys: &self.keys,
             artifacts: &self.artifacts,
             ipv6: false,
         }

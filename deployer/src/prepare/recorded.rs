@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::component::repository_key::of_makers;
 use crate::component::{Artifact, Context, artifact_key, couchdb, kafka};
 use crate::error::CommandError;
 use crate::inventory::{Inventory, Problems};
@@ -10,7 +11,6 @@ use crate::machine::Machine;
 use crate::plan::{self, Desired};
 use crate::prepare::ends::{Ends, end_file};
 use crate::receipt::{Receipt, Secrets};
-use crate::signing_key::SigningKey;
 use crate::topology::{Ids, Options, Topology};
 
 use super::target;
@@ -95,14 +95,13 @@ pub fn of_receipt(
     let engine = receipt.choices.get(couchdb::NAME, couchdb::ENGINE);
     topology.couchdb.prefer_engine(engine);
     let topology = &topology;
-    // Only its presence is looked at.
-    let key = SigningKey::apache_couchdb()?;
     let context = Context {
         topology,
         receipt,
         secrets,
         choices: &receipt.choices,
-        couchdb_key: &key,
+        // Only their presence is looked at.
+        keys: &of_makers(topology)?,
         artifacts: &keys.map(|key| (key.to_owned(), unknown.clone())).into(),
         ipv6: false,
     };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deployer::cloud::CloudPlan;
+use deployer::component::repository_key::of_makers;
 use deployer::component::{self, Component, Context, kafka};
 use deployer::facts::Facts;
 use deployer::inventory::Sections;
@@ -11,7 +12,6 @@ use deployer::plan::{self, Conflict, Desired, Impossible, Plan, Situation};
 use deployer::receipt::{Choices, MachineRecord, Receipt, Secrets};
 use deployer::run::StepError;
 use deployer::secret::Secret;
-use deployer::signing_key::SigningKey;
 use deployer::step::Manifest;
 use deployer::topology::{
     CANARY_TOPIC, CloudName, Clouds, Consumer, Couchdb, Distribution, Former, Kafka, Node,
@@ -229,7 +229,7 @@ impl Deployment {
             receipt: &self.receipt,
             secrets: &secrets,
             choices: &self.receipt.choices,
-            couchdb_key: &SigningKey::apache_couchdb().expect("Apache's key"),
+            keys: &of_makers(&self.topology).expect("makers' keys"),
             artifacts: &["consumer", "producer"].map(artifact).into(),
             ipv6: false,
         };

@@ -3,19 +3,21 @@
 //! stand-in, `pouchdb-server`, understands a part of that: it has no settings from the inventory and asks only for the
 //! users that a database's `_security` names.
 
+pub mod package;
 pub mod settings;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use self::secrets::{ADMIN_HASH, UUID, answers, cookie_secret, stand_in_hash};
+use self::secrets::{ADMIN_HASH, UUID, cookie_secret, stand_in_hash};
 use super::place::{self, Place};
+use super::repository_key::RepositoryKey;
 use super::service::{self, Service};
 use super::{Component, Context, Count, Disk, Memory, NewSecret, Port, Reach, Unfit, artifact_key};
 use crate::facts::System;
 use crate::receipt::Choices;
-use crate::step::{Access, Action, Content, FromRepository};
+use crate::step::{Access, Action, Content};
 use crate::template::{TemplateError, fixed, render};
 use crate::topology::{Distribution, JS_ENGINE, Node, Topology};
 
@@ -39,9 +41,6 @@ pub const ADMIN: &str = "admin";
 /// The name of the agents' user, who is no administrator.
 pub const USER: &str = "consumer";
 
-/// Apache's package repository for CouchDB.
-pub const REPOSITORY: &str = "https://apache.jfrog.io/artifactory/couchdb-deb";
-
 /// Where Apache's package and a release folder lie.
 const RELEASE: &str = "/opt/couchdb";
 /// What of a release folder runs, as patterns: that it starts does not show yet that views and replication find their libraries.
@@ -56,13 +55,6 @@ const PROGRAMS: [&str; 5] = [
 const SPIDERMONKEY: &str = "bin/couchjs";
 /// The engine that needs nothing: a value of [`JS_ENGINE`].
 pub const QUICKJS: &str = "quickjs";
-/// Apache's package.
-pub const PACKAGE: &str = "couchdb";
-/// The oldest CouchDB that understands the administrator's password as it is given to it: `-pbkdf2:sha256-…`.
-pub const OLDEST: &str = "3.4";
-/// The unit and the user that Apache's package brings.
-const PACKAGE_UNIT: &str = "couchdb.service";
-const PACKAGE_USER: &str = "couchdb";
 
 const CONFIG: &str = "deployer.ini";
 const ARGUMENTS: &str = "vm.args";
@@ -161,15 +153,19 @@ impl Component for Couchdb {
 
     fn unfit(&self, system: &System, context: &Context<'_>) -> Vec<Unfit> {
         let packaged = distribution(context.topology, context.choices) == Distribution::Apache;
-        let none = no_package(system).filter(|_| packaged);
+        let none = package::none_for(system).filter(|_| packaged);
         none.into_iter().collect()
     }
 
     fn unit(&self, topology: &Topology, choices: &Choices) -> String {
         match distribution(topology, choices) {
-            Distribution::Auto | Distribution::Apache => PACKAGE_UNIT.to_owned(),
+            Distribution::Auto | Distribution::Apache => package::UNIT.to_owned(),
             Distribution::Archive | Distribution::Pouchdb => Place::new(topology, NAME).unit(),
         }
+    }
+
+    fn repository_key<'a>(&self, topology: &'a Topology) -> Option<RepositoryKey<'a>> {
+        Some(package::key(topology))
     }
 
     fn packages(&self, context: &Context<'_>) -> Vec<String> {
@@ -193,7 +189,7 @@ impl Component for Couchdb {
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
         match distribution(context.topology, context.choices) {
-            Distribution::Auto | Distribution::Apache => package(node, context),
+            Distribution::Auto | Distribution::Apache => package::install(node, context),
             Distribution::Archive => archive(node, context),
             Distribution::Pouchdb => stand_in(node, context),
         }
@@ -205,51 +201,6 @@ pub fn url(topology: &Topology) -> Option<String> {
     let node = topology.nodes_with(NAME).next()?;
     let host = topology.host_name(&node.name);
     Some(format!("http://{host}:{}", topology.couchdb.port))
-}
-
-/// Why Apache has no package of CouchDB for a system.
-pub fn no_package(system: &System) -> Option<Unfit> {
-    const ARCHIVE: &str = "or `couchdb: { distribution: archive, archive: FILE }`";
-    let ubuntu = system.os == "ubuntu";
-    let (what, hint) = if ubuntu && system.version == "20.04" {
-        ("Ubuntu 20.04", "use a newer release")
-    } else if ubuntu && system.architecture == "aarch64" {
-        (
-            "Ubuntu on arm64",
-            "use an image of Debian, machines of x86_64",
-        )
-    } else {
-        return None;
-    };
-    Some(Unfit {
-        what: format!("Apache has no CouchDB package for {what}"),
-        hint: format!("{hint}, {ARCHIVE}"),
-    })
-}
-
-/// The package repository of a deployment.
-pub fn repository(topology: &Topology) -> &str {
-    let other = topology.couchdb.repository.as_deref();
-    other.unwrap_or(REPOSITORY).trim_end_matches('/')
-}
-
-/// Apache's package: its user comes first, so that our files can be its own, and the package last, because it starts
-/// the service at once. The repository's key is in this program or named by the inventory: nodes fetch none.
-fn package(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-    let mut service = Service::packaged(context, node, &Couchdb, PACKAGE_USER);
-    let process = settings(&mut service, context, PACKAGE_USER)?;
-    let mut actions = service.drop_in("couchdb/package.conf", &process, PACKAGE_UNIT)?;
-    actions.push(Action::InstallFromRepository(FromRepository {
-        software: "CouchDB".to_owned(),
-        package: PACKAGE.to_owned(),
-        oldest: OLDEST.to_owned(),
-        because: "does not know our kind of password".to_owned(),
-        other_key: "couchdb: { repository_key: FILE }".to_owned(),
-        repository: repository(context.topology).to_owned(),
-        key: Content::open(context.couchdb_key.armoured()),
-        answers: answers(context.secrets),
-    }));
-    Ok(actions)
 }
 
 /// A relocatable release folder.
