@@ -143,7 +143,11 @@ fn read(text: &str) -> Result<Inventory, String> {
 
 fn distribution(chosen: &str) -> Choices {
     let mut choices = Choices::default();
-    choices.set(couchdb::NAME, couchdb::DISTRIBUTION, Some(chosen));
+    choices.set(
+        couchdb::NAME,
+        component::distributions::DISTRIBUTION,
+        Some(chosen),
+    );
     choices
 }
 

@@ -128,7 +128,7 @@ impl World {
                 let couchdb = component::couchdb::NAME;
                 choices.set(
                     couchdb,
-                    component::couchdb::DISTRIBUTION,
+                    component::distributions::DISTRIBUTION,
                     Some(distribution),
                 );
                 choices

@@ -1,18 +1,14 @@
-//! CouchDB: which one, and its file where the operator's box brings it.
+//! CouchDB's file where the operator's box brings it.
 
-use std::fmt;
 use std::path::{Component, Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::cache::{Cache, sha256_of};
-use super::download::{Deadlines, Downloader};
 use super::program::Program;
-use super::{ArtifactError, DownloadError, Progress, file_error, off_thread, pack};
+use super::{ArtifactError, Progress, file_error, off_thread, pack};
 use crate::component::Artifact;
 use crate::component::couchdb::package::OLDEST;
 use crate::step::sha256;
-use crate::topology::Distribution;
 
 /// The stand-in's npm package and version.
 const STAND_IN: &str = "pouchdb-server 4.2.0";
@@ -24,131 +20,6 @@ pub const STAND_IN_PROGRAM: &str = "node_modules/pouchdb-server/bin/pouchdb-serv
 
 /// How long npm may take.
 const NPM_DEADLINE: Duration = Duration::from_mins(5);
-
-/// How long the package repository may take to answer.
-const PROBE: Duration = Duration::from_secs(5);
-/// Bytes of a Release that are read; Debian's own has 200 kB.
-const LONGEST_RELEASE: usize = 1 << 20;
-
-/// Which CouchDB a deployment has, for all its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Choice {
-    /// Apache's packages, installed on the node.
-    Apache,
-    /// A release folder as tar.gz.
-    Archive,
-    /// The stand-in.
-    Pouchdb,
-}
-
-impl Choice {
-    /// The word in receipts and inventories.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Apache => "apache",
-            Self::Archive => "archive",
-            Self::Pouchdb => "pouchdb",
-        }
-    }
-}
-
-impl fmt::Display for Choice {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for Choice {
-    type Err = ArtifactError;
-
-    fn from_str(word: &str) -> Result<Self, ArtifactError> {
-        [Self::Apache, Self::Archive, Self::Pouchdb]
-            .into_iter()
-            .find(|choice| choice.name() == word)
-            .ok_or_else(|| ArtifactError::Choice {
-                what: "CouchDB's distribution",
-                choice: word.into(),
-            })
-    }
-}
-
-/// Decides which CouchDB it is. A recorded choice, which has data by now, is kept; `auto` is Apache's packages if `probe` finds their repository,
-/// else, on the local cloud only, the stand-in. `probe` is [`repository_answers`], or a test's own.
-pub async fn choose<Probe>(
-    distribution: Distribution,
-    on_local: bool,
-    recorded: Option<&str>,
-    probe: Probe,
-) -> Result<Choice, ArtifactError>
-where
-    Probe: Future<Output = Result<(), DownloadError>>,
-{
-    let wanted = match distribution {
-        Distribution::Auto => None,
-        Distribution::Apache => Some(Choice::Apache),
-        Distribution::Archive => Some(Choice::Archive),
-        Distribution::Pouchdb => Some(Choice::Pouchdb),
-    };
-    let recorded = recorded.map(str::parse::<Choice>).transpose()?;
-    match (recorded, wanted) {
-        (Some(recorded), Some(wanted)) if recorded != wanted => Err(ArtifactError::Flipped {
-            recorded: recorded.name(),
-            wanted: wanted.name(),
-        }),
-        (Some(choice), _) | (None, Some(choice)) => Ok(choice),
-        (None, None) => match probe.await {
-            Ok(()) => Ok(Choice::Apache),
-            Err(_) if on_local => Ok(Choice::Pouchdb),
-            Err(source) => Err(ArtifactError::NoCouchdb { source }),
-        },
-    }
-}
-
-/// Asks whether a package repository serves a suite of Debian or Ubuntu (`bookworm`) for an architecture as they call it
-/// (`amd64`). Only a signed Release of that suite is an answer: a service that is away sends a page of its own, and `200`.
-pub async fn repository_answers(
-    repository: &str,
-    suite: &str,
-    architecture: &str,
-) -> Result<(), DownloadError> {
-    let repository = repository.trim_end_matches('/');
-    let downloader = Downloader::new(Deadlines {
-        total: PROBE,
-        ..Deadlines::default()
-    })?;
-    let address = format!("{repository}/dists/{suite}/InRelease");
-    let release = downloader.head(&address, LONGEST_RELEASE).await?;
-    match unfit(&String::from_utf8_lossy(&release), suite, architecture) {
-        None => Ok(()),
-        Some(what) => Err(DownloadError::Unwanted { address, what }),
-    }
-}
-
-/// Why a text is not the signed Release of a suite that has packages for an architecture.
-fn unfit(release: &str, suite: &str, architecture: &str) -> Option<String> {
-    let field = |name: &str| {
-        let mut lines = release.lines();
-        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": ").map(str::trim))
-    };
-    if !release.starts_with("-----BEGIN PGP SIGNED MESSAGE-----") {
-        return Some("no signed Release: it is no package repository, or not at the moment".into());
-    }
-    let names: Vec<&str> = ["Codename", "Suite"]
-        .into_iter()
-        .filter_map(field)
-        .collect();
-    if !names.is_empty() && !names.contains(&suite) {
-        return Some(format!("the Release of {}, not of {suite}", names[0]));
-    }
-    let known = field("Architectures").unwrap_or(architecture);
-    let mut known = known.split_whitespace();
-    if !known.any(|known| known == architecture || known == "all") {
-        return Some(format!(
-            "a Release of {suite} without packages for {architecture}"
-        ));
-    }
-    None
-}
 
 /// A release of CouchDB as a file.
 #[derive(Debug, Clone, PartialEq, Eq)]

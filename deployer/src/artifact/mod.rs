@@ -12,6 +12,7 @@ pub mod maven;
 pub mod pack;
 pub mod portable;
 pub mod program;
+pub mod repository;
 
 pub use download::DownloadError;
 pub use program::ProgramError;
@@ -106,23 +107,11 @@ pub enum ArtifactError {
         /// The recorded word.
         choice: String,
     },
-    /// The inventory asks for another CouchDB than the one the deployment was made with.
-    #[error(
-        "this deployment was made with CouchDB's distribution `{recorded}`, which is kept for its life; \
-         the inventory says `{wanted}`: take `{recorded}` or `auto`, or make another deployment with --name"
-    )]
-    Flipped {
-        /// What the receipt says.
-        recorded: &'static str,
-        /// What the inventory says.
-        wanted: &'static str,
-    },
-    /// Apache's package repository does not answer, and nothing may take its place.
-    #[error(
-        "CouchDB's package repository does not answer; `couchdb: distribution:` can be `archive` (with `archive: FILE`, a \
-         CouchDB release as tar.gz), `pouchdb` (a stand-in for trying things out), or `apache` with `repository:` (a mirror)"
-    )]
-    NoCouchdb {
+    /// A package repository does not answer, and nothing may take its place.
+    #[error("{cure}")]
+    NoPackages {
+        /// What is said of it, and what the user can do.
+        cure: &'static str,
         /// Why it does not answer.
         #[source]
         source: DownloadError,

@@ -2,8 +2,8 @@
 //! when its place is there.
 
 use crate::cloud::ends::LEASE_END;
-use crate::component::couchdb::{self, Couchdb, DISTRIBUTION};
-use crate::component::{self, Component as _};
+use crate::component;
+use crate::component::distributions::DISTRIBUTION;
 use crate::observe::Planned;
 use crate::prepare::outside;
 use crate::prepare::prepared::Prepared;
@@ -24,9 +24,11 @@ pub fn update_receipt(receipt: &mut Receipt, prepared: &Prepared) {
     } = prepared.receipt.clone();
     let mut notes = receipt.cloud_notes.clone();
     notes.extend(outside::notes(&cloud_notes));
-    // Which CouchDB it is is known once one works: until then another may be taken.
-    let works = receipt.choices.get(couchdb::NAME, DISTRIBUTION);
-    choices.set(couchdb::NAME, DISTRIBUTION, works);
+    // Which distribution it is is known once one works: until then another may be taken.
+    for component in of_several() {
+        let works = receipt.choices.get(component, DISTRIBUTION);
+        choices.set(component, DISTRIBUTION, works);
+    }
     *receipt = Receipt {
         inventory: prepared.source.text.clone(),
         numbers,
@@ -39,16 +41,31 @@ pub fn update_receipt(receipt: &mut Receipt, prepared: &Prepared) {
     };
 }
 
-/// Whether a step that was done shows that CouchDB works: its port listens.
-pub fn shows_couchdb(step: &Step, prepared: &Prepared) -> bool {
-    let unit = Couchdb.unit(&prepared.topology, &prepared.receipt.choices);
-    matches!(&step.action, Action::WaitForPort { unit: waited, .. } if *waited == unit)
+/// Whether a step that was done shows that a component works of which there are several distributions: its port listens.
+pub fn shows_choice(step: &Step, prepared: &Prepared) -> bool {
+    let Action::WaitForPort { unit: waited, .. } = &step.action else {
+        return false;
+    };
+    let choices = &prepared.receipt.choices;
+    component::ALL
+        .iter()
+        .filter(|component| component.distributions().is_some())
+        .any(|component| *waited == component.unit(&prepared.topology, choices))
 }
 
-/// What the receipt knows once CouchDB works: which one it is, for as long as it has data.
-pub fn keep_couchdb(receipt: &mut Receipt, prepared: &Prepared) {
-    let choice = prepared.receipt.choices.get(couchdb::NAME, DISTRIBUTION);
-    receipt.choices.set(couchdb::NAME, DISTRIBUTION, choice);
+/// What the receipt knows once they work: which distribution each is, for as long as it has data.
+pub fn keep_choices(receipt: &mut Receipt, prepared: &Prepared) {
+    for component in of_several() {
+        let choice = prepared.receipt.choices.get(component, DISTRIBUTION);
+        receipt.choices.set(component, DISTRIBUTION, choice);
+    }
+}
+
+/// The names of the components of which there are several distributions.
+fn of_several() -> impl Iterator<Item = &'static str> {
+    let all = component::ALL.iter();
+    all.filter(|component| component.distributions().is_some())
+        .map(|component| component.name())
 }
 
 /// Records that a machine is about to be there.
@@ -68,7 +85,7 @@ pub fn record_planned(receipt: &mut Receipt, node: &str, cloud: CloudName) {
 pub fn record_holdings(receipt: &mut Receipt, planned: &Planned, done: bool) {
     let (prepared, seen) = (&planned.prepared, &planned.seen);
     if done {
-        keep_couchdb(receipt, prepared);
+        keep_choices(receipt, prepared);
     }
     // Whoever prolonged the lease elsewhere told the site, not the receipt.
     let leased = seen.clouds.iter();
@@ -77,7 +94,7 @@ pub fn record_holdings(receipt: &mut Receipt, planned: &Planned, done: bool) {
         let notes = &mut receipt.cloud_notes;
         notes.insert(LEASE_END.into(), end.to_string());
     }
-    let couchdb_worked = receipt.choices.get(couchdb::NAME, DISTRIBUTION).is_some();
+    let choices = receipt.choices.clone();
     for node in prepared.topology.nodes.values() {
         record_planned(receipt, &node.name, node.cloud);
         let Some(record) = receipt.machines.get_mut(&node.name) else {
@@ -91,8 +108,10 @@ pub fn record_holdings(receipt: &mut Receipt, planned: &Planned, done: bool) {
             let there =
                 facts.is_some_and(|facts| planned.desired.has_places(&node.name, name, facts));
             let holder = component.holds_data() && component.is_on(node, &prepared.topology);
-            // A directory that was made for a CouchDB which never worked holds nothing.
-            let there = there && (name != couchdb::NAME || couchdb_worked);
+            // A directory that was made for a distribution which never worked holds nothing.
+            let worked =
+                component.distributions().is_none() || choices.get(name, DISTRIBUTION).is_some();
+            let there = there && worked;
             if done {
                 holder
             } else {

@@ -66,7 +66,7 @@ pub async fn run(
         }
     }
     // Each problem hides nothing of what can be looked at all the same.
-    let decided = prepared.with_couchdb(reporter).await;
+    let decided = prepared.with_choices(reporter).await;
     well &= take_over(&mut prepared, decided, out)?;
     let decided = prepared.seen_from_outside(environment).await;
     well &= take_over(&mut prepared, decided, out)?;

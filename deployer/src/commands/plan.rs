@@ -45,7 +45,7 @@ pub async fn run(
         environment,
     )
     .await?;
-    let prepared = prepared.with_couchdb(reporter).await?;
+    let prepared = prepared.with_choices(reporter).await?;
     let prepared = prepared.seen_from_outside(environment).await?;
     prepared.remark(reporter);
     let observer = Observer::of(&prepared, environment).await?;

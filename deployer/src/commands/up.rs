@@ -15,7 +15,7 @@ use crate::carry_out::outcome::Outcome;
 use crate::carry_out::prove::{self, Proof};
 use crate::carry_out::reboot;
 use crate::carry_out::record::{
-    keep_couchdb, record_holdings, record_planned, shows_couchdb, update_receipt,
+    keep_choices, record_holdings, record_planned, shows_choice, update_receipt,
 };
 use crate::cli::{Environment, Up};
 use crate::component::{self, kafka};
@@ -142,7 +142,7 @@ async fn bring(
     )
     .await?;
     provide(&clouds, reporter).await?;
-    let choosing = Box::pin(prepared.with_couchdb(reporter));
+    let choosing = Box::pin(prepared.with_choices(reporter));
     let prepared = aloud(reporter, None, "ask for CouchDB", choosing).await?;
     prepared.remark(reporter);
 
@@ -355,10 +355,10 @@ impl Work<'_> {
         let runner = Runner::new(connections.executor(), self.reporter, self.stop);
         let unrecorded = Mutex::new(None);
         let record = |step: &Step| {
-            if shows_couchdb(step, prepared)
+            if shows_choice(step, prepared)
                 && let Err(error) = self
                     .journal
-                    .change(|receipt| keep_couchdb(receipt, prepared))
+                    .change(|receipt| keep_choices(receipt, prepared))
             {
                 *unrecorded.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             }

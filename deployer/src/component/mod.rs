@@ -12,12 +12,14 @@ use crate::signing_key::SigningKey;
 use crate::step::{ARCHIVE_MARKER, Action, Download, Tool, archive_mark, sha256};
 use crate::template::TemplateError;
 use crate::topology::{Node, Topology};
+use distributions::Distributions;
 use place::Place;
 use repository_key::{Keys, RepositoryKey};
 
 pub mod base;
 pub mod consumer;
 pub mod couchdb;
+pub mod distributions;
 pub mod java;
 pub mod kafka;
 pub mod node_exporter;
@@ -292,6 +294,16 @@ pub trait Component: Sync {
     /// Why a system cannot carry it.
     fn unfit(&self, _: &System, _: &Context<'_>) -> Vec<Unfit> {
         Vec::new()
+    }
+
+    /// Why a machine that a cloud will make cannot carry it, as far as its image's name tells its system.
+    fn unfit_image(&self, _: &System, _: &Topology) -> Option<Unfit> {
+        None
+    }
+
+    /// Its distributions, where there are several.
+    fn distributions(&self) -> Option<&'static dyn Distributions> {
+        None
     }
 
     /// The key of the package repository it is installed from; `None`: of none but the system's own.

@@ -2,7 +2,7 @@
 //! ([`Observed`]) → what is to be done ([`Planned`]). Each is made once and never edited; nothing here changes what it looks at.
 
 pub mod ask;
-pub mod couchdb_choice;
+pub mod choices;
 pub mod namesakes;
 pub mod observer;
 pub mod obstacles;
@@ -69,9 +69,8 @@ pub async fn observe(
     let (clouds, machines, connections) = connect(prepared, observe_options).await?;
     connections.require_all()?;
     let reporter = observe_options.reporter;
-    let prepared = prepared
-        .with_couchdb_there(&connections, &machines, reporter)
-        .await?;
+    let choosing = Box::pin(prepared.with_choices_there(&connections, &machines, reporter));
+    let prepared = choosing.await?;
     let ends = ends(&clouds);
     let change = observe_options.change;
     let all = with_left_alone(&prepared, &machines, change.prune);

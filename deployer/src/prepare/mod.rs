@@ -1,8 +1,8 @@
 //! What is decided before anything is asked or done: by the command line, the inventory, the receipt and the agents that are there.
 
 pub mod cloud_sections;
-pub mod couchdb_packages;
 pub mod ends;
+pub mod images;
 pub mod login_keys;
 pub mod outside;
 pub mod prepared;

@@ -22,9 +22,7 @@ use crate::machine::Machine;
 use crate::plan::Desired;
 use crate::prepare::ends::Ends;
 use crate::prepare::target::{self, Source};
-use crate::prepare::{
-    cloud_sections, couchdb_packages, login_keys, outside, recorded, repository_keys,
-};
+use crate::prepare::{cloud_sections, images, login_keys, outside, recorded, repository_keys};
 use crate::receipt::{Receipt, Secrets};
 use crate::report::{Event, Reporter};
 use crate::run::journal::{self, Entry, Journal, JournalError};
@@ -93,8 +91,7 @@ impl Prepared {
         let (mut topology, ids) =
             Topology::new(&source.inventory, &options, &ids).map_err(CommandError::usage)?;
         cloud_sections::check(&source.inventory, &topology).map_err(CommandError::usage)?;
-        couchdb_packages::check_images(&source.inventory, &topology)
-            .map_err(CommandError::usage)?;
+        images::check(&source.inventory, &topology).map_err(CommandError::usage)?;
         login_keys::check(&source.inventory, &topology, &environment.home)
             .map_err(CommandError::usage)?;
         let known = known.transpose()?;

@@ -1,54 +1,54 @@
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use deployer::artifact::ArtifactError;
 use deployer::artifact::cache::Cache;
-use deployer::artifact::couchdb::{
-    Choice, STAND_IN_PROGRAM, archive, choose, fetch_stand_in, repository_answers,
-    stand_in_identity,
-};
+use deployer::artifact::couchdb::{STAND_IN_PROGRAM, archive, fetch_stand_in, stand_in_identity};
 use deployer::artifact::program::Program;
-use deployer::artifact::{ArtifactError, DownloadError};
+use deployer::artifact::repository::repository_answers;
+use deployer::component::couchdb::Couchdb;
+use deployer::component::distributions::{ChoiceError, Distributions as _};
+use deployer::layout;
 use deployer::step::sha256;
-use deployer::topology::Distribution;
+use deployer::topology::{Distribution, Ids, Options, Topology};
 use tempfile::tempdir;
 
 use super::support::{fetcher, listed, quiet, runs, tar_gz, words, write};
 use crate::loopback::{Answer, Server, nobody};
 
-async fn decide(
+fn decide(
     distribution: Distribution,
-    on_local: bool,
-    recorded: Option<&str>,
-    answers: bool,
-) -> (Result<Choice, ArtifactError>, bool) {
-    let asked = AtomicBool::new(false);
-    let choice = choose(distribution, on_local, recorded, async {
-        asked.store(true, Ordering::Relaxed);
-        if answers {
-            return Ok(());
-        }
-        Err(DownloadError::Address {
-            address: "x".into(),
-        })
-    })
-    .await;
-    (choice, asked.into_inner())
+    on_this_box: bool,
+    chosen: Option<&str>,
+    has_packages: bool,
+) -> Result<&'static str, ChoiceError> {
+    let text = "name: x\nnodes: { vm1: { roles: [couchdb] } }\n";
+    let inventory = layout::parse(text.as_bytes(), "x.yaml").expect("an inventory");
+    let topology = Topology::new(&inventory, &Options::default(), &Ids::default());
+    let mut topology = topology.expect("a topology").0;
+    topology.couchdb.distribution = distribution;
+    let asked = Couchdb.asked(&topology).is_some();
+    assert_eq!(asked, distribution == Distribution::Auto);
+    let choice = Couchdb.choose(&topology, on_this_box, chosen, has_packages)?;
+    // The stand-in is said to take Apache's place where nobody asked for it.
+    let unasked = asked && chosen.is_none() && choice.name == "pouchdb";
+    assert_eq!(choice.instead.is_some(), unasked);
+    Ok(choice.name)
 }
 
-#[tokio::test]
-async fn auto_takes_apache_if_it_answers_and_the_stand_in_on_local_only() {
-    for (on_local, answers, wanted) in [
-        (true, true, Some(Choice::Apache)),
-        (true, false, Some(Choice::Pouchdb)),
-        (false, true, Some(Choice::Apache)),
+#[test]
+fn auto_takes_apache_if_it_answers_and_the_stand_in_on_local_only() {
+    for (on_this_box, has_packages, wanted) in [
+        (true, true, Some("apache")),
+        (true, false, Some("pouchdb")),
+        (false, true, Some("apache")),
         (false, false, None),
     ] {
-        let (choice, asked) = decide(Distribution::Auto, on_local, None, answers).await;
-        assert!(asked);
-        match (choice, wanted) {
+        match (
+            decide(Distribution::Auto, on_this_box, None, has_packages),
+            wanted,
+        ) {
             (Ok(choice), Some(wanted)) => assert_eq!(choice, wanted),
-            (Err(error), None) => {
-                assert!(matches!(error, ArtifactError::NoCouchdb { .. }), "{error}");
+            (Err(error @ ChoiceError::NoPackages(_)), None) => {
                 assert!(error.to_string().contains("archive: FILE"), "{error}");
             }
             (choice, wanted) => panic!("{choice:?} instead of {wanted:?}"),
@@ -56,27 +56,23 @@ async fn auto_takes_apache_if_it_answers_and_the_stand_in_on_local_only() {
     }
 }
 
-#[tokio::test]
-async fn what_is_written_or_recorded_is_taken_unasked() {
+#[test]
+fn what_is_written_or_recorded_is_taken() {
     for (distribution, wanted) in [
-        (Distribution::Apache, Choice::Apache),
-        (Distribution::Archive, Choice::Archive),
-        (Distribution::Pouchdb, Choice::Pouchdb),
+        (Distribution::Apache, "apache"),
+        (Distribution::Archive, "archive"),
+        (Distribution::Pouchdb, "pouchdb"),
     ] {
-        let (choice, asked) = decide(distribution, false, None, false).await;
-        assert_eq!((choice.unwrap(), asked), (wanted, false));
-        for answers in [true, false] {
-            let (choice, asked) =
-                decide(Distribution::Auto, false, Some(wanted.name()), answers).await;
-            assert_eq!((choice.unwrap(), asked), (wanted, false));
+        assert_eq!(decide(distribution, false, None, false), Ok(wanted));
+        for has_packages in [true, false] {
+            let choice = decide(Distribution::Auto, false, Some(wanted), has_packages);
+            assert_eq!(choice, Ok(wanted));
         }
     }
-    let (choice, _) = decide(Distribution::Apache, true, Some("pouchdb"), true).await;
-    let error = choice.unwrap_err();
-    assert!(matches!(error, ArtifactError::Flipped { .. }), "{error}");
-    let (choice, _) = decide(Distribution::Auto, true, Some("mysql"), true).await;
-    let error = choice.unwrap_err();
-    assert!(matches!(error, ArtifactError::Choice { .. }), "{error}");
+    let error = decide(Distribution::Apache, true, Some("pouchdb"), true).unwrap_err();
+    assert!(matches!(error, ChoiceError::Flipped { .. }), "{error}");
+    let error = decide(Distribution::Auto, true, Some("mysql"), true).unwrap_err();
+    assert!(matches!(error, ChoiceError::Unknown { .. }), "{error}");
 }
 
 /// The head of a signed Release, as `InRelease` has it.

@@ -3,7 +3,9 @@
 //! stand-in, `pouchdb-server`, understands a part of that: it has no settings from the inventory and asks only for the
 //! users that a database's `_security` names.
 
+mod choice;
 pub mod package;
+mod secrets;
 pub mod settings;
 
 use std::collections::BTreeMap;
@@ -11,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use self::secrets::{ADMIN_HASH, UUID, cookie_secret, stand_in_hash};
+use super::distributions::Distributions;
 use super::place::{self, Place};
 use super::repository_key::RepositoryKey;
 use super::service::{self, Service};
@@ -21,8 +24,7 @@ use crate::step::{Access, Action, Content};
 use crate::template::{TemplateError, fixed, render};
 use crate::topology::{Distribution, JS_ENGINE, Node, Topology};
 
-mod secrets;
-
+pub use choice::distribution;
 pub use secrets::{ADMIN_PASSWORD, USER_PASSWORD};
 
 /// The component.
@@ -30,9 +32,8 @@ pub struct Couchdb;
 
 /// Its name.
 pub const NAME: &str = "couchdb";
+const TITLE: &str = "CouchDB";
 
-/// The choice which CouchDB it is: `apache`, `archive` or `pouchdb`.
-pub const DISTRIBUTION: &str = "distribution";
 /// The choice of an engine of views: the one that its archive wants, where the inventory does not say one.
 pub const ENGINE: &str = "js_engine";
 
@@ -98,27 +99,13 @@ struct StandInProcess {
     config: String,
 }
 
-/// Which CouchDB the deployment has: the choice that was made, else what the inventory says.
-pub fn distribution(topology: &Topology, choices: &Choices) -> Distribution {
-    match choices.get(NAME, DISTRIBUTION) {
-        Some("archive") => Distribution::Archive,
-        Some("pouchdb") => Distribution::Pouchdb,
-        Some("apache") => Distribution::Apache,
-        _ => match topology.couchdb.distribution {
-            Distribution::Auto | Distribution::Apache => Distribution::Apache,
-            Distribution::Archive => Distribution::Archive,
-            Distribution::Pouchdb => Distribution::Pouchdb,
-        },
-    }
-}
-
 impl Component for Couchdb {
     fn name(&self) -> &'static str {
         NAME
     }
 
     fn title(&self) -> &'static str {
-        "CouchDB"
+        TITLE
     }
 
     fn about(&self) -> &'static str {
@@ -155,6 +142,14 @@ impl Component for Couchdb {
         let packaged = distribution(context.topology, context.choices) == Distribution::Apache;
         let none = package::none_for(system).filter(|_| packaged);
         none.into_iter().collect()
+    }
+
+    fn unfit_image(&self, system: &System, topology: &Topology) -> Option<Unfit> {
+        package::unfit_image(system, topology)
+    }
+
+    fn distributions(&self) -> Option<&'static dyn Distributions> {
+        Some(&Couchdb)
     }
 
     fn unit(&self, topology: &Topology, choices: &Choices) -> String {

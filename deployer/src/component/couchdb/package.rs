@@ -8,7 +8,7 @@ use crate::component::{Context, Unfit};
 use crate::facts::System;
 use crate::step::{Action, Content, FromRepository};
 use crate::template::TemplateError;
-use crate::topology::{Node, Topology};
+use crate::topology::{Distribution, Node, Topology};
 
 /// Apache's package repository for CouchDB.
 pub const REPOSITORY: &str = "https://apache.jfrog.io/artifactory/couchdb-deb";
@@ -64,6 +64,15 @@ pub fn none_for(system: &System) -> Option<Unfit> {
         what: format!("Apache has no CouchDB package for {what}"),
         hint: format!("{hint}, {ARCHIVE}"),
     })
+}
+
+/// Why Apache has no package for a machine that a cloud will make; of another repository nobody knows.
+pub(super) fn unfit_image(system: &System, topology: &Topology) -> Option<Unfit> {
+    let packaged = matches!(
+        topology.couchdb.distribution,
+        Distribution::Auto | Distribution::Apache
+    );
+    none_for(system).filter(|_| packaged && repository(topology) == REPOSITORY)
 }
 
 /// The package repository of a deployment.

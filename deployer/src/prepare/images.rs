@@ -1,12 +1,11 @@
-//! What is known of CouchDB's packages before anybody is asked: the systems that Apache has them for.
+//! The systems of machines that clouds will make, as far as their images' names tell them.
 
 use crate::cloud::provider::ImageName;
 use crate::cloud::registry;
-use crate::component::couchdb;
-use crate::component::couchdb::package::{REPOSITORY, none_for, repository};
+use crate::component;
 use crate::facts::System;
 use crate::inventory::{Inventory, Problems};
-use crate::topology::{Distribution, Node, Topology};
+use crate::topology::{Node, Topology};
 
 /// Releases as images name them, and their suites.
 const RELEASES: [(&[&str], &str); 6] = [
@@ -18,23 +17,23 @@ const RELEASES: [(&[&str], &str); 6] = [
     (&["24.04", "noble"], "noble"),
 ];
 
-/// Refuses machines whose image has no package of CouchDB at Apache's, before they are made and paid.
-pub fn check_images(inventory: &Inventory, topology: &Topology) -> Result<(), Problems> {
-    let packaged = matches!(
-        topology.couchdb.distribution,
-        Distribution::Auto | Distribution::Apache
-    );
-    let refused = topology
-        .nodes_with(couchdb::NAME)
-        .filter(|_| packaged && repository(topology) == REPOSITORY)
-        .filter_map(|node| {
-            let system = system_of_image(node, topology)?;
-            let unfit = none_for(&system)?;
+/// Refuses machines whose image cannot carry what should be on them, before they are made and paid.
+pub fn check(inventory: &Inventory, topology: &Topology) -> Result<(), Problems> {
+    let mut refused = Vec::new();
+    for node in topology.nodes.values() {
+        let Some(system) = system_of_image(node, topology) else {
+            continue;
+        };
+        for component in component::of_node(node, topology) {
+            let Some(unfit) = component.unfit_image(&system, topology) else {
+                continue;
+            };
             let key = format!("clouds.{}.{}", node.cloud, node.cloud.kind().system_key);
             let message = format!("{}: {}", node.name, unfit.what);
-            Some(inventory.problem(key, message, Some(unfit.hint)))
-        });
-    Problems::check(refused.collect())
+            refused.push(inventory.problem(key, message, Some(unfit.hint)));
+        }
+    }
+    Problems::check(refused)
 }
 
 /// The system of a machine that a cloud will make, as far as its image's name tells.
