@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::facts::System;
-use crate::inventory::Section;
+use crate::inventory::{Findings, Inventory, Member, Problem, Section};
 use crate::receipt::{Choices, Receipt, Secrets};
 use crate::signing_key::SigningKey;
 use crate::step::{ARCHIVE_MARKER, Action, Download, Tool, archive_mark, sha256};
@@ -243,6 +243,19 @@ pub trait Component: Sync {
     /// The components it cannot do without: it starts after them and stops before them, and opens connections to them.
     fn needs(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// The components that an inventory must have for it.
+    fn requires(&self, _: &Inventory) -> Vec<&'static str> {
+        self.needs().to_vec()
+    }
+
+    /// Looks at what concerns it alone in an inventory, and how that fits together.
+    fn check(&self, _: &Inventory, _: &[Member<'_>], _: &mut Findings<'_>) {}
+
+    /// What of an inventory will have no effect on it, once it is chosen which distribution it is.
+    fn without_effect(&self, _: &Inventory, _: &Topology, _: &Choices) -> Vec<Problem> {
+        Vec::new()
     }
 
     /// The components that start before it where there are any, though it can do without them.

@@ -1,5 +1,7 @@
 //! Why a setting of the inventory is refused that is passed on to a component's software.
 
+use crate::inventory::Findings;
+
 /// Why a setting or its value is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -34,5 +36,20 @@ impl Refusal {
         } else {
             refusal.hint(format!("use `{decides}`"))
         }
+    }
+}
+
+/// Puts a setting that is refused among what is wrong.
+pub(super) fn refuse(key: String, checked: Result<(), Refusal>, findings: &mut Findings<'_>) {
+    match checked {
+        Ok(()) => {}
+        Err(Refusal {
+            message,
+            hint: Some(hint),
+        }) => findings.add(key, message, hint),
+        Err(Refusal {
+            message,
+            hint: None,
+        }) => findings.say(key, message),
     }
 }

@@ -11,8 +11,10 @@ mod cloud_kind;
 mod cloud_name;
 mod clouds;
 mod explain;
+mod findings;
 mod formats;
 mod generate;
+mod member;
 mod mend;
 mod normalise;
 mod parse;
@@ -30,8 +32,10 @@ pub use cloud_kind::{CloudKind, EXTEND, End, Machines, Seller};
 pub use cloud_name::CloudName;
 pub use clouds::{Clouds, ExistingCloud, Host, LocalCloud};
 pub(crate) use explain::suggestion;
+pub use findings::Findings;
 pub use formats::{check_deployment_name, check_topic_name};
 pub(crate) use formats::{check_node_name, fill_topic_pattern};
+pub use member::Member;
 pub use parse::{Reading, Rules, parse, read};
 pub use problem::{Position, Problem, Problems};
 pub use schema::schema;
@@ -40,7 +44,7 @@ pub use types::{
     Consumer, Couchdb, ExtraTopic, FilesSink, Inventory, Kafka, Node, Producer, ProducerChange,
     Sink, Topics, Zookeeper,
 };
-pub use values::{Setting, TimeSpan};
+pub use values::{Setting, TimeSpan, texts};
 pub use words::{Distribution, FileFormat, Source};
 
 /// The default pipeline, `inventory/utilization.yaml`, for who runs the binary without its repository.

@@ -1,6 +1,7 @@
 //! Values that are written as texts: spans of time, and settings that are passed on.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -148,6 +149,14 @@ pub(super) fn duration(text: &str) -> Option<std::time::Duration> {
         .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
         .ok()?;
     std::time::Duration::try_from(duration).ok()
+}
+
+/// Settings as the texts that are written into configuration files.
+pub fn texts(settings: &BTreeMap<String, Setting>) -> BTreeMap<String, String> {
+    settings
+        .iter()
+        .map(|(name, value)| (name.clone(), value.0.clone()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::findings::Findings;
-use super::members::{Member, members};
+use super::members::members;
 use super::rules::read;
-use super::texts::texts;
-use super::{check, hosts, memory, settings, sinks, topics};
+use super::{check, hosts, memory};
 use crate::component;
-use crate::inventory::{self, Inventory, Problems, Source, check_deployment_name};
+use crate::component::consumer::sinks;
+use crate::component::kafka::topics;
+use crate::inventory::{
+    self, Findings, Inventory, Member, Problems, Source, check_deployment_name, texts,
+};
 use crate::topology::{
     Consumer, Couchdb, Former, Ids, Kafka, Node, Options, Producer, SourceFile, Topology, Zookeeper,
 };
@@ -94,7 +96,6 @@ fn look(
     };
     check::check(inventory, &members, &bare, findings);
     memory::check(inventory, &members, &bare, findings);
-    settings::check(inventory, findings);
     hosts::check(inventory, &members, findings);
     let mut topics = topics::topics(inventory, &members, &ids, findings);
     let sinks = sinks::sinks(inventory, &members, &mut topics, findings);

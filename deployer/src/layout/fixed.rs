@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::findings::Findings;
-use crate::inventory::{CloudKind, CloudName, EXTEND, Inventory, Problems};
+use crate::inventory::{CloudKind, CloudName, EXTEND, Findings, Inventory, Problems};
 
 /// What the machines of a deployment were made by.
 #[derive(Debug, Clone, Copy)]

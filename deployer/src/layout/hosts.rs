@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::findings::Findings;
-use super::members::Member;
-use crate::inventory::{Host, Inventory, suggestion};
+use crate::inventory::{Findings, Host, Inventory, Member, suggestion};
 use crate::machine::{Access, SshAccess};
 
 /// The address that stands for this box.

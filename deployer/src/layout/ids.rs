@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::members::Member;
-use super::topics::database_name;
+use crate::component::kafka::topics::database_name;
 use crate::component::{self, Numbers, kafka};
+use crate::inventory::Member;
 use crate::topology::{Former, Ids, Topic};
 
 impl Ids {

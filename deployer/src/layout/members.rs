@@ -3,34 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::findings::Findings;
-use crate::inventory::{self, CloudName, Inventory};
+use crate::inventory::{self, Findings, Inventory, Member};
 use crate::topology::Options;
-
-/// One node, with the entry it comes from.
-#[derive(Debug)]
-pub(super) struct Member<'a> {
-    /// The node's name.
-    pub(super) name: String,
-    /// The entry's key: `nodes.vm1`.
-    pub(super) key: String,
-    /// The entry.
-    pub(super) entry: &'a inventory::Node,
-    /// The node's cloud.
-    pub(super) cloud: CloudName,
-}
-
-impl Member<'_> {
-    /// Whether the node has a role.
-    pub(super) fn has(&self, role: &str) -> bool {
-        self.entry.roles.contains(role)
-    }
-
-    /// The key of its roles.
-    pub(super) fn roles_key(&self) -> String {
-        format!("{}.roles", self.key)
-    }
-}
 
 /// All nodes, in the natural order of their names: `vm1-2` before `vm1-10`.
 pub(super) fn members<'a>(

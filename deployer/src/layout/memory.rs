@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::findings::Findings;
-use super::members::Member;
 use crate::component::{self, Component, Memory};
-use crate::inventory::{Inventory, Machines};
+use crate::inventory::{Findings, Inventory, Machines, Member};
 use crate::topology::{Node, Topology};
 
 /// The system itself, with systemd, sshd and the page cache it cannot do without.

@@ -3,17 +3,12 @@
 
 mod build;
 mod check;
-mod findings;
 mod fixed;
 mod hosts;
 mod ids;
 mod members;
 mod memory;
 mod rules;
-mod settings;
-mod sinks;
-mod texts;
-mod topics;
 
 pub use fixed::{Made, check_machines, check_places};
 pub use rules::{parse, schema};

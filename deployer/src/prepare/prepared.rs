@@ -11,8 +11,6 @@ use crate::artifact::{self, agents, couchdb};
 use crate::cli::{Environment, Target};
 use crate::cloud::registry;
 use crate::component::couchdb::{ENGINE, QUICKJS};
-use crate::component::couchdb::settings::doubt;
-use crate::component::refusal::Refusal;
 use crate::component::repository_key::Keys;
 use crate::component::{self, Artifact, Context, artifact_key, kafka};
 use crate::error::CommandError;
@@ -201,31 +199,13 @@ impl Prepared {
         Ok(sent)
     }
 
-    /// Says what the user should know, and what of the inventory will have no effect. Once CouchDB is chosen.
+    /// Says what the user should know, and what of the inventory will have no effect. Once distributions are chosen.
     pub fn remark(&self, reporter: &dyn Reporter) {
         self.remarks.iter().for_each(|event| reporter.event(event));
-        let inventory = &self.source.inventory;
-        let warn = |key: String, doubt: Refusal| {
-            let problem = inventory.problem(key, doubt.message, doubt.hint);
-            reporter.event(&Event::Warning(problem.to_string()));
-        };
-        let settings = &inventory.couchdb.settings;
-        if self.couchdb() == Distribution::Pouchdb && !settings.is_empty() {
-            let message = "the stand-in for CouchDB takes no settings: they have no effect".into();
-            warn(
-                "couchdb.settings".into(),
-                Refusal {
-                    message,
-                    hint: None,
-                },
-            );
-            return;
-        }
-        for (section, keys) in settings {
-            for key in keys.keys() {
-                if let Some(refusal) = doubt(section, key) {
-                    warn(format!("couchdb.settings.{section}.{key}"), refusal);
-                }
+        let (inventory, choices) = (&self.source.inventory, &self.receipt.choices);
+        for component in component::ALL {
+            for doubt in component.without_effect(inventory, &self.topology, choices) {
+                reporter.event(&Event::Warning(doubt.to_string()));
             }
         }
     }

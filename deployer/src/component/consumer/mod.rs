@@ -1,6 +1,8 @@
 //! The consumer agent: the service that moves events to CouchDB, and the tool by which the deployer prepares and asks
 //! the pipeline.
 
+pub mod sinks;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -9,6 +11,7 @@ use super::service::{self, Service};
 use super::{
     Component, Context, Difference, Disk, Memory, Port, Reach, artifact_key, couchdb, kafka,
 };
+use crate::inventory::{Findings, Inventory, Member, TimeSpan};
 use crate::receipt::Secrets;
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
@@ -87,6 +90,22 @@ impl Component for Consumer {
 
     fn needs(&self) -> &'static [&'static str] {
         &[kafka::NAME, couchdb::NAME]
+    }
+
+    /// Sinks say themselves what they need.
+    fn requires(&self, inventory: &Inventory) -> Vec<&'static str> {
+        let mut needed = self.needs().to_vec();
+        needed.retain(|needed| inventory.sinks.is_empty() || *needed != couchdb::NAME);
+        needed
+    }
+
+    fn check(&self, inventory: &Inventory, _: &[Member<'_>], findings: &mut Findings<'_>) {
+        findings.check_span(
+            "consumer.batch_age",
+            inventory.consumer.batch_age,
+            TimeSpan::from_milliseconds(0),
+            TimeSpan::from_seconds(60),
+        );
     }
 
     fn memory(&self, _: &Topology) -> Memory {

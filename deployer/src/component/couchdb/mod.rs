@@ -3,6 +3,7 @@
 //! stand-in, `pouchdb-server`, understands a part of that: it has no settings from the inventory and asks only for the
 //! users that a database's `_security` names.
 
+mod check;
 mod choice;
 pub mod package;
 mod secrets;
@@ -19,6 +20,7 @@ use super::repository_key::RepositoryKey;
 use super::service::{self, Service};
 use super::{Component, Context, Count, Disk, Memory, NewSecret, Port, Reach, Unfit, artifact_key};
 use crate::facts::System;
+use crate::inventory::{Findings, Inventory, Member, Problem};
 use crate::receipt::Choices;
 use crate::step::{Access, Action, Content};
 use crate::template::{TemplateError, fixed, render};
@@ -122,6 +124,19 @@ impl Component for Couchdb {
 
     fn secrets(&self) -> &'static [NewSecret] {
         secrets::ALL
+    }
+
+    fn check(&self, inventory: &Inventory, _: &[Member<'_>], findings: &mut Findings<'_>) {
+        check::check(inventory, findings);
+    }
+
+    fn without_effect(
+        &self,
+        inventory: &Inventory,
+        topology: &Topology,
+        choices: &Choices,
+    ) -> Vec<Problem> {
+        check::without_effect(inventory, distribution(topology, choices))
     }
 
     fn memory(&self, _: &Topology) -> Memory {

@@ -1,6 +1,8 @@
 //! A Kafka broker that finds the others by ZooKeeper. It listens on all interfaces and is found by its node's name.
 
+mod check;
 pub mod settings;
+pub mod topics;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +16,7 @@ use super::{
     java, zookeeper,
 };
 use crate::inspect::Inspect;
+use crate::inventory::{Findings, Inventory, Member};
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
 use crate::topology::{Node, Topology};
@@ -79,6 +82,10 @@ impl Component for Kafka {
 
     fn restart(&self) -> Restart {
         Restart::OneByOne
+    }
+
+    fn check(&self, inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
+        check::check(inventory, members, findings);
     }
 
     fn memory(&self, topology: &Topology) -> Memory {

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::findings::Findings;
-use super::members::Member;
-use crate::component::{consumer, couchdb, kafka};
-use crate::inventory::{self, FileFormat, Inventory};
+use super::NAME;
+use crate::component::{couchdb, kafka};
+use crate::inventory::{self, FileFormat, Findings, Inventory, Member};
 use crate::topology::{FilesSink, Topic};
 
 /// Where files go by name; topics are told whether they go to CouchDB. Without sinks, each does.
-pub(super) fn sinks(
+pub fn sinks(
     inventory: &Inventory,
     members: &[Member<'_>],
     topics: &mut BTreeMap<String, Topic>,
@@ -23,7 +22,7 @@ pub(super) fn sinks(
         topic.documented = topic.canary;
     }
     let has = |role| members.iter().any(|member| member.has(role));
-    if !has(consumer::NAME) {
+    if !has(NAME) {
         findings.lacks(
             "sinks",
             "nobody writes to them: no node is a consumer",

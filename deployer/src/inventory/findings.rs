@@ -1,16 +1,19 @@
 //! What was found wrong so far.
 
-use crate::inventory::{Inventory, Problem, Problems};
+use super::problem::{Problem, Problems};
+use super::types::Inventory;
+use super::values::TimeSpan;
 
 /// Collects problems of one inventory.
-pub(super) struct Findings<'a> {
+#[derive(Debug)]
+pub struct Findings<'a> {
     inventory: &'a Inventory,
     problems: Vec<Problem>,
 }
 
 impl<'a> Findings<'a> {
     /// Nothing is wrong yet.
-    pub(super) fn new(inventory: &'a Inventory) -> Self {
+    pub fn new(inventory: &'a Inventory) -> Self {
         Self {
             inventory,
             problems: Vec::new(),
@@ -18,7 +21,7 @@ impl<'a> Findings<'a> {
     }
 
     /// A problem with a key, and what to do about it.
-    pub(super) fn add(
+    pub fn add(
         &mut self,
         key: impl Into<String>,
         message: impl Into<String>,
@@ -29,7 +32,7 @@ impl<'a> Findings<'a> {
     }
 
     /// A problem that a node, a role or a key would heal: of an inventory with parts left out nobody knows.
-    pub(super) fn lacks(
+    pub fn lacks(
         &mut self,
         key: impl Into<String>,
         message: impl Into<String>,
@@ -41,19 +44,27 @@ impl<'a> Findings<'a> {
     }
 
     /// Whether the inventory's word on a key is known: it was not left out because it is wrong.
-    pub(super) fn knows(&self, key: &str) -> bool {
+    pub fn knows(&self, key: &str) -> bool {
         let left_out = self.inventory.left_out().unwrap_or_default();
         left_out.iter().all(|out| out != key && !within(key, out))
     }
 
     /// A problem with a key that says by itself what to do.
-    pub(super) fn say(&mut self, key: impl Into<String>, message: impl Into<String>) {
+    pub fn say(&mut self, key: impl Into<String>, message: impl Into<String>) {
         let problem = self.inventory.problem(key, message, None);
         self.problems.push(problem);
     }
 
+    /// A span of time must be within these.
+    pub fn check_span(&mut self, key: &str, span: TimeSpan, shortest: TimeSpan, longest: TimeSpan) {
+        if span < shortest || span > longest {
+            let message = format!("must be between {shortest} and {longest}, is {span}");
+            self.say(key, message);
+        }
+    }
+
     /// A problem with an option of the command line.
-    pub(super) fn option(&mut self, option: &str, message: String) {
+    pub fn option(&mut self, option: &str, message: String) {
         self.problems.push(Problem {
             position: None,
             ..self.inventory.problem(option, message, None)
@@ -61,12 +72,12 @@ impl<'a> Findings<'a> {
     }
 
     /// All problems, if any.
-    pub(super) fn check(self) -> Result<(), Problems> {
+    pub fn check(self) -> Result<(), Problems> {
         Problems::check(self.problems)
     }
 
     /// The problems of an inventory with parts left out, without those that may come of that.
-    pub(super) fn certain(self) -> Vec<Problem> {
+    pub fn certain(self) -> Vec<Problem> {
         let left_out = self.inventory.left_out().unwrap_or_default();
         let certain = |problem: &Problem| {
             left_out.iter().all(|out| {

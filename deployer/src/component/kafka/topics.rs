@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::findings::Findings;
-use super::members::Member;
-use super::texts::texts;
-use crate::component::kafka::settings::RETENTION;
-use crate::component::{kafka, producer};
-use crate::inventory::{ExtraTopic, Inventory, check_topic_name, fill_topic_pattern};
+use super::NAME;
+use super::settings::RETENTION;
+use crate::component::producer;
+use crate::inventory::{
+    ExtraTopic, Findings, Inventory, Member, check_topic_name, fill_topic_pattern, texts,
+};
 use crate::topology::{CANARY_TOPIC, Ids, Topic};
 
 /// What the consumer appends to the name of a database for what it can never store.
@@ -18,14 +18,14 @@ const CLIENT: &str = "the topic of ";
 const MAX_DATABASE_NAME: usize = 238;
 
 /// The topic of a producer.
-pub(super) fn topic_of(inventory: &Inventory, member: &Member<'_>, number: u32) -> String {
+pub fn topic_of(inventory: &Inventory, member: &Member<'_>, number: u32) -> String {
     let own = member.entry.producer.topic.as_ref();
     let pattern = own.unwrap_or(&inventory.producer.topic);
     fill_topic_pattern(pattern, number, &member.name)
 }
 
 /// The database for a topic's events: its name in the characters that `CouchDB` allows. May be too long.
-pub(super) fn database_name(topic: &str) -> String {
+pub fn database_name(topic: &str) -> String {
     let name: String = topic
         .to_lowercase()
         .chars()
@@ -42,14 +42,14 @@ pub(super) fn database_name(topic: &str) -> String {
 }
 
 /// All topics, the canaries' included; none where there is no Kafka.
-pub(super) fn topics(
+pub fn topics(
     inventory: &Inventory,
     members: &[Member<'_>],
     ids: &Ids,
     findings: &mut Findings<'_>,
 ) -> BTreeMap<String, Topic> {
     let mut topics = BTreeMap::new();
-    if !members.iter().any(|member| member.has(kafka::NAME)) {
+    if !members.iter().any(|member| member.has(NAME)) {
         return topics;
     }
     let mut claims = Claims::default();

@@ -1,5 +1,7 @@
 //! The producer agent: the service that sends a client's events, and the tool by which canaries start.
 
+mod check;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -9,6 +11,7 @@ use super::service::{self, Service};
 use super::{
     Component, Context, Disk, Memory, Numbers, Port, Reach, artifact_key, consumer, kafka,
 };
+use crate::inventory::{Findings, Inventory, Member};
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
 use crate::topology::{self, CANARY_TOPIC, Node, Topology};
@@ -66,6 +69,10 @@ impl Component for Producer {
 
     fn numbers(&self) -> Option<Numbers> {
         Some(Numbers::KeptByRenamed)
+    }
+
+    fn check(&self, inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
+        check::check(inventory, members, findings);
     }
 
     fn memory(&self, _: &Topology) -> Memory {
