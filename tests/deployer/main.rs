@@ -21,6 +21,7 @@ mod loopback;
 mod nodes_fetch;
 mod outside;
 mod plan;
+mod products;
 mod readme;
 mod rehearsal;
 mod run;
