@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A producer's state file.
+/// A sender's state file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProducerState {
+pub struct SenderState {
     /// The run's id.
     pub run: String,
     /// Events made in this run.
@@ -18,12 +18,12 @@ pub struct ProducerState {
     pub count: u64,
     /// The run has come to its end.
     pub finished: bool,
-    /// Events that are set aside because Kafka refused them for good.
+    /// Events that are set aside because the brokers refused them for good.
     #[serde(default)]
     pub refused: u64,
 }
 
-/// Answer of `producer canaries`.
+/// Answer of `canaries`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CanariesSent {
     /// The client.
@@ -36,7 +36,7 @@ pub struct CanariesSent {
     pub acked: u64,
 }
 
-/// A line of `consumer dead-letters`.
+/// A line of `dead-letters`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct DeadLetter {
     /// The topic its record came from.
@@ -72,7 +72,7 @@ pub enum DeadLetterOutcome {
     PutAway,
 }
 
-/// A line of `consumer databases`.
+/// A line of `databases`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct DatabaseFound {
     /// Its name.
@@ -84,7 +84,7 @@ pub struct DatabaseFound {
     pub partitioned: bool,
 }
 
-/// Answer of `consumer import`.
+/// Answer of `import`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Imported {
     /// New documents.
@@ -93,7 +93,7 @@ pub struct Imported {
     pub present: u64,
     /// Those whose id is there with another body.
     pub different: u64,
-    /// Those that CouchDB refuses.
+    /// Those that the store refuses.
     pub refused: u64,
     /// Some of the last two kinds, with the reason.
     pub named: Vec<String>,
@@ -102,7 +102,7 @@ pub struct Imported {
     pub failed: BTreeMap<String, (String, u64)>,
 }
 
-/// Answer of `consumer await-canaries`.
+/// Answer of `await-canaries`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CanariesFound {
     /// How many were expected.

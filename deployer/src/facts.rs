@@ -80,7 +80,7 @@ pub struct Facts {
     pub hosts_block: Option<String>,
     /// Our manifest.
     pub manifest: Option<Manifest>,
-    /// The pipeline's own report (`consumer inspect`, see the agents' contract); `None`: not asked, or not answered.
+    /// The pipeline's own report (see the agents' contract); `None`: not asked, or not answered.
     pub pipeline: Option<serde_json::Value>,
 }
 

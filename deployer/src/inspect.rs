@@ -1,5 +1,5 @@
-//! The pipeline's own report: what `consumer inspect` prints, see the agents' contract. Plain data; what an older or newer
-//! consumer leaves out or adds does no harm.
+//! The pipeline's own report: what the tool's `inspect` prints, see the agents' contract. Plain data; what an older or newer
+//! tool leaves out or adds does no harm.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,16 +9,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Inspect {
-    /// What Kafka says.
-    pub kafka: Kafka,
-    /// What CouchDB says.
-    pub couchdb: Couchdb,
+    /// What the brokers say.
+    #[serde(rename = "kafka")]
+    pub log: Log,
+    /// What the documents' store says.
+    #[serde(rename = "couchdb")]
+    pub store: Store,
 }
 
-/// What Kafka says of itself.
+/// What the brokers say of themselves.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Kafka {
+pub struct Log {
     /// Whether any broker answered in time.
     pub reachable: bool,
     /// Why not.
@@ -27,7 +29,7 @@ pub struct Kafka {
     pub brokers: Vec<Broker>,
     /// The topics.
     pub topics: Vec<Topic>,
-    /// Topics that are none of the pipeline's, Kafka's own ones too; of these only the partitions are known.
+    /// Topics that are none of the pipeline's, the brokers' own ones too; of these only the partitions are known.
     pub other_topics: Vec<Topic>,
 }
 
@@ -53,9 +55,9 @@ pub struct Topic {
     pub partitions: Vec<Partition>,
     /// Events in it; `None`: not known.
     pub messages: Option<i64>,
-    /// Events the consumer has not taken yet; `None`: not known.
+    /// Events that were not taken yet; `None`: not known.
     pub lag: Option<i64>,
-    /// Events that Kafka has deleted before the consumer took them, and it has not written that down; `None`: not known.
+    /// Events that were deleted before they were taken, and nobody has written that down; `None`: not known.
     pub deleted: Option<i64>,
     /// The settings it has of its own; `None`: not known.
     pub config: Option<BTreeMap<String, String>>,
@@ -75,10 +77,10 @@ pub struct Partition {
     pub isr: Vec<i32>,
 }
 
-/// What CouchDB says of itself.
+/// What the store says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Couchdb {
+pub struct Store {
     /// Whether it answered in time.
     pub reachable: bool,
     /// Why not.
@@ -103,7 +105,7 @@ pub struct Database {
     pub newest: Option<String>,
     /// Documents in its dead-letter database but those that were put away; `None`: that one does not exist.
     pub dead_letters: Option<u64>,
-    /// Events that Kafka deleted before the consumer took them, by what it wrote down; `None`: not known.
+    /// Events that were deleted before they were taken, by what was written down; `None`: not known.
     pub lost_events: Option<u64>,
     /// Dead letters that were put away.
     pub put_away: Option<u64>,
@@ -121,13 +123,13 @@ impl Inspect {
 
     /// Whether so many brokers are there and every partition has its full set of in-sync replicas.
     pub fn in_sync(&self, brokers: usize) -> bool {
-        self.kafka.reachable
-            && self.kafka.brokers.len() >= brokers
-            && self.kafka.topics.iter().all(Topic::in_sync)
+        self.log.reachable
+            && self.log.brokers.len() >= brokers
+            && self.log.topics.iter().all(Topic::in_sync)
     }
 }
 
-impl Kafka {
+impl Log {
     /// A topic of the pipeline that exists.
     pub fn topic(&self, name: &str) -> Option<&Topic> {
         let mut topics = self.topics.iter();
@@ -271,7 +273,7 @@ impl Topic {
     }
 }
 
-/// Whether Kafka takes two texts for the same value: it writes numbers, yes and no, and lists in its own way.
+/// Whether brokers take two texts for the same value: they write numbers, yes and no, and lists in their own way.
 fn same_value(there: &str, wanted: &str) -> bool {
     let items = |text: &str| -> Vec<String> {
         let items = text.split(',').map(str::trim);
@@ -390,13 +392,13 @@ mod tests {
                 {"id": 2, "leader": 3, "replicas": [3, 1], "isr": [3, 1]}]}],
             "other_topics": [{"name": "__consumer_offsets", "partitions": [
                 {"id": 0, "leader": 3, "replicas": [3], "isr": [3]}]}]}});
-        let kafka = Inspect::read(&report).expect("a report").kafka;
-        let held = kafka.held_by(3);
+        let log = Inspect::read(&report).expect("a report").log;
+        let held = log.held_by(3);
         assert_eq!((held.leads, held.copies, held.last_copies), (2, 2, 1));
         assert_eq!(held.topics_in_words(), "__consumer_offsets, t");
-        let gone = kafka.gone(&[1].into());
+        let gone = log.gone(&[1].into());
         assert_eq!(gone.keys().collect::<Vec<_>>(), [&2]);
         assert_eq!((gone[&2].copies, gone[&2].last_copies), (2, 1));
-        assert!(kafka.gone(&[1, 2].into()).is_empty(), "it is only away");
+        assert!(log.gone(&[1, 2].into()).is_empty(), "it is only away");
     }
 }

@@ -1,4 +1,4 @@
-//! From nothing to a running Kafka → CouchDB pipeline with one command, and back with another.
+//! From nothing to a running streaming pipeline with one command, and back with another.
 //!
 //! # Words
 //!

@@ -355,6 +355,9 @@ fn no_unit_is_taken_for_the_producer_by_its_name() {
     unit(&mut facts, "producer-lab-producer.service", "inactive");
     unit(&mut facts, "producer-lab-consumer.service", "inactive");
     state(&mut facts, 100, 100, true);
+    let (_, state) = facts.files.pop_first().expect("its state");
+    let path = "/var/lib/deployer/producer-lab/producer/state.json";
+    facts.files.insert(path.into(), state);
     let heard = [("vm2".to_owned(), Heard::Facts(Box::new(facts)))].into();
     let now = "2026-11-21T10:00:07Z".parse().expect("timestamp");
     let report = Report::new(&topology, "0a1b2c3d4e5f", &heard, &BTreeMap::new(), now);

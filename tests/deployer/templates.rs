@@ -976,7 +976,7 @@ fn lines_that_somebody_feeds_need_no_unit() {
     let started = world.start("vm1-1", &producer::Producer);
     assert_eq!(started, []);
     // So nobody asks for it, starts it anew or waits for its end.
-    let services = component::producers(&world.topology).map(|node| node.name.as_str());
+    let services = component::pipeline::senders(&world.topology).map(|node| node.name.as_str());
     assert_eq!(services.collect::<Vec<_>>(), ["vm1-2"]);
     assert!(!component::has_unit(world.node("vm1-1"), "producer"));
 }

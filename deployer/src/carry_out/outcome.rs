@@ -5,10 +5,10 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 
 use super::prove::Proof;
-use crate::component;
+use crate::component::pipeline;
 use crate::documents::newest::newest;
 use crate::error::CommandError;
-use crate::observe::{Planned, producers};
+use crate::observe::{Planned, senders};
 use crate::reach::connections::Connections;
 use crate::report::Reporter;
 use crate::topology::{Topic, Topology};
@@ -22,8 +22,8 @@ pub struct Outcome {
     pub planned: Planned,
     /// What was proven; `None`: nothing had changed, or there is nothing that carries events.
     pub proof: Option<Proof>,
-    /// How far each producer is, in words, where something was proven.
-    pub producers: Vec<(String, String)>,
+    /// How far each sender is, in words, where something was proven.
+    pub senders: Vec<(String, String)>,
     /// One document of each of the first topics, as far as there are any yet, where documents were proven.
     pub documents: Vec<Document>,
 }
@@ -39,7 +39,7 @@ pub struct Document {
 }
 
 impl Outcome {
-    /// Asks what can be shown of what was proven. `wait`: once the producers have sent all, and all is stored.
+    /// Asks what can be shown of what was proven. `wait`: once the senders have sent all, and all is stored.
     pub async fn of(
         planned: Planned,
         proof: Option<Proof>,
@@ -48,14 +48,14 @@ impl Outcome {
         reporter: &dyn Reporter,
     ) -> Result<Self, CommandError> {
         let topology = &planned.prepared.topology;
-        let clients: Vec<&str> = component::producers(topology)
+        let clients: Vec<&str> = pipeline::senders(topology)
             .map(|node| node.name.as_str())
             .collect();
         if wait {
-            producers::until_stored(connections, topology, &clients, reporter).await?;
+            senders::until_stored(connections, topology, &clients, reporter).await?;
         }
-        let producers = match &proof {
-            Some(_) => producers::progress(connections, topology, &clients).await?,
+        let senders = match &proof {
+            Some(_) => senders::progress(connections, topology, &clients).await?,
             None => Vec::new(),
         };
         let stored = proof
@@ -69,7 +69,7 @@ impl Outcome {
         Ok(Self {
             planned,
             proof,
-            producers,
+            senders,
             documents,
         })
     }

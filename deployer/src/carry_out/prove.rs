@@ -1,4 +1,4 @@
-//! The proof: numbered canaries go producer → Kafka → consumer → CouchDB; none may be lost, none may be there twice.
+//! The proof: numbered canaries go all the way from the senders to documents; none may be lost, none may be there twice.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use futures_util::future::{join, join_all};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::component::{consumer, couchdb, producer};
+use crate::component::pipeline::{self, MOVER};
 use crate::contract::{CanariesFound, CanariesSent};
 use crate::error::CommandError;
 use crate::few::few;
@@ -16,7 +16,7 @@ use crate::reach::connections::Connections;
 use crate::report::{Event, Reporter, StepOutcome};
 use crate::topology::{CANARY_TOPIC, Topology};
 
-/// How long canaries may take, in seconds. The consumer may have just been started and joins its group first.
+/// How long canaries may take, in seconds. Who moves them may have just been started and joins its group first.
 const TIMEOUT_SECONDS: u64 = 60;
 
 /// What the canaries proved.
@@ -26,7 +26,7 @@ pub struct Proof {
     pub sent: u64,
     /// Acknowledged by all in-sync brokers.
     pub acked: u64,
-    /// What became of them as documents; `None`: the deployment has no consumer or no CouchDB.
+    /// What became of them as documents; `None`: the deployment stores none.
     pub documents: Option<CanariesFound>,
 }
 
@@ -73,7 +73,7 @@ impl Proof {
     }
 }
 
-/// Sends `count` canaries from each producer and waits for their documents. Changes nothing else.
+/// Sends `count` canaries from each sender and waits for their documents. Changes nothing else.
 ///
 /// `Ok(None)`: there are no brokers, so there is nothing to prove.
 pub async fn prove(
@@ -82,10 +82,10 @@ pub async fn prove(
     count: u32,
     reporter: &dyn Reporter,
 ) -> Result<Option<Proof>, CommandError> {
-    let Some(pipeline_node) = consumer::pipeline_node(topology) else {
+    let Some(pipeline_node) = pipeline::node(topology) else {
         return Ok(None);
     };
-    let tools = producer::tools(topology);
+    let tools = pipeline::senders_tools(topology);
     let senders: Vec<&str> = tools.keys().map(String::as_str).collect();
     let run = format!("canary-{:012x}", rand::random::<u64>() & 0xffff_ffff_ffff);
     let run = run.as_str();
@@ -113,10 +113,10 @@ pub async fn prove(
         ];
         json::<CanariesSent>(sender, host, tool.program.clone(), arguments.into()).await
     }));
-    let stored =
-        topology.nodes_with(consumer::NAME).next().is_some() && couchdb::url(topology).is_some();
+    let stored = topology.nodes_with(MOVER.name()).next().is_some()
+        && pipeline::store_url(topology).is_some();
     let awaiting = async {
-        let Some(tool) = consumer::tool(topology).filter(|_| stored) else {
+        let Some(tool) = pipeline::tool(topology).filter(|_| stored) else {
             return Ok(None);
         };
         let host = connections.host(&pipeline_node.name)?;
@@ -190,7 +190,10 @@ pub async fn prove(
         proof.words()
     ))
     .hint("deployer status shows which part is not well")
-    .hint("deployer logs consumer shows why documents are not stored"))
+    .hint(format!(
+        "deployer logs {} shows why documents are not stored",
+        MOVER.name()
+    )))
 }
 
 /// The most lines that are shown of what a subcommand said beside its document.

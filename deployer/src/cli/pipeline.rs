@@ -143,6 +143,16 @@ pub enum Service {
     Kafka,
 }
 
+impl Service {
+    /// The component's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Couchdb => "couchdb",
+            Self::Kafka => "kafka",
+        }
+    }
+}
+
 /// Options of `produce`.
 #[derive(Debug, Args)]
 pub struct Produce {

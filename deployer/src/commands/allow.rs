@@ -3,6 +3,7 @@
 use crate::carry_out::steps;
 use crate::cli::{Allow, Environment};
 use crate::cloud::{Meaning, caller, registry};
+use crate::component::pipeline::LOG;
 use crate::error::CommandError;
 use crate::prepare::{outside, target};
 use crate::reach::clouds;
@@ -57,7 +58,8 @@ pub async fn run(
     }
     for (key, address) in seen {
         let node = key.trim_start_matches(outside::SEEN_AS).trim();
-        reporter.event(&Event::Note(format!("{node} may use Kafka from {address}")));
+        let words = format!("{node} may use {} from {address}", LOG.title());
+        reporter.event(&Event::Note(words));
     }
     Ok(0)
 }

@@ -125,7 +125,7 @@ fn table(letters: &[DeadLetter], retried: bool) -> String {
             .value_bytes
             .map_or("-".into(), |bytes| bytes.to_string());
         let (partition, offset) = (letter.partition.to_string(), letter.offset.to_string());
-        // A reason may hold what CouchDB said: one line each.
+        // A reason may hold what the store said: one line each.
         let reason: Vec<&str> = letter.reason.split_whitespace().collect();
         let settled = match &letter.put_away {
             Some(when) => format!("(put away {when}) "),

@@ -1,4 +1,4 @@
-//! `import`: the documents of an export, into a deployment's CouchDB. The whole file is read first; what is there already is
+//! `import`: the documents of an export, into a deployment's store. The whole file is read first; what is there already is
 //! never overwritten, so the same import may run again.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::cli::{Environment, Import};
-use crate::component::consumer;
+use crate::component::pipeline::{self, STORE};
 use crate::contract::Imported;
 use crate::documents::file::Whole;
 use crate::documents::step::{STALL, Step};
@@ -42,7 +42,7 @@ pub async fn run(
     );
     reporter.event(&Event::Note(words));
     let secrets = journal::read_secrets(&deployment.entry.directory)?;
-    let credentials = consumer::credentials(&secrets);
+    let credentials = pipeline::credentials(&secrets);
     let connections = connect(&deployment, environment, reporter).await?;
     let tool = PipelineTool::of(&connections, &deployment.topology)?;
     let secrets_file = deployment.secrets_file();
@@ -90,7 +90,8 @@ pub async fn run(
     for (database, (why, count)) in &done.failed {
         untaken += count;
         reporter.event(&Event::Warning(format!(
-            "{database}: {count} documents were not written, CouchDB takes none there: {why}; when it does, the same import goes on"
+            "{database}: {count} documents were not written, {} takes none there: {why}; when it does, the same import goes on",
+            STORE.title()
         )));
     }
     reporter.event(&Event::Note(format!(

@@ -1,22 +1,14 @@
-//! `open`: a tunnel to CouchDB or to the brokers, with the words how to use it.
+//! `open`: tunnels to a component, with the words how to use them.
 
 use std::io::Write;
 
-use crate::cli::{Environment, Open, Service};
-use crate::component::{couchdb, kafka};
+use crate::cli::{Environment, Open};
+use crate::component::{self, Reach, TunnelEnd};
 use crate::error::CommandError;
 use crate::machine::Access;
 use crate::reach::deployment::Deployment;
 use crate::reach::ssh_line::{not_begun, program, ssh_arguments};
 use crate::run::runner::Stop;
-
-/// One end of the tunnel to the other.
-struct Forward {
-    node: String,
-    local: String,
-    local_port: u16,
-    port: u16,
-}
 
 /// Keeps the tunnels open until interrupted.
 pub async fn run(
@@ -26,31 +18,44 @@ pub async fn run(
 ) -> Result<u8, CommandError> {
     let deployment = Deployment::find(&options.target, environment)?;
     let topology = &deployment.topology;
-    let (role, port) = match options.service {
-        Service::Couchdb => (couchdb::NAME, topology.couchdb.port),
-        Service::Kafka => (kafka::NAME, topology.kafka.port),
-    };
-    if options.service == Service::Kafka && options.port.is_some_and(|own| own != port) {
-        return Err(CommandError::usage(format!(
-            "--port: brokers send each client to port {port}, so a tunnel at another port leads nowhere"
-        ))
-        .hint("leave --port out: each broker gets a loopback address of its own, where that port is seldom taken"));
-    }
-    let forwards: Vec<Forward> = topology
-        .nodes_with(role)
+    let role = options.service.name();
+    let offered =
+        component::named(role).and_then(|component| Some((component, component.tunnel()?)));
+    let (component, tunnel) = offered
+        .ok_or_else(|| CommandError::usage(format!("there is no tunnel to a node's {role}")))?;
+    let ports = topology.nodes_with(role).filter_map(|node| {
+        let mut ports = component.ports(node, topology).into_iter();
+        let port = ports.find(|port| port.reach == Reach::Members)?;
+        Some((node, port.number))
+    });
+    let forwards: Vec<(TunnelEnd, u16)> = ports
         .enumerate()
-        .map(|(index, node)| Forward {
-            node: node.name.clone(),
-            // Brokers advertise name and port, and all have the same port: each gets a loopback address of its own.
-            local: if role == kafka::NAME {
+        .map(|(index, (node, port))| {
+            let address = if tunnel.leads_by_name() {
                 format!("127.0.0.{}", index + 2)
             } else {
                 "127.0.0.1".into()
-            },
-            local_port: options.port.unwrap_or(port),
-            port,
+            };
+            let end = TunnelEnd {
+                node: node.name.clone(),
+                address,
+                port: options.port.unwrap_or(port),
+            };
+            (end, port)
         })
         .collect();
+    if tunnel.leads_by_name()
+        && let Some((_, port)) = forwards.iter().find(|(end, port)| end.port != *port)
+    {
+        return Err(CommandError::usage(format!(
+            "--port: {}s send each client to port {port}, so a tunnel at another port leads nowhere",
+            component.one()
+        ))
+        .hint(format!(
+            "leave --port out: each {} gets a loopback address of its own, where that port is seldom taken",
+            component.one()
+        )));
+    }
     if forwards.is_empty() {
         return Err(CommandError::usage(format!(
             "this deployment has no node with the role {role}"
@@ -58,13 +63,12 @@ pub async fn run(
     }
     let connector = deployment.connector(environment)?;
     let mut tunnels = Vec::new();
-    for forward in &forwards {
-        let Forward {
+    for (end, port) in &forwards {
+        let TunnelEnd {
             node,
-            local,
-            local_port,
-            port,
-        } = forward;
+            address,
+            port: local_port,
+        } = end;
         if matches!(deployment.machine(node)?.access, Access::Here) {
             writeln!(out, "{node} is this machine: port {port} is here already")?;
             continue;
@@ -80,39 +84,15 @@ pub async fn run(
         ]
         .map(String::from)
         .into();
-        arguments.push(format!("{local}:{local_port}:127.0.0.1:{port}"));
+        arguments.push(format!("{address}:{local_port}:127.0.0.1:{port}"));
         arguments.extend(ssh_arguments(&connector, node)?);
         let child = program("ssh", &arguments).spawn();
         tunnels.push((node, child.map_err(|error| not_begun(&error))?));
     }
-    match options.service {
-        Service::Couchdb => {
-            let local_port = options.port.unwrap_or(port);
-            writeln!(
-                out,
-                "CouchDB: http://127.0.0.1:{local_port}/_utils  (stand-in: http://127.0.0.1:{local_port}/)"
-            )?;
-            writeln!(out, "login:   {}", couchdb::ADMIN)?;
-            writeln!(out, "password: in {}", deployment.secrets_file().display())?;
-        }
-        Service::Kafka => {
-            let names: Vec<String> = forwards
-                .iter()
-                .map(|forward| format!("{} {}", forward.local, topology.host_name(&forward.node)))
-                .collect();
-            writeln!(
-                out,
-                "Kafka: brokers answer by the names they advertise; put these lines into /etc/hosts of this box:"
-            )?;
-            for line in names {
-                writeln!(out, "    {line}")?;
-            }
-            writeln!(
-                out,
-                "then: bootstrap servers {}, for as long as this runs; take the lines out again afterwards",
-                kafka::bootstrap(topology)
-            )?;
-        }
+    let ends: Vec<TunnelEnd> = forwards.iter().map(|(end, _)| end.clone()).collect();
+    let secrets = deployment.secrets_file();
+    for line in tunnel.words(&ends, topology, &secrets.display().to_string()) {
+        writeln!(out, "{line}")?;
     }
     writeln!(out, "Ctrl-C closes the tunnel.")?;
     out.flush()?;
@@ -127,15 +107,11 @@ pub async fn run(
     let first = futures_util::future::select_all(ends);
     // Whatever ends the command, Ctrl-C or SIGTERM, ends its tunnels: they go with `first`.
     match Stop::on_interrupt().unless(1, first).await {
-        Some(((node, status), _, _)) => {
-            let hint = match options.service {
-                Service::Couchdb => "is the local port taken? choose another with --port",
-                Service::Kafka => {
-                    "is the local port taken (`ss -tlnp`), perhaps by another `deployer open kafka`?"
-                }
-            };
-            Err(CommandError::failed(format!("the tunnel to {node} ended: {}", status?)).hint(hint))
-        }
+        Some(((node, status), _, _)) => Err(CommandError::failed(format!(
+            "the tunnel to {node} ended: {}",
+            status?
+        ))
+        .hint(tunnel.hint())),
         None => Ok(0),
     }
 }

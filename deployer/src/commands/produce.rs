@@ -1,22 +1,22 @@
-//! `produce`: starts a new run of the producers.
+//! `produce`: starts a new run of the senders.
 
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
 use crate::cli::{Environment, Produce};
+use crate::component::pipeline::{self, SENDER};
 use crate::component::place::Place;
-use crate::component::{self, consumer, producer};
 use crate::error::CommandError;
 use crate::host::{Command, Host, Input};
-use crate::observe::producers;
+use crate::observe::senders;
 use crate::prepare::target;
 use crate::reach::connections::CONNECT_TIMEOUT_RUNNING;
 use crate::reach::deployment::Deployment;
 use crate::report::{Event, Reporter, StepOutcome};
 
 /// Stops each service, marks its state so that the next start is a new run, and starts it again. A kill in between leaves a
-/// stopped producer, which `up` starts.
+/// stopped sender, which `up` starts.
 pub async fn run(
     options: &Produce,
     environment: &Environment,
@@ -34,7 +34,7 @@ pub async fn run(
     }
     let deployment = Deployment::open(entry)?;
     let topology = &deployment.topology;
-    let all: Vec<&str> = component::producers(topology)
+    let all: Vec<&str> = pipeline::senders(topology)
         .map(|node| node.name.as_str())
         .collect();
     let clients: Vec<&str> = all
@@ -49,14 +49,15 @@ pub async fn run(
         };
         let named = options.client.iter().map(|client| format!(" `{client}`"));
         return Err(CommandError::usage(format!(
-            "there is no producer{} that runs by itself; {there}",
+            "there is no {}{} that runs by itself; {there}",
+            SENDER.title(),
             named.collect::<String>()
         )));
     }
     if options.wait {
-        producers::require_end(topology, &clients)?;
+        senders::require_end(topology, &clients)?;
     }
-    let nodes: Vec<&str> = match consumer::pipeline_node(topology) {
+    let nodes: Vec<&str> = match pipeline::node(topology) {
         Some(node) if options.wait => clients
             .iter()
             .copied()
@@ -72,10 +73,10 @@ pub async fn run(
             reporter,
         )
         .await?;
-    let place = Place::new(topology, producer::NAME);
+    let place = Place::new(topology, SENDER.name());
     let unit = place.unit();
     let user = place.user();
-    let tools = producer::tools(topology);
+    let tools = pipeline::senders_tools(topology);
     try_join_all(clients.iter().map(|client| {
         let (connections, unit, tool) = (&connections, unit.as_str(), &tools[*client]);
         let user = user.as_str();
@@ -111,7 +112,7 @@ pub async fn run(
     }))
     .await?;
     if options.wait {
-        producers::until_stored(&connections, topology, &clients, reporter).await?;
+        senders::until_stored(&connections, topology, &clients, reporter).await?;
     }
     connections.close(true).await?;
     Ok(0)

@@ -8,7 +8,8 @@ use futures_util::future::join_all;
 
 use crate::cli::{Environment, Status};
 use crate::cloud::ends::POWER_OFF_FILE;
-use crate::component::{self, Component, consumer, kafka, producer};
+use crate::component::pipeline::{LOG, SENDER};
+use crate::component::{self, pipeline};
 use crate::error::CommandError;
 use crate::facts::{Facts, Query};
 use crate::machine::Access;
@@ -136,7 +137,7 @@ fn desired(deployment: &Deployment) -> Result<Desired, CommandError> {
 /// The units of a node's roles; of one that was left alone, those by which it may still take part.
 fn services(deployment: &Deployment, node: &str) -> BTreeSet<String> {
     let Some(node) = deployment.topology.nodes.get(node) else {
-        let left: [&dyn Component; 2] = [&kafka::Kafka, &producer::Producer];
+        let left = [LOG, SENDER];
         return left.map(|component| deployment.unit(component)).into();
     };
     component::of_node(node, &deployment.topology)
@@ -180,14 +181,14 @@ fn question(deployment: &Deployment, desired: &Desired, node: &str) -> Query {
     query.figures = component::metrics_ports(node, topology)
         .into_values()
         .collect();
-    if node.has(producer::NAME) {
-        query.files.insert(producer::state_file(topology), true);
+    if node.has(SENDER.name()) {
+        query.files.insert(pipeline::state_file(topology), true);
     }
     if node.cloud.end() == End::PowerOff {
         query.files.insert(POWER_OFF_FILE.into(), true);
     }
-    query.pipeline = consumer::pipeline_node(topology)
+    query.pipeline = pipeline::node(topology)
         .filter(|answering| answering.name == node.name)
-        .and_then(|_| consumer::tool(topology));
+        .and_then(|_| pipeline::tool(topology));
     query
 }

@@ -8,7 +8,7 @@ use crate::carry_out::forget::{may_forget, stays};
 use crate::carry_out::steps;
 use crate::cli::{Environment, Teardown};
 use crate::cloud::Cloud;
-use crate::component::couchdb;
+use crate::component::pipeline::{self, STORE};
 use crate::documents::export::export;
 use crate::error::CommandError;
 use crate::host::connector;
@@ -189,7 +189,7 @@ fn given_up(forgotten: &[String]) -> String {
 /// The words that offer to save the documents, where there are any to be lost.
 fn offer(options: &Teardown, teardown_target: &TeardownTarget) -> &'static str {
     let topology = teardown_target.topology.as_ref();
-    let documents = topology.is_some_and(|topology| couchdb::url(topology).is_some());
+    let documents = topology.is_some_and(|topology| pipeline::store_url(topology).is_some());
     if documents && !options.keep_data && options.export.is_none() {
         " (`deployer export FILE`, or --export FILE here, saves the documents first.)"
     } else {
@@ -205,7 +205,8 @@ fn recorded(id: &str, state_dir: &Path) -> Result<Deployment, CommandError> {
         }
     }
     Err(CommandError::failed(format!(
-        "--export: the receipt of {id} is lost, and with it the password of its CouchDB"
+        "--export: the receipt of {id} is lost, and with it the password of its {}",
+        STORE.title()
     ))
     .hint("nothing was taken away; without --export it goes with all its documents"))
 }

@@ -18,13 +18,13 @@ use crate::carry_out::record::{
     keep_choices, record_holdings, record_planned, shows_choice, update_receipt,
 };
 use crate::cli::{Environment, Up};
-use crate::component::{self, kafka};
+use crate::component::{kafka, pipeline};
 use crate::error::CommandError;
 use crate::host::connector;
 use crate::observe::ask::Systems;
 use crate::observe::observer::ObserveOptions;
 use crate::observe::obstacles::check_nodes;
-use crate::observe::{Planned, namesakes, observe, producers, require_nodes};
+use crate::observe::{Planned, namesakes, observe, require_nodes, senders};
 use crate::preflight;
 use crate::prepare::prepared::Prepared;
 use crate::prepare::target;
@@ -41,7 +41,7 @@ use crate::step::Step;
 use crate::tell::prompt::{confirm, confirm_plan, refusal};
 use crate::tell::summary;
 
-/// Canaries that each producer sends when something changed.
+/// Canaries that each sender sends when something changed.
 const CANARIES: u32 = 20;
 
 /// Where the time went, in the order of things.
@@ -126,10 +126,10 @@ async fn bring(
     )
     .await?;
     if options.wait {
-        let producers: Vec<&str> = component::producers(&prepared.topology)
+        let clients: Vec<&str> = pipeline::senders(&prepared.topology)
             .map(|node| node.name.as_str())
             .collect();
-        producers::require_end(&prepared.topology, &producers)?;
+        senders::require_end(&prepared.topology, &clients)?;
     }
     let state_dir = target::state_dir(&options.target, environment);
     let (name, cloud) = (prepared.topology.name.clone(), prepared.topology.cloud);

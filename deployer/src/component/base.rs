@@ -1,8 +1,7 @@
-//! What every node gets, whatever its roles, and what the deployer itself uses on some nodes: the consumer binary where
-//! the pipeline is asked, the producer binary where canaries start.
+//! What every node gets, whatever its roles, and the tools that the deployer itself uses on some nodes.
 
 use super::place;
-use super::{Context, consumer, producer};
+use super::{ALL, Context};
 use crate::step::{Access, Action};
 use crate::template::TemplateError;
 use crate::topology::Node;
@@ -30,7 +29,8 @@ pub fn install(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, Templa
         data: false,
     })
     .collect();
-    actions.extend(consumer::tool_files(node, context)?);
-    actions.extend(producer::tool_files(node, context)?);
+    for component in ALL {
+        actions.extend(component.tool_files(node, context)?);
+    }
     Ok(actions)
 }

@@ -1,4 +1,4 @@
-//! Java: the package and the command line that ZooKeeper and Kafka share.
+//! Java: the package and the command line that all components share which run by it.
 
 use serde::Serialize;
 
@@ -18,8 +18,8 @@ const PROGRAMS: [&str; 4] = [
     "/usr/lib/jvm/java-21-openjdk-arm64/bin/java",
 ];
 
-/// What the jars of Kafka's archive, which are `ZooKeeper`'s too, take twice over, in MiB.
-pub(super) const KAFKA_ARCHIVE_MIB: u64 = 150;
+/// What the jars of the archive that they share take twice over, in MiB.
+pub(super) const ARCHIVE_MIB: u64 = 150;
 
 /// The name of the logging configuration in a role's directory.
 pub(super) const LOGGING: &str = "log4j.properties";

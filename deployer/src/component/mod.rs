@@ -16,6 +16,8 @@ use distributions::Distributions;
 use place::Place;
 use repository_key::{Keys, RepositoryKey};
 
+pub use tunnel::{Tunnel, TunnelEnd};
+
 pub mod base;
 pub mod consumer;
 pub mod couchdb;
@@ -24,11 +26,13 @@ pub mod java;
 pub mod kafka;
 pub mod node_exporter;
 pub mod order;
+pub mod pipeline;
 pub mod place;
 pub mod producer;
 pub mod refusal;
 pub mod repository_key;
 mod service;
+mod tunnel;
 pub mod zookeeper;
 
 /// All that a component may look at.
@@ -288,6 +292,41 @@ pub trait Component: Sync {
         &[]
     }
 
+    /// What its users call one of it.
+    fn one(&self) -> &'static str {
+        self.name()
+    }
+
+    /// The component without whose data its own mean nothing: where those are new, its own are removed.
+    fn data_rest_on(&self) -> Option<&'static dyn Component> {
+        None
+    }
+
+    /// The components of whose data it remembers how much it has read: it must not run while these are emptied.
+    fn reads_data_of(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The user's files that it reads on a node → the groups by which it may.
+    fn user_files(&self, _: &Node) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    /// How a tunnel to it is used; `None`: `open` does not offer it.
+    fn tunnel(&self) -> Option<&'static dyn Tunnel> {
+        None
+    }
+
+    /// Whether clients that are no members may be let in to it.
+    fn serves_outside(&self) -> bool {
+        false
+    }
+
+    /// The user that its package brings and keeps.
+    fn package_user(&self) -> Option<&'static str> {
+        None
+    }
+
     /// How it is restarted.
     fn restart(&self) -> Restart {
         Restart::Together
@@ -324,6 +363,11 @@ pub trait Component: Sync {
         None
     }
 
+    /// The name of what stands in for it; `None`: it is there itself.
+    fn stand_in(&self, _: &Topology, _: &Choices) -> Option<&'static str> {
+        None
+    }
+
     /// Debian packages it needs on a node.
     fn packages(&self, _: &Context<'_>) -> Vec<String> {
         Vec::new()
@@ -332,6 +376,11 @@ pub trait Component: Sync {
     /// Users, directories, files: all that can be done on all nodes at the same time, before anything runs. What it
     /// writes, uploads or unpacks is what its process reads, and nothing else.
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError>;
+
+    /// What of it lies on a node that it is not on: a tool that the deployer uses there.
+    fn tool_files(&self, _: &Node, _: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
+        Ok(Vec::new())
+    }
 
     /// The name of its unit.
     fn unit(&self, topology: &Topology, _: &Choices) -> String {
@@ -404,12 +453,6 @@ pub fn packages(node: &Node, context: &Context<'_>) -> BTreeSet<String> {
         .collect()
 }
 
-/// The nodes whose producer is a service; lines on its standard input come from whoever runs the binary.
-pub fn producers(topology: &Topology) -> impl Iterator<Item = &Node> {
-    let nodes = topology.nodes_with(producer::NAME);
-    nodes.filter(|node| has_unit(node, producer::NAME))
-}
-
 /// Whether any of our own binaries is put on a node.
 pub fn has_agents(node: &Node, topology: &Topology) -> bool {
     let role = node.has(consumer::NAME) || node.has(producer::NAME);
@@ -430,6 +473,16 @@ pub fn metrics_ports(node: &Node, topology: &Topology) -> BTreeMap<&'static str,
         own.map(move |port| (component.name(), port.number))
     };
     of_node(node, topology).flat_map(of).collect()
+}
+
+/// The ports of a node at which clients that are no members may be let in.
+pub fn outside_ports(node: &Node, topology: &Topology) -> BTreeSet<u16> {
+    of_node(node, topology)
+        .filter(|component| component.serves_outside())
+        .flat_map(|component| component.ports(node, topology))
+        .filter(|port| port.reach == Reach::Members)
+        .map(|port| port.number)
+        .collect()
 }
 
 /// The files that actions put on a node → their SHA-256. Of an unpacked archive it is the file [`ARCHIVE_MARKER`], which

@@ -12,12 +12,7 @@ pub fn software(topology: &Topology) -> String {
     format!("/opt/deployer/{}", topology.name)
 }
 
-/// The directory of Kafka's and ZooKeeper's archive.
-pub fn kafka(topology: &Topology) -> String {
-    format!("{}/kafka", software(topology))
-}
-
-/// The link to the Java that ZooKeeper and Kafka run by, whatever other ones a host has.
+/// The link to the Java that components run by, whatever other ones a host has.
 pub fn java(topology: &Topology) -> String {
     program(topology, "java")
 }
@@ -53,12 +48,12 @@ impl Place {
         self.component
     }
 
-    /// The unit, with its suffix: `utilization-kafka.service`.
+    /// The unit, with its suffix: `NAME-ROLE.service`.
     pub fn unit(&self) -> String {
         format!("{}-{}.service", self.deployment, self.component)
     }
 
-    /// The system user and its group: `utilization-kafka`.
+    /// The system user and its group: `NAME-ROLE`.
     pub fn user(&self) -> String {
         format!("{}-{}", self.deployment, self.component)
     }

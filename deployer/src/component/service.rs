@@ -172,7 +172,7 @@ impl<'a> Service<'a> {
 
     /// Adds the directory of its data, the only one it may write to.
     pub(super) fn data_directory(&mut self) {
-        // A producer only remembers how far it came.
+        // Most only remember how far they came.
         self.writes_to_data(self.component.holds_data());
     }
 

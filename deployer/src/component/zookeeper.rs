@@ -55,7 +55,7 @@ impl Component for Zookeeper {
     fn disk(&self) -> Disk {
         Disk {
             data: 100,
-            software: java::KAFKA_ARCHIVE_MIB,
+            software: java::ARCHIVE_MIB,
         }
     }
 
@@ -73,7 +73,7 @@ impl Component for Zookeeper {
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
         let zookeeper = &context.topology.zookeeper;
-        let software = place::kafka(context.topology);
+        let software = software(context.topology);
         let mut service = Service::new(context, node, &Self);
         service.data_directory();
         let temporary = service.temporary_directory();
@@ -112,6 +112,11 @@ impl Component for Zookeeper {
         };
         service.unit(UNIT, &process)
     }
+}
+
+/// The directory of the archive in which brokers are, too.
+pub(super) fn software(topology: &Topology) -> String {
+    format!("{}/kafka", place::software(topology))
 }
 
 /// `host:port` of the server.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::cli::Environment;
-use crate::component::consumer;
+use crate::component::pipeline;
 use crate::contract::DatabaseFound;
 use crate::documents::file::{Head, Writing};
 use crate::error::CommandError;
@@ -53,7 +53,7 @@ async fn write(
     // What is wrong with the path is said before anything else.
     let mut file = Writing::begin(path)?;
     let secrets = journal::read_secrets(&deployment.entry.directory)?;
-    let credentials = consumer::credentials(&secrets);
+    let credentials = pipeline::credentials(&secrets);
     let connections = connect(deployment, environment, reporter).await?;
     let tool = PipelineTool::of(&connections, &deployment.topology)?;
     let secrets_file = deployment.secrets_file();

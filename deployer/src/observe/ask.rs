@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::{join_all, try_join_all};
 
+use crate::component;
 use crate::error::CommandError;
 use crate::facts::{Facts, Query, System};
 use crate::machine::Machine;
@@ -60,16 +61,14 @@ pub async fn systems<'a>(
 ) -> Result<Systems, CommandError> {
     let executor = connections.executor();
     let answers = nodes.into_iter().map(|node| async move {
-        let file = topology
-            .nodes
-            .get(node)
-            .and_then(|node| node.producer.as_ref()?.file.as_ref());
+        let known = topology.nodes.get(node).into_iter();
+        let sources = known.flat_map(|node| {
+            let there = component::of_node(node, topology);
+            there.flat_map(|component| component.user_files(node))
+        });
         let query = Query {
             system: true,
-            sources: file
-                .map(|file| (file.path.clone(), file.group.clone()))
-                .into_iter()
-                .collect(),
+            sources: sources.collect(),
             ..Query::default()
         };
         let system = executor.ask(node, &query).await?.system;

@@ -6,8 +6,8 @@ pub mod choices;
 pub mod namesakes;
 pub mod observer;
 pub mod obstacles;
-pub mod producers;
 pub mod reach;
+pub mod senders;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use crate::component;
+use crate::component::pipeline::{SENDER, STORE};
 use crate::component::place::Place;
-use crate::component::{self, consumer, couchdb, kafka, producer};
 use crate::facts::Facts;
 use crate::receipt::Receipt;
 use crate::step::{Action, Item, Manifest};
@@ -14,7 +15,7 @@ use super::check::{Check, check};
 use super::conflict::{Conflict, conflicts, our_manifest};
 use super::data::loss;
 use super::desired::Desired;
-use super::loss::{brokers_to_wipe, losses};
+use super::loss::{Wipe, losses, wipes};
 use super::query::alternatives;
 use super::stale::take_away;
 use super::unit::{self, Need};
@@ -61,8 +62,8 @@ pub fn compare(desired: &Desired, situation: &Situation<'_>) -> Result<Plan, Vec
     let kept = remove(&mut plan, desired, situation);
     // From here on the facts are those that hold once the data is wiped.
     let mut facts = wipe(&mut plan, desired, situation);
-    if couchdb_is_new(desired, situation) {
-        // What the pipeline said of databases is about another CouchDB.
+    if store_is_new(desired, situation) {
+        // What the pipeline said of databases is about another one.
         forget_pipeline(&mut facts);
     }
     for stage in &desired.stages {
@@ -99,9 +100,10 @@ fn left_alone(desired: &Desired, situation: &Situation<'_>) -> Vec<String> {
         notes.push(format!(
             "{node}: no longer wanted and left alone; --prune removes it"
         ));
-        if receipt.numbers_of(producer::NAME).contains_key(node) {
+        if receipt.numbers_of(SENDER.name()).contains_key(node) {
             notes.push(format!(
-                "{node}: its producer was not stopped, and what it sends is read as before"
+                "{node}: its {} was not stopped, and what it sends is read as before",
+                SENDER.title()
             ));
         }
     }
@@ -160,17 +162,33 @@ fn remove(
     all_kept
 }
 
-/// Appends the stage that empties brokers which cannot go on with their data, and returns the facts as they are then.
+/// Appends the stage that empties what cannot go on with its data, and returns the facts as they are then.
 fn wipe(plan: &mut Plan, desired: &Desired, situation: &Situation<'_>) -> BTreeMap<String, Facts> {
     let mut facts = situation.facts.clone();
-    let brokers = brokers_to_wipe(desired, situation);
-    if brokers.is_empty() {
-        return facts;
+    for wipe in wipes(desired, situation) {
+        let queues = empty(&wipe, desired, &mut facts);
+        plan.push(&format!("wipe {}s", wipe.component.one()), queues);
+        // No broker, no topic: what the pipeline said is no longer so.
+        forget_pipeline(&mut facts);
     }
-    let because = "ZooKeeper starts anew";
+    facts
+}
+
+/// Stops who has the data open and removes them.
+fn empty(
+    wipe: &Wipe,
+    desired: &Desired,
+    facts: &mut BTreeMap<String, Facts>,
+) -> BTreeMap<String, Vec<Change>> {
+    let because = &format!("{} starts anew", wipe.root.title());
+    let name = wipe.component.name();
     let mut queues: BTreeMap<String, Vec<Change>> = BTreeMap::new();
-    // Consumers too: they must not meet the new topics with what they know of the old ones.
-    for (component, nodes) in [(consumer::NAME, None), (kafka::NAME, Some(&brokers))] {
+    // Its readers too: they must not meet what is new with what they know of the old.
+    let readers = component::ALL
+        .iter()
+        .filter(|reader| reader.reads_data_of().contains(&name))
+        .map(|reader| (reader.name(), None));
+    for (component, nodes) in readers.chain([(name, Some(&wipe.nodes))]) {
         for (node, unit) in units(desired, component) {
             if nodes.is_some_and(|nodes| !nodes.contains(node)) {
                 continue;
@@ -189,37 +207,34 @@ fn wipe(plan: &mut Plan, desired: &Desired, situation: &Situation<'_>) -> BTreeM
             queue.push(Change::new(node, stop, because));
         }
     }
-    for node in brokers {
-        let roles = desired.data.get(&node);
+    for node in &wipe.nodes {
+        let roles = desired.data.get(node);
         let queue = queues.entry(node.clone()).or_default();
         for place in roles
-            .and_then(|roles| roles.get(kafka::NAME))
+            .and_then(|roles| roles.get(name))
             .into_iter()
             .flatten()
         {
             if let Action::CreateDirectory { path, data, .. } = place {
                 let (path, data) = (path.clone(), *data);
                 let empty = Action::RemoveDirectory { path, data };
-                queue.push(Change::new(&node, empty, because));
-                queue.push(Change::new(&node, place.clone(), because));
+                queue.push(Change::new(node, empty, because));
+                queue.push(Change::new(node, place.clone(), because));
             }
         }
     }
-    // No broker, no topic: what the pipeline said is no longer so.
-    forget_pipeline(&mut facts);
-    plan.push("wipe brokers", queues);
-    facts
+    queues
 }
 
-/// Whether CouchDB is yet to begin where it should be: it has no place for its data there.
-fn couchdb_is_new(desired: &Desired, situation: &Situation<'_>) -> bool {
+/// Whether the store is yet to begin where it should be: it has no place for its data there.
+fn store_is_new(desired: &Desired, situation: &Situation<'_>) -> bool {
     desired
         .data
         .iter()
-        .filter(|(_, roles)| roles.contains_key(couchdb::NAME))
+        .filter(|(_, roles)| roles.contains_key(STORE.name()))
         .any(|(node, _)| {
             let facts = situation.facts.get(node);
-            facts.is_some_and(|facts| !desired.has_places(node, couchdb::NAME, facts))
+            facts.is_some_and(|facts| !desired.has_places(node, STORE.name(), facts))
         })
 }
 

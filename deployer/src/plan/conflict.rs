@@ -140,7 +140,7 @@ pub(super) fn there(item: &Item, facts: &Facts) -> Option<String> {
         Item::Directory { path, .. } => (facts.files.contains_key(path)
             || facts.files.contains_key(&archive_marker(path)))
         .then(|| format!("directory {path}")),
-        // One that neither runs nor starts at boot is in nobody's way: a package brings CouchDB's, and stays after a
+        // One that neither runs nor starts at boot is in nobody's way: a package brings its own, which stays after a
         // teardown. One with a file where ours belongs is found by that file.
         Item::Unit { unit } => facts
             .units

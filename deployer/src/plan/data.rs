@@ -2,7 +2,7 @@
 //! gone, the node says whether the directories are there.
 
 use super::{Desired, Loss, Situation};
-use crate::component::zookeeper;
+use crate::component::Component;
 
 /// What is known of the data of a component on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,14 +61,20 @@ pub(super) fn holders<'a>(
         .map(|(node, _)| node.as_str())
 }
 
-/// Whether ZooKeeper starts with nothing, and so with a new cluster id.
-pub(super) fn zookeeper_is_new(desired: &Desired, situation: &Situation<'_>) -> bool {
-    let mut nodes = holders(desired, zookeeper::NAME).peekable();
-    nodes.peek().is_some()
-        && nodes.all(|node| {
-            let data = data(desired, situation, node, zookeeper::NAME);
-            matches!(data, Data::Never | Data::Gone)
-        })
+/// What makes a component begin anew: that whose data its own rest on, where it starts with nothing.
+pub(super) fn begins_anew_with(
+    desired: &Desired,
+    situation: &Situation<'_>,
+    component: &dyn Component,
+) -> Option<&'static dyn Component> {
+    component.data_rest_on().filter(|root| {
+        let mut nodes = holders(desired, root.name()).peekable();
+        nodes.peek().is_some()
+            && nodes.all(|node| {
+                let data = data(desired, situation, node, root.name());
+                matches!(data, Data::Never | Data::Gone)
+            })
+    })
 }
 
 /// What is lost on a node.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::component::{self, Component, Context, Reach, base, consumer, kafka, order};
+use crate::component::pipeline::LOG;
+use crate::component::{self, Component, Context, Reach, base, order, pipeline};
 use crate::facts::Facts;
 use crate::firewall;
 use crate::machine::Machine;
@@ -23,7 +24,7 @@ pub struct Desired {
     pub pipeline: Option<(String, Tool)>,
     /// Node → component whose data it should hold → the [`Action::CreateDirectory`]s that make its place.
     pub data: BTreeMap<String, BTreeMap<&'static str, Vec<Action>>>,
-    /// The brokers: node → the name it has in Kafka's metadata.
+    /// The brokers: node → the name by which it is found.
     pub brokers: BTreeMap<String, String>,
     /// The topics.
     pub topics: BTreeMap<String, Topic>,
@@ -71,9 +72,9 @@ impl Common {
             install.extend(beside.get(name).into_iter().flatten().cloned());
             common.install.insert(name.clone(), install);
         }
-        let node = consumer::pipeline_node(context.topology);
+        let node = pipeline::node(context.topology);
         let node = node.map(|node| node.name.clone());
-        common.prepare = node.zip(consumer::pipeline(context));
+        common.prepare = node.zip(pipeline::preparation(context));
         Ok(common)
     }
 }
@@ -234,7 +235,7 @@ pub fn desired_with(
     stages.retain(|stage| stage.queues.values().any(|queue| !queue.is_empty()));
 
     let brokers = topology
-        .nodes_with(kafka::NAME)
+        .nodes_with(LOG.name())
         .map(|node| (node.name.clone(), topology.host_name(&node.name)))
         .collect();
     let pipeline = common

@@ -1,18 +1,18 @@
-//! What stands against a plan because Kafka cannot move or take away partitions yet (it could; we cannot): what is refused, what
+//! What stands against a plan because partitions cannot be moved yet (brokers could; we cannot) or taken away: what is refused, what
 //! is lost, what `up` cannot mend, and what the user should know. All of it from the pipeline's own report.
 
 use std::collections::BTreeSet;
 
-use crate::component::kafka;
+use crate::component::pipeline::LOG;
 use crate::few::few;
-use crate::inspect::{Held, Inspect, Kafka};
+use crate::inspect::{Held, Inspect, Log};
 use crate::topology::Topic;
 
 use super::check::inspect;
-use super::data::{loss, recorded, zookeeper_is_new};
+use super::data::{begins_anew_with, loss, recorded};
 use super::{Desired, Loss, Situation};
 
-/// Kafka's name of the time for which events stay.
+/// The brokers' name of the time for which events stay.
 const RETENTION: &str = "retention.ms";
 
 /// A wish of the inventory that cannot be fulfilled: nothing is changed before the user has taken it back.
@@ -26,17 +26,17 @@ pub struct Impossible {
 
 /// What the pipeline says, unless the plan makes all of it anew.
 fn report(desired: &Desired, situation: &Situation<'_>) -> Option<Inspect> {
-    if zookeeper_is_new(desired, situation) {
+    if begins_anew_with(desired, situation, LOG).is_some() {
         return None;
     }
     let (node, _) = desired.pipeline.as_ref()?;
     situation.facts.get(node).and_then(inspect)
 }
 
-/// What Kafka says, if it says anything.
-fn kafka(desired: &Desired, situation: &Situation<'_>) -> Option<Kafka> {
-    let kafka = report(desired, situation)?.kafka;
-    kafka.reachable.then_some(kafka)
+/// What the brokers say, if they say anything.
+fn log(desired: &Desired, situation: &Situation<'_>) -> Option<Log> {
+    let log = report(desired, situation)?.log;
+    log.reachable.then_some(log)
 }
 
 /// Whether a number of a topic is another one than at the last `up`. A topic that is new in the inventory asks for no change.
@@ -52,14 +52,14 @@ fn changed(situation: &Situation<'_>, wanted: &Topic, number: impl Fn(&Topic) ->
 
 /// The wishes that cannot be fulfilled.
 pub fn impossible(desired: &Desired, situation: &Situation<'_>) -> Vec<Impossible> {
-    let Some(kafka) = kafka(desired, situation) else {
+    let Some(log) = log(desired, situation) else {
         return Vec::new();
     };
     let mut found = Vec::new();
     let mut copies: Vec<&str> = Vec::new();
     let mut numbers = BTreeSet::new();
     for wanted in desired.topics.values() {
-        let Some(there) = kafka.topic(&wanted.name) else {
+        let Some(there) = log.topic(&wanted.name) else {
             continue;
         };
         let differ = there.copies_differ(wanted.replication).is_some();
@@ -73,8 +73,10 @@ pub fn impossible(desired: &Desired, situation: &Situation<'_>) -> Vec<Impossibl
         if fewer && changed(situation, wanted, |topic| topic.partitions) {
             found.push(Impossible {
                 what: format!(
-                    "topic {}: partitions {count} → {}: Kafka cannot take partitions away",
-                    wanted.name, wanted.partitions
+                    "topic {}: partitions {count} → {}: {} cannot take partitions away",
+                    wanted.name,
+                    wanted.partitions,
+                    LOG.title()
                 ),
                 hint: format!(
                     "say `partitions: {count}`; only a topic of another name can have fewer"
@@ -86,11 +88,15 @@ pub fn impossible(desired: &Desired, situation: &Situation<'_>) -> Vec<Impossibl
     if let (Some(wanted), Some(there), false) = (wanted, numbers.last(), copies.is_empty()) {
         found.push(Impossible {
             what: format!(
-                "kafka.replication {there} → {wanted}: {} exist with {there} copies of each partition, and partitions \
+                "{}.replication {there} → {wanted}: {} exist with {there} copies of each partition, and partitions \
                  cannot be moved or copied to other brokers yet",
+                LOG.name(),
                 listed("topics", &copies)
             ),
-            hint: format!("say `replication: {there}` under `kafka`; a deployment made anew gets {wanted}"),
+            hint: format!(
+                "say `replication: {there}` under `{}`; a deployment made anew gets {wanted}",
+                LOG.name()
+            ),
         });
     }
     found
@@ -101,7 +107,7 @@ pub(super) fn losses(desired: &Desired, situation: &Situation<'_>) -> Vec<Loss> 
     let Some(report) = report(desired, situation) else {
         return Vec::new();
     };
-    let leaving = situation.receipt.numbers_of(kafka::NAME).iter();
+    let leaving = situation.receipt.numbers_of(LOG.name()).iter();
     let leaving = leaving.filter(|(node, _)| {
         !desired.brokers.contains_key(*node) && situation.receipt.machines.contains_key(*node)
     });
@@ -111,22 +117,25 @@ pub(super) fn losses(desired: &Desired, situation: &Situation<'_>) -> Vec<Loss> 
             let stopped = desired.nodes().contains(node.as_str());
             let dropped = situation.last.is_none_or(|last| {
                 let node = last.nodes.get(node);
-                node.is_some_and(|node| node.has(kafka::NAME))
+                node.is_some_and(|node| node.has(LOG.name()))
             });
             // One that was left alone stays so, and one whose data is given up without `--prune` loses nothing.
             let given_up = situation.destroy_data.contains(node);
             if !removed && !stopped && (!dropped || given_up) {
                 return None;
             }
-            let kafka = &report.kafka;
-            if !kafka.reachable {
-                let held = recorded(situation, node, kafka::NAME);
-                let words = "whether its broker holds partitions is not known: Kafka does not answer";
-                return held.then(|| loss(situation, node, words.into()));
+            let log = &report.log;
+            if !log.reachable {
+                let held = recorded(situation, node, LOG.name());
+                let words = format!(
+                    "whether its broker holds partitions is not known: {} does not answer",
+                    LOG.title()
+                );
+                return held.then(|| loss(situation, node, words));
             }
             let id = i32::try_from(*id).ok()?;
-            let held = kafka.held_by(id);
-            let alive = kafka.brokers.iter().any(|broker| broker.id == id);
+            let held = log.held_by(id);
+            let alive = log.brokers.iter().any(|broker| broker.id == id);
             (alive && held.copies > 0).then(|| {
                 let words = format!(
                     "its broker goes and {}; partitions cannot be moved yet, so {node} should stay a broker",
@@ -153,22 +162,25 @@ fn holds(held: &Held) -> String {
 
 /// What is not as it should be and `up` cannot mend.
 pub(super) fn troubles(desired: &Desired, situation: &Situation<'_>) -> Vec<String> {
-    let Some(kafka) = kafka(desired, situation) else {
+    let Some(log) = log(desired, situation) else {
         return Vec::new();
     };
     let mut troubles: Vec<String> = desired
         .topics
         .values()
-        .filter_map(|wanted| kafka.topic(&wanted.name)?.copies_differ(wanted.replication))
+        .filter_map(|wanted| log.topic(&wanted.name)?.copies_differ(wanted.replication))
         .map(|words| {
-            format!("{words}; Kafka's own tools can move partitions, this program cannot yet")
+            format!(
+                "{words}; {}'s own tools can move partitions, this program cannot yet",
+                LOG.title()
+            )
         })
         .collect();
-    let ids = situation.receipt.numbers_of(kafka::NAME);
+    let ids = situation.receipt.numbers_of(LOG.name());
     let wanted = desired.brokers.keys().map(|node| ids.get(node).copied());
     if let Some(wanted) = wanted.collect::<Option<BTreeSet<u32>>>() {
         let wanted = wanted.into_iter().filter_map(|id| i32::try_from(id).ok());
-        let gone = kafka.gone(&wanted.collect());
+        let gone = log.gone(&wanted.collect());
         troubles.extend(gone.iter().map(|(id, held)| {
             let node = u32::try_from(*id).ok();
             let node = node.and_then(|id| desired.former.brokers.get(&id));
@@ -180,34 +192,36 @@ pub(super) fn troubles(desired: &Desired, situation: &Situation<'_>) -> Vec<Stri
 
 /// What the user should know of brokers, topics and databases.
 pub(super) fn notes(desired: &Desired, situation: &Situation<'_>) -> Vec<String> {
-    let Some(Inspect { kafka, couchdb }) =
-        report(desired, situation).filter(|report| report.kafka.reachable)
+    let Some(Inspect { log, store }) =
+        report(desired, situation).filter(|report| report.log.reachable)
     else {
         return Vec::new();
     };
     let mut notes = Vec::new();
-    let ids = situation.receipt.numbers_of(kafka::NAME);
-    let any = kafka.partitions().next().is_some();
+    let ids = situation.receipt.numbers_of(LOG.name());
+    let any = log.partitions().next().is_some();
     for node in desired.brokers.keys().filter(|_| any) {
         let id = ids.get(node).and_then(|id| i32::try_from(*id).ok());
-        if id.is_some_and(|id| kafka.held_by(id).copies == 0) {
+        if id.is_some_and(|id| log.held_by(id).copies == 0) {
             notes.push(format!(
                 "{node}: its broker has no partitions: topics that are there stay where they are, and only new ones use it"
             ));
         }
     }
     for wanted in desired.topics.values() {
-        let Some(there) = kafka.topic(&wanted.name) else {
+        let Some(there) = log.topic(&wanted.name) else {
             continue;
         };
         let count = there.partitions.len();
         if u32::try_from(count).is_ok_and(|count| count > wanted.partitions) {
             notes.push(format!(
-                "topic {}: {count} partitions, not {}; Kafka cannot take any away",
-                wanted.name, wanted.partitions
+                "topic {}: {count} partitions, not {}; {} cannot take any away",
+                wanted.name,
+                wanted.partitions,
+                LOG.title()
             ));
         }
-        let emptied = couchdb
+        let emptied = store
             .databases
             .iter()
             .any(|database| database.name == wanted.database && database.documents.is_none())
@@ -216,7 +230,7 @@ pub(super) fn notes(desired: &Desired, situation: &Situation<'_>) -> Vec<String>
             .messages
             .zip(there.lag)
             .map_or(0, |(messages, lag)| messages - lag);
-        if couchdb.reachable && emptied && read > 0 {
+        if store.reachable && emptied && read > 0 {
             notes.push(format!(
                 "database {}: made anew and empty; the {read} events of its topic that were documents are not read again",
                 wanted.database
@@ -228,7 +242,7 @@ pub(super) fn notes(desired: &Desired, situation: &Situation<'_>) -> Vec<String>
         .topics
         .values()
         .filter(|wanted| {
-            let there = kafka
+            let there = log
                 .topic(&wanted.name)
                 .and_then(|there| there.config.as_ref());
             let there = time(there.and_then(|config| config.get(RETENTION)));
@@ -246,7 +260,7 @@ pub(super) fn notes(desired: &Desired, situation: &Situation<'_>) -> Vec<String>
         .former
         .topics
         .keys()
-        .filter(|name| kafka.partitions().any(|(topic, _)| topic == name.as_str()))
+        .filter(|name| log.partitions().any(|(topic, _)| topic == name.as_str()))
         .map(String::as_str)
         .collect();
     if !former.is_empty() {

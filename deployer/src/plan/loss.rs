@@ -3,25 +3,39 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::component::{self, kafka};
+use crate::component::pipeline::LOG;
+use crate::component::{self, Component};
 use crate::topology::Topic;
 
 use super::check::inspect;
-use super::data::{Data, data, holders, loss, recorded, zookeeper_is_new};
+use super::data::{Data, begins_anew_with, data, holders, loss, recorded};
 use super::{Desired, Loss, Situation, limits};
 
-/// The brokers whose data must go because ZooKeeper is new: a broker refuses to start with another cluster's data.
-pub(super) fn brokers_to_wipe(desired: &Desired, situation: &Situation<'_>) -> BTreeSet<String> {
-    if !zookeeper_is_new(desired, situation) {
-        return BTreeSet::new();
-    }
-    holders(desired, kafka::NAME)
-        .filter(|node| {
-            let data = data(desired, situation, node, kafka::NAME);
+/// Data of a component that must go because what they rest on is new.
+pub(super) struct Wipe {
+    /// The component.
+    pub(super) component: &'static dyn Component,
+    /// The one that is new.
+    pub(super) root: &'static dyn Component,
+    /// The nodes that hold them.
+    pub(super) nodes: BTreeSet<String>,
+}
+
+/// All data that must go because what they rest on is new.
+pub(super) fn wipes(desired: &Desired, situation: &Situation<'_>) -> Vec<Wipe> {
+    let wipes = component::ALL.iter().filter_map(|component| {
+        let root = begins_anew_with(desired, situation, *component)?;
+        let nodes = holders(desired, component.name()).filter(|node| {
+            let data = data(desired, situation, node, component.name());
             matches!(data, Data::There | Data::Unknown)
+        });
+        Some(Wipe {
+            component: *component,
+            root,
+            nodes: nodes.map(str::to_owned).collect(),
         })
-        .map(str::to_owned)
-        .collect()
+    });
+    wipes.filter(|wipe| !wipe.nodes.is_empty()).collect()
 }
 
 /// All losses but those of directories that are no longer wanted.
@@ -61,10 +75,16 @@ pub(super) fn losses(desired: &Desired, situation: &Situation<'_>) -> Vec<Loss> 
         losses.extend(words.into_iter().map(|words| loss(situation, node, words)));
     }
     losses.extend(limits::losses(desired, situation));
-    losses.extend(brokers_to_wipe(desired, situation).into_iter().map(|node| {
-        let words = "the broker's data is removed: ZooKeeper starts anew, and with it Kafka";
-        loss(situation, &node, words.into())
-    }));
+    for wipe in wipes(desired, situation) {
+        let words = format!(
+            "the {}'s data is removed: {} starts anew, and with it {}",
+            wipe.component.one(),
+            wipe.root.title(),
+            wipe.component.title()
+        );
+        let nodes = wipe.nodes.iter();
+        losses.extend(nodes.map(|node| loss(situation, node, words.clone())));
+    }
     losses
 }
 
@@ -81,25 +101,25 @@ pub fn epochs_to_renew(
     topics: &BTreeMap<String, Topic>,
     situation: &Situation<'_>,
 ) -> BTreeSet<String> {
-    let had_data = |node: &str| recorded(situation, node, kafka::NAME);
+    let had_data = |node: &str| recorded(situation, node, LOG.name());
     let ever = situation.receipt.machines.keys().any(|node| had_data(node));
-    let all_anew = ever && zookeeper_is_new(desired, situation);
-    let emptied = holders(desired, kafka::NAME)
-        .filter(|node| data(desired, situation, node, kafka::NAME) == Data::Gone)
+    let all_anew = ever && begins_anew_with(desired, situation, LOG).is_some();
+    let emptied = holders(desired, LOG.name())
+        .filter(|node| data(desired, situation, node, LOG.name()) == Data::Gone)
         .count();
-    let kafka = desired
+    let log = desired
         .pipeline
         .as_ref()
         .and_then(|(node, _)| situation.facts.get(node))
         .and_then(inspect)
-        .map(|report| report.kafka)
-        .filter(|kafka| kafka.reachable);
+        .map(|report| report.log)
+        .filter(|log| log.reachable);
     topics
         .iter()
-        .filter(|(name, _)| situation.receipt.epochs_of(kafka::NAME).contains_key(*name))
+        .filter(|(name, _)| situation.receipt.epochs_of(LOG.name()).contains_key(*name))
         .filter(|(name, topic)| {
-            let missing = kafka.as_ref().is_some_and(|kafka| {
-                let mut there = kafka.topics.iter();
+            let missing = log.as_ref().is_some_and(|log| {
+                let mut there = log.topics.iter();
                 !there.any(|topic| topic.name == **name && !topic.partitions.is_empty())
             });
             // All copies may have been on brokers that are empty now.

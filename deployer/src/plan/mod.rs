@@ -12,7 +12,7 @@
 //! {"stages": [{"name": "base", "lanes": {"vm2": [
 //!     {"step": {"node": "vm2", "action": {"do": "write_file", "path": "…", "content": {"sha256": "…", "text": null}, "access": {…}}},
 //!      "because": "missing", "diff": null}]}}],
-//!  "restarts": [{"node": "vm2", "unit": "kafka.service", "because": "server.properties changed since it started"}],
+//!  "restarts": [{"node": "vm2", "unit": "shop-store.service", "because": "server.properties changed since it started"}],
 //!  "losses": [{"node": "vm2", "words": "…", "allowed": false}],
 //!  "troubles": ["…"],
 //!  "notes": ["…"]}
@@ -71,7 +71,7 @@ pub struct Plan {
 /// Steps that may run at the same time on different nodes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Stage {
-    /// Its name, a noun: `zookeeper`.
+    /// Its name, a noun: `base`.
     pub name: String,
     /// Node → its steps, in order.
     #[serde(rename = "lanes")]

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::component::couchdb;
+use crate::component;
 use crate::facts::Facts;
 use crate::step::{Action, Manifest};
 
@@ -81,7 +81,7 @@ pub fn remains(plan: &Plan, facts: &BTreeMap<String, Facts>) -> Vec<String> {
             Action::RemoveFile { path } | Action::RemoveDirectory { path, .. } => path.clone(),
             Action::StopUnit { unit } => format!("{unit} runs"),
             // A package's own stays with its files.
-            Action::RemoveUser { user } if user == couchdb::package::PACKAGE => continue,
+            Action::RemoveUser { user } if is_of_a_package(user) => continue,
             Action::RemoveUser { user } => format!("user {user}"),
             Action::RemoveFirewall { table } => format!("firewall table {table}"),
             Action::RemoveHostsTable { block } => format!("block {block} of /etc/hosts"),
@@ -92,6 +92,11 @@ pub fn remains(plan: &Plan, facts: &BTreeMap<String, Facts>) -> Vec<String> {
         }
     }
     left
+}
+
+fn is_of_a_package(user: &str) -> bool {
+    let mut components = component::ALL.iter();
+    components.any(|component| component.package_user() == Some(user))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::cloud::caller::own_address;
 use crate::cloud::existing::resolve;
 use crate::cloud::registry;
-use crate::component::kafka;
+use crate::component;
 use crate::error::CommandError;
 use crate::machine::Access;
 use crate::topology::{CloudName, Node, Topology};
@@ -37,11 +37,14 @@ pub async fn find(
     home: &Path,
     anew: bool,
 ) -> Result<(), CommandError> {
-    let brokers: BTreeSet<CloudName> = topology
-        .nodes_with(kafka::NAME)
+    let serve = |node: &&Node| !component::outside_ports(node, topology).is_empty();
+    let serving: BTreeSet<CloudName> = topology
+        .nodes
+        .values()
+        .filter(serve)
         .map(|node| node.cloud)
         .collect();
-    let mut urls = brokers.into_iter().filter_map(|cloud| {
+    let mut urls = serving.into_iter().filter_map(|cloud| {
         let provider = registry::provider(cloud).ok()?;
         provider.address_url(&topology.clouds)
     });

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cli::{Environment, Target};
 use crate::cloud::provider::Opening;
 use crate::cloud::{Cloud, CloudError, Notes, Progress, Wanted, WantedMachine, registry};
-use crate::component::kafka;
+use crate::component;
 use crate::error::CommandError;
 use crate::prepare::{outside, target};
 use crate::receipt::Receipt;
@@ -137,14 +137,14 @@ pub fn wanted(
                 .extend(address.map(|address| (node.name.clone(), address)));
             continue;
         }
-        let mut machine = bare_machine(node);
+        let mut machine = bare_machine(node, topology);
         if let Some(keys) = keys {
             let host_key = keys.host(&node.name)?;
             (machine.host_key, machine.host_key_public) = (host_key.private, host_key.public);
         }
-        if machine.open {
-            wanted.outside_ports.insert(topology.kafka.port);
-        }
+        wanted
+            .outside_ports
+            .extend(component::outside_ports(node, topology));
         wanted.machines.insert(node.name.clone(), machine);
     }
     Ok(wanted)
@@ -154,15 +154,15 @@ pub fn wanted(
 pub fn bare_machines(topology: &Topology, name: CloudName) -> BTreeMap<String, WantedMachine> {
     let nodes = topology.nodes.values().filter(|node| node.cloud == name);
     nodes
-        .map(|node| (node.name.clone(), bare_machine(node)))
+        .map(|node| (node.name.clone(), bare_machine(node, topology)))
         .collect()
 }
 
-fn bare_machine(node: &Node) -> WantedMachine {
+fn bare_machine(node: &Node, topology: &Topology) -> WantedMachine {
     WantedMachine {
         node: node.name.clone(),
         memory_mib: node.memory_mib,
-        open: node.has(kafka::NAME),
+        open: !component::outside_ports(node, topology).is_empty(),
         host_key: Secret::new(""),
         host_key_public: String::new(),
     }

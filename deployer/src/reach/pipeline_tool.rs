@@ -1,10 +1,10 @@
-//! The consumer binary on the node that answers for the pipeline: the way by which commands ask CouchDB.
+//! The tool on the node that answers for the pipeline: the way by which commands ask for documents.
 
 use std::path::Path;
 use std::time::Duration;
 
 use crate::cli::Environment;
-use crate::component::{consumer, couchdb};
+use crate::component::pipeline::{self, STORE};
 use crate::error::CommandError;
 use crate::host::{Command, Host, Input};
 use crate::reach::connections::{CONNECT_TIMEOUT_RUNNING, Connections};
@@ -30,7 +30,7 @@ pub async fn connect(
     environment: &Environment,
     reporter: &dyn Reporter,
 ) -> Result<Connections, CommandError> {
-    let node = consumer::pipeline_node(&deployment.topology);
+    let node = pipeline::node(&deployment.topology);
     deployment
         .connect(
             node.into_iter().map(|node| node.name.as_str()),
@@ -42,16 +42,17 @@ pub async fn connect(
 }
 
 impl<'a> PipelineTool<'a> {
-    /// The tool of a deployment with CouchDB.
+    /// The tool of a deployment that stores documents.
     pub fn of(connections: &'a Connections, topology: &'a Topology) -> Result<Self, CommandError> {
         let (Some(tool), Some(node), Some(_)) = (
-            consumer::tool(topology),
-            consumer::pipeline_node(topology),
-            couchdb::url(topology),
+            pipeline::tool(topology),
+            pipeline::node(topology),
+            pipeline::store_url(topology),
         ) else {
-            return Err(CommandError::usage(
-                "this deployment has no CouchDB, so it has no documents",
-            ));
+            return Err(CommandError::usage(format!(
+                "this deployment has no {}, so it has no documents",
+                STORE.title()
+            )));
         };
         Ok(Self {
             node: &node.name,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Event, Reporter, StepOutcome};
 
-/// Writes lines such as `[  3.2s] vm2: start kafka.service … done`.
+/// Writes lines such as `[  3.2s] vm2: start x.service … done`.
 #[derive(Debug)]
 pub struct Plain<W> {
     began: Instant,

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::carry_out::outcome::Outcome;
-use crate::component::{self, consumer, couchdb};
+use crate::component::pipeline::{self, MOVER, SENDER, STORE};
+use crate::component::{Port, Reach};
 use crate::machine::Access;
 use crate::run::journal;
-use crate::topology::Distribution;
 
 /// Says them. `directory` is the deployment's own, where its secrets are.
 pub fn say(outcome: &Outcome, directory: &Path, out: &mut dyn Write) -> io::Result<()> {
@@ -17,8 +17,9 @@ pub fn say(outcome: &Outcome, directory: &Path, out: &mut dyn Write) -> io::Resu
     if let Some(proof) = &outcome.proof {
         writeln!(out, "proven:    {}", proof.words())?;
     }
-    for (client, state) in &outcome.producers {
-        writeln!(out, "producer:  {client} {state}")?;
+    let label = format!("{}:", SENDER.title());
+    for (client, state) in &outcome.senders {
+        writeln!(out, "{label:<11}{client} {state}")?;
     }
     for document in &outcome.documents {
         writeln!(
@@ -27,18 +28,23 @@ pub fn say(outcome: &Outcome, directory: &Path, out: &mut dyn Write) -> io::Resu
             document.database, document.id, document.timestamp
         )?;
     }
-    if let Some(node) = topology.nodes_with(couchdb::NAME).next() {
-        let port = topology.couchdb.port;
-        let kind = match prepared.couchdb() {
-            Distribution::Pouchdb => " (PouchDB Server, a stand-in for trying things out)",
-            _ => "",
-        };
+    let store = topology.nodes_with(STORE.name()).next();
+    let port = store.and_then(|node| {
+        let mut ports = STORE.ports(node, topology).into_iter();
+        ports.find(|port| port.reach == Reach::Members)
+    });
+    if let (Some(node), Some(Port { number: port, .. })) = (store, port) {
+        let kind = STORE.stand_in(topology, &prepared.receipt.choices);
+        let kind = kind.map_or(String::new(), |name| {
+            format!(" ({name}, a stand-in for trying things out)")
+        });
         match seen.machines.get(&node.name).map(|machine| &machine.access) {
             // The firewall there keeps this box out, too.
             Some(Access::Ssh(_)) if !node.cloud.is_of_this_box() => {
                 writeln!(
                     out,
-                    "documents: by the tunnel of `deployer open couchdb`{kind}"
+                    "documents: by the tunnel of `deployer open {}`{kind}",
+                    STORE.name()
                 )?;
             }
             Some(Access::Ssh(access)) => {
@@ -51,7 +57,7 @@ pub fn say(outcome: &Outcome, directory: &Path, out: &mut dyn Write) -> io::Resu
             _ => writeln!(out, "documents: http://127.0.0.1:{port}/_utils{kind}")?,
         }
         let secrets = directory.join(journal::SECRETS_FILE);
-        let admin = couchdb::ADMIN;
+        let admin = pipeline::ADMIN;
         writeln!(
             out,
             "           login {admin}, password in {}",
@@ -63,9 +69,9 @@ pub fn say(outcome: &Outcome, directory: &Path, out: &mut dyn Write) -> io::Resu
             writeln!(out, "machines:  {lifetime}")?;
         }
     }
-    let stored = topology.nodes_with(consumer::NAME).next().is_some();
+    let stored = topology.nodes_with(MOVER.name()).next().is_some();
     let docs = if stored { "deployer docs · " } else { "" };
-    let produce = if component::producers(topology).next().is_none() {
+    let produce = if pipeline::senders(topology).next().is_none() {
         ""
     } else {
         "deployer produce · "

@@ -140,8 +140,8 @@ pub fn require_time(settings: &Settings, auth_url: &str) -> Result<(), CloudErro
     }
 }
 
-/// Kafka with ZooKeeper or CouchDB beside it, and Debian's packages before, take minutes on one processor.
-const PROCESSORS_FOR_KAFKA: u64 = 2;
+/// A broker with others beside it, and Debian's packages before, take minutes on one processor.
+const PROCESSORS_FOR_A_BROKER: u64 = 2;
 
 /// The flavor for a machine: the one that the user names, or the smallest that fits.
 pub fn flavor(
@@ -174,7 +174,7 @@ pub fn flavor(
     let usual = || offers.iter().filter(|offer| offer.name.starts_with("m1."));
     let at_ease = |offer: &&Offer| {
         // A broker is what hosts outside must reach.
-        !machine.open || offer.size.processors >= PROCESSORS_FOR_KAFKA
+        !machine.open || offer.size.processors >= PROCESSORS_FOR_A_BROKER
     };
     let fitting = || usual().filter(|offer| fits(offer));
     let found = fitting().find(at_ease).or_else(|| fitting().next());

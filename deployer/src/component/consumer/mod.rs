@@ -108,6 +108,10 @@ impl Component for Consumer {
         );
     }
 
+    fn reads_data_of(&self) -> &'static [&'static str] {
+        &[kafka::NAME]
+    }
+
     fn memory(&self, _: &Topology) -> Memory {
         Memory {
             heap: None,
@@ -132,6 +136,18 @@ impl Component for Consumer {
             key: "consumer.metrics_port",
             reach: Reach::Node,
         }]
+    }
+
+    /// On the node that answers for the pipeline.
+    fn tool_files(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
+        let asked = pipeline_node(context.topology) == Some(node);
+        if !asked || node.has(NAME) {
+            return Ok(Vec::new());
+        }
+        let place = Place::new(context.topology, NAME);
+        let mut actions = vec![service::configuration_directory(&place, "root")];
+        actions.extend(files(node, context)?);
+        Ok(actions)
     }
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
@@ -160,18 +176,6 @@ pub fn tool(topology: &Topology) -> Option<Tool> {
         program: place::program(topology, artifact_key::CONSUMER),
         config: Place::new(topology, NAME).file(CONFIG),
     })
-}
-
-/// The tool's files for a node that answers for the pipeline without being a consumer.
-pub(super) fn tool_files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-    let asked = pipeline_node(context.topology) == Some(node);
-    if !asked || node.has(NAME) {
-        return Ok(Vec::new());
-    }
-    let place = Place::new(context.topology, NAME);
-    let mut actions = vec![service::configuration_directory(&place, "root")];
-    actions.extend(files(node, context)?);
-    Ok(actions)
 }
 
 /// Who administers CouchDB and who writes to it, as the tool wants it on its standard input. It holds passwords.

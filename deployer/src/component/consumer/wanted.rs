@@ -44,7 +44,11 @@ pub(super) fn differs(wanted: &Value, report: Option<&Value>) -> Option<Differen
     else {
         return Some(Difference::of("what is wanted cannot be read"));
     };
-    let Some(Inspect { kafka, couchdb }) = report.and_then(Inspect::read) else {
+    let Some(Inspect {
+        log: kafka,
+        store: couchdb,
+    }) = report.and_then(Inspect::read)
+    else {
         return Some(Difference::of("the pipeline does not answer yet"));
     };
     for (name, reachable, error) in [

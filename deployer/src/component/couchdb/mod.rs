@@ -18,7 +18,10 @@ use super::distributions::Distributions;
 use super::place::{self, Place};
 use super::repository_key::RepositoryKey;
 use super::service::{self, Service};
-use super::{Component, Context, Count, Disk, Memory, NewSecret, Port, Reach, Unfit, artifact_key};
+use super::{
+    Component, Context, Count, Disk, Memory, NewSecret, Port, Reach, Tunnel, TunnelEnd, Unfit,
+    artifact_key,
+};
 use crate::facts::System;
 use crate::inventory::{Findings, Inventory, Member, Problem};
 use crate::receipt::Choices;
@@ -139,6 +142,14 @@ impl Component for Couchdb {
         check::without_effect(inventory, distribution(topology, choices))
     }
 
+    fn tunnel(&self) -> Option<&'static dyn Tunnel> {
+        Some(&Self)
+    }
+
+    fn package_user(&self) -> Option<&'static str> {
+        Some(PACKAGE_USER)
+    }
+
     fn memory(&self, _: &Topology) -> Memory {
         Memory {
             heap: None,
@@ -178,6 +189,11 @@ impl Component for Couchdb {
         Some(package::key(topology))
     }
 
+    fn stand_in(&self, topology: &Topology, choices: &Choices) -> Option<&'static str> {
+        let stands_in = distribution(topology, choices) == Distribution::Pouchdb;
+        stands_in.then_some("PouchDB Server")
+    }
+
     fn packages(&self, context: &Context<'_>) -> Vec<String> {
         let packages: &[&str] = match distribution(context.topology, context.choices) {
             Distribution::Auto | Distribution::Apache => &["ca-certificates"],
@@ -211,6 +227,23 @@ pub fn url(topology: &Topology) -> Option<String> {
     let node = topology.nodes_with(NAME).next()?;
     let host = topology.host_name(&node.name);
     Some(format!("http://{host}:{}", topology.couchdb.port))
+}
+
+impl Tunnel for Couchdb {
+    fn words(&self, ends: &[TunnelEnd], _: &Topology, secrets: &str) -> Vec<String> {
+        let pages = ends.iter().map(|TunnelEnd { address, port, .. }| {
+            format!("CouchDB: http://{address}:{port}/_utils  (stand-in: http://{address}:{port}/)")
+        });
+        let login = [
+            format!("login:   {ADMIN}"),
+            format!("password: in {secrets}"),
+        ];
+        pages.chain(login).collect()
+    }
+
+    fn hint(&self) -> &'static str {
+        "is the local port taken? choose another with --port"
+    }
 }
 
 /// A relocatable release folder.

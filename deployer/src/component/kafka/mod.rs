@@ -9,11 +9,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::place;
 use super::service::{self, Service};
 use super::{
-    Component, Context, Difference, Disk, Memory, Numbers, Port, Reach, Restart, artifact_key,
-    java, zookeeper,
+    Component, Context, Difference, Disk, Memory, Numbers, Port, Reach, Restart, Tunnel, TunnelEnd,
+    artifact_key, java, zookeeper,
 };
 use crate::inspect::Inspect;
 use crate::inventory::{Findings, Inventory, Member};
@@ -80,6 +79,23 @@ impl Component for Kafka {
         Some(Numbers::NewForRenamed)
     }
 
+    fn one(&self) -> &'static str {
+        "broker"
+    }
+
+    // A broker refuses to start with another cluster's data.
+    fn data_rest_on(&self) -> Option<&'static dyn Component> {
+        Some(&zookeeper::Zookeeper)
+    }
+
+    fn tunnel(&self) -> Option<&'static dyn Tunnel> {
+        Some(&Self)
+    }
+
+    fn serves_outside(&self) -> bool {
+        true
+    }
+
     fn restart(&self) -> Restart {
         Restart::OneByOne
     }
@@ -98,7 +114,7 @@ impl Component for Kafka {
     fn disk(&self) -> Disk {
         Disk {
             data: 1_000,
-            software: java::KAFKA_ARCHIVE_MIB,
+            software: java::ARCHIVE_MIB,
         }
     }
 
@@ -111,7 +127,7 @@ impl Component for Kafka {
     }
 
     fn serves(&self, host: &str, report: &Value) -> Option<bool> {
-        let kafka = Inspect::read(report)?.kafka;
+        let kafka = Inspect::read(report)?.log;
         let joined = || kafka.brokers.iter().any(|broker| broker.host == host);
         kafka.reachable.then(joined)
     }
@@ -152,7 +168,7 @@ impl Component for Kafka {
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
         let topology = context.topology;
         let kafka = &topology.kafka;
-        let software = place::kafka(topology);
+        let software = zookeeper::software(topology);
         let mut service = Service::new(context, node, &Self);
         service.data_directory();
         let temporary = service.temporary_directory();
@@ -199,6 +215,33 @@ impl Component for Kafka {
             config: service.place.file(CONFIG),
         };
         service.unit(UNIT, &process)
+    }
+}
+
+impl Tunnel for Kafka {
+    fn leads_by_name(&self) -> bool {
+        true
+    }
+
+    fn words(&self, ends: &[TunnelEnd], topology: &Topology, _: &str) -> Vec<String> {
+        let first = "Kafka: brokers answer by the names they advertise; put these lines into /etc/hosts of this box:";
+        let names = ends.iter().map(|end| {
+            let host = topology.host_name(&end.node);
+            format!("    {} {host}", end.address)
+        });
+        let last = format!(
+            "then: bootstrap servers {}, for as long as this runs; take the lines out again afterwards",
+            bootstrap(topology)
+        );
+        [first.to_owned()]
+            .into_iter()
+            .chain(names)
+            .chain([last])
+            .collect()
+    }
+
+    fn hint(&self) -> &'static str {
+        "is the local port taken (`ss -tlnp`), perhaps by another `deployer open kafka`?"
     }
 }
 

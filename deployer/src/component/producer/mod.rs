@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::place::{self, Place};
 use super::service::{self, Service};
 use super::{
-    Component, Context, Disk, Memory, Numbers, Port, Reach, artifact_key, consumer, kafka,
+    Component, Context, Disk, Memory, Numbers, Port, Reach, Unfit, artifact_key, consumer, kafka,
 };
+use crate::facts::System;
 use crate::inventory::{Findings, Inventory, Member};
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
@@ -26,6 +27,8 @@ const CONFIG: &str = "producer.toml";
 const UNIT: &str = "agent/producer.service";
 /// The file in which a producer says how far it came, and that it has finished.
 const STATE: &str = "state.json";
+/// The file in which it keeps what was refused for good.
+const REFUSED: &str = "refused.jsonl";
 /// The source that somebody else feeds: no unit can.
 const STANDARD_INPUT: &str = "stdin";
 
@@ -89,6 +92,24 @@ impl Component for Producer {
         }
     }
 
+    fn user_files(&self, node: &Node) -> BTreeMap<String, String> {
+        let file = node
+            .producer
+            .as_ref()
+            .and_then(|producer| producer.file.as_ref());
+        let file = file.map(|file| (file.path.clone(), file.group.clone()));
+        file.into_iter().collect()
+    }
+
+    fn unfit(&self, system: &System, _: &Context<'_>) -> Vec<Unfit> {
+        let closed = system.closed.iter().map(|(path, why)| Unfit {
+            what: format!("the producer could not read {path}: {why}"),
+            hint: "let a group read it and say `group:` beside `path:`, or name another file"
+                .to_owned(),
+        });
+        closed.collect()
+    }
+
     fn ports(&self, node: &Node, _: &Topology) -> Vec<Port> {
         let service = as_service(node).map(|producer| Port {
             number: producer.metrics_port,
@@ -96,6 +117,17 @@ impl Component for Producer {
             reach: Reach::Node,
         });
         service.into_iter().collect()
+    }
+
+    /// Where canaries start without a producer.
+    fn tool_files(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
+        if !starts_canaries_instead(node, context.topology) {
+            return Ok(Vec::new());
+        }
+        let place = Place::new(context.topology, NAME);
+        let mut actions = vec![service::configuration_directory(&place, "root")];
+        actions.extend(files(node, context)?);
+        Ok(actions)
     }
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
@@ -135,6 +167,17 @@ pub fn state_file(topology: &Topology) -> String {
     format!("{}/{STATE}", Place::new(topology, NAME).data())
 }
 
+/// Where a producer keeps the events that were refused for good.
+pub fn refused_file(topology: &Topology) -> String {
+    format!("{}/{REFUSED}", Place::new(topology, NAME).data())
+}
+
+/// Whether what a node sends has no end.
+pub fn sends_for_ever(node: &Node) -> bool {
+    let producer = node.producer.as_ref();
+    producer.is_some_and(|producer| producer.count == 0)
+}
+
 /// The nodes where canaries start, with the binary: all producers, else the node that answers for the pipeline.
 pub fn tools(topology: &Topology) -> BTreeMap<String, Tool> {
     let tool = Tool {
@@ -147,17 +190,6 @@ pub fn tools(topology: &Topology) -> BTreeMap<String, Tool> {
         .filter(|node| node.has(NAME) || starts_canaries_instead(node, topology))
         .map(|node| (node.name.clone(), tool.clone()))
         .collect()
-}
-
-/// The tool's files for a node that starts canaries without being a producer.
-pub(super) fn tool_files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-    if !starts_canaries_instead(node, context.topology) {
-        return Ok(Vec::new());
-    }
-    let place = Place::new(context.topology, NAME);
-    let mut actions = vec![service::configuration_directory(&place, "root")];
-    actions.extend(files(node, context)?);
-    Ok(actions)
 }
 
 fn starts_canaries_instead(node: &Node, topology: &Topology) -> bool {

@@ -190,7 +190,7 @@ answer() {
 }
 
 if [ -n "$program" ] && [ -x "$program" ]; then
-    # The pipeline is asked while the rest is answered; what it says waits in the pipe. CouchDB has no certificate: to read those that
+    # The pipeline is asked while the rest is answered; what it says waits in the pipe. The store has no certificate: to read those that
     # the system trusts takes longer than all its questions.
     SSL_CERT_FILE=/dev/null SSL_CERT_DIR=/dev/null "$program" --config "$config" inspect </dev/null | {
         answer

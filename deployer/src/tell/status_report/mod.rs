@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize as _, Serialize};
 
 use crate::cloud::ends;
-use crate::component::consumer;
+use crate::component::pipeline::{self as parts, LOG, STORE};
 use crate::facts::{DiskFact, Facts};
 use crate::figures::Figures;
 use crate::inspect::Inspect;
@@ -37,8 +37,9 @@ pub struct Report {
     pub nodes: BTreeMap<String, NodeReport>,
     /// Brokers in the metadata and how many there should be.
     pub brokers: Option<BrokersReport>,
-    /// Which CouchDB answers; the stand-in is called by its name.
-    pub couchdb: Option<String>,
+    /// What answers for the documents, by its own name.
+    #[serde(rename = "couchdb")]
+    pub store: Option<String>,
     /// Topics by name, the canaries' included.
     pub topics: BTreeMap<String, TopicReport>,
     /// When the first of its machines powers itself off, or its lease ends; `None`: none does.
@@ -62,9 +63,9 @@ pub struct NodeReport {
     pub address: Option<String>,
     /// Units by name → state in one word: `running`, `finished`, `stopped`, `failed`.
     pub units: BTreeMap<String, String>,
-    /// How far its producer is: acknowledged events and events wanted (0: no end).
+    /// How far its sender is: acknowledged events and events wanted (0: no end).
     pub produced: Option<(u64, u64)>,
-    /// What its running agents say of themselves, by role: `consumer`, `producer`.
+    /// What its running agents say of themselves, by role.
     pub agents: BTreeMap<String, AgentReport>,
 }
 
@@ -99,13 +100,13 @@ pub struct TopicReport {
     pub under_replicated: usize,
     /// Partitions without a leader.
     pub without_leader: usize,
-    /// Events in Kafka.
+    /// Events in it.
     pub events: Option<i64>,
-    /// Events not yet acknowledged by the consumer.
+    /// Events not taken yet.
     pub lag: Option<i64>,
-    /// Documents in CouchDB.
+    /// Documents of it.
     pub documents: Option<u64>,
-    /// Dead letters in CouchDB that nobody has put away.
+    /// Dead letters of it that nobody has put away.
     pub dead_letters: Option<u64>,
     /// Dead letters that were put away, where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,7 +181,7 @@ impl Report {
             nodes.insert(node.name.clone(), report);
         }
         node::note_the_left(topology, heard, &mut notes);
-        let (brokers, couchdb, topics) = if let Some(inspection) = &inspection {
+        let (brokers, store, topics) = if let Some(inspection) = &inspection {
             let mut said = pipeline::Said {
                 problems: &mut problems,
                 notes: &mut notes,
@@ -201,7 +202,7 @@ impl Report {
             notes,
             nodes,
             brokers,
-            couchdb,
+            store,
             topics,
             expires,
             lease: None,
@@ -237,8 +238,8 @@ impl Report {
 
 /// Why nothing is known of the pipeline, in words; `None`: there is none.
 fn unanswered(topology: &Topology, heard: &BTreeMap<String, Heard>) -> Option<String> {
-    let node = &consumer::pipeline_node(topology)?.name;
-    let tool = consumer::tool(topology)?;
+    let node = &parts::node(topology)?.name;
+    let tool = parts::tool(topology)?;
     let why = match heard.get(node) {
         Some(Heard::Facts(facts)) => {
             let asked = [&tool.program, &tool.config];
@@ -247,7 +248,9 @@ fn unanswered(topology: &Topology, heard: &BTreeMap<String, Heard>) -> Option<St
                 .find(|path| !facts.files.is_empty() && !facts.files.contains_key(*path));
             match gone {
                 Some(path) => format!(
-                    "{path}, which asks Kafka and CouchDB, is missing on {node}; `deployer up` brings it"
+                    "{path}, which asks {} and {}, is missing on {node}; `deployer up` brings it",
+                    LOG.title(),
+                    STORE.title()
                 ),
                 None => format!(
                     "`{} inspect` on {node} answered nothing; see `deployer logs {node}`",

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use crate::component;
+use crate::component::pipeline::{self, LOG, SENDER};
 use crate::component::place::Place;
-use crate::component::{self, kafka, producer};
 use crate::facts::{Facts, UnitFact};
 use crate::figures::Figures;
-use crate::observe::producers::{STATE, producer_state, state_file};
+use crate::observe::senders::sender_state;
 use crate::topology::{Node, Topology};
 
 use super::{AgentReport, Heard, NodeReport};
 
-/// A producer that reads `top` has one event on its way at most times; more than this many wait for brokers that are away.
+/// One that reads `top` has one event on its way at most times; more than this many wait for brokers that are away.
 const MAX_WAITING: u64 = 5;
 
 pub(super) fn judge_units(
@@ -21,9 +22,9 @@ pub(super) fn judge_units(
     report: &mut NodeReport,
     problems: &mut Vec<String>,
 ) {
-    let producer = Place::new(topology, producer::NAME).unit();
+    let sender = Place::new(topology, SENDER.name()).unit();
     for (name, unit) in &facts.units {
-        let finished = *name == producer && report_finished(facts);
+        let finished = *name == sender && has_finished(topology, facts);
         let state = match unit.active.as_str() {
             "active" => "running",
             "failed" => "failed",
@@ -41,22 +42,26 @@ pub(super) fn judge_units(
     if topology
         .nodes
         .get(node)
-        .is_some_and(|node| node.has(producer::NAME))
+        .is_some_and(|node| node.has(SENDER.name()))
     {
-        let state = producer_state(facts);
+        let state = sender_state(topology, facts);
         let waiting = state
             .as_ref()
             .map_or(0, |state| state.produced.saturating_sub(state.acked));
         if waiting > MAX_WAITING {
             problems.push(format!(
-                "{node}: {waiting} events of its producer wait for an acknowledgement by Kafka"
+                "{node}: {waiting} events of its {} wait for an acknowledgement by {}",
+                SENDER.title(),
+                LOG.title()
             ));
         }
         let refused = state.as_ref().map_or(0, |state| state.refused);
-        if let (true, Some((path, _))) = (refused > 0, state_file(facts)) {
-            let file = path.replace(STATE, "/producer/refused.jsonl");
+        if refused > 0 {
             problems.push(format!(
-                "{node}: Kafka refused {refused} events of its producer for good; they are in {file} with the reasons; who has looked removes it"
+                "{node}: {} refused {refused} events of its {} for good; they are in {} with the reasons; who has looked removes it",
+                LOG.title(),
+                SENDER.title(),
+                pipeline::refused_file(topology)
             ));
         }
         report.produced = state.map(|state| (state.acked, state.count));
@@ -80,12 +85,13 @@ pub(super) fn note_the_left(
         if topology.nodes.contains_key(node) {
             continue;
         }
-        if runs(producer::NAME) {
+        if runs(SENDER.name()) {
             notes.push(format!(
-                "{node}: no longer in the inventory, and its producer still sends; that is read until `deployer up --prune`"
+                "{node}: no longer in the inventory, and its {} still sends; that is read until `deployer up --prune`",
+                SENDER.title()
             ));
         }
-        if runs(kafka::NAME) {
+        if runs(LOG.name()) {
             notes.push(format!(
                 "{node}: no longer in the inventory, and its broker still serves"
             ));
@@ -93,8 +99,8 @@ pub(super) fn note_the_left(
     }
 }
 
-fn report_finished(facts: &Facts) -> bool {
-    producer_state(facts).is_some_and(|state| state.finished)
+fn has_finished(topology: &Topology, facts: &Facts) -> bool {
+    sender_state(topology, facts).is_some_and(|state| state.finished)
 }
 
 /// What the agents say of themselves. That one has no figures is said and no problem: events count more than figures, and

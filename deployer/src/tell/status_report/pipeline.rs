@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::component::{couchdb, kafka};
-use crate::inspect::{self, Database, Inspect, Kafka};
+use crate::component::pipeline::{self, LOG, MOVER, SENDER, STORE};
+use crate::inspect::{self, Database, Inspect, Log};
 use crate::topology::{Topic, Topology};
 
 use super::{BrokersReport, TopicReport};
@@ -32,18 +32,18 @@ pub(super) fn judge_pipeline(
     now: jiff::Timestamp,
     said: &mut Said<'_>,
 ) -> PipelineReport {
-    let kafka = &inspection.kafka;
-    let brokers = judge_brokers(topology, kafka, said);
-    let databases = inspection.couchdb.databases.iter();
+    let log = &inspection.log;
+    let brokers = judge_brokers(topology, log, said);
+    let databases = inspection.store.databases.iter();
     let documents: BTreeMap<&str, &Database> = databases
         .map(|database| (database.topic.as_str(), database))
         .collect();
-    let has_couchdb = couchdb::url(topology).is_some();
-    if has_couchdb && let Some(error) = &inspection.couchdb.error {
-        said.problems.push(format!("couchdb: {error}"));
+    let has_store = pipeline::store_url(topology).is_some();
+    if has_store && let Some(error) = &inspection.store.error {
+        said.problems.push(format!("{}: {error}", STORE.name()));
     }
     let report = |name: &str, former| {
-        let seen = kafka.topics.iter().find(|seen| seen.name == name);
+        let seen = log.topics.iter().find(|seen| seen.name == name);
         topic_report(seen, documents.get(name).copied(), now, former)
     };
     let mut topics = BTreeMap::new();
@@ -53,7 +53,7 @@ pub(super) fn judge_pipeline(
             topic,
             &report,
             inspection,
-            has_couchdb && topic.documented,
+            has_store && topic.documented,
             said,
         );
         topics.insert(topic.name.clone(), report);
@@ -64,24 +64,25 @@ pub(super) fn judge_pipeline(
             topics.insert(name.clone(), report);
         }
     }
-    (Some(brokers), inspection.couchdb.vendor.clone(), topics)
+    (Some(brokers), inspection.store.vendor.clone(), topics)
 }
 
-fn judge_brokers(topology: &Topology, kafka: &Kafka, said: &mut Said<'_>) -> BrokersReport {
-    let nodes = topology.nodes_with(kafka::NAME);
+fn judge_brokers(topology: &Topology, log: &Log, said: &mut Said<'_>) -> BrokersReport {
+    let nodes = topology.nodes_with(LOG.name());
     let wanted: BTreeMap<i32, &str> = nodes
         .filter_map(|node| Some((i32::try_from(node.broker_id?).ok()?, node.name.as_str())))
         .collect();
-    let expected = topology.nodes_with(kafka::NAME).count();
-    if let Some(error) = &kafka.error {
-        said.problems.push(format!("kafka: {error}"));
+    let expected = topology.nodes_with(LOG.name()).count();
+    if let Some(error) = &log.error {
+        said.problems.push(format!("{}: {error}", LOG.name()));
     }
-    let alive: Vec<i32> = kafka.brokers.iter().map(|broker| broker.id).collect();
+    let alive: Vec<i32> = log.brokers.iter().map(|broker| broker.id).collect();
     let (ours, others): (Vec<i32>, Vec<i32>) =
         alive.iter().partition(|id| wanted.contains_key(*id));
-    if kafka.reachable && ours.len() < expected {
+    if log.reachable && ours.len() < expected {
         said.problems.push(format!(
-            "kafka: {} of {expected} brokers are alive",
+            "{}: {} of {expected} brokers are alive",
+            LOG.name(),
             ours.len()
         ));
     }
@@ -89,16 +90,16 @@ fn judge_brokers(topology: &Topology, kafka: &Kafka, said: &mut Said<'_>) -> Bro
         let id = u32::try_from(id).ok()?;
         topology.former.brokers.get(&id).map(String::as_str)
     };
-    if kafka.reachable {
-        let gone = kafka.gone(&wanted.keys().copied().collect());
+    if log.reachable {
+        let gone = log.gone(&wanted.keys().copied().collect());
         said.problems.extend(
             gone.iter()
                 .map(|(id, held)| held.gone_in_words(*id, former(*id))),
         );
     }
-    let any = kafka.partitions().next().is_some();
+    let any = log.partitions().next().is_some();
     for (id, node) in wanted.iter().filter(|(id, _)| any && ours.contains(id)) {
-        if kafka.held_by(*id).copies == 0 {
+        if log.held_by(*id).copies == 0 {
             said.notes.push(format!(
                 "{node}: its broker has no partitions: topics that are there stay where they are, and only new ones use it"
             ));
@@ -147,19 +148,19 @@ fn judge_topic(
     topic: &Topic,
     report: &TopicReport,
     inspection: &Inspect,
-    has_couchdb: bool,
+    has_store: bool,
     said: &mut Said<'_>,
 ) {
     let Topic { name, database, .. } = topic;
-    let kafka = &inspection.kafka;
+    let log = &inspection.log;
     let mut problem = |words: String| said.problems.push(words);
-    if kafka.reachable && report.partitions == 0 {
+    if log.reachable && report.partitions == 0 {
         problem(format!(
             "topic {name} does not exist; `deployer up` makes it"
         ));
     }
-    if let Some(seen) = kafka.topic(name) {
-        // An older consumer says nothing of settings.
+    if let Some(seen) = log.topic(name) {
+        // An older tool says nothing of settings.
         if seen.config.is_some() {
             for difference in seen.settings_differ(&topic.config) {
                 problem(format!("{difference}; `deployer up` sets it"));
@@ -188,10 +189,10 @@ fn judge_topic(
             report.without_leader
         ));
     }
-    let mut databases = inspection.couchdb.databases.iter();
+    let mut databases = inspection.store.databases.iter();
     let seen = databases.find(|database| database.topic == *name);
     let error = seen.and_then(|seen| seen.error.as_ref());
-    if let Some(error) = error.filter(|error| inspection.couchdb.error.as_ref() != Some(error)) {
+    if let Some(error) = error.filter(|error| inspection.store.error.as_ref() != Some(error)) {
         problem(format!("database {database}: {error}"));
     }
     if seen.is_some_and(|seen| seen.access_kept == Some(false)) {
@@ -199,8 +200,8 @@ fn judge_topic(
             "database {database}: its access rules (_security) were changed; `deployer up` mends it"
         ));
     }
-    let answers = inspection.couchdb.reachable && inspection.couchdb.error.is_none();
-    if answers && has_couchdb && error.is_none() && report.documents.is_none() {
+    let answers = inspection.store.reachable && inspection.store.error.is_none();
+    if answers && has_store && error.is_none() && report.documents.is_none() {
         problem(format!(
             "database {database} does not exist; `deployer up` makes it"
         ));
@@ -210,12 +211,15 @@ fn judge_topic(
             "topic {name}: {dead} dead letters in {database}-dead-letters; `deployer dead-letters` shows them, --put-away settles them"
         ));
     }
-    let deleted = kafka.topic(name).and_then(|seen| seen.deleted);
+    let deleted = log.topic(name).and_then(|seen| seen.deleted);
     let lost = seen.and_then(|seen| seen.lost_events);
     let lost = lost.unwrap_or(0) + deleted.unwrap_or(0).max(0).unsigned_abs();
     if lost > 0 {
         problem(format!(
-            "topic {name}: Kafka deleted {lost} events before the consumer had read them: the topic's retention is shorter than it was behind, or a producer's clock is wrong"
+            "topic {name}: {} deleted {lost} events before the {} had read them: the topic's retention is shorter than it was behind, or a {}'s clock is wrong",
+            LOG.title(),
+            MOVER.title(),
+            SENDER.title()
         ));
     }
     if let Some(missing) = missing_documents(report) {
@@ -235,7 +239,7 @@ fn judge_topic(
     }
 }
 
-/// Events that the consumer has taken and that are neither documents nor dead letters, apart from those that may be on their way
+/// Events that were taken and are neither documents nor dead letters, apart from those that may be on their way
 /// between the answers.
 fn missing_documents(report: &TopicReport) -> Option<i64> {
     let (events, lag) = (report.events?, report.lag?);

@@ -93,8 +93,8 @@ impl Report {
         if let Some(lease) = &self.lease {
             let _ = write!(text, "\nmachines   {lease}");
         }
-        if let Some(couchdb) = &self.couchdb {
-            let _ = write!(text, "\ndocuments  in {couchdb}");
+        if let Some(store) = &self.store {
+            let _ = write!(text, "\ndocuments  in {store}");
         }
         if !self.topics.is_empty() {
             let _ = write!(

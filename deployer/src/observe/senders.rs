@@ -1,22 +1,20 @@
-//! How far producers are, and waiting for them to finish, with progress.
+//! How far senders are, and waiting for them to finish, with progress.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 
-use crate::component::{consumer, producer};
-use crate::contract::ProducerState;
+use crate::component::pipeline::{self, SENDER};
+use crate::contract::SenderState;
 use crate::error::CommandError;
-use crate::facts::{Facts, FileFact, Query};
+use crate::facts::{Facts, Query};
 use crate::inspect::Inspect;
 use crate::reach::connections::Connections;
 use crate::report::{Event, Reporter, StepOutcome};
 use crate::run::Executor as _;
 use crate::topology::Topology;
 
-/// How the path of a producer's state ends.
-pub const STATE: &str = "/producer/state.json";
 /// Without any progress for this long, waiting ends with an error.
 const STALL: Duration = Duration::from_mins(2);
 /// Between two looks.
@@ -26,8 +24,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub fn require_end(topology: &Topology, clients: &[&str]) -> Result<(), CommandError> {
     let endless = |client: &&&str| {
         let node = topology.nodes.get(**client);
-        let producer = node.and_then(|node| node.producer.as_ref());
-        producer.is_some_and(|producer| producer.count == 0)
+        node.is_some_and(pipeline::sends_for_ever)
     };
     let endless: Vec<&str> = clients.iter().filter(endless).copied().collect();
     if endless.is_empty() {
@@ -37,10 +34,13 @@ pub fn require_end(topology: &Topology, clients: &[&str]) -> Result<(), CommandE
     Err(CommandError::usage(format!(
         "--wait: {names} sends events for ever (`count: 0`), so there is no end to wait for; nothing was started"
     ))
-    .hint("leave --wait out (deployer status says how far it is), or give `producer:` a `count`"))
+    .hint(format!(
+        "leave --wait out (deployer status says how far it is), or give `{}:` a `count`",
+        SENDER.name()
+    )))
 }
 
-/// Waits until these clients have sent all their events and the consumer has taken everything there was.
+/// Waits until these clients have sent all their events and all there was is stored.
 pub async fn until_stored(
     connections: &Connections,
     topology: &Topology,
@@ -105,13 +105,12 @@ pub async fn until_stored(
     }
 }
 
-/// Topic → events that are not yet acknowledged by CouchDB.
+/// Topic → events that are not stored yet.
 async fn lag(
     connections: &Connections,
     topology: &Topology,
 ) -> Result<BTreeMap<String, i64>, CommandError> {
-    let (Some(tool), Some(node)) = (consumer::tool(topology), consumer::pipeline_node(topology))
-    else {
+    let (Some(tool), Some(node)) = (pipeline::tool(topology), pipeline::node(topology)) else {
         return Ok(BTreeMap::new());
     };
     let query = Query {
@@ -125,14 +124,14 @@ async fn lag(
     };
     let inspect: Inspect = serde_json::from_value(value)?;
     Ok(inspect
-        .kafka
+        .log
         .topics
         .into_iter()
         .filter_map(|topic| topic.lag.map(|lag| (topic.name, lag)))
         .collect())
 }
 
-/// How far each producer is, in words: `12/100`.
+/// How far each sender is, in words: `12/100`.
 pub async fn progress(
     connections: &Connections,
     topology: &Topology,
@@ -154,26 +153,21 @@ async fn state(
     connections: &Connections,
     topology: &Topology,
     client: &str,
-) -> Result<ProducerState, CommandError> {
-    let files = [(producer::state_file(topology), true)].into();
+) -> Result<SenderState, CommandError> {
+    let files = [(pipeline::state_file(topology), true)].into();
     let query = Query {
         files,
         deployment: topology.name.clone(),
         ..Query::default()
     };
-    Ok(producer_state(&connections.executor().ask(client, &query).await?).unwrap_or_default())
+    let facts = connections.executor().ask(client, &query).await?;
+    Ok(sender_state(topology, &facts).unwrap_or_default())
 }
 
-/// The state file of a node's producer, among the files that were asked for.
-pub fn producer_state(facts: &Facts) -> Option<ProducerState> {
-    let (_, file) = state_file(facts)?;
+/// The state of a node's sender, whose file is among those that were asked for.
+pub fn sender_state(topology: &Topology, facts: &Facts) -> Option<SenderState> {
+    let file = facts.files.get(&pipeline::state_file(topology))?;
     serde_json::from_str(file.text.as_deref()?).ok()
-}
-
-/// The state file itself.
-pub fn state_file(facts: &Facts) -> Option<(&String, &FileFact)> {
-    let mut files = facts.files.iter();
-    files.find(|(path, _)| path.ends_with(STATE))
 }
 
 #[cfg(test)]
@@ -192,7 +186,7 @@ mod tests {
         };
         for (count, refused) in [(0, true), (5, false)] {
             let topology = topology(count);
-            let clients: Vec<&str> = crate::component::producers(&topology)
+            let clients: Vec<&str> = crate::component::pipeline::senders(&topology)
                 .map(|node| node.name.as_str())
                 .collect();
             assert!(!clients.is_empty());

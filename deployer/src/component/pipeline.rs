@@ -1,0 +1,24 @@
+//! The pipeline as the core sees it: its parts, and which component plays each. Said here and nowhere else: whoever asks of a part
+//! names no product.
+
+use super::{Component, consumer, couchdb, kafka, producer};
+use crate::topology::{Node, Topology};
+
+pub use super::consumer::{credentials, pipeline as preparation, pipeline_node as node, tool};
+pub use super::couchdb::{ADMIN, url as store_url};
+pub use super::producer::{refused_file, sends_for_ever, state_file, tools as senders_tools};
+
+/// What holds the topics.
+pub static LOG: &dyn Component = &kafka::Kafka;
+/// What holds the documents.
+pub static STORE: &dyn Component = &couchdb::Couchdb;
+/// What sends events to topics.
+pub static SENDER: &dyn Component = &producer::Producer;
+/// What makes documents of the events of topics.
+pub static MOVER: &dyn Component = &consumer::Consumer;
+
+/// The nodes whose sender is a service; lines on its standard input come from whoever runs the binary.
+pub fn senders(topology: &Topology) -> impl Iterator<Item = &Node> {
+    let nodes = topology.nodes_with(SENDER.name());
+    nodes.filter(|node| super::has_unit(node, SENDER.name()))
+}
