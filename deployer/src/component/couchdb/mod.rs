@@ -147,7 +147,7 @@ impl Component for Couchdb {
     }
 
     fn package_user(&self) -> Option<&'static str> {
-        Some(PACKAGE_USER)
+        Some(package::USER)
     }
 
     fn memory(&self, _: &Topology) -> Memory {
