@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
 
+use serde_json::{Value, json};
+
 use crate::cluster::free;
 use crate::lab::{Agent, Lab, PATIENCE, get, wait_until};
 
@@ -70,6 +72,20 @@ fn both_agents_count_what_they_do_and_say_what_is_wrong() {
         )
     });
     assert!(is_well(producer_at) && is_well(consumer_at));
+    let told = |listen| {
+        let answer = get(listen, "/figures");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str::<Value>(body).unwrap()
+    };
+    assert_eq!(
+        told(producer_at),
+        json!({"wrong": [], "spool": {"events": 0, "bytes": 0, "limit_bytes": 1_048_576}, "refused": 0,
+            "source_troubles": {}})
+    );
+    assert_eq!(
+        told(consumer_at),
+        json!({"wrong": [], "sinks": [{"name": null, "lag": {"t1": 0}, "dead_letters": 1, "lost": {}}]})
+    );
     lab.double.state().databases.remove("t1");
     lab.set_kafka(false);
     for line in 0..4 {

@@ -479,16 +479,13 @@ async fn agents_are_asked_at_their_ports_and_silence_costs_a_second() {
     let (agent, port) = listen();
     let (_takes_and_says_nothing, silent) = listen();
     let answering = std::thread::spawn(move || {
-        for answer in [
-            "200 OK\r\n\r\nproducer_spool_events 3\n# EOF\n",
-            "503 Service Unavailable\r\n\r\nspool: is full\n",
-        ] {
-            let (mut stream, _) = agent.accept().expect("a question");
-            let mut question = [0; 100];
-            let length = stream.read(&mut question).expect("a question");
-            assert!(question[..length].starts_with(b"GET /"));
-            write!(stream, "HTTP/1.1 {answer}").expect("an answer");
-        }
+        let (mut stream, _) = agent.accept().expect("a question");
+        let mut question = [0; 100];
+        let length = stream.read(&mut question).expect("a question");
+        assert!(question[..length].starts_with(b"GET /figures "));
+        let answer =
+            r#"{"wrong":["spool: is full"],"spool":{"events":3,"bytes":4,"limit_bytes":5}}"#;
+        write!(stream, "HTTP/1.1 200 OK\r\n\r\n{answer}\n").expect("an answer");
     });
     let query = Query {
         figures: [port, silent].into(),

@@ -38,20 +38,26 @@ fn state(facts: &mut Facts, produced: u64, acked: u64, finished: bool) {
 }
 
 /// What an agent answers at its port.
-fn figures(facts: &mut Facts, port: u16, metrics: &str, wrong: &str) {
-    let status = if wrong.is_empty() {
-        "200 OK"
-    } else {
-        "503 Service Unavailable"
-    };
-    let answers =
-        format!("HTTP/1.1 200 OK\r\n\r\n{metrics}# EOF\nHTTP/1.1 {status}\r\n\r\n{wrong}\n");
-    facts.figures.insert(port, answers);
+fn figures(facts: &mut Facts, port: u16, figures: &serde_json::Value) {
+    let answer = format!("HTTP/1.1 200 OK\n\n{figures}\n");
+    facts.figures.insert(port, answer);
 }
 
-const CONSUMER: &str = "consumer_lag_events{topic=\"utilizations1\",partition=\"0\"} 2\nconsumer_dead_letters_total 0\n";
-const PRODUCER: &str =
-    "producer_spool_events 0\nproducer_spool_bytes 0\nproducer_spool_limit_bytes 536870912\n";
+fn consumer(dead_letters: u64, lost: u64, wrong: &[&str]) -> serde_json::Value {
+    let sink = json!({"name": null, "lag": {"utilizations1": 2}, "dead_letters": dead_letters,
+        "lost": {"utilizations1": lost}});
+    json!({"wrong": wrong, "sinks": [sink]})
+}
+
+fn producer(
+    events: u64,
+    bytes: u64,
+    refused: u64,
+    troubles: &serde_json::Value,
+) -> serde_json::Value {
+    let spool = json!({"events": events, "bytes": bytes, "limit_bytes": 536_870_912});
+    json!({"wrong": [], "spool": spool, "refused": refused, "source_troubles": troubles})
+}
 
 fn pipeline() -> serde_json::Value {
     let topic = |name: &str| {
@@ -86,8 +92,10 @@ fn facts() -> BTreeMap<String, Facts> {
     let pipeline = Some(pipeline());
     let mut change = |node: &str, with: &dyn Fn(&mut Facts)| with(all.get_mut(node).expect("node"));
     change("vm2", &|facts| facts.pipeline.clone_from(&pipeline));
-    change("vm2", &|facts| figures(facts, 9442, CONSUMER, ""));
-    change("vm1-1", &|facts| figures(facts, 9441, PRODUCER, ""));
+    change("vm2", &|facts| figures(facts, 9442, &consumer(0, 0, &[])));
+    change("vm1-1", &|facts| {
+        figures(facts, 9441, &producer(0, 0, 0, &json!({})))
+    });
     change("vm1-1", &|facts| state(facts, 12, 12, false));
     change("vm1-2", &|facts| {
         state(facts, 100, 100, true);
@@ -229,7 +237,7 @@ fn each_trouble_has_its_words() {
             "an agent that is not well",
             |heard| {
                 let ill = "utilizations1: HTTP 404 not_found";
-                figures(facts_of(heard, "vm2"), 9442, CONSUMER, ill);
+                figures(facts_of(heard, "vm2"), 9442, &consumer(0, 0, &[ill]));
             },
             "vm2: consumer: utilizations1: HTTP 404 not_found",
         ),
@@ -400,14 +408,9 @@ fn agents_tell_their_figures_or_why_there_are_none() {
         lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>()
     };
     let busy = lines(|heard| {
-        let dead = CONSUMER.replace("total 0", "total 12")
-            + "consumer_events_lost_total{topic=\"utilizations1\"} 7\n";
-        figures(facts_of(heard, "vm2"), 9442, &dead, "");
-        let full = PRODUCER
-            .replace("events 0", "events 48")
-            .replace("_bytes 0", "_bytes 9000000")
-            + "producer_events_refused_total 2\nproducer_source_troubles_total{kind=\"snapshots_missed\"} 3\n";
-        figures(facts_of(heard, "vm1-1"), 9441, &full, "");
+        figures(facts_of(heard, "vm2"), 9442, &consumer(12, 7, &[]));
+        let full = producer(48, 9_000_000, 2, &json!({"snapshots_missed": 3}));
+        figures(facts_of(heard, "vm1-1"), 9441, &full);
     });
     assert_eq!(
         busy,
@@ -426,6 +429,16 @@ fn agents_tell_their_figures_or_why_there_are_none() {
         [
             "producer: no figures (no answer on port 9441)",
             "consumer: no figures (port 9442 is taken by other-consumer.service; set `consumer.metrics_port`)"
+        ]
+    );
+    let older = lines(|heard| {
+        let answer = "HTTP/1.1 404 Not Found\n\nsee /metrics and /healthz\n".to_owned();
+        facts_of(heard, "vm2").figures.insert(9442, answer);
+    });
+    assert_eq!(
+        older,
+        [
+            "consumer: no figures (the agent is of an older version that does not tell them; `deployer up` replaces it)"
         ]
     );
     // One that does not run has none to miss.

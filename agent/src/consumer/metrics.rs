@@ -1,29 +1,61 @@
 //! The consumer's figures.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use rdkafka::statistics::Statistics;
+use serde::Serialize;
 
 use super::losses::Loss;
 use super::written::Written;
-use crate::observe::{self, Health, Registry};
+use crate::observe::{self, Health, Labelled, Registry};
 use crate::sink::Record;
 
 /// A partition, as a figure's label.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct Place {
     topic: String,
     partition: i32,
 }
 
 /// A topic, as a figure's label.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct OfTopic {
     topic: String,
+}
+
+/// What a deployer wants to know of a sink.
+#[derive(Debug, Serialize)]
+struct SinkFigures {
+    /// Its name; none: the one that needs none.
+    name: Option<String>,
+    /// Topic → events of the partitions that are read here and are not settled.
+    lag: BTreeMap<String, i64>,
+    dead_letters: u64,
+    /// Topic → events that Kafka deleted before they were read.
+    lost: BTreeMap<String, u64>,
+}
+
+/// What a deployer wants to know of a consumer.
+#[derive(Debug, Serialize)]
+pub(super) struct Figures {
+    sinks: Vec<SinkFigures>,
+}
+
+impl Figures {
+    /// Those of sinks with these names.
+    pub(super) fn of(sinks: &[(Option<String>, Metrics)]) -> Self {
+        let sinks = sinks.iter();
+        Self {
+            sinks: sinks
+                .map(|(name, metrics)| metrics.figures(name.as_deref()))
+                .collect(),
+        }
+    }
 }
 
 /// All figures of a consumer, and what is wrong with it. Copies share them.
@@ -37,8 +69,8 @@ pub struct Metrics {
     stored: Counter,
     repeated: Counter,
     dead: Counter,
-    lost: Family<OfTopic, Counter>,
-    lag: Family<Place, Gauge>,
+    lost: Labelled<OfTopic, Counter>,
+    lag: Labelled<Place, Gauge>,
     batch: Histogram,
     latency: Histogram,
 }
@@ -54,8 +86,8 @@ impl Default for Metrics {
             stored: Counter::default(),
             repeated: Counter::default(),
             dead: Counter::default(),
-            lost: Family::default(),
-            lag: Family::default(),
+            lost: Labelled::default(),
+            lag: Labelled::default(),
             batch: observe::sizes(),
             latency: observe::seconds(),
         }
@@ -99,7 +131,7 @@ impl Metrics {
         registry.register(
             "events_lost",
             "Events that Kafka deleted before they were read",
-            self.lost.clone(),
+            self.lost.family(),
         );
         registry.register(
             "queue_events",
@@ -109,7 +141,7 @@ impl Metrics {
         registry.register(
             "lag_events",
             "Events of a partition that are not settled",
-            self.lag.clone(),
+            self.lag.family(),
         );
         registry.register("batch_documents", "Sizes of writes", self.batch.clone());
         registry.register(
@@ -118,6 +150,21 @@ impl Metrics {
             self.latency.clone(),
         );
         registry
+    }
+
+    /// Returns the figures of a sink.
+    fn figures(&self, sink: Option<&str>) -> SinkFigures {
+        let mut lag = BTreeMap::new();
+        for (Place { topic, .. }, events) in self.lag.all() {
+            *lag.entry(topic).or_default() += events.get();
+        }
+        let lost = self.lost.all().into_iter();
+        SinkFigures {
+            name: sink.map(str::to_owned),
+            lag,
+            dead_letters: self.dead.get(),
+            lost: lost.map(|(of, lost)| (of.topic, lost.get())).collect(),
+        }
     }
 
     /// Notes that a batch of records is settled.
@@ -141,7 +188,7 @@ impl Metrics {
     pub(super) fn lost(&self, loss: &Loss) {
         let topic = loss.partition.topic.clone();
         let count = loss.count.and_then(|count| u64::try_from(count).ok());
-        let lost = self.lost.get_or_create(&OfTopic { topic });
+        let lost = self.lost.of(OfTopic { topic });
         lost.inc_by(count.unwrap_or(1));
     }
 
@@ -155,8 +202,7 @@ impl Metrics {
                         topic: topic.topic.clone(),
                         partition,
                     };
-                    let lag = self.lag.get_or_create(&place);
-                    lag.set(figures.consumer_lag_stored);
+                    self.lag.of(place).set(figures.consumer_lag_stored);
                 }
             }
         }

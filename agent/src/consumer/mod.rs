@@ -29,10 +29,11 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::config::{Batch, ConfigError, Connection, ConsumerConfig, SinkOf, Topic};
-use crate::observe::{self, Health, Pulse, Service};
+use crate::observe::{self, Health, Pulse, Service, Shown};
 use crate::shutdown::{self, Shutdown};
 use crate::sink::OpenError;
 use losses::{Loss, Losses};
+use metrics::Figures;
 pub use metrics::Metrics;
 use partition::Partition;
 use queues::{Load, PartitionQueues};
@@ -69,16 +70,22 @@ pub enum ConsumerError {
 pub async fn run(config: &ConsumerConfig, mut shutdown: Shutdown) -> Result<(), ConsumerError> {
     let connection = Connection::of_consumer(config)?;
     let health = Health::default();
-    let (mut registries, mut readings) = (Vec::new(), Vec::new());
+    let (mut registries, mut counted, mut readings) = (Vec::new(), Vec::new(), Vec::new());
     for sink in config.all_sinks() {
         let metrics = Metrics::new(health.clone());
         registries.push(metrics.registry(sink.name));
+        counted.push((sink.name.map(str::to_owned), metrics.clone()));
         readings.push(Reading::open(&sink, &connection, &config.batch, metrics)?);
     }
     if readings.is_empty() {
         return Err(ConfigError::NoSink.into());
     }
-    observe::serve(config.metrics.listen.clone(), registries, health);
+    let shown = Shown {
+        registries,
+        figures: move || Figures::of(&counted),
+        health,
+    };
+    observe::serve(config.metrics.listen.clone(), shown);
     let mut service = Service::ready();
     let (end, ended) = shutdown::channel();
     let (mut pulses, mut running) = (Vec::new(), JoinSet::new());

@@ -1,5 +1,6 @@
 //! What a running agent tells about itself: figures, alarms, and to systemd that it is alive.
 
+mod labelled;
 mod page;
 mod server;
 mod service;
@@ -11,8 +12,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use prometheus_client::metrics::histogram::Histogram;
 
+pub use labelled::Labelled;
 pub use prometheus_client::registry::Registry;
-pub use server::serve;
+pub use server::{Shown, serve};
 pub use service::{Pulse, Service};
 
 /// What is wrong with an agent at present, each thing under a word of its own. Copies share it.

@@ -1,8 +1,11 @@
 //! The producer's figures.
 
+use std::collections::BTreeMap;
+
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use serde::Serialize;
 
 use crate::observe::{self, Registry};
 use crate::source::Troubles;
@@ -21,6 +24,39 @@ pub(super) struct Metrics {
     pub(super) refused: Counter,
     pub(super) kept_aside: Gauge,
     pub(super) latency: Histogram,
+}
+
+/// What a deployer wants to know of a producer.
+#[derive(Debug, Serialize)]
+pub(super) struct Figures {
+    spool: Spool,
+    /// Events that Kafka never takes.
+    refused: u64,
+    /// Kind → what the source could not give out as it is.
+    source_troubles: BTreeMap<&'static str, u64>,
+}
+
+/// What is on the disk and not confirmed.
+#[derive(Debug, Serialize)]
+struct Spool {
+    events: i64,
+    bytes: i64,
+    limit_bytes: i64,
+}
+
+impl Figures {
+    /// Those of a producer and its source.
+    pub(super) fn of(metrics: &Metrics, troubles: &Troubles) -> Self {
+        Self {
+            spool: Spool {
+                events: metrics.spool_events.get(),
+                bytes: metrics.spool_bytes.get(),
+                limit_bytes: metrics.spool_limit.get(),
+            },
+            refused: metrics.refused.get(),
+            source_troubles: troubles.counts(),
+        }
+    }
 }
 
 impl Metrics {
@@ -90,7 +126,7 @@ impl Metrics {
         registry.register(
             "source_troubles",
             "What the source could not give out as it is, by kind",
-            troubles.counts(),
+            troubles.family(),
         );
         registry.register(
             "event_to_kafka_seconds",

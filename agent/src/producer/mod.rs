@@ -28,13 +28,13 @@ use tokio::time::Instant;
 use crate::backoff::Backoff;
 use crate::config::{ConfigError, Connection, ProducerConfig, SpoolSync};
 use crate::event::{Origin, host_name};
-use crate::observe::{self, Health, Service};
+use crate::observe::{self, Health, Service, Shown};
 use crate::shutdown::Shutdown;
 use crate::source::{self, Batch, Checkpoint, Troubles};
 use checkpoints::Checkpoints;
 use delivery::{Client, Delivery, Guarantee};
 use intake::Writing;
-use metrics::Metrics;
+use metrics::{Figures, Metrics};
 pub use new_run::{NewRun, new_run};
 use refused::Refused;
 pub use spool::SpoolError;
@@ -83,8 +83,14 @@ pub async fn run(config: ProducerConfig, shutdown: Shutdown) -> Result<(), Produ
     let health = Health::default();
     let troubles = Troubles::new(health.clone());
     let (metrics, registry) = Metrics::new(&troubles);
+    let (counted, found) = (metrics.clone(), troubles.clone());
     let (mut producer, deliveries) = Producer::open(&config, connection, metrics, health.clone())?;
-    observe::serve(config.metrics.listen.clone(), vec![registry], health);
+    let shown = Shown {
+        registries: vec![registry],
+        figures: move || Figures::of(&counted, &found),
+        health,
+    };
+    observe::serve(config.metrics.listen.clone(), shown);
     let service = Service::ready();
     if producer.state.finished && producer.is_idle() {
         tracing::info!(run = %producer.state.run, produced = producer.state.produced, "the run is finished");

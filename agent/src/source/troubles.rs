@@ -1,13 +1,15 @@
 //! What a source found and could not give out as it is: counted, so that nobody has to read the log for it.
 
+use std::collections::BTreeMap;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
-use crate::observe::Health;
+use crate::observe::{Health, Labelled};
 
 /// A kind of trouble, as a figure's label.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 pub struct Kind {
     kind: &'static str,
 }
@@ -15,7 +17,7 @@ pub struct Kind {
 /// The troubles of a source. Copies share the counts.
 #[derive(Debug, Clone, Default)]
 pub struct Troubles {
-    counts: Family<Kind, Counter>,
+    counts: Labelled<Kind, Counter>,
     health: Health,
     has_told_of_long_lines: bool,
 }
@@ -30,13 +32,19 @@ impl Troubles {
     }
 
     /// Returns the figure.
-    pub fn counts(&self) -> Family<Kind, Counter> {
-        self.counts.clone()
+    pub fn family(&self) -> Family<Kind, Counter> {
+        self.counts.family()
+    }
+
+    /// Returns how many there are of each kind.
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        let all = self.counts.all().into_iter();
+        all.map(|(of, count)| (of.kind, count.get())).collect()
     }
 
     /// Counts something: a file, a line, a snapshot, or bytes, as its name says.
     pub(super) fn count(&self, kind: &'static str, number: u64) {
-        self.counts.get_or_create(&Kind { kind }).inc_by(number);
+        self.counts.of(Kind { kind }).inc_by(number);
     }
 
     /// Counts parts of lines that had to be split, and says so once.

@@ -113,9 +113,8 @@ answer() {
     for port in $figures; do
         printf '@figures %s\n' "$port"
         # Of all that is on every system only bash can open a connection. An agent that hangs takes it and says nothing.
-        timeout 1 bash -c 'for path in metrics healthz; do
-            exec 3<>"/dev/tcp/localhost/$1" && printf "GET /%s HTTP/1.0\r\n\r\n" "$path" >&3 && cat <&3
-        done' figures "$port"
+        timeout 1 bash -c 'exec 3<>"/dev/tcp/localhost/$1" && printf "GET /figures HTTP/1.0\r\n\r\n" >&3 && cat <&3' \
+            figures "$port"
         printf '\n'
     done
     if [ -n "$packages" ]; then

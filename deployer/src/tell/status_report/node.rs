@@ -125,8 +125,8 @@ pub(super) fn judge_agents(
             None => facts
                 .figures
                 .get(&port)
-                .and_then(|answers| Figures::read(answers))
-                .ok_or_else(|| format!("no answer on port {port}")),
+                .ok_or_else(|| format!("no answer on port {port}"))
+                .and_then(|answer| Figures::read(answer).map_err(|none| none.to_string())),
         };
         let agent = match said {
             Ok(figures) => AgentReport {
