@@ -30,6 +30,7 @@ mod pipeline;
 mod place;
 mod receipts;
 mod relay;
+mod sinks;
 #[path = "../shared/skip.rs"]
 mod skip;
 mod sources;

@@ -96,7 +96,7 @@ pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspe
         }
     };
     let settings = settings::ask(&connection, &config.topics, deadline);
-    let kafka = inspect_kafka(&client, &config.topics, deadline);
+    let kafka = inspect_kafka(&client, config, deadline);
     let (mut kafka, settings, couchdb) = join3(kafka, settings, couchdb).await;
     let mut settings = settings?;
     for topic in &mut kafka.topics {
@@ -107,7 +107,10 @@ pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspe
     Ok(Inspection { kafka, couchdb })
 }
 
-async fn inspect_kafka(client: &Client, topics: &[Topic], deadline: Instant) -> KafkaView {
+async fn inspect_kafka(client: &Client, config: &ConsumerConfig, deadline: Instant) -> KafkaView {
+    let topics = &config.topics;
+    // The group is the one that writes to CouchDB; what others read they tell themselves.
+    let is_read = |topic: &Topic| config.couchdb.is_some() && topic.has_database();
     let cluster = match fetch_async(client, left(deadline)).await {
         Ok(cluster) => cluster,
         Err(error) => {
@@ -124,9 +127,8 @@ async fn inspect_kafka(client: &Client, topics: &[Topic], deadline: Instant) -> 
             name: topic.name.clone(),
             partitions: present.partitions.clone(),
             messages: offsets.messages(present),
-            // The group is the one that writes to CouchDB; what others read they tell themselves.
-            lag: offsets.lag(present).filter(|_| topic.has_database()),
-            deleted: offsets.deleted(present).filter(|_| topic.has_database()),
+            lag: offsets.lag(present).filter(|_| is_read(topic)),
+            deleted: offsets.deleted(present).filter(|_| is_read(topic)),
             config: None,
         })
     };

@@ -1,0 +1,165 @@
+//! A file of one machine goes to three sinks of another: CouchDB, lines of JSON, and CSV. Each has each line once, whatever
+//! happens to the consumer and to the other sinks.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::command_line::Said;
+use crate::deployer_command::{Deployer, subtest};
+use crate::support::{eventually, may_run};
+use crate::watch::well;
+
+const INVENTORY: &str = "\
+nodes:
+  vm1: { roles: [producer] }
+  vm2: { roles: [zookeeper, kafka, consumer, couchdb] }
+kafka: { replication: 1 }
+producer: { source: file, path: /var/log/shop.log, group: adm, count: 0 }
+sinks:
+  documents: { from: utilizations1, couchdb: {} }
+  lines: { from: utilizations1, files: {} }
+  table: { from: utilizations1, files: { format: csv, columns: [_id, line] } }
+";
+
+#[test]
+fn sinks_of_one_topic_live_apart() {
+    if !may_run("sinks_of_one_topic_live_apart") {
+        return;
+    }
+    let shop = Shop(Deployer::new(INVENTORY));
+    let deployer = &shop.0;
+    deployer.run(&["up", "--yes"]).code(0);
+    subtest("a killed consumer writes each line once", || {
+        shop.write(1, 100);
+        for first in [101, 201] {
+            shop.kill_consumer();
+            shop.write(first, first + 99);
+        }
+        shop.await_files("lines", 300);
+        shop.await_files("table", 300);
+        shop.await_documents(300);
+    });
+    subtest("a CouchDB that is away stops no files", || {
+        shop.systemctl(&["stop"], "couchdb");
+        shop.write(301, 350);
+        shop.await_files("lines", 350);
+        shop.await_files("table", 350);
+        shop.status().code(1).says(&["couchdb: "]);
+        shop.systemctl(&["start"], "couchdb");
+        shop.await_documents(350);
+        well(deployer);
+    });
+    subtest("a closed directory stops no other sink", || {
+        let table = shop.directory("table");
+        shop.on("vm2", &format!("chmod 0 {table}"));
+        shop.systemctl(&["restart"], "consumer");
+        shop.write(351, 400);
+        shop.await_files("lines", 400);
+        shop.await_documents(400);
+        let trouble = format!("vm2: consumer: {table}/utilizations1: Permission denied");
+        eventually("status names the directory", || {
+            let said = shop.status();
+            let names_it = said.all().contains(&trouble);
+            names_it.then_some(()).ok_or_else(|| said.all())
+        });
+        assert_eq!(shop.files("table").len(), 350);
+        shop.on("vm2", &format!("chmod 750 {table}"));
+        shop.await_files("table", 400);
+        well(deployer);
+    });
+    subtest("check names a file that the producer cannot read", || {
+        deployer.run(&["check"]).code(0);
+        shop.on("vm1", "chmod 600 /var/log/shop.log");
+        deployer.run(&["check"]).code(1).says(&[
+            "the producer could not read /var/log/shop.log",
+            "-rw------- root:adm",
+        ]);
+        shop.on("vm1", "chmod 640 /var/log/shop.log");
+        deployer.run(&["check"]).code(0);
+    });
+    deployer.run(&["plan"]).code(0).says(&["nothing to do"]);
+    shop.await_files("lines", 400);
+    deployer.teardown();
+}
+
+/// The deployment, and what happens in it.
+struct Shop(Deployer);
+
+impl Shop {
+    fn on(&self, node: &str, script: &str) -> String {
+        self.0.on(node, &["sh", "-c", script])
+    }
+
+    fn systemctl(&self, words: &[&str], role: &str) -> String {
+        let unit = format!("{}-{role}.service", self.0.name);
+        self.on("vm2", &format!("systemctl {} {unit}", words.join(" ")))
+    }
+
+    /// Kills the consumer as soon as it runs.
+    fn kill_consumer(&self) {
+        eventually("the consumer runs", || {
+            let state = self.systemctl(&["show", "-P", "ActiveState"], "consumer");
+            (state.trim() == "active").then_some(()).ok_or(state)
+        });
+        self.systemctl(&["kill", "--signal=KILL"], "consumer");
+    }
+
+    /// Writes lines with these numbers to the file.
+    fn write(&self, first: usize, last: usize) {
+        let script = format!(
+            "umask 027; seq -f 'order %g' {first} {last} >>/var/log/shop.log && chgrp adm /var/log/shop.log"
+        );
+        self.on("vm1", &script);
+    }
+
+    fn directory(&self, sink: &str) -> String {
+        format!("/var/lib/deployer/{}/consumer/{sink}", self.0.name)
+    }
+
+    /// The lines that the files of a sink hold, by the ids of their events.
+    fn files(&self, sink: &str) -> Vec<(String, String)> {
+        let files = format!("{}/utilizations1/2*", self.directory(sink));
+        let text = self.on("vm2", &format!("cat {files} || true"));
+        let row = |row: &str| match sink {
+            "table" => {
+                let (id, line) = row.split_once(',').expect("two columns");
+                (id.to_owned(), line.to_owned())
+            }
+            _ => {
+                let document: Value = serde_json::from_str(row).expect("a line of JSON");
+                let of = |key: &str| document[key].as_str().expect("a text").to_owned();
+                (of("_id"), of("line"))
+            }
+        };
+        let rows = text.lines().filter(|line| *line != "_id,line");
+        rows.map(row).collect()
+    }
+
+    /// Waits until a sink has the first lines, in their order and each once.
+    fn await_files(&self, sink: &str, count: usize) {
+        let rows = eventually(&format!("{count} rows in {sink}"), || {
+            let rows = self.files(sink);
+            let missing = format!("{} rows", rows.len());
+            (rows.len() >= count).then_some(rows).ok_or(missing)
+        });
+        let ids: BTreeSet<&String> = rows.iter().map(|(id, _)| id).collect();
+        assert_eq!((rows.len(), ids.len()), (count, count), "{sink}");
+        for (number, (_, line)) in rows.iter().enumerate() {
+            assert_eq!(line, &format!("order {}", number + 1), "{sink}");
+        }
+    }
+
+    fn status(&self) -> Said {
+        self.0.run(&["status"])
+    }
+
+    fn await_documents(&self, count: u64) {
+        eventually(&format!("{count} documents"), || {
+            let status = self.0.run(&["status", "--json"]).json();
+            let topic = &status["topics"]["utilizations1"];
+            let is_there = topic["documents"] == count && topic["dead_letters"] == 0;
+            is_there.then_some(()).ok_or_else(|| topic.to_string())
+        });
+    }
+}
