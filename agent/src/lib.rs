@@ -12,6 +12,7 @@ pub mod backoff;
 pub mod command;
 pub mod config;
 pub mod consumer;
+mod deadline;
 pub mod error;
 pub mod event;
 pub mod kafka;

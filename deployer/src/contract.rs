@@ -39,6 +39,8 @@ pub struct CanariesSent {
 /// A line of `dead-letters`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct DeadLetter {
+    /// The sink it is kept beside, where that is not CouchDB.
+    pub sink: Option<String>,
     /// The topic its record came from.
     pub topic: String,
     /// The record's partition.

@@ -15,6 +15,8 @@ pub struct Inspect {
     /// What the documents' store says.
     #[serde(rename = "couchdb")]
     pub store: Store,
+    /// What sinks with names hold, a row for each of their topics.
+    pub sinks: Vec<Sink>,
 }
 
 /// What the brokers say of themselves.
@@ -112,6 +114,24 @@ pub struct Database {
     /// Whether its access rules are those that were made with it; `None`: not known.
     pub access_kept: Option<bool>,
     /// Why nothing is known of it, where it is not missing.
+    pub error: Option<String>,
+}
+
+/// What a sink holds of a topic. `None`: not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sink {
+    /// Its name.
+    pub name: String,
+    /// The topic.
+    pub topic: String,
+    /// Records of it.
+    pub records: Option<u64>,
+    /// The newest event's timestamp, RFC 3339.
+    pub newest: Option<String>,
+    /// Its dead letters.
+    pub dead_letters: Option<u64>,
+    /// Why nothing is known of it.
     pub error: Option<String>,
 }
 

@@ -78,6 +78,13 @@ fn sinks_of_one_topic_live_apart() {
         shop.on("vm1", "chmod 640 /var/log/shop.log");
         deployer.run(&["check"]).code(0);
     });
+    let status = well(deployer);
+    let sinks = &status["topics"]["utilizations1"]["sinks"];
+    for sink in ["lines", "table"] {
+        assert_eq!(sinks[sink]["records"], 400, "{sinks}");
+        assert_eq!(sinks[sink]["dead_letters"], 0, "{sinks}");
+    }
+    assert!(sinks["lines"]["newest_age_seconds"].is_u64(), "{sinks}");
     deployer.run(&["plan"]).code(0).says(&["nothing to do"]);
     shop.await_files("lines", 400);
     deployer.teardown();

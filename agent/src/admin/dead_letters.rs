@@ -20,8 +20,6 @@ use crate::sink::headers::Header;
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(30);
-/// How many letters are read at once: each may have megabytes.
-const PAGE: usize = 20;
 
 /// The ids of letters that were put away begin so. No topic's name has a colon, so no other letter's does.
 const AWAY: &str = "put-away:";
@@ -40,7 +38,12 @@ pub enum Deed {
 /// A dead letter, as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Shown {
-    database: String,
+    /// The sink it is kept beside, where that has a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sink: Option<String>,
+    /// Its database, where it is a document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<String>,
     id: String,
     reason: String,
     topic: String,
@@ -75,7 +78,8 @@ pub enum Outcome {
 struct Letter {
     #[serde(rename = "_id")]
     id: String,
-    #[serde(rename = "_rev")]
+    /// None where it is no document of a database.
+    #[serde(rename = "_rev", default)]
     revision: String,
     reason: String,
     partition: i32,
@@ -93,6 +97,12 @@ struct Letter {
 }
 
 impl Letter {
+    /// Reads a letter; a design document is none.
+    fn read(whole: Value) -> Option<Self> {
+        let letter = Self::deserialize(&whole).ok()?;
+        Some(Self { whole, ..letter })
+    }
+
     /// Whether it holds all of its record's value.
     fn is_whole(&self) -> bool {
         decode(self.value_base64.as_ref()).map(|value| value.len()) == self.value_bytes
@@ -113,29 +123,49 @@ pub async fn walk(
     deed: Deed,
     mut show: impl FnMut(Shown),
 ) -> Result<(), AdminError> {
-    let mut topics = config.documented();
-    topics.retain(|found| topic.is_none_or(|name| found.name == name));
-    if topics.is_empty() {
+    let sinks = config.all_sinks();
+    let mut places = Vec::new();
+    for sink in &sinks {
+        let found = sink.topics.iter();
+        let found = found.filter(|found| topic.is_none_or(|name| found.name == name));
+        places.extend(found.map(|topic| (sink, *topic)));
+    }
+    if places.is_empty() {
         return Err(AdminError::NoTopic(topic.unwrap_or_default().to_owned()));
     }
-    let server = Couchdb::open(config.couchdb()?)?;
-    let writer = Writer::new(Box::new(Documents::new(server.clone())), Metrics::default());
-    for topic in topics {
+    if deed != Deed::Show {
+        // Others only show theirs.
+        places.retain(|(sink, _)| sink.name.is_none());
+        if places.is_empty() {
+            return Err(AdminError::OnlyShown(topic.unwrap_or_default().to_owned()));
+        }
+    }
+    for (sink, topic) in places {
+        let asked = sink.settings.asked()?;
+        let hands = match deed {
+            Deed::Show => None,
+            Deed::Retry | Deed::PutAway => Some(Hands::new(config)?),
+        };
         let mut after = None;
         loop {
-            let letters = page(&server, topic, after.as_deref()).await?;
-            let Some(last) = letters.last() else { break };
-            after = Some(last.id.clone());
-            for letter in letters {
-                let outcome = match deed {
-                    Deed::Show => None,
-                    Deed::Retry => Some(again(&server, &writer, topic, &letter).await?),
-                    Deed::PutAway if letter.put_away.is_some() => continue,
-                    Deed::PutAway => Some(put_away(&server, topic, &letter).await?),
+            let letters = asked.letters(topic, after.as_deref()).await;
+            let letters = letters.map_err(AdminError::sink(sink.title(), "the dead letters"))?;
+            let last = letters.last().and_then(|last| last["_id"].as_str());
+            let Some(last) = last else { break };
+            after = Some(last.to_owned());
+            for letter in letters.into_iter().filter_map(Letter::read) {
+                let outcome = match (&hands, deed) {
+                    (None, _) | (_, Deed::Show) => None,
+                    (Some(hands), Deed::Retry) => Some(hands.again(topic, &letter).await?),
+                    (_, Deed::PutAway) if letter.put_away.is_some() => continue,
+                    (Some(hands), Deed::PutAway) => {
+                        Some(put_away(&hands.server, topic, &letter).await?)
+                    }
                 };
                 show(Shown {
+                    sink: sink.name.map(str::to_owned),
                     incomplete: !letter.is_whole(),
-                    database: topic.dead_letters(),
+                    database: sink.name.is_none().then(|| topic.dead_letters()),
                     id: letter.id,
                     reason: letter.reason,
                     topic: topic.name.clone(),
@@ -151,46 +181,26 @@ pub async fn walk(
     Ok(())
 }
 
-/// Reads the letters after one.
-async fn page(
-    server: &Couchdb,
-    topic: &Topic,
-    after: Option<&str>,
-) -> Result<Vec<Letter>, AdminError> {
-    let path = format!("{}/_all_docs", path_of(&topic.dead_letters()));
-    let limit = PAGE.to_string();
-    // The least id that is larger.
-    let start = after.map(|id| Value::from(format!("{id}\u{0}")).to_string());
-    let mut query = vec![("include_docs", "true"), ("limit", limit.as_str())];
-    query.extend(start.as_deref().map(|start| ("startkey", start)));
-    let found = server
-        .get_json(&path, &query, REQUEST)
-        .await
-        .map_err(AdminError::couchdb("the dead letters"))?;
-    let rows = found.get("rows").and_then(Value::as_array);
-    let documents = rows.into_iter().flatten().map(|row| &row["doc"]);
-    // A design document is none.
-    Ok(documents
-        .filter_map(|document| {
-            let letter = Letter::deserialize(document).ok()?;
-            let whole = document.clone();
-            Some(Letter { whole, ..letter })
-        })
-        .collect())
+/// What does a deed to letters of `CouchDB`.
+struct Hands {
+    server: Couchdb,
+    writer: Writer,
 }
 
-/// Says how many letters of a topic were put away.
-pub(super) async fn count_put_away(
-    server: &Couchdb,
-    topic: &Topic,
-    timeout: Duration,
-) -> Result<u64, Trouble> {
-    let path = format!("{}/_all_docs", path_of(&topic.dead_letters()));
-    // The character after the colon ends the range.
-    let range = [("startkey", r#""put-away:""#), ("endkey", r#""put-away;""#)];
-    let found = server.get_json(&path, &range, timeout).await?;
-    let rows = found.get("rows").and_then(Value::as_array);
-    Ok(rows.map_or(0, Vec::len) as u64)
+impl Hands {
+    fn new(config: &ConsumerConfig) -> Result<Self, AdminError> {
+        let server = Couchdb::open(config.couchdb()?)?;
+        let sink = Box::new(Documents::new(server.clone()));
+        Ok(Self {
+            server,
+            writer: Writer::new(sink, Metrics::default()),
+        })
+    }
+
+    /// Tries a letter's record again, and removes the letter where that makes a document.
+    async fn again(&self, topic: &Topic, letter: &Letter) -> Result<Outcome, AdminError> {
+        again(&self.server, &self.writer, topic, letter).await
+    }
 }
 
 /// Puts a letter away: the same under an id that says so, with the time. A run that is killed in between leaves both, and the next

@@ -3,28 +3,28 @@
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, join3, join4};
-use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::AdminError;
 use super::couchdb_setup::{Vendor, access_rules};
-use super::dead_letters::count_put_away;
-use super::deadline::left;
 use super::metadata::{self, Broker, Client, Partition, fetch_async};
-use super::newest::{newest_of, timestamp};
 use super::offsets::Offsets;
 use super::settings::{self, Settings};
 use crate::config::{Connection, ConsumerConfig, Topic};
+use crate::deadline::left;
+use crate::sink::asked::{Asked, Holding};
 use crate::sink::couchdb::Trouble;
-use crate::sink::couchdb::{Answer, Couchdb, path_of};
+use crate::sink::couchdb::{Couchdb, path_of};
+use crate::sink::{self, Later};
 
 /// What `inspect` prints.
 #[derive(Debug, Serialize)]
 pub struct Inspection {
     kafka: KafkaView,
     couchdb: CouchdbView,
+    sinks: Vec<SinkView>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -74,6 +74,17 @@ struct DatabaseView {
     error: Option<String>,
 }
 
+/// What a sink with a name holds of a topic.
+#[derive(Debug, Serialize)]
+struct SinkView {
+    name: String,
+    topic: String,
+    #[serde(flatten)]
+    holding: Holding,
+    /// Why nothing is known of it.
+    error: Option<String>,
+}
+
 /// Looks at Kafka and `CouchDB`; what does not answer within the timeout is shown as away.
 ///
 /// # Errors
@@ -97,14 +108,19 @@ pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspe
     };
     let settings = settings::ask(&connection, &config.topics, deadline);
     let kafka = inspect_kafka(&client, config, deadline);
-    let (mut kafka, settings, couchdb) = join3(kafka, settings, couchdb).await;
+    let sinks = inspect_sinks(config, deadline);
+    let (mut kafka, settings, couchdb, sinks) = join4(kafka, settings, couchdb, sinks).await;
     let mut settings = settings?;
     for topic in &mut kafka.topics {
         topic.config = settings.remove(&topic.name);
     }
     // Dropping the client takes a while and frees nothing that the end of the process does not.
     std::mem::forget(client);
-    Ok(Inspection { kafka, couchdb })
+    Ok(Inspection {
+        kafka,
+        couchdb,
+        sinks,
+    })
 }
 
 async fn inspect_kafka(client: &Client, config: &ConsumerConfig, deadline: Instant) -> KafkaView {
@@ -170,7 +186,7 @@ async fn inspect_couchdb(
     // A database that did not answer in time is not one that is missing.
     let silent = databases
         .iter()
-        .any(|database| matches!(database, Err(Trouble::Away(_))));
+        .any(|database| matches!(database, Err(Later::Away(_))));
     match greeting {
         Ok(greeting) => CouchdbView {
             reachable: !silent,
@@ -191,7 +207,7 @@ async fn inspect_couchdb(
     }
 }
 
-fn unknown(topic: &Topic, trouble: Option<Trouble>) -> DatabaseView {
+fn unknown(topic: &Topic, trouble: Option<Later>) -> DatabaseView {
     DatabaseView {
         name: topic.database.clone(),
         topic: topic.name.clone(),
@@ -202,15 +218,6 @@ fn unknown(topic: &Topic, trouble: Option<Trouble>) -> DatabaseView {
         put_away: None,
         access_kept: None,
         error: trouble.map(|trouble| trouble.to_string()),
-    }
-}
-
-/// What a database says of itself; `None`: it does not exist.
-fn present(answer: Answer) -> Result<Option<Value>, Trouble> {
-    match answer.status {
-        StatusCode::OK => Ok(Some(answer.body)),
-        StatusCode::NOT_FOUND => Ok(None),
-        _ => Err(answer.trouble()),
     }
 }
 
@@ -225,76 +232,67 @@ async fn inspect_database(
     topic: &Topic,
     rules: &Value,
     deadline: Instant,
-) -> Result<DatabaseView, Trouble> {
+) -> Result<DatabaseView, Later> {
     let (path, dead_letters) = (path_of(&topic.database), path_of(&topic.dead_letters()));
-    let design_path = format!("{path}/_all_docs");
-    let design_range = [("startkey", r#""_design/""#), ("endkey", r#""_design0""#)];
-    let (info, designs, (dead, put_away, newest), access) = join4(
-        server.request(Method::GET, &path, &[], None, left(deadline)),
-        server.get_json(&design_path, &design_range, left(deadline)),
-        join3(
-            server.request(Method::GET, &dead_letters, &[], None, left(deadline)),
-            count_put_away(server, topic, left(deadline)),
-            newest_of(server, &topic.database, 1, left(deadline)),
-        ),
-        join(
-            rules_of(server, &path, deadline),
-            rules_of(server, &dead_letters, deadline),
-        ),
+    let (holding, access, access_of_letters) = join3(
+        server.holding(topic, deadline),
+        rules_of(server, &path, deadline),
+        rules_of(server, &dead_letters, deadline),
     )
     .await;
-    let Some(info) = present(info?)? else {
+    let Some(holding) = holding? else {
         return Ok(unknown(topic, None));
     };
-    // They may be missing alone.
-    let dead = present(dead?)?;
-    let put_away = match dead {
-        Some(_) => Some(put_away?),
-        None => None,
-    };
-    let has_letters = dead
-        .as_ref()
-        .and_then(|dead| dead.get("doc_count")?.as_u64())
-        > Some(0);
-    let lost = if has_letters {
-        let range = [
-            ("startkey", r#""lost-""#),
-            ("endkey", r#""lost.""#),
-            ("include_docs", "true"),
-        ];
-        let path = format!("{dead_letters}/_all_docs");
-        server.get_json(&path, &range, left(deadline)).await?
-    } else {
-        Value::Null
-    };
-    let rows = lost.get("rows").and_then(Value::as_array);
-    // Where the number is not known it is one at least.
-    let number = |row: &Value| row["doc"]["lost_events"].as_u64().unwrap_or(1);
     let rules_kept = |there: Option<Value>| there.map(|there| there == *rules);
-    let count = |info: &Value| info.get("doc_count").and_then(Value::as_u64);
-    let designs = designs?
-        .get("rows")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len) as u64;
     Ok(DatabaseView {
         name: topic.database.clone(),
         topic: topic.name.clone(),
-        documents: count(&info).map(|documents| documents.saturating_sub(designs)),
-        newest: newest?
-            .first()
-            .and_then(|newest| timestamp(&newest.document)),
-        dead_letters: dead
-            .as_ref()
-            .and_then(count)
-            .zip(put_away)
-            .map(|(dead, put_away)| dead.saturating_sub(put_away)),
-        lost_events: Some(rows.into_iter().flatten().map(number).sum()),
-        put_away,
-        access_kept: match (rules_kept(access.0), rules_kept(access.1)) {
+        documents: holding.records,
+        newest: holding.newest,
+        dead_letters: holding.dead_letters,
+        lost_events: holding.lost_events,
+        put_away: holding.put_away,
+        access_kept: match (rules_kept(access), rules_kept(access_of_letters)) {
             (Some(false), _) | (_, Some(false)) => Some(false),
             (Some(true), Some(true)) => Some(true),
             _ => None,
         },
         error: None,
     })
+}
+
+/// Asks the sinks that have names, each for its topics.
+async fn inspect_sinks(config: &ConsumerConfig, deadline: Instant) -> Vec<SinkView> {
+    let sinks = config.all_sinks();
+    let named = sinks.iter().filter_map(|sink| sink.name.zip(Some(sink)));
+    let topics = named.flat_map(|(name, sink)| {
+        let topics = sink.topics.iter();
+        topics.map(move |topic| inspect_sink(name, sink.settings, topic, deadline))
+    });
+    join_all(topics).await
+}
+
+async fn inspect_sink(
+    name: &str,
+    settings: &dyn sink::Settings,
+    topic: &Topic,
+    deadline: Instant,
+) -> SinkView {
+    let answer = match settings.asked() {
+        Ok(asked) => match asked.holding(topic, deadline).await {
+            Ok(holding) => Ok(holding.unwrap_or_default()),
+            Err(later) => Err(later.to_string()),
+        },
+        Err(error) => Err(crate::error::chain(&error)),
+    };
+    let (holding, error) = match answer {
+        Ok(holding) => (holding, None),
+        Err(error) => (Holding::default(), Some(error)),
+    };
+    SinkView {
+        name: name.to_owned(),
+        topic: topic.name.clone(),
+        holding,
+        error,
+    }
 }

@@ -4,7 +4,6 @@ mod aloud;
 pub mod await_canaries;
 pub mod couchdb_setup;
 pub mod dead_letters;
-mod deadline;
 pub mod export;
 pub mod import;
 pub mod in_sync;
@@ -22,6 +21,8 @@ use rdkafka::error::KafkaError;
 use serde::de::DeserializeOwned;
 
 use crate::config::ConfigError;
+use crate::sink;
+use crate::sink::Later;
 use crate::sink::couchdb::OpenError;
 use crate::sink::couchdb::Trouble;
 
@@ -34,9 +35,15 @@ pub enum AdminError {
     /// The configuration names no topic for this call.
     #[error("the configuration has no topic {0}")]
     NoTopic(String),
+    /// The topic's letters are beside a sink that can only show them.
+    #[error("the dead letters of {0} are beside files, where they are only shown")]
+    OnlyShown(String),
     /// There can be no client of `CouchDB`.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// A sink cannot be asked.
+    #[error(transparent)]
+    Asked(#[from] sink::OpenError),
     /// What was read from the standard input is not a request.
     #[error("the request on the standard input is not understood")]
     Request(#[source] serde_json::Error),
@@ -64,6 +71,16 @@ pub enum AdminError {
         subject: String,
         /// Why not.
         source: Trouble,
+    },
+    /// A sink did not answer.
+    #[error("{sink}: {subject}")]
+    Sink {
+        /// The sink.
+        sink: String,
+        /// What was asked.
+        subject: String,
+        /// Why not.
+        source: Later,
     },
     /// What was waited for did not come.
     #[error("{subject} was not there after {seconds} s: {last}")]
@@ -94,6 +111,15 @@ impl AdminError {
     fn kafka(subject: impl Into<String>) -> impl FnOnce(KafkaError) -> Self {
         let subject = subject.into();
         move |source| Self::Kafka { subject, source }
+    }
+
+    fn sink(sink: impl Into<String>, subject: impl Into<String>) -> impl FnOnce(Later) -> Self {
+        let (sink, subject) = (sink.into(), subject.into());
+        move |source| Self::Sink {
+            sink,
+            subject,
+            source,
+        }
     }
 
     fn couchdb(subject: impl Into<String>) -> impl FnOnce(Trouble) -> Self {

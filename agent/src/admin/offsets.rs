@@ -10,9 +10,9 @@ use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::time::Instant;
 
-use super::deadline::left;
 use super::metadata::{Client, Cluster, Topic};
 use crate::config;
+use crate::deadline::left;
 
 /// Offsets by topic and partition.
 type ByPartition = HashMap<(String, i32), i64>;

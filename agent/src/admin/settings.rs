@@ -10,8 +10,8 @@ use rdkafka::error::KafkaResult;
 use tokio::time::Instant;
 
 use super::AdminError;
-use super::deadline::left;
 use crate::config::{Connection, Topic};
+use crate::deadline::left;
 use crate::kafka::Keeping;
 
 /// Keys and their values.

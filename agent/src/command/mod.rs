@@ -76,7 +76,9 @@ impl CommandError {
             Self::Config(_)
             | Self::Producer(ProducerError::Config(_))
             | Self::Consumer(ConsumerError::Config(_) | ConsumerError::Sink(_))
-            | Self::Admin(AdminError::Config(_) | AdminError::Open(_)) => true,
+            | Self::Admin(AdminError::Config(_) | AdminError::Open(_) | AdminError::Asked(_)) => {
+                true
+            }
             // What librdkafka refuses before it opens anything, such as a key that does not fit its certificate.
             Self::Producer(ProducerError::Client(error))
             | Self::Consumer(ConsumerError::Client(error))

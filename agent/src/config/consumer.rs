@@ -138,6 +138,14 @@ pub struct SinkOf<'a> {
     pub settings: &'a dyn sink::Settings,
 }
 
+impl SinkOf<'_> {
+    /// Returns how it is called in words.
+    pub fn title(&self) -> String {
+        self.name
+            .map_or_else(|| "CouchDB".to_owned(), |name| format!("sink {name}"))
+    }
+}
+
 /// A named sink.
 #[derive(Debug, Clone)]
 pub struct SinkSettings {

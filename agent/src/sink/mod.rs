@@ -2,6 +2,7 @@
 //!
 //! A new sink is a folder or file here and a row in [`KINDS`].
 
+pub mod asked;
 pub mod couchdb;
 pub mod document;
 mod event_fields;
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::config::error::ConfigError;
 use crate::config::kinds;
 use crate::config::topic::Topic;
+use asked::Asked;
 pub use letter::Letter;
 pub use record::Record;
 
@@ -62,11 +64,13 @@ pub enum Outcome {
 }
 
 /// Why something is tried again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Later {
     /// The sink is away, overloaded or failing.
+    #[error("{0}")]
     Away(String),
-    /// The sink does not let us write: somebody must act.
+    /// The sink does not let us in: somebody must act.
+    #[error("{0}")]
     Denied(String),
 }
 
@@ -97,6 +101,12 @@ pub trait Settings: Debug + Send + Sync {
     /// # Errors
     /// When a file of the configuration cannot be used.
     fn open(&self) -> Result<Box<dyn Sink>, OpenError>;
+
+    /// Makes what answers for the sink; nothing is asked yet.
+    ///
+    /// # Errors
+    /// When a file of the configuration cannot be used.
+    fn asked(&self) -> Result<Box<dyn Asked>, OpenError>;
 }
 
 /// Says why there can be no sink.

@@ -88,6 +88,14 @@ pub async fn run(
 
 /// What can be done about letters that were not tried again.
 fn untried(letters: &[DeadLetter]) -> String {
+    let (beside, letters): (Vec<&DeadLetter>, Vec<&DeadLetter>) =
+        letters.iter().partition(|letter| letter.sink.is_some());
+    if letters.is_empty() {
+        return format!(
+            "{} dead letters beside files, where they are only shown",
+            beside.len()
+        );
+    }
     let open = || letters.iter().filter(|letter| letter.put_away.is_none());
     let all = open().count();
     let cut = open().filter(|letter| letter.incomplete).count();
@@ -98,7 +106,11 @@ fn untried(letters: &[DeadLetter]) -> String {
         _ if cut == all => format!("{all} dead letters, all {never}"),
         _ => format!("{all} dead letters, {cut} of them {never}; of the others {retry}"),
     };
-    format!("{words}; `--put-away` settles all of them")
+    let words = format!("{words}; `--put-away` settles all of them");
+    match beside.len() {
+        0 => words,
+        shown => format!("{words}; {shown} beside files are only shown"),
+    }
 }
 
 /// A line for each: what became of it where it was tried again, where it came from, and why it is dead.

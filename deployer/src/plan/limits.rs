@@ -192,7 +192,7 @@ pub(super) fn troubles(desired: &Desired, situation: &Situation<'_>) -> Vec<Stri
 
 /// What the user should know of brokers, topics and databases.
 pub(super) fn notes(desired: &Desired, situation: &Situation<'_>) -> Vec<String> {
-    let Some(Inspect { log, store }) =
+    let Some(Inspect { log, store, .. }) =
         report(desired, situation).filter(|report| report.log.reachable)
     else {
         return Vec::new();

@@ -1,5 +1,6 @@
 //! `CouchDB`: each record is one document, and what can never be one is a document of a database beside.
 
+mod asked;
 mod client;
 mod letters;
 mod settings;

@@ -10,6 +10,7 @@ use crate::config::error::ConfigError;
 use crate::config::files;
 use crate::config::topic::Topic;
 use crate::config::values::not_empty;
+use crate::sink::asked::Asked;
 use crate::sink::{OpenError, Sink};
 
 /// Where the documents go and as whom they are written.
@@ -81,6 +82,10 @@ impl crate::sink::Settings for Settings {
 
     fn open(&self) -> Result<Box<dyn Sink>, OpenError> {
         Ok(Box::new(Documents::new(Couchdb::open(self)?)))
+    }
+
+    fn asked(&self) -> Result<Box<dyn Asked>, OpenError> {
+        Ok(Box::new(Couchdb::open(self)?))
     }
 }
 

@@ -4,6 +4,7 @@
 //! the dead letters. The names of files have the day (UTC) on which they were begun, the topic's epoch, the partition and the
 //! first offset: in the order of their names the files of a partition are in the order of its records.
 
+mod asked;
 mod letters;
 mod part;
 mod row;
@@ -20,7 +21,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::document::{KEPT_BYTES, document};
-use super::{Later, Letter, OpenError, Outcome, Record, Sink};
+use super::{Asked, Later, Letter, OpenError, Outcome, Record, Sink};
 use crate::config::error::ConfigError;
 use crate::config::topic::Topic;
 use letters::Letters;
@@ -81,6 +82,11 @@ impl super::Settings for Settings {
                 letters: Mutex::default(),
             }),
         }))
+    }
+
+    fn asked(&self) -> Result<Box<dyn Asked>, OpenError> {
+        let settings = self.clone();
+        Ok(Box::new(asked::Kept { settings }))
     }
 }
 

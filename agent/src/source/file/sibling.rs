@@ -95,7 +95,10 @@ pub(super) struct Found<'a> {
 }
 
 /// Finds a file that was read: itself, or else a copy of it.
-pub(super) fn find<'a>(known: Position, candidates: &[&'a Sibling]) -> std::io::Result<Option<Found<'a>>> {
+pub(super) fn find<'a>(
+    known: Position,
+    candidates: &[&'a Sibling],
+) -> std::io::Result<Option<Found<'a>>> {
     let mark = known.mark();
     for sibling in candidates {
         let id = position::id(&sibling.metadata);
@@ -118,7 +121,10 @@ pub(super) fn find<'a>(known: Position, candidates: &[&'a Sibling]) -> std::io::
 }
 
 /// Finds a copy of what was read.
-pub(super) fn copy<'a>(known: Position, candidates: &[&'a Sibling]) -> std::io::Result<Option<Found<'a>>> {
+pub(super) fn copy<'a>(
+    known: Position,
+    candidates: &[&'a Sibling],
+) -> std::io::Result<Option<Found<'a>>> {
     for sibling in candidates {
         if !matches!(sibling.kin, Kin::Itself | Kin::Rotated) {
             continue;

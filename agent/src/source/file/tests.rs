@@ -99,8 +99,7 @@ async fn a_restart_goes_on_where_it_was_also_two_rotations_later() {
     drop(reading);
     write(&path, "d\n");
     for number in [2, 1] {
-        std::fs::rename(&path, directory.path().join(format!("log.{number}")))
-            .expect("is renamed");
+        std::fs::rename(&path, directory.path().join(format!("log.{number}"))).expect("is renamed");
         // The order of rotated files is that of their times.
         std::thread::sleep(Duration::from_millis(20));
         write(&path, &format!("after {number}\n"));

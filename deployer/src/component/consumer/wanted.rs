@@ -47,6 +47,7 @@ pub(super) fn differs(wanted: &Value, report: Option<&Value>) -> Option<Differen
     let Some(Inspect {
         log: kafka,
         store: couchdb,
+        ..
     }) = report.and_then(Inspect::read)
     else {
         return Some(Difference::of("the pipeline does not answer yet"));

@@ -299,7 +299,10 @@ HTTP/1.1 200 OK\r
 ";
     let figures = facts(query, sections).figures;
     assert_eq!(figures.keys().copied().collect::<Vec<_>>(), [9441]);
-    assert_eq!(figures[&9441].trim_end(), "HTTP/1.1 200 OK\n\n{\"wrong\":[]}");
+    assert_eq!(
+        figures[&9441].trim_end(),
+        "HTTP/1.1 200 OK\n\n{\"wrong\":[]}"
+    );
 }
 
 #[test]

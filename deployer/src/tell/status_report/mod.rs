@@ -113,9 +113,23 @@ pub struct TopicReport {
     pub put_away: Option<u64>,
     /// Age of the newest event that is a document, in seconds.
     pub newest_age_seconds: Option<i64>,
+    /// What sinks with names hold of it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sinks: BTreeMap<String, SinkReport>,
     /// The inventory does not name it any more; it is read until `up --prune`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub former: bool,
+}
+
+/// What a sink holds of a topic.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SinkReport {
+    /// Records.
+    pub records: Option<u64>,
+    /// Dead letters beside them.
+    pub dead_letters: Option<u64>,
+    /// Age of the newest event, in seconds.
+    pub newest_age_seconds: Option<i64>,
 }
 
 /// What was heard of a node.

@@ -6,7 +6,7 @@ use crate::component::pipeline::{self, LOG, MOVER, SENDER, STORE};
 use crate::inspect::{self, Database, Inspect, Log};
 use crate::topology::{Topic, Topology};
 
-use super::{BrokersReport, TopicReport};
+use super::{BrokersReport, SinkReport, TopicReport};
 
 pub(super) type PipelineReport = (
     Option<BrokersReport>,
@@ -48,7 +48,8 @@ pub(super) fn judge_pipeline(
     };
     let mut topics = BTreeMap::new();
     for topic in topology.topics.values() {
-        let report = report(&topic.name, false);
+        let mut report = report(&topic.name, false);
+        report.sinks = sink_reports(&topic.name, &inspection.sinks, now, said);
         judge_topic(
             topic,
             &report,
@@ -136,12 +137,44 @@ fn topic_report(
         put_away: database
             .and_then(|database| database.put_away)
             .filter(|count| *count > 0),
-        newest_age_seconds: database
-            .and_then(|database| database.newest.as_deref())
-            .and_then(|newest| newest.parse::<jiff::Timestamp>().ok())
-            .map(|newest| now.duration_since(newest).as_secs().max(0)),
+        newest_age_seconds: database.and_then(|database| age(database.newest.as_deref(), now)),
+        sinks: BTreeMap::new(),
         former,
     }
+}
+
+/// How many seconds ago something was.
+fn age(moment: Option<&str>, now: jiff::Timestamp) -> Option<i64> {
+    let moment = moment?.parse::<jiff::Timestamp>().ok()?;
+    Some(now.duration_since(moment).as_secs().max(0))
+}
+
+/// What the sinks of a topic hold, by their names.
+fn sink_reports(
+    topic: &str,
+    sinks: &[inspect::Sink],
+    now: jiff::Timestamp,
+    said: &mut Said<'_>,
+) -> BTreeMap<String, SinkReport> {
+    let mut reports = BTreeMap::new();
+    for sink in sinks.iter().filter(|sink| sink.topic == topic) {
+        let name = &sink.name;
+        if let Some(error) = &sink.error {
+            said.problems.push(format!("sink {name}: {error}"));
+        }
+        if let Some(dead) = sink.dead_letters.filter(|dead| *dead > 0) {
+            said.notes.push(format!(
+                "topic {topic}: {dead} dead letters beside sink {name}; `deployer dead-letters` shows them"
+            ));
+        }
+        let report = SinkReport {
+            records: sink.records,
+            dead_letters: sink.dead_letters,
+            newest_age_seconds: age(sink.newest.as_deref(), now),
+        };
+        reports.insert(name.clone(), report);
+    }
+    reports
 }
 
 fn judge_topic(

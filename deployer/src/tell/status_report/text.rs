@@ -114,9 +114,7 @@ impl Report {
                 } else {
                     name.clone()
                 };
-                let newest = topic
-                    .newest_age_seconds
-                    .map_or("-".into(), |age| format!("{age} s"));
+                let newest = age(topic.newest_age_seconds);
                 let _ = writeln!(
                     text,
                     "{name:<24} {:>10} {in_sync:>8} {:>8} {:>10} {:>12} {newest:>8}",
@@ -125,6 +123,19 @@ impl Report {
                     shown(topic.documents),
                     shown(topic.dead_letters),
                 );
+                for (sink, held) in &topic.sinks {
+                    let _ = writeln!(
+                        text,
+                        "{:<24} {:>10} {:>8} {:>8} {:>10} {:>12} {:>8}",
+                        format!("  to {sink}"),
+                        "",
+                        "",
+                        "",
+                        shown(held.records),
+                        shown(held.dead_letters),
+                        age(held.newest_age_seconds),
+                    );
+                }
             }
         }
         let put_away: u64 = self
@@ -148,6 +159,10 @@ impl Report {
         }
         text
     }
+}
+
+fn age(seconds: Option<i64>) -> String {
+    seconds.map_or("-".into(), |seconds| format!("{seconds} s"))
 }
 
 fn shown<T: ToString>(value: Option<T>) -> String {
