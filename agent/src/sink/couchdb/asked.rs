@@ -8,7 +8,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::client::{Answer, Couchdb, path_of};
+use super::answer::Answer;
+use super::client::{Couchdb, path_of};
 use super::store::Trouble;
 use crate::config::topic::Topic;
 use crate::deadline::left;

@@ -1,5 +1,6 @@
 //! `CouchDB`: each record is one document, and what can never be one is a document of a database beside.
 
+mod answer;
 mod asked;
 mod client;
 mod letters;
@@ -13,7 +14,8 @@ use futures_util::future::BoxFuture;
 use super::document::{Document, document, is_same};
 use super::{Later, Letter, Outcome, Record, Sink};
 use crate::config::topic::Topic;
-pub use client::{Answer, Couchdb, OpenError, Server, path_of};
+pub use answer::Answer;
+pub use client::{Couchdb, OpenError, Server, path_of};
 pub use settings::Settings;
 pub use store::{Row, Store, Trouble};
 
