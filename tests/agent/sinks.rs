@@ -223,6 +223,8 @@ fn what_cannot_be_a_sink_is_refused_in_one_line() {
     let good = "kind = \"files\"\nfrom = [\"t\"]\ndirectory = \"/files\"\n";
     for (sink, words) in [
         (good.to_owned(), ""),
+        // A topic that no sink reads stays in Kafka.
+        (good.to_owned() + "[[topics]]\nname = \"u\"\nepoch = \"e\"\n", ""),
         (good.replace("files\"\nfrom", "filez\"\nfrom"), "couchdb, files"),
         (good.replace("[\"t\"]", "[\"u\"]"), "sinks.x.from"),
         (good.replace("[\"t\"]", "[]"), "sinks.x.from"),

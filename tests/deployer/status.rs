@@ -44,8 +44,13 @@ fn figures(facts: &mut Facts, port: u16, figures: &serde_json::Value) {
 }
 
 fn consumer(dead_letters: u64, lost: u64, wrong: &[&str]) -> serde_json::Value {
+    let lost = if lost > 0 {
+        json!({ "utilizations1": lost })
+    } else {
+        json!({})
+    };
     let sink = json!({"name": null, "lag": {"utilizations1": 2}, "dead_letters": dead_letters,
-        "lost": {"utilizations1": lost}});
+        "lost": lost});
     json!({"wrong": wrong, "sinks": [sink]})
 }
 
@@ -94,7 +99,7 @@ fn facts() -> BTreeMap<String, Facts> {
     change("vm2", &|facts| facts.pipeline.clone_from(&pipeline));
     change("vm2", &|facts| figures(facts, 9442, &consumer(0, 0, &[])));
     change("vm1-1", &|facts| {
-        figures(facts, 9441, &producer(0, 0, 0, &json!({})))
+        figures(facts, 9441, &producer(0, 0, 0, &json!({})));
     });
     change("vm1-1", &|facts| state(facts, 12, 12, false));
     change("vm1-2", &|facts| {

@@ -280,18 +280,9 @@ impl ConsumerConfig {
         for (index, topic) in self.topics.iter().enumerate() {
             let reads = |sink: &&SinkOf<'_>| sink.topics.iter().any(|one| one.name == topic.name);
             let sinks = self.all_sinks();
-            let mut readers = sinks.iter().filter(reads).peekable();
             let key = |field: &str| format!("topics[{index}].{field}");
-            if readers.peek().is_none() && !topic.has_database() {
-                return Err((
-                    key("database"),
-                    format!(
-                        "{:?} goes nowhere: name a database, or a sink that is `from` it",
-                        topic.name
-                    ),
-                ));
-            }
-            for reader in readers {
+            // One that no sink reads stays in Kafka.
+            for reader in sinks.iter().filter(reads) {
                 reader
                     .settings
                     .check_topic(topic)

@@ -173,7 +173,9 @@ impl Place {
                 files.push(entry.path());
             }
         }
-        found.values_mut().for_each(|files| files.sort_unstable());
+        for files in found.values_mut() {
+            files.sort_unstable();
+        }
         Ok(found)
     }
 }
@@ -211,13 +213,14 @@ fn rows(path: &Path, format: Format, deadline: Instant) -> io::Result<Option<u64
 fn last_lines(path: &Path, n: usize) -> io::Result<Vec<String>> {
     let mut file = File::open(path)?;
     let mut begin = file.metadata()?.len();
-    let mut text: Vec<u8> = Vec::new();
+    let (mut text, mut ends) = (Vec::new(), 0);
     // One more: what is before the first of them ends a line.
-    while begin > 0 && text.iter().filter(|byte| **byte == b'\n').count() <= n {
+    while begin > 0 && ends <= n {
         let start = begin.saturating_sub(BLOCK as u64);
         file.seek(SeekFrom::Start(start))?;
         let mut block = Vec::new();
         file.by_ref().take(begin - start).read_to_end(&mut block)?;
+        ends += block.split(|byte| *byte == b'\n').count() - 1;
         block.extend(text);
         (text, begin) = (block, start);
     }

@@ -1,6 +1,6 @@
 //! Where events go: which topics to CouchDB, and which to files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::NAME;
 use crate::component::{couchdb, kafka};
@@ -71,27 +71,7 @@ pub fn sinks(
             ),
         }
     }
-    check_ways(inventory, topics, findings);
     found
-}
-
-/// Checks that each topic goes somewhere: what is not read is gone when Kafka deletes it. Canaries prove the way to CouchDB
-/// alone.
-fn check_ways(
-    inventory: &Inventory,
-    topics: &BTreeMap<String, Topic>,
-    findings: &mut Findings<'_>,
-) {
-    let read: BTreeSet<&String> = inventory.sinks.values().map(|sink| &sink.from).collect();
-    let own = topics.values().filter(|topic| !topic.canary);
-    for topic in own.filter(|topic| !read.contains(&topic.name)) {
-        let name = &topic.name;
-        findings.lacks(
-            "sinks",
-            format!("`{name}` goes nowhere: no sink is `from` it"),
-            format!("add such as `documents: {{ from: {name}, couchdb: {{}} }}`"),
-        );
-    }
 }
 
 fn check_columns(key: &str, files: &inventory::FilesSink, findings: &mut Findings<'_>) {
