@@ -128,16 +128,14 @@ impl Shop {
     fn files(&self, sink: &str) -> Vec<(String, String)> {
         let files = format!("{}/utilizations1/2*", self.directory(sink));
         let text = self.on("vm2", &format!("cat {files} || true"));
-        let row = |row: &str| match sink {
-            "table" => {
+        let row = |row: &str| {
+            if sink == "table" {
                 let (id, line) = row.split_once(',').expect("two columns");
-                (id.to_owned(), line.to_owned())
+                return (id.to_owned(), line.to_owned());
             }
-            _ => {
-                let document: Value = serde_json::from_str(row).expect("a line of JSON");
-                let of = |key: &str| document[key].as_str().expect("a text").to_owned();
-                (of("_id"), of("line"))
-            }
+            let document: Value = serde_json::from_str(row).expect("a line of JSON");
+            let of = |key: &str| document[key].as_str().expect("a text").to_owned();
+            (of("_id"), of("line"))
         };
         let rows = text.lines().filter(|line| *line != "_id,line");
         rows.map(row).collect()
