@@ -39,7 +39,7 @@ pub struct CanariesSent {
 /// A line of `dead-letters`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct DeadLetter {
-    /// The sink it is kept beside, where that is not CouchDB.
+    /// The sink it is kept beside, where that is not the store of documents.
     pub sink: Option<String>,
     /// The topic its record came from.
     pub topic: String,
