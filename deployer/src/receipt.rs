@@ -102,7 +102,7 @@ pub struct MachineRecord {
     pub cloud: String,
     /// What it gave; `None`: asked for, not yet answered.
     pub machine: Option<Machine>,
-    /// The kinds of data the node holds (`zookeeper`, `kafka`, `couchdb`) once its services were started.
+    /// The components whose data the node holds, by name, once their services were started.
     pub data: Vec<String>,
 }
 

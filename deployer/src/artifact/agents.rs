@@ -26,6 +26,24 @@ pub struct Agents {
 }
 
 impl Agents {
+    /// Each with its key.
+    pub fn each(&self) -> [(&'static str, &Agent); 2] {
+        [
+            (artifact_key::PRODUCER, &self.producer),
+            (artifact_key::CONSUMER, &self.consumer),
+        ]
+    }
+
+    /// The machine they are for, as `uname -m` says it.
+    pub fn machine(&self) -> &'static str {
+        self.consumer.machine
+    }
+
+    /// The glibc that runs both; `None`: any.
+    pub fn libc(&self) -> Option<LibcVersion> {
+        self.producer.libc.max(self.consumer.libc)
+    }
+
     /// What both are, by their keys. Reads all of them: some ten milliseconds, the longest of what an unchanged `up` computes.
     pub fn artifacts(&self) -> Result<BTreeMap<String, Artifact>, ArtifactError> {
         let (producer, consumer) = std::thread::scope(|scope| {

@@ -36,17 +36,9 @@ pub async fn fetch(
             _ => false,
         })
     };
-    let mut paths: Paths = [
-        (
-            artifact_key::PRODUCER.to_owned(),
-            prepared.agents.producer.path.clone(),
-        ),
-        (
-            artifact_key::CONSUMER.to_owned(),
-            prepared.agents.consumer.path.clone(),
-        ),
-    ]
-    .into();
+    let agents = prepared.agents.each();
+    let paths = agents.map(|(key, agent)| (key.to_owned(), agent.path.clone()));
+    let mut paths = Paths::from(paths);
     let mut source = None;
     if needs(artifact_key::KAFKA) {
         let settings = kafka::Settings::of(&prepared.topology.kafka)?;

@@ -43,9 +43,13 @@ pub async fn run(
         prepared.source.file,
         prepared.topology.nodes.len()
     )?;
-    let agent = &prepared.agents.consumer;
-    let libc = agent.libc.map_or("any".into(), |libc| libc.to_string());
-    writeln!(out, "✓ agents for {}, glibc {libc} or newer", agent.machine)?;
+    let agents = &prepared.agents;
+    let libc = agents.libc().map_or("any".into(), |libc| libc.to_string());
+    writeln!(
+        out,
+        "✓ agents for {}, glibc {libc} or newer",
+        agents.machine()
+    )?;
     let mut well = true;
     let observer = Observer::of(&prepared, environment).await?;
     for (name, cloud) in observer.clouds().iter() {

@@ -7,23 +7,28 @@ use serde_json::Value;
 
 use crate::facts::System;
 use crate::inventory::{Findings, Inventory, Member, Problem, Section};
-use crate::receipt::{Choices, Receipt, Secrets};
-use crate::signing_key::SigningKey;
-use crate::step::{ARCHIVE_MARKER, Action, Download, Tool, archive_mark, sha256};
+use crate::receipt::Choices;
+use crate::step::{ARCHIVE_MARKER, Action, Tool, archive_mark, sha256};
 use crate::template::TemplateError;
 use crate::topology::{Node, Topology};
 use distributions::Distributions;
 use place::Place;
-use repository_key::{Keys, RepositoryKey};
+use repository_key::RepositoryKey;
 
+pub use context::{Artifact, Context, artifact_key};
+pub use kinds::{
+    Count, Difference, Disk, Form, Memory, NewSecret, Numbers, Port, Reach, Restart, Unfit,
+};
 pub use tunnel::{Tunnel, TunnelEnd};
 
 pub mod base;
 pub mod consumer;
+mod context;
 pub mod couchdb;
 pub mod distributions;
 pub mod java;
 pub mod kafka;
+mod kinds;
 pub mod node_exporter;
 pub mod order;
 pub mod pipeline;
@@ -34,188 +39,6 @@ pub mod repository_key;
 mod service;
 mod tunnel;
 pub mod zookeeper;
-
-/// All that a component may look at.
-#[derive(Debug, Clone, Copy)]
-pub struct Context<'a> {
-    /// The deployment as it should be.
-    pub topology: &'a Topology,
-    /// What is remembered: id, epochs.
-    pub receipt: &'a Receipt,
-    /// Generated secrets.
-    pub secrets: &'a Secrets,
-    /// What `auto` became.
-    pub choices: &'a Choices,
-    /// The keys of package repositories.
-    pub keys: &'a Keys,
-    /// Artifact → identity and checksum: what the operator's box would send.
-    pub artifacts: &'a BTreeMap<String, Artifact>,
-    /// Some member is reached by IPv6.
-    pub ipv6: bool,
-}
-
-impl<'a> Context<'a> {
-    /// The address on which a service listens for all members. That of IPv6 takes in IPv4, too; but not every host has it.
-    fn everywhere(&self) -> &'static str {
-        if self.ipv6 { "::" } else { "0.0.0.0" }
-    }
-
-    /// What is known of an artifact. `template` is the one that cannot be rendered without it.
-    fn artifact(&self, key: &str, template: &str) -> Result<&'a Artifact, TemplateError> {
-        self.artifacts.get(key).ok_or_else(|| TemplateError {
-            name: template.to_owned(),
-            source: tera::Error::message(format!("the artifact `{key}` is not known")),
-        })
-    }
-
-    /// The key of a component's package repository. `template` is the one that is of no use without it.
-    fn key(&self, component: &str, template: &str) -> Result<&'a SigningKey, TemplateError> {
-        self.keys.get(component).ok_or_else(|| TemplateError {
-            name: template.to_owned(),
-            source: tera::Error::message(format!("no key of `{component}` is known")),
-        })
-    }
-}
-
-/// What is known of an artifact before it is fetched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Artifact {
-    /// Name, version, source and pinned checksum in one line: another identity is another content.
-    pub identity: String,
-    /// SHA-256 of a single file (an agent binary); for archives the identity is enough.
-    pub sha256: Option<String>,
-    /// Where nodes get an archive by themselves, if from anywhere.
-    pub download: Option<Download>,
-}
-
-/// The artifacts' keys.
-pub mod artifact_key {
-    /// Kafka's (and so ZooKeeper's) jars as one tar: a folder `libs` of jars.
-    pub const KAFKA: &str = "kafka";
-    /// The producer binary.
-    pub const PRODUCER: &str = "producer";
-    /// The consumer binary.
-    pub const CONSUMER: &str = "consumer";
-    /// A CouchDB release folder as tar.gz, or the stand-in's folder (with `node_modules` in it) as tar.
-    pub const COUCHDB: &str = "couchdb";
-}
-
-/// How many nodes a component may be on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Count {
-    /// Any number.
-    Any,
-    /// One at most.
-    One,
-}
-
-/// Who reaches a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// All members of the deployment.
-    Members,
-    /// Its own node only.
-    Node,
-}
-
-/// A TCP port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Port {
-    /// Its number.
-    pub number: u16,
-    /// The inventory's key that says it.
-    pub key: &'static str,
-    /// Who reaches it.
-    pub reach: Reach,
-}
-
-/// Memory in MiB that a component takes, measured on small clusters and rounded up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Memory {
-    /// Java's heap; `None`: it has none.
-    pub heap: Option<u64>,
-    /// What it takes beside the heap.
-    pub beside: u64,
-}
-
-/// Free disk space in MiB that a component needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Disk {
-    /// Below `/var/lib`, beside what grows with use.
-    pub data: u64,
-    /// Below `/opt`: an archive is there twice while it is replaced.
-    pub software: u64,
-}
-
-/// How a component is restarted that runs on several nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Restart {
-    /// On all nodes at the same time.
-    Together,
-    /// One node after the other, each when the one before does its work again.
-    OneByOne,
-}
-
-/// What becomes of the number of a component's node that is renamed because a `count` comes or goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Numbers {
-    /// It keeps its number.
-    KeptByRenamed,
-    /// It gets another one: the old node may still run with its own.
-    NewForRenamed,
-}
-
-/// A secret that is generated once for a deployment.
-#[derive(Debug, Clone, Copy)]
-pub struct NewSecret {
-    /// Its key in the file of secrets.
-    pub key: &'static str,
-    /// How it is made.
-    pub form: Form,
-}
-
-/// How a secret is made.
-#[derive(Debug, Clone, Copy)]
-pub enum Form {
-    /// 32 letters and digits: nothing that a URL, an ini file or a shell would read in its own way.
-    Password,
-    /// 32 hex digits.
-    Hex,
-    /// From an earlier one, and 32 hex digits of salt.
-    Hash {
-        /// The key of the earlier one.
-        of: &'static str,
-        /// Password and salt → hash.
-        by: fn(&str, &str) -> String,
-    },
-}
-
-/// Why a node cannot carry a component.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfit {
-    /// What is wrong.
-    pub what: String,
-    /// What to do about it.
-    pub hint: String,
-}
-
-/// How what a tool reports differs from what is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// What is there instead, in words.
-    pub because: String,
-    /// A line for each thing that differs.
-    pub diff: Option<String>,
-}
-
-impl Difference {
-    fn of(because: impl Into<String>) -> Self {
-        Self {
-            because: because.into(),
-            diff: None,
-        }
-    }
-}
 
 /// One piece of software. All that other modules have to know of it, they ask here; it does nothing itself.
 pub trait Component: Sync {

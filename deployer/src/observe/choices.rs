@@ -52,7 +52,7 @@ impl Prepared {
                 Machines::OfTheUser => continue,
                 Machines::OfThisBox => {
                     let suite = local::release(&self.topology.clouds.local)?;
-                    let architecture = architecture(self.agents.consumer.machine);
+                    let architecture = architecture(self.agents.machine());
                     Some(Wanted {
                         suite,
                         architecture,

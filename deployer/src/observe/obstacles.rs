@@ -50,12 +50,10 @@ pub fn obstacles(
     seen: &Observed,
 ) -> Vec<preflight::Obstacle> {
     let agents = AgentNeeds {
-        architecture: prepared.agents.consumer.machine.into(),
+        architecture: prepared.agents.machine().into(),
         libc: prepared
             .agents
-            .consumer
-            .libc
-            .max(prepared.agents.producer.libc)
+            .libc()
             .map_or("0".into(), |libc| libc.to_string()),
     };
     let nodes = prepared.topology.nodes.values();

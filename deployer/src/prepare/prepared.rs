@@ -303,7 +303,7 @@ impl Prepared {
 
     /// What the agents are for that go onto machines of a cloud, as `uname -m` says it; `None`: none go there.
     pub fn architecture_on(&self, cloud: CloudName) -> Option<String> {
-        has_agents(&self.topology, cloud).then(|| self.agents.consumer.machine.into())
+        has_agents(&self.topology, cloud).then(|| self.agents.machine().into())
     }
 
     /// The same with the addresses by which hosts of the user's are seen from a cloud.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::component::couchdb::{ADMIN, ADMIN_PASSWORD, NAME};
+use crate::component::pipeline;
 use crate::error::CommandError;
 use crate::run::Failures;
 
@@ -26,16 +26,12 @@ pub fn failed(failures: &Failures, verb: &str) -> CommandError {
     ))
 }
 
-/// Says what to do where CouchDB does not take its administrator's password any more: somebody has changed it there.
+/// Says what to do where the store does not take its administrator's password any more: somebody has changed it there.
 pub fn with_password_hint(error: CommandError, secrets: &Path) -> CommandError {
     if !error.cause.to_string().contains("HTTP 401") {
         return error;
     }
-    error.hint(format!(
-        "the password of CouchDB's user `{ADMIN}` was changed in CouchDB: put the new one into `{ADMIN_PASSWORD}` of `{NAME}` in {}, \
-         then run this again",
-        secrets.display()
-    ))
+    error.hint(pipeline::password_changed(secrets))
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -30,7 +30,7 @@ use crate::template::{TemplateError, fixed, render};
 use crate::topology::{Distribution, JS_ENGINE, Node, Topology};
 
 pub use choice::distribution;
-pub use secrets::{ADMIN_PASSWORD, USER_PASSWORD};
+pub use secrets::{ADMIN_PASSWORD, USER_PASSWORD, password_changed};
 
 /// The component.
 pub struct Couchdb;

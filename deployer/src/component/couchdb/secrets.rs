@@ -1,9 +1,11 @@
 //! CouchDB's secrets, and what is made of them.
 
+use std::path::Path;
+
 use sha1::Sha1;
 use sha2::Sha256;
 
-use super::NAME;
+use super::{ADMIN, NAME};
 use crate::component::{Form, NewSecret};
 use crate::receipt::Secrets;
 use crate::step::{Content, sha256};
@@ -92,6 +94,15 @@ pub(super) fn stand_in_hash(secrets: &Secrets) -> String {
         &mut key,
     );
     format!("-pbkdf2-{},{salt},{STAND_IN_ROUNDS}", hex::encode(key))
+}
+
+/// What to do where somebody has changed the administrator's password in CouchDB. `secrets` is the deployment's file of them.
+pub fn password_changed(secrets: &Path) -> String {
+    format!(
+        "the password of CouchDB's user `{ADMIN}` was changed in CouchDB: put the new one into `{ADMIN_PASSWORD}` of `{NAME}` in {}, \
+         then run this again",
+        secrets.display()
+    )
 }
 
 #[cfg(test)]

@@ -1,0 +1,118 @@
+//! What a component says of itself: how many there may be, who reaches it, what it takes, and what is wrong with a node for it.
+
+/// How many nodes a component may be on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// Any number.
+    Any,
+    /// One at most.
+    One,
+}
+
+/// Who reaches a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// All members of the deployment.
+    Members,
+    /// Its own node only.
+    Node,
+}
+
+/// A TCP port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Port {
+    /// Its number.
+    pub number: u16,
+    /// The inventory's key that says it.
+    pub key: &'static str,
+    /// Who reaches it.
+    pub reach: Reach,
+}
+
+/// Memory in MiB that a component takes, measured on small clusters and rounded up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Java's heap; `None`: it has none.
+    pub heap: Option<u64>,
+    /// What it takes beside the heap.
+    pub beside: u64,
+}
+
+/// Free disk space in MiB that a component needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disk {
+    /// Below `/var/lib`, beside what grows with use.
+    pub data: u64,
+    /// Below `/opt`: an archive is there twice while it is replaced.
+    pub software: u64,
+}
+
+/// How a component is restarted that runs on several nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    /// On all nodes at the same time.
+    Together,
+    /// One node after the other, each when the one before does its work again.
+    OneByOne,
+}
+
+/// What becomes of the number of a component's node that is renamed because a `count` comes or goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbers {
+    /// It keeps its number.
+    KeptByRenamed,
+    /// It gets another one: the old node may still run with its own.
+    NewForRenamed,
+}
+
+/// A secret that is generated once for a deployment.
+#[derive(Debug, Clone, Copy)]
+pub struct NewSecret {
+    /// Its key in the file of secrets.
+    pub key: &'static str,
+    /// How it is made.
+    pub form: Form,
+}
+
+/// How a secret is made.
+#[derive(Debug, Clone, Copy)]
+pub enum Form {
+    /// 32 letters and digits: nothing that a URL, an ini file or a shell would read in its own way.
+    Password,
+    /// 32 hex digits.
+    Hex,
+    /// From an earlier one, and 32 hex digits of salt.
+    Hash {
+        /// The key of the earlier one.
+        of: &'static str,
+        /// Password and salt → hash.
+        by: fn(&str, &str) -> String,
+    },
+}
+
+/// Why a node cannot carry a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// How what a tool reports differs from what is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// What is there instead, in words.
+    pub because: String,
+    /// A line for each thing that differs.
+    pub diff: Option<String>,
+}
+
+impl Difference {
+    pub(super) fn of(because: impl Into<String>) -> Self {
+        Self {
+            because: because.into(),
+            diff: None,
+        }
+    }
+}
