@@ -1,5 +1,6 @@
 //! What changes something: machines are made, software is fetched, what was done is recorded, and canaries prove that it works.
 
+pub mod beside;
 pub mod fetch;
 pub mod forget;
 pub mod machines;
@@ -8,3 +9,4 @@ pub mod prove;
 pub mod reboot;
 pub mod record;
 pub mod steps;
+pub mod times;

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use futures_util::future::{Either, select};
-
+use crate::carry_out::beside::beside;
 use crate::carry_out::fetch::{fetch, relays};
 use crate::carry_out::forget::{may_forget, stays};
 use crate::carry_out::machines::{authorize, make_machines, provide};
@@ -17,6 +16,7 @@ use crate::carry_out::reboot;
 use crate::carry_out::record::{
     keep_choices, record_holdings, record_planned, shows_choice, update_receipt,
 };
+use crate::carry_out::times::Times;
 use crate::cli::{Environment, Up};
 use crate::component::{kafka, pipeline};
 use crate::error::CommandError;
@@ -43,27 +43,6 @@ use crate::tell::summary;
 
 /// Canaries that each sender sends when something changed.
 const CANARIES: u32 = 20;
-
-/// Where the time went, in the order of things.
-#[derive(Default)]
-struct Times(Vec<(String, f64)>);
-
-impl Times {
-    fn since(&mut self, what: &str, start: Instant) {
-        self.0.push((what.into(), start.elapsed().as_secs_f64()));
-    }
-
-    /// In words, without what took next to nothing. Names of stages have commas, so the parts have points between them.
-    fn words(&self) -> String {
-        let parts: Vec<String> = self
-            .0
-            .iter()
-            .filter(|(_, seconds)| *seconds >= 0.05)
-            .map(|(what, seconds)| format!("{what} {seconds:.1}"))
-            .collect();
-        parts.join(" · ")
-    }
-}
 
 /// Brings the deployment to what the inventory says.
 pub async fn run(
@@ -142,8 +121,9 @@ async fn bring(
     )
     .await?;
     provide(&clouds, reporter).await?;
+    let asking = format!("ask for {}", pipeline::STORE.title());
     let choosing = Box::pin(prepared.with_choices(reporter));
-    let prepared = aloud(reporter, None, "ask for CouchDB", choosing).await?;
+    let prepared = aloud(reporter, None, &asking, choosing).await?;
     prepared.remark(reporter);
 
     let journal = Journal::open(&state_dir, &name, cloud.name(), Mode::Create)?;
@@ -305,7 +285,7 @@ async fn bring(
     }
     journal.change(|receipt| record_holdings(receipt, &planned, true))?;
     for (stage, took) in &summary.stages {
-        times.0.push((stage.clone(), took.as_secs_f64()));
+        times.took(stage, *took);
     }
 
     let proving = Instant::now();
@@ -377,25 +357,6 @@ impl Work<'_> {
     }
 }
 
-/// Makes and fetches at the same time. What is made is finished whatever becomes of the download, for it is recorded; a failure
-/// there does not wait for the download.
-async fn beside<T>(
-    making: impl Future<Output = Result<(), CommandError>>,
-    fetching: impl Future<Output = T>,
-) -> Result<T, CommandError> {
-    let (making, fetching) = (std::pin::pin!(making), std::pin::pin!(fetching));
-    match select(making, fetching).await {
-        Either::Left((made, fetching)) => {
-            made?;
-            Ok(fetching.await)
-        }
-        Either::Right((fetched, making)) => {
-            making.await?;
-            Ok(fetched)
-        }
-    }
-}
-
 /// Takes hosts that are dead for ever out of the receipt.
 async fn forget(
     options: &Up,
@@ -449,33 +410,4 @@ async fn prove(
 fn interrupted() -> CommandError {
     CommandError::interrupted("stopped before all was done")
         .hint("deployer up goes on from here; deployer teardown takes all away")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-    use std::future::{pending, ready};
-
-    use super::beside;
-    use crate::error::CommandError;
-
-    #[tokio::test]
-    async fn a_failed_machine_does_not_wait_for_downloads() {
-        let failed = ready(Err(CommandError::failed("no machine")));
-        let error = beside(failed, pending::<()>()).await.expect_err("failed");
-        assert_eq!(error.cause.to_string(), "no machine");
-    }
-
-    #[tokio::test]
-    async fn machines_are_finished_although_a_download_failed() {
-        let finished = Cell::new(false);
-        let making = async {
-            tokio::task::yield_now().await;
-            finished.set(true);
-            Ok(())
-        };
-        let fetched = beside(making, ready(Err::<(), _>("no download"))).await;
-        assert_eq!(fetched.expect("made"), Err("no download"));
-        assert!(finished.get());
-    }
 }
