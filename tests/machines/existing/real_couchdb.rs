@@ -1,6 +1,8 @@
 //! Apache's own package of CouchDB on a minimal host, from a test Internet: `auto` finds it by the repository and the key that
 //! the inventory names.
 
+use serde_json::Value;
+
 use super::hosts::Hosts;
 use super::product::Product;
 use super::section;
@@ -74,8 +76,9 @@ async fn auto_becomes_apaches_package_and_leaves_as_it_should() {
 /// Whether the receipt says that it is Apache's package.
 fn choice(user: &Product) -> bool {
     let receipt = user.state().join("real-existing/receipt.json");
-    let receipt = std::fs::read_to_string(receipt).unwrap_or_default();
-    receipt.contains("\"couchdb_distribution\": \"apache\"")
+    let receipt = std::fs::read(receipt).expect("a receipt");
+    let receipt: Value = serde_json::from_slice(&receipt).expect("JSON");
+    receipt["choices"]["couchdb"]["distribution"] == "apache"
 }
 
 /// Nothing but a signed Release of the host's suite is an answer; all else is said before anything is changed.
