@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::default_pipeline::{EVENTS, whole_newest_runs};
 use crate::deployer_command::Deployer;
-use crate::pipeline::{EVENTS, whole_newest_runs};
 use crate::support::eventually;
 use crate::watch::{address, inside, off, restarted, units, well};
 

@@ -16,6 +16,7 @@ mod changes;
 mod command_line;
 mod couchdb;
 mod couchdb_package;
+mod default_pipeline;
 mod deployer_command;
 mod documents;
 mod existing;
@@ -25,7 +26,6 @@ mod interrupted;
 mod kafka;
 mod local;
 mod node_exporter;
-mod pipeline;
 #[path = "../shared/place.rs"]
 mod place;
 mod receipts;

@@ -1,4 +1,5 @@
-//! One deployment of the utilization pipeline, from nothing to nothing, with what happens to it in between.
+//! One deployment of the utilization pipeline, from nothing to nothing, with what happens to it in between. The longest of these tests:
+//! by its name it begins among the first, or it would run alone at the end.
 
 #![expect(
     clippy::disallowed_methods,
