@@ -91,19 +91,25 @@ impl Cgroups {
         elevate: &Elevate,
     ) -> Result<(), CloudError> {
         let deadline = Instant::now() + Duration::from_secs(10);
-        // A process may have forked between the look and the blow; so look again.
+        // Who was struck ends, though it may take a moment. One may have forked between the look and the blow; so look again.
+        let mut struck = BTreeSet::new();
         loop {
             let processes = self.processes(names, node)?;
             if processes.is_empty() {
                 break;
             }
-            let words = ["-c", "kill -KILL \"$@\"", "kill"].map(str::to_owned);
-            let arguments = words
-                .into_iter()
-                .chain(processes.iter().map(u32::to_string));
-            let kill = Program::new(format!("power off {node}"), "sh", arguments);
-            // It fails where one of them has just ended by itself.
-            elevate.attempt(&kill, &|_| ()).await?;
+            let alive: Vec<String> = processes
+                .iter()
+                .filter(|process| struck.insert(**process))
+                .map(u32::to_string)
+                .collect();
+            if !alive.is_empty() {
+                let words = ["-c", "kill -KILL \"$@\"", "kill"].map(str::to_owned);
+                let arguments = words.into_iter().chain(alive);
+                let kill = Program::new(format!("power off {node}"), "sh", arguments);
+                // It fails where one of them has just ended by itself.
+                elevate.attempt(&kill, &|_| ()).await?;
+            }
             if Instant::now() > deadline {
                 return Err(CloudError::Deadline {
                     what: format!("end the processes of {node}"),
