@@ -1,5 +1,6 @@
 //! Dead letters: shown, tried again after somebody has removed their cause, and put away when somebody has seen to them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -9,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::AdminError;
-use crate::config::{ConsumerConfig, Topic};
+use crate::config::{ConsumerConfig, SinkOf, Topic};
 use crate::consumer::Metrics;
 use crate::consumer::writer::Writer;
 use crate::sink::Record;
+use crate::sink::asked::Asked;
 use crate::sink::couchdb::Trouble;
 use crate::sink::couchdb::{Couchdb, Documents, path_of};
 use crate::sink::document::LOST;
@@ -124,28 +126,36 @@ pub async fn walk(
     mut show: impl FnMut(Shown),
 ) -> Result<(), AdminError> {
     let sinks = config.all_sinks();
-    let mut places = Vec::new();
-    for sink in &sinks {
-        let found = sink.topics.iter();
-        let found = found.filter(|found| topic.is_none_or(|name| found.name == name));
-        places.extend(found.map(|topic| (sink, *topic)));
-    }
+    let is_wanted = |found: &Topic| topic.is_none_or(|name| found.name == name);
+    let mut places: Vec<&SinkOf<'_>> = sinks
+        .iter()
+        .filter(|sink| sink.topics.iter().any(|found| is_wanted(found)))
+        .collect();
     if places.is_empty() {
         return Err(AdminError::NoTopic(topic.unwrap_or_default().to_owned()));
     }
     if deed != Deed::Show {
         // Others only show theirs.
-        places.retain(|(sink, _)| sink.name.is_none());
+        places.retain(|sink| sink.name.is_none());
         if places.is_empty() {
             return Err(AdminError::OnlyShown(topic.unwrap_or_default().to_owned()));
         }
     }
-    for (sink, topic) in places {
-        let asked = sink.settings.asked()?;
-        let hands = match deed {
-            Deed::Show => None,
-            Deed::Retry | Deed::PutAway => Some(Hands::new(config)?),
+    let hands = match deed {
+        Deed::Show => None,
+        Deed::Retry | Deed::PutAway => Some(Hands::new(config)?),
+    };
+    // A client for each sink, whatever the number of its topics.
+    let mut walked = Vec::new();
+    for sink in places {
+        let asked: Arc<dyn Asked> = match &hands {
+            Some(hands) => Arc::new(hands.server.clone()),
+            None => sink.settings.asked()?.into(),
         };
+        let topics = sink.topics.iter().filter(|found| is_wanted(found));
+        walked.extend(topics.map(|topic| (sink, Arc::clone(&asked), *topic)));
+    }
+    for (sink, asked, topic) in walked {
         let mut after = None;
         loop {
             let letters = asked.letters(topic, after.as_deref()).await;

@@ -12,12 +12,12 @@ use super::couchdb_setup::{Vendor, access_rules};
 use super::metadata::{self, Broker, Client, Partition, fetch_async};
 use super::offsets::Offsets;
 use super::settings::{self, Settings};
-use crate::config::{Connection, ConsumerConfig, Topic};
+use crate::config::{Connection, ConsumerConfig, SinkOf, Topic};
 use crate::deadline::left;
+use crate::sink::Later;
 use crate::sink::asked::{Asked, Holding};
 use crate::sink::couchdb::Trouble;
 use crate::sink::couchdb::{Couchdb, path_of};
-use crate::sink::{self, Later};
 
 /// What `inspect` prints.
 #[derive(Debug, Serialize)]
@@ -265,34 +265,30 @@ async fn inspect_database(
 async fn inspect_sinks(config: &ConsumerConfig, deadline: Instant) -> Vec<SinkView> {
     let sinks = config.all_sinks();
     let named = sinks.iter().filter_map(|sink| sink.name.zip(Some(sink)));
-    let topics = named.flat_map(|(name, sink)| {
-        let topics = sink.topics.iter();
-        topics.map(move |topic| inspect_sink(name, sink.settings, topic, deadline))
-    });
-    join_all(topics).await
+    let views = named.map(|(name, sink)| inspect_sink(name, sink, deadline));
+    join_all(views).await.into_iter().flatten().collect()
 }
 
-async fn inspect_sink(
-    name: &str,
-    settings: &dyn sink::Settings,
-    topic: &Topic,
-    deadline: Instant,
-) -> SinkView {
-    let answer = match settings.asked() {
-        Ok(asked) => match asked.holding(topic, deadline).await {
-            Ok(holding) => Ok(holding.unwrap_or_default()),
-            Err(later) => Err(later.to_string()),
-        },
-        Err(error) => Err(crate::error::chain(&error)),
-    };
-    let (holding, error) = match answer {
-        Ok(holding) => (holding, None),
-        Err(error) => (Holding::default(), Some(error)),
-    };
-    SinkView {
-        name: name.to_owned(),
-        topic: topic.name.clone(),
-        holding,
-        error,
-    }
+async fn inspect_sink(name: &str, sink: &SinkOf<'_>, deadline: Instant) -> Vec<SinkView> {
+    let asked = sink.settings.asked();
+    let views = sink.topics.iter().map(async |topic| {
+        let answer = match &asked {
+            Ok(asked) => match asked.holding(topic, deadline).await {
+                Ok(holding) => Ok(holding.unwrap_or_default()),
+                Err(later) => Err(later.to_string()),
+            },
+            Err(error) => Err(crate::error::chain(error)),
+        };
+        let (holding, error) = match answer {
+            Ok(holding) => (holding, None),
+            Err(error) => (Holding::default(), Some(error)),
+        };
+        SinkView {
+            name: name.to_owned(),
+            topic: topic.name.clone(),
+            holding,
+            error,
+        }
+    });
+    join_all(views).await
 }

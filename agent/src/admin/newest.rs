@@ -1,12 +1,13 @@
 //! The newest documents of topics, from the sinks that have them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use serde_json::value::RawValue;
 
 use super::AdminError;
-use crate::config::{ConsumerConfig, Topic};
-use crate::sink;
+use crate::config::{ConsumerConfig, SinkOf, Topic};
 use crate::sink::asked::{Newest, sort};
 
 /// How long one request may take.
@@ -25,41 +26,36 @@ pub async fn newest(
     if places.is_empty() {
         return Err(AdminError::NoTopic(topic.unwrap_or("of events").to_owned()));
     }
-    let lists = places.iter().map(|place| async move {
-        let asked = place.settings.asked()?;
-        let newest = asked.newest(place.topic, n, REQUEST).await;
-        newest.map_err(AdminError::sink(&place.title, "the newest documents"))
+    let lists = places.iter().map(|(sink, topics)| async move {
+        let asked = sink.settings.asked()?;
+        let lists = topics.iter().map(|topic| asked.newest(topic, n, REQUEST));
+        let lists = try_join_all(lists).await;
+        lists.map_err(AdminError::sink(sink.title(), "the newest documents"))
     });
-    let lists = futures_util::future::try_join_all(lists).await?;
-    let mut documents: Vec<Newest> = lists.into_iter().flatten().collect();
+    let lists = try_join_all(lists).await?;
+    let mut documents: Vec<Newest> = lists.into_iter().flatten().flatten().collect();
     sort(&mut documents);
     documents.truncate(n);
     Ok(documents.into_iter().map(|newest| newest.raw).collect())
 }
 
-/// A topic, and the sink that answers for it.
-struct Place<'a> {
-    title: String,
-    settings: &'a dyn sink::Settings,
-    topic: &'a Topic,
-}
-
-/// The topics that are asked for, each in the first sink that has it. Where no topic is named and `CouchDB` has any, others
+/// The topics that are asked for, each beside the first sink that has it. Where no topic is named and `CouchDB` has any, others
 /// are left out.
-fn places<'a>(config: &'a ConsumerConfig, topic: Option<&str>) -> Vec<Place<'a>> {
+fn places<'a>(
+    config: &'a ConsumerConfig,
+    topic: Option<&str>,
+) -> Vec<(SinkOf<'a>, Vec<&'a Topic>)> {
     let is_wanted = |found: &Topic| topic.map_or(!found.canary, |name| found.name == name);
-    let mut places: Vec<Place<'a>> = Vec::new();
+    let (mut places, mut taken) = (Vec::new(), BTreeSet::new());
     for sink in config.all_sinks() {
-        for found in sink.topics.iter().filter(|found| is_wanted(found)) {
-            if places.iter().all(|place| place.topic.name != found.name) {
-                places.push(Place {
-                    title: sink.title(),
-                    settings: sink.settings,
-                    topic: found,
-                });
-            }
+        let mut topics = sink.topics.clone();
+        topics.retain(|found| is_wanted(found) && taken.insert(&found.name));
+        if topics.is_empty() {
+            continue;
         }
-        if topic.is_none() && sink.name.is_none() && !places.is_empty() {
+        let is_enough = topic.is_none() && sink.name.is_none();
+        places.push((sink, topics));
+        if is_enough {
             break;
         }
     }

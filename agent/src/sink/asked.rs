@@ -69,6 +69,11 @@ impl Newest {
     }
 }
 
+/// Says how many events a letter about lost ones stands for. Where the number is not known it is one at least.
+pub(super) fn lost_events(letter: &Value) -> u64 {
+    letter["lost_events"].as_u64().unwrap_or(1)
+}
+
 /// Puts the newest first.
 pub(crate) fn sort(documents: &mut [Newest]) {
     documents.sort_by_cached_key(|Newest { document, .. }| {

@@ -14,7 +14,7 @@ use super::store::Trouble;
 use crate::config::topic::Topic;
 use crate::deadline::left;
 use crate::sink::Later;
-use crate::sink::asked::{Asked, Holding, Newest, sort, timestamp};
+use crate::sink::asked::{Asked, Holding, Newest, lost_events, sort, timestamp};
 
 /// How many of the latest changes are looked at for each wanted document. Changes come from several shards, in the order
 /// of each but not of all, so the newest is among the last ones rather than the last one.
@@ -87,11 +87,9 @@ async fn holding(
         Some(_) => Some(put_away?),
         None => None,
     };
-    let has_letters = dead
-        .as_ref()
-        .and_then(|dead| dead.get("doc_count")?.as_u64())
-        > Some(0);
-    let lost = if has_letters {
+    let count = |info: &Value| info.get("doc_count").and_then(Value::as_u64);
+    let all_letters = dead.as_ref().and_then(count);
+    let lost = if all_letters > Some(0) {
         let range = [
             ("startkey", r#""lost-""#),
             ("endkey", r#""lost.""#),
@@ -103,9 +101,6 @@ async fn holding(
         Value::Null
     };
     let rows = lost.get("rows").and_then(Value::as_array);
-    // Where the number is not known it is one at least.
-    let number = |row: &Value| row["doc"]["lost_events"].as_u64().unwrap_or(1);
-    let count = |info: &Value| info.get("doc_count").and_then(Value::as_u64);
     let designs = designs?
         .get("rows")
         .and_then(Value::as_array)
@@ -115,12 +110,15 @@ async fn holding(
         newest: newest?
             .first()
             .and_then(|newest| timestamp(&newest.document)),
-        dead_letters: dead
-            .as_ref()
-            .and_then(count)
+        dead_letters: all_letters
             .zip(put_away)
             .map(|(dead, put_away)| dead.saturating_sub(put_away)),
-        lost_events: Some(rows.into_iter().flatten().map(number).sum()),
+        lost_events: Some(
+            rows.into_iter()
+                .flatten()
+                .map(|row| lost_events(&row["doc"]))
+                .sum(),
+        ),
         put_away,
     }))
 }

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::{Format, Settings, blocking, later, letters};
 use crate::config::topic::Topic;
 use crate::sink::Later;
-use crate::sink::asked::{Asked, Holding, Newest, sort, timestamp};
+use crate::sink::asked::{Asked, Holding, Newest, lost_events, sort, timestamp};
 use crate::sink::document::LOST;
 
 /// How many bytes are read at once.
@@ -104,13 +104,11 @@ impl Place {
                 .as_str()
                 .is_some_and(|id| id.starts_with(LOST))
         };
-        // Where the number is not known it is one at least.
-        let number = |letter: &Value| letter["lost_events"].as_u64().unwrap_or(1);
         Ok(Some(Holding {
             records,
             newest: newest.and_then(|newest| timestamp(&newest.document)),
             dead_letters: Some(letters.len() as u64),
-            lost_events: Some(letters.iter().filter(is_loss).map(number).sum()),
+            lost_events: Some(letters.iter().filter(is_loss).map(lost_events).sum()),
             put_away: None,
         }))
     }
