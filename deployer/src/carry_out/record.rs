@@ -2,8 +2,8 @@
 //! when its place is there.
 
 use crate::cloud::ends::LEASE_END;
-use crate::component;
 use crate::component::distributions::DISTRIBUTION;
+use crate::component::{self, Component};
 use crate::observe::Planned;
 use crate::prepare::outside;
 use crate::prepare::prepared::Prepared;
@@ -26,8 +26,8 @@ pub fn update_receipt(receipt: &mut Receipt, prepared: &Prepared) {
     notes.extend(outside::notes(&cloud_notes));
     // Which distribution it is is known once one works: until then another may be taken.
     for component in of_several() {
-        let works = receipt.choices.get(component, DISTRIBUTION);
-        choices.set(component, DISTRIBUTION, works);
+        let works = receipt.choices.get(component.name(), DISTRIBUTION);
+        choices.set(component.name(), DISTRIBUTION, works);
     }
     *receipt = Receipt {
         inventory: prepared.source.text.clone(),
@@ -47,25 +47,22 @@ pub fn shows_choice(step: &Step, prepared: &Prepared) -> bool {
         return false;
     };
     let choices = &prepared.receipt.choices;
-    component::ALL
-        .iter()
-        .filter(|component| component.distributions().is_some())
-        .any(|component| *waited == component.unit(&prepared.topology, choices))
+    of_several().any(|component| *waited == component.unit(&prepared.topology, choices))
 }
 
 /// What the receipt knows once they work: which distribution each is, for as long as it has data.
 pub fn keep_choices(receipt: &mut Receipt, prepared: &Prepared) {
     for component in of_several() {
-        let choice = prepared.receipt.choices.get(component, DISTRIBUTION);
-        receipt.choices.set(component, DISTRIBUTION, choice);
+        let name = component.name();
+        let choice = prepared.receipt.choices.get(name, DISTRIBUTION);
+        receipt.choices.set(name, DISTRIBUTION, choice);
     }
 }
 
-/// The names of the components of which there are several distributions.
-fn of_several() -> impl Iterator<Item = &'static str> {
-    let all = component::ALL.iter();
+/// The components of which there are several distributions.
+fn of_several() -> impl Iterator<Item = &'static dyn Component> {
+    let all = component::ALL.iter().copied();
     all.filter(|component| component.distributions().is_some())
-        .map(|component| component.name())
 }
 
 /// Records that a machine is about to be there.
@@ -102,7 +99,7 @@ pub fn record_holdings(receipt: &mut Receipt, planned: &Planned, done: bool) {
         };
         record.machine = seen.machines.get(&node.name).cloned();
         let facts = seen.facts.get(&node.name);
-        let holds = |component: &&&dyn component::Component| {
+        let holds = |component: &&&dyn Component| {
             let name = component.name();
             let held = record.data.iter().any(|kind| kind == name);
             let there =
