@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Context, place};
+use super::service::{self, Service};
+use super::{Component, Context, place};
 use crate::step::{Action, Content};
 use crate::template::{TemplateError, render};
 use crate::topology::Node;
@@ -35,9 +36,32 @@ pub(super) struct Process {
     pub(super) config: String,
 }
 
+/// Begins a service with all that such a one has: data, a directory of temporary files (given back), Java and its jars, an artifact
+/// by its key, in their directory.
+pub(super) fn service<'a>(
+    node: &'a Node,
+    context: &'a Context<'a>,
+    component: &'static dyn Component,
+    (jars, software): (&str, &str),
+    template: &str,
+) -> Result<(Service<'a>, String), TemplateError> {
+    let mut service = Service::new(context, node, component);
+    service.data_directory();
+    let temporary = service.temporary_directory();
+    service.add(link(context));
+    service.add(service::unpack(
+        context,
+        node,
+        jars,
+        software.to_owned(),
+        template,
+    )?);
+    Ok((service, temporary))
+}
+
 /// Makes the link by which our services start Java: another one of the host (`/usr/bin/java`, `JAVA_HOME`, one first in `PATH`) is
 /// not theirs.
-pub(super) fn link(context: &Context<'_>) -> Action {
+fn link(context: &Context<'_>) -> Action {
     Action::LinkFile {
         path: place::java(context.topology),
         targets: PROGRAMS.map(str::to_owned).into(),

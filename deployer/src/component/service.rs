@@ -283,12 +283,19 @@ impl<'a> Service<'a> {
 }
 
 /// The directory of a role's configuration, readable by the group.
-pub(super) fn configuration_directory(place: &Place, group: &str) -> Action {
+fn configuration_directory(place: &Place, group: &str) -> Action {
     Action::CreateDirectory {
         path: place.directory(),
         access: Access::root(group, 0o750),
         data: false,
     }
+}
+
+/// A role's files for the deployer's own use, where there is no service of it.
+pub(super) fn tool(place: &Place, files: Vec<Action>) -> Vec<Action> {
+    let mut actions = vec![configuration_directory(place, "root")];
+    actions.extend(files);
+    actions
 }
 
 /// A file of a role's configuration, readable by the group.

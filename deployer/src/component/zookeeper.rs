@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::place;
-use super::service::{self, Service};
 use super::{Component, Context, Count, Disk, Memory, Port, Reach, artifact_key, java};
 use crate::step::{Action, Content};
 use crate::template::{TemplateError, render};
@@ -74,17 +73,8 @@ impl Component for Zookeeper {
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
         let zookeeper = &context.topology.zookeeper;
         let software = software(context.topology);
-        let mut service = Service::new(context, node, &Self);
-        service.data_directory();
-        let temporary = service.temporary_directory();
-        service.add(java::link(context));
-        service.add(service::unpack(
-            context,
-            node,
-            artifact_key::KAFKA,
-            software.clone(),
-            UNIT,
-        )?);
+        let (mut service, temporary) =
+            java::service(node, context, &Self, (artifact_key::KAFKA, &software), UNIT)?;
         service.file(
             CONFIG,
             Content::open(render(

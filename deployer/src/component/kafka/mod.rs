@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::service::{self, Service};
 use super::{
     Component, Context, Difference, Disk, Memory, Numbers, Port, Reach, Restart, Tunnel, TunnelEnd,
     artifact_key, java, zookeeper,
@@ -169,17 +168,8 @@ impl Component for Kafka {
         let topology = context.topology;
         let kafka = &topology.kafka;
         let software = zookeeper::software(topology);
-        let mut service = Service::new(context, node, &Self);
-        service.data_directory();
-        let temporary = service.temporary_directory();
-        service.add(java::link(context));
-        service.add(service::unpack(
-            context,
-            node,
-            artifact_key::KAFKA,
-            software.clone(),
-            UNIT,
-        )?);
+        let (mut service, temporary) =
+            java::service(node, context, &Self, (artifact_key::KAFKA, &software), UNIT)?;
         service.file(
             CONFIG,
             Content::open(render(

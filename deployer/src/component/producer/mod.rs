@@ -125,9 +125,7 @@ impl Component for Producer {
             return Ok(Vec::new());
         }
         let place = Place::new(context.topology, NAME);
-        let mut actions = vec![service::configuration_directory(&place, "root")];
-        actions.extend(files(node, context)?);
-        Ok(actions)
+        Ok(service::tool(&place, files(node, context)?))
     }
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
