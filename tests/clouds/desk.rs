@@ -8,6 +8,9 @@ use super::clouds_watcher::command;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_deployer");
 
+/// The lines at the end of what a command said that tell why it failed.
+const END: usize = 25;
+
 /// A user's box.
 pub(crate) struct Desk {
     pub(crate) directory: tempfile::TempDir,
@@ -68,7 +71,14 @@ impl Desk {
     #[track_caller]
     pub(crate) fn run(&self, code: i32, words: &[&str]) -> String {
         let (output, said) = self.output(words);
-        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+        // Why it failed stands at the end; where a log is cut, its beginning is what stays.
+        let lines: Vec<&str> = said.lines().collect();
+        let end = lines[lines.len().saturating_sub(END)..].join("\n");
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{words:?} ended with:\n{end}\n\nall of it:\n{said}"
+        );
         said
     }
 
@@ -81,6 +91,20 @@ impl Desk {
         let took = start.elapsed();
         eprintln!("    deployer {} after {took:.1?}", words.join(" "));
         (output, said)
+    }
+}
+
+impl Drop for Desk {
+    /// A test that fails says what there is: nobody will see it again.
+    fn drop(&mut self) {
+        let state = self.directory.path().join("state");
+        let deployments = std::fs::read_dir(state).map_or(0, Iterator::count);
+        if std::thread::panicking() && deployments > 0 {
+            for words in [&["status"][..], &["logs", "kafka"], &["logs", "consumer"]] {
+                let (_, said) = self.output(words);
+                eprintln!("{said}");
+            }
+        }
     }
 }
 

@@ -194,8 +194,12 @@ class Machine:
 
     def remove(self):
         self.power_off()
-        run("umount", str(self.root))
-        shutil.rmtree(self.directory)
+        run("umount", "--lazy", str(self.root))
+        for _ in range(100):  # who was struck writes for a moment still; an error here would end all other machines
+            shutil.rmtree(self.directory, ignore_errors=True)
+            if not self.directory.exists():
+                break
+            time.sleep(0.05)
         for cgroup in cgroups(self.name):
             for path in sorted(cgroup.rglob("*/"), reverse=True) + [cgroup]:
                 for _ in range(40):  # busy for a moment after its last process
