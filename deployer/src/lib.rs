@@ -47,6 +47,7 @@ pub mod packet_filter;
 pub mod plan;
 pub mod preflight;
 pub mod prepare;
+pub mod process;
 pub mod reach;
 pub mod receipt;
 pub mod rehearsal;

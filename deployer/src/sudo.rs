@@ -2,12 +2,14 @@
 //! for.
 
 use std::fs::File;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::process::Command;
 use tokio::task::JoinHandle;
+
+use crate::process;
 
 /// sudo may have been told to forget after a few minutes.
 const REFRESH: Duration = Duration::from_secs(30);
@@ -54,12 +56,8 @@ pub async fn silent() -> bool {
     if !needed() {
         return true;
     }
-    let mut question = sudo(&["-n", "true"]);
-    question
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    question.status().await.is_ok_and(|status| status.success())
+    let status = quietly(&["-n", "true"]).await;
+    status.is_ok_and(|status| status.success())
 }
 
 /// Whether somebody must be asked for a password first; fails where nobody can be. Asks nobody.
@@ -68,8 +66,7 @@ pub async fn must_ask() -> Result<bool, SudoError> {
         keep();
         return Ok(false);
     }
-    let version = sudo(&["-V"]).stdout(Stdio::null()).status().await;
-    if version.is_err() {
+    if quietly(&["-V"]).await.is_err() {
         return Err(SudoError::Missing);
     }
     match Person::look() {
@@ -85,8 +82,11 @@ pub async fn must_ask() -> Result<bool, SudoError> {
 /// deadline: sudo has its own, and restores the terminal.
 pub async fn ask() -> Result<(), SudoError> {
     let mut question = sudo(&["-v"]);
-    // What sudo and its plug-ins say is seen; standard output is for data.
-    question.stdout(std::io::stderr());
+    // What sudo and its plug-ins say is seen; standard output is for data. Killed, it would leave the terminal without echo.
+    question
+        .stdin(Stdio::inherit())
+        .stdout(std::io::stderr())
+        .kill_on_drop(false);
     if !question.status().await.is_ok_and(|status| status.success()) {
         return Err(SudoError::Refused);
     }
@@ -103,25 +103,22 @@ fn keep() {
             tokio::spawn(async {
                 loop {
                     tokio::time::sleep(REFRESH).await;
-                    let mut refresh = sudo(&["-n", "-v"]);
-                    refresh
-                        .stdin(Stdio::null())
-                        .stdout(Stdio::null())
-                        .stderr(Stdio::null());
                     // Where it fails the next command that needs root says so.
-                    let _ended = refresh.status().await;
+                    let _ended = quietly(&["-n", "-v"]).await;
                 }
             })
         });
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the place where a password is asked for"
-)]
+async fn quietly(arguments: &[&str]) -> std::io::Result<ExitStatus> {
+    let mut sudo = sudo(arguments);
+    sudo.stdout(Stdio::null()).stderr(Stdio::null());
+    sudo.status().await
+}
+
 fn sudo(arguments: &[&str]) -> Command {
-    let mut command = Command::new("sudo");
+    let mut command = process::command("sudo");
     command.args(arguments).env("LC_ALL", "C.UTF-8");
     command
 }

@@ -69,13 +69,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["component", "facts", "machine", "packet_filter", "topology"],
     ),
     // effects: making it so
+    ("process", &[]),
     ("report", &[]),
-    ("sudo", &[]),
+    ("sudo", &["process"]),
     (
         "cloud",
         &[
             "machine",
             "packet_filter",
+            "process",
             "secret",
             "step",
             "sudo",
@@ -83,8 +85,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "yaml",
         ],
     ),
-    ("host", &["machine"]),
-    ("artifact", &["component", "step", "topology"]),
+    ("host", &["machine", "process"]),
+    ("artifact", &["component", "process", "step", "topology"]),
     (
         "run",
         &[
@@ -115,6 +117,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "layout",
             "machine",
             "plan",
+            "process",
             "receipt",
             "report",
             "run",
@@ -136,6 +139,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "machine",
             "plan",
             "prepare",
+            "process",
             "receipt",
             "report",
             "run",

@@ -3,13 +3,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
-use tokio::time::timeout;
 
 use super::Progress;
+use crate::process;
 
 /// A program and the Debian package that brings it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,18 +118,10 @@ impl Program {
         directory: &Path,
         deadline: Duration,
     ) -> Result<(), ProgramError> {
-        let mut command = process(&self.name);
+        let mut command = process::command(&self.name);
         command.args(arguments).current_dir(directory);
         run(command, deadline).await
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place of this module that starts processes"
-)]
-fn process(program: &str) -> Command {
-    Command::new(program)
 }
 
 async fn install(package: &str) -> Result<(), ProgramError> {
@@ -142,9 +133,9 @@ async fn install(package: &str) -> Result<(), ProgramError> {
         ),
     ] {
         let mut command = if rustix::process::geteuid().is_root() {
-            process("env")
+            process::command("env")
         } else {
-            let mut command = process("sudo");
+            let mut command = process::command("sudo");
             command.args(["-n", "env"]);
             command
         };
@@ -161,33 +152,30 @@ async fn install(package: &str) -> Result<(), ProgramError> {
 }
 
 async fn run(mut command: Command, deadline: Duration) -> Result<(), ProgramError> {
-    command
-        .env("LC_ALL", "C.UTF-8")
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
+    command.env("LC_ALL", "C.UTF-8");
     let words = words(&command);
-    let output = match timeout(deadline, command.output()).await {
-        Ok(Ok(output)) => output,
-        Ok(Err(source)) => {
-            return Err(ProgramError::Start {
-                command: words,
-                source,
-            });
-        }
-        Err(_) => {
+    let ended = match process::run(&mut command, &[], deadline, &|_| ()).await {
+        Ok(Some(ended)) => ended,
+        Ok(None) => {
             return Err(ProgramError::Deadline {
                 command: words,
                 seconds: deadline.as_secs(),
             });
         }
+        Err(source) => {
+            return Err(ProgramError::Start {
+                command: words,
+                source,
+            });
+        }
     };
-    if output.status.success() {
+    if ended.status.success() {
         return Ok(());
     }
     Err(ProgramError::Failed {
         command: words,
-        status: output.status,
-        output: last_lines(&[output.stdout, output.stderr].concat()),
+        status: ended.status,
+        output: last_lines(&[ended.stdout, ended.stderr].concat()),
     })
 }
 

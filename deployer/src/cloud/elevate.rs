@@ -1,7 +1,7 @@
 //! Root for single commands: directly where the deployer is root already, through `sudo` elsewhere.
 
 use super::CloudError;
-use super::process::{self, Ended, Program};
+use super::program::{Ended, Program};
 use crate::sudo;
 
 /// Runs the box's programs as root.
@@ -45,7 +45,7 @@ impl Elevate {
         program: &Program,
         line: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Ended, CloudError> {
-        let ended = process::run(&self.elevated(program), line).await?;
+        let ended = self.elevated(program).run(line).await?;
         if TIMED_OUT.contains(&ended.status) {
             return Err(program.overdue(&ended.stderr));
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 
-use super::process::{self, Program};
+use super::program::Program;
 use super::provider::{self, Opening};
 use super::{
     Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Need, Notes, Progress, Wanted, local,
@@ -144,9 +144,7 @@ pub(crate) async fn resolve(
         "ssh",
         ["-G", "-F", &configuration, "--", &access.address],
     );
-    let said = process::run(&question.within(RESOLVE), &|_| ())
-        .await?
-        .stdout;
+    let said = question.within(RESOLVE).run(&|_| ()).await?.stdout;
     let line = said.lines().find_map(|line| line.strip_prefix("hostname "));
     let name = line.unwrap_or(&access.address).trim();
     let refuse = |why: String| {

@@ -30,7 +30,7 @@ pub mod finding;
 pub mod local;
 pub mod marks;
 pub mod needs;
-mod process;
+mod program;
 pub mod provider;
 pub mod reconcile;
 pub mod registry;

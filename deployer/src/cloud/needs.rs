@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::elevate::Elevate;
-use super::process::{PATH, Program};
+use super::program::{PATH, Program};
 use super::{CloudError, Need, Progress};
 
 /// Installs packages as on nodes: of `a | b` the first that the system offers; who has apt's lock is waited for and named; lists that

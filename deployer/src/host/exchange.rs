@@ -1,61 +1,29 @@
 //! What running a command has in common on every kind of host: how it is fed, listened to and judged.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-
-use super::output::{self, collect};
-use super::{Command, HostError, Line, Output, transport};
+use super::{Command, HostError, Input, Line, Output, transport};
 
 /// How much later than the machine we lose patience ourselves: `timeout -k 5` and the way back.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 
-/// Feeds a command and listens to it until it has closed its outputs.
-///
-/// A command that does not read all of its input is no error here: its exit code says what it meant.
-pub(super) async fn exchange(
-    input: Option<(impl AsyncWrite + Unpin, &[u8])>,
-    stdout: impl AsyncRead + Unpin,
-    stderr: impl AsyncRead + Unpin,
-    line: Line<'_>,
-) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
-    let feed = async {
-        let Some((mut pipe, bytes)) = input else {
-            return Ok(());
-        };
-        match pipe.write_all(bytes).await {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error),
-            _ => Ok(()),
-        }
-        // Dropping the pipe is the end of the input.
-    };
-    let ((), out, err) =
-        tokio::try_join!(feed, collect(stdout, output::MOST), listen(stderr, line))?;
-    Ok((out, err))
+/// The bytes that a command is fed by us.
+pub(super) fn bytes(command: &Command) -> &[u8] {
+    match &command.input {
+        Input::Bytes(bytes) => bytes,
+        Input::Nothing | Input::File(_) => &[],
+    }
 }
 
-async fn listen(mut stream: impl AsyncRead + Unpin, line: Line<'_>) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // What comes before the command begins is not its own.
-    let mut begun = None;
-    loop {
-        let end = stream.read_buf(&mut bytes).await? == 0;
-        begun = begun.or_else(|| transport::beginning(&bytes));
-        let Some(told) = &mut begun else {
-            if end {
-                return Ok(bytes);
-            }
-            continue;
-        };
-        while let Some(length) = bytes[*told..].iter().position(|byte| *byte == b'\n') {
-            line(&String::from_utf8_lossy(&bytes[*told..*told + length]));
-            *told += length + 1;
-        }
-        if end {
-            if *told < bytes.len() {
-                line(&String::from_utf8_lossy(&bytes[*told..]));
-            }
-            return Ok(bytes);
+/// Hands on the lines of a command's error channel. What comes before the command begins is not its own.
+pub(super) fn own_lines(line: Line<'_>) -> impl Fn(&str) + Send + Sync {
+    let begun = AtomicBool::new(false);
+    move |text| {
+        if begun.load(Ordering::Relaxed) {
+            line(text);
+        } else if transport::begins(text) {
+            begun.store(true, Ordering::Relaxed);
         }
     }
 }

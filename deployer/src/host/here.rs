@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::moving::Moving;
 use super::{Command, Host, HostError, Input, Line, MAX_CHANNELS, Output, exchange, transport};
+use crate::process;
 
 /// A shell on the machine that the deployer runs on.
 #[derive(Debug)]
@@ -51,44 +52,24 @@ impl Host for HereHost {
             }
         };
         // A process group of its own: Ctrl-C is for the deployer, which lets the current steps end.
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the place where commands of this machine are started"
-        )]
-        let mut child = tokio::process::Command::new(transport::SHELL)
+        let mut shell = process::command(transport::SHELL);
+        shell
             .args(transport::arguments(command))
             .stdin(input)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
+            .process_group(0);
+        let child = process::start(&mut shell)
             .map_err(|error| self.failed("cannot start a shell", &error))?;
-        let stdin = child.stdin.take();
-        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(HostError::Connection {
-                node: self.node.clone(),
-                detail: "a command without outputs".into(),
-            });
-        };
-        let bytes = match &command.input {
-            Input::Bytes(bytes) => bytes.as_slice(),
-            Input::Nothing | Input::File(_) => &[],
-        };
-        let run = async {
-            let outputs =
-                exchange::exchange(stdin.map(|pipe| (pipe, bytes)), stdout, stderr, line).await?;
-            Ok((outputs, child.wait().await?))
-        };
+        let own = exchange::own_lines(line);
+        let run = process::end(child, exchange::bytes(command), None, &own);
         let limit = command.timeout + exchange::GRACE;
         let ended = match moving {
             Some(moving) => moving.watch(limit, line, run).await,
             None => tokio::time::timeout(limit, run).await.ok(),
         };
-        let ((stdout, stderr), status) = match ended {
-            Some(result) => result.map_err(|error: std::io::Error| {
-                self.failed(&format!("`{}`", command.program), &error)
-            })?,
+        let ended = match ended {
+            Some(result) => {
+                result.map_err(|error| self.failed(&format!("`{}`", command.program), &error))?
+            }
             None => {
                 return Err(HostError::CommandTimeout {
                     node: self.node.clone(),
@@ -98,9 +79,9 @@ impl Host for HereHost {
             }
         };
         let output = Output {
-            status: status.code().unwrap_or(128),
-            stdout,
-            stderr,
+            status: ended.status.code().unwrap_or(128),
+            stdout: ended.stdout,
+            stderr: ended.stderr,
         };
         exchange::judge(&self.node, command, &output, started.elapsed())
     }

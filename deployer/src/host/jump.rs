@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use super::HostError;
 use super::route::Route;
 use super::ssh_error::Failure;
 use super::ssh_program;
+use crate::process;
 
 /// How long each of the two questions may take.
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -86,11 +85,12 @@ fn complaint(said: &str) -> Option<String> {
 
 /// What ssh printed on both channels; `None` when it could not be asked in time.
 async fn ssh(route: &Route, arguments: &[&str]) -> Option<(String, String)> {
-    let mut command = ssh_program::command();
+    let mut command = process::command(ssh_program::NAME);
     command.arg("-F").arg(&route.config).args(arguments);
-    let output = timeout(TIMEOUT, command.output()).await.ok()?.ok()?;
+    let ended = process::run(&mut command, &[], TIMEOUT, &|_| ()).await;
+    let ended = ended.ok()??;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Some((text(&output.stdout), text(&output.stderr)))
+    Some((text(&ended.stdout), text(&ended.stderr)))
 }
 
 #[cfg(test)]

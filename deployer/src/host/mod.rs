@@ -10,7 +10,6 @@ mod exchange;
 pub mod here;
 mod jump;
 mod moving;
-mod output;
 mod route;
 pub mod ssh;
 pub mod ssh_config;
@@ -19,6 +18,7 @@ mod ssh_error;
 pub mod ssh_program;
 mod transport;
 
+pub use crate::process::Line;
 pub use connector::{Connector, ConnectorError};
 
 /// A command for a machine: program and arguments, never a shell string.
@@ -74,9 +74,6 @@ pub trait Host: Send + Sync {
     /// Leaves the connection open in the background for the next command line (for some minutes), or closes it.
     async fn close(self: Box<Self>, keep: bool) -> Result<(), HostError>;
 }
-
-/// Takes lines as they come. A type of its own because `async_trait` would otherwise give the text the lifetime of the call.
-pub type Line<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 /// Well below sshd's default of 10 sessions on a connection.
 pub const MAX_CHANNELS: usize = 8;

@@ -18,6 +18,7 @@ use super::moving::Moving;
 pub use super::route::Route;
 use super::ssh_connect::{PROBE, chain, jitter, reach, resume};
 use super::{Command, Host, HostError, Input, Line, MAX_CHANNELS, Output, exchange, transport};
+use crate::process;
 
 /// How long a machine may take to open a channel on a connection that stands.
 const OPEN: Duration = Duration::from_secs(10);
@@ -161,14 +162,11 @@ impl SshHost {
         let (Some(stdout), Some(stderr)) = (child.stdout().take(), child.stderr().take()) else {
             return Err(self.connection("a command without outputs"));
         };
-        let bytes = match &command.input {
-            Input::Bytes(bytes) => bytes.as_slice(),
-            Input::Nothing | Input::File(_) => &[],
-        };
-        let (stdout, stderr) =
-            exchange::exchange(stdin.map(|pipe| (pipe, bytes)), stdout, stderr, line)
-                .await
-                .map_err(|error| self.connection(format!("`{}`: {error}", command.program)))?;
+        let stdin = stdin.map(|pipe| (pipe, exchange::bytes(command)));
+        let own = exchange::own_lines(line);
+        let (stdout, stderr) = process::exchange(stdin, (stdout, None), (stderr, Some(&own)))
+            .await
+            .map_err(|error| self.connection(format!("`{}`: {error}", command.program)))?;
         let status = match child.wait().await {
             Ok(status) => status.code().unwrap_or(128),
             // The crate's word for exit code 127.

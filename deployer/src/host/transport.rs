@@ -90,8 +90,13 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Where in the bytes of an error channel the command's own words begin; `None`: it has not begun.
-pub(super) fn beginning(bytes: &[u8]) -> Option<usize> {
+/// Whether this line is the last before the command's own.
+pub(super) fn begins(line: &str) -> bool {
+    line.as_bytes().ends_with(BEGIN.trim_ascii_end())
+}
+
+/// Where in the bytes of a channel the command's own words begin; `None`: it has not begun.
+fn beginning(bytes: &[u8]) -> Option<usize> {
     find(bytes, BEGIN).map(|at| at + BEGIN.len())
 }
 

@@ -5,29 +5,41 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::inventory::{Inventory, Problems};
 use crate::machine::Access;
+use crate::process;
 use crate::topology::Topology;
 
 /// What is wrong with a key, and what to do about it.
 type Fault = (String, Option<String>);
 
 /// Checks the keys of all nodes that have one.
-pub fn check(inventory: &Inventory, topology: &Topology, home: &Path) -> Result<(), Problems> {
+pub async fn check(
+    inventory: &Inventory,
+    topology: &Topology,
+    home: &Path,
+) -> Result<(), Problems> {
     let keys = topology.nodes.values().filter_map(|node| {
         let Some(Access::Ssh(access)) = &node.access else {
             return None;
         };
         Some((&node.name, access.key.as_deref()?))
     });
-    let problems = keys.filter_map(|(node, key)| {
+    let mut problems = Vec::new();
+    for (node, key) in keys {
         let path = expanded(key, home);
-        let (message, hint) = fault(&path).or_else(|| locked(&path, home))?;
-        let key = format!("clouds.existing.hosts.{node}.key");
-        Some(inventory.problem(key, message, hint))
-    });
-    Problems::check(problems.collect())
+        let wrong = match fault(&path) {
+            None => locked(&path, home).await,
+            wrong => wrong,
+        };
+        if let Some((message, hint)) = wrong {
+            let key = format!("clouds.existing.hosts.{node}.key");
+            problems.push(inventory.problem(key, message, hint));
+        }
+    }
+    Problems::check(problems)
 }
 
 /// The path with `~` replaced, as ssh does.
@@ -62,7 +74,7 @@ fn fault(path: &Path) -> Option<Fault> {
 
 /// A key that somebody would have to open by its passphrase, and that no agent holds open: nobody is asked while hosts are
 /// worked on.
-fn locked(path: &Path, home: &Path) -> Option<Fault> {
+async fn locked(path: &Path, home: &Path) -> Option<Fault> {
     let text = std::fs::read_to_string(path).ok()?;
     let public = needs_passphrase(&text, || {
         std::fs::read_to_string(format!("{}.pub", path.display())).ok()
@@ -76,7 +88,7 @@ fn locked(path: &Path, home: &Path) -> Option<Fault> {
     {
         return None;
     }
-    let (status, held) = agent();
+    let (status, held) = agent().await;
     if !public.is_empty() && held.contains(&public) {
         return None;
     }
@@ -116,17 +128,20 @@ fn needs_passphrase(text: &str, public: impl Fn() -> Option<String>) -> Option<S
     head.then(of_file)
 }
 
+/// An agent that takes longer is none.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// How `ssh-add` ended (0: there are keys, 1: there is none, 2: there is no agent), and the keys it lists.
-fn agent() -> (Option<i32>, String) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "ssh's agent is asked by ssh's own program"
-    )]
-    let listed = std::process::Command::new("ssh-add").arg("-L").output();
-    listed.map_or((None, String::new()), |output| {
-        let keys = String::from_utf8_lossy(&output.stdout).into_owned();
-        (output.status.code(), keys)
-    })
+async fn agent() -> (Option<i32>, String) {
+    let mut list = process::command("ssh-add");
+    let listed = process::run(list.arg("-L"), &[], ANSWER, &|_| ()).await;
+    listed
+        .ok()
+        .flatten()
+        .map_or((None, String::new()), |ended| {
+            let keys = String::from_utf8_lossy(&ended.stdout).into_owned();
+            (ended.status.code(), keys)
+        })
 }
 
 #[cfg(test)]

@@ -91,6 +91,7 @@ impl Prepared {
         cloud_sections::check(&source.inventory, &topology).map_err(CommandError::usage)?;
         images::check(&source.inventory, &topology).map_err(CommandError::usage)?;
         login_keys::check(&source.inventory, &topology, &environment.home)
+            .await
             .map_err(CommandError::usage)?;
         let known = known.transpose()?;
         let mut remarks = Vec::new();

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use crate::error::CommandError;
 use crate::host::ssh::Route;
 use crate::host::{Connector, ssh_program};
+use crate::process;
 
 /// Why a program on the terminal did not even begin.
 pub fn not_begun(error: &std::io::Error) -> CommandError {
@@ -32,17 +33,8 @@ pub fn ssh_arguments(connector: &Connector, node: &str) -> Result<Vec<String>, C
 }
 
 /// A child of ours on the terminal.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the user's own interactive ssh, which must have the terminal"
-)]
 pub fn program(program: &str, arguments: &[String]) -> tokio::process::Command {
-    let mut command = tokio::process::Command::new(program);
-    command
-        .args(arguments)
-        .stdin(Stdio::inherit())
-        .stdout(Stdio::inherit())
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true);
+    let mut command = process::command(program);
+    command.args(arguments).stdin(Stdio::inherit());
     command
 }

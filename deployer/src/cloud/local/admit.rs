@@ -8,7 +8,7 @@ use futures_util::future::try_join;
 use super::super::CloudError;
 use super::super::elevate::Elevate;
 use super::super::needs::program;
-use super::super::process::Program;
+use super::super::program::Program;
 use super::names::Names;
 use crate::packet_filter::{Filters, Packet, marked};
 

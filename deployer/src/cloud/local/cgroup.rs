@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::super::CloudError;
 use super::super::elevate::Elevate;
-use super::super::process::Program;
+use super::super::program::Program;
 use super::names::Names;
 use super::reading::unreadable;
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::super::elevate::Elevate;
-use super::super::process::Program;
+use super::super::program::Program;
 use super::super::{CloudError, Wanted, WantedMachine};
 use super::names::Names;
 use super::network;

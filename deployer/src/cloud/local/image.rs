@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::super::elevate::Elevate;
 use super::super::needs::INSTALL;
-use super::super::process::{self, Program};
+use super::super::program::Program;
 use super::super::{CloudError, Progress};
 use super::names::{IMAGES, PART};
 use super::reading::unreadable;
@@ -24,7 +24,7 @@ const LONG: u64 = 1800;
 pub(super) async fn recipe(settings: &topology::LocalCloud) -> Result<Recipe, CloudError> {
     let (own, release) = (own_release()?, release(settings)?);
     let dump = Program::new("read apt's settings", "apt-config", ["dump"]);
-    let apt = process::run(&dump, &|_| ()).await?.stdout;
+    let apt = dump.run(&|_| ()).await?.stdout;
     let sources = if let Some(mirror) = &settings.mirror {
         vec![sources::Source {
             uri: mirror.clone(),

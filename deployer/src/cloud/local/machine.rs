@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::super::CloudError;
 use super::super::elevate::Elevate;
-use super::super::process::Program;
+use super::super::program::Program;
 use super::cgroup::Cgroups;
 use super::names::{self, Names};
 use super::observe::MachineRecord;

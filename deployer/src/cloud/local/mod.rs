@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::elevate::Elevate;
-use super::process::Program;
+use super::program::Program;
 use super::{
     Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Need, Notes, Progress, Wanted,
 };

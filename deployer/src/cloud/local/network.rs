@@ -9,7 +9,7 @@ use std::path::Path;
 use ipnet::Ipv4Net;
 
 use super::super::elevate::Elevate;
-use super::super::process::Program;
+use super::super::program::Program;
 use super::super::{CloudError, Progress};
 use super::admit;
 use super::names::{self, Names};

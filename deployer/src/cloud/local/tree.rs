@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tar::{Builder, EntryType, Header};
 
-use super::super::process::Program;
+use super::super::program::Program;
 
 /// Files of root, to be put under one directory.
 pub(super) struct Tree {

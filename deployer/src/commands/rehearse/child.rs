@@ -2,15 +2,14 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use rustix::process::{Signal, set_parent_process_death_signal};
+use tokio::process::Child;
+use tokio::sync::mpsc::unbounded_channel;
 
 use crate::cli::STEP;
+use crate::process::{self, Line, NOTHING, code, terminate};
 use crate::run::runner::Stop;
 
 /// How long a step that is to stop may finish what it has begun.
@@ -47,10 +46,6 @@ pub(super) struct Run<'a> {
     pub(super) stop: (&'a Stop, u32),
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the steps of a rehearsal are this very program"
-)]
 fn start(arguments: &[String], holds: &File) -> std::io::Result<Child> {
     // The program that runs, even where its file was replaced meanwhile.
     let own = PathBuf::from("/proc/self/exe");
@@ -59,24 +54,29 @@ fn start(arguments: &[String], holds: &File) -> std::io::Result<Child> {
     } else {
         std::env::current_exe()?
     };
-    Command::new(program)
-        .arg0("deployer")
-        .args(arguments)
-        .env(STEP, "1")
-        .process_group(0)
-        .stdin(holds.try_clone()?)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
+    process::start(
+        process::command(program)
+            .arg0("deployer")
+            .args(arguments)
+            .env(STEP, "1")
+            .process_group(0)
+            .stdin(holds.try_clone()?),
+    )
 }
 
 /// Runs it to its end. `line` gets each line that it says.
 pub(super) async fn run(run: &Run<'_>, line: &mut dyn FnMut(&str)) -> std::io::Result<End> {
     let mut child = start(run.arguments, run.holds)?;
     let (sender, mut lines) = unbounded_channel();
-    tokio::spawn(read(child.stdout.take(), sender.clone()));
-    tokio::spawn(read(child.stderr.take(), sender));
+    if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
+        tokio::spawn(async move {
+            // Where nobody listens any more it has ended.
+            let line = |text: &str| drop(sender.send(text.to_owned()));
+            let lines = (stdout, Some(&line as Line<'_>));
+            // Outputs that break have ended: the status tells the rest.
+            let _ended = process::exchange(NOTHING, lines, (stderr, Some(&line))).await;
+        });
+    }
     let began = Instant::now();
     let mut end = None;
     let mut limit = run.within;
@@ -116,13 +116,11 @@ pub(super) async fn run(run: &Run<'_>, line: &mut dyn FnMut(&str)) -> std::io::R
     while let Ok(Some(text)) = tokio::time::timeout(LAST_WORDS, lines.recv()).await {
         line(&text);
     }
-    Ok(match (end, status.code()) {
-        (None | Some(End::Killed), Some(code)) => End::Code(code),
-        (None, None) => {
-            use std::os::unix::process::ExitStatusExt as _;
-            End::Code(128 + status.signal().unwrap_or_default())
-        }
-        (Some(end), _) => end,
+    Ok(match end {
+        None => End::Code(code(status)),
+        // It ended before it was killed.
+        Some(End::Killed) if status.code().is_some() => End::Code(code(status)),
+        Some(end) => end,
     })
 }
 
@@ -130,27 +128,4 @@ pub(super) async fn run(run: &Run<'_>, line: &mut dyn FnMut(&str)) -> std::io::R
 pub fn end_with_parent() {
     // Where the kernel cannot, the next rehearsal waits for the step.
     let _set = set_parent_process_death_signal(Some(Signal::TERM));
-}
-
-/// Ctrl-C for it alone: what it has begun it finishes.
-fn terminate(child: &Child) {
-    let pid = child.id().and_then(|id| i32::try_from(id).ok());
-    if let Some(pid) = pid.and_then(Pid::from_raw) {
-        // Where it has ended already its status tells.
-        let _ended = kill_process(pid, Signal::TERM);
-    }
-}
-
-async fn read(stream: Option<impl AsyncRead + Unpin>, into: UnboundedSender<String>) {
-    let Some(stream) = stream else { return };
-    let mut reader = BufReader::new(stream);
-    let mut bytes = Vec::new();
-    // A stream that breaks has ended: the program's status tells the rest.
-    while reader.read_until(b'\n', &mut bytes).await.unwrap_or(0) > 0 {
-        let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
-        if into.send(text).is_err() {
-            return;
-        }
-        bytes.clear();
-    }
 }

@@ -1,12 +1,9 @@
-//! Programs of the operator's box, run to their end. The one place that starts processes for clouds.
+//! Programs of the operator's box as clouds run them: what each is for, and what is said where it fails.
 
-use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
-use tokio::process::{Child, Command};
-
 use super::CloudError;
+use crate::process::{self, Line};
 
 /// A program to run: no shell, no secrets in its arguments.
 #[derive(Debug, Clone)]
@@ -120,102 +117,40 @@ impl Program {
             output: output.to_owned(),
         }
     }
-}
 
-/// Runs a program to its end, whatever its status. `line` gets each line it prints.
-pub(super) async fn run(
-    program: &Program,
-    line: &(dyn Fn(&str) + Send + Sync),
-) -> Result<Ended, CloudError> {
-    let file = |source| CloudError::File {
-        what: format!("{}: cannot run", program.what),
-        path: program.name.clone(),
-        source,
-    };
-    let mut child = spawn(program).map_err(file)?;
-    let input = child.stdin.take();
-    let feed = async {
-        if let Some(mut input) = input {
-            // A program that does not read to the end says why by its status.
-            let _unread = input.write_all(&program.input.0).await;
-        }
-    };
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let whole = async {
-        let (stdout, stderr, (), status) =
-            tokio::join!(lines(stdout, line), lines(stderr, line), feed, child.wait());
-        status.map(|status| Ended {
-            status: code(status),
-            stdout,
-            stderr,
+    /// Runs it to its end, whatever its status. `line` gets each line it prints.
+    pub(super) async fn run(&self, line: Line<'_>) -> Result<Ended, CloudError> {
+        let mut command = process::command(&self.name);
+        command
+            .args(&self.arguments)
+            .env("PATH", PATH)
+            .env("LC_ALL", "C.UTF-8")
+            .envs(self.environment.iter().cloned());
+        let ended = process::run(&mut command, &self.input.0, self.timeout, line).await;
+        let ended = ended.map_err(|source| CloudError::File {
+            what: format!("{}: cannot run", self.what),
+            path: self.name.clone(),
+            source,
+        })?;
+        let ended = ended.ok_or_else(|| self.overdue(""))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Ended {
+            status: process::code(ended.status),
+            stdout: text(&ended.stdout),
+            stderr: text(&ended.stderr),
         })
-    };
-    match tokio::time::timeout(program.timeout, whole).await {
-        Ok(ended) => ended.map_err(file),
-        Err(_elapsed) => Err(program.overdue("")),
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "clouds start the box's programs here and nowhere else"
-)]
-fn spawn(program: &Program) -> std::io::Result<Child> {
-    Command::new(&program.name)
-        .args(&program.arguments)
-        .env("PATH", PATH)
-        .env("LC_ALL", "C.UTF-8")
-        .envs(
-            program
-                .environment
-                .iter()
-                .map(|(name, value)| (name, value)),
-        )
-        .stdin(if program.input.0.is_empty() {
-            Stdio::null()
-        } else {
-            Stdio::piped()
-        })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-}
-
-async fn lines(
-    stream: Option<impl AsyncRead + Unpin>,
-    line: &(dyn Fn(&str) + Send + Sync),
-) -> String {
-    let mut all = String::new();
-    let Some(stream) = stream else { return all };
-    let mut reader = BufReader::new(stream);
-    let mut bytes = Vec::new();
-    // A stream that breaks has ended: the program's status tells the rest.
-    while reader.read_until(b'\n', &mut bytes).await.unwrap_or(0) > 0 {
-        let text = String::from_utf8_lossy(&bytes);
-        line(text.trim_end());
-        all.push_str(&text);
-        bytes.clear();
-    }
-    all
-}
-
-fn code(status: std::process::ExitStatus) -> i32 {
-    use std::os::unix::process::ExitStatusExt;
-    status
-        .code()
-        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{CloudError, Program, run};
+    use super::{CloudError, Program};
 
     #[tokio::test]
     async fn gives_what_a_program_reads_says_and_ends_with() {
         let script = "cat; echo oops >&2; exit 7";
         let program = Program::new("test", "sh", ["-c", script]).reading("a\nb\n");
-        let ended = run(&program, &|_| ()).await.expect("runs");
+        let ended = program.run(&|_| ()).await.expect("runs");
         assert_eq!((ended.status, ended.stdout.as_str()), (7, "a\nb\n"));
         let message = program.failed(&ended).to_string();
         assert!(message.contains("exit code 7\n    oops"), "{message}");
@@ -224,14 +159,14 @@ mod tests {
     #[tokio::test]
     async fn does_not_wait_for_ever() {
         let program = Program::new("test", "sleep", ["5"]).within(0);
-        let error = run(&program, &|_| ()).await.expect_err("too slow");
+        let error = program.run(&|_| ()).await.expect_err("too slow");
         assert!(matches!(error, CloudError::Deadline { .. }), "{error}");
     }
 
     #[tokio::test]
     async fn a_missing_program_is_named() {
         let program = Program::new("test", "no-such-program", ["x"]);
-        let error = run(&program, &|_| ()).await.expect_err("missing");
+        let error = program.run(&|_| ()).await.expect_err("missing");
         assert_eq!(error.to_string(), "test: cannot run: no-such-program");
     }
 }
