@@ -1,5 +1,6 @@
 //! The inventories that come with the deployer, and what a good file may look like.
 
+use deployer::component::zookeeper::ZookeeperSection;
 use deployer::inventory::{CloudName, Inventory};
 use deployer::layout;
 use deployer::topology::{Ids, Options, Topology};
@@ -66,7 +67,8 @@ fn the_minimal_inventory_shows_the_defaults() {
     let shown = good(&switched_on(MINIMAL));
     let bare = good("{name: x, nodes: {vm1: }}");
     assert_eq!(shown.cloud, bare.cloud);
-    assert_eq!(shown.zookeeper, bare.zookeeper);
+    let zookeeper = |inventory: &Inventory| inventory.sections.get::<ZookeeperSection>().clone();
+    assert_eq!(zookeeper(&shown), zookeeper(&bare));
     assert_eq!(shown.producer, bare.producer);
     assert_eq!(shown.consumer, bare.consumer);
     assert_eq!(shown.topics.partitions, bare.topics.partitions);

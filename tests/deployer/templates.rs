@@ -11,6 +11,7 @@ use deployer::component::{
     self, Artifact, Component, Context, Reach, artifact_key, consumer, kafka, producer,
 };
 use deployer::inventory::Sections;
+use deployer::layout;
 use deployer::plan::{self, Desired};
 use deployer::receipt::{Choices, Receipt, Secrets};
 use deployer::secret::Secret;
@@ -19,7 +20,7 @@ use deployer::step::{Action, Content, FromRepository, loaded_record};
 use deployer::template::TemplateError;
 use deployer::topology::{
     CANARY_TOPIC, CloudName, Clouds, Consumer, Couchdb, Distribution, FileFormat, FilesSink,
-    Former, Ids, Kafka, Node, Options, Producer, SourceFile, Topic, Topology, Zookeeper,
+    Former, Ids, Kafka, Node, Options, Producer, SourceFile, Topic, Topology,
 };
 
 /// The utilization pipeline: two clients, one node with ZooKeeper, a broker and the consumer, one with the other broker
@@ -47,13 +48,19 @@ fn secrets() -> Secrets {
     secrets
 }
 
+/// The defaults of all sections.
+fn sections() -> Sections {
+    let bare = layout::parse(b"{name: x, nodes: {vm1: }}", "x.yaml");
+    bare.expect("a good inventory").sections
+}
+
 impl World {
     fn new(distribution: &str) -> Self {
         let topics = ["utilizations1", "utilizations2", CANARY_TOPIC];
         Self {
             topology: Topology {
                 name: "utilization".into(),
-                sections: Sections::default(),
+                sections: sections(),
                 cloud: CloudName::LOCAL,
                 former: Former::default(),
                 sinks: BTreeMap::new(),
@@ -66,10 +73,6 @@ impl World {
                 .into_iter()
                 .map(|node| (node.name.clone(), node))
                 .collect(),
-                zookeeper: Zookeeper {
-                    port: 2181,
-                    heap_mib: 128,
-                },
                 kafka: Kafka {
                     version: "3.9.1".into(),
                     port: 9092,

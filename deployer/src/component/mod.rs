@@ -56,10 +56,14 @@ pub trait Component: Sync {
         true
     }
 
-    /// Its section of the inventory, or its part of one; `None`: it has none of its own, or one that is a field of the
-    /// inventory's type.
-    fn section(&self) -> Option<Section> {
-        None
+    /// Its sections of the inventory, or its parts of them.
+    fn sections(&self) -> Vec<Section> {
+        Vec::new()
+    }
+
+    /// Its sections of a node's entry.
+    fn node_sections(&self) -> Vec<Section> {
+        Vec::new()
     }
 
     /// Whether it belongs on a node.

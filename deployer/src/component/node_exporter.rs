@@ -48,8 +48,8 @@ struct Process {
     listen: String,
 }
 
-fn monitoring(topology: &Topology) -> Monitoring {
-    topology.sections.get(SECTION)
+fn monitoring(topology: &Topology) -> &Monitoring {
+    topology.sections.get()
 }
 
 impl Component for NodeExporter {
@@ -69,8 +69,8 @@ impl Component for NodeExporter {
         false
     }
 
-    fn section(&self) -> Option<Section> {
-        Some(Section::of::<Monitoring>(SECTION))
+    fn sections(&self) -> Vec<Section> {
+        vec![Section::of::<Monitoring>(SECTION)]
     }
 
     fn is_on(&self, _: &Node, topology: &Topology) -> bool {

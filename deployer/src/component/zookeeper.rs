@@ -1,9 +1,11 @@
 //! ZooKeeper, one server, from the jars in Kafka's archive.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::place;
 use super::{Component, Context, Count, Disk, Memory, Port, Reach, artifact_key, java};
+use crate::inventory::Section;
 use crate::step::{Action, Content};
 use crate::template::{TemplateError, render};
 use crate::topology::{Node, Topology};
@@ -16,6 +18,31 @@ pub const NAME: &str = "zookeeper";
 
 const CONFIG: &str = "zoo.cfg";
 const UNIT: &str = "zookeeper/zookeeper.service";
+
+/// ZooKeeper.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ZookeeperSection {
+    /// Client port.
+    #[schemars(range(min = 1024))]
+    pub port: u16,
+    /// Java heap in MiB.
+    #[schemars(range(min = 64, max = 65_536))]
+    pub heap_mib: u64,
+}
+
+impl Default for ZookeeperSection {
+    fn default() -> Self {
+        Self {
+            port: 2181,
+            heap_mib: 128,
+        }
+    }
+}
+
+fn section(topology: &Topology) -> &ZookeeperSection {
+    topology.sections.get()
+}
 
 #[derive(Serialize)]
 struct Settings {
@@ -36,6 +63,10 @@ impl Component for Zookeeper {
         "The ZooKeeper server."
     }
 
+    fn sections(&self) -> Vec<Section> {
+        vec![Section::of::<ZookeeperSection>(NAME)]
+    }
+
     fn count(&self) -> Count {
         Count::One
     }
@@ -46,7 +77,7 @@ impl Component for Zookeeper {
 
     fn memory(&self, topology: &Topology) -> Memory {
         Memory {
-            heap: Some(topology.zookeeper.heap_mib),
+            heap: Some(section(topology).heap_mib),
             beside: 96,
         }
     }
@@ -64,14 +95,14 @@ impl Component for Zookeeper {
 
     fn ports(&self, _: &Node, topology: &Topology) -> Vec<Port> {
         vec![Port {
-            number: topology.zookeeper.port,
+            number: section(topology).port,
             key: "zookeeper.port",
             reach: Reach::Members,
         }]
     }
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-        let zookeeper = &context.topology.zookeeper;
+        let zookeeper = section(context.topology);
         let software = software(context.topology);
         let (mut service, temporary) =
             java::service(node, context, &Self, (artifact_key::KAFKA, &software), UNIT)?;
@@ -113,5 +144,5 @@ pub(super) fn software(topology: &Topology) -> String {
 pub fn connect(topology: &Topology) -> Option<String> {
     let node = topology.nodes_with(NAME).next()?;
     let host = topology.host_name(&node.name);
-    Some(format!("{host}:{}", topology.zookeeper.port))
+    Some(format!("{host}:{}", section(topology).port))
 }

@@ -1,31 +1,27 @@
 //! What the schema refuses, in plain words, at its place in the file.
 
+use std::collections::BTreeMap;
+
+use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::paths::{Location, LocationSegment};
-use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
-use super::formats::FORMATS;
+use super::formats::Check;
 use super::positions::{Positions, join, join_index};
 use super::problem::Problem;
-
-/// A validator that knows our formats. The error is a mistake in the types, not in the inventory.
-pub(super) fn validator(schema: &Value) -> Result<Validator, String> {
-    let mut options = jsonschema::options().should_validate_formats(true);
-    for (name, check) in FORMATS {
-        options = options.with_format(name, move |text: &str| check(text).is_ok());
-    }
-    options.build(schema).map_err(|error| error.to_string())
-}
+use super::rules::Rules;
 
 /// Turns one error of the validator into problems.
 pub(super) fn explain(
     error: &ValidationError<'_>,
-    schema: &Value,
+    rules: &Rules,
     positions: &Positions,
 ) -> Vec<Problem> {
     let path = key_path(error.instance_path());
-    let rule = rule(error.schema_path(), schema);
+    let rule = rule(error.schema_path(), rules.schema());
+    let explain_value =
+        |error: &ValidationError<'_>, rule| explain_value(&path, error, rule, &rules.formats);
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => unexpected
             .iter()
@@ -39,7 +35,7 @@ pub(super) fn explain(
             .collect(),
         ValidationErrorKind::PropertyNames { error } => {
             let name = error.instance().as_str().unwrap_or_default();
-            let (message, hint) = explain_value(&path, error, &Value::Null);
+            let (message, hint) = explain_value(error, &Value::Null);
             vec![positions.key_problem(join(&path, name), message, hint)]
         }
         ValidationErrorKind::Required { property } => {
@@ -48,7 +44,7 @@ pub(super) fn explain(
             vec![positions.key_problem(join(&path, name), message, None)]
         }
         _ => {
-            let (message, hint) = explain_value(&path, error, rule);
+            let (message, hint) = explain_value(error, rule);
             vec![positions.problem(path, message, hint)]
         }
     }
@@ -59,15 +55,15 @@ fn explain_value(
     path: &str,
     error: &ValidationError<'_>,
     rule: &Value,
+    formats: &BTreeMap<&'static str, Check>,
 ) -> (String, Option<String>) {
     let value = error.instance();
     match error.kind() {
         ValidationErrorKind::Format { format } => {
             let text = value.as_str().unwrap_or_default();
-            let reason = FORMATS
-                .into_iter()
-                .find(|(name, _)| name == format)
-                .and_then(|(_, check)| check(text).err())
+            let reason = formats
+                .get(format.as_str())
+                .and_then(|check| check(text).err())
                 .unwrap_or_else(|| format!("is not a {format}"));
             (format!("`{}` {reason}", shortened(text)), None)
         }

@@ -8,10 +8,13 @@ use super::chameleon::LeaseTime;
 use super::values::TimeSpan;
 
 /// Says what is wrong with a text, in words that go after it: `` `text` is … ``.
-pub(super) type Check = fn(&str) -> Result<(), String>;
+pub type Check = fn(&str) -> Result<(), String>;
 
-/// The formats of the schema by name.
-pub(super) const FORMATS: [(&str, Check); 18] = [
+/// The name of a form in the schema, and what is held against it.
+pub type Format = (&'static str, Check);
+
+/// The formats of the schema by name, but for those of components.
+pub(super) const FORMATS: [Format; 18] = [
     ("deployment-name", check_deployment_name),
     ("host-address", check_host_address),
     ("host-key", check_host_key),

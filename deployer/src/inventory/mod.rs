@@ -20,7 +20,9 @@ mod normalise;
 mod parse;
 mod positions;
 mod problem;
+mod rules;
 mod schema;
+mod section;
 mod sections;
 mod types;
 mod values;
@@ -33,16 +35,18 @@ pub use cloud_name::CloudName;
 pub use clouds::{Clouds, ExistingCloud, Host, LocalCloud};
 pub(crate) use explain::suggestion;
 pub use findings::Findings;
-pub use formats::{check_deployment_name, check_topic_name};
+pub use formats::{Check, Format, check_deployment_name, check_topic_name};
 pub(crate) use formats::{check_node_name, fill_topic_pattern};
 pub use member::Member;
-pub use parse::{Reading, Rules, parse, read};
+pub use parse::{Reading, parse, read};
 pub use problem::{Position, Problem, Problems};
+pub use rules::Rules;
 pub use schema::schema;
-pub use sections::{Section, Sections};
+pub use section::Section;
+pub use sections::Sections;
 pub use types::{
     Consumer, Couchdb, ExtraTopic, FilesSink, Inventory, Kafka, Node, Producer, ProducerChange,
-    Sink, Topics, Zookeeper,
+    Sink, Topics,
 };
 pub use values::{Setting, TimeSpan, texts};
 pub use words::{Distribution, FileFormat, Source};

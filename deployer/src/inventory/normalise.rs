@@ -7,7 +7,7 @@ use crate::yaml::{self, Entry, Meaning, Node};
 
 /// Turns a YAML value into the JSON value that the schema is about:
 ///
-/// * a key with nothing after it (`producer:` with all its keys commented out) is as good as none, or an empty mapping;
+/// * a key with nothing after it (`clouds:` with all its keys commented out) is as good as none, or an empty mapping;
 /// * a whole number is taken where a text is wanted (`name: 2024`), `2.0` and `1e9` where a whole number is, and so is what
 ///   stands in quotes there (`'2'`);
 /// * the value of a setting that is passed on stays as it is written, but for whole numbers with an exponent.
@@ -85,55 +85,66 @@ fn meaning_as(meaning: Meaning, word: &str, schema: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::normalise;
-    use crate::inventory::schema;
+    use std::collections::BTreeMap;
 
-    fn normalised(text: &str) -> String {
+    use schemars::JsonSchema;
+
+    use super::normalise;
+    use crate::inventory::generate::of_type;
+    use crate::inventory::{Inventory, Setting};
+
+    fn normalised<T: JsonSchema>(text: &str) -> String {
         let root = crate::yaml::read(text).root.expect("yaml");
-        normalise(&root, &schema()).to_string()
+        normalise(&root, &of_type::<T>()).to_string()
+    }
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "its schema is looked at")]
+    struct Software {
+        port: u16,
+        version: String,
+        raw: bool,
+        settings: BTreeMap<String, Setting>,
     }
 
     #[test]
     fn nothing_after_a_key_is_an_empty_mapping_or_no_key() {
         assert_eq!(
-            normalised("nodes: {vm1: }\nproducer:\ncloud:\nfoo:\n"),
-            r#"{"foo":null,"nodes":{"vm1":{}},"producer":{}}"#
+            normalised::<Inventory>("nodes: {vm1: }\nclouds:\ncloud:\nfoo:\n"),
+            r#"{"clouds":{},"foo":null,"nodes":{"vm1":{}}}"#
         );
     }
 
     #[test]
     fn whole_numbers_are_texts_where_texts_are_wanted() {
+        assert_eq!(normalised::<Inventory>("name: 2024"), r#"{"name":"2024"}"#);
         assert_eq!(
-            normalised("name: 2024\nkafka: {port: 9092.0, version: 3.9, settings: {a: 1, b: 0.5}}"),
-            r#"{"kafka":{"port":9092,"settings":{"a":"1","b":"0.5"},"version":3.9},"name":"2024"}"#
+            normalised::<Software>("{port: 9092.0, version: 3.9, settings: {a: 1, b: 0.5}}"),
+            r#"{"port":9092,"settings":{"a":"1","b":"0.5"},"version":3.9}"#
         );
     }
 
     #[test]
     fn settings_stay_as_they_are_written() {
         assert_eq!(
-            normalised(
-                "kafka: {settings: {a: 1e9, b: 1.10, c: True, d: 123456789012345678901234567890, e: 1.5e0}}"
+            normalised::<Software>(
+                "settings: {a: 1e9, b: 1.10, c: True, d: 123456789012345678901234567890, e: 1.5e0}"
             ),
-            r#"{"kafka":{"settings":{"a":"1000000000","b":"1.10","c":"True","d":"123456789012345678901234567890","e":"1.5e0"}}}"#
+            r#"{"settings":{"a":"1000000000","b":"1.10","c":"True","d":"123456789012345678901234567890","e":"1.5e0"}}"#
         );
     }
 
     #[test]
     fn what_is_quoted_is_a_number_where_only_a_number_can_be() {
         assert_eq!(
-            normalised(
-                "kafka: {port: '9092', replication: \"2\"}\nproducer: {raw: 'true', count: 'x'}"
-            ),
-            r#"{"kafka":{"port":9092,"replication":2},"producer":{"count":"x","raw":true}}"#
+            normalised::<Software>("{port: '9092', raw: 'true'}"),
+            r#"{"port":9092,"raw":true}"#
         );
+        assert_eq!(normalised::<Software>("port: 'x'"), r#"{"port":"x"}"#);
     }
 
     #[test]
     fn what_json_has_no_number_for_is_a_text() {
-        assert_eq!(
-            normalised("zookeeper: {port: .nan}"),
-            r#"{"zookeeper":{"port":".nan"}}"#
-        );
+        assert_eq!(normalised::<Software>("port: .nan"), r#"{"port":".nan"}"#);
     }
 }

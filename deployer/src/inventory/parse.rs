@@ -3,11 +3,12 @@
 use jsonschema::Validator;
 use serde_json::Value;
 
-use super::explain::{explain, validator};
+use super::explain::explain;
 use super::mend::{Broken, broken, mend};
 use super::normalise::normalise;
 use super::positions::Positions;
 use super::problem::{Position, Problem, Problems};
+use super::rules::Rules;
 use super::types::Inventory;
 use crate::yaml;
 
@@ -36,21 +37,6 @@ pub fn parse(bytes: &[u8], file: &str, rules: &Rules) -> Result<Inventory, Probl
     match inventory {
         Some(inventory) if problems.is_empty() => Ok(inventory),
         _ => Err(Problems::from_all(problems)),
-    }
-}
-
-/// A schema, and what holds values against it.
-#[derive(Debug)]
-pub struct Rules {
-    schema: Value,
-    validator: Result<Validator, String>,
-}
-
-impl Rules {
-    /// The rules of a schema.
-    pub fn new(schema: Value) -> Self {
-        let validator = validator(&schema);
-        Self { schema, validator }
     }
 }
 
@@ -103,10 +89,9 @@ pub fn read(bytes: &[u8], file: &str, rules: &Rules) -> Reading {
         };
     };
     let positions = Positions::of(&root, file);
-    let schema = &rules.schema;
-    let value = normalise(&root, schema);
+    let value = normalise(&root, rules.schema());
     let found = match &rules.validator {
-        Ok(validator) => held_against(schema, validator, &value, &positions),
+        Ok(validator) => held_against(rules, validator, &value, &positions),
         Err(message) => return refused(START, message),
     };
     let partial = !problems.is_empty() || !found.is_empty();
@@ -114,7 +99,7 @@ pub fn read(bytes: &[u8], file: &str, rules: &Rules) -> Reading {
     let mended = mend(value, found.into_iter().flat_map(|(_, broken)| broken));
     let inventory = mended.and_then(|(value, left_out)| {
         // By way of JSON, so that the types read exactly the value that was held against their schema.
-        let mut inventory: Inventory = serde_json::from_value(value).ok()?;
+        let mut inventory = rules.inventory(value).ok()?;
         inventory.positions = positions;
         inventory.left_out = partial.then_some(left_out);
         Some(inventory)
@@ -130,13 +115,13 @@ pub fn read(bytes: &[u8], file: &str, rules: &Rules) -> Reading {
 
 /// What the schema refuses: each with its problems, and the places that are broken.
 fn held_against(
-    schema: &Value,
+    rules: &Rules,
     validator: &Validator,
     value: &Value,
     positions: &Positions,
 ) -> Vec<(Vec<Problem>, Vec<Broken>)> {
     let found = validator.iter_errors(value).map(|error| {
-        let problems = explain(&error, schema, positions);
+        let problems = explain(&error, rules, positions);
         (problems, broken(&error))
     });
     found.collect()

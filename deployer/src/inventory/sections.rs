@@ -1,52 +1,106 @@
-//! The sections of an inventory that belong to components: the file of each says what may stand in its own.
+//! What the sections of components say, as the types of their own files.
 
-use std::collections::BTreeMap;
+use std::any::{Any, type_name};
+use std::fmt::Debug;
 
-use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
-use super::generate::of_type;
-
-/// Key → what stands there, held against the schema of its component.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Sections(BTreeMap<String, Value>);
+/// What stands in sections, or is made of it for a node: each as its own type, made once with its defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Sections(Vec<(&'static str, Box<dyn Stored>)>);
 
 impl Sections {
-    /// Whether the inventory has none of them.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// What stands in a section, defaults filled in.
+    /// What the section of this type says.
     ///
     /// # Panics
-    /// When the type does not take what the schema made of it does.
-    pub fn get<T: DeserializeOwned + Default>(&self, key: &str) -> T {
-        let said = self.0.get(key).cloned();
-        said.map_or_else(T::default, |said| {
-            serde_json::from_value(said).expect("held against the schema of the same type")
-        })
+    /// When no component has such a section.
+    pub fn get<T: Any>(&self) -> &T {
+        let found = self.find();
+        found.unwrap_or_else(|| panic!("{} is no section", type_name::<T>()))
+    }
+
+    /// The same, to be changed.
+    ///
+    /// # Panics
+    /// When no component has such a section.
+    pub fn get_mut<T: Any>(&mut self) -> &mut T {
+        let mut all = self.0.iter_mut();
+        let found = all.find_map(|(_, one)| one.any_mut().downcast_mut());
+        found.unwrap_or_else(|| panic!("{} is no section", type_name::<T>()))
+    }
+
+    /// The same; `None`: nothing of this type is there.
+    pub fn find<T: Any>(&self) -> Option<&T> {
+        let mut all = self.0.iter();
+        all.find_map(|(_, one)| one.any().downcast_ref())
+    }
+
+    /// Adds what belongs to a key.
+    pub fn add<T: Any + Debug + Clone + PartialEq + Serialize + Send + Sync>(
+        &mut self,
+        key: &'static str,
+        what: T,
+    ) {
+        self.push(key, Box::new(what));
+    }
+
+    pub(super) fn push(&mut self, key: &'static str, what: Box<dyn Stored>) {
+        self.0.push((key, what));
     }
 }
 
-/// A section, or a part of one that several components share.
-#[derive(Debug)]
-pub struct Section {
-    /// Its key.
-    pub key: &'static str,
-    /// The JSON Schema of what may stand there.
-    pub schema: Value,
+impl PartialEq for Sections {
+    fn eq(&self, other: &Self) -> bool {
+        let mut both = self.0.iter().zip(&other.0);
+        self.0.len() == other.0.len()
+            && both.all(|((key, one), (other, another))| key == other && one.equals(&**another))
+    }
 }
 
-impl Section {
-    /// The section at `key` that is read as a `T`.
-    pub fn of<T: JsonSchema>(key: &'static str) -> Self {
-        Self {
-            key,
-            schema: of_type::<T>(),
-        }
+impl Serialize for Sections {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let all = self.0.iter();
+        let all = all.map(|(key, one)| Ok(((*key).to_owned(), one.to_json()?)));
+        let all: serde_json::Result<Map<String, Value>> = all.collect();
+        all.map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+/// What can be done with a value whose type only its component knows.
+pub(super) trait Stored: Debug + Send + Sync {
+    fn any(&self) -> &dyn Any;
+    fn any_mut(&mut self) -> &mut dyn Any;
+    fn copied(&self) -> Box<dyn Stored>;
+    fn equals(&self, other: &dyn Stored) -> bool;
+    fn to_json(&self) -> serde_json::Result<Value>;
+}
+
+impl<T: Any + Debug + Clone + PartialEq + Serialize + Send + Sync> Stored for T {
+    fn any(&self) -> &dyn Any {
+        self
+    }
+
+    fn any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn copied(&self) -> Box<dyn Stored> {
+        Box::new(self.clone())
+    }
+
+    fn equals(&self, other: &dyn Stored) -> bool {
+        other.any().downcast_ref() == Some(self)
+    }
+
+    fn to_json(&self) -> serde_json::Result<Value> {
+        serde_json::to_value(self)
+    }
+}
+
+impl Clone for Box<dyn Stored> {
+    fn clone(&self) -> Self {
+        (**self).copied()
     }
 }

@@ -26,9 +26,6 @@ pub struct Inventory {
     /// The nodes by name: each name is a host name.
     #[schemars(extend("minProperties" = 1, "propertyNames" = {"format": "node-name"}))]
     pub nodes: BTreeMap<String, Node>,
-    /// ZooKeeper.
-    #[serde(default)]
-    pub zookeeper: Zookeeper,
     /// Kafka's brokers.
     #[serde(default)]
     pub kafka: Kafka,
@@ -52,9 +49,8 @@ pub struct Inventory {
     /// What each cloud needs. Only the sections of the clouds in use matter.
     #[serde(default)]
     pub clouds: Clouds,
-    /// The sections of components that are not named here.
-    #[serde(flatten)]
-    #[schemars(skip)]
+    /// What the sections of components say.
+    #[serde(skip)]
     pub sections: Sections,
     /// Where each key stands in the file.
     #[serde(skip)]
@@ -92,8 +88,9 @@ fn local() -> CloudName {
 }
 
 /// A node, or `count` equal ones.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(extend("additionalProperties" = false))]
 pub struct Node {
     /// How many: with a count the nodes are called `vm1-1`, `vm1-2` …, without one just `vm1`.
     #[schemars(range(min = 1, max = 50))]
@@ -108,27 +105,9 @@ pub struct Node {
     pub memory_mib: Option<u64>,
     /// What this producer does differently.
     pub producer: ProducerChange,
-}
-
-/// ZooKeeper.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Zookeeper {
-    /// Client port.
-    #[schemars(range(min = 1024))]
-    pub port: u16,
-    /// Java heap in MiB.
-    #[schemars(range(min = 64, max = 65_536))]
-    pub heap_mib: u64,
-}
-
-impl Default for Zookeeper {
-    fn default() -> Self {
-        Self {
-            port: 2181,
-            heap_mib: 128,
-        }
-    }
+    /// What the node's sections of components say.
+    #[serde(skip)]
+    pub sections: Sections,
 }
 
 /// Kafka's brokers.

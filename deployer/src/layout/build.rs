@@ -12,7 +12,7 @@ use crate::inventory::{
     self, Findings, Inventory, Member, Problems, Source, check_deployment_name, texts,
 };
 use crate::topology::{
-    Consumer, Couchdb, Former, Ids, Kafka, Node, Options, Producer, SourceFile, Topology, Zookeeper,
+    Consumer, Couchdb, Former, Ids, Kafka, Node, Options, Producer, SourceFile, Topology,
 };
 
 impl Topology {
@@ -76,10 +76,6 @@ fn look(
             .iter()
             .map(|member| (member.name.clone(), node(inventory, member, &ids)))
             .collect(),
-        zookeeper: Zookeeper {
-            port: inventory.zookeeper.port,
-            heap_mib: inventory.zookeeper.heap_mib,
-        },
         kafka: kafka(&inventory.kafka),
         couchdb: couchdb(&inventory.couchdb),
         consumer: Consumer {

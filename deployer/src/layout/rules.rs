@@ -1,4 +1,4 @@
-//! The rules that a text is held against: the schema of an inventory with the roles of all components.
+//! The rules that a text is held against: the schema of an inventory with the roles and the sections of all components.
 
 use std::sync::LazyLock;
 
@@ -8,11 +8,28 @@ use crate::component;
 use crate::inventory::{self, Inventory, Problems, Rules, Section};
 
 /// Made once: it takes some milliseconds.
-static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::new(schema()));
+static RULES: LazyLock<Rules> = LazyLock::new(|| {
+    let all = component::ALL.iter();
+    let sections: Vec<Section> = all.clone().flat_map(|one| one.sections()).collect();
+    let of_nodes: Vec<Section> = all.flat_map(|one| one.node_sections()).collect();
+    let mut schema = with_roles(inventory::schema());
+    enter(&mut schema, "/properties", &sections);
+    enter(&mut schema, NODE, &of_nodes);
+    Rules::new(schema, sections, of_nodes)
+});
 
 /// The JSON Schema of an inventory, with a description of each key.
 pub fn schema() -> Value {
-    let mut schema = inventory::schema();
+    RULES.schema().clone()
+}
+
+/// Where the schema has the keys of a node.
+const NODE: &str = "/properties/nodes/additionalProperties/properties";
+/// Where the schema has the items of a node's roles.
+const ROLES: &str = "/properties/nodes/additionalProperties/properties/roles/items";
+
+/// Says which roles there are.
+fn with_roles(mut schema: Value) -> Value {
     let roles = component::ALL
         .iter()
         .filter(|component| component.is_role());
@@ -25,31 +42,33 @@ pub fn schema() -> Value {
     if let Some(items) = schema.pointer_mut(ROLES) {
         *items = json!({"description": "What a node does.", "oneOf": words});
     }
-    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
-    if let Some(properties) = properties {
-        for Section { key, schema } in component::ALL.iter().filter_map(|one| one.section()) {
-            match properties.get_mut(key) {
-                Some(there) => add(there, &schema),
-                None => {
-                    properties.insert(key.into(), schema);
-                }
-            }
-        }
-    }
     schema
 }
 
-/// Adds the keys of another component to a section.
-fn add(section: &mut Value, more: &Value) {
-    let keys = more.get("properties").and_then(Value::as_object);
-    let there = section.get_mut("properties").and_then(Value::as_object_mut);
-    if let (Some(keys), Some(there)) = (keys, there) {
-        there.extend(keys.clone());
+/// Enters sections where the schema has the keys of a mapping.
+fn enter(schema: &mut Value, place: &str, sections: &[Section]) {
+    let keys = schema.pointer_mut(place).and_then(Value::as_object_mut);
+    let keys = keys.expect("the keys of a mapping");
+    for Section { key, schema, .. } in sections {
+        match keys.get_mut(*key) {
+            Some(there) => add(there, schema),
+            None => {
+                keys.insert((*key).into(), schema.clone());
+            }
+        }
     }
 }
 
-/// Where the schema has the items of a node's roles.
-const ROLES: &str = "/properties/nodes/additionalProperties/properties/roles/items";
+/// Adds what another component has in a section.
+fn add(section: &mut Value, more: &Value) {
+    for part in ["properties", "default"] {
+        let keys = more.get(part).and_then(Value::as_object);
+        let there = section.get_mut(part).and_then(Value::as_object_mut);
+        if let (Some(keys), Some(there)) = (keys, there) {
+            there.extend(keys.clone());
+        }
+    }
+}
 
 /// Reads an inventory. `file` is the name of the file in messages; nothing is read from it.
 ///

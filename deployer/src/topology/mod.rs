@@ -27,8 +27,6 @@ pub struct Topology {
     pub cloud: CloudName,
     /// Nodes by name.
     pub nodes: BTreeMap<String, Node>,
-    /// ZooKeeper's settings.
-    pub zookeeper: Zookeeper,
     /// Kafka's settings.
     pub kafka: Kafka,
     /// CouchDB's settings.
@@ -41,8 +39,7 @@ pub struct Topology {
     pub sinks: BTreeMap<String, FilesSink>,
     /// What earlier inventories had and this one has no more.
     pub former: Former,
-    /// The sections of components that have no field here.
-    #[serde(skip_serializing_if = "Sections::is_empty")]
+    /// What the sections of components say.
     pub sections: Sections,
     /// What each cloud needs.
     pub clouds: Clouds,
@@ -77,15 +74,6 @@ impl Node {
     pub fn has(&self, role: &str) -> bool {
         self.roles.contains(role)
     }
-}
-
-/// ZooKeeper's settings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Zookeeper {
-    /// Client port.
-    pub port: u16,
-    /// Java heap in MiB.
-    pub heap_mib: u64,
 }
 
 /// Kafka's settings.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use deployer::component::zookeeper::ZookeeperSection;
 use deployer::component::{
     self, Component, Context, Disk, Memory, Port, Reach, Restart, consumer, couchdb, kafka,
     producer, zookeeper,
@@ -17,11 +18,15 @@ struct ByHand(&'static dyn Component);
 
 pub(super) const SECRET: &str = "hunter2";
 
+fn zookeeper(topology: &Topology) -> u16 {
+    topology.sections.get::<ZookeeperSection>().port
+}
+
 impl ByHand {
     fn config(&self, node: &Node, context: &Context<'_>) -> String {
         let topology = context.topology;
         match self.0.name() {
-            zookeeper::NAME => format!("clientPort={}\n", topology.zookeeper.port),
+            zookeeper::NAME => format!("clientPort={}\n", zookeeper(topology)),
             kafka::NAME => {
                 let settings = topology.kafka.settings.iter();
                 let settings: Vec<String> = settings
@@ -30,7 +35,7 @@ impl ByHand {
                 format!(
                     "listeners=PLAINTEXT://0.0.0.0:{}\nlog.dirs=/var/lib/deployer/utilization/kafka\nzookeeper.connect=vm2:{}\n{}",
                     topology.kafka.port,
-                    topology.zookeeper.port,
+                    zookeeper(topology),
                     settings.concat()
                 )
             }

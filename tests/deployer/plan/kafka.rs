@@ -1,5 +1,6 @@
 //! What Kafka itself must be told, and what it cannot do: settings, copies, partitions, and brokers that come and go.
 
+use deployer::component::zookeeper::ZookeeperSection;
 use deployer::plan::Plan;
 use deployer::topology::Topology;
 
@@ -103,7 +104,8 @@ fn more_partitions_are_added_and_fewer_are_refused() {
 fn brokers_restart_together_where_zookeeper_moves() {
     for broker_port in [9092, 9192] {
         let mut deployment = up();
-        deployment.topology.zookeeper.port = 2191;
+        let sections = &mut deployment.topology.sections;
+        sections.get_mut::<ZookeeperSection>().port = 2191;
         deployment.topology.kafka.port = broker_port;
         let plan = deployment.plan();
         let stages: Vec<&str> = plan

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deployer::cloud::CloudPlan;
 use deployer::component::repository_key::of_makers;
+use deployer::component::zookeeper::ZookeeperSection;
 use deployer::component::{self, Component, Context, kafka};
 use deployer::facts::Facts;
-use deployer::inventory::Sections;
+use deployer::layout;
 use deployer::machine::{self, Machine};
 use deployer::plan::{self, Conflict, Desired, Impossible, Plan, Situation};
 use deployer::receipt::{Choices, MachineRecord, Receipt, Secrets};
@@ -15,7 +16,7 @@ use deployer::secret::Secret;
 use deployer::step::Manifest;
 use deployer::topology::{
     CANARY_TOPIC, CloudName, Clouds, Consumer, Couchdb, Distribution, Former, Kafka, Node,
-    Producer, Topic, Topology, Zookeeper,
+    Producer, Topic, Topology,
 };
 
 use super::by_hand::{SECRET, by_hand, common};
@@ -88,15 +89,14 @@ fn topology() -> Topology {
         node("vm2", &["zookeeper", "kafka", "consumer"]),
         node("vm3", &["kafka", "couchdb"]),
     ];
+    let bare = layout::parse(b"{name: x, nodes: {vm1: }}", "x.yaml");
+    let mut sections = bare.expect("a good inventory").sections;
+    sections.get_mut::<ZookeeperSection>().heap_mib = 64;
     Topology {
         name: "utilization".into(),
-        sections: Sections::default(),
+        sections,
         cloud: CloudName::LOCAL,
         nodes: nodes.map(|node| (node.name.clone(), node)).into(),
-        zookeeper: Zookeeper {
-            port: 2181,
-            heap_mib: 64,
-        },
         kafka: Kafka {
             version: "3.9.1".into(),
             port: 9092,
