@@ -1,5 +1,9 @@
 //! The inventories that come with the deployer, and what a good file may look like.
 
+use deployer::component::consumer::ConsumerSection;
+use deployer::component::couchdb::CouchdbSection;
+use deployer::component::kafka::{KafkaSection, TopicsSection};
+use deployer::component::producer::ProducerSection;
 use deployer::component::zookeeper::ZookeeperSection;
 use deployer::inventory::{CloudName, Inventory};
 use deployer::layout;
@@ -69,22 +73,27 @@ fn the_minimal_inventory_shows_the_defaults() {
     assert_eq!(shown.cloud, bare.cloud);
     let zookeeper = |inventory: &Inventory| inventory.sections.get::<ZookeeperSection>().clone();
     assert_eq!(zookeeper(&shown), zookeeper(&bare));
-    assert_eq!(shown.producer, bare.producer);
-    assert_eq!(shown.consumer, bare.consumer);
-    assert_eq!(shown.topics.partitions, bare.topics.partitions);
-    assert_eq!(shown.topics.retention, bare.topics.retention);
-    assert_eq!(shown.couchdb.port, bare.couchdb.port);
+    let producer = |inventory: &Inventory| inventory.sections.get::<ProducerSection>().clone();
+    assert_eq!(producer(&shown), producer(&bare));
+    let consumer = |inventory: &Inventory| inventory.sections.get::<ConsumerSection>().clone();
+    assert_eq!(consumer(&shown), consumer(&bare));
+    let topics = |inventory: &Inventory| inventory.sections.get::<TopicsSection>().clone();
+    assert_eq!(topics(&shown).partitions, topics(&bare).partitions);
+    assert_eq!(topics(&shown).retention, topics(&bare).retention);
+    let couchdb = |inventory: &Inventory| inventory.sections.get::<CouchdbSection>().port;
+    assert_eq!(couchdb(&shown), couchdb(&bare));
     assert_eq!(shown.clouds.local.network, bare.clouds.local.network);
     assert_eq!(shown.clouds.local.memory_mib, bare.clouds.local.memory_mib);
     assert_eq!(
         shown.clouds.local.quick_start,
         bare.clouds.local.quick_start
     );
-    let mut kafka = shown.kafka;
-    kafka.replication = bare.kafka.replication;
+    let bare: &KafkaSection = bare.sections.get();
+    let mut kafka = shown.sections.get::<KafkaSection>().clone();
+    kafka.replication = bare.replication;
     kafka.mirror = None;
     kafka.settings.clear();
-    assert_eq!(kafka, bare.kafka);
+    assert_eq!(kafka, *bare);
 }
 
 #[test]
@@ -117,7 +126,7 @@ fn keys_with_nothing_after_them_are_as_good_as_none() {
     let inventory =
         good("name: x\ncloud:\nnodes:\n  vm1:\nkafka:\n  port:\nclouds:\n  existing:\n");
     assert_eq!(inventory.cloud, CloudName::LOCAL);
-    assert_eq!(inventory.kafka.port, 9092);
+    assert_eq!(inventory.sections.get::<KafkaSection>().port, 9092);
     assert!(inventory.nodes["vm1"].roles.is_empty());
 }
 
@@ -128,8 +137,8 @@ fn settings_may_be_texts_numbers_and_true_or_false() {
             .replace("2b", "b2")
             .as_str(),
     );
-    let values: Vec<String> = inventory
-        .kafka
+    let kafka: &KafkaSection = inventory.sections.get();
+    let values: Vec<String> = kafka
         .settings
         .values()
         .map(|value| value.0.clone())

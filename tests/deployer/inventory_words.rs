@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use deployer::inventory::{self, Problems};
+use deployer::component::kafka::KafkaSection;
+use deployer::component::producer::ProducerChange;
+use deployer::inventory::{self, Inventory, Problems};
 use deployer::layout;
 use deployer::topology::{Ids, Options, Topology};
 use serde_json::Value;
@@ -292,7 +294,8 @@ producer: { topic: 'u{number}' }
         "roles: [zookeeper, kafka, producer]",
     );
     let inventory = layout::parse(good.as_bytes(), "t.yaml").expect("good");
-    assert_eq!(inventory.nodes["vm2"].producer.count, Some(5));
+    let own: &ProducerChange = inventory.nodes["vm2"].sections.get();
+    assert_eq!(own.count, Some(5));
     assert_eq!(inventory.nodes["vm2"].memory_mib, Some(700));
     assert_eq!(inventory.nodes["vm3"].roles.len(), 3);
     assert_eq!(inventory.nodes["vm3"].memory_mib, Some(600));
@@ -302,13 +305,17 @@ producer: { topic: 'u{number}' }
     );
 }
 
+fn kafka(inventory: &Inventory) -> &KafkaSection {
+    inventory.sections.get()
+}
+
 #[test]
 fn numbers_are_numbers_however_they_are_written() {
     let of = |value: &str| {
         let text =
             format!("name: a\nnodes: {{ 1: {{}}, 2: {{}} }}\nkafka: {{ replication: {value} }}\n");
         layout::parse(text.as_bytes(), "t.yaml")
-            .map(|inventory| (inventory.kafka.replication, inventory.nodes.len()))
+            .map(|inventory| (kafka(&inventory).replication, inventory.nodes.len()))
             .map_err(|problems| problems.to_string())
     };
     for value in ["2", "2.0", "'2'", "\"2\"", "2e0", "0x2"] {
@@ -317,8 +324,7 @@ fn numbers_are_numbers_however_they_are_written() {
     assert!(of("99999999999999999999999").is_err());
     let settings = "name: a\nnodes: { vm1: {} }\nkafka: { settings: { a: 1e9, b: 1.10, c: 123456789012345678901234567890 } }\n";
     let inventory = layout::parse(settings.as_bytes(), "t.yaml").expect("good");
-    let settings: Vec<&str> = inventory
-        .kafka
+    let settings: Vec<&str> = kafka(&inventory)
         .settings
         .values()
         .map(|value| value.0.as_str())

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use deployer::component::couchdb::{CouchdbSection, Distribution};
 use deployer::component::repository_key::of_makers;
 use deployer::component::{self, Artifact, Context, artifact_key, couchdb, kafka};
 use deployer::inventory::Inventory;
@@ -11,7 +12,7 @@ use deployer::machine::{self, Machine};
 use deployer::plan::{self, Desired, Plan, Situation};
 use deployer::receipt::{Choices, MachineRecord, Receipt, Secrets};
 use deployer::signing_key::SigningKey;
-use deployer::topology::{CloudName, Distribution, Ids, Options, Topology};
+use deployer::topology::{CloudName, Ids, Options, Topology};
 use serde_json::{Value, json};
 
 use crate::fake::FakeWorld;
@@ -200,7 +201,7 @@ impl World {
             };
             (key.to_owned(), artifact)
         };
-        let archive = format!("couchdb {:?}", topology.couchdb.archive);
+        let archive = format!("couchdb {:?}", couchdb::section(topology).archive);
         let artifacts = BTreeMap::from([
             artifact(artifact_key::KAFKA, "kafka 3.9.1".into()),
             artifact(artifact_key::COUCHDB, archive),
@@ -210,13 +211,13 @@ impl World {
         let secrets = Secrets::placeholders();
         // Another file holds other keys.
         let mut keys = of_makers(topology).expect("makers' keys");
-        if topology.couchdb.repository_key.as_deref() == Some("b.asc") {
+        if couchdb::section(topology).repository_key.as_deref() == Some("b.asc") {
             for key in keys.values_mut() {
                 let twice = key.armoured() + &key.armoured();
                 *key = SigningKey::read(twice.as_bytes()).expect("keys");
             }
         }
-        let choices = if topology.couchdb.distribution == Distribution::Apache {
+        let choices = if couchdb::section(topology).distribution == Distribution::Apache {
             distribution("apache")
         } else {
             self.receipt.choices.clone()
@@ -374,7 +375,12 @@ fn each_key_that_is_changed_has_the_fate_of_its_row() {
             "live" => live(&row, &first, &second()),
             "refused" if row.key == "couchdb.distribution" => {
                 // By the choice in the receipt: `artifact::couchdb::choose`.
-                assert_ne!(first.couchdb.distribution, second().couchdb.distribution);
+                let couchdb =
+                    |inventory: &Inventory| inventory.sections.get::<CouchdbSection>().clone();
+                assert_ne!(
+                    couchdb(&first).distribution,
+                    couchdb(&second()).distribution
+                );
             }
             "refused" if row.key == "kafka.replication" => {
                 let mut world = World::new();

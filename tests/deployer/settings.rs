@@ -1,6 +1,11 @@
 //! Settings that are passed on to Kafka and CouchDB: what they would refuse is refused before, at its place in the file.
 
+use std::collections::BTreeMap;
+
+use deployer::component::couchdb;
+use deployer::component::kafka::section;
 use deployer::component::kafka::settings::{self as kafka, Scope};
+use deployer::inventory::texts;
 use deployer::layout;
 use deployer::topology::{Ids, Options, Topology};
 
@@ -53,12 +58,15 @@ fn outcome(settings: &str) -> String {
     match Topology::new(&inventory, &Options::default(), &Ids::default()) {
         Ok((topology, _)) => {
             let topic = &topology.topics["utilizations1"].config;
+            let couchdb = couchdb::section(&topology).settings.iter();
             let topic = topic.iter().filter(|(name, _)| *name != "retention.ms");
             format!(
                 "{:?} {:?} {:?}",
-                topology.kafka.settings,
+                texts(&section(&topology).settings),
                 topic.collect::<Vec<_>>(),
-                topology.couchdb.settings
+                couchdb
+                    .map(|(section, keys)| (section, texts(keys)))
+                    .collect::<BTreeMap<_, _>>()
             )
         }
         Err(problems) => problems.to_string(),

@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use deployer::component::consumer::Wanted;
+use deployer::component::couchdb::CouchdbSection;
 use deployer::component::couchdb::package::{FINGERPRINT, KEY};
 use deployer::component::couchdb::settings as couchdb;
+use deployer::component::kafka::KafkaSection;
+use deployer::component::producer::{Client, Source, SourceFile};
 use deployer::component::repository_key::Keys;
 use deployer::component::{
     self, Artifact, Component, Context, Reach, artifact_key, consumer, kafka, producer,
 };
-use deployer::inventory::Sections;
+use deployer::inventory::{Sections, Setting};
 use deployer::layout;
 use deployer::plan::{self, Desired};
 use deployer::receipt::{Choices, Receipt, Secrets};
@@ -19,8 +22,8 @@ use deployer::signing_key::SigningKey;
 use deployer::step::{Action, Content, FromRepository, loaded_record};
 use deployer::template::TemplateError;
 use deployer::topology::{
-    CANARY_TOPIC, CloudName, Clouds, Consumer, Couchdb, Distribution, FileFormat, FilesSink,
-    Former, Ids, Kafka, Node, Options, Producer, SourceFile, Topic, Topology,
+    CANARY_TOPIC, CloudName, Clouds, FileFormat, FilesSink, Former, Ids, Node, Options, Topic,
+    Topology,
 };
 
 /// The utilization pipeline: two clients, one node with ZooKeeper, a broker and the consumer, one with the other broker
@@ -48,10 +51,23 @@ fn secrets() -> Secrets {
     secrets
 }
 
-/// The defaults of all sections.
+fn settings(settings: &[(&str, &str)]) -> BTreeMap<String, Setting> {
+    let settings = settings.iter();
+    settings
+        .map(|(name, value)| ((*name).to_owned(), Setting((*value).to_owned())))
+        .collect()
+}
+
+/// The defaults of all sections, and some settings.
 fn sections() -> Sections {
     let bare = layout::parse(b"{name: x, nodes: {vm1: }}", "x.yaml");
-    bare.expect("a good inventory").sections
+    let mut sections = bare.expect("a good inventory").sections;
+    let kafka: &mut KafkaSection = sections.get_mut();
+    kafka.settings = settings(&[("log.retention.hours", "24")]);
+    let couchdb: &mut CouchdbSection = sections.get_mut();
+    let sizes = settings(&[("max_document_size", "4000000")]);
+    couchdb.settings = [("couchdb".to_owned(), sizes)].into();
+    sections
 }
 
 impl World {
@@ -73,32 +89,6 @@ impl World {
                 .into_iter()
                 .map(|node| (node.name.clone(), node))
                 .collect(),
-                kafka: Kafka {
-                    version: "3.9.1".into(),
-                    port: 9092,
-                    heap_mib: 512,
-                    replication: 2,
-                    min_insync_replicas: 1,
-                    mirror: None,
-                    settings: BTreeMap::from([("log.retention.hours".into(), "24".into())]),
-                },
-                couchdb: Couchdb {
-                    port: 5984,
-                    distribution: Distribution::Auto,
-                    archive: None,
-                    repository: None,
-                    repository_key: None,
-                    settings: BTreeMap::from([(
-                        "couchdb".into(),
-                        BTreeMap::from([("max_document_size".into(), "4000000".into())]),
-                    )]),
-                },
-                consumer: Consumer {
-                    batch_documents: 500,
-                    batch_bytes: 4_000_000,
-                    batch_age_ms: 50,
-                    metrics_port: 9442,
-                },
                 topics: topics.map(|name| (name.to_owned(), topic(name))).into(),
                 clouds: Clouds::default(),
             },
@@ -159,6 +149,14 @@ impl World {
             })
             .into(),
         }
+    }
+
+    fn kafka(&mut self) -> &mut KafkaSection {
+        self.topology.sections.get_mut()
+    }
+
+    fn couchdb(&mut self) -> &mut CouchdbSection {
+        self.topology.sections.get_mut()
     }
 
     fn context(&self) -> Context<'_> {
@@ -226,8 +224,11 @@ fn node(name: &str, roles: &[&str], broker_id: Option<u32>) -> Node {
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         cloud: CloudName::LOCAL,
         memory_mib: 2048,
-        broker_id,
-        producer: None,
+        numbers: broker_id
+            .map(|id| (kafka::NAME.to_owned(), id))
+            .into_iter()
+            .collect(),
+        sections: Sections::default(),
         access: None,
         private_address: None,
         public_address: None,
@@ -235,19 +236,18 @@ fn node(name: &str, roles: &[&str], broker_id: Option<u32>) -> Node {
 }
 
 fn client(name: &str, number: u32) -> Node {
-    Node {
-        producer: Some(Producer {
-            number,
-            topic: format!("utilizations{number}"),
-            source: "top".into(),
-            file: None,
-            count: 100,
-            interval_ms: 1000,
-            raw: false,
-            metrics_port: 9441,
-        }),
-        ..node(name, &["producer"], None)
-    }
+    let mut node = node(name, &["producer"], None);
+    let client = Client {
+        topic: format!("utilizations{number}"),
+        source: Source::Top,
+        file: None,
+        count: 100,
+        interval_ms: 1000,
+        raw: false,
+        metrics_port: 9441,
+    };
+    node.sections.add(producer::NAME, client);
+    node
 }
 
 fn topic(name: &str) -> Topic {
@@ -448,8 +448,8 @@ fn told(settings: &str) -> String {
 #[test]
 fn settings_that_are_rendered_are_refused_in_an_inventory() {
     let mut world = World::new("archive");
-    world.topology.kafka.settings.clear();
-    world.topology.couchdb.settings.clear();
+    world.kafka().settings.clear();
+    world.couchdb().settings.clear();
     let (vm2, vm3) = (world.install("vm2"), world.install("vm3"));
     let broker = properties(&files(&vm2)["/etc/deployer/utilization/kafka/server.properties"].text);
     assert!(broker.len() >= 16, "{broker:?}");
@@ -475,11 +475,14 @@ fn settings_that_are_rendered_are_refused_in_an_inventory() {
 fn settings_are_rendered_in_the_order_of_their_names() {
     let mut world = World::new("archive");
     let names: Vec<String> = (10..60).map(|number| format!("name{number}")).collect();
-    let settings = || names.iter().map(|name| (name.clone(), "1".to_owned()));
-    world.topology.kafka.settings = settings().collect();
-    world.topology.couchdb.settings = names
+    let settings = || {
+        let names = names.iter().map(|name| (name.clone(), Setting("1".into())));
+        names.collect::<BTreeMap<_, _>>()
+    };
+    world.kafka().settings = settings();
+    world.couchdb().settings = names
         .iter()
-        .map(|section| (section.clone(), settings().collect()))
+        .map(|section| (section.clone(), settings()))
         .collect();
     let (vm2, vm3) = (world.install("vm2"), world.install("vm3"));
     let broker = &files(&vm2)["/etc/deployer/utilization/kafka/server.properties"].text;
@@ -517,10 +520,10 @@ fn values_of_properties_are_what_the_inventory_says() {
         "   ",
     ];
     let mut world = World::new("archive");
-    world.topology.kafka.settings = values
+    world.kafka().settings = values
         .iter()
         .enumerate()
-        .map(|(index, value)| (format!("name{index:02}"), (*value).to_owned()))
+        .map(|(index, value)| (format!("name{index:02}"), Setting((*value).to_owned())))
         .collect();
     let vm2 = world.install("vm2");
     let text = &files(&vm2)["/etc/deployer/utilization/kafka/server.properties"].text;
@@ -839,7 +842,7 @@ fn without_agents_the_first_broker_is_asked_and_starts_the_canaries() {
     world
         .topology
         .nodes
-        .retain(|_, node| node.producer.is_none());
+        .retain(|_, node| producer::client(node).is_none());
     world
         .topology
         .nodes
@@ -884,8 +887,8 @@ fn without_agents_the_first_broker_is_asked_and_starts_the_canaries() {
 fn a_producers_file_and_a_consumers_files_are_in_their_configurations() {
     let mut world = World::new("archive");
     let node = world.topology.nodes.get_mut("vm1-1").expect("vm1-1");
-    let producer = node.producer.as_mut().expect("a producer");
-    producer.source = "file".into();
+    let producer = node.sections.get_mut::<Client>();
+    producer.source = Source::File;
     producer.file = Some(SourceFile {
         path: "/var/log/syslog".into(),
         group: "adm".into(),
@@ -967,7 +970,7 @@ fn without_couchdb_only_topics_are_prepared() {
 fn lines_that_somebody_feeds_need_no_unit() {
     let mut world = World::new("archive");
     let client = world.topology.nodes.get_mut("vm1-1").expect("vm1-1");
-    client.producer.as_mut().expect("a producer").source = "stdin".into();
+    client.sections.get_mut::<Client>().source = Source::Stdin;
     let actions = world.install("vm1-1");
     let files = files(&actions);
     assert!(
@@ -1048,14 +1051,17 @@ fn what_is_not_known_is_an_error_that_names_it() {
     world.receipt.epochs.clear();
     assert!(error(&world).contains("epoch"), "{}", error(&world));
     let mut world = World::new("archive");
-    world.topology.nodes.get_mut("vm2").expect("vm2").broker_id = None;
-    assert!(error(&world).contains("broker_id"), "{}", error(&world));
-    let mut world = World::new("archive");
     world
         .topology
-        .kafka
-        .settings
-        .insert("a".into(), "b\nbroker.id=9".into());
+        .nodes
+        .get_mut("vm2")
+        .expect("vm2")
+        .numbers
+        .clear();
+    assert!(error(&world).contains("broker_id"), "{}", error(&world));
+    let mut world = World::new("archive");
+    let settings = &mut world.kafka().settings;
+    settings.insert("a".into(), Setting("b\nbroker.id=9".into()));
     assert!(
         error(&world).contains("control character"),
         "{}",

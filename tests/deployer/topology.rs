@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use deployer::component::producer::{Client, Source};
 use deployer::component::{consumer, couchdb, kafka, zookeeper};
 use deployer::inventory::{self, CloudName, Problems};
 use deployer::layout;
@@ -15,6 +16,10 @@ fn topology(text: &str, options: &Options, ids: &Ids) -> Result<(Topology, Ids),
 
 fn simple(text: &str) -> (Topology, Ids) {
     topology(text, &Options::default(), &Ids::default()).expect("a good inventory")
+}
+
+fn client_of<'a>(topology: &'a Topology, node: &str) -> &'a Client {
+    topology.nodes[node].sections.get()
 }
 
 fn map(pairs: &[(&str, u32)]) -> BTreeMap<String, u32> {
@@ -125,11 +130,14 @@ fn ids_are_given_in_natural_order_and_kept() {
         *ids.of("producer"),
         map(&[("a-1", 2), ("a-2", 1), ("a-3", 4), ("gone", 3)])
     );
-    assert_eq!(topology.nodes["b"].broker_id, Some(7));
-    let producer = topology.nodes["a-3"].producer.as_ref().expect("a producer");
+    assert_eq!(topology.nodes["b"].number(kafka::NAME), Some(7));
+    let client = client_of(&topology, "a-3");
     assert_eq!(
-        (producer.number, producer.topic.as_str()),
-        (4, "utilizations4")
+        (
+            topology.nodes["a-3"].number("producer"),
+            client.topic.as_str()
+        ),
+        (Some(4), "utilizations4")
     );
     let (again, same) = self::topology(&text(3), &Options::default(), &ids).expect("good");
     assert_eq!((again, same), (topology, ids));
@@ -171,12 +179,13 @@ fn a_count_that_comes_or_goes_keeps_clients_numbers_and_topics() {
         let numbers: Vec<String> = topology
             .nodes
             .values()
-            .filter_map(|node| Some(format!("{}={}", node.name, node.producer.as_ref()?.number)))
+            .filter_map(|node| Some(format!("{}={}", node.name, node.number("producer")?)))
             .collect();
         assert_eq!(numbers.join(" "), expected);
         for node in topology.nodes.values() {
-            if let Some(producer) = &node.producer {
-                assert_eq!(producer.topic, format!("utilizations{}", producer.number));
+            if let Some(number) = node.number("producer") {
+                let client = client_of(&topology, &node.name);
+                assert_eq!(client.topic, format!("utilizations{number}"));
             }
         }
     }
@@ -207,10 +216,10 @@ topics:
     2024-totals: { partitions: 1, retention: 90d, settings: { cleanup.policy: compact } }
 ",
     );
-    let producer = topology.nodes["a"].producer.as_ref().expect("a producer");
-    assert_eq!(producer.source, "stdin");
+    let client = client_of(&topology, "a");
+    assert_eq!(client.source, Source::Stdin);
     assert_eq!(
-        (producer.count, producer.interval_ms, producer.raw),
+        (client.count, client.interval_ms, client.raw),
         (0, 250, true)
     );
     let shown: Vec<String> = topology
@@ -320,21 +329,14 @@ fn a_file_is_a_source_where_it_is_named_and_a_service_can_see_it() {
         )
     };
     let (topology, _) = simple(&text("source: file, path: /var/log/syslog, count: 0"));
-    let producer = topology.nodes["vm1"].producer.as_ref().expect("a producer");
-    let file = producer.file.as_ref().expect("a file");
+    let client = client_of(&topology, "vm1");
+    let file = client.file.as_ref().expect("a file");
     assert_eq!(
         (file.path.as_str(), file.group.as_str()),
         ("/var/log/syslog", "adm")
     );
     let (topology, _) = simple(&text("source: top, path: /var/log/syslog"));
-    assert_eq!(
-        topology.nodes["vm1"]
-            .producer
-            .as_ref()
-            .expect("a producer")
-            .file,
-        None
-    );
+    assert_eq!(client_of(&topology, "vm1").file, None);
     for (producer, said) in [
         (
             "source: file",

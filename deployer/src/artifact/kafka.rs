@@ -16,8 +16,8 @@ use super::{
     ArtifactError, Attempt, DownloadError, Progress, download, file_error, maven, off_thread, pack,
 };
 use crate::component::Artifact;
+use crate::component::kafka::KafkaSection;
 use crate::step::{Download, sha256};
-use crate::topology;
 
 /// Where Apache publishes: its content network, which has the supported versions, and its archive, which has all.
 const APACHE: [&str; 2] = [
@@ -126,7 +126,7 @@ pub struct Settings {
 
 impl Settings {
     /// The settings of an inventory.
-    pub fn of(kafka: &topology::Kafka) -> Result<Self, ArtifactError> {
+    pub fn of(kafka: &KafkaSection) -> Result<Self, ArtifactError> {
         Ok(Self {
             release: Release::of(&kafka.version)?,
             mirror: kafka.mirror.clone(),

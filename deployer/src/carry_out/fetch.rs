@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use crate::artifact::program::Program;
 use crate::artifact::{couchdb, kafka};
+use crate::component::couchdb::Distribution;
 use crate::component::{self, artifact_key};
 use crate::error::CommandError;
 use crate::observe::Planned;
 use crate::report::{Event, Reporter};
 use crate::run::apply::Relays;
 use crate::step::Action;
-use crate::topology::Distribution;
 
 /// The files of this box that artifacts are, by key.
 pub type Paths = BTreeMap<String, PathBuf>;
@@ -41,7 +41,7 @@ pub async fn fetch(
     let mut paths = Paths::from(paths);
     let mut source = None;
     if needs(artifact_key::KAFKA) {
-        let settings = kafka::Settings::of(&prepared.topology.kafka)?;
+        let settings = kafka::Settings::of(component::kafka::section(&prepared.topology))?;
         let recorded = &prepared.receipt.choices;
         let recorded = recorded.get(component::kafka::NAME, component::kafka::SOURCE);
         let (from, path) = kafka::fetch(&prepared.cache, &settings, recorded, &line).await?;
@@ -49,7 +49,10 @@ pub async fn fetch(
         source = Some(from);
     }
     if needs(artifact_key::COUCHDB) {
-        let path = match (prepared.couchdb(), &prepared.topology.couchdb.archive) {
+        let path = match (
+            prepared.couchdb(),
+            &component::couchdb::section(&prepared.topology).archive,
+        ) {
             (Distribution::Archive, Some(file)) => file.into(),
             _ => couchdb::fetch_stand_in(&prepared.cache, &Program::npm(), &line).await?,
         };

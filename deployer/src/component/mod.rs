@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::facts::System;
-use crate::inventory::{Findings, Inventory, Member, Problem, Section};
+use crate::inventory::{Findings, Inventory, Member, Problem, Section, Sections};
 use crate::receipt::Choices;
 use crate::step::{ARCHIVE_MARKER, Action, Tool, archive_mark, sha256};
 use crate::template::TemplateError;
@@ -65,6 +65,9 @@ pub trait Component: Sync {
     fn node_sections(&self) -> Vec<Section> {
         Vec::new()
     }
+
+    /// Adds what it does on a node of its role, where that is not the same on each. `number` is the node's.
+    fn on_node(&self, _: &Inventory, _: &Member<'_>, _: Option<u32>, _: &mut Sections) {}
 
     /// Whether it belongs on a node.
     fn is_on(&self, node: &Node, _: &Topology) -> bool {

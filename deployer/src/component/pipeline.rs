@@ -4,8 +4,10 @@
 use super::{Component, consumer, couchdb, kafka, producer};
 use crate::topology::{Node, Topology};
 
+pub use super::consumer::sinks::sinks;
 pub use super::consumer::{credentials, pipeline as preparation, pipeline_node as node, tool};
 pub use super::couchdb::{ADMIN, password_changed, url as store_url};
+pub use super::kafka::topics::topics;
 pub use super::producer::{refused_file, sends_for_ever, state_file, tools as senders_tools};
 
 /// What holds the topics.

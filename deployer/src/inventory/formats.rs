@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::KAFKA_VERSION;
 use super::aws::Ttl;
 use super::chameleon::LeaseTime;
 use super::values::TimeSpan;
@@ -14,12 +13,11 @@ pub type Check = fn(&str) -> Result<(), String>;
 pub type Format = (&'static str, Check);
 
 /// The formats of the schema by name, but for those of components.
-pub(super) const FORMATS: [Format; 18] = [
+pub(super) const FORMATS: [Format; 15] = [
     ("deployment-name", check_deployment_name),
     ("host-address", check_host_address),
     ("host-key", check_host_key),
     ("ip-address", check_ip_address),
-    ("kafka-version", check_kafka_version),
     ("lease", check_lease),
     ("login", check_login),
     ("network", check_network),
@@ -29,8 +27,6 @@ pub(super) const FORMATS: [Format; 18] = [
     ("setting", check_setting),
     ("setting-name", check_setting_name),
     ("time-span", check_time_span),
-    ("topic-name", check_topic_name),
-    ("topic-pattern", check_topic_pattern),
     ("ttl", check_ttl),
     ("web-address", check_web_address),
 ];
@@ -39,8 +35,6 @@ pub(super) const FORMATS: [Format; 18] = [
 const MAX_DEPLOYMENT_NAME: usize = 16;
 /// Host labels may have 63 characters; half of that still fits lines, units and paths.
 const MAX_NODE_NAME: usize = 32;
-/// Kafka's own limit.
-const MAX_TOPIC_NAME: usize = 249;
 
 /// Checks a deployment's name. The error completes the sentence that begins with the name.
 pub fn check_deployment_name(name: &str) -> Result<(), String> {
@@ -57,31 +51,6 @@ fn check_lease(text: &str) -> Result<(), String> {
 
 fn check_ttl(text: &str) -> Result<(), String> {
     Ttl::try_from(text.to_owned()).map(|_| ())
-}
-
-/// Checks a topic's name by Kafka's rules. The error completes the sentence that begins with the name.
-pub fn check_topic_name(name: &str) -> Result<(), String> {
-    if name.is_empty() {
-        return Err("is empty".to_owned());
-    }
-    if name == "." || name == ".." {
-        return Err("is refused by Kafka".to_owned());
-    }
-    if name.len() > MAX_TOPIC_NAME {
-        return Err(too_long(name, MAX_TOPIC_NAME));
-    }
-    if let Some(bad) = name
-        .chars()
-        .find(|one| !(one.is_ascii_alphanumeric() || matches!(one, '.' | '_' | '-')))
-    {
-        return Err(format!(
-            "holds {bad:?}; Kafka allows letters, digits, `.`, `_` and `-` in a topic's name"
-        ));
-    }
-    if name.starts_with("__") {
-        return Err("begins with `__`, as only Kafka's own topics do".to_owned());
-    }
-    Ok(())
 }
 
 pub(crate) fn check_node_name(name: &str) -> Result<(), String> {
@@ -115,35 +84,6 @@ fn check_label(name: &str, longest: usize) -> Result<(), String> {
 
 fn too_long(name: &str, longest: usize) -> String {
     format!("has {} characters; {longest} at most", name.len())
-}
-
-/// The pattern with its placeholders filled in with the shortest values must be a topic's name.
-fn check_topic_pattern(pattern: &str) -> Result<(), String> {
-    let filled = fill_topic_pattern(pattern, 1, "a");
-    if let Some(start) = filled.find('{') {
-        let rest = &filled[start..];
-        let placeholder = rest.find('}').map_or(rest, |end| &rest[..=end]);
-        return Err(format!(
-            "holds `{placeholder}`; the placeholders are `{{number}}` and `{{client}}`"
-        ));
-    }
-    check_topic_name(&filled)
-}
-
-/// Fills a topic pattern with a client's number and name.
-pub(crate) fn fill_topic_pattern(pattern: &str, number: u32, client: &str) -> String {
-    pattern
-        .replace("{number}", &number.to_string())
-        .replace("{client}", client)
-}
-
-fn check_kafka_version(version: &str) -> Result<(), String> {
-    if version == KAFKA_VERSION {
-        return Ok(());
-    }
-    Err(format!(
-        "is not a supported version of Kafka; known is `{KAFKA_VERSION}`, whose checksums are pinned"
-    ))
 }
 
 fn check_setting_name(name: &str) -> Result<(), String> {
@@ -278,7 +218,7 @@ mod tests {
     use super::FORMATS;
 
     /// Format, good texts, bad texts.
-    const CASES: [(&str, &[&str], &[&str]); 18] = [
+    const CASES: [(&str, &[&str], &[&str]); 15] = [
         (
             "deployment-name",
             &["a", "utilization", "sixteen-letters1"],
@@ -325,7 +265,6 @@ mod tests {
             &["192.0.2.1", "::1"],
             &["", "192.0.2", "host", "192.0.2.1/24"],
         ),
-        ("kafka-version", &["3.9.1"], &["", "3.9", "4.0.0"]),
         (
             "lease",
             &["7d", "36h", "2m", "1w", "none"],
@@ -397,16 +336,6 @@ mod tests {
                 "99999999999999999999s",
                 "18446744073709551615d",
             ],
-        ),
-        (
-            "topic-name",
-            &["a", "A.b_c-1", "_a"],
-            &["", ".", "..", "__a", "a b", "a/b", "ä", "{a}"],
-        ),
-        (
-            "topic-pattern",
-            &["a", "{client}", "u{number}.{client}"],
-            &["", "{", "{x}", "a{number", "__{client}", "a b"],
         ),
         (
             "ttl",

@@ -35,8 +35,8 @@ pub use cloud_name::CloudName;
 pub use clouds::{Clouds, ExistingCloud, Host, LocalCloud};
 pub(crate) use explain::suggestion;
 pub use findings::Findings;
-pub use formats::{Check, Format, check_deployment_name, check_topic_name};
-pub(crate) use formats::{check_node_name, fill_topic_pattern};
+pub(crate) use formats::check_node_name;
+pub use formats::{Check, Format, check_deployment_name};
 pub use member::Member;
 pub use parse::{Reading, parse, read};
 pub use problem::{Position, Problem, Problems};
@@ -44,18 +44,12 @@ pub use rules::Rules;
 pub use schema::schema;
 pub use section::Section;
 pub use sections::Sections;
-pub use types::{
-    Consumer, Couchdb, ExtraTopic, FilesSink, Inventory, Kafka, Node, Producer, ProducerChange,
-    Sink, Topics,
-};
+pub use types::{FilesSink, Inventory, Node, Sink};
 pub use values::{Setting, TimeSpan, texts};
-pub use words::{Distribution, FileFormat, Source};
+pub use words::FileFormat;
 
 /// The default pipeline, `inventory/utilization.yaml`, for who runs the binary without its repository.
 pub const DEFAULT: &str = include_str!("../../../inventory/utilization.yaml");
-
-/// The Kafka version whose checksums are pinned. Kafka 3.9 is the last line that works with ZooKeeper.
-pub const KAFKA_VERSION: &str = "3.9.1";
 
 /// The range from which local deployments take their networks where the inventory names none.
 pub const LOCAL_NETWORK: &str = "10.213.0.0/16";

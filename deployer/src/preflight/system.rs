@@ -163,13 +163,15 @@ fn version(text: &str) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::{AgentNeeds, Obstacle, obstacles};
+    use std::collections::BTreeMap;
+
     use crate::component::Context;
     use crate::component::couchdb::package::none_for;
     use crate::component::repository_key::of_makers;
     use crate::facts::System;
     use crate::layout;
     use crate::receipt::{Receipt, Secrets};
-    use crate::topology::{CloudName, Ids, Node, Options, Topology};
+    use crate::topology::{CloudName, Ids, Node, Options, Sections, Topology};
 
     fn node(roles: &[&str]) -> Node {
         Node {
@@ -177,8 +179,8 @@ mod tests {
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
             cloud: CloudName::EXISTING,
             memory_mib: 2048,
-            broker_id: None,
-            producer: None,
+            numbers: BTreeMap::new(),
+            sections: Sections::default(),
             access: None,
             private_address: None,
             public_address: None,

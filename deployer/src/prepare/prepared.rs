@@ -10,7 +10,7 @@ use crate::artifact::cache::Cache;
 use crate::artifact::{self, agents, couchdb};
 use crate::cli::{Environment, Target};
 use crate::cloud::registry;
-use crate::component::couchdb::{ENGINE, QUICKJS};
+use crate::component::couchdb::{Distribution, ENGINE, QUICKJS};
 use crate::component::repository_key::Keys;
 use crate::component::{self, Artifact, Context, artifact_key, kafka};
 use crate::error::CommandError;
@@ -24,7 +24,7 @@ use crate::prepare::{cloud_sections, images, login_keys, outside, recorded, repo
 use crate::receipt::{Receipt, Secrets};
 use crate::report::{Event, Reporter};
 use crate::run::journal::{self, Entry, Journal, JournalError};
-use crate::topology::{CloudName, Distribution, Ids, Options, Topology};
+use crate::topology::{CloudName, Ids, Options, Topology};
 
 /// Stands for what is made up at the first `up`: the id, a topic's epoch.
 const NOT_YET: &str = "new";
@@ -145,7 +145,7 @@ impl Prepared {
             // Nobody installs SpiderMonkey's library for an archive: without it there would be no views, and CouchDB would
             // start their engine again and again.
             let engine = archive.quickjs.then(|| QUICKJS.to_owned());
-            topology.couchdb.prefer_engine(engine.as_deref());
+            component::couchdb::prefer_engine(&mut topology, engine.as_deref());
             let choices = &mut receipt.choices;
             choices.set(component::couchdb::NAME, ENGINE, engine.as_deref());
         }
@@ -183,7 +183,7 @@ impl Prepared {
 
     /// What would be sent to nodes.
     fn sent(&self) -> Result<BTreeMap<String, Artifact>, CommandError> {
-        let settings = artifact::kafka::Settings::of(&self.topology.kafka)?;
+        let settings = artifact::kafka::Settings::of(kafka::section(&self.topology))?;
         let recorded = self.receipt.choices.get(kafka::NAME, kafka::SOURCE);
         let source = artifact::kafka::likely(&self.cache, &settings, recorded)?;
         let mut sent = self.on_this_box.clone();
@@ -320,7 +320,7 @@ async fn read_archive(
     inventory: &Inventory,
     topology: &Topology,
 ) -> Result<Option<couchdb::Release>, CommandError> {
-    let couchdb = &topology.couchdb;
+    let couchdb = component::couchdb::section(topology);
     let Some(file) =
         (couchdb.archive.as_ref()).filter(|_| couchdb.distribution == Distribution::Archive)
     else {

@@ -93,7 +93,7 @@ pub fn of_receipt(
     ];
     let mut topology = topology.clone();
     let engine = receipt.choices.get(couchdb::NAME, couchdb::ENGINE);
-    topology.couchdb.prefer_engine(engine);
+    couchdb::prefer_engine(&mut topology, engine);
     let topology = &topology;
     let context = Context {
         topology,

@@ -9,8 +9,8 @@ use serde::Serialize;
 pub use self::ids::Ids;
 pub use self::options::Options;
 pub use crate::inventory::{
-    Architecture, AwsCloud, CANONICAL, ChameleonCloud, CloudKind, CloudName, Clouds, Distribution,
-    End, FileFormat, Image, LeaseTime, LocalCloud, Machines, OnTtl, SHORTEST_TTL, Sections, Seller,
+    Architecture, AwsCloud, CANONICAL, ChameleonCloud, CloudKind, CloudName, Clouds, End,
+    FileFormat, Image, LeaseTime, LocalCloud, Machines, OnTtl, SHORTEST_TTL, Sections, Seller,
     Site, Ttl,
 };
 use crate::machine::Access;
@@ -27,15 +27,9 @@ pub struct Topology {
     pub cloud: CloudName,
     /// Nodes by name.
     pub nodes: BTreeMap<String, Node>,
-    /// Kafka's settings.
-    pub kafka: Kafka,
-    /// CouchDB's settings.
-    pub couchdb: Couchdb,
-    /// The consumer's settings.
-    pub consumer: Consumer,
     /// Topics, the canaries' included, by name.
     pub topics: BTreeMap<String, Topic>,
-    /// Files to which events go, beside or instead of CouchDB, by the names of their sinks.
+    /// Files to which events go, beside or instead of databases, by the names of their sinks.
     pub sinks: BTreeMap<String, FilesSink>,
     /// What earlier inventories had and this one has no more.
     pub former: Former,
@@ -57,10 +51,10 @@ pub struct Node {
     /// Memory in MiB that the machine has (or gets, where the cloud asks). 0: a host of the user's, of which the
     /// inventory does not say.
     pub memory_mib: u64,
-    /// Broker id, for a Kafka node.
-    pub broker_id: Option<u32>,
-    /// What it produces, for a producer.
-    pub producer: Option<Producer>,
+    /// The numbers it has by its roles, given once and never changed.
+    pub numbers: BTreeMap<String, u32>,
+    /// What its roles do on it, where that is not the same on each node.
+    pub sections: Sections,
     /// How it is reached, for a host the user has.
     pub access: Option<Access>,
     /// The addresses by which a user's host is seen: by other such hosts, and from elsewhere.
@@ -74,102 +68,14 @@ impl Node {
     pub fn has(&self, role: &str) -> bool {
         self.roles.contains(role)
     }
-}
 
-/// Kafka's settings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Kafka {
-    /// Version, such as `3.9.1`.
-    pub version: String,
-    /// Broker port.
-    pub port: u16,
-    /// Java heap in MiB.
-    pub heap_mib: u64,
-    /// Copies of each partition.
-    pub replication: u32,
-    /// Copies that must be in sync for an acknowledged write.
-    pub min_insync_replicas: u32,
-    /// Base address of another place to fetch Kafka from.
-    pub mirror: Option<String>,
-    /// More settings of the brokers, by their Kafka names.
-    pub settings: BTreeMap<String, String>,
-}
-
-/// CouchDB's settings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Couchdb {
-    /// HTTP port.
-    pub port: u16,
-    /// Which CouchDB.
-    pub distribution: Distribution,
-    /// A relocatable release as tar.gz on the operator's box, for `archive`.
-    pub archive: Option<String>,
-    /// Base address of another package repository, for `apache`.
-    pub repository: Option<String>,
-    /// The file on the operator's box with the key that signs it; `None`: Apache's key.
-    pub repository_key: Option<String>,
-    /// More settings: section → key → value.
-    pub settings: BTreeMap<String, BTreeMap<String, String>>,
-}
-
-/// The key, in CouchDB's section `couchdb`, that says which engine views have.
-pub const JS_ENGINE: &str = "js_engine";
-
-impl Couchdb {
-    /// Takes this engine for views unless the inventory says one.
-    pub fn prefer_engine(&mut self, engine: Option<&str>) {
-        if let Some(engine) = engine {
-            let settings = self.settings.entry("couchdb".into()).or_default();
-            let said = settings.entry(JS_ENGINE.into());
-            said.or_insert_with(|| engine.into());
-        }
+    /// Its number by a role.
+    pub fn number(&self, role: &str) -> Option<u32> {
+        self.numbers.get(role).copied()
     }
 }
 
-/// The consumer's settings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Consumer {
-    /// Documents in one request at most.
-    pub batch_documents: u32,
-    /// Bytes in one request at most.
-    pub batch_bytes: u64,
-    /// How long the first event of a batch waits for others, in milliseconds.
-    pub batch_age_ms: u64,
-    /// The port at which it tells its own node about itself.
-    pub metrics_port: u16,
-}
-
-/// What a producer does.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Producer {
-    /// The client's number, from 1.
-    pub number: u32,
-    /// Its topic.
-    pub topic: String,
-    /// `top`, `stdin` or `file`.
-    pub source: String,
-    /// The file it reads; `None`: it reads none.
-    pub file: Option<SourceFile>,
-    /// Events to send; 0: for ever.
-    pub count: u64,
-    /// Milliseconds between events.
-    pub interval_ms: u64,
-    /// Whether the text of `top` goes along.
-    pub raw: bool,
-    /// The port at which it tells its own node about itself.
-    pub metrics_port: u16,
-}
-
-/// A file whose lines are events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SourceFile {
-    /// Where it is.
-    pub path: String,
-    /// The group by which the producer may read it.
-    pub group: String,
-}
-
-/// Files on the consumer's node to which a topic's events go.
+/// Files to which a topic's events go, on the node that moves them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FilesSink {
     /// The topic.
@@ -195,7 +101,7 @@ pub struct Topic {
     pub partitions: u32,
     /// Copies.
     pub replication: u32,
-    /// Settings by their Kafka names.
+    /// Settings by their own names.
     pub config: BTreeMap<String, String>,
     /// The canaries' own.
     pub canary: bool,

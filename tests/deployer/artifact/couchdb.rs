@@ -5,11 +5,11 @@ use deployer::artifact::cache::Cache;
 use deployer::artifact::couchdb::{STAND_IN_PROGRAM, archive, fetch_stand_in, stand_in_identity};
 use deployer::artifact::program::Program;
 use deployer::artifact::repository::repository_answers;
-use deployer::component::couchdb::Couchdb;
+use deployer::component::couchdb::{Couchdb, CouchdbSection, Distribution};
 use deployer::component::distributions::{ChoiceError, Distributions as _};
 use deployer::layout;
 use deployer::step::sha256;
-use deployer::topology::{Distribution, Ids, Options, Topology};
+use deployer::topology::{Ids, Options, Topology};
 use tempfile::tempdir;
 
 use super::support::{fetcher, listed, quiet, runs, tar_gz, words, write};
@@ -25,7 +25,7 @@ fn decide(
     let inventory = layout::parse(text.as_bytes(), "x.yaml").expect("an inventory");
     let topology = Topology::new(&inventory, &Options::default(), &Ids::default());
     let mut topology = topology.expect("a topology").0;
-    topology.couchdb.distribution = distribution;
+    topology.sections.get_mut::<CouchdbSection>().distribution = distribution;
     let asked = Couchdb.asked(&topology).is_some();
     assert_eq!(asked, distribution == Distribution::Auto);
     let choice = Couchdb.choose(&topology, on_this_box, chosen, has_packages)?;

@@ -28,13 +28,13 @@ impl ByHand {
         match self.0.name() {
             zookeeper::NAME => format!("clientPort={}\n", zookeeper(topology)),
             kafka::NAME => {
-                let settings = topology.kafka.settings.iter();
+                let settings = kafka::section(topology).settings.iter();
                 let settings: Vec<String> = settings
-                    .map(|(key, value)| format!("{key}={value}\n"))
+                    .map(|(key, value)| format!("{key}={}\n", value.0))
                     .collect();
                 format!(
                     "listeners=PLAINTEXT://0.0.0.0:{}\nlog.dirs=/var/lib/deployer/utilization/kafka\nzookeeper.connect=vm2:{}\n{}",
-                    topology.kafka.port,
+                    kafka::section(topology).port,
                     zookeeper(topology),
                     settings.concat()
                 )
@@ -54,7 +54,7 @@ impl ByHand {
             }
             _ => format!(
                 "count = {}\n",
-                node.producer.as_ref().map_or(0, |producer| producer.count)
+                producer::client(node).map_or(0, |client| client.count)
             ),
         }
     }
@@ -129,7 +129,7 @@ impl Component for ByHand {
         actions.push(match self.0.name() {
             zookeeper::NAME | kafka::NAME => Action::UnpackArchive {
                 artifact: "kafka".into(),
-                identity: format!("kafka {}", context.topology.kafka.version),
+                identity: format!("kafka {}", kafka::section(context.topology).version),
                 path: "/opt/deployer/utilization/kafka".into(),
                 access: Access::root("root", 0o755),
                 download: None,

@@ -106,7 +106,7 @@ fn brokers_restart_together_where_zookeeper_moves() {
         let mut deployment = up();
         let sections = &mut deployment.topology.sections;
         sections.get_mut::<ZookeeperSection>().port = 2191;
-        deployment.topology.kafka.port = broker_port;
+        deployment.kafka().port = broker_port;
         let plan = deployment.plan();
         let stages: Vec<&str> = plan
             .stages

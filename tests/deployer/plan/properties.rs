@@ -8,8 +8,7 @@ use super::s0::Deployment;
 /// Situations in which a plan has something to do.
 fn changed() -> Vec<(&'static str, Deployment)> {
     let mut setting = Deployment::up();
-    let settings = &mut setting.topology.kafka.settings;
-    settings.insert("num.io.threads".into(), "4".into());
+    setting.set_kafka("num.io.threads", "4");
 
     let mut agents = Deployment::up();
     agents.agents = "2";
@@ -77,8 +76,7 @@ fn a_failed_step_is_done_by_the_next_run() {
 #[test]
 fn a_restart_is_healed_when_killed_between_write_and_restart() {
     let mut deployment = Deployment::up();
-    let settings = &mut deployment.topology.kafka.settings;
-    settings.insert("num.io.threads".into(), "4".into());
+    deployment.set_kafka("num.io.threads", "4");
     let plan = deployment.plan();
     let writes = plan.stages[0].queues.values().map(Vec::len).sum();
     deployment.world.die_after(writes);

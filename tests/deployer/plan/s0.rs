@@ -3,10 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deployer::cloud::CloudPlan;
+use deployer::component::couchdb::{CouchdbSection, Distribution};
+use deployer::component::kafka::KafkaSection;
+use deployer::component::producer::{Client, Source};
 use deployer::component::repository_key::of_makers;
 use deployer::component::zookeeper::ZookeeperSection;
 use deployer::component::{self, Component, Context, kafka};
 use deployer::facts::Facts;
+use deployer::inventory::{Sections, Setting};
 use deployer::layout;
 use deployer::machine::{self, Machine};
 use deployer::plan::{self, Conflict, Desired, Impossible, Plan, Situation};
@@ -14,10 +18,7 @@ use deployer::receipt::{Choices, MachineRecord, Receipt, Secrets};
 use deployer::run::StepError;
 use deployer::secret::Secret;
 use deployer::step::Manifest;
-use deployer::topology::{
-    CANARY_TOPIC, CloudName, Clouds, Consumer, Couchdb, Distribution, Former, Kafka, Node,
-    Producer, Topic, Topology,
-};
+use deployer::topology::{CANARY_TOPIC, CloudName, Clouds, Former, Node, Topic, Topology};
 
 use super::by_hand::{SECRET, by_hand, common};
 use crate::fake::FakeWorld;
@@ -45,8 +46,8 @@ pub(super) fn node(name: &str, roles: &[&str]) -> Node {
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         cloud: CloudName::LOCAL,
         memory_mib: 2048,
-        broker_id: None,
-        producer: None,
+        numbers: BTreeMap::new(),
+        sections: Sections::default(),
         access: None,
         private_address: None,
         public_address: None,
@@ -54,19 +55,18 @@ pub(super) fn node(name: &str, roles: &[&str]) -> Node {
 }
 
 fn client(number: u32) -> Node {
-    Node {
-        producer: Some(Producer {
-            number,
-            topic: format!("utilizations{number}"),
-            source: "top".into(),
-            file: None,
-            count: 100,
-            interval_ms: 1000,
-            raw: false,
-            metrics_port: 9441,
-        }),
-        ..node(&format!("vm1-{number}"), &["producer"])
-    }
+    let mut node = node(&format!("vm1-{number}"), &["producer"]);
+    let client = Client {
+        topic: format!("utilizations{number}"),
+        source: Source::Top,
+        file: None,
+        count: 100,
+        interval_ms: 1000,
+        raw: false,
+        metrics_port: 9441,
+    };
+    node.sections.add("producer", client);
+    node
 }
 
 fn topic(name: &str) -> (String, Topic) {
@@ -92,34 +92,13 @@ fn topology() -> Topology {
     let bare = layout::parse(b"{name: x, nodes: {vm1: }}", "x.yaml");
     let mut sections = bare.expect("a good inventory").sections;
     sections.get_mut::<ZookeeperSection>().heap_mib = 64;
+    sections.get_mut::<KafkaSection>().heap_mib = 256;
+    sections.get_mut::<CouchdbSection>().distribution = Distribution::Archive;
     Topology {
         name: "utilization".into(),
         sections,
         cloud: CloudName::LOCAL,
         nodes: nodes.map(|node| (node.name.clone(), node)).into(),
-        kafka: Kafka {
-            version: "3.9.1".into(),
-            port: 9092,
-            heap_mib: 256,
-            replication: 2,
-            min_insync_replicas: 1,
-            mirror: None,
-            settings: BTreeMap::new(),
-        },
-        couchdb: Couchdb {
-            port: 5984,
-            distribution: Distribution::Archive,
-            archive: None,
-            repository: None,
-            repository_key: None,
-            settings: BTreeMap::new(),
-        },
-        consumer: Consumer {
-            batch_documents: 500,
-            batch_bytes: 4_000_000,
-            batch_age_ms: 50,
-            metrics_port: 9442,
-        },
         topics: [CANARY_TOPIC, "utilizations1", "utilizations2"]
             .map(topic)
             .into(),
@@ -130,6 +109,17 @@ fn topology() -> Topology {
 }
 
 impl Deployment {
+    /// What the inventory says of the brokers.
+    pub(super) fn kafka(&mut self) -> &mut KafkaSection {
+        self.topology.sections.get_mut()
+    }
+
+    /// Gives the brokers a setting.
+    pub(super) fn set_kafka(&mut self, name: &str, value: &str) {
+        let settings = &mut self.kafka().settings;
+        settings.insert(name.into(), Setting(value.into()));
+    }
+
     /// The default pipeline, on machines that are still empty.
     pub(super) fn new() -> Self {
         let topology = topology();

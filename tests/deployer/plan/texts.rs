@@ -45,8 +45,7 @@ fn a_member_that_others_have_no_way_to_is_left_out_and_not_waited_for() {
 #[test]
 fn a_changed_setting_restarts_the_brokers_one_by_one() {
     let mut deployment = Deployment::up();
-    let settings = &mut deployment.topology.kafka.settings;
-    settings.insert("num.io.threads".into(), "4".into());
+    deployment.set_kafka("num.io.threads", "4");
     assert_snapshot!(deployment.plan());
     deployment.converge();
 }
@@ -54,8 +53,7 @@ fn a_changed_setting_restarts_the_brokers_one_by_one() {
 #[test]
 fn a_broker_that_is_down_starts_before_the_others_restart() {
     let mut deployment = Deployment::up();
-    let settings = &mut deployment.topology.kafka.settings;
-    settings.insert("num.io.threads".into(), "4".into());
+    deployment.set_kafka("num.io.threads", "4");
     deployment.world.edit("vm3", |facts| {
         let unit = facts
             .units
@@ -94,7 +92,7 @@ fn brokers_that_are_all_down_start_together() {
 #[test]
 fn a_new_port_does_not_wait_for_an_answer_that_cannot_come() {
     let mut deployment = Deployment::up();
-    deployment.topology.kafka.port = 9192;
+    deployment.kafka().port = 9192;
     assert_snapshot!(deployment.plan());
     deployment.converge();
 }
@@ -213,7 +211,7 @@ fn existing_hosts_get_a_firewall() {
     node.cloud = CloudName::EXISTING;
     assert_snapshot!(deployment.plan());
     deployment.converge();
-    deployment.topology.kafka.port = 9192;
+    deployment.kafka().port = 9192;
     let plan = deployment.plan();
     let change = plan
         .changes()
@@ -268,8 +266,7 @@ fn teardown_that_keeps_data() {
 #[test]
 fn json() {
     let mut deployment = Deployment::up();
-    let settings = &mut deployment.topology.kafka.settings;
-    settings.insert("num.io.threads".into(), "4".into());
+    deployment.set_kafka("num.io.threads", "4");
     deployment.topology.nodes.remove("vm1-2");
     deployment.cloud.orphans.insert("vm1-2".into());
     let mut plan = deployment.plan();

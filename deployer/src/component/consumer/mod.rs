@@ -11,14 +11,16 @@ use super::service::{self, Service};
 use super::{
     Component, Context, Difference, Disk, Memory, Port, Reach, artifact_key, couchdb, kafka,
 };
-use crate::inventory::{Findings, Inventory, Member, TimeSpan};
+use crate::inventory::{Findings, Inventory, Member, Section, TimeSpan};
 use crate::receipt::Secrets;
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
 use crate::topology::{self, Node, Topology};
 
+mod section;
 mod wanted;
 
+pub use section::ConsumerSection;
 pub use wanted::Wanted;
 
 /// The component.
@@ -38,9 +40,17 @@ struct Settings<'a> {
     group: &'a str,
     bootstrap: String,
     couchdb: Option<CouchdbSettings>,
-    batch: &'a topology::Consumer,
+    batch: BatchSettings,
     topics: Vec<TopicSettings<'a>>,
     sinks: Vec<SinkSettings<'a>>,
+}
+
+#[derive(Serialize)]
+struct BatchSettings {
+    batch_documents: u32,
+    batch_bytes: u64,
+    batch_age_ms: u64,
+    metrics_port: u16,
 }
 
 #[derive(Serialize)]
@@ -88,6 +98,10 @@ impl Component for Consumer {
         "Moves events from Kafka to CouchDB."
     }
 
+    fn sections(&self) -> Vec<Section> {
+        vec![Section::of::<ConsumerSection>(NAME)]
+    }
+
     fn needs(&self) -> &'static [&'static str] {
         &[kafka::NAME, couchdb::NAME]
     }
@@ -102,7 +116,7 @@ impl Component for Consumer {
     fn check(&self, inventory: &Inventory, _: &[Member<'_>], findings: &mut Findings<'_>) {
         findings.check_span(
             "consumer.batch_age",
-            inventory.consumer.batch_age,
+            inventory.sections.get::<ConsumerSection>().batch_age,
             TimeSpan::from_milliseconds(0),
             TimeSpan::from_seconds(60),
         );
@@ -132,7 +146,7 @@ impl Component for Consumer {
 
     fn ports(&self, _: &Node, topology: &Topology) -> Vec<Port> {
         vec![Port {
-            number: topology.consumer.metrics_port,
+            number: section(topology).metrics_port,
             key: "consumer.metrics_port",
             reach: Reach::Node,
         }]
@@ -160,6 +174,10 @@ impl Component for Consumer {
         };
         service.unit(UNIT, &process)
     }
+}
+
+fn section(topology: &Topology) -> &ConsumerSection {
+    topology.sections.get()
 }
 
 /// The node that answers for the pipeline as a whole: the first consumer, else the first broker.
@@ -271,6 +289,7 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
     // In the order of their names, so that one that leaves the inventory changes nothing.
     let mut topics: Vec<TopicSettings<'_>> = wanted.chain(former).collect();
     topics.sort_by_key(|topic| topic.name);
+    let section = section(topology);
     // Whoever only asks writes to none.
     let sinks = topology.sinks.iter().filter(|_| node.has(NAME));
     let settings = Settings {
@@ -281,7 +300,12 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
             user: couchdb::USER,
             password_file: place.file(PASSWORD),
         }),
-        batch: &topology.consumer,
+        batch: BatchSettings {
+            batch_documents: section.batch_documents,
+            batch_bytes: section.batch_bytes,
+            batch_age_ms: section.batch_age.milliseconds(),
+            metrics_port: section.metrics_port,
+        },
         topics,
         sinks: sinks
             .map(|(name, files)| SinkSettings {

@@ -1,12 +1,12 @@
 //! What of an inventory CouchDB would refuse, or never look at.
 
-use super::settings;
+use super::{CouchdbSection, Distribution, settings};
 use crate::component::refusal::refuse;
-use crate::inventory::{Distribution, Findings, Inventory, Problem};
+use crate::inventory::{Findings, Inventory, Problem};
 
 /// Looks at all that concerns CouchDB.
 pub(super) fn check(inventory: &Inventory, findings: &mut Findings<'_>) {
-    let said = &inventory.couchdb;
+    let said: &CouchdbSection = inventory.sections.get();
     match (said.distribution, &said.archive) {
         (Distribution::Archive, None) => findings.add(
             "couchdb.distribution",
@@ -55,7 +55,7 @@ pub(super) fn check(inventory: &Inventory, findings: &mut Findings<'_>) {
 
 /// What the one that was chosen takes no notice of.
 pub(super) fn without_effect(inventory: &Inventory, chosen: Distribution) -> Vec<Problem> {
-    let said = &inventory.couchdb.settings;
+    let said = &inventory.sections.get::<CouchdbSection>().settings;
     if chosen == Distribution::Pouchdb && !said.is_empty() {
         let message = "the stand-in for CouchDB takes no settings: they have no effect";
         return vec![inventory.problem("couchdb.settings", message, None)];

@@ -1,10 +1,10 @@
 //! Which CouchDB a deployment gets.
 
 use super::package::repository;
-use super::{Couchdb, NAME, TITLE};
+use super::{Couchdb, Distribution, NAME, TITLE, section};
 use crate::component::distributions::{Choice, ChoiceError, DISTRIBUTION, Distributions};
 use crate::receipt::Choices;
-use crate::topology::{Distribution, Topology};
+use crate::topology::Topology;
 
 const APACHE: Choice = Choice {
     name: "apache",
@@ -28,7 +28,7 @@ pub fn distribution(topology: &Topology, choices: &Choices) -> Distribution {
         Some("archive") => Distribution::Archive,
         Some("pouchdb") => Distribution::Pouchdb,
         Some("apache") => Distribution::Apache,
-        _ => match topology.couchdb.distribution {
+        _ => match section(topology).distribution {
             Distribution::Auto | Distribution::Apache => Distribution::Apache,
             Distribution::Archive => Distribution::Archive,
             Distribution::Pouchdb => Distribution::Pouchdb,
@@ -38,7 +38,7 @@ pub fn distribution(topology: &Topology, choices: &Choices) -> Distribution {
 
 impl Distributions for Couchdb {
     fn asked<'a>(&self, topology: &'a Topology) -> Option<&'a str> {
-        (topology.couchdb.distribution == Distribution::Auto).then(|| repository(topology))
+        (section(topology).distribution == Distribution::Auto).then(|| repository(topology))
     }
 
     /// `auto` is Apache's packages if their repository has them, else, on this box only, the stand-in.
@@ -49,7 +49,7 @@ impl Distributions for Couchdb {
         chosen: Option<&str>,
         has_packages: bool,
     ) -> Result<Choice, ChoiceError> {
-        let wanted = match topology.couchdb.distribution {
+        let wanted = match section(topology).distribution {
             Distribution::Auto => None,
             Distribution::Apache => Some(APACHE),
             Distribution::Archive => Some(ARCHIVE),

@@ -7,6 +7,7 @@ mod check;
 mod choice;
 pub mod package;
 mod secrets;
+mod section;
 pub mod settings;
 
 use std::collections::BTreeMap;
@@ -23,14 +24,15 @@ use super::{
     artifact_key,
 };
 use crate::facts::System;
-use crate::inventory::{Findings, Inventory, Member, Problem};
+use crate::inventory::{Findings, Inventory, Member, Problem, Section, Setting};
 use crate::receipt::Choices;
 use crate::step::{Access, Action, Content};
 use crate::template::{TemplateError, fixed, render};
-use crate::topology::{Distribution, JS_ENGINE, Node, Topology};
+use crate::topology::{Node, Topology};
 
 pub use choice::distribution;
 pub use secrets::{ADMIN_PASSWORD, USER_PASSWORD, password_changed};
+pub use section::{CouchdbSection, Distribution};
 
 /// The component.
 pub struct Couchdb;
@@ -41,6 +43,9 @@ const TITLE: &str = "CouchDB";
 
 /// The choice of an engine of views: the one that its archive wants, where the inventory does not say one.
 pub const ENGINE: &str = "js_engine";
+
+/// The key, in CouchDB's section `couchdb`, that says which engine views have.
+const JS_ENGINE: &str = "js_engine";
 
 /// The name of CouchDB's administrator.
 pub const ADMIN: &str = "admin";
@@ -76,7 +81,7 @@ struct Settings<'a> {
     cookie_secret: String,
     admin: &'a str,
     admin_hash: &'a str,
-    more: &'a BTreeMap<String, BTreeMap<String, String>>,
+    more: &'a BTreeMap<String, BTreeMap<String, Setting>>,
 }
 
 #[derive(Serialize)]
@@ -115,6 +120,10 @@ impl Component for Couchdb {
 
     fn about(&self) -> &'static str {
         "The CouchDB server."
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        vec![Section::of::<CouchdbSection>(NAME)]
     }
 
     fn count(&self) -> Count {
@@ -207,7 +216,7 @@ impl Component for Couchdb {
 
     fn ports(&self, _: &Node, topology: &Topology) -> Vec<Port> {
         vec![Port {
-            number: topology.couchdb.port,
+            number: section(topology).port,
             key: "couchdb.port",
             reach: Reach::Members,
         }]
@@ -222,11 +231,26 @@ impl Component for Couchdb {
     }
 }
 
+/// What the inventory says of it.
+pub fn section(topology: &Topology) -> &CouchdbSection {
+    topology.sections.get()
+}
+
+/// Takes this engine for views unless the inventory says one.
+pub fn prefer_engine(topology: &mut Topology, engine: Option<&str>) {
+    if let Some(engine) = engine {
+        let couchdb: &mut CouchdbSection = topology.sections.get_mut();
+        let settings = couchdb.settings.entry(NAME.into()).or_default();
+        let said = settings.entry(JS_ENGINE.into());
+        said.or_insert_with(|| Setting(engine.into()));
+    }
+}
+
 /// The address at which members find it.
 pub fn url(topology: &Topology) -> Option<String> {
     let node = topology.nodes_with(NAME).next()?;
     let host = topology.host_name(&node.name);
-    Some(format!("http://{host}:{}", topology.couchdb.port))
+    Some(format!("http://{host}:{}", section(topology).port))
 }
 
 impl Tunnel for Couchdb {
@@ -259,9 +283,9 @@ fn archive(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateEr
     )?;
     if let Action::UnpackArchive { programs, .. } = &mut unpack {
         programs.extend(PROGRAMS.map(str::to_owned));
-        let settings = context.topology.couchdb.settings.get("couchdb");
+        let settings = section(context.topology).settings.get("couchdb");
         let engine = settings.and_then(|settings| settings.get(JS_ENGINE));
-        if engine.map(String::as_str) != Some(QUICKJS) {
+        if engine.is_none_or(|engine| engine.0 != QUICKJS) {
             programs.push(SPIDERMONKEY.to_owned());
         }
     }
@@ -277,7 +301,7 @@ fn settings(
     context: &Context<'_>,
     user: &str,
 ) -> Result<Process, TemplateError> {
-    let couchdb = &context.topology.couchdb;
+    let couchdb = section(context.topology);
     service.data_directory();
     let data = service.place.data();
     let process = Process {
@@ -332,7 +356,7 @@ fn stand_in(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateE
             "couchdb/config.json",
             &StandInSettings {
                 address: context.everywhere(),
-                port: context.topology.couchdb.port,
+                port: section(context.topology).port,
                 log: format!("{data}/log.txt"),
                 data,
                 cookie_secret: cookie_secret(context.secrets),

@@ -1,14 +1,14 @@
 //! Apache's package of CouchDB: its repository, the key that signs it, and the systems that it is for.
 
 use super::secrets::answers;
-use super::{Couchdb, NAME, settings};
+use super::{Couchdb, Distribution, NAME, section, settings};
 use crate::component::repository_key::RepositoryKey;
 use crate::component::service::Service;
 use crate::component::{Context, Unfit};
 use crate::facts::System;
 use crate::step::{Action, Content, FromRepository};
 use crate::template::TemplateError;
-use crate::topology::{Distribution, Node, Topology};
+use crate::topology::{Node, Topology};
 
 /// Apache's package repository for CouchDB.
 pub const REPOSITORY: &str = "https://apache.jfrog.io/artifactory/couchdb-deb";
@@ -69,7 +69,7 @@ pub fn none_for(system: &System) -> Option<Unfit> {
 /// Why Apache has no package for a machine that a cloud will make; of another repository nobody knows.
 pub(super) fn unfit_image(system: &System, topology: &Topology) -> Option<Unfit> {
     let packaged = matches!(
-        topology.couchdb.distribution,
+        section(topology).distribution,
         Distribution::Auto | Distribution::Apache
     );
     none_for(system).filter(|_| packaged && repository(topology) == REPOSITORY)
@@ -77,7 +77,7 @@ pub(super) fn unfit_image(system: &System, topology: &Topology) -> Option<Unfit>
 
 /// The package repository of a deployment.
 pub fn repository(topology: &Topology) -> &str {
-    let other = topology.couchdb.repository.as_deref();
+    let other = section(topology).repository.as_deref();
     other.unwrap_or(REPOSITORY).trim_end_matches('/')
 }
 
@@ -88,6 +88,6 @@ pub(super) fn key(topology: &Topology) -> RepositoryKey<'_> {
         bytes: KEY,
         fingerprint: FINGERPRINT,
         key: "couchdb.repository_key",
-        file: topology.couchdb.repository_key.as_deref(),
+        file: section(topology).repository_key.as_deref(),
     }
 }

@@ -1,7 +1,7 @@
 //! What of an inventory Kafka would refuse, or could never do.
 
-use super::NAME;
 use super::settings::{self, RETENTION, Scope};
+use super::{KafkaSection, NAME, TopicsSection};
 use crate::component::refusal::refuse;
 use crate::inventory::{Findings, Inventory, Member, TimeSpan};
 
@@ -15,7 +15,7 @@ pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mu
 }
 
 fn check_replication(inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
-    let kafka = &inventory.kafka;
+    let kafka: &KafkaSection = inventory.sections.get();
     let brokers: Vec<&Member<'_>> = members.iter().filter(|member| member.has(NAME)).collect();
     let Some(first) = brokers.first() else {
         return;
@@ -56,7 +56,8 @@ fn check_replication(inventory: &Inventory, members: &[Member<'_>], findings: &m
 
 fn check_extra_topics(inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
     let brokers = members.iter().any(|member| member.has(NAME));
-    if !brokers && !inventory.topics.extra.is_empty() {
+    let topics: &TopicsSection = inventory.sections.get();
+    if !brokers && !topics.extra.is_empty() {
         findings.lacks(
             "topics.extra",
             "topics need Kafka, and no node has it",
@@ -66,15 +67,15 @@ fn check_extra_topics(inventory: &Inventory, members: &[Member<'_>], findings: &
 }
 
 fn check_retentions(inventory: &Inventory, findings: &mut Findings<'_>) {
-    let retentions = inventory
-        .topics
+    let topics: &TopicsSection = inventory.sections.get();
+    let retentions = topics
         .extra
         .iter()
         .filter_map(|(name, topic)| {
             let retention = topic.retention?;
             Some((format!("topics.extra.{name}.retention"), retention))
         })
-        .chain([("topics.retention".to_owned(), inventory.topics.retention)]);
+        .chain([("topics.retention".to_owned(), topics.retention)]);
     let century = TimeSpan::from_days(36_500);
     for (key, retention) in retentions {
         findings.check_span(&key, retention, TimeSpan::from_seconds(60), century);
@@ -82,16 +83,18 @@ fn check_retentions(inventory: &Inventory, findings: &mut Findings<'_>) {
 }
 
 fn check_brokers_settings(inventory: &Inventory, findings: &mut Findings<'_>) {
-    for (name, value) in &inventory.kafka.settings {
+    let kafka: &KafkaSection = inventory.sections.get();
+    for (name, value) in &kafka.settings {
         let checked = settings::check(Scope::Broker, name, &value.0);
         refuse(format!("kafka.settings.{name}"), checked, findings);
     }
 }
 
 fn check_topics_settings(inventory: &Inventory, findings: &mut Findings<'_>) {
-    let all = ("topics".to_owned(), &inventory.topics.settings);
-    let extra = inventory
-        .topics
+    let copies = inventory.sections.get::<KafkaSection>().replication;
+    let topics: &TopicsSection = inventory.sections.get();
+    let all = ("topics".to_owned(), &topics.settings);
+    let extra = topics
         .extra
         .iter()
         .map(|(name, topic)| (format!("topics.extra.{name}"), &topic.settings));
@@ -104,7 +107,6 @@ fn check_topics_settings(inventory: &Inventory, findings: &mut Findings<'_>) {
                 continue;
             }
             let checked = settings::check(Scope::Topic, name, &value.0);
-            let copies = inventory.kafka.replication;
             if name == "min.insync.replicas"
                 && value
                     .0

@@ -1,7 +1,9 @@
 //! A Kafka broker that finds the others by ZooKeeper. It listens on all interfaces and is found by its node's name.
 
 mod check;
+mod sections;
 pub mod settings;
+mod topic_name;
 pub mod topics;
 
 use std::collections::BTreeMap;
@@ -14,10 +16,13 @@ use super::{
     artifact_key, java, zookeeper,
 };
 use crate::inspect::Inspect;
-use crate::inventory::{Findings, Inventory, Member};
+use crate::inventory::{Findings, Inventory, Member, Section, Setting};
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
 use crate::topology::{Node, Topology};
+
+pub use sections::{ExtraTopic, KafkaSection, TopicsSection};
+pub use topic_name::check_topic_name;
 
 /// The component.
 pub struct Kafka;
@@ -46,7 +51,7 @@ struct Settings<'a> {
     data: String,
     replication: u32,
     min_insync_replicas: u32,
-    more: &'a BTreeMap<String, String>,
+    more: &'a BTreeMap<String, Setting>,
 }
 
 impl Component for Kafka {
@@ -60,6 +65,10 @@ impl Component for Kafka {
 
     fn about(&self) -> &'static str {
         "A Kafka broker."
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        sections::all()
     }
 
     fn needs(&self) -> &'static [&'static str] {
@@ -105,7 +114,7 @@ impl Component for Kafka {
 
     fn memory(&self, topology: &Topology) -> Memory {
         Memory {
-            heap: Some(topology.kafka.heap_mib),
+            heap: Some(section(topology).heap_mib),
             beside: 256,
         }
     }
@@ -158,7 +167,7 @@ impl Component for Kafka {
 
     fn ports(&self, _: &Node, topology: &Topology) -> Vec<Port> {
         vec![Port {
-            number: topology.kafka.port,
+            number: section(topology).port,
             key: "kafka.port",
             reach: Reach::Members,
         }]
@@ -166,7 +175,7 @@ impl Component for Kafka {
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
         let topology = context.topology;
-        let kafka = &topology.kafka;
+        let kafka = section(topology);
         let software = zookeeper::software(topology);
         let (mut service, temporary) =
             java::service(node, context, &Self, (artifact_key::KAFKA, &software), UNIT)?;
@@ -175,7 +184,7 @@ impl Component for Kafka {
             Content::open(render(
                 "kafka/server.properties",
                 &Settings {
-                    broker_id: node.broker_id,
+                    broker_id: node.number(NAME),
                     zookeeper_connect: zookeeper::connect(topology),
                     host: topology.host_name(&node.name),
                     port: kafka.port,
@@ -235,11 +244,17 @@ impl Tunnel for Kafka {
     }
 }
 
+/// What the inventory says of the brokers.
+pub fn section(topology: &Topology) -> &KafkaSection {
+    topology.sections.get()
+}
+
 /// `host:port,…` of the brokers.
 pub fn bootstrap(topology: &Topology) -> String {
+    let port = section(topology).port;
     let brokers: Vec<String> = topology
         .nodes_with(NAME)
-        .map(|node| format!("{}:{}", topology.host_name(&node.name), topology.kafka.port))
+        .map(|node| format!("{}:{port}", topology.host_name(&node.name)))
         .collect();
     brokers.join(",")
 }

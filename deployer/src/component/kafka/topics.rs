@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::NAME;
 use super::settings::RETENTION;
-use crate::component::producer;
-use crate::inventory::{
-    ExtraTopic, Findings, Inventory, Member, check_topic_name, fill_topic_pattern, texts,
-};
+use super::topic_name::check_topic_name;
+use super::{ExtraTopic, KafkaSection, NAME, TopicsSection};
+use crate::component::producer::{self, ProducerChange};
+use crate::inventory::{Findings, Inventory, Member, texts};
 use crate::topology::{CANARY_TOPIC, Ids, Topic};
 
 /// What the consumer appends to the name of a database for what it can never store.
@@ -16,13 +15,6 @@ const DEAD_LETTERS: &str = "-dead-letters";
 const CLIENT: &str = "the topic of ";
 /// `CouchDB`'s limit for the names of databases.
 const MAX_DATABASE_NAME: usize = 238;
-
-/// The topic of a producer.
-pub fn topic_of(inventory: &Inventory, member: &Member<'_>, number: u32) -> String {
-    let own = member.entry.producer.topic.as_ref();
-    let pattern = own.unwrap_or(&inventory.producer.topic);
-    fill_topic_pattern(pattern, number, &member.name)
-}
 
 /// The database for a topic's events: its name in the characters that `CouchDB` allows. May be too long.
 pub fn database_name(topic: &str) -> String {
@@ -58,8 +50,9 @@ pub fn topics(
         let Some(number) = ids.of(producer::NAME).get(&member.name) else {
             continue;
         };
-        let name = topic_of(inventory, member, *number);
-        let key = match member.entry.producer.topic {
+        let name = producer::topic_of(inventory, member, *number);
+        let own: &ProducerChange = member.entry.sections.get();
+        let key = match own.topic {
             Some(_) => format!("{}.producer.topic", member.key),
             None if inventory.says("producer.topic") => "producer.topic".to_owned(),
             None => member.key.clone(),
@@ -74,7 +67,8 @@ pub fn topics(
         claims.add(&name, &key, &format!("{CLIENT}{}", member.name), findings);
         topics.insert(name.clone(), topic(inventory, name, &common));
     }
-    for (name, extra) in &inventory.topics.extra {
+    let said: &TopicsSection = inventory.sections.get();
+    for (name, extra) in &said.extra {
         let key = format!("topics.extra.{name}");
         claims.add(name, &key, "one of `topics.extra`", findings);
         topics.insert(name.clone(), topic(inventory, name.clone(), extra));
@@ -88,7 +82,7 @@ pub fn topics(
 }
 
 fn topic(inventory: &Inventory, name: String, own: &ExtraTopic) -> Topic {
-    let all = &inventory.topics;
+    let all: &TopicsSection = inventory.sections.get();
     let mut config = texts(&all.settings);
     config.extend(texts(&own.settings));
     let retention = own.retention.unwrap_or(all.retention);
@@ -98,7 +92,7 @@ fn topic(inventory: &Inventory, name: String, own: &ExtraTopic) -> Topic {
         documented: true,
         name,
         partitions: own.partitions.unwrap_or(all.partitions),
-        replication: inventory.kafka.replication,
+        replication: inventory.sections.get::<KafkaSection>().replication,
         config,
         canary: false,
     }

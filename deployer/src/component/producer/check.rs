@@ -1,7 +1,7 @@
 //! What of an inventory no producer could do.
 
-use super::NAME;
-use crate::inventory::{Findings, Inventory, Member, ProducerChange, Source, TimeSpan};
+use super::{NAME, ProducerChange, ProducerSection, Source};
+use crate::inventory::{Findings, Inventory, Member, TimeSpan};
 
 /// Looks at all that concerns producers.
 pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
@@ -15,14 +15,15 @@ pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mu
 }
 
 fn check_intervals(inventory: &Inventory, findings: &mut Findings<'_>) {
+    let all: &ProducerSection = inventory.sections.get();
     let intervals = inventory
         .nodes
         .iter()
         .filter_map(|(name, node)| {
-            let interval = node.producer.interval?;
+            let interval = node.sections.get::<ProducerChange>().interval?;
             Some((format!("nodes.{name}.producer.interval"), interval))
         })
-        .chain([("producer.interval".to_owned(), inventory.producer.interval)]);
+        .chain([("producer.interval".to_owned(), all.interval)]);
     let ten = TimeSpan::from_milliseconds(10);
     for (key, interval) in intervals {
         findings.check_span(&key, interval, ten, TimeSpan::from_days(1));
@@ -30,7 +31,7 @@ fn check_intervals(inventory: &Inventory, findings: &mut Findings<'_>) {
 }
 
 fn check_role(member: &Member<'_>, findings: &mut Findings<'_>) {
-    let says = member.entry.producer != ProducerChange::default();
+    let says = *member.entry.sections.get::<ProducerChange>() != ProducerChange::default();
     if says && !member.has(NAME) {
         findings.lacks(
             format!("{}.producer", member.key),
@@ -45,7 +46,8 @@ const HIDDEN: &[&str] = &["/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"
 
 /// Checks that a producer's file is named where it is read, and lies where its unit can see it.
 fn check_source(inventory: &Inventory, member: &Member<'_>, findings: &mut Findings<'_>) {
-    let (all, own) = (&inventory.producer, &member.entry.producer);
+    let all: &ProducerSection = inventory.sections.get();
+    let own: &ProducerChange = member.entry.sections.get();
     let key = |field: &str, is_own: bool| {
         if is_own {
             format!("{}.producer.{field}", member.key)

@@ -1,6 +1,9 @@
 //! The producer agent: the service that sends a client's events, and the tool by which canaries start.
 
 mod check;
+mod client;
+mod section;
+mod topic_pattern;
 
 use std::collections::BTreeMap;
 
@@ -12,10 +15,14 @@ use super::{
     Component, Context, Disk, Memory, Numbers, Port, Reach, Unfit, artifact_key, consumer, kafka,
 };
 use crate::facts::System;
-use crate::inventory::{Findings, Inventory, Member};
+use crate::inventory::{Findings, Inventory, Member, Section, Sections};
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
-use crate::topology::{self, CANARY_TOPIC, Node, Topology};
+use crate::topology::{CANARY_TOPIC, Node, Topology};
+use topic_pattern::check_topic_pattern;
+
+pub use client::{Client, SourceFile, topic_of};
+pub use section::{ProducerChange, ProducerSection, Source};
 
 /// The component.
 pub struct Producer;
@@ -29,15 +36,13 @@ const UNIT: &str = "agent/producer.service";
 const STATE: &str = "state.json";
 /// The file in which it keeps what was refused for good.
 const REFUSED: &str = "refused.jsonl";
-/// The source that somebody else feeds: no unit can.
-const STANDARD_INPUT: &str = "stdin";
 
 #[derive(Serialize)]
 struct Settings<'a> {
     client: &'a str,
     bootstrap: String,
     topic: &'a str,
-    source: Option<&'a topology::Producer>,
+    source: Option<&'a Client>,
     state: String,
 }
 
@@ -59,6 +64,27 @@ impl Component for Producer {
 
     fn about(&self) -> &'static str {
         "Produces events."
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        let section = Section::of::<ProducerSection>(NAME);
+        vec![section.with(&[("topic-pattern", check_topic_pattern)])]
+    }
+
+    fn node_sections(&self) -> Vec<Section> {
+        vec![Section::of::<ProducerChange>(NAME)]
+    }
+
+    fn on_node(
+        &self,
+        inventory: &Inventory,
+        member: &Member<'_>,
+        number: Option<u32>,
+        sections: &mut Sections,
+    ) {
+        if let Some(number) = number {
+            sections.add(NAME, client::client(inventory, member, number));
+        }
     }
 
     fn needs(&self) -> &'static [&'static str] {
@@ -93,10 +119,7 @@ impl Component for Producer {
     }
 
     fn user_files(&self, node: &Node) -> BTreeMap<String, String> {
-        let file = node
-            .producer
-            .as_ref()
-            .and_then(|producer| producer.file.as_ref());
+        let file = client(node).and_then(|client| client.file.as_ref());
         let file = file.map(|file| (file.path.clone(), file.group.clone()));
         file.into_iter().collect()
     }
@@ -111,8 +134,8 @@ impl Component for Producer {
     }
 
     fn ports(&self, node: &Node, _: &Topology) -> Vec<Port> {
-        let service = as_service(node).map(|producer| Port {
-            number: producer.metrics_port,
+        let service = as_service(node).map(|client| Port {
+            number: client.metrics_port,
             key: "producer.metrics_port",
             reach: Reach::Node,
         });
@@ -132,13 +155,13 @@ impl Component for Producer {
         let mut service = Service::new(context, node, &Self);
         service.data_directory();
         service.extend(files(node, context)?);
-        let Some(producer) = as_service(node) else {
+        let Some(client) = as_service(node) else {
             return Ok(service.without_unit());
         };
         let process = Process {
             program: place::program(context.topology, artifact_key::PRODUCER),
             config: service.place.file(CONFIG),
-            group: producer.file.as_ref().map(|file| file.group.as_str()),
+            group: client.file.as_ref().map(|file| file.group.as_str()),
         };
         service.unit(UNIT, &process)
     }
@@ -172,8 +195,7 @@ pub fn refused_file(topology: &Topology) -> String {
 
 /// Whether what a node sends has no end.
 pub fn sends_for_ever(node: &Node) -> bool {
-    let producer = node.producer.as_ref();
-    producer.is_some_and(|producer| producer.count == 0)
+    client(node).is_some_and(|client| client.count == 0)
 }
 
 /// The nodes where canaries start, with the binary: all producers, else the node that answers for the pipeline.
@@ -194,10 +216,14 @@ fn starts_canaries_instead(node: &Node, topology: &Topology) -> bool {
     topology.nodes_with(NAME).next().is_none() && consumer::pipeline_node(topology) == Some(node)
 }
 
-/// What the producer does as a service; `None`: it is none. Lines come from whoever runs the binary.
-pub(super) fn as_service(node: &Node) -> Option<&topology::Producer> {
-    let producer = node.producer.as_ref()?;
-    (producer.source != STANDARD_INPUT).then_some(producer)
+/// What the producer of a node does; `None`: it has none.
+pub fn client(node: &Node) -> Option<&Client> {
+    node.sections.find()
+}
+
+/// The same as a service; `None`: it is none. Lines come from whoever runs the binary.
+pub(super) fn as_service(node: &Node) -> Option<&Client> {
+    client(node).filter(|client| client.source != Source::Stdin)
 }
 
 /// The binary and its configuration.
@@ -205,12 +231,12 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
     let topology = context.topology;
     let place = Place::new(topology, NAME);
     let group = service::group(topology, node, NAME);
-    let producer = node.producer.as_ref();
+    let source = client(node);
     let settings = Settings {
         client: &node.name,
         bootstrap: kafka::bootstrap(topology),
-        topic: producer.map_or(CANARY_TOPIC, |producer| &producer.topic),
-        source: producer,
+        topic: source.map_or(CANARY_TOPIC, |client| &client.topic),
+        source,
         state: place.data(),
     };
     let config = Content::open(render("agent/producer.toml", &settings)?);

@@ -71,7 +71,12 @@ pub(super) fn judge_pipeline(
 fn judge_brokers(topology: &Topology, log: &Log, said: &mut Said<'_>) -> BrokersReport {
     let nodes = topology.nodes_with(LOG.name());
     let wanted: BTreeMap<i32, &str> = nodes
-        .filter_map(|node| Some((i32::try_from(node.broker_id?).ok()?, node.name.as_str())))
+        .filter_map(|node| {
+            Some((
+                i32::try_from(node.number(LOG.name())?).ok()?,
+                node.name.as_str(),
+            ))
+        })
         .collect();
     let expected = topology.nodes_with(LOG.name()).count();
     if let Some(error) = &log.error {

@@ -1,0 +1,66 @@
+//! What the producer of a node does.
+
+use serde::Serialize;
+
+use super::topic_pattern::fill_topic_pattern;
+use super::{ProducerChange, ProducerSection, Source};
+use crate::inventory::{Inventory, Member};
+
+/// A client: what is said of all producers, with what its node does differently.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Client {
+    /// Its topic.
+    pub topic: String,
+    /// What its events are made of.
+    pub source: Source,
+    /// The file it reads; `None`: it reads none.
+    pub file: Option<SourceFile>,
+    /// Events to send; 0: for ever.
+    pub count: u64,
+    /// Milliseconds between events.
+    pub interval_ms: u64,
+    /// Whether the text of `top` goes along.
+    pub raw: bool,
+    /// The port at which it tells its own node about itself.
+    pub metrics_port: u16,
+}
+
+/// A file whose lines are events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceFile {
+    /// Where it is.
+    pub path: String,
+    /// The group by which the producer may read it.
+    pub group: String,
+}
+
+/// The client that a member is.
+pub(super) fn client(inventory: &Inventory, member: &Member<'_>, number: u32) -> Client {
+    let all: &ProducerSection = inventory.sections.get();
+    let own: &ProducerChange = member.entry.sections.get();
+    let source = own.source.unwrap_or(all.source);
+    Client {
+        topic: topic_of(inventory, member, number),
+        source,
+        file: own
+            .path
+            .as_ref()
+            .or(all.path.as_ref())
+            .filter(|_| source == Source::File)
+            .map(|path| SourceFile {
+                path: path.clone(),
+                group: own.group.as_ref().unwrap_or(&all.group).clone(),
+            }),
+        count: own.count.unwrap_or(all.count),
+        interval_ms: own.interval.unwrap_or(all.interval).milliseconds(),
+        raw: own.raw.unwrap_or(all.raw),
+        metrics_port: all.metrics_port,
+    }
+}
+
+/// The topic of the client that has a number.
+pub fn topic_of(inventory: &Inventory, member: &Member<'_>, number: u32) -> String {
+    let own = member.entry.sections.get::<ProducerChange>().topic.as_ref();
+    let pattern = own.unwrap_or(&inventory.sections.get::<ProducerSection>().topic);
+    fill_topic_pattern(pattern, number, &member.name)
+}

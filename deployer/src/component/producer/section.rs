@@ -1,0 +1,84 @@
+//! What an inventory says of producers, and of the one on a node.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::inventory::TimeSpan;
+
+/// What producers do, unless a node says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProducerSection {
+    /// What its events are made of.
+    pub source: Source,
+    /// The file whose lines are the events, where the source is `file`.
+    #[schemars(extend("format" = "path"))]
+    pub path: Option<String>,
+    /// The group of the node by which the producer may read the file.
+    #[schemars(extend("format" = "login"))]
+    pub group: String,
+    /// Events to send; 0: for ever.
+    #[schemars(range(max = 1_000_000_000_000_u64))]
+    pub count: u64,
+    /// Time between events.
+    pub interval: TimeSpan,
+    /// Whether the text of `top` goes along with the numbers.
+    pub raw: bool,
+    /// Its topic. `{number}` stands for the client's number (1, 2 …), `{client}` for the node's name.
+    #[schemars(extend("format" = "topic-pattern"))]
+    pub topic: String,
+    /// The port at which it tells its own node about itself. Another one where deployments share a host.
+    #[schemars(range(min = 1024))]
+    pub metrics_port: u16,
+}
+
+impl Default for ProducerSection {
+    fn default() -> Self {
+        Self {
+            source: Source::Top,
+            path: None,
+            group: "adm".to_owned(),
+            count: 100,
+            interval: TimeSpan::from_seconds(1),
+            raw: false,
+            topic: "utilizations{number}".to_owned(),
+            metrics_port: 9441,
+        }
+    }
+}
+
+/// What this producer does differently.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProducerChange {
+    /// What its events are made of.
+    pub source: Option<Source>,
+    /// The file whose lines are the events, where the source is `file`.
+    #[schemars(extend("format" = "path"))]
+    pub path: Option<String>,
+    /// The group of the node by which the producer may read the file.
+    #[schemars(extend("format" = "login"))]
+    pub group: Option<String>,
+    /// Events to send; 0: for ever.
+    #[schemars(range(max = 1_000_000_000_000_u64))]
+    pub count: Option<u64>,
+    /// Time between events.
+    pub interval: Option<TimeSpan>,
+    /// Whether the text of `top` goes along with the numbers.
+    pub raw: Option<bool>,
+    /// Its topic; may hold `{number}` and `{client}`.
+    #[schemars(extend("format" = "topic-pattern"))]
+    pub topic: Option<String>,
+}
+
+/// What a producer's events are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// A reading of the program `top` at each tick.
+    Top,
+    /// A line of the producer's standard input at each tick.
+    Stdin,
+    /// A line of a file that grows, through its rotations.
+    File,
+}
