@@ -9,6 +9,8 @@ use crate::sudo;
 pub(super) struct Elevate {
     /// We are not root ourselves.
     sudo: bool,
+    /// What we start has the usual modes anyway: no shell has to see to it.
+    usual: bool,
 }
 
 /// `timeout` says so when the deadline passed, and when it had to kill.
@@ -19,9 +21,10 @@ const UMASK: &str = "umask 022; exec \"$@\"";
 
 impl Elevate {
     pub(super) fn new() -> Self {
-        Self {
-            sudo: sudo::needed(),
-        }
+        let sudo = sudo::needed();
+        // sudo may have a mind of its own.
+        let usual = !sudo && umask().as_deref() == Some("0022");
+        Self { sudo, usual }
     }
 
     /// Whether root can be had without asking anybody.
@@ -95,7 +98,9 @@ impl Elevate {
             words.push("--".into());
         }
         let seconds = program.timeout.as_secs();
-        words.extend(["sh", "-c", UMASK, "deployer"].map(str::to_owned));
+        if !self.usual {
+            words.extend(["sh", "-c", UMASK, "deployer"].map(str::to_owned));
+        }
         words.extend(["timeout".into(), "--kill-after=5".into()]);
         words.extend([seconds.to_string(), program.name.clone()]);
         words.extend(program.arguments.iter().cloned());
@@ -105,4 +110,13 @@ impl Elevate {
             ..program.clone().within(seconds + 10)
         }
     }
+}
+
+/// Our own umask, as proc(5) tells it: to ask the kernel is to change it.
+fn umask() -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Umask:"))?;
+    Some(line.trim().to_owned())
 }

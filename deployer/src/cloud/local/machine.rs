@@ -1,6 +1,5 @@
 //! Machines: switching them on, and taking them away.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::super::CloudError;
@@ -64,6 +63,15 @@ const GIVE_UP: Duration = Duration::from_secs(3);
 /// How long nspawn may take to begin, in seconds.
 const START: u64 = 15;
 
+/// From the rename on it is no machine any more, even if we are stopped half-way. What a killed run began may do the same beside us.
+const REMOVE: &str = r#"
+if test -e "$1"; then
+    ! test -e "$2" || rm -rf -- "$2" || exit
+    mv -T -- "$1" "$2" || ! test -e "$1" || exit
+fi
+exec rm -rf -- "$2"
+"#;
+
 /// Cuts a machine's power and removes it with its disk, whatever of it is there.
 pub(super) async fn remove(
     names: &Names,
@@ -72,20 +80,9 @@ pub(super) async fn remove(
     elevate: &Elevate,
 ) -> Result<(), CloudError> {
     cgroups.end(names, node, elevate).await?;
-    let (part, target) = (names.part(node), names.machine(node));
-    if Path::new(&target).exists() {
-        // From here on it is no machine any more, even if we are stopped half-way. What a killed run began may do the same beside us.
-        let words = [
-            "-c",
-            "rm -rf -- \"$2\" && { mv -T -- \"$1\" \"$2\" || ! test -e \"$1\"; }",
-            "remove",
-            &target,
-            &part,
-        ];
-        let rename = Program::new(format!("remove {node}"), "sh", words);
-        elevate.run(rename.within(120)).await?;
-    }
-    let remove = Program::new(format!("delete the disk of {node}"), "rm", ["-rf", &part]);
+    let (target, part) = (names.machine(node), names.part(node));
+    let words = ["-c", REMOVE, "remove", &target, &part];
+    let remove = Program::new(format!("delete the disk of {node}"), "sh", words);
     elevate.run(remove.within(120)).await?;
     Ok(())
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::elevate::Elevate;
 use super::program::Program;
@@ -172,6 +172,18 @@ impl Local {
     }
 }
 
+/// Waits until no process of a deployment's machines is left. Gives those that stay.
+async fn gone(cgroups: &Cgroups, names: &Names) -> Result<BTreeSet<u32>, CloudError> {
+    let deadline = Instant::now() + Duration::from_secs(3);
+    loop {
+        let witnessed = cgroups.witnessed(names)?;
+        if witnessed.is_empty() || Instant::now() > deadline {
+            return Ok(witnessed);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[async_trait]
 impl Cloud for Local {
     async fn plan(&self, wanted: &Wanted) -> Result<CloudPlan, CloudError> {
@@ -254,15 +266,9 @@ impl Cloud for Local {
             let processes = cgroups.processes(&names, &node)?.len();
             left.push(format!("{processes} processes of machine {node}"));
         }
-        let mut witnessed = cgroups.witnessed(&names)?;
-        // What was killed takes a moment to go.
-        for _ in 0..30 {
-            if witnessed.is_empty() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            witnessed = cgroups.witnessed(&names)?;
-        }
+        // What was killed takes a moment to go; the box's packet filter takes one to be listed.
+        let (witnessed, filters) = tokio::join!(gone(&cgroups, &names), admit::look(&self.elevate));
+        let witnessed = witnessed?;
         if left.is_empty() && !witnessed.is_empty() {
             left.push(format!("{} processes of its machines", witnessed.len()));
         }
@@ -275,7 +281,7 @@ impl Cloud for Local {
         if network::exists(&names.network()) {
             left.push(format!("bridge {}", names.network()));
         }
-        if let Some(filters) = admit::look(&self.elevate).await? {
+        if let Some(filters) = filters? {
             if filters.has_table(&names) == Some(true) {
                 left.push(format!("nftables table ip {}", names.network()));
             }

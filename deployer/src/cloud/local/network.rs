@@ -6,6 +6,7 @@
 use std::net::Ipv4Addr;
 use std::path::Path;
 
+use futures_util::future::try_join_all;
 use ipnet::Ipv4Net;
 
 use super::super::elevate::Elevate;
@@ -82,18 +83,29 @@ pub(super) async fn make(
 /// Removes the network, whatever of it is there.
 pub(super) async fn remove(names: &Names, elevate: &Elevate) -> Result<(), CloudError> {
     let bridge = names.network();
-    admit::remove(names, elevate).await?;
-    // The kernel takes a machine's cable away with the machine's network, which may live on for minutes.
-    let cables = super::reading::entries(&format!("/sys/class/net/{bridge}/brif"))?;
-    for cable in cables.iter().filter(|cable| cable.starts_with("vb-")) {
-        link(false, cable, &["delete", "dev", cable], elevate).await?;
-    }
-    link(false, &bridge, &["delete", "dev", &bridge], elevate).await?;
+    // The box's own packet filter takes long to list, and no rule of it needs the interface it names.
+    let (admitted, interfaces) = tokio::join!(
+        admit::remove(names, elevate),
+        remove_interfaces(&bridge, elevate)
+    );
+    admitted?;
+    interfaces?;
     // Adding it first makes removing it succeed, there or not.
     let table = format!("table ip {bridge} {{ }}\ndelete table ip {bridge}\n");
     let nft = Program::new("remove the nftables table", "nft", ["-f", "-"]);
     elevate.run(nft.reading(table)).await?;
     Ok(())
+}
+
+async fn remove_interfaces(bridge: &str, elevate: &Elevate) -> Result<(), CloudError> {
+    // The kernel takes a machine's cable away with the machine's network, which may live on for minutes.
+    let cables = super::reading::entries(&format!("/sys/class/net/{bridge}/brif"))?;
+    let cables = cables.iter().filter(|cable| cable.starts_with("vb-"));
+    try_join_all(
+        cables.map(async |cable| link(false, cable, &["delete", "dev", cable], elevate).await),
+    )
+    .await?;
+    link(false, bridge, &["delete", "dev", bridge], elevate).await
 }
 
 /// Makes an interface be there or not by a command of `ip link`. What a killed run began may end at the same moment: only
