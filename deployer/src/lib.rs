@@ -4,6 +4,8 @@
 //!
 //! * **Inventory** – what the user wrote ([`inventory`]). **Topology** – the inventory after defaults, names and ids
 //!   are filled in ([`topology`], by [`layout`]).
+//! * **Section** – a key of the inventory that belongs to a component, which reads what stands there as a type of its own
+//!   ([`inventory::Sections`]).
 //! * **Deployment** – one running instance of an inventory: name + cloud + a random id made at the first `up`.
 //!   Nothing that lacks this id is ever adopted, changed or deleted.
 //! * **Node** – a named member with roles. **Machine** – what a cloud gives for it ([`machine`]). **Host** – an open
