@@ -54,6 +54,7 @@ pub mod reach;
 pub mod receipt;
 pub mod rehearsal;
 pub mod report;
+pub mod retry;
 pub mod run;
 pub mod secret;
 pub mod signing_key;

@@ -71,6 +71,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // effects: making it so
     ("process", &[]),
     ("report", &[]),
+    ("retry", &[]),
     ("sudo", &["process"]),
     (
         "cloud",
@@ -78,6 +79,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "machine",
             "packet_filter",
             "process",
+            "retry",
             "secret",
             "step",
             "sudo",
@@ -85,8 +87,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "yaml",
         ],
     ),
-    ("host", &["machine", "process"]),
-    ("artifact", &["component", "process", "step", "topology"]),
+    ("host", &["machine", "process", "retry"]),
+    (
+        "artifact",
+        &["component", "process", "retry", "step", "topology"],
+    ),
     (
         "run",
         &[
@@ -168,6 +173,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "prepare",
             "reach",
             "report",
+            "retry",
             "run",
             "topology",
         ],
@@ -189,6 +195,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "reach",
             "receipt",
             "report",
+            "retry",
             "run",
             "step",
             "topology",

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use tokio::time::Instant;
 
 use super::{ArtifactError, Progress, file_error, off_thread};
+use crate::retry::Retry;
 
 /// How long another process may take to fetch the same artifact.
 const TIMEOUT: Duration = Duration::from_mins(15);
@@ -68,7 +68,7 @@ impl Cache {
             .write(true)
             .open(&path)
             .map_err(file_error("open", &path))?;
-        let deadline = Instant::now() + TIMEOUT;
+        let mut retry = Retry::every(LOOK).within(TIMEOUT);
         let mut told = false;
         loop {
             match lock.try_lock() {
@@ -76,7 +76,7 @@ impl Cache {
                 Err(std::fs::TryLockError::Error(source)) => {
                     return Err(file_error("lock", path)(source));
                 }
-                Err(std::fs::TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                Err(std::fs::TryLockError::WouldBlock) if retry.is_over() => {
                     return Err(ArtifactError::Busy {
                         what: what.into(),
                         seconds: TIMEOUT.as_secs(),
@@ -88,7 +88,7 @@ impl Cache {
                         progress(&format!("waiting for another process that fetches {what}"));
                         told = true;
                     }
-                    tokio::time::sleep(LOOK).await;
+                    retry.pause().await;
                 }
             }
         }

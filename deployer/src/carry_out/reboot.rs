@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::time::{Instant, sleep};
 
 use crate::host::{Command, Host, HostError, Input};
 use crate::reach::connections::Connections;
 use crate::report::{Event, Reporter};
+use crate::retry::Retry;
 use crate::run::{Failures, StepError};
 
 /// How long a host may take to end its services: systemd gives each 90 s.
@@ -53,7 +53,7 @@ fn cut(error: &StepError) -> bool {
 
 /// Waits while a host ends its services, which also ends what a step runs there; whether that was so, or it answers no more.
 async fn is_down(host: &dyn Host) -> bool {
-    let started = Instant::now();
+    let mut retry = Retry::every(Duration::from_millis(200)).within(GOING_DOWN);
     let ask = Command {
         program: "systemctl".into(),
         arguments: vec!["is-system-running".into()],
@@ -62,13 +62,13 @@ async fn is_down(host: &dyn Host) -> bool {
         root: false,
     };
     let mut going = false;
-    while started.elapsed() < GOING_DOWN {
+    while !retry.is_over() {
         match host.run(&ask).await {
             Err(_) => return true,
             Ok(state) if state.stdout.starts_with(b"stopping") => going = true,
             Ok(_) => return going,
         }
-        sleep(Duration::from_millis(200)).await;
+        retry.pause().await;
     }
     going
 }

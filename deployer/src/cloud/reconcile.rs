@@ -6,11 +6,11 @@ use std::future::Future;
 use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep};
 
 use super::wait::Pace;
 use super::{CloudError, CloudPlan, Progress, Wanted};
 use crate::machine::{Access, Machine, SshAccess};
+use crate::retry::Retry;
 
 /// A machine as an API lists it.
 pub trait Listed {
@@ -125,7 +125,7 @@ pub async fn until_gone<M: Listed, F: Future<Output = Result<Vec<M>, CloudError>
     progress: &dyn Progress,
     left: impl Fn() -> F,
 ) -> Result<(), CloudError> {
-    let start = Instant::now();
+    let mut retry = Retry::every(pace.poll).within(pace.gone);
     loop {
         let left = left().await?;
         if left.is_empty() {
@@ -135,14 +135,14 @@ pub async fn until_gone<M: Listed, F: Future<Output = Result<Vec<M>, CloudError>
         for machine in &left {
             progress.line(machine.node(), &words(machine));
         }
-        if start.elapsed() > pace.gone {
+        if retry.is_over() {
             return Err(CloudError::Deadline {
                 what: format!("deleting {} machines", left.len()),
                 seconds: pace.gone.as_secs(),
                 output: left.iter().map(words).collect::<Vec<_>>().join("\n"),
             });
         }
-        sleep(pace.poll).await;
+        retry.pause().await;
     }
 }
 

@@ -3,10 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-use tokio::time::{Instant, sleep};
-
 use super::{CloudError, Progress};
+use crate::retry::Retry;
+use jiff::SignedDuration;
 
 /// So long after it was asked for, what is not listed will not come any more.
 pub const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(20);
@@ -42,10 +41,10 @@ pub async fn while_failing<T, F: Future<Output = Result<T, CloudError>>>(
     passes: impl Fn(&CloudError) -> bool,
     call: impl Fn() -> F,
 ) -> Result<T, CloudError> {
-    let end = Instant::now() + deadline;
+    let mut retry = Retry::every(pace.poll).within(deadline);
     loop {
         match call().await {
-            Err(error) if passes(&error) && Instant::now() < end => sleep(pace.poll).await,
+            Err(error) if passes(&error) && !retry.is_over() => retry.pause().await,
             result => return result,
         }
     }
@@ -58,13 +57,13 @@ pub async fn until_settled<T, F: Future<Output = Result<T, CloudError>>>(
     look: impl Fn() -> F,
     is_settled: impl Fn(&T) -> bool,
 ) -> Result<T, CloudError> {
-    let start = Instant::now();
+    let mut retry = Retry::every(pace.poll).within(pace.settle);
     loop {
         let seen = look().await?;
-        if is_settled(&seen) || start.elapsed() > pace.settle {
+        if is_settled(&seen) || retry.is_over() {
             return Ok(seen);
         }
-        sleep(pace.poll).await;
+        retry.pause().await;
     }
 }
 
@@ -99,7 +98,7 @@ pub async fn until_done<T, E: From<CloudError>, F: Future<Output = Result<Underw
     look: impl Fn() -> F,
 ) -> Result<T, E> {
     let Goal { node, thing, goal } = goal;
-    let start = Instant::now();
+    let mut retry = Retry::every(pace.poll);
     let mut said = String::new();
     loop {
         let seen = look().await?;
@@ -110,7 +109,7 @@ pub async fn until_done<T, E: From<CloudError>, F: Future<Output = Result<Underw
         if let Some(done) = seen.done {
             return Ok(done);
         }
-        if start.elapsed() > seen.limit {
+        if retry.elapsed() > seen.limit {
             let of = node.map_or(String::new(), |node| format!("{node}: "));
             let late = CloudError::Deadline {
                 what: format!("{of}{thing} {goal}"),
@@ -119,7 +118,7 @@ pub async fn until_done<T, E: From<CloudError>, F: Future<Output = Result<Underw
             };
             return Err(late.into());
         }
-        sleep(pace.poll).await;
+        retry.pause().await;
     }
 }
 
@@ -145,15 +144,14 @@ where
     G: Future<Output = Result<Option<String>, CloudError>>,
 {
     const ATTEMPTS: u32 = 3;
-    let mut attempt = 1;
+    let mut retry = Retry::every(pace.poll).times(ATTEMPTS);
     loop {
         match while_failing(pace, pace.settle, kinds.not_found, &make).await {
-            Err(error) if (kinds.unanswered)(&error) && attempt < ATTEMPTS => {
-                sleep(pace.poll).await;
+            Err(error) if (kinds.unanswered)(&error) && !retry.is_over() => {
+                retry.pause().await;
                 if let Some(id) = find().await? {
                     return Ok(id);
                 }
-                attempt += 1;
             }
             result => return result,
         }

@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use openssh::{Session, Stdio};
 use tokio::sync::{Mutex, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::moving::Moving;
 pub use super::route::Route;
-use super::ssh_connect::{PROBE, chain, jitter, reach, resume};
+use super::ssh_connect::{PROBE, chain, reach, resume};
 use super::{Command, Host, HostError, Input, Line, MAX_CHANNELS, Output, exchange, transport};
 use crate::process;
+use crate::retry::Retry;
 
 /// How long a machine may take to open a channel on a connection that stands.
 const OPEN: Duration = Duration::from_secs(10);
@@ -79,8 +80,10 @@ impl SshHost {
         &self,
         command: &Command,
     ) -> Result<(openssh::Child<Arc<Session>>, Option<Moving>), HostError> {
-        let began = Instant::now();
         let line = transport::line(command);
+        let mut retry = Retry::every(Duration::from_millis(100))
+            .within(command.timeout)
+            .with_jitter();
         let mut renewed = false;
         loop {
             let session = Arc::clone(&*self.session.lock().await);
@@ -107,9 +110,9 @@ impl SshHost {
                 }
             };
             let words = chain(&failure);
-            if words.contains("refused by peer") && began.elapsed() < command.timeout {
+            if words.contains("refused by peer") && !retry.is_over() {
                 // Another deployer uses the same connection, too.
-                sleep(jitter(Duration::from_millis(100))).await;
+                retry.pause().await;
             } else if session.check().await.is_err() && !renewed {
                 renewed = true;
                 self.renew(&session).await?;

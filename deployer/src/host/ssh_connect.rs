@@ -2,14 +2,15 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::route::Route;
 use super::ssh_error::{Failure, interpret};
 use super::{HostError, Line, jump, ssh_program};
+use crate::retry::Retry;
 
 /// How long an unused connection stays.
 pub(super) const KEPT: NonZeroUsize = NonZeroUsize::new(600).expect("not zero");
@@ -54,20 +55,19 @@ pub(super) async fn reach(
     connect_timeout: Duration,
     progress: Line<'_>,
 ) -> Result<Session, HostError> {
-    let deadline = Instant::now() + connect_timeout;
-    let left = || deadline.saturating_duration_since(Instant::now());
-    let mut attempt = 0_u32;
+    let mut retry = Retry::growing(Duration::from_millis(100), 10)
+        .within(connect_timeout)
+        .with_jitter();
     let mut listens = connect_timeout.is_zero();
     loop {
         // Where something listens a knock is one more newcomer that its sshd counts, and drops others for.
         if !listens {
-            knock(route, left().min(Duration::from_secs(2))).await;
+            knock(route, retry.left().min(Duration::from_secs(2))).await;
         }
-        attempt += 1;
         // Short at first, since a machine that boots answers late to the knock it missed, not at all to the one it lost.
         let seconds = 2_u64
-            .saturating_mul(u64::from(attempt))
-            .min(left().as_secs())
+            .saturating_mul(u64::from(retry.attempt()))
+            .min(retry.left().as_secs())
             .clamp(2, 10);
         let mut failure = match launch(route, seconds).await {
             Ok(session) => return Ok(session),
@@ -80,13 +80,12 @@ pub(super) async fn reach(
             failure = explained;
         }
         let Failure { error, passing } = failure;
-        let pause = jitter(Duration::from_millis(100) * attempt.min(10));
-        if !passing || left() < pause + Duration::from_secs(1) {
+        if !passing || !retry.leaves(Duration::from_secs(1)) {
             return Err(error);
         }
-        progress(&format!("attempt {attempt}: {error}"));
+        progress(&retry.failed(&error));
         listens = matches!(error, HostError::Connection { .. });
-        sleep(pause).await;
+        retry.pause().await;
     }
 }
 
@@ -96,12 +95,13 @@ async fn knock(route: &Route, limit: Duration) {
         return;
     };
     let listens = async {
+        let mut retry = Retry::every(Duration::from_millis(50));
         loop {
             let attempt = tokio::net::TcpStream::connect(address);
             if let Ok(Ok(_)) = timeout(Duration::from_millis(200), attempt).await {
                 return;
             }
-            sleep(Duration::from_millis(50)).await;
+            retry.pause().await;
         }
     };
     // Not to hear anything is no failure: ssh has the last word.
@@ -149,9 +149,4 @@ pub(super) fn chain(error: &openssh::Error) -> String {
         cause = error.source();
     }
     words
-}
-
-/// Between half and one and a half of it, so that machines that were dropped together do not come back together.
-pub(super) fn jitter(pause: Duration) -> Duration {
-    pause.mul_f64(rand::random_range(0.5..1.5))
 }

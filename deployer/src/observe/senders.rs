@@ -12,6 +12,7 @@ use crate::facts::{Facts, Query};
 use crate::inspect::Inspect;
 use crate::reach::connections::Connections;
 use crate::report::{Event, Reporter, StepOutcome};
+use crate::retry::Retry;
 use crate::run::Executor as _;
 use crate::topology::Topology;
 
@@ -49,7 +50,8 @@ pub async fn until_stored(
 ) -> Result<(), CommandError> {
     let started = Instant::now();
     let mut last = BTreeMap::new();
-    let mut moved = Instant::now();
+    let still = || Retry::every(PAUSE).within(STALL);
+    let mut retry = still();
     loop {
         let mut now = BTreeMap::new();
         let mut open = Vec::new();
@@ -92,8 +94,8 @@ pub async fn until_stored(
         }
         if now != last {
             last = now;
-            moved = Instant::now();
-        } else if moved.elapsed() > STALL {
+            retry = still();
+        } else if retry.is_over() {
             let seconds = STALL.as_secs();
             return Err(CommandError::failed(format!(
                 "no progress for {seconds} s: {}",
@@ -101,7 +103,7 @@ pub async fn until_stored(
             ))
             .hint("deployer status shows which part is not well"));
         }
-        tokio::time::sleep(PAUSE).await;
+        retry.pause().await;
     }
 }
 

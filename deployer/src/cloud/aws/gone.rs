@@ -3,7 +3,7 @@
 //! #2253). Describing has no such condition and tells.
 
 use aws_sdk_ec2::Client;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::failure::{denied, not_found};
 use super::operation::Kind;
@@ -11,6 +11,7 @@ use super::tags::Scope;
 use super::wait::{Pace, tags_settle};
 use super::{failure, holding, observe};
 use crate::cloud::CloudError;
+use crate::retry::Retry;
 
 /// Takes a thing away: it is done, or it was gone already. What holds on is waited for.
 pub(super) async fn away<F, G>(
@@ -22,7 +23,7 @@ where
     F: Future<Output = Result<(), CloudError>>,
     G: Future<Output = Result<bool, CloudError>>,
 {
-    let start = Instant::now();
+    let mut retry = Retry::every(pace.poll).within(pace.gone);
     let mut refused = None;
     loop {
         let error = match call().await {
@@ -35,12 +36,12 @@ where
             }
             refused.get_or_insert_with(Instant::now).elapsed() < tags_settle(pace)
         } else {
-            held(&error) && start.elapsed() < pace.gone
+            held(&error) && !retry.is_over()
         };
         if !passes {
             return Err(error);
         }
-        sleep(pace.poll).await;
+        retry.pause().await;
     }
 }
 

@@ -6,7 +6,6 @@ use aws_sdk_ec2::types::{
     ResourceType, ShutdownBehavior, VolumeType,
 };
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep};
 
 use super::context::CloudContext;
 use super::failure::{api, code, no_capacity, not_found, unanswered};
@@ -209,17 +208,13 @@ async fn run(
 
 /// The machine that an earlier call made. It may not be listed yet.
 async fn made_before(context: &CloudContext<'_>, node: &str) -> Result<Option<String>, CloudError> {
-    let start = Instant::now();
-    loop {
+    let look = || async {
         let seen = observe::instances(context.ec2(), context.scope()).await?;
-        let made = seen
-            .into_iter()
-            .find(|instance| instance.node() == Some(node) && instance.lives());
-        if made.is_some() || start.elapsed() > context.pace().settle {
-            return Ok(made.map(|instance| instance.id));
-        }
-        sleep(context.pace().poll).await;
-    }
+        let mut seen = seen.into_iter();
+        let made = seen.find(|instance| instance.node() == Some(node) && instance.lives());
+        Ok(made.map(|instance| instance.id))
+    };
+    wait::until_settled(context.pace(), look, Option::is_some).await
 }
 
 /// The subnet, group or key was made a moment ago. An image or type that is not there will not come.

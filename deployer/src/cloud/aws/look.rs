@@ -3,13 +3,13 @@
 use aws_sdk_ec2::types;
 use futures_util::future::ready;
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep};
 
 use super::observed::{Gateway, Observed, RouteTable, Subnet, Thing};
 use super::tags::{self, Scope};
 use super::{Aws, Settings, failure, notes, observe, wait};
 use crate::cloud::reconcile::{Listed as _, require_same_account};
 use crate::cloud::{CloudError, Wanted};
+use crate::retry::Retry;
 
 impl Aws {
     /// Looks at a deployment: four calls when all is as it should be, more when something is missing.
@@ -74,7 +74,7 @@ impl Aws {
             .filter_map(|attempt| attempt.instance)
             .filter(|id| !listed(id))
             .collect();
-        let start = Instant::now();
+        let mut retry = Retry::every(self.pace.poll).within(self.pace.settle);
         for id in missing {
             loop {
                 match observe::instances_by_id(&self.ec2, std::slice::from_ref(&id)).await {
@@ -83,8 +83,8 @@ impl Aws {
                         break;
                     }
                     Err(error) if !failure::not_found(&error) => return Err(error),
-                    _ if start.elapsed() > self.pace.settle => break,
-                    _ => sleep(self.pace.poll).await,
+                    _ if retry.is_over() => break,
+                    _ => retry.pause().await,
                 }
             }
         }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::Filter;
-use tokio::time::{Instant, sleep};
 
 use super::context::CloudContext;
 use super::failure::{api, code, denied, not_found};
@@ -17,6 +16,7 @@ use super::tags::Scope;
 use super::{holding, observe, running, tags, wait};
 use crate::cloud::CloudError;
 use crate::cloud::reconcile::{Listed as _, until_gone};
+use crate::retry::Retry;
 
 /// Deletes machines and waits until they are gone, with what AWS leaves of them.
 pub(super) async fn terminate(
@@ -44,7 +44,8 @@ async fn ask_to_end(
     context: &CloudContext<'_>,
     instances: &BTreeSet<String>,
 ) -> Result<(), CloudError> {
-    let (start, limit) = (Instant::now(), wait::tags_settle(context.pace()));
+    let pace = context.pace();
+    let mut retry = Retry::every(pace.poll).within(wait::tags_settle(pace));
     let mut rest = instances.clone();
     loop {
         let call = context.ec2().terminate_instances();
@@ -63,10 +64,10 @@ async fn ask_to_end(
             return Ok(());
         }
         if living == rest {
-            if start.elapsed() > limit {
+            if retry.is_over() {
                 return Err(error);
             }
-            sleep(context.pace().poll).await;
+            retry.pause().await;
         }
         rest = living;
     }
@@ -74,7 +75,8 @@ async fn ask_to_end(
 
 /// Interfaces and disks normally go with their machine. Only those that hung on it are taken away after it.
 async fn outlived(context: &CloudContext<'_>, theirs: &Attached) -> Result<(), CloudError> {
-    let start = Instant::now();
+    let pace = context.pace();
+    let mut retry = Retry::every(pace.poll).within(pace.settle / 4);
     loop {
         let seen = holding::attached(context.ec2(), context.scope()).await?;
         let seen = seen.among(theirs);
@@ -83,7 +85,7 @@ async fn outlived(context: &CloudContext<'_>, theirs: &Attached) -> Result<(), C
         if interfaces.is_empty() && volumes.is_empty() {
             return Ok(());
         }
-        if start.elapsed() > context.pace().settle / 4 {
+        if retry.is_over() {
             for interface in &interfaces {
                 delete(context, Kind::Interface, &interface.id, None).await?;
             }
@@ -92,7 +94,7 @@ async fn outlived(context: &CloudContext<'_>, theirs: &Attached) -> Result<(), C
             }
             return Ok(());
         }
-        sleep(context.pace().poll).await;
+        retry.pause().await;
     }
 }
 

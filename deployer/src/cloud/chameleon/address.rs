@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
 
 use super::context::{CloudContext, KINDS, id};
 use super::failure::{code, not_found, says};
@@ -90,26 +89,25 @@ pub(super) async fn hand_out(
     lease: &str,
     nodes: &BTreeSet<String>,
 ) -> Result<(), CloudError> {
-    let (start, pace) = (Instant::now(), context.pace());
-    loop {
+    let free = || async {
         let mut free = of(context).await?;
         free.retain(|one| one.lease.as_deref() == Some(lease) && one.to.is_none());
         free.sort_by_key(|one| one.address);
-        if free.len() >= nodes.len() {
-            for (node, address) in nodes.iter().zip(free) {
-                context.notes.record(&note::address(node), &address.id)?;
-            }
-            return Ok(());
-        }
-        if start.elapsed() > pace.settle {
-            return Err(CloudError::Deadline {
-                what: format!("getting {} floating IPs of the lease {lease}", nodes.len()),
-                seconds: pace.settle.as_secs(),
-                output: format!("it gave {}", free.len()),
-            });
-        }
-        sleep(pace.poll).await;
+        Ok(free)
+    };
+    let enough = |free: &Vec<_>| free.len() >= nodes.len();
+    let free = wait::until_settled(context.pace(), free, enough).await?;
+    if !enough(&free) {
+        return Err(CloudError::Deadline {
+            what: format!("getting {} floating IPs of the lease {lease}", nodes.len()),
+            seconds: context.pace().settle.as_secs(),
+            output: format!("it gave {}", free.len()),
+        });
     }
+    for (node, address) in nodes.iter().zip(free) {
+        context.notes.record(&note::address(node), &address.id)?;
+    }
+    Ok(())
 }
 
 /// The marks say which node it is for, so that none gets two.

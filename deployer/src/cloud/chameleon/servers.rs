@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::time::sleep;
 
 use super::advice::{FAULT, advice, waits_for_a_person};
 use super::context::{CloudContext, KINDS, id};
@@ -17,6 +16,7 @@ use crate::cloud::user_data::{self, Extra};
 use crate::cloud::wait::{Goal, Underway};
 use crate::cloud::{CloudError, wait};
 use crate::machine::Machine;
+use crate::retry::Retry;
 
 /// What Nova takes as user data, in bytes: 64 KiB once it is encoded.
 const LIMIT: usize = 48 * 1024 - 1;
@@ -108,6 +108,7 @@ async fn on_its_way<F: Future<Output = Result<Option<String>, CloudError>>>(
     };
     let words = "an earlier run asked for a server; it may be on its way";
     context.progress.line(Some(node), words);
+    let mut retry = Retry::every(context.pace().poll);
     loop {
         if let Some(id) = find().await? {
             return Ok(Some(id));
@@ -115,7 +116,7 @@ async fn on_its_way<F: Future<Output = Result<Option<String>, CloudError>>>(
         if Timestamp::now().duration_since(asked) > wait::ON_ITS_WAY {
             return Ok(None);
         }
-        sleep(context.pace().poll).await;
+        retry.pause().await;
     }
 }
 

@@ -11,12 +11,12 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method};
 use serde_json::Value;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
 
 use super::credentials::Login;
 use super::failure::{self, code, refused, unanswered, unreached};
 use super::token::{Token, catalog};
 use crate::cloud::CloudError;
+use crate::retry::Retry;
 use crate::secret::Secret;
 
 /// A service that is called. The names are those of OpenStack's catalog.
@@ -70,7 +70,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Prepares one. `pause` is the first pause before a call is repeated.
+    /// Prepares one. The first pause before a call is repeated is twice as long as `pause`.
     pub fn new(login: Login, pause: Duration) -> Result<Self, CloudError> {
         let mut http = Client::builder()
             // The token is for the site's catalog alone, and in a header that would be shown to wherever an answer sends us.
@@ -100,16 +100,7 @@ impl Session {
         if let Some(token) = held.as_ref() {
             return Ok(token.clone());
         }
-        let mut attempt = 1;
-        let token = loop {
-            match self.log_in().await {
-                Err(error) if unanswered(&error) && attempt < ATTEMPTS => {
-                    sleep(self.pause * 2_u32.pow(attempt)).await;
-                    attempt += 1;
-                }
-                result => break Arc::new(result?),
-            }
-        };
+        let token = Arc::new(self.while_unanswered(|| self.log_in()).await?);
         *held = Some(token.clone());
         Ok(token)
     }
@@ -250,13 +241,19 @@ impl Session {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, CloudError> {
-        let mut attempt = 1;
+        let call = || self.call(service, &method, path, body);
+        self.while_unanswered(call).await
+    }
+
+    /// Makes a call that may be repeated.
+    async fn while_unanswered<T, F: Future<Output = Result<T, CloudError>>>(
+        &self,
+        call: impl Fn() -> F,
+    ) -> Result<T, CloudError> {
+        let mut retry = Retry::doubling(self.pause * 2).times(ATTEMPTS);
         loop {
-            match self.call(service, &method, path, body).await {
-                Err(error) if unanswered(&error) && attempt < ATTEMPTS => {
-                    sleep(self.pause * 2_u32.pow(attempt)).await;
-                    attempt += 1;
-                }
+            match call().await {
+                Err(error) if unanswered(&error) && !retry.is_over() => retry.pause().await,
                 result => return result,
             }
         }

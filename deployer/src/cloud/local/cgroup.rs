@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::super::CloudError;
 use super::super::elevate::Elevate;
 use super::super::program::Program;
 use super::names::Names;
 use super::reading::unreadable;
+use crate::retry::Retry;
 
 /// The box's cgroup hierarchies.
 #[derive(Debug, Clone)]
@@ -90,7 +91,7 @@ impl Cgroups {
         node: &str,
         elevate: &Elevate,
     ) -> Result<(), CloudError> {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut retry = Retry::every(Duration::from_millis(10)).within(Duration::from_secs(10));
         // Who was struck ends, though it may take a moment. One may have forked between the look and the blow; so look again.
         let mut struck = BTreeSet::new();
         loop {
@@ -110,14 +111,14 @@ impl Cgroups {
                 // It fails where one of them has just ended by itself.
                 elevate.attempt(&kill, &|_| ()).await?;
             }
-            if Instant::now() > deadline {
+            if retry.is_over() {
                 return Err(CloudError::Deadline {
                     what: format!("end the processes of {node}"),
                     seconds: 10,
                     output: format!("still there: {processes:?}"),
                 });
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            retry.pause().await;
         }
         self.remove(&self.machine(names, node), elevate).await
     }
@@ -149,7 +150,7 @@ impl Cgroups {
     }
 
     async fn remove(&self, path: &str, elevate: &Elevate) -> Result<(), CloudError> {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut retry = Retry::every(Duration::from_millis(20)).within(Duration::from_secs(10));
         loop {
             let directories = self.directories(path);
             // systemd removes its own.
@@ -161,11 +162,11 @@ impl Cgroups {
             let find = Program::new("remove cgroups", "find", arguments);
             let ended = elevate.attempt(&find, &|_| ()).await?;
             // A cgroup stays busy for a moment after its last process.
-            if ended.status != 0 && Instant::now() > deadline {
+            if ended.status != 0 && retry.is_over() {
                 return Err(find.failed(&ended));
             }
             if ended.status != 0 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                retry.pause().await;
             }
         }
     }

@@ -15,6 +15,7 @@ use super::names::{IMAGES, PART};
 use super::reading::unreadable;
 use super::recipe::{BASE_PACKAGES, ImageRecord, POLICY_PATH, Recipe};
 use super::sources;
+use crate::retry::Retry;
 use crate::topology;
 
 /// Fetching and unpacking over a slow line, in seconds.
@@ -256,7 +257,7 @@ impl Build<'_> {
 async fn lock(progress: &dyn Progress) -> Result<File, CloudError> {
     use rustix::fs::{FlockOperation, flock};
     let directory = File::open(IMAGES).map_err(unreadable(IMAGES))?;
-    let deadline = Instant::now() + Duration::from_secs(2 * LONG);
+    let mut retry = Retry::every(Duration::from_millis(200)).within(Duration::from_secs(2 * LONG));
     let mut said = false;
     loop {
         match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
@@ -264,7 +265,7 @@ async fn lock(progress: &dyn Progress) -> Result<File, CloudError> {
             Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {}
             Err(error) => return Err(unreadable(IMAGES)(error.into())),
         }
-        if Instant::now() > deadline {
+        if retry.is_over() {
             return Err(CloudError::Deadline {
                 what: "another deployer's base image".into(),
                 seconds: 2 * LONG,
@@ -275,7 +276,7 @@ async fn lock(progress: &dyn Progress) -> Result<File, CloudError> {
             progress.line(None, "another deployer makes a base image; waiting for it");
             said = true;
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        retry.pause().await;
     }
 }
 

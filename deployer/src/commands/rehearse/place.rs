@@ -10,6 +10,7 @@ use crate::error::CommandError;
 use crate::layout;
 use crate::rehearsal::Variant;
 use crate::report::{Reporter, aloud};
+use crate::retry::Retry;
 use crate::run::journal;
 use crate::topology::{CloudName, Ids, Options, Topology};
 
@@ -117,6 +118,7 @@ async fn locked(directory: &Path, reporter: &dyn Reporter) -> Result<File, Comma
             .hint("wait for its end, or stop it with Ctrl-C: it takes all away")
     };
     let take = async {
+        let mut retry = Retry::every(LOOK_AGAIN);
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(()),
@@ -128,7 +130,7 @@ async fn locked(directory: &Path, reporter: &dyn Reporter) -> Result<File, Comma
                 let words = format!("a rehearsal (process {}) is at work", owner.trim());
                 return Err(busy(words));
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            retry.pause().await;
         }
     };
     let take = tokio::time::timeout(ORPHAN, take);

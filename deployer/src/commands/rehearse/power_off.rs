@@ -7,6 +7,7 @@ use crate::cloud::{CloudError, Meaning};
 use crate::error::CommandError;
 use crate::reach::clouds;
 use crate::reach::deployment::Deployment;
+use crate::retry::Retry;
 use crate::run::journal::Entry;
 use crate::run::runner::Stop;
 
@@ -31,7 +32,7 @@ pub(super) async fn wait(
     let cloud = clouds::open(name, topology, directory, environment).await?;
     let wanted = clouds::wanted(name, topology, receipt, None, environment)?;
     let all = wanted.machines.len();
-    let began = Instant::now();
+    let mut retry = Retry::every(POLL).within(within);
     let mut said: Option<(usize, Instant)> = None;
     loop {
         let look = async {
@@ -48,7 +49,7 @@ pub(super) async fn wait(
             Ok(off) => {
                 let new = said.is_none_or(|(before, when)| before != off || now - when >= SAY);
                 if new {
-                    let left = within.saturating_sub(began.elapsed()).as_secs() / 60;
+                    let left = retry.left().as_secs() / 60;
                     line(&format!(
                         "{off} of {all} machines are off; waiting at most {left} min more"
                     ));
@@ -61,10 +62,10 @@ pub(super) async fn wait(
             // It is asked again: a service that is away for a moment is no news.
             Err(error) => line(&format!("cannot look: {error}")),
         }
-        if began.elapsed() > within {
+        if retry.is_over() {
             return Ok(End::Overdue);
         }
-        if stop.unless(1, tokio::time::sleep(POLL)).await.is_none() {
+        if stop.unless(1, retry.pause()).await.is_none() {
             return Ok(End::Stopped);
         }
     }

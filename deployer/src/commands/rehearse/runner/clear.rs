@@ -1,11 +1,12 @@
 //! Taking all away: what the last step left, or what a rehearsal left that was killed.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::CommandError;
 use crate::rehearsal::Expected;
 use crate::report::Event;
+use crate::retry::Retry;
 
 use super::super::child::End;
 use super::super::limits::CLEARING;
@@ -22,7 +23,7 @@ impl Runner<'_> {
     /// Takes away all that has a receipt here. Who wishes twice more to stop meanwhile gets it.
     pub(super) async fn clear(&mut self, purpose: &str) -> Result<(), CommandError> {
         let wishes = if self.stop.is_set() { 3 } else { 2 };
-        let began = Instant::now();
+        let mut retry = Retry::every(PAUSE).within(CLEARING);
         let mut failed = 0;
         if self.stop.is_set() && !self.place.deployments()?.is_empty() {
             self.reporter.event(&Event::Note(
@@ -35,7 +36,7 @@ impl Runner<'_> {
             let Some(name) = names.first() else {
                 return Ok(());
             };
-            let time = CLEARING.saturating_sub(began.elapsed());
+            let time = retry.left();
             if failed >= TRIES || time.is_zero() {
                 return Err(self.left(&names));
             }
@@ -64,12 +65,7 @@ impl Runner<'_> {
                 _ if went.said.contains(LOCKED) => {}
                 _ => failed += 1,
             }
-            if self
-                .stop
-                .unless(wishes, tokio::time::sleep(PAUSE))
-                .await
-                .is_none()
-            {
+            if self.stop.unless(wishes, retry.pause()).await.is_none() {
                 return Err(self.left(&names));
             }
         }
