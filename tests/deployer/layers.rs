@@ -29,7 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("topology", &["inventory", "machine"]),
     ("template", &[]),
     ("guide", &["layout"]),
-    ("rehearsal", &["secret", "topology"]),
+    ("rehearsal", &["secret", "topology", "yaml"]),
     (
         "component",
         &[

@@ -3,6 +3,7 @@
 use serde_yaml::{Mapping, Value};
 
 use crate::topology::CloudName;
+use crate::yaml;
 
 /// One deployment.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,8 +106,9 @@ pub(super) fn chameleon() -> Variant {
 impl Variant {
     /// The inventory of this variant, made of the one that the user names, which was read before.
     pub fn inventory(&self, text: &str) -> Result<String, serde_yaml::Error> {
-        let mut all: Value = serde_yaml::from_str(text)?;
-        all.apply_merge()?;
+        let mut all = yaml::read(text)
+            .root
+            .map_or(Value::Null, |root| root.to_yaml());
         let cloud = self.cloud.name();
         if let Value::Mapping(all) = &mut all {
             all.insert("name".into(), self.name.into());
@@ -160,6 +162,21 @@ mod tests {
             first.contains("r1a") && !second.contains("zones"),
             "{second}"
         );
+        // What stands there means what it meant.
+        let odd =
+            "x: &x { a: 007, b: 0.50, c: 1e9, d: 2, e: yes, f: 1.5, g: true }\ny: { <<: *x, a: }\n";
+        let made = aws().inventory(odd).expect("yaml");
+        for words in [
+            "a: '007'",
+            "b: '0.50'",
+            "c: '1e9'",
+            "d: 2\n",
+            "f: 1.5",
+            "g: true\n",
+            "y:\n  a: null\n  b: '0.50'",
+        ] {
+            assert!(made.contains(words), "`{words}` is missing: {made}");
+        }
         // Without a section of the cloud there is one then.
         let bare = aws().inventory("name: x\nclouds:\n").expect("yaml");
         assert!(bare.contains("ttl: 30m"), "{bare}");

@@ -75,6 +75,21 @@ impl Fault {
 }
 
 impl Node {
+    /// The value as `serde_yaml` has it, for one that is written again. A number that would be written in another way
+    /// (`0.50`, `1e9`) becomes a text, so that it stays as it is.
+    pub fn to_yaml(&self) -> serde_yaml::Value {
+        match &self.value {
+            Value::Plain(word) => Meaning::of(word).to_yaml(word),
+            Value::Text(text) => text.as_str().into(),
+            Value::List(items) => items.iter().map(Self::to_yaml).collect(),
+            Value::Map(entries) => entries
+                .iter()
+                .map(|entry| (entry.key.as_str().into(), entry.node.to_yaml()))
+                .collect::<serde_yaml::Mapping>()
+                .into(),
+        }
+    }
+
     /// The value as JSON, each word with the meaning it has by itself.
     pub fn to_json(&self) -> serde_json::Value {
         match &self.value {

@@ -90,6 +90,21 @@ impl Meaning {
         }
     }
 
+    /// The value as `serde_yaml` has it; a number that it would write in another way is a text.
+    pub(super) fn to_yaml(self, word: &str) -> serde_yaml::Value {
+        let number: Option<serde_yaml::Value> = match self {
+            Self::Nothing => return serde_yaml::Value::Null,
+            Self::Bool(value) => return value.into(),
+            Self::Text => return word.into(),
+            Self::Whole(number) => i64::try_from(number).ok().map(Into::into),
+            Self::Number(number) => Some(number.into()),
+        };
+        let same = |value: &serde_yaml::Value| {
+            serde_yaml::to_string(value).is_ok_and(|written| written.trim_end() == word)
+        };
+        number.filter(same).unwrap_or_else(|| word.into())
+    }
+
     /// The value as JSON. What JSON has no number for becomes a text.
     pub fn to_json(self, word: &str) -> Value {
         let number = match self {
