@@ -8,6 +8,9 @@ use crate::host::{Command, Host, HostError, Input};
 use crate::step::Manifest;
 
 mod answer;
+mod ports;
+mod sections;
+mod system;
 #[cfg(test)]
 mod tests;
 
