@@ -31,6 +31,7 @@ use observed::ObservedMachine;
 mod admit;
 mod boot;
 mod cgroup;
+mod cgroup_hierarchies;
 mod disk;
 mod image;
 mod machine;
