@@ -104,3 +104,25 @@ impl Clone for Box<dyn Stored> {
         (**self).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Sections;
+
+    #[test]
+    fn each_type_has_its_own_and_copies_are_apart() {
+        let mut sections = Sections::default();
+        assert_eq!(sections.find::<u16>(), None);
+        sections.add("port", 2181_u16);
+        sections.add("name", "x".to_owned());
+        let mut other = sections.clone();
+        assert_eq!(other, sections);
+        *other.get_mut() = 2182_u16;
+        assert_ne!(other, sections);
+        assert_eq!((sections.get(), other.get()), (&2181_u16, &2182_u16));
+        assert_eq!(
+            serde_json::to_string(&other).expect("json"),
+            r#"{"name":"x","port":2182}"#
+        );
+    }
+}
