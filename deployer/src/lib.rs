@@ -21,6 +21,7 @@
 //! What is decided ([`prepare`]) → how what is there is reached ([`reach`]) → what there is, and so what is to be done ([`observe`])
 //! → doing and proving it ([`carry_out`]) → what people read ([`tell`]). [`commands`] has a file for each verb, and no verb imports
 //! another. What should be is pure and synchronous; effects are in [`cloud`], [`host`], [`artifact`], [`run`] and these.
+//! What runs on the operator's box is started by [`process`] alone, and [`retry`] has the pauses of whatever is tried again.
 //! What people look up is in [`guide`].
 
 pub mod artifact;
