@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deployer::component::couchdb::{CouchdbSection, Distribution};
 use deployer::component::repository_key::of_makers;
-use deployer::component::{self, Artifact, Context, artifact_key, couchdb, kafka};
+use deployer::component::{self, Artifact, Context, couchdb, kafka};
 use deployer::inventory::Inventory;
 use deployer::layout::{self, Made};
 use deployer::machine::{self, Machine};
@@ -203,10 +203,10 @@ impl World {
         };
         let archive = format!("couchdb {:?}", couchdb::section(topology).archive);
         let artifacts = BTreeMap::from([
-            artifact(artifact_key::KAFKA, "kafka 3.9.1".into()),
-            artifact(artifact_key::COUCHDB, archive),
-            artifact(artifact_key::CONSUMER, "consumer".into()),
-            artifact(artifact_key::PRODUCER, "producer".into()),
+            artifact(kafka::NAME, "kafka 3.9.1".into()),
+            artifact(couchdb::NAME, archive),
+            artifact(component::consumer::NAME, "consumer".into()),
+            artifact(component::producer::NAME, "producer".into()),
         ]);
         let secrets = Secrets::placeholders();
         // Another file holds other keys.

@@ -88,10 +88,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("host", &["machine", "process", "retry"]),
-    (
-        "artifact",
-        &["component", "process", "retry", "step", "topology"],
-    ),
+    ("artifact", &["component", "process", "retry", "step"]),
     (
         "run",
         &[

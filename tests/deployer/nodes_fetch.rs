@@ -7,9 +7,10 @@ use std::sync::Mutex;
 
 use deployer::artifact::cache::Cache;
 use deployer::artifact::download::Deadlines;
-use deployer::artifact::kafka::{self, Release, Settings, Source};
+use deployer::artifact::jars::{self, Source, Sources};
 use deployer::artifact::program::Program;
 use deployer::component::Artifact;
+use deployer::component::artifact::Jars;
 use deployer::run::Executor as _;
 use deployer::run::apply::HostExecutor;
 use deployer::step::{Access, Action};
@@ -48,14 +49,19 @@ fn tarball() -> Vec<u8> {
     archive.into_inner().unwrap().finish().unwrap()
 }
 
-fn settings(mirror: Option<&str>, apache: &[&str]) -> Settings {
-    Settings {
-        release: Release {
+fn sources(mirror: Option<&str>, apache: &[&str]) -> Sources {
+    Sources {
+        jars: Jars {
+            title: "Kafka",
+            project: "kafka",
             version: "0.0.1".into(),
-            tarball_sha512: hex::encode(Sha512::digest(tarball())).to_uppercase(),
+            tarball: "kafka_2.13-0.0.1".into(),
+            sha512: hex::encode(Sha512::digest(tarball())).to_uppercase(),
+            left_out: &["connect-", "kafka-streams-", "rocksdbjni-"],
+            pom: "",
             maven_list: String::new(),
+            mirror: mirror.map(Into::into),
         },
-        mirror: mirror.map(Into::into),
         apache: apache.iter().copied().map(Into::into).collect(),
         maven: Program::maven(),
         deadlines: Deadlines::default(),
@@ -126,8 +132,8 @@ async fn what_a_node_fetches_is_what_would_have_been_sent() {
         return;
     };
     let server = Server::start([(PATH, Answer::Body(tarball()))]).await;
-    let settings = settings(Some(&server.base), &[]);
-    let artifact = settings.artifact(Source::Apache);
+    let sources = sources(Some(&server.base), &[]);
+    let artifact = sources.artifact(Source::Apache);
     let fetched = directory.path().join("opt/fetched");
     let action = unpack(&artifact, &fetched);
     told(&executor, &action).await;
@@ -137,9 +143,7 @@ async fn what_a_node_fetches_is_what_would_have_been_sent() {
     assert_eq!(server.requests(), [PATH]);
 
     let cache = Cache::new(directory.path().join("cache"));
-    let (source, file) = kafka::fetch(&cache, &settings, None, &|_| {})
-        .await
-        .unwrap();
+    let (source, file) = jars::fetch(&cache, &sources, None, &|_| {}).await.unwrap();
     assert_eq!(source, Source::Apache);
     executor.set_artifacts([("kafka".to_owned(), file)].into());
     let sent = directory.path().join("opt/sent");
@@ -191,7 +195,7 @@ async fn a_source_that_fails_leads_to_the_next_one() {
         &good.base,
         &good.base,
     ];
-    let artifact = settings(Some(&wrong.base), &all).artifact(Source::Apache);
+    let artifact = sources(Some(&wrong.base), &all).artifact(Source::Apache);
     let path = directory.path().join("opt/kafka");
     let said = told(&executor, &unpack(&artifact, &path)).await;
     assert!(
@@ -226,7 +230,7 @@ async fn where_no_source_serves_it_is_sent() {
         return;
     };
     let half = Server::start([(PATH, Answer::Half(tarball()))]).await;
-    let artifact = settings(None, &[&half.base]).artifact(Source::Apache);
+    let artifact = sources(None, &[&half.base]).artifact(Source::Apache);
     let path = directory.path().join("opt/kafka");
     let said = told(&executor, &unpack(&artifact, &path)).await;
     assert!(
@@ -251,7 +255,7 @@ async fn where_no_source_serves_it_is_sent() {
 
 #[test]
 fn only_one_open_file_can_be_fetched() {
-    let secret = settings(
+    let secret = sources(
         Some("https://me:secret@mirror.example"),
         &["https://apache.example/"],
     );

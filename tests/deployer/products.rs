@@ -44,7 +44,7 @@ fn listed() -> BTreeMap<String, String> {
     listed
 }
 
-/// File → its lines that name products; components and what fetches their software are left out, and what is for tests alone.
+/// File → its lines that name products; components are left out, and what is for tests alone.
 fn named() -> BTreeMap<String, Vec<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = BTreeSet::new();
@@ -73,7 +73,7 @@ fn is_left_out(path: &Path) -> bool {
         let own = Path::new("component").join(component.name().replace('-', "_"));
         path.starts_with(&own) || path == own.with_extension("rs")
     });
-    own || path.starts_with("artifact") || path.ends_with("tests.rs")
+    own || path.ends_with("tests.rs")
 }
 
 /// The lines of a file without the items that are for tests: each ends where a line at its left edge closes it.

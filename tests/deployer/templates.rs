@@ -11,7 +11,7 @@ use deployer::component::kafka::KafkaSection;
 use deployer::component::producer::{Client, Source, SourceFile};
 use deployer::component::repository_key::Keys;
 use deployer::component::{
-    self, Artifact, Component, Context, Reach, artifact_key, consumer, kafka, producer,
+    self, Artifact, Artifacts, Component, Context, Reach, consumer, kafka, producer,
 };
 use deployer::inventory::{Sections, Setting};
 use deployer::layout;
@@ -34,7 +34,7 @@ struct World {
     secrets: Secrets,
     choices: Choices,
     keys: Keys,
-    artifacts: BTreeMap<String, Artifact>,
+    artifacts: Artifacts,
 }
 
 fn secrets() -> Secrets {
@@ -117,7 +117,7 @@ impl World {
             secrets: secrets(),
             choices: {
                 let mut choices = Choices::default();
-                choices.set(kafka::NAME, kafka::SOURCE, Some("maven"));
+                choices.set(kafka::NAME, component::artifact::SOURCE, Some("maven"));
                 let couchdb = component::couchdb::NAME;
                 choices.set(
                     couchdb,
@@ -131,10 +131,10 @@ impl World {
                 SigningKey::pinned(KEY, FINGERPRINT).expect("Apache's key"),
             )]),
             artifacts: [
-                (artifact_key::KAFKA, None),
-                (artifact_key::COUCHDB, None),
-                (artifact_key::PRODUCER, Some("11".repeat(32))),
-                (artifact_key::CONSUMER, Some("22".repeat(32))),
+                (kafka::NAME, None),
+                (component::couchdb::NAME, None),
+                (producer::NAME, Some("11".repeat(32))),
+                (consumer::NAME, Some("22".repeat(32))),
             ]
             .map(|(key, sha256)| {
                 let identity = format!("{key} of the test");
@@ -759,7 +759,7 @@ fn a_changed_identity_or_binary_is_another_read() {
     let before = reads(&world, "kafka", "vm2");
     world
         .artifacts
-        .get_mut(artifact_key::KAFKA)
+        .get_mut(kafka::NAME)
         .expect("known")
         .identity = "newer".into();
     let after = reads(&world, "kafka", "vm2");
@@ -984,7 +984,7 @@ fn lines_that_somebody_feeds_need_no_unit() {
     // So nobody asks for it, starts it anew or waits for its end.
     let services = component::pipeline::senders(&world.topology).map(|node| node.name.as_str());
     assert_eq!(services.collect::<Vec<_>>(), ["vm1-2"]);
-    assert!(!component::has_unit(world.node("vm1-1"), "producer"));
+    assert!(!producer::Producer.has_unit(world.node("vm1-1")));
 }
 
 #[test]
@@ -1012,7 +1012,7 @@ fn only_machines_far_away_fetch_archives_themselves() {
         wanted: "*/libs/*.jar".into(),
         left_out: Vec::new(),
     };
-    let kafka = world.artifacts.get_mut(artifact_key::KAFKA);
+    let kafka = world.artifacts.get_mut(kafka::NAME);
     kafka.expect("kafka").download = Some(download.clone());
     for (cloud, expected) in [
         (CloudName::LOCAL, None),
@@ -1027,7 +1027,7 @@ fn only_machines_far_away_fetch_archives_themselves() {
                 artifact, download, ..
             } = action
             {
-                let expected = expected.filter(|_| artifact == artifact_key::KAFKA);
+                let expected = expected.filter(|_| artifact == kafka::NAME);
                 assert_eq!(download.as_ref(), expected, "{cloud} {artifact}");
             }
         }
@@ -1041,7 +1041,7 @@ fn what_is_not_known_is_an_error_that_names_it() {
         format!("{error}: {}", error.source)
     };
     let mut world = World::new("archive");
-    world.artifacts.remove(artifact_key::KAFKA);
+    world.artifacts.remove(kafka::NAME);
     assert!(
         error(&world).contains("the artifact `kafka` is not known"),
         "{}",

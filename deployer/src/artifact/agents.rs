@@ -1,11 +1,11 @@
 //! The agents' binaries: found beside the deployer, and what a node must be to run them.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::thread;
 
 use object::Endianness;
 use object::elf::{EM_AARCH64, EM_X86_64, FileHeader64, VER_FLG_WEAK};
@@ -14,59 +14,63 @@ use object::read::elf::FileHeader;
 
 use super::cache::sha256_of;
 use super::{ArtifactError, file_error};
-use crate::component::{Artifact, artifact_key};
+use crate::component::artifact::agents;
+use crate::component::{Artifact, Artifacts};
 
-/// Both agents.
+/// All agents.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Agents {
-    /// Sends events to Kafka.
-    pub producer: Agent,
-    /// Moves events from Kafka to CouchDB.
-    pub consumer: Agent,
-}
+pub struct Agents(Vec<Agent>);
 
 impl Agents {
-    /// Each with its key.
-    pub fn each(&self) -> [(&'static str, &Agent); 2] {
-        [
-            (artifact_key::PRODUCER, &self.producer),
-            (artifact_key::CONSUMER, &self.consumer),
-        ]
+    /// Takes each by its name.
+    ///
+    /// # Errors
+    /// One cannot be taken.
+    pub(super) fn each_by(
+        take: impl Fn(&'static str) -> Result<Agent, ArtifactError>,
+    ) -> Result<Self, ArtifactError> {
+        agents().map(take).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Each of them.
+    pub fn each(&self) -> impl Iterator<Item = &Agent> {
+        self.0.iter()
     }
 
     /// The machine they are for, as `uname -m` says it.
     pub fn machine(&self) -> &'static str {
-        self.consumer.machine
+        // Where there are none nobody asks.
+        self.0.first().map_or("none", |agent| agent.machine)
     }
 
-    /// The glibc that runs both; `None`: any.
+    /// The glibc that runs all; `None`: any.
     pub fn libc(&self) -> Option<LibcVersion> {
-        self.producer.libc.max(self.consumer.libc)
+        self.0.iter().filter_map(|agent| agent.libc).max()
     }
 
-    /// What both are, by their keys. Reads all of them: some ten milliseconds, the longest of what an unchanged `up` computes.
-    pub fn artifacts(&self) -> Result<BTreeMap<String, Artifact>, ArtifactError> {
-        let (producer, consumer) = std::thread::scope(|scope| {
-            let producer = scope.spawn(|| self.producer.artifact());
-            let consumer = self.consumer.artifact();
-            let producer = producer.join();
-            (
-                producer.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                consumer,
-            )
-        });
-        Ok([
-            (artifact_key::PRODUCER.to_owned(), producer?),
-            (artifact_key::CONSUMER.to_owned(), consumer?),
-        ]
-        .into())
+    /// What they are. Reads all of them, at the same time: some ten milliseconds, the longest of what an unchanged `up` computes.
+    pub fn artifacts(&self) -> Result<Artifacts, ArtifactError> {
+        thread::scope(|scope| {
+            let read = |agent| scope.spawn(move || Agent::artifact(agent));
+            let reading: Vec<_> = self
+                .0
+                .iter()
+                .map(|agent| (agent.name, read(agent)))
+                .collect();
+            let read = reading.into_iter().map(|(name, artifact)| {
+                let artifact = artifact.join();
+                let artifact = artifact.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                Ok((name.to_owned(), artifact?))
+            });
+            read.collect()
+        })
     }
 }
 
 /// An agent's binary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agent {
-    /// `producer` or `consumer`.
+    /// Its name: that of its component.
     pub name: &'static str,
     /// The file.
     pub path: PathBuf,
@@ -117,8 +121,8 @@ impl FromStr for LibcVersion {
 }
 
 /// Finds the agents for a machine, as `uname -m` says it, in `directory`, else beside the deployer's own executable. Portable
-/// ones are preferred, which lie below it in a folder for each kind of machine: `agents/x86_64/producer` beside the executable,
-/// `x86_64/producer` in a directory that was named. What lies elsewhere may be for another machine.
+/// ones are preferred, which lie below it in a folder for each kind of machine: `agents/x86_64/NAME` beside the executable,
+/// `x86_64/NAME` in a directory that was named. What lies elsewhere may be for another machine.
 pub fn find(
     directory: Option<&Path>,
     executable: &Path,
@@ -136,17 +140,18 @@ pub fn find(
     // Debug builds of the deployer lie beside debug builds of the agents.
     let release = place.file_name() != Some(OsStr::new("debug"));
     let cure = if directory.is_some() {
-        "--agents must name the directory with the producer and consumer binaries".to_owned()
+        let names: Vec<&str> = agents().collect();
+        format!(
+            "--agents must name the directory with the {} binaries",
+            names.join(" and ")
+        )
     } else {
         let flag = if release { " --release" } else { "" };
         format!(
             "build the agents with `cargo build{flag} -p agent`, or name their directory by --agents"
         )
     };
-    Ok(Agents {
-        producer: agent("producer", place, &cure)?,
-        consumer: agent("consumer", place, &cure)?,
-    })
+    Agents::each_by(|name| agent(name, place, &cure))
 }
 
 fn agent(name: &'static str, directory: &Path, cure: &str) -> Result<Agent, ArtifactError> {

@@ -1,8 +1,5 @@
-//! Kafka's jars by the Maven client, for boxes that reach a Maven repository but not Apache's servers. Maven itself checks
+//! Jars by the Maven client, for boxes that reach a Maven repository but not Apache's servers. Maven itself checks
 //! little; what it brought must be exactly the pinned set.
-//!
-//! The list of another version is made with the same `pom.xml`: run [`ARGUMENTS`] with `mvn`, then
-//! `(cd libs && LC_ALL=C sha512sum *.jar)`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,9 +10,7 @@ use sha2::Sha512;
 use super::cache::digest_of;
 use super::program::Program;
 use super::{ArtifactError, Progress, file_error, off_thread};
-
-/// What Maven is asked: broker, ZooKeeper, tools and a log binding.
-const POM: &str = include_str!("data/kafka-pom.xml");
+use crate::component::artifact::Jars;
 
 /// Maven's arguments. `-C` fails on a wrong checksum, `-U` asks again for what once was not found.
 pub const ARGUMENTS: [&str; 7] = [
@@ -31,29 +26,24 @@ pub const ARGUMENTS: [&str; 7] = [
 /// How long Maven may take.
 const DEADLINE: Duration = Duration::from_mins(10);
 
-/// Fetches the jars of a Kafka version into `work/libs` and compares them with the pinned list.
+/// Fetches jars into `work/libs` and compares them with the pinned list.
 pub async fn fetch(
     maven: &Program,
-    version: &str,
-    list: &str,
+    jars: &Jars,
     work: &Path,
     progress: Progress<'_>,
 ) -> Result<(), ArtifactError> {
     maven.provide(progress).await?;
     let pom = work.join("pom.xml");
-    std::fs::write(&pom, POM.replace("@VERSION@", version)).map_err(file_error("write", pom))?;
-    progress(&format!("fetching the jars of Kafka {version} by Maven"));
+    let text = jars.pom.replace("@VERSION@", &jars.version);
+    std::fs::write(&pom, text).map_err(file_error("write", pom))?;
+    let what = format!("{} {}", jars.title, jars.version);
+    progress(&format!("fetching the jars of {what} by Maven"));
     maven.run(&ARGUMENTS, work, DEADLINE).await?;
     let libs = work.join("libs");
-    let (version, list) = (version.to_owned(), list.to_owned());
-    off_thread("Kafka's jars", move || {
-        verify(
-            &libs,
-            &list,
-            &format!("what Maven brought for Kafka {version}"),
-        )
-    })
-    .await
+    let list = jars.maven_list.clone();
+    let brought = format!("what Maven brought for {what}");
+    off_thread(&what, move || verify(&libs, &list, &brought)).await
 }
 
 /// Compares the files of a directory with a list in the format of `sha512sum`: none may be missing, unexpected or

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 pub mod agents;
 pub mod cache;
-pub mod couchdb;
 pub mod download;
-pub mod kafka;
+pub mod folder;
+pub mod jars;
 pub mod maven;
+pub mod npm;
+pub mod origin;
 pub mod pack;
 pub mod portable;
 pub mod program;
@@ -84,26 +86,18 @@ pub enum ArtifactError {
     /// An agent's binary is missing.
     #[error("no `{agent}` in {directory}; {cure}")]
     NoAgent {
-        /// `producer` or `consumer`.
+        /// Its name.
         agent: &'static str,
         /// Where it was looked for.
         directory: PathBuf,
         /// How to get it.
         cure: String,
     },
-    /// A version that this build has no checksum of.
-    #[error("Kafka {version} is not known to this deployer; it knows {known}")]
-    Version {
-        /// The wanted one.
-        version: String,
-        /// All known ones.
-        known: String,
-    },
     /// A recorded choice that this build does not know.
     #[error("the receipt's choice for {what}, `{choice}`, is not known to this deployer")]
     Choice {
         /// What was chosen.
-        what: &'static str,
+        what: String,
         /// The recorded word.
         choice: String,
     },

@@ -63,10 +63,7 @@ pub async fn build(
     ));
     let (to, forbidden) = (into.join(machine), [source, home.to_owned()]);
     off_thread("the agents' binaries", move || {
-        Ok(Agents {
-            producer: take("producer", machine, &made, &to, &forbidden)?,
-            consumer: take("consumer", machine, &made, &to, &forbidden)?,
-        })
+        Agents::each_by(|name| take(name, machine, &made, &to, &forbidden))
     })
     .await
 }
@@ -114,7 +111,7 @@ fn variables(source: &Path, machine: &str, zig: &Path, home: &Path) -> Vec<Strin
     let target = format!("{machine}-linux-gnu.{OLDEST_LIBC}");
     vec![
         format!("PATH={}", path.to_string_lossy()),
-        // librdkafka's configure looks at these and knows nothing of the target.
+        // The configure of the brokers' client looks at these and knows nothing of the target.
         format!("CC=python-zig cc -target {target}"),
         format!("CXX=python-zig c++ -target {target}"),
         // What .cargo/config.toml says of this box is not so for another target.

@@ -71,7 +71,7 @@ impl Program {
         }
     }
 
-    /// npm, which fetches the stand-in for CouchDB.
+    /// npm, which fetches packages.
     pub fn npm() -> Self {
         Self {
             name: "npm".into(),

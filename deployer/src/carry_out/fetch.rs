@@ -3,24 +3,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::artifact::program::Program;
-use crate::artifact::{couchdb, kafka};
-use crate::component::couchdb::Distribution;
-use crate::component::{self, artifact_key};
+use crate::artifact::origin;
+use crate::component;
+use crate::component::artifact::SOURCE;
 use crate::error::CommandError;
 use crate::observe::Planned;
 use crate::report::{Event, Reporter};
 use crate::run::apply::Relays;
 use crate::step::Action;
 
-/// The files of this box that artifacts are, by key.
+/// The files of this box that artifacts are, by component.
 pub type Paths = BTreeMap<String, PathBuf>;
 
-/// Fetches what the plan will send. Kafka's source is decided by it.
-pub async fn fetch(
-    planned: &Planned,
-    reporter: &dyn Reporter,
-) -> Result<(Paths, Option<kafka::Source>), CommandError> {
+/// What was fetched.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// The files of this box that artifacts are, by component.
+    pub paths: Paths,
+    /// Component → which kind of source gave its artifact, where there are several.
+    pub sources: BTreeMap<&'static str, &'static str>,
+}
+
+/// Fetches what the plan will send. Which source gives it is decided by that.
+pub async fn fetch(planned: &Planned, reporter: &dyn Reporter) -> Result<Fetched, CommandError> {
     let prepared = &planned.prepared;
     let line = |line: &str| {
         reporter.event(&Event::StepOutput {
@@ -28,37 +33,33 @@ pub async fn fetch(
             line: line.into(),
         });
     };
-    let needs = |key: &str| {
+    let needs = |name: &str| {
         planned.plan.actions().any(|action| match action {
             Action::UnpackArchive { artifact, .. } | Action::UploadFile { artifact, .. } => {
-                artifact == key
+                artifact == name
             }
             _ => false,
         })
     };
     let agents = prepared.agents.each();
-    let paths = agents.map(|(key, agent)| (key.to_owned(), agent.path.clone()));
-    let mut paths = Paths::from(paths);
-    let mut source = None;
-    if needs(artifact_key::KAFKA) {
-        let settings = kafka::Settings::of(component::kafka::section(&prepared.topology))?;
-        let recorded = &prepared.receipt.choices;
-        let recorded = recorded.get(component::kafka::NAME, component::kafka::SOURCE);
-        let (from, path) = kafka::fetch(&prepared.cache, &settings, recorded, &line).await?;
-        paths.insert(artifact_key::KAFKA.into(), path);
-        source = Some(from);
-    }
-    if needs(artifact_key::COUCHDB) {
-        let path = match (
-            prepared.couchdb(),
-            &component::couchdb::section(&prepared.topology).archive,
-        ) {
-            (Distribution::Archive, Some(file)) => file.into(),
-            _ => couchdb::fetch_stand_in(&prepared.cache, &Program::npm(), &line).await?,
+    let paths = agents.map(|agent| (agent.name.to_owned(), agent.path.clone()));
+    let mut fetched = Fetched {
+        paths: paths.collect(),
+        ..Fetched::default()
+    };
+    let choices = &prepared.receipt.choices;
+    for component in component::ALL {
+        let name = component.name();
+        let origin = component.artifact(&prepared.topology, choices);
+        let Some(origin) = origin.filter(|_| needs(name)) else {
+            continue;
         };
-        paths.insert(artifact_key::COUCHDB.into(), path);
+        let recorded = choices.get(name, SOURCE);
+        let (path, source) = origin::fetch(origin, &prepared.cache, recorded, &line).await?;
+        fetched.paths.insert(name.to_owned(), path);
+        fetched.sources.extend(source.map(|source| (name, source)));
     }
-    Ok((paths, source))
+    Ok(fetched)
 }
 
 /// Which nodes give what to each other: those of clouds that are far from this box, where several need the same.

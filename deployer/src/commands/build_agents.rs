@@ -28,7 +28,7 @@ pub async fn run(
     for machine in &options.target {
         let (source, home) = (&options.source, &environment.home);
         let agents = portable::build(source, machine.name(), &into, home, &line).await?;
-        for (_, agent) in agents.each() {
+        for agent in agents.each() {
             let libc = agent
                 .libc
                 .map_or("none".to_owned(), |libc| libc.to_string());

@@ -141,7 +141,7 @@ fn services(deployment: &Deployment, node: &str) -> BTreeSet<String> {
         return left.map(|component| deployment.unit(component)).into();
     };
     component::of_node(node, &deployment.topology)
-        .filter(|component| component::has_unit(node, component.name()))
+        .filter(|component| component.has_unit(node))
         .map(|component| deployment.unit(component))
         .collect()
 }

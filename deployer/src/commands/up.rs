@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::carry_out::beside::beside;
-use crate::carry_out::fetch::{fetch, relays};
+use crate::carry_out::fetch::{Fetched, fetch, relays};
 use crate::carry_out::forget::{may_forget, stays};
 use crate::carry_out::machines::{authorize, make_machines, provide};
 use crate::carry_out::outcome::Outcome;
@@ -18,7 +18,8 @@ use crate::carry_out::record::{
 };
 use crate::carry_out::times::Times;
 use crate::cli::{Environment, Up};
-use crate::component::{kafka, pipeline};
+use crate::component::artifact::SOURCE;
+use crate::component::pipeline;
 use crate::error::CommandError;
 use crate::host::connector;
 use crate::observe::ask::Systems;
@@ -223,14 +224,13 @@ async fn bring(
     let making = Instant::now();
     let fetched = beside(
         make_machines(&planned.seen, &journal, reporter, &stop),
-        stop.unless(1, fetch(&planned, reporter)),
+        stop.unless(1, Box::pin(fetch(&planned, reporter))),
     )
     .await?;
-    let (paths, source) = fetched.ok_or_else(interrupted)??;
+    let Fetched { paths, sources } = fetched.ok_or_else(interrupted)??;
     let now = planned.prepared.with(|receipt| {
-        if let Some(source) = &source {
-            let choices = &mut receipt.choices;
-            choices.set(kafka::NAME, kafka::SOURCE, Some(source.name()));
+        for (component, source) in &sources {
+            receipt.choices.set(component, SOURCE, Some(source));
         }
         let Receipt {
             machines,
@@ -239,7 +239,7 @@ async fn bring(
         } = journal.receipt();
         (receipt.machines, receipt.cloud_notes) = (machines, cloud_notes);
     })?;
-    if source.is_some() {
+    if !sources.is_empty() {
         journal.change(|receipt| update_receipt(receipt, &now))?;
     }
     times.since("machines and downloads", making);

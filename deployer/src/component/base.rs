@@ -30,7 +30,9 @@ pub fn install(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, Templa
     })
     .collect();
     for component in ALL {
-        actions.extend(component.tool_files(node, context)?);
+        if component.is_tool_on(node, context.topology) {
+            actions.extend(component.tool_files(node, context)?);
+        }
     }
     Ok(actions)
 }

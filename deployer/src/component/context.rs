@@ -1,11 +1,9 @@
 //! What a component may look at.
 
-use std::collections::BTreeMap;
-
+use super::artifact::{Artifact, Artifacts};
 use super::repository_key::Keys;
 use crate::receipt::{Choices, Receipt, Secrets};
 use crate::signing_key::SigningKey;
-use crate::step::Download;
 use crate::template::TemplateError;
 use crate::topology::Topology;
 
@@ -22,8 +20,8 @@ pub struct Context<'a> {
     pub choices: &'a Choices,
     /// The keys of package repositories.
     pub keys: &'a Keys,
-    /// Artifact → identity and checksum: what the operator's box would send.
-    pub artifacts: &'a BTreeMap<String, Artifact>,
+    /// What the operator's box would send, by component.
+    pub artifacts: &'a Artifacts,
     /// Some member is reached by IPv6.
     pub ipv6: bool,
 }
@@ -34,15 +32,15 @@ impl<'a> Context<'a> {
         if self.ipv6 { "::" } else { "0.0.0.0" }
     }
 
-    /// What is known of an artifact. `template` is the one that cannot be rendered without it.
+    /// What is known of a component's artifact. `template` is the one that cannot be rendered without it.
     pub(super) fn artifact(
         &self,
-        key: &str,
+        component: &str,
         template: &str,
     ) -> Result<&'a Artifact, TemplateError> {
-        self.artifacts.get(key).ok_or_else(|| TemplateError {
+        self.artifacts.get(component).ok_or_else(|| TemplateError {
             name: template.to_owned(),
-            source: tera::Error::message(format!("the artifact `{key}` is not known")),
+            source: tera::Error::message(format!("the artifact `{component}` is not known")),
         })
     }
 
@@ -57,27 +55,4 @@ impl<'a> Context<'a> {
             source: tera::Error::message(format!("no key of `{component}` is known")),
         })
     }
-}
-
-/// What is known of an artifact before it is fetched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Artifact {
-    /// Name, version, source and pinned checksum in one line: another identity is another content.
-    pub identity: String,
-    /// SHA-256 of a single file (an agent binary); for archives the identity is enough.
-    pub sha256: Option<String>,
-    /// Where nodes get an archive by themselves, if from anywhere.
-    pub download: Option<Download>,
-}
-
-/// The artifacts' keys.
-pub mod artifact_key {
-    /// Kafka's (and so ZooKeeper's) jars as one tar: a folder `libs` of jars.
-    pub const KAFKA: &str = "kafka";
-    /// The producer binary.
-    pub const PRODUCER: &str = "producer";
-    /// The consumer binary.
-    pub const CONSUMER: &str = "consumer";
-    /// A CouchDB release folder as tar.gz, or the stand-in's folder (with `node_modules` in it) as tar.
-    pub const COUCHDB: &str = "couchdb";
 }

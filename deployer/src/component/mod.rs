@@ -15,12 +15,14 @@ use distributions::Distributions;
 use place::Place;
 use repository_key::RepositoryKey;
 
-pub use context::{Artifact, Context, artifact_key};
+pub use artifact::{Artifact, Artifacts, Origin};
+pub use context::Context;
 pub use kinds::{
     Count, Difference, Disk, Form, Memory, NewSecret, Numbers, Port, Reach, Restart, Unfit,
 };
 pub use tunnel::{Tunnel, TunnelEnd};
 
+pub mod artifact;
 pub mod base;
 pub mod consumer;
 mod context;
@@ -198,6 +200,16 @@ pub trait Component: Sync {
         None
     }
 
+    /// Whether this box sends one of our own binaries for it, which has its name.
+    fn is_agent(&self) -> bool {
+        false
+    }
+
+    /// What else this box sends for it in a deployment; `None`: nothing.
+    fn artifact(&self, _: &Topology, _: &Choices) -> Option<Origin> {
+        None
+    }
+
     /// Debian packages it needs on a node.
     fn packages(&self, _: &Context<'_>) -> Vec<String> {
         Vec::new()
@@ -207,9 +219,19 @@ pub trait Component: Sync {
     /// writes, uploads or unpacks is what its process reads, and nothing else.
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError>;
 
-    /// What of it lies on a node that it is not on: a tool that the deployer uses there.
+    /// Whether the deployer uses it as a tool on a node that it is not on.
+    fn is_tool_on(&self, _: &Node, _: &Topology) -> bool {
+        false
+    }
+
+    /// What of it lies on a node where it is a tool.
     fn tool_files(&self, _: &Node, _: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
         Ok(Vec::new())
+    }
+
+    /// Whether it is a service on a node that it is on.
+    fn has_unit(&self, _: &Node) -> bool {
+        true
     }
 
     /// The name of its unit.
@@ -285,14 +307,8 @@ pub fn packages(node: &Node, context: &Context<'_>) -> BTreeSet<String> {
 
 /// Whether any of our own binaries is put on a node.
 pub fn has_agents(node: &Node, topology: &Topology) -> bool {
-    let role = node.has(consumer::NAME) || node.has(producer::NAME);
-    let tool = consumer::pipeline_node(topology) == Some(node);
-    role || tool || producer::tools(topology).contains_key(&node.name)
-}
-
-/// Whether a role of a node is a service.
-pub fn has_unit(node: &Node, role: &str) -> bool {
-    role != producer::NAME || producer::as_service(node).is_some()
+    let mut agents = ALL.iter().filter(|component| component.is_agent());
+    agents.any(|agent| agent.is_on(node, topology) || agent.is_tool_on(node, topology))
 }
 
 /// The ports at which the components of a node tell it about themselves. Nobody else reaches them.

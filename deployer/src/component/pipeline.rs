@@ -7,7 +7,7 @@ use crate::topology::{Node, Topology};
 pub use super::consumer::sinks::sinks;
 pub use super::consumer::{credentials, pipeline as preparation, pipeline_node as node, tool};
 pub use super::couchdb::{ADMIN, password_changed, url as store_url};
-pub use super::kafka::topics::topics;
+pub use super::kafka::topics::{database_name, topics};
 pub use super::producer::{refused_file, sends_for_ever, state_file, tools as senders_tools};
 
 /// What holds the topics.
@@ -22,5 +22,5 @@ pub static MOVER: &dyn Component = &consumer::Consumer;
 /// The nodes whose sender is a service; lines on its standard input come from whoever runs the binary.
 pub fn senders(topology: &Topology) -> impl Iterator<Item = &Node> {
     let nodes = topology.nodes_with(SENDER.name());
-    nodes.filter(|node| super::has_unit(node, SENDER.name()))
+    nodes.filter(|node| SENDER.has_unit(node))
 }

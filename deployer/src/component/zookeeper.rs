@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::place;
-use super::{Component, Context, Count, Disk, Memory, Port, Reach, artifact_key, java};
+use super::{Component, Context, Count, Disk, Memory, Port, Reach, java};
 use crate::inventory::Section;
 use crate::step::{Action, Content};
 use crate::template::{TemplateError, render};
@@ -15,6 +15,9 @@ pub struct Zookeeper;
 
 /// Its name.
 pub const NAME: &str = "zookeeper";
+
+/// The component whose jars it shares: Kafka brings it along.
+const JARS: &str = "kafka";
 
 const CONFIG: &str = "zoo.cfg";
 const UNIT: &str = "zookeeper/zookeeper.service";
@@ -105,7 +108,7 @@ impl Component for Zookeeper {
         let zookeeper = section(context.topology);
         let software = software(context.topology);
         let (mut service, temporary) =
-            java::service(node, context, &Self, (artifact_key::KAFKA, &software), UNIT)?;
+            java::service(node, context, &Self, (JARS, &software), UNIT)?;
         service.file(
             CONFIG,
             Content::open(render(

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::component::kafka::topics::database_name;
-use crate::component::{self, Numbers, kafka};
+use crate::component::pipeline::{LOG, database_name};
+use crate::component::{self, Numbers};
 use crate::inventory::Member;
 use crate::topology::{Former, Ids, Topic};
 
@@ -35,11 +35,11 @@ impl Ids {
         topics: &BTreeMap<String, Topic>,
     ) -> Former {
         let is_broker = |name: &str| {
-            let mut brokers = members.iter().filter(|member| member.has(kafka::NAME));
+            let mut brokers = members.iter().filter(|member| member.has(LOG.name()));
             brokers.any(|member| member.name == name)
         };
         let brokers = self
-            .of(kafka::NAME)
+            .of(LOG.name())
             .iter()
             .filter(|(name, _)| !is_broker(name));
         let databases: BTreeSet<&str> = topics

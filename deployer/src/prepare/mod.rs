@@ -1,6 +1,9 @@
 //! What is decided before anything is asked or done: by the command line, the inventory, the receipt and the agents that are there.
 
+mod agents;
+mod artifacts;
 pub mod cloud_sections;
+mod earlier;
 pub mod ends;
 pub mod images;
 pub mod login_keys;

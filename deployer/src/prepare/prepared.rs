@@ -2,25 +2,25 @@
 //! refused by all of them in the same words.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::env::consts::ARCH;
 use std::path::Path;
 
 use crate::artifact::agents::Agents;
 use crate::artifact::cache::Cache;
-use crate::artifact::{self, agents, couchdb};
 use crate::cli::{Environment, Target};
-use crate::cloud::registry;
-use crate::component::couchdb::{Distribution, ENGINE, QUICKJS};
+use crate::component::pipeline::LOG;
 use crate::component::repository_key::Keys;
-use crate::component::{self, Artifact, Context, artifact_key, kafka};
+use crate::component::{self, Artifacts, Context};
 use crate::error::CommandError;
-use crate::inventory::{Inventory, Problems};
-use crate::layout::{self, Made};
+use crate::inventory::Inventory;
+use crate::layout;
 use crate::machine::Machine;
 use crate::plan::Desired;
+use crate::prepare::earlier::{beside, of_last_up, with_made};
 use crate::prepare::ends::Ends;
 use crate::prepare::target::{self, Source};
-use crate::prepare::{cloud_sections, images, login_keys, outside, recorded, repository_keys};
+use crate::prepare::{
+    agents, artifacts, cloud_sections, images, login_keys, outside, recorded, repository_keys,
+};
 use crate::receipt::{Receipt, Secrets};
 use crate::report::{Event, Reporter};
 use crate::run::journal::{self, Entry, Journal, JournalError};
@@ -50,12 +50,12 @@ pub struct Prepared {
     keys: Keys,
     /// The agents' binaries.
     pub agents: Agents,
-    /// What would be sent to nodes, by key.
-    pub artifacts: BTreeMap<String, Artifact>,
+    /// What would be sent to nodes.
+    pub artifacts: Artifacts,
+    /// What of it lies on this box already.
+    on_this_box: Artifacts,
     /// Where fetched things are kept.
     pub cache: Cache,
-    /// What lies on this box already: the agents, and the archive that the inventory names.
-    on_this_box: BTreeMap<String, Artifact>,
     /// What the user should know before anything else.
     remarks: Vec<Event>,
 }
@@ -112,14 +112,14 @@ impl Prepared {
         };
         // One that is wanted again is read again.
         let wanted = |topic: &String| topology.topics.contains_key(topic);
-        let mut pruned = receipt.pruned.remove(kafka::NAME).unwrap_or_default();
+        let mut pruned = receipt.pruned.remove(LOG.name()).unwrap_or_default();
         pruned.retain(|topic| !wanted(topic));
         if prune {
             let former = std::mem::take(&mut topology.former.topics);
             pruned.extend(former.into_keys());
         }
         if !pruned.is_empty() {
-            receipt.pruned.insert(kafka::NAME.into(), pruned);
+            receipt.pruned.insert(LOG.name().into(), pruned);
         }
         let secrets = match entry.as_ref() {
             Some(entry) => match journal::read_secrets(&entry.directory) {
@@ -134,23 +134,12 @@ impl Prepared {
         };
         let keys = repository_keys::read(&source.inventory, &topology, &environment.home)
             .map_err(CommandError::usage)?;
-        let agents = choose_agents(agents, &topology, &mut receipt, &mut remarks)?;
-        let mut on_this_box = BTreeMap::new();
-        // Plain machines get none.
-        if topology.nodes.values().any(|node| !node.roles.is_empty()) {
-            on_this_box.extend(agents.artifacts()?);
-        }
-        if let Some(archive) = read_archive(&source.inventory, &topology).await? {
-            on_this_box.insert(artifact_key::COUCHDB.into(), archive.artifact);
-            // Nobody installs SpiderMonkey's library for an archive: without it there would be no views, and CouchDB would
-            // start their engine again and again.
-            let engine = archive.quickjs.then(|| QUICKJS.to_owned());
-            component::couchdb::prefer_engine(&mut topology, engine.as_deref());
-            let choices = &mut receipt.choices;
-            choices.set(component::couchdb::NAME, ENGINE, engine.as_deref());
-        }
+        let agents = agents::choose(agents, &topology, &mut receipt, &mut remarks)?;
+        let choices = &mut receipt.choices;
+        let on_this_box =
+            artifacts::on_this_box(&source.inventory, &topology, &agents, choices).await?;
         // Until the journal is ours nothing random is made up: what is shown twice must be the same.
-        let epochs = receipt.epochs.entry(kafka::NAME.into()).or_default();
+        let epochs = receipt.epochs.entry(LOG.name().into()).or_default();
         for topic in topology.topics.keys() {
             let epoch = epochs.entry(topic.clone());
             epoch.or_insert_with(|| NOT_YET.into());
@@ -165,7 +154,7 @@ impl Prepared {
             secrets,
             keys,
             agents,
-            artifacts: BTreeMap::new(),
+            artifacts: Artifacts::new(),
             cache: Cache::new(&environment.cache_dir),
             on_this_box,
             remarks,
@@ -177,27 +166,10 @@ impl Prepared {
     pub fn with(&self, decide: impl FnOnce(&mut Receipt)) -> Result<Self, CommandError> {
         let mut other = self.clone();
         decide(&mut other.receipt);
-        other.artifacts = other.sent()?;
+        let choices = &other.receipt.choices;
+        other.artifacts =
+            artifacts::sent(&other.topology, choices, &other.cache, &other.on_this_box)?;
         Ok(other)
-    }
-
-    /// What would be sent to nodes.
-    fn sent(&self) -> Result<BTreeMap<String, Artifact>, CommandError> {
-        let settings = artifact::kafka::Settings::of(kafka::section(&self.topology))?;
-        let recorded = self.receipt.choices.get(kafka::NAME, kafka::SOURCE);
-        let source = artifact::kafka::likely(&self.cache, &settings, recorded)?;
-        let mut sent = self.on_this_box.clone();
-        sent.insert(artifact_key::KAFKA.into(), settings.artifact(source));
-        match self.couchdb() {
-            Distribution::Pouchdb => {
-                sent.insert(artifact_key::COUCHDB.into(), couchdb::stand_in_identity());
-            }
-            Distribution::Archive => {}
-            Distribution::Apache | Distribution::Auto => {
-                sent.remove(artifact_key::COUCHDB);
-            }
-        }
-        Ok(sent)
     }
 
     /// Says what the user should know, and what of the inventory will have no effect. Once distributions are chosen.
@@ -217,11 +189,6 @@ impl Prepared {
         with_made(recorded, &self.topology, receipt, lost, |made| {
             layout::check_machines(made, &self.source.inventory)
         })
-    }
-
-    /// Which CouchDB it is, as far as that is decided.
-    pub fn couchdb(&self) -> Distribution {
-        component::couchdb::distribution(&self.topology, &self.receipt.choices)
     }
 
     /// The same with what the journal has, which nobody else can change any more, and what the receipt of an earlier `up` was;
@@ -270,7 +237,7 @@ impl Prepared {
     /// The same with an epoch for each topic that has none, and new ones for those to be renewed.
     pub fn with_epochs(&self, renew: &BTreeSet<String>) -> Result<Self, CommandError> {
         self.with(|receipt| {
-            let epochs = receipt.epochs.entry(kafka::NAME.into()).or_default();
+            let epochs = receipt.epochs.entry(LOG.name().into()).or_default();
             for topic in self.topology.topics.keys() {
                 if renew.contains(topic) || !epochs.contains_key(topic) {
                     let epoch = hex::encode(rand::random::<[u8; 4]>());
@@ -304,7 +271,7 @@ impl Prepared {
 
     /// What the agents are for that go onto machines of a cloud, as `uname -m` says it; `None`: none go there.
     pub fn architecture_on(&self, cloud: CloudName) -> Option<String> {
-        has_agents(&self.topology, cloud).then(|| self.agents.machine().into())
+        agents::go_to(cloud, &self.topology).then(|| self.agents.machine().into())
     }
 
     /// The same with the addresses by which hosts of the user's are seen from a cloud.
@@ -315,24 +282,6 @@ impl Prepared {
     }
 }
 
-/// Reads the archive of CouchDB that the inventory names, if it does.
-async fn read_archive(
-    inventory: &Inventory,
-    topology: &Topology,
-) -> Result<Option<couchdb::Release>, CommandError> {
-    let couchdb = component::couchdb::section(topology);
-    let Some(file) =
-        (couchdb.archive.as_ref()).filter(|_| couchdb.distribution == Distribution::Archive)
-    else {
-        return Ok(None);
-    };
-    let read = couchdb::archive(file.into()).await;
-    read.map(Some).map_err(|error| {
-        let problem = inventory.problem("couchdb.archive", error.to_string(), None);
-        CommandError::usage(Problems::from(problem))
-    })
-}
-
 /// What the receipt of a new deployment begins with; its id is made by the journal.
 fn provisional(topology: &Topology, ids: Ids, inventory: &str) -> Receipt {
     Receipt {
@@ -340,112 +289,4 @@ fn provisional(topology: &Topology, ids: Ids, inventory: &str) -> Receipt {
         numbers: ids.numbers,
         ..Receipt::bare(NOT_YET, &topology.name, topology.cloud.name())
     }
-}
-
-/// Whether agents go onto machines of a cloud.
-fn has_agents(topology: &Topology, cloud: CloudName) -> bool {
-    let mut nodes = topology.nodes.values();
-    nodes.any(|node| node.cloud == cloud && component::has_agents(node, topology))
-}
-
-/// The agents that were named, else those named at an earlier `up`, else those beside the deployer.
-fn choose_agents(
-    named: Option<&Path>,
-    topology: &Topology,
-    receipt: &mut Receipt,
-    remarks: &mut Vec<Event>,
-) -> Result<Agents, CommandError> {
-    let executable = std::env::current_exe()?;
-    // What machines of other clouds are is seen when they are there.
-    let mut said = CloudName::all().filter_map(|cloud| {
-        let provider = registry::provider(cloud).ok()?;
-        let machine = provider.architecture(&topology.clouds)?;
-        has_agents(topology, cloud).then_some(machine)
-    });
-    let machine = said.next().unwrap_or(ARCH);
-    let find = |directory: Option<&Path>| agents::find(directory, &executable, machine);
-    if let Some(directory) = named {
-        let agents = find(Some(directory)).map_err(CommandError::usage)?;
-        let usual = find(None).is_ok_and(|usual| usual == agents);
-        let directory = std::path::absolute(directory)?;
-        receipt.agents = (!usual).then(|| directory.display().to_string());
-        return Ok(agents);
-    }
-    if let Some(directory) = receipt.agents.clone() {
-        match find(Some(Path::new(&directory))) {
-            Ok(agents) => {
-                remarks.push(Event::Note(format!(
-                    "agents: those of {directory}, which `--agents` named at an earlier up"
-                )));
-                return Ok(agents);
-            }
-            Err(error) => remarks.push(Event::Warning(format!(
-                "the agents that `--agents` named at an earlier up are gone, those beside the deployer are used: {error}"
-            ))),
-        }
-        receipt.agents = None;
-    }
-    find(None).map_err(CommandError::usage)
-}
-
-/// The inventory of the last `up` and its topology, as far as they can be read.
-fn of_last_up(receipt: &Receipt) -> (Option<Inventory>, Option<Topology>) {
-    let inventory = recorded::inventory(receipt).ok();
-    let topology = inventory
-        .as_ref()
-        .and_then(|inventory| recorded::topology_of(inventory, receipt).ok());
-    (inventory, topology)
-}
-
-/// Asks something of what the machines of the receipt were made with, by its inventory, but for those that are gone.
-fn with_made(
-    recorded: Option<&Inventory>,
-    topology: &Topology,
-    receipt: &Receipt,
-    gone: &BTreeSet<String>,
-    check: impl FnOnce(&Made<'_>) -> Result<(), Problems>,
-) -> Result<(), CommandError> {
-    // One that an older deployer took is not held against its words of today.
-    let Some(inventory) = recorded else {
-        return Ok(());
-    };
-    let machines: Vec<(String, CloudName)> = receipt
-        .machines
-        .iter()
-        .filter(|(node, record)| record.machine.is_some() && !gone.contains(*node))
-        .filter_map(|(node, record)| Some((node.clone(), target::cloud_name(&record.cloud).ok()?)))
-        .collect();
-    let made = Made {
-        inventory,
-        cloud: topology.cloud,
-        machines: &machines,
-    };
-    check(&made).map_err(CommandError::usage)
-}
-
-/// Other deployments of the same nodes on the same cloud: a new name in the inventory makes a second one.
-fn beside(
-    source: &Source,
-    topology: &Topology,
-    state_dir: &Path,
-) -> Result<Vec<Event>, CommandError> {
-    let same = |entry: &Entry| {
-        let receipt = journal::read_receipt(&entry.directory).ok()?;
-        let other = layout::parse(receipt.inventory.as_bytes(), "").ok()?;
-        let nodes = other.nodes.keys().eq(source.inventory.nodes.keys());
-        nodes.then(|| entry.name.clone())
-    };
-    let others = journal::list(state_dir)?;
-    let others = others
-        .iter()
-        .filter(|entry| entry.cloud == topology.cloud.name())
-        .filter_map(same);
-    Ok(others
-        .map(|name| {
-            Event::Warning(format!(
-                "`{}` will be a second deployment of these nodes: `{name}` is there and goes on beside it; `deployer teardown --name {name}` takes it away",
-                topology.name
-            ))
-        })
-        .collect())
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::component::pipeline::LOG;
 use crate::component::repository_key::of_makers;
-use crate::component::{Artifact, Context, artifact_key, couchdb, kafka};
+use crate::component::{ALL, Artifact, Context};
 use crate::error::CommandError;
 use crate::inventory::{Inventory, Problems};
 use crate::layout;
@@ -44,7 +45,7 @@ pub fn inventory(receipt: &Receipt) -> Result<Inventory, Problems> {
 pub fn ids(receipt: &Receipt) -> Ids {
     Ids {
         numbers: receipt.numbers.clone(),
-        topics: receipt.read_topics(kafka::NAME),
+        topics: receipt.read_topics(LOG.name()),
     }
 }
 
@@ -85,16 +86,9 @@ pub fn of_receipt(
         sha256: Some(String::new()),
         download: None,
     };
-    let keys = [
-        artifact_key::KAFKA,
-        artifact_key::PRODUCER,
-        artifact_key::CONSUMER,
-        artifact_key::COUCHDB,
-    ];
-    let mut topology = topology.clone();
-    let engine = receipt.choices.get(couchdb::NAME, couchdb::ENGINE);
-    couchdb::prefer_engine(&mut topology, engine);
-    let topology = &topology;
+    let artifacts = ALL
+        .iter()
+        .map(|component| (component.name().to_owned(), unknown.clone()));
     let context = Context {
         topology,
         receipt,
@@ -102,7 +96,7 @@ pub fn of_receipt(
         choices: &receipt.choices,
         // Only their presence is looked at.
         keys: &of_makers(topology)?,
-        artifacts: &keys.map(|key| (key.to_owned(), unknown.clone())).into(),
+        artifacts: &artifacts.collect(),
         ipv6: false,
     };
     desired(context, machines, &Ends::new())

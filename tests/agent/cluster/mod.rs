@@ -328,7 +328,7 @@ fn libraries() -> &'static Path {
             return directory;
         }
         std::fs::create_dir_all(&directory).unwrap();
-        let pom = include_str!("../../../deployer/src/artifact/data/kafka-pom.xml");
+        let pom = include_str!("../../../deployer/src/component/kafka/data/pom.xml");
         std::fs::write(directory.join("pom.xml"), pom.replace("@VERSION@", VERSION)).unwrap();
         let log = "log4j.rootLogger=WARN, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\nlog4j.appender.out.layout=org.apache.log4j.PatternLayout\nlog4j.appender.out.layout.ConversionPattern=%d %p %m%n\n";
         std::fs::write(directory.join("log4j.properties"), log).unwrap();

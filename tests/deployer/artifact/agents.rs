@@ -2,7 +2,7 @@ use std::env::consts::ARCH;
 use std::path::Path;
 
 use deployer::artifact::ArtifactError;
-use deployer::artifact::agents::{LibcVersion, find};
+use deployer::artifact::agents::{Agent, Agents, LibcVersion, find};
 use deployer::artifact::portable::{MOST_BYTES, OLDEST_LIBC, problems};
 use deployer::step::sha256;
 use tempfile::tempdir;
@@ -10,6 +10,10 @@ use tempfile::tempdir;
 /// A real program of this box.
 fn program() -> Vec<u8> {
     std::fs::read("/bin/true").unwrap()
+}
+
+fn agent<'a>(agents: &'a Agents, name: &str) -> &'a Agent {
+    agents.each().find(|agent| agent.name == name).expect("it")
 }
 
 #[test]
@@ -26,7 +30,8 @@ fn both_agents_are_found_and_looked_into() {
     )
     .unwrap();
     assert_eq!(beside, named);
-    for (agent, name) in [(&named.producer, "producer"), (&named.consumer, "consumer")] {
+    for name in ["producer", "consumer"] {
+        let agent = agent(&named, name);
         assert_eq!(agent.path, directory.path().join(name));
         assert_eq!(agent.machine, ARCH);
         let libc = agent.libc.unwrap();
@@ -54,7 +59,7 @@ fn portable_agents_are_preferred_in_their_folder() {
         std::fs::write(portable.join(name), program()).unwrap();
     }
     let beside = find(None, &place.join("deployer"), ARCH).unwrap();
-    assert_eq!(beside.producer.path, portable.join("producer"));
+    assert_eq!(agent(&beside, "producer").path, portable.join("producer"));
     for named in [portable.parent().unwrap(), &portable] {
         let found = find(Some(named), Path::new("/elsewhere/deployer"), ARCH).unwrap();
         assert_eq!(found, beside);
@@ -71,7 +76,7 @@ fn portable_agents_are_preferred_in_their_folder() {
         std::fs::write(place.join("agents").join(other).join(name), program).unwrap();
     }
     let found = find(None, &place.join("deployer"), other).unwrap();
-    assert_eq!(found.consumer.machine, other);
+    assert_eq!(agent(&found, "consumer").machine, other);
     std::fs::remove_file(portable.join("consumer")).unwrap();
     let error = find(None, &place.join("deployer"), ARCH)
         .unwrap_err()
@@ -92,9 +97,8 @@ fn what_is_not_fit_to_be_shipped_is_told() {
     for name in ["producer", "consumer"] {
         std::fs::write(place.join(name), &large).unwrap();
     }
-    let mut agent = find(Some(place), Path::new("deployer"), ARCH)
-        .unwrap()
-        .producer;
+    let found = find(Some(place), Path::new("deployer"), ARCH).unwrap();
+    let mut agent = agent(&found, "producer").clone();
     agent.libc = Some("2.36".parse().unwrap());
     let box_of_somebody =
         [Path::new("/box/of/somebody"), Path::new("/box/of/some")].map(Into::into);
@@ -126,7 +130,7 @@ fn agents_that_were_built_to_be_shipped_are_fit_for_it() {
             continue;
         }
         let agents = find(Some(&place), Path::new("deployer"), ARCH).unwrap();
-        for agent in [&agents.producer, &agents.consumer] {
+        for agent in agents.each() {
             assert_eq!(agent.machine, machine);
             assert_eq!(problems(agent, &[source.into()]).unwrap(), [""; 0]);
         }
@@ -169,7 +173,7 @@ fn what_no_node_can_run_is_refused() {
         (b"#!/bin/sh\n".to_vec(), "not a Linux program"),
     ] {
         let directory = tempdir().unwrap();
-        std::fs::write(directory.path().join("producer"), bytes).unwrap();
+        std::fs::write(directory.path().join("consumer"), bytes).unwrap();
         let error = find(Some(directory.path()), Path::new("deployer"), ARCH).unwrap_err();
         assert!(matches!(error, ArtifactError::NotUsable { .. }), "{error}");
         assert!(error.to_string().contains(why), "{error}");

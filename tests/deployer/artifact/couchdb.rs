@@ -2,10 +2,13 @@ use std::path::{Path, PathBuf};
 
 use deployer::artifact::ArtifactError;
 use deployer::artifact::cache::Cache;
-use deployer::artifact::couchdb::{STAND_IN_PROGRAM, archive, fetch_stand_in, stand_in_identity};
+use deployer::artifact::folder::{self, Read};
+use deployer::artifact::npm;
 use deployer::artifact::program::Program;
 use deployer::artifact::repository::repository_answers;
-use deployer::component::couchdb::{Couchdb, CouchdbSection, Distribution};
+use deployer::component::artifact::Folder;
+use deployer::component::couchdb::stand_in::{PACKAGE, PROGRAM};
+use deployer::component::couchdb::{Couchdb, CouchdbSection, Distribution, ENGINE, NAME, archive};
 use deployer::component::distributions::{ChoiceError, Distributions as _};
 use deployer::layout;
 use deployer::step::sha256;
@@ -150,6 +153,17 @@ fn file(directory: &Path, bytes: &[u8]) -> PathBuf {
     path
 }
 
+async fn read(file: PathBuf) -> Result<Read, ArtifactError> {
+    let folder = Folder {
+        name: NAME,
+        file: file.display().to_string(),
+        key: "couchdb.archive",
+        wanted: "a CouchDB release folder as tar.gz",
+        look: archive::look,
+    };
+    folder::read(folder).await
+}
+
 #[tokio::test]
 async fn an_archive_is_known_by_its_checksum() {
     let directory = tempdir().unwrap();
@@ -158,12 +172,21 @@ async fn an_archive_is_known_by_its_checksum() {
             (&format!("{top}/bin/couchdb"), "#!/bin/sh"),
             (&format!("{top}/etc/default.ini"), "[couchdb]"),
         ]);
-        let artifact = archive(file(directory.path(), &bytes)).await.unwrap();
+        let artifact = read(file(directory.path(), &bytes)).await.unwrap();
         assert_eq!(
             artifact.artifact.identity,
             format!("couchdb archive sha256:{}", sha256(&bytes))
         );
     }
+}
+
+#[test]
+fn the_engine_that_needs_no_library_is_chosen_where_an_archive_has_it() {
+    let look = |paths: &[&str]| archive::look(&paths.iter().map(PathBuf::from).collect::<Vec<_>>());
+    let without = ["bin/couchdb", "lib/couch-3.5.0/ebin/couch.app"];
+    assert_eq!(look(&without), Ok([(ENGINE, None)].into()));
+    let with = ["bin/couchdb", "lib/couch_quickjs-3.5.0/priv/couchjs_mainjs"];
+    assert_eq!(look(&with), Ok([(ENGINE, Some("quickjs"))].into()));
 }
 
 #[tokio::test]
@@ -195,7 +218,7 @@ async fn an_archive_that_is_no_release_folder_is_refused_with_the_reason() {
         ),
         (&tar_gz(&[program, ("/etc/passwd", "x")]), "leads out of it"),
     ] {
-        let error = archive(file(directory.path(), bytes)).await.unwrap_err();
+        let error = read(file(directory.path(), bytes)).await.unwrap_err();
         let text = words(&error);
         assert!(matches!(error, ArtifactError::NotUsable { .. }), "{text}");
         assert!(
@@ -203,7 +226,7 @@ async fn an_archive_that_is_no_release_folder_is_refused_with_the_reason() {
             "{text}"
         );
     }
-    let error = archive(directory.path().join("absent")).await.unwrap_err();
+    let error = read(directory.path().join("absent")).await.unwrap_err();
     assert!(matches!(error, ArtifactError::File { .. }), "{error}");
 }
 
@@ -232,10 +255,14 @@ async fn the_stand_in_is_fetched_once_and_slimmed() {
     for path in kept.iter().chain(&dropped) {
         write(&gives.join(path), "text");
     }
-    let npm = fetcher(directory.path());
+    let program = fetcher(directory.path());
     let cache = Cache::new(directory.path().join("cache"));
-    let first = fetch_stand_in(&cache, &npm, &quiet).await.unwrap();
-    let second = fetch_stand_in(&cache, &npm, &quiet).await.unwrap();
+    let first = npm::fetch(&cache, &program, &PACKAGE, &quiet)
+        .await
+        .unwrap();
+    let second = npm::fetch(&cache, &program, &PACKAGE, &quiet)
+        .await
+        .unwrap();
     assert_eq!((&first, runs(directory.path())), (&second, 1));
     let mut files: Vec<String> = listed(&first)
         .into_iter()
@@ -249,13 +276,18 @@ async fn the_stand_in_is_fetched_once_and_slimmed() {
 
     write(&directory.path().join("fails"), "npm error code E404");
     let other = Cache::new(directory.path().join("other"));
-    let error = fetch_stand_in(&other, &npm, &quiet).await.unwrap_err();
+    let error = npm::fetch(&other, &program, &PACKAGE, &quiet)
+        .await
+        .unwrap_err();
     assert!(words(&error).contains("npm error code E404"), "{error}");
 }
 
 #[test]
 fn the_lock_pins_every_package_and_names_no_registry() {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/artifact/data/stand-in/");
+    let directory = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/src/component/couchdb/data/stand-in/"
+    );
     let lock = std::fs::read_to_string(format!("{directory}package-lock.json")).unwrap();
     assert!(!lock.contains("://") && !lock.contains("resolved"));
     let lock: serde_json::Value = serde_json::from_str(&lock).unwrap();
@@ -271,7 +303,8 @@ fn the_lock_pins_every_package_and_names_no_registry() {
     let version = packages["node_modules/pouchdb-server"]["version"]
         .as_str()
         .unwrap();
-    let identity = stand_in_identity().identity;
+    assert_eq!(version, PACKAGE.version);
+    let identity = npm::artifact(&PACKAGE).identity;
     assert!(identity.starts_with(&format!("pouchdb-server {version} npm lock-sha256:")));
 }
 
@@ -280,10 +313,10 @@ fn the_lock_pins_every_package_and_names_no_registry() {
 async fn npm_brings_the_stand_in() {
     let directory = tempdir().unwrap();
     let cache = Cache::new(directory.path());
-    let tar = fetch_stand_in(&cache, &Program::npm(), &quiet)
+    let tar = npm::fetch(&cache, &Program::npm(), &PACKAGE, &quiet)
         .await
         .unwrap();
     let mut archive = tar::Archive::new(std::fs::File::open(tar).unwrap());
     let mut entries = archive.entries().unwrap();
-    assert!(entries.any(|entry| entry.unwrap().path().unwrap() == Path::new(STAND_IN_PROGRAM)));
+    assert!(entries.any(|entry| entry.unwrap().path().unwrap() == Path::new(PROGRAM)));
 }

@@ -5,8 +5,11 @@ use std::time::Duration;
 use deployer::artifact::ArtifactError;
 use deployer::artifact::cache::Cache;
 use deployer::artifact::download::Deadlines;
-use deployer::artifact::kafka::{Release, Settings, Source, fetch, identity, likely};
+use deployer::artifact::jars::{Source, Sources, fetch, likely};
 use deployer::artifact::maven;
+use deployer::component::artifact::Jars;
+use deployer::component::kafka::KafkaSection;
+use deployer::component::kafka::jars::jars;
 use sha2::{Digest, Sha512};
 use tempfile::{TempDir, tempdir};
 
@@ -31,24 +34,31 @@ fn tarball() -> Vec<u8> {
     ])
 }
 
+/// The jars that a deployment gets.
+fn pinned() -> Jars {
+    jars(&KafkaSection::default())
+}
+
 /// A box with a cache, and a Maven client that gives one jar.
 struct Bench {
     directory: TempDir,
     cache: Cache,
-    settings: Settings,
+    sources: Sources,
 }
 
 impl Bench {
     fn new(mirror: Option<&str>, apache: &[&str]) -> Self {
         let directory = tempdir().unwrap();
         write(&directory.path().join("gives/libs/kafka.jar"), "by maven");
-        let settings = Settings {
-            release: Release {
+        let sources = Sources {
+            jars: Jars {
                 version: "0.0.1".into(),
-                tarball_sha512: sha512(tarball()).to_uppercase(),
+                tarball: "kafka_2.13-0.0.1".into(),
+                sha512: sha512(tarball()).to_uppercase(),
                 maven_list: format!("{}  kafka.jar\n", sha512("by maven")),
+                mirror: mirror.map(String::from),
+                ..pinned()
             },
-            mirror: mirror.map(String::from),
             apache: apache.iter().copied().map(String::from).collect(),
             maven: fetcher(directory.path()),
             deadlines: Deadlines {
@@ -60,12 +70,12 @@ impl Bench {
         Self {
             cache: Cache::new(directory.path().join("cache")),
             directory,
-            settings,
+            sources,
         }
     }
 
     async fn fetch(&self, recorded: Option<&str>) -> Result<Source, ArtifactError> {
-        let (source, path) = fetch(&self.cache, &self.settings, recorded, &quiet).await?;
+        let (source, path) = fetch(&self.cache, &self.sources, recorded, &quiet).await?;
         let jars = listed(&path);
         let wanted: &[(&str, &str)] = match source {
             Source::Apache => &[
@@ -147,7 +157,7 @@ async fn a_source_that_fails_is_named_and_the_next_one_serves() {
         let bench = Bench::new(None, &[bad, &good.base]);
         let lines = Mutex::new(Vec::new());
         let progress = |line: &str| lines.lock().unwrap().push(line.to_owned());
-        let (source, _) = fetch(&bench.cache, &bench.settings, None, &progress)
+        let (source, _) = fetch(&bench.cache, &bench.sources, None, &progress)
             .await
             .unwrap();
         assert_eq!(source, Source::Apache);
@@ -176,7 +186,7 @@ async fn a_version_that_apaches_network_has_no_more_comes_from_the_archive_witho
     let bench = Bench::new(None, &[&network.base, &archive.base]);
     let lines = Mutex::new(Vec::new());
     let progress = |line: &str| lines.lock().unwrap().push(line.to_owned());
-    let (source, _) = fetch(&bench.cache, &bench.settings, None, &progress)
+    let (source, _) = fetch(&bench.cache, &bench.sources, None, &progress)
         .await
         .unwrap();
     assert_eq!(source, Source::Apache);
@@ -253,7 +263,7 @@ async fn what_is_cached_is_not_fetched_again_unless_damaged() {
     let server = Server::start([(PATH, Answer::Body(tarball()))]).await;
     let bench = Bench::new(None, &[&server.base]);
     assert_eq!(
-        likely(&bench.cache, &bench.settings, None).unwrap(),
+        likely(&bench.cache, &bench.sources, None).unwrap(),
         Source::Apache
     );
     bench.fetch(None).await.unwrap();
@@ -286,7 +296,7 @@ async fn a_cached_set_of_maven_is_preferred_to_asking_servers() {
     let bench = Bench::new(None, &[&server.base]);
     bench.fetch(Some("maven")).await.unwrap();
     assert_eq!(
-        likely(&bench.cache, &bench.settings, None).unwrap(),
+        likely(&bench.cache, &bench.sources, None).unwrap(),
         Source::Maven
     );
     assert_eq!(bench.fetch(None).await.unwrap(), Source::Maven);
@@ -356,38 +366,27 @@ async fn other_jars_from_maven_are_an_error() {
 }
 
 #[test]
-fn the_known_releases_are_pinned() {
+fn the_known_release_is_pinned() {
     let hex = |sum: &str| sum.len() == 128 && sum.bytes().all(|byte| byte.is_ascii_hexdigit());
-    for version in Release::KNOWN {
-        let release = Release::of(version).unwrap();
-        assert!(hex(&release.tarball_sha512));
-        let names: Vec<&str> = release
-            .maven_list
-            .lines()
-            .map(|line| {
-                let (sum, name) = line.split_once("  ").unwrap();
-                assert!(hex(sum), "{line}");
-                name
-            })
-            .collect();
-        assert!(names.is_sorted() && names.len() > 50);
-        assert!(names.contains(&format!("kafka_2.13-{version}.jar").as_str()));
-        let [apache, maven] =
-            [Source::Apache, Source::Maven].map(|source| identity(&release, source));
-        assert!(
-            apache
-                .identity
-                .starts_with(&format!("kafka {version} apache sha512:"))
-        );
-        assert!(
-            maven
-                .identity
-                .starts_with(&format!("kafka {version} maven sha512:"))
-        );
-        assert_eq!(maven.identity, identity(&release, Source::Maven).identity);
+    let jars = pinned();
+    assert!(hex(&jars.sha512));
+    let names: Vec<&str> = jars
+        .maven_list
+        .lines()
+        .map(|line| {
+            let (sum, name) = line.split_once("  ").unwrap();
+            assert!(hex(sum), "{line}");
+            name
+        })
+        .collect();
+    assert!(names.is_sorted() && names.len() > 50);
+    let version = jars.version.clone();
+    assert!(names.contains(&format!("kafka_2.13-{version}.jar").as_str()));
+    for (source, word) in [(Source::Apache, "apache"), (Source::Maven, "maven")] {
+        let identity = Sources::of(jars.clone()).artifact(source).identity;
+        let begin = format!("kafka {version} {word} sha512:");
+        assert!(identity.starts_with(&begin), "{identity}");
     }
-    let error = Release::of("3.8.0").unwrap_err();
-    assert!(error.to_string().contains("3.9.1"), "{error}");
 }
 
 #[tokio::test]
@@ -395,17 +394,13 @@ fn the_known_releases_are_pinned() {
 async fn maven_brings_the_pinned_jars_of_a_known_release() {
     let directory = tempdir().unwrap();
     let cache = Cache::new(directory.path());
-    for version in Release::KNOWN {
-        let mut settings = Bench::new(None, &[]).settings;
-        settings.release = Release::of(version).unwrap();
-        settings.maven = deployer::artifact::program::Program::maven();
-        let (source, path) = fetch(&cache, &settings, Some("maven"), &quiet)
-            .await
-            .unwrap();
-        assert_eq!(source, Source::Maven);
-        let jars = listed_names(&path);
-        assert_eq!(jars.len(), settings.release.maven_list.lines().count() + 1);
-    }
+    let sources = Sources::of(pinned());
+    let (source, path) = fetch(&cache, &sources, Some("maven"), &quiet)
+        .await
+        .unwrap();
+    assert_eq!(source, Source::Maven);
+    let jars = listed_names(&path);
+    assert_eq!(jars.len(), sources.jars.maven_list.lines().count() + 1);
 }
 
 fn listed_names(tar: &Path) -> Vec<String> {

@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 
 use super::place::{self, Place};
 use super::service::{self, Service};
-use super::{
-    Component, Context, Difference, Disk, Memory, Port, Reach, artifact_key, couchdb, kafka,
-};
+use super::{Component, Context, Difference, Disk, Memory, Port, Reach, couchdb, kafka};
 use crate::inventory::{Findings, Inventory, Member, Section, TimeSpan};
 use crate::receipt::Secrets;
 use crate::step::{Action, Content, Tool};
@@ -152,12 +150,16 @@ impl Component for Consumer {
         }]
     }
 
+    fn is_agent(&self) -> bool {
+        true
+    }
+
     /// On the node that answers for the pipeline.
+    fn is_tool_on(&self, node: &Node, topology: &Topology) -> bool {
+        pipeline_node(topology) == Some(node) && !node.has(NAME)
+    }
+
     fn tool_files(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-        let asked = pipeline_node(context.topology) == Some(node);
-        if !asked || node.has(NAME) {
-            return Ok(Vec::new());
-        }
         let place = Place::new(context.topology, NAME);
         Ok(service::tool(&place, files(node, context)?))
     }
@@ -169,7 +171,7 @@ impl Component for Consumer {
         }
         service.extend(files(node, context)?);
         let process = Process {
-            program: place::program(context.topology, artifact_key::CONSUMER),
+            program: place::program(context.topology, NAME),
             config: service.place.file(CONFIG),
         };
         service.unit(UNIT, &process)
@@ -189,7 +191,7 @@ pub fn pipeline_node(topology: &Topology) -> Option<&Node> {
 /// The consumer binary on the node that answers for the pipeline; `None` where no node can.
 pub fn tool(topology: &Topology) -> Option<Tool> {
     pipeline_node(topology).map(|_| Tool {
-        program: place::program(topology, artifact_key::CONSUMER),
+        program: place::program(topology, NAME),
         config: Place::new(topology, NAME).file(CONFIG),
     })
 }
@@ -317,7 +319,7 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
     };
     let config = Content::open(render("agent/consumer.toml", &settings)?);
     let mut actions = vec![
-        service::upload(context, artifact_key::CONSUMER, UNIT)?,
+        service::upload(context, NAME, UNIT)?,
         service::configuration_file(&place, &group, CONFIG, config),
     ];
     if settings.couchdb.is_some() {

@@ -3,25 +3,27 @@
 //! stand-in, `pouchdb-server`, understands a part of that: it has no settings from the inventory and asks only for the
 //! users that a database's `_security` names.
 
+pub mod archive;
 mod check;
 mod choice;
 pub mod package;
 mod secrets;
 mod section;
 pub mod settings;
+pub mod stand_in;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use self::secrets::{ADMIN_HASH, UUID, cookie_secret, stand_in_hash};
+use self::secrets::{ADMIN_HASH, UUID, cookie_secret};
 use super::distributions::Distributions;
-use super::place::{self, Place};
+use super::place::Place;
 use super::repository_key::RepositoryKey;
-use super::service::{self, Service};
+use super::service::Service;
 use super::{
-    Component, Context, Count, Disk, Memory, NewSecret, Port, Reach, Tunnel, TunnelEnd, Unfit,
-    artifact_key,
+    Component, Context, Count, Disk, Memory, NewSecret, Origin, Port, Reach, Tunnel, TunnelEnd,
+    Unfit,
 };
 use crate::facts::System;
 use crate::inventory::{Findings, Inventory, Member, Problem, Section, Setting};
@@ -41,11 +43,9 @@ pub struct Couchdb;
 pub const NAME: &str = "couchdb";
 const TITLE: &str = "CouchDB";
 
-/// The choice of an engine of views: the one that its archive wants, where the inventory does not say one.
+/// The choice of an engine of views: the one that its archive wants, where the inventory does not say one. In CouchDB's section
+/// `couchdb` it has this name, too.
 pub const ENGINE: &str = "js_engine";
-
-/// The key, in CouchDB's section `couchdb`, that says which engine views have.
-const JS_ENGINE: &str = "js_engine";
 
 /// The name of CouchDB's administrator.
 pub const ADMIN: &str = "admin";
@@ -54,22 +54,12 @@ pub const USER: &str = "consumer";
 
 /// Where Apache's package and a release folder lie.
 const RELEASE: &str = "/opt/couchdb";
-/// What of a release folder runs, as patterns: that it starts does not show yet that views and replication find their libraries.
-const PROGRAMS: [&str; 5] = [
-    "erts-*/bin/beam.smp",
-    "lib/*/priv/*.so",
-    "lib/crypto-*/priv/lib/crypto.so",
-    "lib/couch_quickjs-*/priv/couchjs_mainjs",
-    "lib/asn1-*/priv/lib/*.so",
-];
-/// The JavaScript engine that needs a library of the system's.
-const SPIDERMONKEY: &str = "bin/couchjs";
-/// The engine that needs nothing: a value of [`JS_ENGINE`].
-pub const QUICKJS: &str = "quickjs";
 
 const CONFIG: &str = "deployer.ini";
 const ARGUMENTS: &str = "vm.args";
-const STAND_IN_CONFIG: &str = "config.json";
+
+/// Settings: section → key → value.
+type More = BTreeMap<String, BTreeMap<String, Setting>>;
 
 #[derive(Serialize)]
 struct Settings<'a> {
@@ -81,18 +71,7 @@ struct Settings<'a> {
     cookie_secret: String,
     admin: &'a str,
     admin_hash: &'a str,
-    more: &'a BTreeMap<String, BTreeMap<String, Setting>>,
-}
-
-#[derive(Serialize)]
-struct StandInSettings<'a> {
-    address: &'a str,
-    port: u16,
-    data: String,
-    log: String,
-    cookie_secret: String,
-    admin: &'a str,
-    admin_hash: String,
+    more: &'a More,
 }
 
 #[derive(Serialize)]
@@ -101,12 +80,6 @@ struct Process {
     config: String,
     arguments: String,
     own_ini: String,
-}
-
-#[derive(Serialize)]
-struct StandInProcess {
-    software: String,
-    config: String,
 }
 
 impl Component for Couchdb {
@@ -203,6 +176,14 @@ impl Component for Couchdb {
         stands_in.then_some("PouchDB Server")
     }
 
+    fn artifact(&self, topology: &Topology, choices: &Choices) -> Option<Origin> {
+        match distribution(topology, choices) {
+            Distribution::Auto | Distribution::Apache => None,
+            Distribution::Archive => archive::folder(topology).map(Origin::Folder),
+            Distribution::Pouchdb => Some(Origin::Npm(stand_in::PACKAGE)),
+        }
+    }
+
     fn packages(&self, context: &Context<'_>) -> Vec<String> {
         let packages: &[&str] = match distribution(context.topology, context.choices) {
             Distribution::Auto | Distribution::Apache => &["ca-certificates"],
@@ -225,8 +206,8 @@ impl Component for Couchdb {
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
         match distribution(context.topology, context.choices) {
             Distribution::Auto | Distribution::Apache => package::install(node, context),
-            Distribution::Archive => archive(node, context),
-            Distribution::Pouchdb => stand_in(node, context),
+            Distribution::Archive => archive::install(node, context),
+            Distribution::Pouchdb => stand_in::install(node, context),
         }
     }
 }
@@ -234,16 +215,6 @@ impl Component for Couchdb {
 /// What the inventory says of it.
 pub fn section(topology: &Topology) -> &CouchdbSection {
     topology.sections.get()
-}
-
-/// Takes this engine for views unless the inventory says one.
-pub fn prefer_engine(topology: &mut Topology, engine: Option<&str>) {
-    if let Some(engine) = engine {
-        let couchdb: &mut CouchdbSection = topology.sections.get_mut();
-        let settings = couchdb.settings.entry(NAME.into()).or_default();
-        let said = settings.entry(JS_ENGINE.into());
-        said.or_insert_with(|| Setting(engine.into()));
-    }
 }
 
 /// The address at which members find it.
@@ -270,36 +241,12 @@ impl Tunnel for Couchdb {
     }
 }
 
-/// A relocatable release folder.
-fn archive(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-    const UNIT: &str = "couchdb/couchdb.service";
-    let mut service = Service::new(context, node, &Couchdb);
-    let mut unpack = service::unpack(
-        context,
-        node,
-        artifact_key::COUCHDB,
-        RELEASE.to_owned(),
-        UNIT,
-    )?;
-    if let Action::UnpackArchive { programs, .. } = &mut unpack {
-        programs.extend(PROGRAMS.map(str::to_owned));
-        let settings = section(context.topology).settings.get("couchdb");
-        let engine = settings.and_then(|settings| settings.get(JS_ENGINE));
-        if engine.is_none_or(|engine| engine.0 != QUICKJS) {
-            programs.push(SPIDERMONKEY.to_owned());
-        }
-    }
-    service.add(unpack);
-    let user = service.place.user();
-    let process = settings(&mut service, context, &user)?;
-    service.unit(UNIT, &process)
-}
-
-/// Adds the files of a real CouchDB, and says where they lie.
+/// Adds the files of a real CouchDB, with more settings than our own, and says where they lie.
 fn settings(
     service: &mut Service<'_>,
     context: &Context<'_>,
     user: &str,
+    more: &More,
 ) -> Result<Process, TemplateError> {
     let couchdb = section(context.topology);
     service.data_directory();
@@ -328,46 +275,10 @@ fn settings(
                 cookie_secret: cookie_secret(context.secrets),
                 admin: ADMIN,
                 admin_hash: context.secrets.get(NAME, ADMIN_HASH),
-                more: &couchdb.settings,
+                more,
             },
         )?),
     );
     service.file(ARGUMENTS, Content::open(fixed("couchdb/vm.args")?));
     Ok(process)
-}
-
-/// The npm package `pouchdb-server`.
-fn stand_in(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-    const UNIT: &str = "couchdb/pouchdb.service";
-    let software = format!("{}/couchdb", place::software(context.topology));
-    let mut service = Service::new(context, node, &Couchdb);
-    service.data_directory();
-    service.add(service::unpack(
-        context,
-        node,
-        artifact_key::COUCHDB,
-        software.clone(),
-        UNIT,
-    )?);
-    let data = service.place.data();
-    service.file(
-        STAND_IN_CONFIG,
-        Content::secret(render(
-            "couchdb/config.json",
-            &StandInSettings {
-                address: context.everywhere(),
-                port: section(context.topology).port,
-                log: format!("{data}/log.txt"),
-                data,
-                cookie_secret: cookie_secret(context.secrets),
-                admin: ADMIN,
-                admin_hash: stand_in_hash(context.secrets),
-            },
-        )?),
-    );
-    let process = StandInProcess {
-        software,
-        config: service.place.file(STAND_IN_CONFIG),
-    };
-    service.unit(UNIT, &process)
 }

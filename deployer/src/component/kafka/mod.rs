@@ -1,6 +1,7 @@
 //! A Kafka broker that finds the others by ZooKeeper. It listens on all interfaces and is found by its node's name.
 
 mod check;
+pub mod jars;
 mod sections;
 pub mod settings;
 mod topic_name;
@@ -12,11 +13,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Component, Context, Difference, Disk, Memory, Numbers, Port, Reach, Restart, Tunnel, TunnelEnd,
-    artifact_key, java, zookeeper,
+    Component, Context, Difference, Disk, Memory, Numbers, Origin, Port, Reach, Restart, Tunnel,
+    TunnelEnd, java, zookeeper,
 };
 use crate::inspect::Inspect;
 use crate::inventory::{Findings, Inventory, Member, Section, Setting};
+use crate::receipt::Choices;
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
 use crate::topology::{Node, Topology};
@@ -29,9 +31,6 @@ pub struct Kafka;
 
 /// Its name.
 pub const NAME: &str = "kafka";
-
-/// The choice where its jars come from: `apache` or `maven`.
-pub const SOURCE: &str = "source";
 
 /// Seconds that replicas may take to catch up after a broker's restart.
 const IN_SYNC_SECONDS: u64 = 120;
@@ -161,6 +160,10 @@ impl Component for Kafka {
         })
     }
 
+    fn artifact(&self, topology: &Topology, _: &Choices) -> Option<Origin> {
+        Some(Origin::Jars(jars::jars(section(topology))))
+    }
+
     fn packages(&self, _: &Context<'_>) -> Vec<String> {
         vec![java::PACKAGE.to_owned()]
     }
@@ -178,7 +181,7 @@ impl Component for Kafka {
         let kafka = section(topology);
         let software = zookeeper::software(topology);
         let (mut service, temporary) =
-            java::service(node, context, &Self, (artifact_key::KAFKA, &software), UNIT)?;
+            java::service(node, context, &Self, (NAME, &software), UNIT)?;
         service.file(
             CONFIG,
             Content::open(render(

@@ -11,9 +11,7 @@ use serde::Serialize;
 
 use super::place::{self, Place};
 use super::service::{self, Service};
-use super::{
-    Component, Context, Disk, Memory, Numbers, Port, Reach, Unfit, artifact_key, consumer, kafka,
-};
+use super::{Component, Context, Disk, Memory, Numbers, Port, Reach, Unfit, consumer, kafka};
 use crate::facts::System;
 use crate::inventory::{Findings, Inventory, Member, Section, Sections};
 use crate::step::{Action, Content, Tool};
@@ -142,11 +140,17 @@ impl Component for Producer {
         service.into_iter().collect()
     }
 
-    /// Where canaries start without a producer.
+    fn is_agent(&self) -> bool {
+        true
+    }
+
+    /// Where canaries start without a producer: on the node that answers for the pipeline.
+    fn is_tool_on(&self, node: &Node, topology: &Topology) -> bool {
+        let producers = topology.nodes_with(NAME).next();
+        producers.is_none() && consumer::pipeline_node(topology) == Some(node)
+    }
+
     fn tool_files(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
-        if !starts_canaries_instead(node, context.topology) {
-            return Ok(Vec::new());
-        }
         let place = Place::new(context.topology, NAME);
         Ok(service::tool(&place, files(node, context)?))
     }
@@ -159,11 +163,15 @@ impl Component for Producer {
             return Ok(service.without_unit());
         };
         let process = Process {
-            program: place::program(context.topology, artifact_key::PRODUCER),
+            program: place::program(context.topology, NAME),
             config: service.place.file(CONFIG),
             group: client.file.as_ref().map(|file| file.group.as_str()),
         };
         service.unit(UNIT, &process)
+    }
+
+    fn has_unit(&self, node: &Node) -> bool {
+        as_service(node).is_some()
     }
 
     fn start(
@@ -201,19 +209,15 @@ pub fn sends_for_ever(node: &Node) -> bool {
 /// The nodes where canaries start, with the binary: all producers, else the node that answers for the pipeline.
 pub fn tools(topology: &Topology) -> BTreeMap<String, Tool> {
     let tool = Tool {
-        program: place::program(topology, artifact_key::PRODUCER),
+        program: place::program(topology, NAME),
         config: Place::new(topology, NAME).file(CONFIG),
     };
     topology
         .nodes
         .values()
-        .filter(|node| node.has(NAME) || starts_canaries_instead(node, topology))
+        .filter(|node| node.has(NAME) || Producer.is_tool_on(node, topology))
         .map(|node| (node.name.clone(), tool.clone()))
         .collect()
-}
-
-fn starts_canaries_instead(node: &Node, topology: &Topology) -> bool {
-    topology.nodes_with(NAME).next().is_none() && consumer::pipeline_node(topology) == Some(node)
 }
 
 /// What the producer of a node does; `None`: it has none.
@@ -222,7 +226,7 @@ pub fn client(node: &Node) -> Option<&Client> {
 }
 
 /// The same as a service; `None`: it is none. Lines come from whoever runs the binary.
-pub(super) fn as_service(node: &Node) -> Option<&Client> {
+fn as_service(node: &Node) -> Option<&Client> {
     client(node).filter(|client| client.source != Source::Stdin)
 }
 
@@ -241,7 +245,7 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
     };
     let config = Content::open(render("agent/producer.toml", &settings)?);
     Ok(vec![
-        service::upload(context, artifact_key::PRODUCER, UNIT)?,
+        service::upload(context, NAME, UNIT)?,
         service::configuration_file(&place, &group, CONFIG, config),
     ])
 }

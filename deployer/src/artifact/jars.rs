@@ -1,4 +1,4 @@
-//! Kafka's jars, ZooKeeper's among them, as one tar with the folder `libs/`.
+//! The jars of Apache's projects, as one tar with the folder `libs/`.
 //!
 //! Sources in order: the configured mirror, Apache's content network, Apache's archive, and where none answers, the Maven
 //! client. The first three serve one pinned file; Maven's jars are another, pinned, set. So the source is a choice that
@@ -7,7 +7,6 @@
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use super::cache::{Cache, Claim};
 use super::download::{Deadlines, Downloader};
@@ -16,7 +15,7 @@ use super::{
     ArtifactError, Attempt, DownloadError, Progress, download, file_error, maven, off_thread, pack,
 };
 use crate::component::Artifact;
-use crate::component::kafka::KafkaSection;
+use crate::component::artifact::Jars;
 use crate::step::{Download, sha256};
 
 /// Where Apache publishes: its content network, which has the supported versions, and its archive, which has all.
@@ -24,42 +23,6 @@ const APACHE: [&str; 2] = [
     "https://dlcdn.apache.org",
     "https://archive.apache.org/dist",
 ];
-
-/// The jars of Kafka's tarball that only Kafka Streams and Kafka Connect need: half of its size.
-const LEFT_OUT: [&str; 3] = ["connect-", "kafka-streams-", "rocksdbjni-"];
-
-/// A version of Kafka, with the checksums that pin it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Release {
-    /// Such as `3.9.1`.
-    pub version: String,
-    /// SHA-512 of Apache's tarball, in hex.
-    pub tarball_sha512: String,
-    /// The jars as Maven brings them, as `sha512sum` lists them.
-    pub maven_list: String,
-}
-
-impl Release {
-    /// The versions that can be deployed.
-    pub const KNOWN: [&str; 1] = ["3.9.1"];
-
-    /// A known version.
-    pub fn of(version: &str) -> Result<Self, ArtifactError> {
-        match version {
-            "3.9.1" => Ok(Self {
-                version: version.into(),
-                tarball_sha512: "1ea204ba73411737a275429ca976d440f007ff0957b90b19be41dc5a4bae5261\
-                                 7267769be9f0b5791714d0b3c4c760605bd426faea39edd90763585523fa2cfe"
-                    .into(),
-                maven_list: include_str!("data/kafka-3.9.1-maven.sha512").into(),
-            }),
-            _ => Err(ArtifactError::Version {
-                version: version.into(),
-                known: Self::KNOWN.join(", "),
-            }),
-        }
-    }
-}
 
 /// A kind of source. All servers of Apache's tarball are one, since they serve the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,14 +41,6 @@ impl Source {
             Self::Maven => "maven",
         }
     }
-
-    /// The kinds that may be tried: the recorded one, else all in order.
-    fn allowed(recorded: Option<&str>) -> Result<Vec<Self>, ArtifactError> {
-        match recorded {
-            Some(word) => Ok(vec![word.parse()?]),
-            None => Ok(vec![Self::Apache, Self::Maven]),
-        }
-    }
 }
 
 impl fmt::Display for Source {
@@ -94,29 +49,12 @@ impl fmt::Display for Source {
     }
 }
 
-impl FromStr for Source {
-    type Err = ArtifactError;
-
-    fn from_str(word: &str) -> Result<Self, ArtifactError> {
-        match word {
-            "apache" => Ok(Self::Apache),
-            "maven" => Ok(Self::Maven),
-            _ => Err(ArtifactError::Choice {
-                what: "Kafka's source",
-                choice: word.into(),
-            }),
-        }
-    }
-}
-
-/// Where a release may be fetched from.
+/// Jars, and where they may be fetched from.
 #[derive(Debug, Clone)]
-pub struct Settings {
-    /// The wanted release.
-    pub release: Release,
-    /// Base address of a mirror with Apache's layout, `<mirror>/kafka/3.9.1/kafka_2.13-3.9.1.tgz`. Tried first.
-    pub mirror: Option<String>,
-    /// Base addresses of Apache's own servers, of the same layout.
+pub struct Sources {
+    /// The jars.
+    pub jars: Jars,
+    /// Base addresses of Apache's own servers, which are asked after the mirror.
     pub apache: Vec<String>,
     /// The Maven client.
     pub maven: Program,
@@ -124,76 +62,96 @@ pub struct Settings {
     pub deadlines: Deadlines,
 }
 
-impl Settings {
-    /// The settings of an inventory.
-    pub fn of(kafka: &KafkaSection) -> Result<Self, ArtifactError> {
-        Ok(Self {
-            release: Release::of(&kafka.version)?,
-            mirror: kafka.mirror.clone(),
+impl Sources {
+    /// The usual ones.
+    pub fn of(jars: Jars) -> Self {
+        Self {
+            jars,
             apache: APACHE.map(String::from).to_vec(),
             maven: Program::maven(),
             deadlines: Deadlines::default(),
-        })
+        }
     }
 
     /// What nodes are to have from a kind of source. Apache's tarball they can fetch by themselves; Maven's jars are too many.
     pub fn artifact(&self, source: Source) -> Artifact {
+        let left_out = self.jars.left_out.iter();
         let download = (source == Source::Apache).then(|| Download {
             addresses: self
                 .servers()
                 .map(|(base, _)| self.address(base))
                 .filter(|address| download::is_open(address))
                 .collect(),
-            sha512: self.release.tarball_sha512.to_ascii_lowercase(),
+            sha512: self.jars.sha512.to_ascii_lowercase(),
             wanted: "*/libs/*.jar".into(),
-            left_out: LEFT_OUT.map(|jars| format!("*/libs/{jars}*")).into(),
+            left_out: left_out.map(|jars| format!("*/libs/{jars}*")).collect(),
         });
         Artifact {
+            identity: self.identity(source),
+            sha256: None,
             download,
-            ..identity(&self.release, source)
         }
+    }
+
+    /// What the jars from a kind of source are.
+    fn identity(&self, source: Source) -> String {
+        let jars = &self.jars;
+        let sum = match source {
+            Source::Apache => jars.sha512.to_ascii_lowercase(),
+            Source::Maven => {
+                use sha2::{Digest, Sha512};
+                hex::encode(Sha512::digest(jars.maven_list.as_bytes()))
+            }
+        };
+        format!("{} {} {source} sha512:{sum}", jars.project, jars.version)
+    }
+
+    /// The kinds that may be tried: the recorded one, else all in order.
+    fn allowed(&self, recorded: Option<&str>) -> Result<Vec<Source>, ArtifactError> {
+        let mut all = vec![Source::Apache, Source::Maven];
+        if let Some(word) = recorded {
+            all.retain(|source| source.name() == word);
+            if all.is_empty() {
+                return Err(ArtifactError::Choice {
+                    what: format!("{}'s source", self.jars.title),
+                    choice: word.into(),
+                });
+            }
+        }
+        Ok(all)
     }
 
     /// The tarball's address at a server.
     fn address(&self, base: &str) -> String {
-        let (base, version) = (base.trim_end_matches('/'), &self.release.version);
-        format!("{base}/kafka/{version}/kafka_2.13-{version}.tgz")
+        let Jars {
+            project,
+            version,
+            tarball,
+            ..
+        } = &self.jars;
+        let base = base.trim_end_matches('/');
+        format!("{base}/{project}/{version}/{tarball}.tgz")
     }
 
     /// All servers of the tarball, each with whether the user configured it.
     fn servers(&self) -> impl Iterator<Item = (&str, bool)> {
-        let mirror = self.mirror.iter().map(|base| (base.as_str(), true));
+        let mirror = self.jars.mirror.iter().map(|base| (base.as_str(), true));
         mirror.chain(self.apache.iter().map(|base| (base.as_str(), false)))
     }
 
     fn what(&self) -> String {
-        format!("Kafka {}", self.release.version)
+        format!("{} {}", self.jars.title, self.jars.version)
+    }
+
+    /// What claims and files in the cache begin with.
+    fn name(&self) -> String {
+        format!("{}-{}", self.jars.project, self.jars.version)
     }
 
     /// The file's name in the cache: another identity has another name.
     fn file_name(&self, source: Source) -> String {
-        let identity = sha256(identity(&self.release, source).identity.as_bytes());
-        format!(
-            "kafka-{}-{source}-{}.tar",
-            self.release.version,
-            &identity[..12]
-        )
-    }
-}
-
-/// What the jars of a release from a kind of source are.
-pub fn identity(release: &Release, source: Source) -> Artifact {
-    let sum = match source {
-        Source::Apache => release.tarball_sha512.to_ascii_lowercase(),
-        Source::Maven => {
-            use sha2::{Digest, Sha512};
-            hex::encode(Sha512::digest(release.maven_list.as_bytes()))
-        }
-    };
-    Artifact {
-        identity: format!("kafka {} {source} sha512:{sum}", release.version),
-        sha256: None,
-        download: None,
+        let identity = sha256(self.identity(source).as_bytes());
+        format!("{}-{source}-{}.tar", self.name(), &identity[..12])
     }
 }
 
@@ -201,13 +159,13 @@ pub fn identity(release: &Release, source: Source) -> Artifact {
 /// the cache, else Apache's.
 pub fn likely(
     cache: &Cache,
-    settings: &Settings,
+    sources: &Sources,
     recorded: Option<&str>,
 ) -> Result<Source, ArtifactError> {
-    let allowed = Source::allowed(recorded)?;
+    let allowed = sources.allowed(recorded)?;
     let cached = allowed
         .iter()
-        .find(|source| cache.has(&settings.file_name(**source)));
+        .find(|source| cache.has(&sources.file_name(**source)));
     Ok(*cached.unwrap_or(&allowed[0]))
 }
 
@@ -215,30 +173,28 @@ pub fn likely(
 /// is used.
 pub async fn fetch(
     cache: &Cache,
-    settings: &Settings,
+    sources: &Sources,
     recorded: Option<&str>,
     progress: Progress<'_>,
 ) -> Result<(Source, PathBuf), ArtifactError> {
-    let allowed = Source::allowed(recorded)?;
-    if let Some(found) = cached(cache, settings, &allowed).await? {
+    let allowed = sources.allowed(recorded)?;
+    if let Some(found) = cached(cache, sources, &allowed).await? {
         return Ok(found);
     }
-    let claim = cache
-        .claim(&format!("kafka-{}", settings.release.version), progress)
-        .await?;
+    let claim = cache.claim(&sources.name(), progress).await?;
     // Another process may have fetched it while this one waited.
-    if let Some(found) = cached(cache, settings, &allowed).await? {
+    if let Some(found) = cached(cache, sources, &allowed).await? {
         return Ok(found);
     }
     let mut tried = Vec::new();
     for source in allowed {
         let work = claim.workplace()?;
         let libs = match source {
-            Source::Apache => from_servers(settings, &work, &mut tried, progress).await?,
-            Source::Maven => by_maven(settings, &work, &mut tried, progress).await?,
+            Source::Apache => from_servers(sources, &work, &mut tried, progress).await?,
+            Source::Maven => by_maven(sources, &work, &mut tried, progress).await?,
         };
         if libs {
-            let path = keep(&claim, settings, source, work).await?;
+            let path = keep(&claim, sources, source, work).await?;
             return Ok((source, path));
         }
     }
@@ -246,21 +202,22 @@ pub async fn fetch(
         format!("(this deployment was made with the source `{word}`; no other kind is tried) ")
     });
     Err(ArtifactError::NoSource {
-        what: settings.what(),
+        what: sources.what(),
         tried,
         cure: format!(
-            "{kept}give `kafka: mirror:`, the base address of a mirror with Apache's layout, or make one of these reachable"
+            "{kept}give `{}: mirror:`, the base address of a mirror with Apache's layout, or make one of these reachable",
+            sources.jars.project
         ),
     })
 }
 
 async fn cached(
     cache: &Cache,
-    settings: &Settings,
-    sources: &[Source],
+    sources: &Sources,
+    allowed: &[Source],
 ) -> Result<Option<(Source, PathBuf)>, ArtifactError> {
-    for source in sources {
-        if let Some(path) = cache.find(&settings.file_name(*source)).await? {
+    for source in allowed {
+        if let Some(path) = cache.find(&sources.file_name(*source)).await? {
             return Ok(Some((*source, path)));
         }
     }
@@ -269,32 +226,28 @@ async fn cached(
 
 /// Whether a server gave the tarball; its jars are then in `work/libs`.
 async fn from_servers(
-    settings: &Settings,
+    sources: &Sources,
     work: &Path,
     tried: &mut Vec<Attempt>,
     progress: Progress<'_>,
 ) -> Result<bool, ArtifactError> {
-    let downloader = Downloader::new(settings.deadlines)?;
-    let tarball = work.join("kafka.tgz");
-    for (base, configured) in settings.servers() {
-        let address = settings.address(base);
+    let downloader = Downloader::new(sources.deadlines)?;
+    let tarball = work.join("jars.tgz");
+    for (base, configured) in sources.servers() {
+        let address = sources.address(base);
         let fetched = downloader
-            .fetch(
-                &address,
-                &settings.release.tarball_sha512,
-                &tarball,
-                progress,
-            )
+            .fetch(&address, &sources.jars.sha512, &tarball, progress)
             .await;
         match fetched {
             Ok(()) => {
-                let libs = work.join("libs");
-                off_thread("Kafka's tarball", move || unpack_jars(&tarball, &libs)).await?;
+                let (libs, left_out) = (work.join("libs"), sources.jars.left_out);
+                let unpack = move || unpack_jars(&tarball, &libs, left_out);
+                off_thread(&sources.what(), unpack).await?;
                 return Ok(true);
             }
             Err(source @ DownloadError::Checksum { .. }) if configured => {
                 return Err(ArtifactError::Mirror {
-                    what: settings.what(),
+                    what: sources.what(),
                     source,
                 });
             }
@@ -316,19 +269,12 @@ async fn from_servers(
 
 /// Whether Maven gave the jars; they are then in `work/libs`.
 async fn by_maven(
-    settings: &Settings,
+    sources: &Sources,
     work: &Path,
     tried: &mut Vec<Attempt>,
     progress: Progress<'_>,
 ) -> Result<bool, ArtifactError> {
-    let release = &settings.release;
-    let fetched = maven::fetch(
-        &settings.maven,
-        &release.version,
-        &release.maven_list,
-        work,
-        progress,
-    );
+    let fetched = maven::fetch(&sources.maven, &sources.jars, work, progress);
     match fetched.await {
         Ok(()) => Ok(true),
         Err(ArtifactError::Program(error)) => {
@@ -340,7 +286,7 @@ async fn by_maven(
 }
 
 /// Unpacks the wanted jars of Apache's (verified) tarball.
-fn unpack_jars(tarball: &Path, libs: &Path) -> Result<(), ArtifactError> {
+fn unpack_jars(tarball: &Path, libs: &Path, left_out: &[&str]) -> Result<(), ArtifactError> {
     std::fs::create_dir(libs).map_err(file_error("create", libs))?;
     let mut archive = pack::open_gz(tarball)?;
     let entries = archive.entries().map_err(file_error("unpack", tarball))?;
@@ -348,7 +294,7 @@ fn unpack_jars(tarball: &Path, libs: &Path) -> Result<(), ArtifactError> {
     for entry in entries {
         let mut entry = entry.map_err(file_error("unpack", tarball))?;
         let path = entry.path().map_err(file_error("unpack", tarball))?;
-        let Some(name) = wanted_jar(&path) else {
+        let Some(name) = wanted_jar(&path, left_out) else {
             continue;
         };
         let jar = libs.join(name);
@@ -359,35 +305,35 @@ fn unpack_jars(tarball: &Path, libs: &Path) -> Result<(), ArtifactError> {
     if jars == 0 {
         return Err(ArtifactError::NotUsable {
             path: tarball.into(),
-            wanted: "Kafka's tarball",
+            wanted: "a tarball of Apache's",
             why: "it holds no jars".into(),
         });
     }
     Ok(())
 }
 
-/// The jar's name, if the entry is a wanted one: `kafka_2.13-3.9.1/libs/….jar`.
-fn wanted_jar(path: &Path) -> Option<String> {
+/// The jar's name, if the entry is a wanted one: `<tarball>/libs/….jar`.
+fn wanted_jar(path: &Path, left_out: &[&str]) -> Option<String> {
     let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
     let [_, "libs", name] = parts[..] else {
         return None;
     };
-    let left_out = LEFT_OUT.iter().any(|prefix| name.starts_with(prefix));
+    let left_out = left_out.iter().any(|prefix| name.starts_with(prefix));
     let jar = Path::new(name).extension()?.eq_ignore_ascii_case("jar");
     (jar && !left_out).then(|| name.to_owned())
 }
 
 async fn keep(
     claim: &Claim<'_>,
-    settings: &Settings,
+    sources: &Sources,
     source: Source,
     work: PathBuf,
 ) -> Result<PathBuf, ArtifactError> {
-    let tar = work.join("kafka.tar");
+    let tar = work.join("jars.tar");
     let made = tar.clone();
-    off_thread("Kafka's jars", move || {
+    off_thread(&sources.what(), move || {
         pack::pack(&work, |path| path.starts_with("libs"), &made)
     })
     .await?;
-    claim.keep(tar, &settings.file_name(source)).await
+    claim.keep(tar, &sources.file_name(source)).await
 }
