@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use deployer::rehearsal::{Act, Expected, Rehearsal, Vital, Wish, plan};
+use deployer::rehearsal::{self, Act, Expected, Rehearsal, Vital, Wish};
 use deployer::topology::CloudName;
 
 fn wish(cloud: CloudName) -> Wish {
@@ -13,6 +13,10 @@ fn wish(cloud: CloudName) -> Wish {
         arm: false,
         region: None,
     }
+}
+
+fn plan(wish: &Wish) -> Rehearsal {
+    rehearsal::plan(wish).expect("a rehearsal is written for the cloud")
 }
 
 /// A rehearsal as a reader sees it.

@@ -22,7 +22,7 @@ pub async fn run(
             .iter()
             .filter_map(|entry| target::cloud_name(&entry.cloud).ok())
             .filter(|cloud| !cloud.is_of_the_user())
-            .chain([CloudName::LOCAL])
+            .chain(CloudName::all().filter(|cloud| cloud.is_of_this_box()))
             .collect(),
     };
     let now = jiff::Timestamp::now();

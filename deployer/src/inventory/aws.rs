@@ -36,6 +36,7 @@ pub(super) const KIND: CloudKind = CloudKind {
         ("bastion", ""),
         ("on_ttl", ""),
     ],
+    time_to_live: Some(("ttl", |clouds| clouds.aws.ttl)),
     system_key: "image",
     way_to: |node| {
         format!("let {node} have a public address: `clouds: {{ aws: {{ public_ip: true }} }}`")

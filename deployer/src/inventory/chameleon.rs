@@ -29,6 +29,7 @@ pub(super) const KIND: CloudKind = CloudKind {
         ("lease", EXTEND),
         ("ssh_keys", LOG_IN),
     ],
+    time_to_live: None,
     system_key: "image",
     way_to: |node| format!("{node} needs a floating IP: `deployer up` gives one to each broker"),
 };

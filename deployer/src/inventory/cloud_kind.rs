@@ -1,5 +1,7 @@
 //! What is known of a cloud before anybody is asked. Verbs look here, and at `trait Cloud`, never at a cloud's name.
 
+use super::{Clouds, Ttl};
+
 /// A cloud.
 #[derive(Debug)]
 pub struct CloudKind {
@@ -18,11 +20,17 @@ pub struct CloudKind {
     /// Keys of its section that say what a machine is made with, and what to do instead of changing them where that is not to begin
     /// anew. Once a machine is gone, the next one may be another.
     pub machine_keys: &'static [(&'static str, &'static str)],
+    /// The key of its section that says how long its machines live, and what it says; `None`: they live until somebody takes them
+    /// away, or what gave them to us. A longer time is given by the next renewal.
+    pub time_to_live: Option<(&'static str, TimeToLive)>,
     /// The key of its section that decides which system its machines have.
     pub system_key: &'static str,
     /// What gives others a way to a node, by its name.
     pub way_to: fn(&str) -> String,
 }
+
+/// What a section says of how long machines live.
+pub(super) type TimeToLive = fn(&Clouds) -> Ttl;
 
 /// Whose machines they are.
 #[derive(Debug, Clone, Copy)]

@@ -30,6 +30,9 @@ impl CloudName {
     /// Chameleon's virtual machines.
     pub const CHAMELEON: Self = Self(&chameleon::KIND);
 
+    /// The cloud where nobody says which: an inventory, or a command line without a receipt.
+    pub const DEFAULT: Self = Self::LOCAL;
+
     const BUILT_IN: [Self; 4] = [Self::LOCAL, Self::EXISTING, Self::AWS, Self::CHAMELEON];
 
     /// All of them.

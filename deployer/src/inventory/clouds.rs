@@ -33,6 +33,7 @@ pub(super) const LOCAL: CloudKind = CloudKind {
     end: End::Never,
     places: &["network"],
     machine_keys: &[("release", "")],
+    time_to_live: None,
     system_key: "release",
     way_to: |node| {
         format!(
@@ -50,6 +51,7 @@ pub(super) const EXISTING: CloudKind = CloudKind {
     end: End::Never,
     places: &[],
     machine_keys: &[],
+    time_to_live: None,
     system_key: "hosts",
     way_to: |node| {
         format!("give {node} a `private_address` or a `public_address` in clouds.existing.hosts")

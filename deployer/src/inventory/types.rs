@@ -20,7 +20,7 @@ pub struct Inventory {
     #[schemars(extend("format" = "deployment-name"))]
     pub name: String,
     /// The cloud of all nodes that name no other; `--cloud` overrides it.
-    #[serde(default = "local")]
+    #[serde(default = "default_cloud")]
     pub cloud: CloudName,
     /// The nodes by name: each name is a host name.
     #[schemars(extend("minProperties" = 1, "propertyNames" = {"format": "node-name"}))]
@@ -67,8 +67,8 @@ impl Inventory {
     }
 }
 
-fn local() -> CloudName {
-    CloudName::LOCAL
+fn default_cloud() -> CloudName {
+    CloudName::DEFAULT
 }
 
 /// A node, or `count` equal ones.

@@ -51,19 +51,18 @@ pub fn check_machines(made: &Made<'_>, inventory: &Inventory) -> Result<(), Prob
     let mut findings = Findings::new(inventory);
     let keys = |kind: &CloudKind| kind.machine_keys.to_vec();
     compare(keys, made, inventory, &mut findings);
-    // A longer time is given by the next renewal; a shorter one would wait for it.
-    let (before, now) = (made.inventory.clouds.aws.ttl, inventory.clouds.aws.ttl);
-    let shorter = before
-        .0
-        .zip(now.0)
-        .is_some_and(|(before, now)| now < before);
-    let on_aws = made
-        .machines
-        .iter()
-        .any(|(_, cloud)| *cloud == CloudName::AWS);
-    if on_aws && shorter {
-        let before = Value::from(before.to_string());
-        refuse("clouds.aws.ttl", &before, EXTEND, &mut findings);
+    for cloud in clouds(made) {
+        let Some((key, time)) = cloud.kind().time_to_live else {
+            continue;
+        };
+        let (before, now) = (time(&made.inventory.clouds), time(&inventory.clouds));
+        let shorter = before.0.zip(now.0);
+        // A longer time is given by the next renewal; a shorter one would wait for it.
+        if shorter.is_some_and(|(before, now)| now < before) {
+            let before = Value::from(before.to_string());
+            let key = format!("clouds.{cloud}.{key}");
+            refuse(&key, &before, EXTEND, &mut findings);
+        }
     }
     for (name, cloud) in made.machines {
         let (Some(before), Some(now)) = (entry(made.inventory, name), entry(inventory, name))
@@ -79,6 +78,11 @@ pub fn check_machines(made: &Made<'_>, inventory: &Inventory) -> Result<(), Prob
     findings.check()
 }
 
+/// The clouds that have made a machine.
+fn clouds(made: &Made<'_>) -> BTreeSet<CloudName> {
+    made.machines.iter().map(|(_, cloud)| *cloud).collect()
+}
+
 /// Compares keys of the section of each cloud that has made a machine: each with what to do instead of changing it.
 fn compare(
     keys: impl Fn(&CloudKind) -> Vec<(&'static str, &'static str)>,
@@ -86,9 +90,8 @@ fn compare(
     inventory: &Inventory,
     findings: &mut Findings<'_>,
 ) {
-    let clouds: BTreeSet<CloudName> = made.machines.iter().map(|(_, cloud)| *cloud).collect();
     let (before, now) = (json(made.inventory), json(inventory));
-    for cloud in clouds {
+    for cloud in clouds(made) {
         for (key, instead) in keys(cloud.kind()) {
             let key = format!("clouds.{cloud}.{key}");
             let at = |value: &Value| {

@@ -38,7 +38,7 @@ pub async fn find(
         Ok(entry) => entry,
         Err(error) if options.target.inventory.is_none() => {
             let found = {
-                let cloud = options.target.cloud.unwrap_or(CloudName::LOCAL);
+                let cloud = options.target.cloud.unwrap_or(CloudName::DEFAULT);
                 found_in(cloud, options, environment).await?
             };
             let list = found
@@ -97,7 +97,7 @@ async fn by_id(
             return Ok(TeardownTarget { receipt, topology });
         }
     }
-    let cloud = options.target.cloud.unwrap_or(CloudName::LOCAL);
+    let cloud = options.target.cloud.unwrap_or(CloudName::DEFAULT);
     let found = found_in(cloud, options, environment).await?;
     match found.iter().find(|found| found.id == id) {
         Some(found) => Ok(bare(found, cloud)),

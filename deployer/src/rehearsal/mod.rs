@@ -3,18 +3,37 @@
 
 use std::time::Duration;
 
-mod plan;
+mod aws;
+mod chameleon;
 mod redact;
+mod steps;
 mod variant;
 
-pub use plan::plan;
 pub use redact::Redactor;
 pub use variant::{Change, Variant};
 
 use crate::topology::CloudName;
 
+/// What is tried on a cloud, in the order that finds most: each step is there because a real service was seen, or documented, to do
+/// otherwise than the services that this program is tested with.
+type Plan = fn(&Wish) -> Rehearsal;
+
+/// The clouds that a rehearsal is written for: a row and a file for each.
+const CLOUDS: &[(CloudName, Plan)] = &[
+    (CloudName::AWS, aws::plan),
+    (CloudName::CHAMELEON, chameleon::plan),
+];
+
 /// The clouds that a rehearsal is written for.
-pub const KNOWN: [CloudName; 2] = [CloudName::AWS, CloudName::CHAMELEON];
+pub fn clouds() -> impl Iterator<Item = CloudName> {
+    CLOUDS.iter().map(|(cloud, _)| *cloud)
+}
+
+/// All that is tried for a wish; `None`: no rehearsal is written for its cloud.
+pub fn plan(wish: &Wish) -> Option<Rehearsal> {
+    let row = CLOUDS.iter().find(|(cloud, _)| *cloud == wish.cloud);
+    row.map(|(_, plan)| plan(wish))
+}
 
 /// What is asked for beyond what every account can give.
 #[derive(Debug, Clone, PartialEq, Eq)]

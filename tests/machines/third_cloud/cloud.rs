@@ -26,6 +26,7 @@ pub(crate) static KIND: CloudKind = CloudKind {
     end: End::Never,
     places: &[],
     machine_keys: &[],
+    time_to_live: None,
     system_key: "release",
     way_to: |node| format!("{node} is on this box"),
 };

@@ -40,7 +40,7 @@ pub async fn run(
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
     let wish = wish(options)?;
-    let rehearsal = rehearsal::plan(&wish);
+    let rehearsal = rehearsal::plan(&wish).ok_or_else(no_cloud)?;
     let source = target::read_inventory(&options.target)?;
     let state_dir = target::state_dir(&options.target, environment);
     let place = Place::open(
@@ -99,15 +99,8 @@ fn wish(options: &Rehearse) -> Result<Wish, CommandError> {
             "--name: the deployments of a rehearsal have names of their own",
         ));
     }
-    let cloud = target
-        .cloud
-        .filter(|cloud| rehearsal::KNOWN.contains(cloud));
-    let cloud = cloud.ok_or_else(|| {
-        CommandError::usage(
-            "a rehearsal is for a cloud that costs: --cloud aws or --cloud chameleon",
-        )
-        .hint("on this box `deployer up` costs nothing")
-    })?;
+    let known = |cloud: &CloudName| rehearsal::clouds().any(|known| known == *cloud);
+    let cloud = target.cloud.filter(known).ok_or_else(no_cloud)?;
     let of_aws = [
         ("--least-policy", options.on_aws.least_policy),
         ("--no-power-off", options.on_aws.no_power_off),
@@ -127,4 +120,15 @@ fn wish(options: &Rehearse) -> Result<Wish, CommandError> {
         arm: options.on_aws.arm64,
         region: options.on_aws.second_region.clone(),
     })
+}
+
+/// No cloud is named, or one that no rehearsal is written for.
+fn no_cloud() -> CommandError {
+    let options = rehearsal::clouds().map(|cloud| format!("--cloud {cloud}"));
+    let options: Vec<String> = options.collect();
+    CommandError::usage(format!(
+        "a rehearsal is for a cloud that costs: {}",
+        options.join(" or ")
+    ))
+    .hint("on this box `deployer up` costs nothing")
 }
