@@ -8,7 +8,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::config::interceptors::InterceptorContext;
 use aws_sdk_ec2::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
-use aws_sdk_ec2::config::{ProvideCredentials as _, SharedHttpClient};
+use aws_sdk_ec2::config::{Credentials, ProvideCredentials as _, SharedHttpClient};
 use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::operation::run_instances::RunInstancesError;
 use aws_sdk_ec2::operation::start_instances::StartInstancesError;
@@ -49,6 +49,10 @@ fn timeouts() -> TimeoutConfig {
 
 /// Finds credentials and region where AWS's own tools find them: environment, profile, SSO, instance role.
 pub async fn load(settings: &Settings) -> Result<SdkConfig, CloudError> {
+    Ok(found(settings).await?.0)
+}
+
+async fn found(settings: &Settings) -> Result<(SdkConfig, Credentials), CloudError> {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http())
         .timeout_config(timeouts());
@@ -63,34 +67,25 @@ pub async fn load(settings: &Settings) -> Result<SdkConfig, CloudError> {
     }
     let provider = config.credentials_provider();
     let found = match provider {
-        Some(provider) => provider
-            .provide_credentials()
-            .await
-            .map(|_| ())
-            .map_err(|error| {
-                let text = aws_sdk_ec2::error::DisplayErrorContext(&error).to_string();
-                text.split(" (").next().unwrap_or(&text).to_owned()
-            }),
+        Some(provider) => provider.provide_credentials().await.map_err(|error| {
+            let text = aws_sdk_ec2::error::DisplayErrorContext(&error).to_string();
+            text.split(" (").next().unwrap_or(&text).to_owned()
+        }),
         None => Err("no provider".into()),
     };
-    found.map_err(|why| {
+    let credentials = found.map_err(|why| {
         CloudError::Refused(format!(
             "there are no AWS credentials ({why}): log in with `aws login`, `aws sso login` or `aws configure`, or set AWS_PROFILE"
         ))
     })?;
-    Ok(config)
+    Ok((config, credentials))
 }
 
 /// What must not be told to strangers: key, secret and token.
 pub(super) async fn confidential(settings: &Settings) -> Result<Vec<Secret>, CloudError> {
-    let config = Box::pin(load(settings)).await?;
-    let Some(provider) = config.credentials_provider() else {
-        return Ok(Vec::new());
-    };
-    let refused = |error| CloudError::Refused(format!("AWS credentials: {error}"));
-    let found = provider.provide_credentials().await.map_err(refused)?;
-    let token = found.session_token().into_iter();
-    let all = token.chain([found.access_key_id(), found.secret_access_key()]);
+    let (_, credentials) = Box::pin(found(settings)).await?;
+    let token = credentials.session_token().into_iter();
+    let all = token.chain([credentials.access_key_id(), credentials.secret_access_key()]);
     Ok(all.map(Secret::new).collect())
 }
 
