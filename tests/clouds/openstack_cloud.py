@@ -25,8 +25,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ERLANG = ("base asn1 crypto eldap ftp inets mnesia os-mon parsetools public-key runtime-tools snmp ssl syntax-tools tftp tools "
           "xmerl").split()
-DEBIAN = ("rabbitmq-server mariadb-server mariadb-server-core mariadb-client-core libmariadb3 libaio1 libncurses6 liburing2".split()
+DEBIAN = ("rabbitmq-server mariadb-server mariadb-server-core mariadb-client-core libmariadb3 libncurses6 liburing2".split()
           + [f"erlang-{part}" for part in ERLANG])
+LIBAIO = ("libaio1", "libaio1t64")  # Debian 12's name, and that since Debian 13 and Ubuntu 24.04
 DATABASES = "keystone placement glance nova_api nova nova_cell0 neutron blazar".split()
 SERVICES = "database queue epmd distribution keystone placement glance nova neutron blazar".split()
 HOSTS = 2
@@ -56,9 +57,12 @@ def install(base):
             shutil.rmtree(base / part, ignore_errors=True)
             (base / part).mkdir()
         # Packages are looked up by the lists of this box, which a new one does not have yet.
-        if subprocess.run(["apt-get", "-qq", "download", *DEBIAN], cwd=base / "debs", stderr=subprocess.DEVNULL).returncode:
+        debs = {"cwd": base / "debs", "stderr": subprocess.DEVNULL}
+        if subprocess.run(["apt-get", "-qq", "download", *DEBIAN], **debs).returncode:
             run("apt-get", "-qq", "update")
             run("apt-get", "-qq", "download", *DEBIAN, cwd=base / "debs")
+        if all(subprocess.run(["apt-get", "-qq", "download", name], **debs).returncode for name in LIBAIO):
+            sys.exit(f"this system has none of the packages {' and '.join(LIBAIO)}, which MariaDB needs")
         for package in sorted((base / "debs").iterdir()):
             run("dpkg", "-x", package, base / "debian")
         shutil.rmtree(base / "debs")
