@@ -12,7 +12,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::Value;
 
 use crate::cluster::{Cluster, free};
-use crate::lab::{Agent, Lab, PATIENCE, get, run, wait_until};
+use crate::lab::{Agent, Lab, PATIENCE, get, json, run, wait_until};
 
 /// How often the consumer is killed.
 const KILLS: usize = 6;
@@ -144,6 +144,22 @@ fn files_have_each_record_once_however_often_the_consumer_is_killed() {
     assert_eq!(heads, files(&table, "csv").len());
     assert_eq!((letters(&rows), letters(&table)), (broken, broken));
     assert!(files(&rows, "jsonl").len() > 10, "they are rolled");
+    // What is noted of them is true, also of a sink without one of its files.
+    let inspect = || {
+        let seen = json("consumer", &config, &["inspect", "--timeout", "20"], "").remove(0);
+        [0, 1].map(|sink| {
+            let sink = &seen["sinks"][sink];
+            assert_eq!(sink["lag"], 0, "{sink}");
+            sink["records"].as_u64().unwrap()
+        })
+    };
+    let expected = u64::try_from(expected).unwrap();
+    assert_eq!(inspect(), [expected, expected]);
+    let first = &files(&rows, "jsonl")[0];
+    let gone = std::fs::read_to_string(first).unwrap().lines().count();
+    std::fs::remove_file(first).unwrap();
+    let rest = expected - u64::try_from(gone).unwrap();
+    assert_eq!(inspect(), [rest, expected]);
 }
 
 #[test]

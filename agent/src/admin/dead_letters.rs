@@ -132,13 +132,15 @@ pub async fn walk(
         .filter(|sink| sink.topics.iter().any(|found| is_wanted(found)))
         .collect();
     if places.is_empty() {
-        return Err(AdminError::NoTopic(topic.unwrap_or_default().to_owned()));
+        return Err(AdminError::NoTopic(topic.unwrap_or("of events").to_owned()));
     }
     if deed != Deed::Show {
         // Others only show theirs.
         places.retain(|sink| sink.name.is_none());
         if places.is_empty() {
-            return Err(AdminError::OnlyShown(topic.unwrap_or_default().to_owned()));
+            return Err(AdminError::OnlyShown(
+                topic.unwrap_or("all topics").to_owned(),
+            ));
         }
     }
     let hands = match deed {

@@ -1,5 +1,6 @@
 //! `inspect`: Kafka and `CouchDB` at one moment, everything asked at once and nothing waited for beyond the deadline.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, join3, join4};
@@ -81,6 +82,8 @@ struct SinkView {
     topic: String,
     #[serde(flatten)]
     holding: Holding,
+    /// Events that did not come there yet.
+    lag: Option<i64>,
     /// Why nothing is known of it.
     error: Option<String>,
 }
@@ -265,11 +268,16 @@ async fn inspect_database(
 async fn inspect_sinks(config: &ConsumerConfig, deadline: Instant) -> Vec<SinkView> {
     let sinks = config.all_sinks();
     let named = sinks.iter().filter_map(|sink| sink.name.zip(Some(sink)));
-    let views = named.map(|(name, sink)| inspect_sink(name, sink, deadline));
+    let views = named.map(|(name, sink)| inspect_sink(config, name, sink, deadline));
     join_all(views).await.into_iter().flatten().collect()
 }
 
-async fn inspect_sink(name: &str, sink: &SinkOf<'_>, deadline: Instant) -> Vec<SinkView> {
+async fn inspect_sink(
+    config: &ConsumerConfig,
+    name: &str,
+    sink: &SinkOf<'_>,
+    deadline: Instant,
+) -> Vec<SinkView> {
     let asked = sink.settings.asked();
     let views = sink.topics.iter().map(async |topic| {
         let answer = match &asked {
@@ -287,8 +295,39 @@ async fn inspect_sink(name: &str, sink: &SinkOf<'_>, deadline: Instant) -> Vec<S
             name: name.to_owned(),
             topic: topic.name.clone(),
             holding,
+            lag: None,
             error,
         }
     });
-    join_all(views).await
+    let (mut views, lags) = join(join_all(views), lags(config, sink, deadline)).await;
+    for view in &mut views {
+        view.lag = lags.get(&view.topic).copied();
+    }
+    views
+}
+
+/// Returns how many events of each topic did not come to a sink yet, as far as Kafka tells.
+async fn lags(
+    config: &ConsumerConfig,
+    sink: &SinkOf<'_>,
+    deadline: Instant,
+) -> HashMap<String, i64> {
+    let Ok(client) = metadata::client_of(config, &sink.group) else {
+        // Said once, where Kafka is asked for all.
+        return HashMap::new();
+    };
+    let lags = match fetch_async(&client, left(deadline)).await {
+        Ok(cluster) => {
+            let topics = sink.topics.iter().copied();
+            let offsets = Offsets::ask(&client, &cluster, topics, deadline).await;
+            let lag = |topic: &&Topic| {
+                let lag = offsets.lag(cluster.topic(&topic.name)?)?;
+                Some((topic.name.clone(), lag))
+            };
+            sink.topics.iter().filter_map(lag).collect()
+        }
+        Err(_) => HashMap::new(),
+    };
+    std::mem::forget(client);
+    lags
 }

@@ -151,14 +151,22 @@ const HEAR: Duration = Duration::from_millis(50);
 /// A client that only asks.
 pub type Client = Arc<BaseConsumer<Keeping>>;
 
+/// Makes a client that asks on behalf of the group that writes to `CouchDB`, without joining it.
+///
+/// # Errors
+/// As [`client_of`].
+pub fn client(config: &ConsumerConfig) -> Result<Client, AdminError> {
+    client_of(config, &config.group)
+}
+
 /// Makes a client that asks on behalf of a group, without joining it.
 ///
 /// # Errors
 /// When a file of the configuration cannot be used; no broker is asked yet.
-pub fn client(config: &ConsumerConfig) -> Result<Client, AdminError> {
+pub fn client_of(config: &ConsumerConfig, group: &str) -> Result<Client, AdminError> {
     Connection::of_consumer(config)?
         .client("consumer-admin")
-        .set("group.id", &config.group)
+        .set("group.id", group)
         .set("enable.auto.commit", "false")
         .set("reconnect.backoff.ms", "20")
         .set("reconnect.backoff.max.ms", "200")

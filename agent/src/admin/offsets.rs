@@ -30,12 +30,15 @@ impl Offsets {
     pub(super) async fn ask(
         client: &Client,
         cluster: &Cluster,
-        topics: &[config::Topic],
+        topics: impl IntoIterator<Item = &config::Topic>,
         deadline: Instant,
     ) -> Self {
         let mut by_leader: BTreeMap<i32, TopicPartitionList> = BTreeMap::new();
         let mut all = TopicPartitionList::new();
-        for topic in topics.iter().filter_map(|topic| cluster.topic(&topic.name)) {
+        for topic in topics
+            .into_iter()
+            .filter_map(|topic| cluster.topic(&topic.name))
+        {
             // A partition without a leader would be waited for.
             for partition in topic
                 .partitions

@@ -1,4 +1,4 @@
-//! What files hold, asked: their lines are counted, their ends are read.
+//! What files hold, asked: what is noted of their rows is taken, others are counted, and their ends are read.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,6 +10,8 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::counts::Counts;
+use super::part::offsets;
 use super::{Format, Settings, blocking, later, letters};
 use crate::config::topic::Topic;
 use crate::sink::Later;
@@ -90,9 +92,15 @@ impl Place {
             return Ok(None);
         }
         let mut records = Some(0);
-        for path in self.files()?.into_values().flatten() {
-            let rows = rows(&path, self.format, deadline)?;
-            records = records.zip(rows).map(|(all, rows)| all + rows);
+        for (partition, files) in self.files()? {
+            let counts = Counts::read(&offsets(&self.directory, &partition))?;
+            for path in files {
+                let rows = match noted(&counts, &path) {
+                    Some(rows) => Some(rows),
+                    None => rows(&path, self.format, deadline)?,
+                };
+                records = records.zip(rows).map(|(all, rows)| all + rows);
+            }
         }
         let newest = match self.format {
             Format::Json => self.newest(1)?.pop(),
@@ -178,9 +186,20 @@ impl Place {
     }
 }
 
+/// Returns the rows of a file as they are noted.
+fn noted(counts: &Counts, path: &Path) -> Option<u64> {
+    let length = path.metadata().ok()?.len();
+    counts.rows(path.file_name()?.to_str()?, length)
+}
+
 /// Counts the rows of a file; `None`: they are too many for the time.
 fn rows(path: &Path, format: Format, deadline: Instant) -> io::Result<Option<u64>> {
-    let mut file = File::open(path)?;
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        // Somebody has just taken it away.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Some(0)),
+        Err(error) => return Err(error),
+    };
     let mut block = vec![0; BLOCK];
     let (mut ends, mut is_quoted) = (0_u64, false);
     loop {

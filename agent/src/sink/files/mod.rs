@@ -1,10 +1,11 @@
 //! Files: each record is one row, once, in files of this machine that are rolled by size and day.
 //!
-//! A directory holds a directory for each topic, and that the files of its partitions, what says how far they reach, and
-//! the dead letters. The names of files have the day (UTC) on which they were begun, the topic's epoch, the partition and the
+//! A directory holds a directory for each topic, and that the files of its partitions, what says how far they reach and how
+//! many rows they have, and the dead letters. The names of files have the day (UTC) on which they were begun, the topic's epoch, the partition and the
 //! first offset: in the order of their names the files of a partition are in the order of its records.
 
 mod asked;
+mod counts;
 mod letters;
 mod part;
 mod row;

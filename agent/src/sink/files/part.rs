@@ -8,10 +8,16 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::counts;
 use super::slots::{Reach, Slots};
 
-/// The directory, beside the files, of what says how far they reach.
+/// The directory, beside the files, of what says how far they reach and how many rows they have.
 const OFFSETS: &str = ".offsets";
+
+/// Returns the file that says how far the files of a partition reach.
+pub(super) fn offsets(directory: &Path, partition: &str) -> PathBuf {
+    directory.join(OFFSETS).join(partition)
+}
 
 /// A record's row.
 #[derive(Debug)]
@@ -47,9 +53,9 @@ pub(super) struct Part {
 impl Part {
     /// Opens the partition's files: goes on where it is noted, and removes what was not finished.
     pub(super) fn open(files: Files) -> io::Result<Self> {
+        let path = offsets(&files.directory, &files.partition);
         let offsets = files.directory.join(OFFSETS);
         std::fs::create_dir_all(&offsets)?;
-        let path = offsets.join(&files.partition);
         let (mut slots, reach) = Slots::open(&path)?;
         let begun = files.list()?;
         let reach = match reach {
@@ -105,8 +111,11 @@ impl Part {
         let (file, is_new) = if let Some(file) = present {
             (file, false)
         } else {
+            let offsets = offsets(&self.files.directory, &self.files.partition);
+            counts::close(&offsets, &self.reach)?;
             reach.name = self.files.name(day, first.offset);
             reach.length = 0;
+            reach.rows = Some(0);
             text.push_str(&self.files.head);
             (File::create(self.files.directory.join(&reach.name))?, true)
         };
@@ -119,6 +128,7 @@ impl Part {
             sync(&self.files.directory)?;
         }
         reach.length += text.len() as u64;
+        reach.rows = reach.rows.map(|before| before + rows().count() as u64);
         self.slots.write(&reach)?;
         (self.reach, self.present) = (reach, Some(file));
         Ok(())
@@ -260,7 +270,7 @@ mod tests {
         let at = directory.path();
         let mut part = Part::open(files(at)).expect("opens");
         part.append(&rows(0..2), 1000, "d").expect("is written");
-        let noted = at.join(OFFSETS).join("e1-0000");
+        let noted = offsets(at, "e1-0000");
         let before = std::fs::read(&noted).expect("is read");
         part.append(&rows(2..4), 1000, "d").expect("is written");
         part.append(&rows(4..6), 1, "d").expect("is written");

@@ -18,6 +18,8 @@ pub(super) struct Reach {
     pub(super) name: String,
     /// What is behind so many of its bytes was not finished.
     pub(super) length: u64,
+    /// The rows that are in so many of its bytes; none where an older consumer began it.
+    pub(super) rows: Option<u64>,
 }
 
 /// The file that says how far others reach.
@@ -36,19 +38,19 @@ impl Slots {
             .create(true)
             .truncate(false)
             .open(path)?;
-        let mut found: Option<(u64, Reach)> = None;
-        for place in 0..2 {
-            let mut bytes = [0; SIZE];
-            let read = file.read_at(&mut bytes, place * SIZE as u64)?;
-            if let Some((turn, reach)) = decode(&bytes[..read])
-                && found.as_ref().is_none_or(|(known, _)| *known < turn)
-            {
-                found = Some((turn, reach));
-            }
-        }
+        let found = last(&file)?;
         let turn = found.as_ref().map_or(0, |(turn, _)| *turn);
         let slots = Self { file, turn };
         Ok((slots, found.map(|(_, reach)| reach)))
+    }
+
+    /// Returns what the file says, and changes nothing; none where it says nothing, or is not there.
+    pub(super) fn look(path: &Path) -> io::Result<Option<Reach>> {
+        match File::open(path) {
+            Ok(file) => Ok(last(&file)?.map(|(_, reach)| reach)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes how far the files reach, and waits until the disk has it.
@@ -62,9 +64,31 @@ impl Slots {
     }
 }
 
+/// Returns what was written last.
+fn last(file: &File) -> io::Result<Option<(u64, Reach)>> {
+    let mut found: Option<(u64, Reach)> = None;
+    for place in 0..2 {
+        let mut bytes = [0; SIZE];
+        let read = file.read_at(&mut bytes, place * SIZE as u64)?;
+        if let Some((turn, reach)) = decode(&bytes[..read])
+            && found.as_ref().is_none_or(|(known, _)| *known < turn)
+        {
+            found = Some((turn, reach));
+        }
+    }
+    Ok(found)
+}
+
 fn encode(turn: u64, reach: &Reach) -> io::Result<[u8; SIZE]> {
-    let Reach { next, name, length } = reach;
-    let text = format!("{turn} {next} {length} {name}");
+    let Reach {
+        next,
+        name,
+        length,
+        rows,
+    } = reach;
+    // No name of a file has a space.
+    let rows = rows.map_or_else(String::new, |rows| format!(" {rows}"));
+    let text = format!("{turn} {next} {length} {name}{rows}");
     let line = format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes()));
     let mut bytes = [b' '; SIZE];
     match bytes.get_mut(..line.len()) {
@@ -80,12 +104,13 @@ fn decode(bytes: &[u8]) -> Option<(u64, Reach)> {
     if u32::from_str_radix(sum, 16).ok()? != crc32fast::hash(text.as_bytes()) {
         return None;
     }
-    let mut words = text.splitn(4, ' ');
+    let mut words = text.split(' ');
     let turn = words.next()?.parse().ok()?;
     let reach = Reach {
         next: words.next()?.parse().ok()?,
         length: words.next()?.parse().ok()?,
         name: words.next()?.to_owned(),
+        rows: words.next().and_then(|rows| rows.parse().ok()),
     };
     Some((turn, reach))
 }
@@ -100,8 +125,9 @@ mod tests {
         let path = directory.path().join("0");
         let reach = |next| Reach {
             next,
-            name: format!("file {next}.jsonl"),
+            name: format!("file-{next}.jsonl"),
             length: 7,
+            rows: u64::try_from(next).ok(),
         };
         let (mut slots, found) = Slots::open(&path).expect("opens");
         assert_eq!(found, None);
@@ -124,5 +150,12 @@ mod tests {
             ..Reach::default()
         };
         assert!(slots.write(&long).is_err());
+        // As an older consumer wrote it.
+        let older = Reach {
+            rows: None,
+            ..reach(5)
+        };
+        slots.write(&older).expect("is written");
+        assert_eq!(Slots::look(&path).expect("is read"), Some(older));
     }
 }
