@@ -44,6 +44,7 @@ fn secrets() -> Secrets {
         ("admin_hash", "-pbkdf2:sha256-admin-hash,salt,10000"),
         ("user_password", "user-password"),
         ("cookie", "erlang-cookie"),
+        ("session_secret", "session-secret"),
         ("uuid", "00112233445566778899aabbccddeeff"),
     ] {
         secrets.set(component::couchdb::NAME, key, Secret::new(secret));

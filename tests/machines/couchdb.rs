@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::deployer_command::{Deployer, subtest};
 use crate::internet::{Internet, Key};
 use crate::support::{may_run, real_couchdb, succeed};
-use crate::watch::{Documents, units, well, whole_run};
+use crate::watch::{Documents, restarted, units, well, whole_run};
 
 const NODES: &str = "nodes:\n  vm1: { roles: [zookeeper, kafka, couchdb, consumer, producer] }\nkafka: { replication: 1 }\n";
 
@@ -185,6 +185,34 @@ fn a_real_couchdb() {
             deployer.run(&["up"]).code(0).says(&["nothing to do"]);
             deployer.run(&["verify"]).code(0);
             assert_ne!(units(&deployer)["vm1 couchdb"], before["vm1 couchdb"]);
+        },
+    );
+    subtest(
+        "real CouchDB: a secret that an older version did not make comes by one restart",
+        || {
+            let path = deployer.receipt_path().with_file_name("secrets.json");
+            let secrets = || -> Value {
+                let text = std::fs::read(&path).expect("secrets");
+                serde_json::from_slice(&text).expect("JSON")
+            };
+            let mut old = secrets();
+            let own = old["couchdb"].as_object_mut().expect("CouchDB's");
+            let was = own.remove("session_secret").expect("a secret");
+            std::fs::write(&path, old.to_string()).expect("written");
+            let before = units(&deployer);
+            deployer.run(&["up", "--yes"]).code(0).says(&["proven"]);
+            let again = restarted(&before, &units(&deployer));
+            assert_eq!(again, ["vm1 couchdb".to_owned()].into());
+            let mut new = secrets();
+            let made = new["couchdb"]["session_secret"].take();
+            assert!(made.is_string() && made != was, "{made}");
+            new["couchdb"]
+                .as_object_mut()
+                .expect("CouchDB's")
+                .remove("session_secret");
+            assert_eq!(new, old, "others were made anew");
+            whole_run(&documents, "utilizations1", "vm1", 50, 1);
+            deployer.run(&["up"]).code(0).says(&["nothing to do"]);
         },
     );
     let files = deployer.directory.path();

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use self::secrets::{ADMIN_HASH, UUID, cookie_secret};
+use self::secrets::{ADMIN_HASH, SESSION_SECRET, UUID};
 use super::distributions::Distributions;
 use super::place::Place;
 use super::repository_key::RepositoryKey;
@@ -68,7 +68,7 @@ struct Settings<'a> {
     data: String,
     own_ini: String,
     uuid: &'a str,
-    cookie_secret: String,
+    session_secret: &'a str,
     admin: &'a str,
     admin_hash: &'a str,
     more: &'a More,
@@ -272,7 +272,7 @@ fn settings(
                 data,
                 own_ini: process.own_ini.clone(),
                 uuid: context.secrets.get(NAME, UUID),
-                cookie_secret: cookie_secret(context.secrets),
+                session_secret: context.secrets.get(NAME, SESSION_SECRET),
                 admin: ADMIN,
                 admin_hash: context.secrets.get(NAME, ADMIN_HASH),
                 more,

@@ -8,7 +8,7 @@ use sha2::Sha256;
 use super::{ADMIN, NAME};
 use crate::component::{Form, NewSecret};
 use crate::receipt::Secrets;
-use crate::step::{Content, sha256};
+use crate::step::Content;
 
 /// The administrator's password.
 pub const ADMIN_PASSWORD: &str = "admin_password";
@@ -16,8 +16,10 @@ pub const ADMIN_PASSWORD: &str = "admin_password";
 pub(super) const ADMIN_HASH: &str = "admin_hash";
 /// The password of the agents' user.
 pub const USER_PASSWORD: &str = "user_password";
-/// Erlang's cookie.
+/// Erlang's cookie. Apache's package wants one; the CouchDB that runs has no distribution, and needs none.
 const COOKIE: &str = "cookie";
+/// What signs the cookies of CouchDB's logins. It is kept, so that they outlive a restart.
+pub(super) const SESSION_SECRET: &str = "session_secret";
 /// The server's uuid.
 pub(super) const UUID: &str = "uuid";
 
@@ -40,6 +42,10 @@ pub(super) const ALL: &[NewSecret] = &[
     },
     NewSecret {
         key: COOKIE,
+        form: Form::Password,
+    },
+    NewSecret {
+        key: SESSION_SECRET,
         form: Form::Password,
     },
     NewSecret {
@@ -74,12 +80,6 @@ pub(super) fn answers(secrets: &Secrets) -> Content {
          couchdb couchdb/cookie string {cookie}\n\
          couchdb couchdb/cookie seen true\n"
     ))
-}
-
-/// The secret that signs CouchDB's session cookies: derived, so that sessions outlive a restart.
-pub(super) fn cookie_secret(secrets: &Secrets) -> String {
-    let cookie = secrets.get(NAME, COOKIE);
-    sha256(format!("session cookies {cookie}").as_bytes())
 }
 
 /// The admin's password as the stand-in stores it. The password is random, so a salt that is known and few rounds lose

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::secrets::{cookie_secret, stand_in_hash};
+use super::secrets::{SESSION_SECRET, stand_in_hash};
 use super::{ADMIN, Couchdb, NAME, section};
 use crate::component::artifact::Npm;
 use crate::component::service::{self, Service};
@@ -72,7 +72,7 @@ struct Settings<'a> {
     port: u16,
     data: String,
     log: String,
-    cookie_secret: String,
+    session_secret: &'a str,
     admin: &'a str,
     admin_hash: String,
 }
@@ -105,7 +105,7 @@ pub(super) fn install(node: &Node, context: &Context<'_>) -> Result<Vec<Action>,
                 port: section(context.topology).port,
                 log: format!("{data}/log.txt"),
                 data,
-                cookie_secret: cookie_secret(context.secrets),
+                session_secret: context.secrets.get(NAME, SESSION_SECRET),
                 admin: ADMIN,
                 admin_hash: stand_in_hash(context.secrets),
             },
