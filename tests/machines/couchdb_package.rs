@@ -15,6 +15,9 @@ use deployer::step::{Action, Content, FromRepository};
 use crate::internet::{Internet, Key, Page, stand_in_package};
 use crate::support::{Deployment, may_run};
 
+/// What the package is answered that nobody else may know.
+const COOKIE: &str = "erlangs-own-word";
+
 /// A machine with an open shell.
 struct Node {
     executor: HostExecutor,
@@ -50,8 +53,10 @@ impl Node {
     }
 
     fn wanted(&self, repository: &str) -> FromRepository {
-        let answers = "couchdb couchdb/mode select none\ncouchdb couchdb/mode seen true\n\
-                       couchdb couchdb/cookie string x\ncouchdb couchdb/cookie seen true\n";
+        let answers = format!(
+            "couchdb couchdb/mode select none\ncouchdb couchdb/mode seen true\n\
+             couchdb couchdb/cookie string {COOKIE}\ncouchdb couchdb/cookie seen true\n"
+        );
         FromRepository {
             software: "CouchDB".into(),
             package: PACKAGE.into(),
@@ -61,6 +66,7 @@ impl Node {
             repository: repository.into(),
             key: Content::open(self.key.clone()),
             answers: Content::secret(answers),
+            forgotten: vec!["couchdb/cookie".into()],
         }
     }
 
@@ -207,6 +213,11 @@ async fn installs(node: &Node, good: &str, suite: &str) {
     // Neither was it asked anything, nor did it start before our settings are there.
     node.says("! systemctl is-active -q couchdb.service").await;
     node.says("systemctl unmask --runtime couchdb.service && systemctl start couchdb.service")
+        .await;
+    // Nor does debconf, whose files everybody may read, know what is secret; the rest of its answers count at an upgrade.
+    node.says(&format!("! grep -r {COOKIE} /var/cache/debconf"))
+        .await;
+    node.says("debconf-show couchdb | grep -q 'couchdb/mode: none'")
         .await;
     // Again, because the source is gone: what runs is not masked.
     node.says(&format!("rm -f {}", node.sources())).await;

@@ -317,6 +317,7 @@ const CONFIG: &str = "#!/bin/sh\nset -e\n. /usr/share/debconf/confmodule\ndb_inp
                       db_input high couchdb/cookie || true\ndb_go || true\n";
 const POSTINST: &str = "#!/bin/sh\nset -e\n. /usr/share/debconf/confmodule\ndb_get couchdb/mode\n\
                         if [ \"$RET\" != none ]; then echo 'wrong answer' >&2; exit 1; fi\n\
+                        db_get couchdb/cookie\nif [ -z \"$RET\" ]; then echo 'no cookie' >&2; exit 1; fi\n\
                         if ! getent passwd couchdb >/dev/null; then useradd --system --home-dir /opt/couchdb couchdb; fi\n\
                         chown -R couchdb:couchdb /opt/couchdb/etc\nsystemctl daemon-reload || true\n\
                         systemctl enable couchdb.service || true\nsystemctl start couchdb.service || true\n";

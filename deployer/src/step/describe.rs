@@ -114,6 +114,7 @@ mod tests {
                 repository: "https://example.org".into(),
                 key: Content::open("a key"),
                 answers: Content::secret("hunter2"),
+                forgotten: Vec::new(),
             }),
             Action::CallTool {
                 component: "app".into(),

@@ -69,6 +69,8 @@ pub struct FromRepository {
     pub other_key: String,
     /// debconf answers, secret because of what may be in them.
     pub answers: Content,
+    /// Questions whose answers debconf does not keep: every user of a node may read its files.
+    pub forgotten: Vec<String>,
 }
 
 impl FromRepository {

@@ -1,6 +1,6 @@
 //! Apache's package of CouchDB: its repository, the key that signs it, and the systems that it is for.
 
-use super::secrets::answers;
+use super::secrets::{COOKIE_QUESTION, answers};
 use super::{Couchdb, Distribution, NAME, section, settings};
 use crate::component::repository_key::RepositoryKey;
 use crate::component::service::Service;
@@ -43,6 +43,7 @@ pub(super) fn install(node: &Node, context: &Context<'_>) -> Result<Vec<Action>,
         repository: repository(context.topology).to_owned(),
         key: Content::open(context.key(NAME, DROP_IN)?.armoured()),
         answers: answers(context.secrets),
+        forgotten: vec![COOKIE_QUESTION.to_owned()],
     }));
     Ok(actions)
 }

@@ -71,14 +71,17 @@ fn hash(password: &str, salt: &str, rounds: u32) -> String {
     format!("-pbkdf2:sha256-{},{salt},{rounds}", hex::encode(key))
 }
 
+/// The package's question whose answer is a secret.
+pub(super) const COOKIE_QUESTION: &str = "couchdb/cookie";
+
 /// What the package asks at its installation. `none` leaves all settings to us; the cookie must be given all the same.
 pub(super) fn answers(secrets: &Secrets) -> Content {
     let cookie = secrets.get(NAME, COOKIE);
     Content::secret(format!(
         "couchdb couchdb/mode select none\n\
          couchdb couchdb/mode seen true\n\
-         couchdb couchdb/cookie string {cookie}\n\
-         couchdb couchdb/cookie seen true\n"
+         couchdb {COOKIE_QUESTION} string {cookie}\n\
+         couchdb {COOKIE_QUESTION} seen true\n"
     ))
 }
 

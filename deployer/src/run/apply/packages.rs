@@ -15,6 +15,10 @@ const ADD_REPOSITORY: Script = Script {
     name: "add a package repository",
     text: concat!(include_str!("apt.sh"), include_str!("repository.sh")),
 };
+const FORGET_ANSWERS: Script = Script {
+    name: "forget what a package was answered",
+    text: include_str!("forget_answers.sh"),
+};
 /// cloud-init and apt's lock may each take 300 s, a slow mirror the rest.
 const TIMEOUT: Duration = Duration::from_mins(30);
 
@@ -48,5 +52,16 @@ pub(super) async fn install_from_repository(
     shell
         .script(&ADD_REPOSITORY, &arguments, input, LONG)
         .await?;
-    install(shell, std::slice::from_ref(&wanted.package)).await
+    let installed = install(shell, std::slice::from_ref(&wanted.package)).await;
+    // Also where it failed: it may never be tried again.
+    let forgotten = forget_answers(shell, &wanted.forgotten).await;
+    installed.and(forgotten)
+}
+
+async fn forget_answers(shell: &Shell<'_>, questions: &[String]) -> Result<(), StepError> {
+    let questions: Vec<&str> = questions.iter().map(String::as_str).collect();
+    shell
+        .script(&FORGET_ANSWERS, &questions, Input::Nothing, LONG)
+        .await?;
+    Ok(())
 }
