@@ -57,7 +57,60 @@ fn auto_is_apaches_package_on_the_unchanged_image() {
         deployer.run(&["plan"]).code(0);
         assert_eq!(internet.asked(".deb"), asked);
     });
+    subtest("Apache's package: closed", || {
+        listens_at_its_own_port_only(&deployer);
+        gives_no_secret_away(&deployer);
+    });
     deployer.teardown();
+}
+
+/// No port of Erlang's: neither its port mapper, nor its distribution. Nor has what runs a cookie, which is for these alone.
+fn listens_at_its_own_port_only(deployer: &Deployer) {
+    let sockets = deployer.on("vm1", &["ss", "-Hltnp"]);
+    let of_erlang = |line: &&str| line.contains("\"beam.smp\"") || line.contains("epmd");
+    let sockets: Vec<&str> = sockets.lines().filter(of_erlang).collect();
+    assert_eq!(sockets.len(), 1, "{sockets:?}");
+    assert!(sockets[0].contains(":5984 "), "{sockets:?}");
+    let epmd = deployer.on("vm1", &["pgrep -c epmd || true"]);
+    assert_eq!(epmd.trim(), "0");
+}
+
+/// Nobody else on the node finds a secret of CouchDB's: in a command line, in a file, or in what debconf keeps. Nor is one in an
+/// environment.
+fn gives_no_secret_away(deployer: &Deployer) {
+    let secrets = deployer.receipt_path().with_file_name("secrets.json");
+    let secrets = std::fs::read(secrets).expect("secrets");
+    let secrets: Value = serde_json::from_slice(&secrets).expect("JSON");
+    let own = secrets["couchdb"].as_object().expect("CouchDB's");
+    // A server tells its uuid to all who ask.
+    let words: Vec<&str> = own
+        .iter()
+        .filter(|(key, _)| *key != "uuid")
+        .map(|(_, secret)| secret.as_str().expect("text"))
+        .collect();
+    assert!(words.len() >= 5, "{:?}", own.keys());
+    // A file, so that the search itself has none in its command line.
+    let write = format!(
+        "umask 077; printf '%s\\n' '{}' >/root/secrets",
+        words.join("' '")
+    );
+    deployer.on("vm1", &[&write]);
+    for (who, place) in [
+        (
+            "runuser -u nobody --",
+            "/etc /opt/couchdb /opt/deployer /run /tmp /var/cache /var/lib /var/log /var/tmp",
+        ),
+        ("runuser -u nobody --", "/proc/[0-9]*/cmdline"),
+        ("", "/proc/[0-9]*/environ /proc/[0-9]*/cmdline"),
+        ("", "/var/cache/debconf"),
+    ] {
+        let search = format!("{who} grep -rlsF -D skip -f - {place} </root/secrets || true");
+        assert_eq!(deployer.on("vm1", &[&search]), "", "{who} {place}");
+    }
+    // That it would be found: by its owner it is.
+    let ini = deployer.on("vm1", &["grep -rlsF -f /root/secrets /etc"]);
+    assert!(ini.contains("deployer.ini"), "{ini}");
+    deployer.on("vm1", &["rm", "/root/secrets"]);
 }
 
 /// Apache's package as an archive: a release whose first engine needs a library of the system's.
@@ -168,10 +221,20 @@ fn a_real_couchdb() {
                 "{security}"
             );
             assert_eq!(documents.get("utilizations1", Some("consumer")).0, 200);
-            for path in ["_node/_local/_config", "_users/_all_docs", "_active_tasks"] {
-                let (status, answer) = documents.get(path, Some("consumer"));
-                assert!([401, 403].contains(&status), "{path}: {status} {answer}");
+            for path in [
+                "_node/_local/_config",
+                "_users/_all_docs",
+                "_replicator/_all_docs",
+                "_active_tasks",
+            ] {
+                for user in [None, Some("consumer")] {
+                    let (status, answer) = documents.get(path, user);
+                    assert!([401, 403].contains(&status), "{path}: {status} {answer}");
+                }
+                assert_eq!(documents.get(path, Some("admin")).0, 200, "{path}");
             }
+            listens_at_its_own_port_only(&deployer);
+            gives_no_secret_away(&deployer);
         },
     );
     subtest(
