@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use crate::template::SANDBOX;
+
 /// The name of a deployment's table.
 pub fn table(deployment: &str) -> String {
     format!("deployer-{deployment}")
@@ -57,6 +59,12 @@ pub fn unit_text(table: &str) -> String {
          ExecStartPost=/bin/sh -c '{record}'\n\
          ExecReload=/usr/sbin/nft -f {rules}\n\
          ExecReload=/bin/sh -c '{record}'\n\
+         {SANDBOX}\
+         # To load rules, and to record them.\n\
+         CapabilityBoundingSet=CAP_NET_ADMIN\n\
+         ReadWritePaths=/run\n\
+         ProtectHome=yes\n\
+         ProtectProc=invisible\n\
          \n\
          [Install]\n\
          WantedBy=sysinit.target\n"

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::template::SANDBOX;
+
 /// The lines between the block's marks, each ended by a line feed, in order of the names. A name without an address is
 /// left out: its machine does not exist yet.
 pub fn block_text(entries: &BTreeMap<String, Option<IpAddr>>) -> String {
@@ -56,6 +58,13 @@ pub fn unit_text(block: &str) -> String {
          Type=oneshot\n\
          RemainAfterExit=yes\n\
          ExecStart=/bin/sh -c '{script}'\n\
+         {SANDBOX}\
+         # The file may be closed, or somebody else's.\n\
+         CapabilityBoundingSet=CAP_DAC_OVERRIDE\n\
+         PrivateTmp=yes\n\
+         ProtectHome=yes\n\
+         ProtectProc=invisible\n\
+         ReadWritePaths=/etc/hosts\n\
          \n\
          [Install]\n\
          WantedBy=multi-user.target\n"

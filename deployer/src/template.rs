@@ -20,6 +20,9 @@ pub struct TemplateError {
 /// Name → text: all that is in `templates/`, see `build.rs`.
 const TEMPLATES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/templates.rs"));
 
+/// What every unit of ours is closed in by, for those that no template makes.
+pub const SANDBOX: &str = include_str!("../../templates/sandbox.tera");
+
 static TERA: LazyLock<Tera> = LazyLock::new(|| {
     let mut tera = Tera::new();
     tera.autoescape_on(Vec::<&str>::new());

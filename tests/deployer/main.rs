@@ -25,6 +25,7 @@ mod products;
 mod readme;
 mod rehearsal;
 mod run;
+mod sandbox;
 mod settings;
 #[path = "../shared/skip.rs"]
 mod skip;

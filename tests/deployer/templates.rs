@@ -28,8 +28,8 @@ use deployer::topology::{
 
 /// The utilization pipeline: two clients, one node with ZooKeeper, a broker and the consumer, one with the other broker
 /// and CouchDB.
-struct World {
-    topology: Topology,
+pub(super) struct World {
+    pub(super) topology: Topology,
     receipt: Receipt,
     secrets: Secrets,
     choices: Choices,
@@ -72,7 +72,7 @@ fn sections() -> Sections {
 }
 
 impl World {
-    fn new(distribution: &str) -> Self {
+    pub(super) fn new(distribution: &str) -> Self {
         let topics = ["utilizations1", "utilizations2", CANARY_TOPIC];
         Self {
             topology: Topology {
@@ -160,7 +160,7 @@ impl World {
         self.topology.sections.get_mut()
     }
 
-    fn context(&self) -> Context<'_> {
+    pub(super) fn context(&self) -> Context<'_> {
         Context {
             topology: &self.topology,
             receipt: &self.receipt,
@@ -312,7 +312,7 @@ fn golden(actions: &[Action]) -> String {
 }
 
 /// The files among actions: path → content.
-fn files(actions: &[Action]) -> BTreeMap<&str, &Content> {
+pub(super) fn files(actions: &[Action]) -> BTreeMap<&str, &Content> {
     actions
         .iter()
         .filter_map(|action| match action {
@@ -343,7 +343,7 @@ fn properties(text: &str) -> BTreeMap<&str, &str> {
     properties
 }
 
-const DISTRIBUTIONS: [&str; 3] = ["apache", "archive", "pouchdb"];
+pub(super) const DISTRIBUTIONS: [&str; 3] = ["apache", "archive", "pouchdb"];
 
 #[test]
 fn golden_files_of_a_client() {

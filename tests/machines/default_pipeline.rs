@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use crate::accidents;
 use crate::deployer_command::{Deployer, subtest};
 use crate::documents;
+use crate::sandbox;
 use crate::support::may_run;
 use crate::watch::{Documents, Knocking, address, restarted, units, well, whole_run};
 
@@ -43,6 +44,10 @@ fn the_utilization_pipeline() {
     });
     subtest("status has its documented shape", || {
         status_has_its_shape(&deployer);
+    });
+    subtest("units are closed in, and `top` sees all", || {
+        sandbox::units_are_closed_in(&deployer);
+        sandbox::top_sees_all_processes(&deployer, "vm1-1", "utilizations1");
     });
     subtest("documents leave in a file and return", || {
         documents::leave_and_return(&deployer);

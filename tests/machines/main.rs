@@ -30,6 +30,7 @@ mod node_exporter;
 mod place;
 mod receipts;
 mod relay;
+mod sandbox;
 mod sinks;
 #[path = "../shared/skip.rs"]
 mod skip;

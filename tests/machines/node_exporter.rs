@@ -1,6 +1,7 @@
 //! The node exporter on a real machine: it is there where the inventory says so, answers, and goes again.
 
 use crate::deployer_command::Deployer;
+use crate::sandbox;
 use crate::support::may_run;
 
 /// What it says of the machine, asked at a port of the machine's own; `000`: nobody answers.
@@ -23,6 +24,9 @@ fn a_node_exporter_tells_how_its_machine_is() {
         count.trim().parse::<usize>().unwrap_or(0)
     };
     assert!(told("9100") > 100, "it says nothing of the machine");
+    let unit = "prometheus-node-exporter.service";
+    let question = sandbox::question(unit);
+    sandbox::is_closed_in(unit, &deployer.on("vm1", &["sh", "-c", &question]));
     deployer.run(&["plan"]).code(0).says(&["nothing to do"]);
     deployer
         .run(&["status", "--json"])

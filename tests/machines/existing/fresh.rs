@@ -5,6 +5,7 @@
 use super::hosts::Hosts;
 use super::product::Product;
 use super::section;
+use crate::sandbox;
 use crate::support::may_run;
 
 const NODES: [&str; 3] = ["vm1", "vm2", "vm3"];
@@ -106,6 +107,9 @@ async fn hosts_as_a_cloud_gives_them() {
     user.expect(0, &["up", "--yes"])
         .says(&["3 nodes, nothing to do"]);
     user.expect(0, &["status"]);
+    let firewall = "deployer-fresh-firewall.service";
+    let answer = hosts.root("vm1", &sandbox::question(firewall));
+    sandbox::is_closed_in(firewall, &answer);
     for node in NODES {
         let on = "systemctl is-active apt-daily.timer unattended-upgrades ssh.socket second-interface | sort -u";
         assert_eq!(hosts.root(node, on), "active", "{node}");

@@ -41,10 +41,7 @@ fn check_role(member: &Member<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// Where units of ours see nothing (`ProtectHome=`), or something else than others (`PrivateTmp=`).
-const HIDDEN: &[&str] = &["/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"];
-
-/// Checks that a producer's file is named where it is read, and lies where its unit can see it.
+/// Checks that a producer's file is named where it is read.
 fn check_source(inventory: &Inventory, member: &Member<'_>, findings: &mut Findings<'_>) {
     let all: &ProducerSection = inventory.sections.get();
     let own: &ProducerChange = member.entry.sections.get();
@@ -81,12 +78,6 @@ fn check_source(inventory: &Inventory, member: &Member<'_>, findings: &mut Findi
             key,
             format!("`{path}` is not the absolute path of a file"),
             "write it from / on",
-        );
-    } else if let Some(hidden) = HIDDEN.iter().find(|hidden| path.starts_with(**hidden)) {
-        findings.add(
-            key,
-            format!("`{path}` lies below {hidden}, which no service sees"),
-            "let it be written elsewhere, such as below /var/log",
         );
     }
 }

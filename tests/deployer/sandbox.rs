@@ -1,0 +1,90 @@
+//! Each unit that we write is closed in, whatever component it is of. How well is asked on real machines:
+//! `tests/machines/sandbox.rs`.
+
+use std::collections::BTreeSet;
+
+use deployer::component::producer::{Client, NAME, Source, SourceFile};
+use deployer::component::{self, Component};
+use deployer::template::SANDBOX;
+use deployer::{firewall, hosts_table, layout};
+
+use super::templates::{DISTRIBUTIONS, World, files};
+
+/// The text of the unit or drop-in that a component has on a node.
+fn unit(world: &World, node: &str, component: &dyn Component) -> String {
+    let node = &world.topology.nodes[node];
+    let actions = component.install(node, &world.context());
+    let actions = actions.expect("rendered");
+    let unit = files(&actions)
+        .into_iter()
+        .find(|(path, _)| path.starts_with("/etc/systemd/system/"));
+    let (_, content) = unit.unwrap_or_else(|| panic!("{} has no unit", component.name()));
+    content.text.clone()
+}
+
+/// The value of a directive that stands once.
+fn value<'a>(unit: &'a str, key: &str) -> &'a str {
+    let all: Vec<&str> = unit
+        .lines()
+        .filter_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+        .collect();
+    let [value] = all[..] else {
+        panic!("{key}: {all:?} in {unit}");
+    };
+    value
+}
+
+#[test]
+fn the_unit_of_every_component_is_closed_in() {
+    let mut seen = BTreeSet::new();
+    for distribution in DISTRIBUTIONS {
+        let mut world = World::new(distribution);
+        let all = b"{name: x, monitoring: {node_exporter: true}, nodes: {vm1: }}";
+        let all = layout::parse(all, "x.yaml").expect("a good inventory");
+        world.topology.sections = all.sections;
+        for (name, node) in &world.topology.nodes {
+            for component in component::of_node(node, &world.topology) {
+                let unit = unit(&world, name, component);
+                assert!(unit.contains(SANDBOX), "{}: {unit}", component.name());
+                assert_eq!(value(&unit, "PrivateTmp"), "yes");
+                assert_eq!(value(&unit, "ProtectHome"), "yes");
+                // `top` sees what root sees.
+                let processes = if component.name() == NAME {
+                    "default"
+                } else {
+                    "invisible"
+                };
+                assert_eq!(value(&unit, "ProtectProc"), processes);
+                // Users are shown by their names, and just-in-time compilers work.
+                assert!(!unit.contains("PrivateUsers"), "{unit}");
+                assert!(!unit.contains("MemoryDenyWriteExecute"), "{unit}");
+                seen.insert(component.name());
+            }
+        }
+    }
+    let rows = component::ALL.iter().map(|component| component.name());
+    assert_eq!(seen, rows.collect(), "a component has no unit here");
+}
+
+#[test]
+fn so_are_the_units_of_no_component() {
+    for unit in [hosts_table::unit_text("x"), firewall::unit_text("x")] {
+        assert!(unit.contains(SANDBOX), "{unit}");
+    }
+}
+
+#[test]
+fn a_file_is_read_wherever_it_lies() {
+    let mut world = World::new("pouchdb");
+    let node = world.topology.nodes.get_mut("vm1-1").expect("a client");
+    let client: &mut Client = node.sections.get_mut();
+    client.source = Source::File;
+    client.file = Some(SourceFile {
+        path: "/home/ada/log".into(),
+        group: "adm".into(),
+    });
+    let unit = unit(&world, "vm1-1", component::named(NAME).expect("a row"));
+    assert!(unit.contains(SANDBOX), "{unit}");
+    assert_eq!(value(&unit, "ProtectHome"), "read-only");
+    assert_eq!(value(&unit, "PrivateTmp"), "no");
+}
