@@ -1,0 +1,76 @@
+//! Where all is as the inventory says.
+
+use std::time::Instant;
+
+use super::proof::prove;
+use crate::carry_out::outcome::Outcome;
+use crate::carry_out::record::{record_holdings, update_receipt};
+use crate::error::CommandError;
+use crate::observe::Planned;
+use crate::preflight;
+use crate::reach::connections::Connections;
+use crate::report::{Event, Reporter};
+use crate::run::journal::Journal;
+
+/// Notes what was found and says it. What an earlier `up` changed and nobody proved is proved now.
+pub(super) async fn settled(
+    planned: Planned,
+    connections: &Connections,
+    journal: &Journal,
+    wait: bool,
+    started: Instant,
+    reporter: &dyn Reporter,
+) -> Result<Outcome, CommandError> {
+    journal.change(|receipt| {
+        update_receipt(receipt, &planned.prepared);
+        record_holdings(receipt, &planned, true);
+    })?;
+    let owed = journal.receipt().unproven;
+    remark(&planned, owed, started, reporter);
+    let proof = if owed {
+        prove(connections, &planned, journal, reporter).await?
+    } else {
+        None
+    };
+    let outcome = Outcome::of(planned, proof, wait, connections, reporter);
+    Box::pin(outcome).await
+}
+
+/// Says what is not well though nothing is to be done, and that nothing is.
+fn remark(planned: &Planned, owed: bool, started: Instant, reporter: &dyn Reporter) {
+    // What is full breaks soon, though nothing is to be done by us.
+    for node in planned.prepared.topology.nodes.values() {
+        let facts = planned.seen.facts.get(&node.name);
+        let full = facts.map_or(Vec::new(), |facts| preflight::full_disks(node, facts));
+        for obstacle in full {
+            reporter.event(&Event::Warning(obstacle.to_string()));
+        }
+    }
+    for remark in planned.seen.remarks() {
+        reporter.event(&Event::Warning(remark.clone()));
+    }
+    for note in &planned.plan.notes {
+        reporter.event(&Event::Note(note.clone()));
+    }
+    for trouble in &planned.plan.troubles {
+        reporter.event(&Event::Warning(trouble.clone()));
+    }
+    let nodes = match planned.prepared.topology.nodes.len() {
+        1 => "1 node".to_owned(),
+        nodes => format!("{nodes} nodes"),
+    };
+    let but = if owed {
+        " but to prove what an earlier `up` changed"
+    } else {
+        ""
+    };
+    let nothing = if planned.plan.troubles.is_empty() {
+        "nothing to do"
+    } else {
+        "nothing that `up` can do"
+    };
+    reporter.event(&Event::Note(format!(
+        "{nodes}, {nothing}{but} ({:.2} s)",
+        started.elapsed().as_secs_f64()
+    )));
+}
