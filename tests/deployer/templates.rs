@@ -22,8 +22,7 @@ use deployer::signing_key::SigningKey;
 use deployer::step::{Action, Content, FromRepository, loaded_record};
 use deployer::template::TemplateError;
 use deployer::topology::{
-    CANARY_TOPIC, CloudName, Clouds, FileFormat, FilesSink, Former, Ids, Node, Options, Topic,
-    Topology,
+    CANARY_TOPIC, CloudName, Clouds, Former, Ids, Node, Options, Topic, Topology,
 };
 
 /// The utilization pipeline: two clients, one node with ZooKeeper, a broker and the consumer, one with the other broker
@@ -912,13 +911,10 @@ fn a_producers_file_and_a_consumers_files_are_in_their_configurations() {
         .get_mut("utilizations1")
         .expect("a topic");
     topic.documented = false;
-    let files_sink = FilesSink {
-        from: "utilizations1".into(),
-        format: FileFormat::Csv,
-        columns: vec!["_id".into(), "memory.free".into()],
-        roll_bytes: 1 << 20,
-    };
-    world.topology.sinks.insert("table".into(), files_sink);
+    let said = "{name: x, nodes: {vm1: }, sinks: {table: {from: utilizations1, files: {format: csv, columns: [_id, memory.free], roll_mib: 1}}}}";
+    let said = layout::parse(said.as_bytes(), "x.yaml").expect("a good inventory");
+    let sink = said.sinks["table"].clone();
+    world.topology.sinks.insert("table".into(), sink);
     let config = of(
         &world,
         "vm2",
@@ -927,7 +923,7 @@ fn a_producers_file_and_a_consumers_files_are_in_their_configurations() {
     for part in [
         "[[topics]]\nname = \"utilizations1\"\nepoch = ",
         "[[topics]]\nname = \"utilizations2\"\ndatabase = \"utilizations2\"\nepoch = ",
-        "[sinks.table]\nkind = \"files\"\nfrom = [\"utilizations1\"]\ndirectory = \"/var/lib/deployer/utilization/consumer/table\"\nformat = \"csv\"\nroll_bytes = 1048576\ncolumns = [\"_id\", \"memory.free\", ]\n",
+        "[sinks.table]\nkind = \"files\"\nfrom = [\"utilizations1\"]\ncolumns = [\"_id\",\"memory.free\"]\ndirectory = \"/var/lib/deployer/utilization/consumer/table\"\nformat = \"csv\"\nroll_bytes = 1048576\n",
     ] {
         assert!(config.contains(part), "{part}{config}");
     }

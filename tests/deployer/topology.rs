@@ -287,7 +287,7 @@ topics: { extra: { orders: , loads: } }
     assert_eq!(documented, ["deployer-canaries", "orders"]);
     let names: Vec<&String> = topology.sinks.keys().collect();
     assert_eq!(names, ["lines", "table"]);
-    assert_eq!(topology.sinks["table"].roll_bytes, 1 << 20);
+    assert_eq!(topology.sinks["table"].from, "loads");
     for (wrong, said) in [
         (
             "x: { from: order, couchdb: {} }",

@@ -4,7 +4,7 @@
 use super::{Component, consumer, couchdb, kafka, producer};
 use crate::topology::{Node, Topology};
 
-pub use super::consumer::sinks::sinks;
+pub use super::consumer::sinks::{KINDS as SINKS, sinks};
 pub use super::consumer::{credentials, pipeline as preparation, pipeline_node as node, tool};
 pub use super::couchdb::{ADMIN, password_changed, url as store_url};
 pub use super::kafka::topics::{database_name, topics};

@@ -24,9 +24,9 @@ mod rules;
 mod schema;
 mod section;
 mod sections;
+mod sink;
 mod types;
 mod values;
-mod words;
 
 pub use aws::{Architecture, AwsCloud, CANONICAL, Image, OnTtl, SHORTEST_TTL, Ttl};
 pub use chameleon::{ChameleonCloud, LeaseTime, Site};
@@ -44,9 +44,9 @@ pub use rules::Rules;
 pub use schema::schema;
 pub use section::Section;
 pub use sections::Sections;
-pub use types::{FilesSink, Inventory, Node, Sink};
+pub use sink::Sink;
+pub use types::{Inventory, Node};
 pub use values::{Setting, TimeSpan, texts};
-pub use words::FileFormat;
 
 /// The default pipeline, `inventory/utilization.yaml`, for who runs the binary without its repository.
 pub const DEFAULT: &str = include_str!("../../../inventory/utilization.yaml");

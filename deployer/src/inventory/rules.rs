@@ -6,7 +6,8 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 use super::formats::{Check, FORMATS};
-use super::section::{Section, read};
+use super::section::{Section, read, read_said};
+use super::sections::Sections;
 use super::types::Inventory;
 
 /// A schema, what holds values against it, and the sections that are read as components' own types.
@@ -17,12 +18,19 @@ pub struct Rules {
     pub(super) formats: BTreeMap<&'static str, Check>,
     sections: Vec<Section>,
     of_nodes: Vec<Section>,
+    of_sinks: Vec<Section>,
 }
 
 impl Rules {
-    /// The rules of a schema that has the schemas of these sections in it: of the inventory's, and of those of its nodes.
-    pub fn new(schema: Value, sections: Vec<Section>, of_nodes: Vec<Section>) -> Self {
-        let own = sections.iter().chain(&of_nodes);
+    /// The rules of a schema that has the schemas of these sections in it: of the inventory's, of those of its
+    /// nodes, and of those of its sinks, which are of one kind each.
+    pub fn new(
+        schema: Value,
+        sections: Vec<Section>,
+        of_nodes: Vec<Section>,
+        of_sinks: Vec<Section>,
+    ) -> Self {
+        let own = sections.iter().chain(&of_nodes).chain(&of_sinks);
         let own = own.flat_map(|section| section.formats);
         let formats = FORMATS.iter().chain(own).copied().collect();
         Self {
@@ -31,6 +39,7 @@ impl Rules {
             formats,
             sections,
             of_nodes,
+            of_sinks,
         }
     }
 
@@ -42,15 +51,21 @@ impl Rules {
     /// The inventory that a value is, which was held against the schema.
     pub(super) fn inventory(&self, value: Value) -> serde_json::Result<Inventory> {
         let sections = read(&self.sections, &value)?;
-        let nodes = value.get("nodes").and_then(Value::as_object);
-        let mut of_nodes = BTreeMap::new();
-        for (name, node) in nodes.into_iter().flatten() {
-            of_nodes.insert(name.clone(), read(&self.of_nodes, node)?);
-        }
+        let of_each = |key, read: &dyn Fn(&Value) -> serde_json::Result<Sections>| {
+            let all = value.get(key).and_then(Value::as_object);
+            let all = all.into_iter().flatten();
+            all.map(|(name, one)| Ok((name.clone(), read(one)?)))
+                .collect::<serde_json::Result<BTreeMap<String, Sections>>>()
+        };
+        let mut of_nodes = of_each("nodes", &|node| read(&self.of_nodes, node))?;
+        let mut of_sinks = of_each("sinks", &|sink| read_said(&self.of_sinks, sink))?;
         let mut inventory: Inventory = serde_json::from_value(value)?;
         inventory.sections = sections;
         for (name, node) in &mut inventory.nodes {
             node.sections = of_nodes.remove(name).unwrap_or_default();
+        }
+        for (name, sink) in &mut inventory.sinks {
+            sink.kinds = of_sinks.remove(name).unwrap_or_default();
         }
         Ok(inventory)
     }

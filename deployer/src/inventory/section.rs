@@ -1,4 +1,4 @@
-//! A section of an inventory that belongs to a component: its key, what may stand there, and how that is read.
+//! A section of an inventory that belongs to a component, or to a kind of sink: its key, what may stand there, and how that is read.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -52,6 +52,17 @@ impl Section {
     pub fn with(self, formats: &'static [Format]) -> Self {
         Self { formats, ..self }
     }
+}
+
+/// What those sections of a mapping say that are there.
+pub(super) fn read_said(sections: &[Section], mapping: &Value) -> serde_json::Result<Sections> {
+    let mut found = Sections::default();
+    for Section { key, read, .. } in sections {
+        if let Some(said) = mapping.get(key) {
+            found.push(key, read(said)?);
+        }
+    }
+    Ok(found)
 }
 
 /// What the sections of a mapping say, which was held against their schema. One that is not there has its defaults.

@@ -1,4 +1,4 @@
-//! What the sections of components say, as the types of their own files.
+//! What the sections of components, and of kinds of sinks, say, as the types of their own files.
 
 use std::any::{Any, type_name};
 use std::fmt::Debug;
@@ -35,6 +35,11 @@ impl Sections {
     pub fn find<T: Any>(&self) -> Option<&T> {
         let mut all = self.0.iter();
         all.find_map(|(_, one)| one.any().downcast_ref())
+    }
+
+    /// Whether there is something of a key.
+    pub fn has(&self, key: &str) -> bool {
+        self.0.iter().any(|(own, _)| *own == key)
     }
 
     /// Adds what belongs to a key.

@@ -10,7 +10,7 @@ use super::cloud_name::CloudName;
 use super::clouds::Clouds;
 use super::positions::Positions;
 use super::sections::Sections;
-use super::words::FileFormat;
+use super::sink::Sink;
 
 /// A pipeline: its nodes, what they do, and what each cloud needs to give machines for them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,8 +25,8 @@ pub struct Inventory {
     /// The nodes by name: each name is a host name.
     #[schemars(extend("minProperties" = 1, "propertyNames" = {"format": "node-name"}))]
     pub nodes: BTreeMap<String, Node>,
-    /// Where events go, by name: several may read one topic, each at its own pace. Without any, each topic goes to
-    /// `CouchDB`.
+    /// Where events go, by name: several may read one topic, each at its own pace. Without any, each topic becomes
+    /// documents.
     #[serde(default)]
     #[schemars(extend("propertyNames" = {"format": "node-name"}))]
     pub sinks: BTreeMap<String, Sink>,
@@ -90,45 +90,4 @@ pub struct Node {
     /// What the node's sections of components say.
     #[serde(skip)]
     pub sections: Sections,
-}
-
-/// Where events of a topic go: one of `couchdb` and `files`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Sink {
-    /// The topic.
-    #[schemars(extend("format" = "topic-name"))]
-    pub from: String,
-    /// Documents of the deployment's `CouchDB`, in the database that has the topic's name.
-    pub couchdb: Option<CouchdbSink>,
-    /// Files on the consumer's node, each record once.
-    pub files: Option<FilesSink>,
-}
-
-/// There is nothing more to be said of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CouchdbSink {}
-
-/// How files are written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct FilesSink {
-    /// `json`: a document a line; `csv`: the columns that are named.
-    pub format: FileFormat,
-    /// Columns of CSV: names of values in the document, such as `memory.free`.
-    pub columns: Vec<String>,
-    /// The size at which a file is followed by the next. So it is each day (UTC), too.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub roll_mib: u64,
-}
-
-impl Default for FilesSink {
-    fn default() -> Self {
-        Self {
-            format: FileFormat::Json,
-            columns: Vec::new(),
-            roll_mib: 128,
-        }
-    }
 }

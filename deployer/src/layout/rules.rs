@@ -1,10 +1,11 @@
-//! The rules that a text is held against: the schema of an inventory with the roles and the sections of all components.
+//! The rules that a text is held against: the schema of an inventory with the roles and the sections of all components and
+//! the kinds of sinks.
 
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use crate::component;
+use crate::component::{self, pipeline};
 use crate::inventory::{self, Inventory, Problems, Rules, Section};
 
 /// Made once: it takes some milliseconds.
@@ -12,10 +13,17 @@ static RULES: LazyLock<Rules> = LazyLock::new(|| {
     let all = component::ALL.iter();
     let sections: Vec<Section> = all.clone().flat_map(|one| one.sections()).collect();
     let of_nodes: Vec<Section> = all.flat_map(|one| one.node_sections()).collect();
+    let of_sinks: Vec<Section> = pipeline::SINKS.iter().map(|kind| kind.section()).collect();
     let mut schema = with_roles(inventory::schema());
     enter(&mut schema, "/properties", &sections);
     enter(&mut schema, NODE, &of_nodes);
-    Rules::new(schema, sections, of_nodes)
+    enter(&mut schema, SINK, &of_sinks);
+    let kinds = schema.pointer_mut(SINK).and_then(Value::as_object_mut);
+    for kind in kinds.into_iter().flat_map(serde_json::Map::values_mut) {
+        // A sink is of one kind: one that is left out has no defaults.
+        kind.as_object_mut().and_then(|kind| kind.remove("default"));
+    }
+    Rules::new(schema, sections, of_nodes, of_sinks)
 });
 
 /// The JSON Schema of an inventory, with a description of each key.
@@ -25,6 +33,8 @@ pub fn schema() -> Value {
 
 /// Where the schema has the keys of a node.
 const NODE: &str = "/properties/nodes/additionalProperties/properties";
+/// Where the schema has the keys of a sink.
+const SINK: &str = "/properties/sinks/additionalProperties/properties";
 /// Where the schema has the items of a node's roles.
 const ROLES: &str = "/properties/nodes/additionalProperties/properties/roles/items";
 

@@ -9,9 +9,8 @@ use serde::Serialize;
 pub use self::ids::Ids;
 pub use self::options::Options;
 pub use crate::inventory::{
-    Architecture, AwsCloud, CANONICAL, ChameleonCloud, CloudKind, CloudName, Clouds, End,
-    FileFormat, Image, LeaseTime, LocalCloud, Machines, OnTtl, SHORTEST_TTL, Sections, Seller,
-    Site, Ttl,
+    Architecture, AwsCloud, CANONICAL, ChameleonCloud, CloudKind, CloudName, Clouds, End, Image,
+    LeaseTime, LocalCloud, Machines, OnTtl, SHORTEST_TTL, Sections, Seller, Sink, Site, Ttl,
 };
 use crate::machine::Access;
 
@@ -29,8 +28,8 @@ pub struct Topology {
     pub nodes: BTreeMap<String, Node>,
     /// Topics, the canaries' included, by name.
     pub topics: BTreeMap<String, Topic>,
-    /// Files to which events go, beside or instead of databases, by the names of their sinks.
-    pub sinks: BTreeMap<String, FilesSink>,
+    /// Where events go beside or instead of the documents, by name.
+    pub sinks: BTreeMap<String, Sink>,
     /// What earlier inventories had and this one has no more.
     pub former: Former,
     /// What the sections of components say.
@@ -73,19 +72,6 @@ impl Node {
     pub fn number(&self, role: &str) -> Option<u32> {
         self.numbers.get(role).copied()
     }
-}
-
-/// Files to which a topic's events go, on the node that moves them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FilesSink {
-    /// The topic.
-    pub from: String,
-    /// `json` or `csv`.
-    pub format: FileFormat,
-    /// The columns of CSV.
-    pub columns: Vec<String>,
-    /// The size at which a file is followed by the next.
-    pub roll_bytes: u64,
 }
 
 /// A topic and its database.

@@ -3,6 +3,8 @@
 
 pub mod sinks;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -13,7 +15,7 @@ use crate::inventory::{Findings, Inventory, Member, Section, TimeSpan};
 use crate::receipt::Secrets;
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
-use crate::topology::{self, Node, Topology};
+use crate::topology::{Node, Topology};
 
 mod section;
 mod wanted;
@@ -72,9 +74,10 @@ struct TopicSettings<'a> {
 #[derive(Serialize)]
 struct SinkSettings<'a> {
     name: &'a str,
-    directory: String,
-    #[serde(flatten)]
-    files: &'a topology::FilesSink,
+    kind: &'static str,
+    from: &'a str,
+    /// The keys of its kind, each with its value as TOML, which takes JSON's texts, numbers and lists.
+    of_kind: BTreeMap<&'static str, String>,
 }
 
 #[derive(Serialize)]
@@ -310,10 +313,18 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
         },
         topics,
         sinks: sinks
-            .map(|(name, files)| SinkSettings {
-                name,
-                directory: format!("{}/{name}", place.data()),
-                files,
+            .filter_map(|(name, sink)| {
+                let kind = sinks::kind(sink)?;
+                let settings = kind.settings(sink, &format!("{}/{name}", place.data()));
+                let settings = settings.into_iter();
+                Some(SinkSettings {
+                    name,
+                    kind: kind.name(),
+                    from: &sink.from,
+                    of_kind: settings
+                        .map(|(key, value)| (key, value.to_string()))
+                        .collect(),
+                })
             })
             .collect(),
     };

@@ -1,0 +1,142 @@
+//! Where events go: which topics to the deployment's documents, and which to sinks with names.
+//!
+//! A new kind is a file here and a row in [`KINDS`]; the agents have a file for it, too, in `agent/src/sink`.
+
+mod couchdb;
+mod files;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::NAME;
+use crate::component::{self, kafka};
+use crate::inventory::{Findings, Inventory, Member, Section, Sink};
+use crate::topology::Topic;
+
+/// A kind of sink.
+pub trait Kind: Sync {
+    /// Its key in an inventory, and its name for the agents.
+    fn name(&self) -> &'static str;
+
+    /// What may stand at its key.
+    fn section(&self) -> Section;
+
+    /// The component that it needs.
+    fn needs(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether it makes documents of the deployment's own store: the agents are told of that by topics and not by sinks.
+    fn makes_documents(&self) -> bool {
+        false
+    }
+
+    /// Looks at what stands at `key`.
+    fn check(&self, _key: &str, _: &Sink, _: &mut Findings<'_>) {}
+
+    /// What the agents are told of a sink, in their words. The directory is the sink's own.
+    fn settings(&self, _: &Sink, _directory: &str) -> BTreeMap<&'static str, Value> {
+        BTreeMap::new()
+    }
+}
+
+/// All kinds: a row for each.
+pub static KINDS: &[&dyn Kind] = &[&couchdb::Couchdb, &files::Files];
+
+/// The kind of a sink; `None`: it names none, or several.
+pub fn kind(sink: &Sink) -> Option<&'static dyn Kind> {
+    let all = KINDS.iter().copied();
+    let mut named = all.filter(|kind| sink.kinds.has(kind.name()));
+    named.next().filter(|_| named.next().is_none())
+}
+
+/// The sinks that make no documents; topics are told whether they become documents. Without sinks, each does.
+pub fn sinks(
+    inventory: &Inventory,
+    members: &[Member<'_>],
+    topics: &mut BTreeMap<String, Topic>,
+    findings: &mut Findings<'_>,
+) -> BTreeMap<String, Sink> {
+    if inventory.sinks.is_empty() {
+        return BTreeMap::new();
+    }
+    for topic in topics.values_mut() {
+        // The canaries prove the way to documents, where there is one.
+        topic.documented = topic.canary;
+    }
+    let has = |role| members.iter().any(|member| member.has(role));
+    if !has(NAME) {
+        findings.lacks(
+            "sinks",
+            "nobody writes to them: no node is a consumer",
+            "give a node the role `consumer`",
+        );
+    }
+    let mut found = BTreeMap::new();
+    for (name, sink) in &inventory.sinks {
+        let key = format!("sinks.{name}");
+        let Some(topic) = topics.get_mut(&sink.from) else {
+            if has(kafka::NAME) {
+                findings.lacks(
+                    format!("{key}.from"),
+                    format!("`{}` is no topic of the inventory", sink.from),
+                    format!("add it to `topics.extra`, or name one of {}", names(topics)),
+                );
+            }
+            continue;
+        };
+        let Some(kind) = kind(sink) else {
+            let names = KINDS.iter().map(|kind| format!("`{}`", kind.name()));
+            let forms = KINDS.iter().map(|kind| format!("`{}: {{}}`", kind.name()));
+            findings.add(
+                key,
+                format!("must be of one kind: {}", or(names.collect())),
+                format!("write {}", or(forms.collect())),
+            );
+            continue;
+        };
+        let key = format!("{key}.{}", kind.name());
+        kind.check(&key, sink, findings);
+        if let Some(needed) = kind.needs().filter(|needed| !has(needed)) {
+            findings.lacks(
+                key.clone(),
+                format!("no node has {}", title(needed)),
+                format!("give a node the role `{needed}`"),
+            );
+        }
+        if !kind.makes_documents() {
+            found.insert(name.clone(), sink.clone());
+            continue;
+        }
+        if topic.documented {
+            findings.add(
+                key,
+                format!("`{}` goes to {} already", sink.from, title(kind.name())),
+                "take this sink away",
+            );
+        }
+        topic.documented = true;
+    }
+    found
+}
+
+/// A component's name as its makers write it.
+fn title(name: &'static str) -> &'static str {
+    component::named(name).map_or(name, component::Component::title)
+}
+
+/// Words of which one is to be chosen.
+fn or(mut words: Vec<String>) -> String {
+    let last = words.pop().unwrap_or_default();
+    if words.is_empty() {
+        return last;
+    }
+    format!("{} or {last}", words.join(", "))
+}
+
+fn names(topics: &BTreeMap<String, Topic>) -> String {
+    let own = topics.values().filter(|topic| !topic.canary);
+    let names: Vec<String> = own.map(|topic| format!("`{}`", topic.name)).collect();
+    names.join(", ")
+}
