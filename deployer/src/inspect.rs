@@ -131,6 +131,8 @@ pub struct Sink {
     pub newest: Option<String>,
     /// Its dead letters.
     pub dead_letters: Option<u64>,
+    /// Events of the topic that did not come there yet.
+    pub lag: Option<i64>,
     /// Why nothing is known of it.
     pub error: Option<String>,
 }
@@ -139,6 +141,16 @@ impl Inspect {
     /// Reads the report; `None`: it is not one.
     pub fn read(report: &serde_json::Value) -> Option<Self> {
         Self::deserialize(report).ok()
+    }
+
+    /// Topic, or `TOPIC to SINK` → events of it that are not stored there yet, as far as that is known.
+    pub fn lag(&self) -> BTreeMap<String, i64> {
+        let topics = self.log.topics.iter();
+        let topics = topics.map(|topic| (topic.name.clone(), topic.lag));
+        let sinks = self.sinks.iter();
+        let sinks = sinks.map(|sink| (format!("{} to {}", sink.topic, sink.name), sink.lag));
+        let all = topics.chain(sinks);
+        all.filter_map(|(way, lag)| Some((way, lag?))).collect()
     }
 
     /// Whether so many brokers are there and every partition has its full set of in-sync replicas.

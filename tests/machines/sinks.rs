@@ -1,5 +1,5 @@
-//! A file of one machine goes to three sinks of another: CouchDB, lines of JSON, and CSV. Each has each line once, whatever
-//! happens to the consumer and to the other sinks.
+//! A file of one machine goes to two sinks of another, lines of JSON and CSV, with no CouchDB anywhere; then CouchDB comes as a
+//! third. Each has each line once, whatever happens to the consumer and to the other sinks.
 
 use std::collections::BTreeSet;
 
@@ -13,11 +13,10 @@ use crate::watch::well;
 const INVENTORY: &str = "\
 nodes:
   vm1: { roles: [producer] }
-  vm2: { roles: [zookeeper, kafka, consumer, couchdb] }
+  vm2: { roles: [zookeeper, kafka, consumer] }
 kafka: { replication: 1 }
-producer: { source: file, path: /var/log/shop.log, group: adm, count: 0 }
+producer: { source: file, path: /var/log/shop.log, group: adm, count: 5 }
 sinks:
-  documents: { from: utilizations1, couchdb: {} }
   lines: { from: utilizations1, files: {} }
   table: { from: utilizations1, files: { format: csv, columns: [_id, line] } }
 ";
@@ -29,9 +28,16 @@ fn sinks_of_one_topic_live_apart() {
     }
     let shop = Shop(Deployer::new(INVENTORY));
     let deployer = &shop.0;
+    subtest("a deployment needs no CouchDB", || shop.lives_on_files());
+    let documents = "sinks:\n  documents: { from: utilizations1, couchdb: {} }\n";
+    let inventory = INVENTORY.replace("consumer]", "consumer, couchdb]");
+    let inventory = inventory.replace("count: 5", "count: 0");
+    deployer.write(&inventory.replace("sinks:\n", documents));
+    shop.remove_file();
     deployer.run(&["up", "--yes"]).code(0);
+    shop.await_documents(10);
     subtest("a killed consumer writes each line once", || {
-        shop.write(1, 100);
+        shop.write(11, 100);
         for first in [101, 201] {
             shop.kill_consumer();
             shop.write(first, first + 99);
@@ -94,6 +100,48 @@ fn sinks_of_one_topic_live_apart() {
 struct Shop(Deployer);
 
 impl Shop {
+    /// All that a user would type where no node has CouchDB.
+    fn lives_on_files(&self) {
+        let run = |words: &[&str]| self.0.run(words);
+        run(&["check"]).code(0);
+        let planned = run(&["plan"]).code(2);
+        planned
+            .says(&["prepare 2 topics"])
+            .never_says(&["database"]);
+        let proven = "acknowledged by all in-sync brokers; no documents are made here";
+        run(&["up", "--yes"]).code(0).says(&[proven]);
+        self.write(1, 5);
+        let waited = run(&["up", "--wait"]).code(0);
+        waited.says(&["all events are stored", "nothing to do"]);
+        assert_eq!(
+            (self.files("lines").len(), self.files("table").len()),
+            (5, 5)
+        );
+        self.remove_file();
+        self.write(6, 10);
+        run(&["produce", "--wait"]).code(0);
+        self.await_files("lines", 10);
+        self.await_files("table", 10);
+        well(&self.0);
+        self.status().code(0).says(&["to lines", "to table"]);
+        let newest = run(&["docs", "-n", "1"]).code(0);
+        assert_eq!(newest.json()["line"], "order 10");
+        run(&["verify"]).code(0).says(&[proven]);
+        run(&["dead-letters"])
+            .code(0)
+            .says(&["there are no dead letters"]);
+        let retried = run(&["dead-letters", "--retry"]).code(1);
+        retried.says(&["beside files, where they are only shown"]);
+        let file = self.0.directory.path().join("export.jsonl");
+        let exported = run(&["export", &file.display().to_string()]).code(64);
+        exported.says(&["has no CouchDB, so it has no databases", "lines, table"]);
+        assert!(!file.exists(), "half of an export is left");
+        let opened = run(&["open", "couchdb"]).code(64);
+        opened.says(&["no node with the role couchdb"]);
+        run(&["logs", "consumer"]).code(0);
+        run(&["plan"]).code(0).says(&["nothing to do"]);
+    }
+
     fn on(&self, node: &str, script: &str) -> String {
         self.0.on(node, &["sh", "-c", script])
     }
@@ -118,6 +166,11 @@ impl Shop {
             "umask 027; seq -f 'order %g' {first} {last} >>/var/log/shop.log && chgrp adm /var/log/shop.log"
         );
         self.on("vm1", &script);
+    }
+
+    /// A new run, which another count begins as well, reads the file from its beginning: what was sent must be gone.
+    fn remove_file(&self) {
+        self.on("vm1", "rm /var/log/shop.log");
     }
 
     fn directory(&self, sink: &str) -> String {

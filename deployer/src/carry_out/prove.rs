@@ -58,7 +58,7 @@ impl Proof {
                 words
             }
             None => format!(
-                "{} canaries sent, {} acknowledged by all in-sync brokers",
+                "{} canaries sent, {} acknowledged by all in-sync brokers; no documents are made here",
                 self.sent, self.acked
             ),
         }

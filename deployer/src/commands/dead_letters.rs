@@ -92,7 +92,7 @@ fn untried(letters: &[DeadLetter]) -> String {
         letters.iter().partition(|letter| letter.sink.is_some());
     if letters.is_empty() {
         return format!(
-            "{} dead letters beside files, where they are only shown",
+            "{} dead letters beside sinks, where they are only shown",
             beside.len()
         );
     }
@@ -109,7 +109,7 @@ fn untried(letters: &[DeadLetter]) -> String {
     let words = format!("{words}; `--put-away` settles all of them");
     match beside.len() {
         0 => words,
-        shown => format!("{words}; {shown} beside files are only shown"),
+        shown => format!("{words}; {shown} beside sinks are only shown"),
     }
 }
 

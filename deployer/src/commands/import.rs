@@ -44,7 +44,7 @@ pub async fn run(
     let secrets = journal::read_secrets(&deployment.entry.directory)?;
     let credentials = pipeline::credentials(&secrets);
     let connections = connect(&deployment, environment, reporter).await?;
-    let tool = PipelineTool::of(&connections, &deployment.topology)?;
+    let tool = PipelineTool::of_store(&connections, &deployment.topology)?;
     let secrets_file = deployment.secrets_file();
 
     let step = Step::begin(

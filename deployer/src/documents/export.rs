@@ -55,7 +55,7 @@ async fn write(
     let secrets = journal::read_secrets(&deployment.entry.directory)?;
     let credentials = pipeline::credentials(&secrets);
     let connections = connect(deployment, environment, reporter).await?;
-    let tool = PipelineTool::of(&connections, &deployment.topology)?;
+    let tool = PipelineTool::of_store(&connections, &deployment.topology)?;
     let secrets_file = deployment.secrets_file();
     let input = Input::Bytes(credentials.to_string().into_bytes());
     let what = "the databases cannot be listed";

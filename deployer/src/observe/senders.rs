@@ -75,7 +75,7 @@ pub async fn until_stored(
         if open.is_empty() {
             let lag = lag(connections, topology).await?;
             if lag.values().all(|lag| *lag == 0) {
-                let words = "all events are documents".into();
+                let words = "all events are stored".into();
                 let (outcome, took) = (StepOutcome::Done, started.elapsed());
                 reporter.event(&Event::StepFinished {
                     node: None,
@@ -88,7 +88,7 @@ pub async fn until_stored(
             open.extend(
                 lag.iter()
                     .filter(|(_, lag)| **lag != 0)
-                    .map(|(topic, lag)| format!("{topic}: {lag} not stored")),
+                    .map(|(way, lag)| format!("{way}: {lag} not stored")),
             );
             now.extend(lag);
         }
@@ -107,7 +107,7 @@ pub async fn until_stored(
     }
 }
 
-/// Topic → events that are not stored yet.
+/// Where events go → those that are not stored there yet.
 async fn lag(
     connections: &Connections,
     topology: &Topology,
@@ -125,12 +125,7 @@ async fn lag(
         return Ok([("pipeline".to_owned(), -1)].into());
     };
     let inspect: Inspect = serde_json::from_value(value)?;
-    Ok(inspect
-        .log
-        .topics
-        .into_iter()
-        .filter_map(|topic| topic.lag.map(|lag| (topic.name, lag)))
-        .collect())
+    Ok(inspect.lag())
 }
 
 /// How far each sender is, in words: `12/100`.

@@ -1,4 +1,4 @@
-//! The tool on the node that answers for the pipeline: the way by which commands ask for documents.
+//! The tool on the node that answers for the pipeline: the way by which commands ask for what is stored.
 
 use std::path::Path;
 use std::time::Duration;
@@ -42,15 +42,13 @@ pub async fn connect(
 }
 
 impl<'a> PipelineTool<'a> {
-    /// The tool of a deployment that stores documents.
+    /// The tool of a deployment that stores events, be it as documents or in sinks of other kinds.
     pub fn of(connections: &'a Connections, topology: &'a Topology) -> Result<Self, CommandError> {
-        let (Some(tool), Some(node), Some(_)) = (
-            pipeline::tool(topology),
-            pipeline::node(topology),
-            pipeline::store_url(topology),
-        ) else {
+        let stores = pipeline::store_url(topology).is_some() || !topology.sinks.is_empty();
+        let tool = pipeline::tool(topology).filter(|_| stores);
+        let (Some(tool), Some(node)) = (tool, pipeline::node(topology)) else {
             return Err(CommandError::usage(format!(
-                "this deployment has no {}, so it has no documents",
+                "this deployment has neither {} nor sinks, so it has no documents",
                 STORE.title()
             )));
         };
@@ -58,6 +56,29 @@ impl<'a> PipelineTool<'a> {
             node: &node.name,
             host: connections.host(&node.name)?,
             tool,
+        })
+    }
+
+    /// The tool of a deployment that has databases, which are asked whole.
+    pub fn of_store(
+        connections: &'a Connections,
+        topology: &'a Topology,
+    ) -> Result<Self, CommandError> {
+        if pipeline::store_url(topology).is_some() {
+            return Self::of(connections, topology);
+        }
+        let error = CommandError::usage(format!(
+            "this deployment has no {}, so it has no databases",
+            STORE.title()
+        ));
+        let sinks: Vec<&str> = topology.sinks.keys().map(String::as_str).collect();
+        Err(if sinks.is_empty() {
+            error
+        } else {
+            error.hint(format!(
+                "its events are in {}: deployer status counts them, deployer docs shows the newest",
+                sinks.join(", ")
+            ))
         })
     }
 

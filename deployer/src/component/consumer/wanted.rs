@@ -27,10 +27,10 @@ impl Wanted {
             format!("{count} {noun}{plural}")
         };
         let topics = counted(self.topics.len(), "topic");
-        format!(
-            "prepare {topics} and {}",
-            counted(self.databases.len(), "database")
-        )
+        match self.databases.len() {
+            0 => format!("prepare {topics}"),
+            databases => format!("prepare {topics} and {}", counted(databases, "database")),
+        }
     }
 }
 
