@@ -108,7 +108,7 @@ async fn hosts_as_a_cloud_gives_them() {
         .says(&["3 nodes, nothing to do"]);
     user.expect(0, &["status"]);
     let firewall = "deployer-fresh-firewall.service";
-    let answer = hosts.root("vm1", &sandbox::question(firewall));
+    let answer = hosts.root("vm2", &sandbox::question(firewall));
     sandbox::is_closed_in(firewall, &answer);
     for node in NODES {
         let on = "systemctl is-active apt-daily.timer unattended-upgrades ssh.socket second-interface | sort -u";
