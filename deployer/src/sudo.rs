@@ -113,7 +113,10 @@ fn keep() {
 
 async fn quietly(arguments: &[&str]) -> std::io::Result<ExitStatus> {
     let mut sudo = sudo(arguments);
-    sudo.stdout(Stdio::null()).stderr(Stdio::null());
+    // Ctrl-C is for the deployer: who is asked for root says no by his own word only.
+    sudo.stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0);
     sudo.status().await
 }
 

@@ -85,8 +85,7 @@ impl Elevate {
         Ok(())
     }
 
-    /// `timeout` runs on root's side: there the program can really be ended, with its children, and it gets a process
-    /// group of its own, so that the terminal's Ctrl-C does not break it off half-way.
+    /// `timeout` runs on root's side: there the program can really be ended, with its children.
     fn elevated(&self, program: &Program) -> Program {
         let mut words: Vec<String> = Vec::new();
         if self.sudo {

@@ -125,7 +125,9 @@ impl Program {
             .args(&self.arguments)
             .env("PATH", PATH)
             .env("LC_ALL", "C.UTF-8")
-            .envs(self.environment.iter().cloned());
+            .envs(self.environment.iter().cloned())
+            // Of its own from its first moment: Ctrl-C is for the deployer, which lets the current steps end.
+            .process_group(0);
         let ended = process::run(&mut command, &self.input.0, self.timeout, line).await;
         let ended = ended.map_err(|source| CloudError::File {
             what: format!("{}: cannot run", self.what),
@@ -154,6 +156,15 @@ mod tests {
         assert_eq!((ended.status, ended.stdout.as_str()), (7, "a\nb\n"));
         let message = program.failed(&ended).to_string();
         assert!(message.contains("exit code 7\n    oops"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_terminals_ctrl_c_does_not_reach_it() {
+        // The group is the fifth field of proc(5)'s stat.
+        let program = Program::new("test", "cut", ["-d ", "-f5", "/proc/self/stat"]);
+        let group = program.run(&|_| ()).await.expect("runs").stdout;
+        let ours = rustix::process::getpgrp().as_raw_nonzero().to_string();
+        assert_ne!(group.trim(), ours);
     }
 
     #[tokio::test]
