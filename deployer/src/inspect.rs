@@ -143,16 +143,6 @@ impl Inspect {
         Self::deserialize(report).ok()
     }
 
-    /// Topic, or `TOPIC to SINK` → events of it that are not stored there yet, as far as that is known.
-    pub fn lag(&self) -> BTreeMap<String, i64> {
-        let topics = self.log.topics.iter();
-        let topics = topics.map(|topic| (topic.name.clone(), topic.lag));
-        let sinks = self.sinks.iter();
-        let sinks = sinks.map(|sink| (format!("{} to {}", sink.topic, sink.name), sink.lag));
-        let all = topics.chain(sinks);
-        all.filter_map(|(way, lag)| Some((way, lag?))).collect()
-    }
-
     /// Whether so many brokers are there and every partition has its full set of in-sync replicas.
     pub fn in_sync(&self, brokers: usize) -> bool {
         self.log.reachable

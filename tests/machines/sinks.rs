@@ -131,7 +131,7 @@ impl Shop {
             .code(0)
             .says(&["there are no dead letters"]);
         let retried = run(&["dead-letters", "--retry"]).code(1);
-        retried.says(&["beside files, where they are only shown"]);
+        retried.says(&["beside sinks, where they are only shown"]);
         let file = self.0.directory.path().join("export.jsonl");
         let exported = run(&["export", &file.display().to_string()]).code(64);
         exported.says(&["has no CouchDB, so it has no databases", "lines, table"]);

@@ -36,7 +36,7 @@ pub enum AdminError {
     #[error("the configuration has no topic {0}")]
     NoTopic(String),
     /// The topic's letters are beside a sink that can only show them.
-    #[error("the dead letters of {0} are beside files, where they are only shown")]
+    #[error("the dead letters of {0} are beside sinks, where they are only shown")]
     OnlyShown(String),
     /// There can be no client of `CouchDB`.
     #[error(transparent)]

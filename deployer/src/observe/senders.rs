@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 
-use crate::component::pipeline::{self, SENDER};
+use crate::component::pipeline::{self, MOVER, SENDER};
 use crate::contract::SenderState;
 use crate::error::CommandError;
 use crate::facts::{Facts, Query};
@@ -63,7 +63,7 @@ pub async fn until_stored(
             if !state.finished {
                 open.push(format!("{client} {}/{}", state.acked, state.count));
             }
-            let acked = i64::try_from(state.acked).unwrap_or(i64::MAX);
+            let acked = Some(i64::try_from(state.acked).unwrap_or(i64::MAX));
             if last.get(*client) != Some(&acked) {
                 reporter.event(&Event::StepOutput {
                     node: Some((*client).into()),
@@ -73,8 +73,8 @@ pub async fn until_stored(
             now.insert((*client).to_owned(), acked);
         }
         if open.is_empty() {
-            let lag = lag(connections, topology).await?;
-            if lag.values().all(|lag| *lag == 0) {
+            let unstored = unstored(connections, topology).await?;
+            if unstored.values().all(|events| *events == Some(0)) {
                 let words = "all events are stored".into();
                 let (outcome, took) = (StepOutcome::Done, started.elapsed());
                 reporter.event(&Event::StepFinished {
@@ -85,12 +85,12 @@ pub async fn until_stored(
                 });
                 return Ok(());
             }
-            open.extend(
-                lag.iter()
-                    .filter(|(_, lag)| **lag != 0)
-                    .map(|(way, lag)| format!("{way}: {lag} not stored")),
-            );
-            now.extend(lag);
+            let behind = unstored.iter().filter(|(_, events)| **events != Some(0));
+            open.extend(behind.map(|(way, events)| match events {
+                Some(events) => format!("{way}: {events} not stored"),
+                None => format!("{way}: how many are not stored is not known"),
+            }));
+            now.extend(unstored);
         }
         if now != last {
             last = now;
@@ -107,11 +107,11 @@ pub async fn until_stored(
     }
 }
 
-/// Where events go → those that are not stored there yet.
-async fn lag(
+/// Where events go → those that are not stored there yet; `None`: that is not known.
+async fn unstored(
     connections: &Connections,
     topology: &Topology,
-) -> Result<BTreeMap<String, i64>, CommandError> {
+) -> Result<BTreeMap<String, Option<i64>>, CommandError> {
     let (Some(tool), Some(node)) = (pipeline::tool(topology), pipeline::node(topology)) else {
         return Ok(BTreeMap::new());
     };
@@ -121,11 +121,30 @@ async fn lag(
         ..Query::default()
     };
     let facts = connections.executor().ask(&node.name, &query).await?;
-    let Some(value) = facts.pipeline else {
-        return Ok([("pipeline".to_owned(), -1)].into());
+    let inspect: Inspect = match facts.pipeline {
+        Some(value) => serde_json::from_value(value)?,
+        None => Inspect::default(),
     };
-    let inspect: Inspect = serde_json::from_value(value)?;
-    Ok(inspect.lag())
+    Ok(lags(topology, &inspect))
+}
+
+/// What a report says of all ways to where events are stored, those of which it says nothing included.
+fn lags(topology: &Topology, inspect: &Inspect) -> BTreeMap<String, Option<i64>> {
+    let moved = topology.nodes_with(MOVER.name()).next().is_some();
+    let documented = moved && pipeline::store_url(topology).is_some();
+    let wanted = topology.topics.values();
+    let wanted = wanted.filter(|topic| documented && topic.documented);
+    let mut lags: BTreeMap<String, Option<i64>> =
+        wanted.map(|topic| (topic.name.clone(), None)).collect();
+    let to = |topic: &str, sink: &str| format!("{topic} to {sink}");
+    let sinks = topology.sinks.iter();
+    lags.extend(sinks.map(|(name, sink)| (to(&sink.from, name), None)));
+    let topics = inspect.log.topics.iter();
+    let topics = topics.map(|topic| (topic.name.clone(), topic.lag));
+    let sinks = inspect.sinks.iter();
+    let sinks = sinks.map(|sink| (to(&sink.topic, &sink.name), sink.lag));
+    lags.extend(topics.chain(sinks).filter(|(_, lag)| lag.is_some()));
+    lags
 }
 
 /// How far each sender is, in words: `12/100`.
@@ -169,20 +188,22 @@ pub fn sender_state(topology: &Topology, facts: &Facts) -> Option<SenderState> {
 
 #[cfg(test)]
 mod tests {
-    use super::require_end;
+    use super::{lags, require_end};
+    use crate::inspect::{self, Inspect};
     use crate::topology::{Ids, Options, Topology};
+
+    fn topology(count: u32, more: &str) -> Topology {
+        let text = include_str!("../../../inventory/utilization.yaml");
+        let text = text.replace("count: 100 ", &format!("count: {count} ")) + more;
+        let inventory = crate::layout::parse(text.as_bytes(), "test").expect("an inventory");
+        let made = Topology::new(&inventory, &Options::default(), &Ids::default());
+        made.expect("a topology").0
+    }
 
     #[test]
     fn nobody_waits_for_what_never_ends() {
-        let topology = |count: u32| {
-            let text = include_str!("../../../inventory/utilization.yaml");
-            let text = text.replace("count: 100 ", &format!("count: {count} "));
-            let inventory = crate::layout::parse(text.as_bytes(), "test").expect("an inventory");
-            let made = Topology::new(&inventory, &Options::default(), &Ids::default());
-            made.expect("a topology").0
-        };
         for (count, refused) in [(0, true), (5, false)] {
-            let topology = topology(count);
+            let topology = topology(count, "");
             let clients: Vec<&str> = crate::component::pipeline::senders(&topology)
                 .map(|node| node.name.as_str())
                 .collect();
@@ -193,5 +214,34 @@ mod tests {
                 "{count}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_stored() {
+        let topology = topology(5, "sinks: { files: { from: utilizations1, files: {} } }\n");
+        let way = "utilizations1 to files";
+        let nothing = lags(&topology, &Inspect::default());
+        assert_eq!(nothing.get(way), Some(&None));
+        assert_eq!(nothing.get("deployer-canaries"), Some(&None));
+        let topic = |name: &str, lag| inspect::Topic {
+            name: name.into(),
+            lag,
+            ..inspect::Topic::default()
+        };
+        let mut report = Inspect::default();
+        report.log.topics = vec![
+            topic("deployer-canaries", Some(0)),
+            topic("utilizations1", None),
+        ];
+        report.sinks = vec![inspect::Sink {
+            name: "files".into(),
+            topic: "utilizations1".into(),
+            lag: Some(2),
+            ..inspect::Sink::default()
+        }];
+        let told = lags(&topology, &report);
+        let expected = [("deployer-canaries", Some(0)), (way, Some(2))];
+        let expected = expected.map(|(way, lag)| (way.to_owned(), lag));
+        assert_eq!(told, expected.into());
     }
 }
