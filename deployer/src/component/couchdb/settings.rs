@@ -26,7 +26,7 @@ pub const OWNED: &[(&str, &str, &str)] = &[
 ];
 
 /// Settings that are rendered and may be named all the same: the inventory's, which comes later, counts.
-pub const DEFAULTS: &[(&str, &str)] = &[("log", "level")];
+pub const DEFAULTS: &[(&str, &str)] = &[("chttpd_auth_lockout", "mode"), ("log", "level")];
 
 /// Sections whose keys are the user's own, and beginnings of such sections' names.
 const FREE: [&str; 21] = [
