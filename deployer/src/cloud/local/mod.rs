@@ -14,13 +14,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::elevate::Elevate;
 use super::program::Program;
 use super::{
     Applied, Cloud, CloudError, CloudPlan, CloudStep, Found, Need, Notes, Progress, Wanted,
 };
+use crate::retry::Retry;
 use crate::topology::{self, CloudName};
 
 use cgroup::Cgroups;
@@ -175,13 +176,13 @@ impl Local {
 
 /// Waits until no process of a deployment's machines is left. Gives those that stay.
 async fn gone(cgroups: &Cgroups, names: &Names) -> Result<BTreeSet<u32>, CloudError> {
-    let deadline = Instant::now() + Duration::from_secs(3);
+    let mut retry = Retry::every(Duration::from_millis(20)).within(Duration::from_secs(3));
     loop {
         let witnessed = cgroups.witnessed(names)?;
-        if witnessed.is_empty() || Instant::now() > deadline {
+        if witnessed.is_empty() || retry.is_over() {
             return Ok(witnessed);
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        retry.pause().await;
     }
 }
 
