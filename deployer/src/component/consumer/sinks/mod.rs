@@ -89,6 +89,7 @@ pub fn sinks(
         let Some(kind) = kind(sink) else {
             let names = KINDS.iter().map(|kind| format!("`{}`", kind.name()));
             let forms = KINDS.iter().map(|kind| format!("`{}: {{}}`", kind.name()));
+            let or = |words: Vec<String>| words.join(" or ");
             findings.add(
                 key,
                 format!("must be of one kind: {}", or(names.collect())),
@@ -124,15 +125,6 @@ pub fn sinks(
 /// A component's name as its makers write it.
 fn title(name: &'static str) -> &'static str {
     component::named(name).map_or(name, component::Component::title)
-}
-
-/// Words of which one is to be chosen.
-fn or(mut words: Vec<String>) -> String {
-    let last = words.pop().unwrap_or_default();
-    if words.is_empty() {
-        return last;
-    }
-    format!("{} or {last}", words.join(", "))
 }
 
 fn names(topics: &BTreeMap<String, Topic>) -> String {
