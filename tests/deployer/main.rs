@@ -18,6 +18,7 @@ mod keys;
 mod layers;
 mod local_plan;
 mod loopback;
+mod nodes;
 mod nodes_fetch;
 mod outside;
 mod plan;

@@ -25,6 +25,8 @@ use deployer::topology::{
     CANARY_TOPIC, CloudName, Clouds, Former, Ids, Node, Options, Topic, Topology,
 };
 
+use crate::nodes::{client, node};
+
 /// The utilization pipeline: two clients, one node with ZooKeeper, a broker and the consumer, one with the other broker
 /// and CouchDB.
 pub(super) struct World {
@@ -81,10 +83,10 @@ impl World {
                 former: Former::default(),
                 sinks: BTreeMap::new(),
                 nodes: [
-                    client("vm1-1", 1),
-                    client("vm1-2", 2),
-                    node("vm2", &["zookeeper", "kafka", "consumer"], Some(1)),
-                    node("vm3", &["kafka", "couchdb"], Some(2)),
+                    client(1),
+                    client(2),
+                    broker("vm2", &["zookeeper", "kafka", "consumer"], 1),
+                    broker("vm3", &["kafka", "couchdb"], 2),
                 ]
                 .into_iter()
                 .map(|node| (node.name.clone(), node))
@@ -218,35 +220,9 @@ impl World {
     }
 }
 
-fn node(name: &str, roles: &[&str], broker_id: Option<u32>) -> Node {
-    Node {
-        name: name.into(),
-        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-        cloud: CloudName::LOCAL,
-        memory_mib: 2048,
-        numbers: broker_id
-            .map(|id| (kafka::NAME.to_owned(), id))
-            .into_iter()
-            .collect(),
-        sections: Sections::default(),
-        access: None,
-        private_address: None,
-        public_address: None,
-    }
-}
-
-fn client(name: &str, number: u32) -> Node {
-    let mut node = node(name, &["producer"], None);
-    let client = Client {
-        topic: format!("utilizations{number}"),
-        source: Source::Top,
-        file: None,
-        count: 100,
-        interval_ms: 1000,
-        raw: false,
-        metrics_port: 9441,
-    };
-    node.sections.add(producer::NAME, client);
+fn broker(name: &str, roles: &[&str], id: u32) -> Node {
+    let mut node = node(name, roles);
+    node.numbers.insert(kafka::NAME.to_owned(), id);
     node
 }
 

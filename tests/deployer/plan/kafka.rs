@@ -4,7 +4,8 @@ use deployer::component::zookeeper::ZookeeperSection;
 use deployer::plan::Plan;
 use deployer::topology::Topology;
 
-use super::s0::{Deployment, node};
+use super::s0::Deployment;
+use crate::nodes::node;
 
 /// The lines of the plan that say what differs about topics.
 fn differences(plan: &Plan) -> Vec<String> {

@@ -3,7 +3,8 @@
 use deployer::step::Action;
 use insta::assert_snapshot;
 
-use super::s0::{Deployment, node};
+use super::s0::Deployment;
+use crate::nodes::node;
 
 #[test]
 fn a_lost_zookeeper_takes_the_brokers_data_with_it() {

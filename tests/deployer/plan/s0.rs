@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use deployer::cloud::CloudPlan;
 use deployer::component::couchdb::{CouchdbSection, Distribution};
 use deployer::component::kafka::KafkaSection;
-use deployer::component::producer::{Client, Source};
 use deployer::component::repository_key::of_makers;
 use deployer::component::zookeeper::ZookeeperSection;
 use deployer::component::{self, Component, Context, kafka};
 use deployer::facts::Facts;
-use deployer::inventory::{Sections, Setting};
+use deployer::inventory::Setting;
 use deployer::layout;
 use deployer::machine::{self, Machine};
 use deployer::plan::{self, Conflict, Desired, Impossible, Plan, Situation};
@@ -18,10 +17,11 @@ use deployer::receipt::{Choices, MachineRecord, Receipt, Secrets};
 use deployer::run::StepError;
 use deployer::secret::Secret;
 use deployer::step::Manifest;
-use deployer::topology::{CANARY_TOPIC, CloudName, Clouds, Former, Node, Topic, Topology};
+use deployer::topology::{CANARY_TOPIC, CloudName, Clouds, Former, Topic, Topology};
 
 use super::by_hand::{SECRET, by_hand, common};
 use crate::fake::FakeWorld;
+use crate::nodes::{client, node};
 
 /// A deployment, and the world it is in.
 pub(super) struct Deployment {
@@ -38,35 +38,6 @@ pub(super) struct Deployment {
     pub(super) last: Option<Topology>,
     /// The node whose machine is in another network than all others, which have no way to it.
     pub(super) elsewhere: Option<&'static str>,
-}
-
-pub(super) fn node(name: &str, roles: &[&str]) -> Node {
-    Node {
-        name: name.into(),
-        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-        cloud: CloudName::LOCAL,
-        memory_mib: 2048,
-        numbers: BTreeMap::new(),
-        sections: Sections::default(),
-        access: None,
-        private_address: None,
-        public_address: None,
-    }
-}
-
-fn client(number: u32) -> Node {
-    let mut node = node(&format!("vm1-{number}"), &["producer"]);
-    let client = Client {
-        topic: format!("utilizations{number}"),
-        source: Source::Top,
-        file: None,
-        count: 100,
-        interval_ms: 1000,
-        raw: false,
-        metrics_port: 9441,
-    };
-    node.sections.add("producer", client);
-    node
 }
 
 fn topic(name: &str) -> (String, Topic) {
