@@ -25,6 +25,7 @@
 //! What people look up is in [`guide`].
 
 pub mod artifact;
+pub mod authority;
 pub mod carry_out;
 pub mod cli;
 pub mod cloud;

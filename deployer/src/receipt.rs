@@ -158,6 +158,14 @@ impl Secrets {
         secrets.insert(key.to_owned(), secret);
     }
 
+    /// Lets go of those of a component whose keys are meant.
+    pub fn forget(&mut self, component: &str, meant: impl Fn(&str) -> bool) {
+        if let Some(secrets) = self.0.get_mut(component) {
+            secrets.retain(|key, _| !meant(key));
+        }
+        self.0.retain(|_, secrets| !secrets.is_empty());
+    }
+
     /// All of them: component, key and secret.
     pub fn all(&self) -> impl Iterator<Item = (&str, &str, &Secret)> {
         self.0.iter().flat_map(|(component, secrets)| {

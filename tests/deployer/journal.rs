@@ -11,10 +11,22 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use deployer::authority;
+use deployer::layout;
 use deployer::run::journal::{self, Journal, JournalError, Mode};
+use deployer::topology::{Ids, Options, Topology};
 
 fn open(state: &Path, mode: Mode) -> Result<Journal, JournalError> {
     Journal::open(state, "utilization", "local", mode)
+}
+
+fn topology(security: &str) -> Topology {
+    let text = format!(
+        "{{name: utilization, security: {security}, nodes: {{vm1: {{roles: [zookeeper, kafka]}}}}, kafka: {{replication: 1}}}}"
+    );
+    let inventory = layout::parse(text.as_bytes(), "x.yaml").expect("an inventory");
+    let topology = Topology::new(&inventory, &Options::default(), &Ids::default());
+    topology.expect("a topology").0
 }
 
 fn receipt_path(state: &Path) -> std::path::PathBuf {
@@ -49,13 +61,13 @@ fn remembers_and_forgets() {
     journal
         .change(|receipt| receipt.inventory = "name: utilization\n".into())
         .expect("stored");
-    let secrets = journal.secrets().expect("generated");
+    let secrets = journal.secrets(&topology("off")).expect("generated");
     drop(journal);
 
     let journal = open(state, Mode::Create).expect("opened");
     assert_eq!(journal.receipt().id, id);
     assert_eq!(journal.receipt().inventory, "name: utilization\n");
-    let again = journal.secrets().expect("read");
+    let again = journal.secrets(&topology("off")).expect("read");
     assert_eq!(again, secrets);
     let password = |key: &str| secrets.get("couchdb", key);
     assert_eq!(password("admin_password").len(), 32);
@@ -79,15 +91,32 @@ fn nobody_else_can_read_it() {
     let state = tempfile::tempdir().expect("directory");
     let journal = open(state.path(), Mode::Create).expect("begun");
     journal.change(|_| {}).expect("stored");
-    journal.secrets().expect("generated");
+    journal.secrets(&topology("off")).expect("generated");
     let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
     assert_eq!(mode(journal.directory()), 0o700);
     for file in ["receipt.json", journal::SECRETS_FILE] {
         assert_eq!(mode(&journal.directory().join(file)), 0o600, "{file}");
     }
     let receipt = fs::read_to_string(receipt_path(state.path())).expect("receipt");
-    let secrets = journal.secrets().expect("secrets");
+    let secrets = journal.secrets(&topology("off")).expect("secrets");
     assert!(!receipt.contains(secrets.get("couchdb", "admin_password")));
+}
+
+#[test]
+fn certificates_are_made_where_security_is_on_and_kept() {
+    let state = tempfile::tempdir().expect("directory");
+    let journal = open(state.path(), Mode::Create).expect("begun");
+    let off = journal.secrets(&topology("off")).expect("generated");
+    assert!(off.known("authority", "key").is_none());
+    let on = journal.secrets(&topology("on")).expect("generated");
+    assert!(authority::certificate(&on).starts_with("-----BEGIN CERTIFICATE-----"));
+    assert!(authority::of_service(&on, "vm1", "kafka").contains("PRIVATE KEY"));
+    assert_eq!(journal.secrets(&topology("on")).expect("read"), on);
+    assert_eq!(
+        journal.secrets(&topology("off")).expect("read"),
+        on,
+        "they wait for the next time"
+    );
 }
 
 #[test]
@@ -265,7 +294,7 @@ fn the_next_change_writes_the_newest_format() {
 
     let journal = open(state.path(), Mode::Existing).expect("opened");
     // What was made since is made now, once; what is there stays.
-    let complete = journal.secrets().expect("read");
+    let complete = journal.secrets(&topology("off")).expect("read");
     assert!(known.known("couchdb", "session_secret").is_none());
     assert!(complete.known("couchdb", "session_secret").is_some());
     for (component, key, secret) in known.all() {

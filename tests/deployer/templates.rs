@@ -22,7 +22,7 @@ use deployer::signing_key::SigningKey;
 use deployer::step::{Action, Content, FromRepository, loaded_record};
 use deployer::template::TemplateError;
 use deployer::topology::{
-    CANARY_TOPIC, CloudName, Clouds, Former, Ids, Node, Options, Topic, Topology,
+    CANARY_TOPIC, CloudName, Clouds, Former, Ids, Node, Options, Security, Topic, Topology,
 };
 
 use crate::nodes::{client, node};
@@ -80,6 +80,7 @@ impl World {
                 name: "utilization".into(),
                 sections: sections(),
                 cloud: CloudName::LOCAL,
+                security: Security::Off,
                 former: Former::default(),
                 sinks: BTreeMap::new(),
                 nodes: [

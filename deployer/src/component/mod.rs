@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::authority::{self, Service, Services};
 use crate::facts::System;
 use crate::inventory::{Findings, Inventory, Member, Problem, Section, Sections};
 use crate::receipt::Choices;
@@ -117,6 +118,11 @@ pub trait Component: Sync {
     /// Whether its nodes have numbers, given once and never changed.
     fn numbers(&self) -> Option<Numbers> {
         None
+    }
+
+    /// Whether it shows its clients a certificate, where security is on.
+    fn shows_certificate(&self) -> bool {
+        false
     }
 
     /// The secrets that are generated for it, those that others are made from first.
@@ -295,6 +301,24 @@ pub fn of_node<'a>(
 ) -> impl Iterator<Item = &'static dyn Component> + 'a {
     let all = ALL.iter().copied();
     all.filter(move |component| component.is_on(node, topology))
+}
+
+/// The services of a deployment that show certificates, with all names of their nodes: those by which members know them, and those
+/// by which they are reached from their own node or through a tunnel.
+pub fn services(topology: &Topology) -> Services {
+    let of_node = |node| of_node(node, topology).map(move |component| (node, component));
+    let all = topology.nodes.values().flat_map(of_node);
+    let showing = all.filter(|(_, component)| component.shows_certificate());
+    let service = |(node, component): (&Node, &'static dyn Component)| {
+        let own = [topology.host_name(&node.name), node.name.clone()];
+        let here = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        let service = Service {
+            component: component.name(),
+            names: own.into_iter().chain(here).collect(),
+        };
+        (authority::place(&node.name, component.name()), service)
+    };
+    showing.map(service).collect()
 }
 
 /// The Debian packages of a node.

@@ -78,6 +78,10 @@ impl Component for Zookeeper {
         true
     }
 
+    fn shows_certificate(&self) -> bool {
+        true
+    }
+
     fn memory(&self, topology: &Topology) -> Memory {
         Memory {
             heap: Some(section(topology).heap_mib),

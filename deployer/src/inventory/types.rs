@@ -10,6 +10,7 @@ use super::cloud_name::CloudName;
 use super::clouds::Clouds;
 use super::positions::Positions;
 use super::sections::Sections;
+use super::security::Security;
 use super::sink::Sink;
 
 /// A pipeline: its nodes, what they do, and what each cloud needs to give machines for them.
@@ -22,6 +23,9 @@ pub struct Inventory {
     /// The cloud of all nodes that name no other; `--cloud` overrides it.
     #[serde(default = "default_cloud")]
     pub cloud: CloudName,
+    /// `on`: members know each other by certificates and passwords, and speak TLS. `off`: plain text.
+    #[serde(default)]
+    pub security: Security,
     /// The nodes by name: each name is a host name.
     #[schemars(extend("minProperties" = 1, "propertyNames" = {"format": "node-name"}))]
     pub nodes: BTreeMap<String, Node>,

@@ -66,6 +66,7 @@ fn look(
             .clone()
             .unwrap_or_else(|| inventory.name.clone()),
         cloud: options.cloud.unwrap_or(inventory.cloud),
+        security: inventory.security,
         nodes: members
             .iter()
             .map(|member| (member.name.clone(), node(inventory, member, &ids)))

@@ -4,8 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use crate::artifact::agents::Agents;
 use crate::artifact::cache::Cache;
+use crate::authority;
 use crate::cli::{Environment, Target};
 use crate::component::pipeline::LOG;
 use crate::component::repository_key::Keys;
@@ -128,7 +131,7 @@ impl Prepared {
                     remarks.push(Event::Warning(lost.to_string()));
                     Secrets::placeholders()
                 }
-                read => read?,
+                read => authority::without_due(&read?, Timestamp::now()),
             },
             None => Secrets::placeholders(),
         };
@@ -228,7 +231,7 @@ impl Prepared {
         let adopted = Self {
             recorded,
             last,
-            secrets: journal.secrets()?,
+            secrets: journal.secrets(&self.topology)?,
             ..adopted.with_epochs(&BTreeSet::new())?
         };
         Ok((adopted, known.then_some(before)))

@@ -10,7 +10,8 @@ pub use self::ids::Ids;
 pub use self::options::Options;
 pub use crate::inventory::{
     Architecture, AwsCloud, CANONICAL, ChameleonCloud, CloudKind, CloudName, Clouds, End, Image,
-    LeaseTime, LocalCloud, Machines, OnTtl, SHORTEST_TTL, Sections, Seller, Sink, Site, Ttl,
+    LeaseTime, LocalCloud, Machines, OnTtl, SHORTEST_TTL, Sections, Security, Seller, Sink, Site,
+    Ttl,
 };
 use crate::machine::Access;
 
@@ -24,6 +25,8 @@ pub struct Topology {
     pub name: String,
     /// The cloud of nodes that name no other.
     pub cloud: CloudName,
+    /// Whether members know each other by certificates and passwords, and speak TLS.
+    pub security: Security,
     /// Nodes by name.
     pub nodes: BTreeMap<String, Node>,
     /// Topics, the canaries' included, by name.

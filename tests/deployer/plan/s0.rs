@@ -17,7 +17,7 @@ use deployer::receipt::{Choices, MachineRecord, Receipt, Secrets};
 use deployer::run::StepError;
 use deployer::secret::Secret;
 use deployer::step::Manifest;
-use deployer::topology::{CANARY_TOPIC, CloudName, Clouds, Former, Topic, Topology};
+use deployer::topology::{CANARY_TOPIC, CloudName, Clouds, Former, Security, Topic, Topology};
 
 use super::by_hand::{SECRET, by_hand, common};
 use crate::fake::FakeWorld;
@@ -69,6 +69,7 @@ fn topology() -> Topology {
         name: "utilization".into(),
         sections,
         cloud: CloudName::LOCAL,
+        security: Security::Off,
         nodes: nodes.map(|node| (node.name.clone(), node)).into(),
         topics: [CANARY_TOPIC, "utilizations1", "utilizations2"]
             .map(topic)

@@ -107,6 +107,10 @@ impl Component for Couchdb {
         true
     }
 
+    fn shows_certificate(&self) -> bool {
+        true
+    }
+
     fn secrets(&self) -> &'static [NewSecret] {
         secrets::ALL
     }

@@ -95,6 +95,10 @@ impl Component for Kafka {
         Some(&zookeeper::Zookeeper)
     }
 
+    fn shows_certificate(&self) -> bool {
+        true
+    }
+
     fn tunnel(&self) -> Option<&'static dyn Tunnel> {
         Some(&Self)
     }

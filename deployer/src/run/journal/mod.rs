@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::authority::AuthorityError;
 use crate::receipt::{Receipt, Secrets};
+use crate::topology::Topology;
 
 mod format;
 mod secrets;
@@ -93,6 +95,9 @@ pub enum JournalError {
         #[source]
         source: serde_json::Error,
     },
+    /// A certificate cannot be made.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     /// A file or directory of the box.
     #[error("cannot read or write {path}")]
     File {
@@ -223,9 +228,10 @@ impl Journal {
         Ok(())
     }
 
-    /// The deployment's secrets; generated when a component first has none and then kept.
-    pub fn secrets(&self) -> Result<Secrets, JournalError> {
-        secrets::load_or_generate(&self.directory.join(SECRETS_FILE))
+    /// The deployment's secrets; generated when something of the topology first has none and then kept, but for certificates near
+    /// their end.
+    pub fn secrets(&self, topology: &Topology) -> Result<Secrets, JournalError> {
+        secrets::load_or_generate(&self.directory.join(SECRETS_FILE), topology)
     }
 
     /// Removes the deployment's directory with all it holds: after a teardown that left nothing.

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use jiff::Timestamp;
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 
 use super::{JournalError, format, store, upgrade};
+use crate::authority;
 use crate::component::{self, Form};
 use crate::receipt::Secrets;
 use crate::secret::Secret;
+use crate::topology::Topology;
 
 const VERSION: u32 = 2;
 
@@ -38,12 +41,16 @@ fn read(path: &Path) -> Result<(u64, Secrets), JournalError> {
 }
 
 /// The secrets of the file, and those that components lack in it, generated and stored.
-pub(super) fn load_or_generate(path: &Path) -> Result<Secrets, JournalError> {
+pub(super) fn load_or_generate(path: &Path, topology: &Topology) -> Result<Secrets, JournalError> {
     let (format, known) = match read(path) {
         Err(JournalError::Missing(_)) => (0, Secrets::default()),
         read => read?,
     };
-    let complete = completed(known.clone());
+    let mut complete = completed(known.clone());
+    if topology.security.is_on() {
+        let services = component::services(topology);
+        complete = authority::complete(&complete, &topology.name, &services, Timestamp::now())?;
+    }
     if format != u64::from(VERSION) || complete != known {
         store(path, &on_disk(&complete))?;
     }
