@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use agent::sink::couchdb::{Couchdb, Settings};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, Producer};
 use serde_json::Value;
@@ -209,6 +210,54 @@ fn both_agents_work_through_tls_and_passwords_and_say_clearly_when_they_are_not_
         "{seen}"
     );
     assert!(!seen.to_string().contains("geheim") && !log.contains("geheim"));
+}
+
+#[tokio::test]
+async fn a_server_is_not_spoken_to_before_it_has_shown_its_own_certificate() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let authority = Authority::new(directory, "ours");
+    let stranger = Authority::new(directory, "theirs");
+    let double = Double::with_databases(&[TOPIC]);
+    let settings = |url: &str| Settings {
+        url: url.to_owned(),
+        ca_file: Some(authority.file()),
+        user: "consumer".to_owned(),
+        password_file: secret(directory, "password", "sesame\n"),
+    };
+    let ask = async |url: &str| {
+        let couchdb = Couchdb::open(&settings(url)).unwrap();
+        couchdb.get_json(TOPIC, &[], PATIENCE).await
+    };
+    let own = Front::before(&double, &authority.issue("own"));
+    assert_eq!(ask(&own.url).await.unwrap()["db_name"], TOPIC);
+    double.state().log.clear();
+    let issued = |by: &Authority, address: &str, days: [i64; 2]| {
+        Front::before(&double, &by.issue_for("other", address, days))
+    };
+    let here = "127.0.0.1";
+    for (front, words) in [
+        (
+            issued(&stranger, here, [0, 1]),
+            "couchdb.ca_file has signed",
+        ),
+        (issued(&authority, "192.0.2.1", [0, 1]), "for other names"),
+        (issued(&authority, here, [-2, -1]), "too old"),
+        (issued(&authority, here, [1, 2]), "from the future"),
+    ] {
+        let refused = ask(&front.url).await.unwrap_err().to_string();
+        assert!(refused.contains(words), "{words}: {refused}");
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let plain = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    });
+    let refused = ask(&url).await.unwrap_err().to_string();
+    plain.join().unwrap().unwrap();
+    assert!(refused.contains("speaks no TLS"), "{refused}");
+    assert!(double.state().log.is_empty(), "{:?}", double.state().log);
 }
 
 /// Ends TLS before a server that has none.

@@ -8,7 +8,8 @@ const NONE: &str = "/dev/null";
 
 /// Begins this program again without the system's certificates, unless it began so already. The client inside `couch_rs` reads
 /// all of them when it is made, and takes no word against it: 0.1 s of a processor for each call of the deployer, though over
-/// http nobody shows one. Where it cannot begin again it goes on with them.
+/// http nobody shows one, and over https those that are trusted are in a file of their own. Where it cannot begin again it goes
+/// on with them.
 pub(super) fn leave_out() {
     // By OpenSSL's own variable it is known that this is done.
     let done = std::env::var_os("SSL_CERT_FILE").is_some_and(|file| file == NONE);

@@ -203,8 +203,10 @@ impl Checked for ConsumerConfig {
 
     // Kafka's are named by a key of their own, and what named sinks meet is theirs to say.
     fn needs_certificates(&self) -> bool {
-        let over_http = |couchdb: &couchdb::Settings| couchdb.url.starts_with("http:");
-        !(self.sinks.is_empty() && self.couchdb.as_ref().is_none_or(over_http))
+        let trusts_none = |couchdb: &couchdb::Settings| {
+            couchdb.ca_file.is_some() || couchdb.url.starts_with("http:")
+        };
+        !(self.sinks.is_empty() && self.couchdb.as_ref().is_none_or(trusts_none))
     }
 
     fn check_files(&self) -> Result<(), ConfigError> {

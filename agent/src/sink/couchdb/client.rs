@@ -12,6 +12,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::tls::Version;
 use reqwest::{Certificate, Method, StatusCode};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -108,6 +109,7 @@ impl Server {
             .default_headers(headers)
             // Another crate of the same build may bring a second TLS.
             .tls_backend_native()
+            .tls_version_min(Version::TLS_1_2)
             .no_proxy();
         if !self.url.starts_with("https:") {
             // Nobody shows a certificate there.
@@ -276,7 +278,39 @@ impl Couchdb {
 
 /// The address is known; what failed is at the end of the chain.
 fn away(error: reqwest::Error) -> Trouble {
-    Trouble::Away(crate::error::chain(&error.without_url()))
+    let reason = crate::error::chain(&error.without_url());
+    Trouble::Away(match advice(&reason) {
+        Some(advice) => format!("{reason}; {advice}"),
+        None => reason,
+    })
+}
+
+/// Says what to look at where no encrypted connection comes about, by OpenSSL's words.
+fn advice(reason: &str) -> Option<&'static str> {
+    let advices = [
+        (
+            "mismatch",
+            "the server's certificate is for other names than the one in couchdb.url",
+        ),
+        (
+            "certificate has expired",
+            "the server's certificate is too old, or the clock here is wrong",
+        ),
+        (
+            "certificate is not yet valid",
+            "the server's certificate is from the future: look at both clocks",
+        ),
+        (
+            "certificate verify failed",
+            "no certificate in couchdb.ca_file has signed the server's",
+        ),
+        (
+            "wrong version number",
+            "the server speaks no TLS at the port in couchdb.url",
+        ),
+    ];
+    let mut advices = advices.into_iter();
+    advices.find_map(|(words, advice)| reason.contains(words).then_some(advice))
 }
 
 /// Renders a database's name for a path.
