@@ -5,6 +5,7 @@ mod artifact;
 mod blocks;
 mod cases;
 mod cli;
+mod couchdb;
 mod fake;
 mod guide;
 mod here;

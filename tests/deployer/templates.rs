@@ -154,6 +154,13 @@ impl World {
         }
     }
 
+    /// The same with security.
+    pub(super) fn secured(distribution: &str) -> Self {
+        let mut world = Self::new(distribution);
+        world.topology.security = Security::On;
+        world
+    }
+
     fn kafka(&mut self) -> &mut KafkaSection {
         self.topology.sections.get_mut()
     }
@@ -174,7 +181,7 @@ impl World {
         }
     }
 
-    fn node(&self, name: &str) -> &Node {
+    pub(super) fn node(&self, name: &str) -> &Node {
         &self.topology.nodes[name]
     }
 
@@ -240,7 +247,7 @@ fn topic(name: &str) -> Topic {
 }
 
 /// Actions as text, secrets included: they are made up.
-fn golden(actions: &[Action]) -> String {
+pub(super) fn golden(actions: &[Action]) -> String {
     let mut text = String::new();
     for action in actions {
         match action {

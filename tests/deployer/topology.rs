@@ -7,6 +7,7 @@ use deployer::component::{consumer, couchdb, kafka, zookeeper};
 use deployer::inventory::{self, CloudName, Problems};
 use deployer::layout;
 use deployer::machine::{Access, SshAccess};
+use deployer::receipt::Choices;
 use deployer::topology::{CANARY_TOPIC, Ids, Options, Topology};
 
 fn topology(text: &str, options: &Options, ids: &Ids) -> Result<(Topology, Ids), Problems> {
@@ -44,7 +45,7 @@ fn the_default_inventory_is_the_utilization_pipeline() {
         "vm2.utilization.internal:9092,vm3.utilization.internal:9092"
     );
     assert_eq!(
-        couchdb::url(&topology).as_deref(),
+        couchdb::url(&topology, &Choices::default()).as_deref(),
         Some("http://vm3.utilization.internal:5984")
     );
 }

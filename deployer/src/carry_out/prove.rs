@@ -113,8 +113,8 @@ pub async fn prove(
         ];
         json::<CanariesSent>(sender, host, tool.program.clone(), arguments.into()).await
     }));
-    let stored = topology.nodes_with(MOVER.name()).next().is_some()
-        && pipeline::store_url(topology).is_some();
+    let stored =
+        topology.nodes_with(MOVER.name()).next().is_some() && pipeline::has_store(topology);
     let awaiting = async {
         let Some(tool) = pipeline::tool(topology).filter(|_| stored) else {
             return Ok(None);

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::cli::{Environment, Open};
-use crate::component::{self, Reach, TunnelEnd};
+use crate::component::{self, TunnelEnd};
 use crate::error::CommandError;
 use crate::machine::Access;
 use crate::reach::deployment::Deployment;
@@ -24,8 +24,7 @@ pub async fn run(
     let (component, tunnel) = offered
         .ok_or_else(|| CommandError::usage(format!("there is no tunnel to a node's {role}")))?;
     let ports = topology.nodes_with(role).filter_map(|node| {
-        let mut ports = component.ports(node, topology).into_iter();
-        let port = ports.find(|port| port.reach == Reach::Members)?;
+        let port = component::tunnel_port(component, node, topology)?;
         Some((node, port.number))
     });
     let forwards: Vec<(TunnelEnd, u16)> = ports

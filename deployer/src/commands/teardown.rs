@@ -189,7 +189,7 @@ fn given_up(forgotten: &[String]) -> String {
 /// The words that offer to save the documents, where there are any to be lost.
 fn offer(options: &Teardown, teardown_target: &TeardownTarget) -> &'static str {
     let topology = teardown_target.topology.as_ref();
-    let documents = topology.is_some_and(|topology| pipeline::store_url(topology).is_some());
+    let documents = topology.is_some_and(pipeline::has_store);
     if documents && !options.keep_data && options.export.is_none() {
         " (`deployer export FILE`, or --export FILE here, saves the documents first.)"
     } else {

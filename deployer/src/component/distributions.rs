@@ -41,6 +41,15 @@ pub enum ChoiceError {
         /// What the inventory says.
         wanted: &'static str,
     },
+    /// The one that was chosen speaks plain text only, on machines where security does not allow that.
+    #[error(
+        "this deployment was made with a stand-in for {software}, which speaks plain text: with `security: on` nothing does outside \
+         of this box; say `security: off`, or make another deployment with --name"
+    )]
+    InTheClear {
+        /// The software's name.
+        software: &'static str,
+    },
     /// The package repository does not answer, and nothing may take its place.
     #[error("{0}")]
     NoPackages(&'static str),

@@ -335,14 +335,22 @@ pub fn has_agents(node: &Node, topology: &Topology) -> bool {
     agents.any(|agent| agent.is_on(node, topology) || agent.is_tool_on(node, topology))
 }
 
-/// The ports at which the components of a node tell it about themselves. Nobody else reaches them.
+/// The ports at which the agents of a node tell it about themselves. Nobody else reaches them.
 pub fn metrics_ports(node: &Node, topology: &Topology) -> BTreeMap<&'static str, u16> {
     let of = |component: &'static dyn Component| {
         let ports = component.ports(node, topology).into_iter();
         let own = ports.filter(|port| port.reach == Reach::Node);
         own.map(move |port| (component.name(), port.number))
     };
-    of_node(node, topology).flat_map(of).collect()
+    let agents = of_node(node, topology).filter(|component| component.is_agent());
+    agents.flat_map(of).collect()
+}
+
+/// The port of a component at which tunnels to a node end: one that the node alone reaches, where there is one.
+pub fn tunnel_port(component: &dyn Component, node: &Node, topology: &Topology) -> Option<Port> {
+    let ports = component.ports(node, topology);
+    let open_to = |reach: Reach| ports.iter().find(move |port| port.reach == reach).copied();
+    open_to(Reach::Node).or_else(|| open_to(Reach::Members))
 }
 
 /// The ports of a node at which clients that are no members may be let in.

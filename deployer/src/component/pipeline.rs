@@ -6,7 +6,7 @@ use crate::topology::{Node, Topology};
 
 pub use super::consumer::sinks::{KINDS as SINKS, sinks};
 pub use super::consumer::{credentials, pipeline as preparation, pipeline_node as node, tool};
-pub use super::couchdb::{ADMIN, password_changed, url as store_url};
+pub use super::couchdb::{ADMIN, password_changed};
 pub use super::kafka::topics::{database_name, topics};
 pub use super::producer::{refused_file, sends_for_ever, state_file, tools as senders_tools};
 
@@ -18,6 +18,11 @@ pub static STORE: &dyn Component = &couchdb::Couchdb;
 pub static SENDER: &dyn Component = &producer::Producer;
 /// What makes documents of the events of topics.
 pub static MOVER: &dyn Component = &consumer::Consumer;
+
+/// Whether there is a store.
+pub fn has_store(topology: &Topology) -> bool {
+    topology.nodes_with(STORE.name()).next().is_some()
+}
 
 /// The nodes whose sender is a service; lines on its standard input come from whoever runs the binary.
 pub fn senders(topology: &Topology) -> impl Iterator<Item = &Node> {

@@ -131,7 +131,7 @@ async fn unstored(
 /// What a report says of all ways to where events are stored, those of which it says nothing included.
 fn lags(topology: &Topology, inspect: &Inspect) -> BTreeMap<String, Option<i64>> {
     let moved = topology.nodes_with(MOVER.name()).next().is_some();
-    let documented = moved && pipeline::store_url(topology).is_some();
+    let documented = moved && pipeline::has_store(topology);
     let wanted = topology.topics.values();
     let wanted = wanted.filter(|topic| documented && topic.documented);
     let mut lags: BTreeMap<String, Option<i64>> =

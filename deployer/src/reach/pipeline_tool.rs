@@ -44,7 +44,7 @@ pub async fn connect(
 impl<'a> PipelineTool<'a> {
     /// The tool of a deployment that stores events, be it as documents or in sinks of other kinds.
     pub fn of(connections: &'a Connections, topology: &'a Topology) -> Result<Self, CommandError> {
-        let stores = pipeline::store_url(topology).is_some() || !topology.sinks.is_empty();
+        let stores = pipeline::has_store(topology) || !topology.sinks.is_empty();
         let tool = pipeline::tool(topology).filter(|_| stores);
         let (Some(tool), Some(node)) = (tool, pipeline::node(topology)) else {
             return Err(CommandError::usage(format!(
@@ -64,7 +64,7 @@ impl<'a> PipelineTool<'a> {
         connections: &'a Connections,
         topology: &'a Topology,
     ) -> Result<Self, CommandError> {
-        if pipeline::store_url(topology).is_some() {
+        if pipeline::has_store(topology) {
             return Self::of(connections, topology);
         }
         let error = CommandError::usage(format!(

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::carry_out::outcome::Outcome;
 use crate::component::pipeline::{self, MOVER, SENDER, STORE};
-use crate::component::{Port, Reach};
+use crate::component::{self, Port, Reach};
 use crate::machine::Access;
 use crate::run::journal;
 
@@ -29,18 +29,23 @@ pub fn say(outcome: &Outcome, directory: &Path, out: &mut dyn Write) -> io::Resu
         )?;
     }
     let store = topology.nodes_with(STORE.name()).next();
-    let port = store.and_then(|node| {
-        let mut ports = STORE.ports(node, topology).into_iter();
-        ports.find(|port| port.reach == Reach::Members)
-    });
-    if let (Some(node), Some(Port { number: port, .. })) = (store, port) {
+    let port = store.and_then(|node| component::tunnel_port(STORE, node, topology));
+    if let (
+        Some(node),
+        Some(Port {
+            number: port,
+            reach,
+            ..
+        }),
+    ) = (store, port)
+    {
         let kind = STORE.stand_in(topology, &prepared.receipt.choices);
         let kind = kind.map_or(String::new(), |name| {
             format!(" ({name}, a stand-in for trying things out)")
         });
         match seen.machines.get(&node.name).map(|machine| &machine.access) {
-            // The firewall there keeps this box out, too.
-            Some(Access::Ssh(_)) if !node.cloud.is_of_this_box() => {
+            // The firewall there keeps this box out, too, and from a port that its node alone reaches everybody is.
+            Some(Access::Ssh(_)) if !node.cloud.is_of_this_box() || reach == Reach::Node => {
                 writeln!(
                     out,
                     "documents: by the tunnel of `deployer open {}`{kind}",

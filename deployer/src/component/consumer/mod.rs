@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::place::{self, Place};
 use super::service::{self, Service};
 use super::{Component, Context, Difference, Disk, Memory, Port, Reach, couchdb, kafka};
+use crate::authority;
 use crate::inventory::{Findings, Inventory, Member, Section, TimeSpan};
 use crate::receipt::Secrets;
 use crate::step::{Action, Content, Tool};
@@ -31,6 +32,8 @@ pub const NAME: &str = "consumer";
 
 const CONFIG: &str = "consumer.toml";
 const PASSWORD: &str = "couchdb-password";
+/// The certificate of the deployment's authority, by which its servers are known.
+const AUTHORITY: &str = "authority.pem";
 const UNIT: &str = "agent/consumer.service";
 /// Seconds for CouchDB, the brokers and the replicas of all topics to be there.
 const PREPARE_SECONDS: u64 = 120;
@@ -56,6 +59,7 @@ struct BatchSettings {
 #[derive(Serialize)]
 struct CouchdbSettings {
     url: String,
+    ca_file: Option<String>,
     user: &'static str,
     password_file: String,
 }
@@ -213,7 +217,7 @@ pub fn credentials(secrets: &Secrets) -> Value {
 pub fn pipeline(context: &Context<'_>) -> Option<Action> {
     let topology = context.topology;
     let tool = tool(topology)?;
-    let has_couchdb = couchdb::url(topology).is_some();
+    let has_couchdb = couchdb::url(topology, context.choices).is_some();
     let couchdb = has_couchdb.then(|| credentials(context.secrets));
     let topics: Vec<_> = topology
         .topics
@@ -300,7 +304,8 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
     let settings = Settings {
         group: &topology.name,
         bootstrap: kafka::bootstrap(topology),
-        couchdb: couchdb::url(topology).map(|url| CouchdbSettings {
+        couchdb: couchdb::url(topology, context.choices).map(|url| CouchdbSettings {
+            ca_file: url.starts_with("https:").then(|| place.file(AUTHORITY)),
             url,
             user: couchdb::USER,
             password_file: place.file(PASSWORD),
@@ -333,6 +338,11 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
         service::upload(context, NAME, UNIT)?,
         service::configuration_file(&place, &group, CONFIG, config),
     ];
+    if topology.security.is_on() {
+        let authority = Content::open(authority::certificate(context.secrets));
+        let file = service::configuration_file(&place, &group, AUTHORITY, authority);
+        actions.push(file);
+    }
     if settings.couchdb.is_some() {
         actions.push(service::configuration_file(
             &place,

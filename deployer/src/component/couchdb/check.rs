@@ -1,11 +1,11 @@
 //! What of an inventory CouchDB would refuse, or never look at.
 
-use super::{CouchdbSection, Distribution, settings};
+use super::{CouchdbSection, Distribution, NAME, settings};
 use crate::component::refusal::refuse;
-use crate::inventory::{Findings, Inventory, Problem};
+use crate::inventory::{Findings, Inventory, Member, Problem};
 
 /// Looks at all that concerns CouchDB.
-pub(super) fn check(inventory: &Inventory, findings: &mut Findings<'_>) {
+pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
     let said: &CouchdbSection = inventory.sections.get();
     match (said.distribution, &said.archive) {
         (Distribution::Archive, None) => findings.add(
@@ -41,9 +41,22 @@ pub(super) fn check(inventory: &Inventory, findings: &mut Findings<'_>) {
             "leave them out, or take another `couchdb.distribution`",
         );
     }
+    let mut elsewhere = members
+        .iter()
+        .filter(|member| !member.cloud.is_of_this_box());
+    if said.distribution == Distribution::Pouchdb
+        && inventory.security.is_on()
+        && elsewhere.any(|member| member.has(NAME))
+    {
+        findings.add(
+            "couchdb.distribution",
+            "the stand-in `pouchdb` speaks plain text, which with `security: on` nothing does outside of this box",
+            "take another one, or the cloud `local`",
+        );
+    }
     for (section, keys) in &said.settings {
         for (name, value) in keys {
-            let checked = settings::check(section, name, &value.0);
+            let checked = settings::check(section, name, &value.0, inventory.security);
             refuse(
                 format!("couchdb.settings.{section}.{name}"),
                 checked,
@@ -56,11 +69,23 @@ pub(super) fn check(inventory: &Inventory, findings: &mut Findings<'_>) {
 /// What the one that was chosen takes no notice of.
 pub(super) fn without_effect(inventory: &Inventory, chosen: Distribution) -> Vec<Problem> {
     let said = &inventory.sections.get::<CouchdbSection>().settings;
-    if chosen == Distribution::Pouchdb && !said.is_empty() {
-        let message = "the stand-in for CouchDB takes no settings: they have no effect";
-        return vec![inventory.problem("couchdb.settings", message, None)];
-    }
+    let is_on = inventory.security.is_on();
     let mut found = Vec::new();
+    if inventory.says("couchdb.tls_port") && !(is_on && chosen != Distribution::Pouchdb) {
+        let message = "CouchDB speaks no TLS here: it has no effect";
+        found.push(inventory.problem("couchdb.tls_port", message, None));
+    }
+    if chosen == Distribution::Pouchdb {
+        if is_on {
+            let message = "the stand-in for CouchDB speaks plain text all the same";
+            found.push(inventory.problem("security", message, None));
+        }
+        if !said.is_empty() {
+            let message = "the stand-in for CouchDB takes no settings: they have no effect";
+            found.push(inventory.problem("couchdb.settings", message, None));
+        }
+        return found;
+    }
     for (section, keys) in said {
         for key in keys.keys() {
             if let Some(doubt) = settings::doubt(section, key) {

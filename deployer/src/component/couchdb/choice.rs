@@ -56,6 +56,9 @@ impl Distributions for Couchdb {
             Distribution::Pouchdb => Some(STAND_IN),
         };
         let chosen = chosen.map(known).transpose()?;
+        if chosen == Some(STAND_IN) && topology.security.is_on() && !on_this_box {
+            return Err(ChoiceError::InTheClear { software: TITLE });
+        }
         match (chosen, wanted) {
             (Some(chosen), Some(wanted)) if chosen != wanted => Err(ChoiceError::Flipped {
                 software: TITLE,

@@ -3,6 +3,7 @@
 //! stand-in, `pouchdb-server`, understands a part of that: it has no settings from the inventory and asks only for the
 //! users that a database's `_security` names.
 
+mod address;
 pub mod archive;
 mod check;
 mod choice;
@@ -20,11 +21,11 @@ use self::secrets::{ADMIN_HASH, SESSION_SECRET, UUID};
 use super::distributions::Distributions;
 use super::place::Place;
 use super::repository_key::RepositoryKey;
-use super::service::Service;
+use super::service::{self, Service};
 use super::{
-    Component, Context, Count, Disk, Memory, NewSecret, Origin, Port, Reach, Tunnel, TunnelEnd,
-    Unfit,
+    Component, Context, Count, Disk, Memory, NewSecret, Origin, Port, Tunnel, TunnelEnd, Unfit,
 };
+use crate::authority;
 use crate::facts::System;
 use crate::inventory::{Findings, Inventory, Member, Problem, Section, Setting};
 use crate::receipt::Choices;
@@ -32,6 +33,7 @@ use crate::step::{Access, Action, Content};
 use crate::template::{TemplateError, fixed, render};
 use crate::topology::{Node, Topology};
 
+pub use address::{speaks_tls, url};
 pub use choice::distribution;
 pub use secrets::{ADMIN_PASSWORD, USER_PASSWORD, password_changed};
 pub use section::{CouchdbSection, Distribution};
@@ -56,7 +58,12 @@ pub const USER: &str = "consumer";
 const RELEASE: &str = "/opt/couchdb";
 
 const CONFIG: &str = "deployer.ini";
+/// Its key and its certificate, in one file.
+const CERTIFICATE: &str = "certificate.pem";
 const ARGUMENTS: &str = "vm.args";
+
+/// Where it listens in plain text, with `security: on`.
+const LOOPBACK: &str = "127.0.0.1";
 
 /// Settings: section → key → value.
 type More = BTreeMap<String, BTreeMap<String, Setting>>;
@@ -65,6 +72,7 @@ type More = BTreeMap<String, BTreeMap<String, Setting>>;
 struct Settings<'a> {
     address: &'a str,
     port: u16,
+    tls: Option<Tls>,
     data: String,
     own_ini: String,
     uuid: &'a str,
@@ -72,6 +80,12 @@ struct Settings<'a> {
     admin: &'a str,
     admin_hash: &'a str,
     more: &'a More,
+}
+
+#[derive(Serialize)]
+struct Tls {
+    port: u16,
+    certificate: String,
 }
 
 #[derive(Serialize)]
@@ -115,8 +129,8 @@ impl Component for Couchdb {
         secrets::ALL
     }
 
-    fn check(&self, inventory: &Inventory, _: &[Member<'_>], findings: &mut Findings<'_>) {
-        check::check(inventory, findings);
+    fn check(&self, inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
+        check::check(inventory, members, findings);
     }
 
     fn without_effect(
@@ -200,11 +214,7 @@ impl Component for Couchdb {
     }
 
     fn ports(&self, _: &Node, topology: &Topology) -> Vec<Port> {
-        vec![Port {
-            number: section(topology).port,
-            key: "couchdb.port",
-            reach: Reach::Members,
-        }]
+        address::ports(topology)
     }
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
@@ -214,18 +224,22 @@ impl Component for Couchdb {
             Distribution::Pouchdb => stand_in::install(node, context),
         }
     }
+
+    fn start(
+        &self,
+        _: &Node,
+        context: &Context<'_>,
+        reads: &BTreeMap<String, String>,
+    ) -> Vec<Action> {
+        let (topology, choices) = (context.topology, context.choices);
+        let port = address::members_port(topology, choices);
+        service::start(&self.unit(topology, choices), reads, &[port])
+    }
 }
 
 /// What the inventory says of it.
 pub fn section(topology: &Topology) -> &CouchdbSection {
     topology.sections.get()
-}
-
-/// The address at which members find it.
-pub fn url(topology: &Topology) -> Option<String> {
-    let node = topology.nodes_with(NAME).next()?;
-    let host = topology.host_name(&node.name);
-    Some(format!("http://{host}:{}", section(topology).port))
 }
 
 impl Tunnel for Couchdb {
@@ -248,6 +262,7 @@ impl Tunnel for Couchdb {
 /// Adds the files of a real CouchDB, with more settings than our own, and says where they lie.
 fn settings(
     service: &mut Service<'_>,
+    node: &Node,
     context: &Context<'_>,
     user: &str,
     more: &More,
@@ -266,13 +281,23 @@ fn settings(
         content: Content::open(fixed("couchdb/own.ini")?),
         access: Access::user(user, 0o640),
     });
+    let tls = context.topology.security.is_on().then(|| Tls {
+        port: couchdb.tls_port,
+        certificate: service.place.file(CERTIFICATE),
+    });
+    if tls.is_some() {
+        let certificate = authority::of_service(context.secrets, &node.name, NAME);
+        service.file(CERTIFICATE, Content::secret(certificate));
+    }
+    let address = tls.as_ref().map_or(context.everywhere(), |_| LOOPBACK);
     service.file(
         CONFIG,
         Content::secret(render(
             "couchdb/deployer.ini",
             &Settings {
-                address: context.everywhere(),
+                address,
                 port: couchdb.port,
+                tls,
                 data,
                 own_ini: process.own_ini.clone(),
                 uuid: context.secrets.get(NAME, UUID),

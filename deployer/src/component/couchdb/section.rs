@@ -11,9 +11,12 @@ use crate::inventory::Setting;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CouchdbSection {
-    /// HTTP port.
+    /// HTTP port. With `security: on` it is open to its own node alone.
     #[schemars(range(min = 1024))]
     pub port: u16,
+    /// HTTPS port, with `security: on`.
+    #[schemars(range(min = 1024))]
+    pub tls_port: u16,
     /// Where it comes from.
     pub distribution: Distribution,
     /// A relocatable release as tar.gz on this box, for `distribution: archive`.
@@ -38,6 +41,7 @@ impl Default for CouchdbSection {
     fn default() -> Self {
         Self {
             port: 5984,
+            tls_port: 6984,
             distribution: Distribution::Auto,
             archive: None,
             repository: None,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::component::refusal::Refusal;
-use crate::inventory::suggestion;
+use crate::inventory::{Security, suggestion};
 
 /// Settings that the deployer makes itself: section, key (empty: the whole section), and the inventory's key that decides (empty:
 /// none does). The last ones are not rendered: they would overrule one that is.
@@ -23,6 +23,35 @@ pub const OWNED: &[(&str, &str, &str)] = &[
     ("smoosh", "state_dir", ""),
     // Not rendered.
     ("chttpd", "require_valid_user", ""),
+];
+
+/// Settings that the deployer makes itself where security is on.
+pub const OWNED_BY_SECURITY: &[(&str, &str, &str)] = &[
+    // It is merged into the next one, and would say where both ports are open.
+    ("chttpd", "server_options", ""),
+    ("httpsd", "server_options", ""),
+    ("ssl", "cert_file", ""),
+    ("ssl", "enable", "security"),
+    ("ssl", "key_file", ""),
+    ("ssl", "port", "couchdb.tls_port"),
+    ("ssl", "tls_versions", ""),
+    // Not rendered: a port of plain text beside ours.
+    ("httpd", "enable", ""),
+];
+
+/// Settings by which users reach what is not theirs, so that they are refused where security is on: what each opens.
+pub const OPENING: &[(&str, &str, &str)] = &[
+    ("chttpd", "admin_only_all_dbs", "the list of all databases"),
+    (
+        "chttpd_auth",
+        "users_db_public",
+        "the database of all users",
+    ),
+    (
+        "couchdb",
+        "default_security",
+        "the databases of users and of replications, and each new one",
+    ),
 ];
 
 /// Settings that are rendered and may be named all the same: the inventory's, which comes later, counts.
@@ -78,12 +107,21 @@ fn known() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
 ///
 /// # Errors
 /// The setting is the deployer's own, its value cannot be written into an ini file, or CouchDB reads it as another type.
-pub fn check(section: &str, key: &str, text: &str) -> Result<(), Refusal> {
-    let owned = OWNED
-        .iter()
-        .find(|(own, name, _)| *own == section && (name.is_empty() || *name == key));
-    if let Some((_, _, decides)) = owned {
+pub fn check(section: &str, key: &str, text: &str, security: Security) -> Result<(), Refusal> {
+    let is_meant =
+        |(own, name, _): &&(&str, &str, &str)| *own == section && (name.is_empty() || *name == key);
+    let (owned, opening) = if security.is_on() {
+        (OWNED_BY_SECURITY, OPENING)
+    } else {
+        (&[][..], &[][..])
+    };
+    let mut owned = OWNED.iter().chain(owned);
+    if let Some((_, _, decides)) = owned.find(is_meant) {
         return Err(Refusal::owned(decides));
+    }
+    if let Some((_, _, what)) = opening.iter().find(is_meant) {
+        let refusal = Refusal::new(format!("opens {what} to every user, and `security` is on"));
+        return Err(refusal.hint("leave it out"));
     }
     check_line(text)?;
     let kind = known().find(|(own, name, _)| *own == section && *name == key);

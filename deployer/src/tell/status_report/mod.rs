@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize as _, Serialize};
 
 use crate::cloud::ends;
+use crate::component;
 use crate::component::pipeline::{self as parts, LOG, STORE};
 use crate::facts::{DiskFact, Facts};
 use crate::figures::Figures;
 use crate::inspect::Inspect;
+use crate::receipt::Choices;
 use crate::tell::lease_end;
 use crate::topology::Topology;
 
@@ -231,6 +233,25 @@ impl Report {
             .map(|thing| format!("{node}: {thing}; `deployer up` mends it"));
         self.problems.extend(problems);
         self.healthy = self.problems.is_empty();
+    }
+
+    /// Adds where security stops: at what stands in for a component.
+    pub fn set_stand_ins(&mut self, topology: &Topology, choices: &Choices) {
+        if !topology.security.is_on() {
+            return;
+        }
+        for component in component::ALL {
+            let stands_in = component.stand_in(topology, choices);
+            let nodes = topology.nodes_with(component.name());
+            let notes = stands_in.into_iter().zip(nodes).map(|(name, node)| {
+                format!(
+                    "{}: {name} stands in for {} and speaks plain text: whoever reaches this machine can read along",
+                    node.name,
+                    component.title()
+                )
+            });
+            self.notes.extend(notes);
+        }
     }
 
     /// Adds when the lease ends by the receipt, and that it has ended: not where a machine under it still answers.

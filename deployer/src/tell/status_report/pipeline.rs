@@ -38,7 +38,7 @@ pub(super) fn judge_pipeline(
     let documents: BTreeMap<&str, &Database> = databases
         .map(|database| (database.topic.as_str(), database))
         .collect();
-    let has_store = pipeline::store_url(topology).is_some();
+    let has_store = pipeline::has_store(topology);
     if has_store && let Some(error) = &inspection.store.error {
         said.problems.push(format!("{}: {error}", STORE.name()));
     }
