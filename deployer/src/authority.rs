@@ -71,9 +71,11 @@ pub fn of_service<'a>(secrets: &'a Secrets, node: &str, component: &str) -> &'a 
     secrets.get(SERVICES, &place(node, component))
 }
 
-/// The key and certificate that the deployer itself shows.
-pub fn of_operator(secrets: &Secrets) -> &str {
-    secrets.get(AUTHORITY, OPERATOR)
+/// The key, and the certificate, that the deployer itself shows.
+pub fn of_operator(secrets: &Secrets) -> (&str, &str) {
+    let both = secrets.get(AUTHORITY, OPERATOR);
+    let begin = both.find("-----BEGIN CERTIFICATE").unwrap_or(both.len());
+    both.split_at(begin)
 }
 
 /// The same secrets without what is to be made anew: so a plan shows that it will be.
@@ -292,10 +294,10 @@ mod tests {
             !is_good(&made(now()), broker, "vm2.x.internal", now()),
             "another authority"
         );
-        assert!(is_good(&secrets, of_operator(&secrets), "", now()));
+        assert!(is_good(&secrets, of_operator(&secrets).1, "", now()));
         assert!(!is_good(
             &secrets,
-            of_operator(&secrets),
+            of_operator(&secrets).1,
             "vm2.x.internal",
             now()
         ));

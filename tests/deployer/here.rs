@@ -159,6 +159,7 @@ async fn asks_the_pipeline_in_the_same_breath() {
     let tool = deployer::step::Tool {
         program: program.display().to_string(),
         config: "/c".into(),
+        login: None,
     };
     let query = Query {
         pipeline: Some(tool),
@@ -376,6 +377,7 @@ async fn a_failure_says_what_and_why() {
     let missing = deployer::step::Tool {
         program: "/nowhere/consumer".into(),
         config: "/c".into(),
+        login: None,
     };
     let wait = Kafka.in_sync(missing, 2).expect("brokers have a wait");
     let error = executor
@@ -414,6 +416,7 @@ async fn a_failure_says_what_and_why() {
         tool: deployer::step::Tool {
             program: program.display().to_string(),
             config: "/c".into(),
+            login: None,
         },
         input: Content::secret("ready\n"),
         reads: BTreeMap::new(),

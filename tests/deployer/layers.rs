@@ -23,7 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("receipt", &["machine", "secret"]),
     ("secret", &[]),
     ("signing_key", &[]),
-    ("step", &[]),
+    ("step", &["secret"]),
     ("yaml", &[]),
     // pure: what should be
     ("inventory", &["yaml"]),
@@ -174,6 +174,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "preflight",
             "prepare",
             "reach",
+            "receipt",
             "report",
             "retry",
             "run",

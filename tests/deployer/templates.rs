@@ -338,6 +338,33 @@ fn golden_files_of_the_node_with_zookeeper_and_the_consumer() {
     insta::assert_snapshot!(golden(&World::new("apache").install("vm2")));
 }
 
+/// What is rendered otherwise where security is on.
+#[test]
+fn golden_files_of_a_secured_broker_and_its_zookeeper() {
+    let mut world = World::new("apache");
+    world.topology.security = Security::On;
+    world
+        .secrets
+        .set("authority", "certificate", Secret::new("AUTHORITY\n"));
+    for service in ["vm2/kafka", "vm2/zookeeper"] {
+        let own = Secret::new(format!("KEY AND CERTIFICATE of {service}\n"));
+        world.secrets.set("certificates", service, own);
+    }
+    let is_theirs = |action: &Action| match action {
+        Action::WriteFile { path, .. } => {
+            (path.contains("/kafka")
+                || path.contains("/zookeeper")
+                || path.contains("-kafka")
+                || path.contains("-zookeeper"))
+                && !path.ends_with("log4j.properties")
+        }
+        _ => false,
+    };
+    let mut actions = world.install("vm2");
+    actions.retain(is_theirs);
+    insta::assert_snapshot!(golden(&actions));
+}
+
 #[test]
 fn golden_files_of_the_node_with_couchdb() {
     for distribution in DISTRIBUTIONS {

@@ -52,7 +52,8 @@ impl Outcome {
             .map(|node| node.name.as_str())
             .collect();
         if wait {
-            senders::until_stored(connections, topology, &clients, reporter).await?;
+            let secrets = &planned.prepared.secrets;
+            senders::until_stored(connections, topology, secrets, &clients, reporter).await?;
         }
         let senders = match &proof {
             Some(_) => senders::progress(connections, topology, &clients).await?,

@@ -98,20 +98,19 @@ pub async fn prove(
 
     let sending = join_all(tools.iter().map(|(sender, tool)| async move {
         let host = connections.host(sender)?;
-        let arguments = [
-            "--config".into(),
-            tool.config.clone(),
-            "canaries".into(),
-            "--run".into(),
-            run.into(),
-            "--count".into(),
-            count.to_string(),
-            "--topic".into(),
-            CANARY_TOPIC.into(),
-            "--timeout".into(),
-            TIMEOUT_SECONDS.to_string(),
-        ];
-        json::<CanariesSent>(sender, host, tool.program.clone(), arguments.into()).await
+        let (count, timeout) = (count.to_string(), TIMEOUT_SECONDS.to_string());
+        let arguments = tool.arguments([
+            "canaries",
+            "--run",
+            run,
+            "--count",
+            &count,
+            "--topic",
+            CANARY_TOPIC,
+            "--timeout",
+            &timeout,
+        ]);
+        json::<CanariesSent>(sender, host, tool.program.clone(), arguments).await
     }));
     let stored =
         topology.nodes_with(MOVER.name()).next().is_some() && pipeline::has_store(topology);
@@ -120,20 +119,20 @@ pub async fn prove(
             return Ok(None);
         };
         let host = connections.host(&pipeline_node.name)?;
-        let arguments = [
-            "--config".into(),
-            tool.config,
-            "await-canaries".into(),
-            "--run".into(),
-            run.into(),
-            "--clients".into(),
-            senders.join(","),
-            "--count".into(),
-            count.to_string(),
-            "--timeout".into(),
-            TIMEOUT_SECONDS.to_string(),
-        ];
-        json::<CanariesFound>(&pipeline_node.name, host, tool.program, arguments.into())
+        let (senders, count) = (senders.join(","), count.to_string());
+        let timeout = TIMEOUT_SECONDS.to_string();
+        let arguments = tool.arguments([
+            "await-canaries",
+            "--run",
+            run,
+            "--clients",
+            &senders,
+            "--count",
+            &count,
+            "--timeout",
+            &timeout,
+        ]);
+        json::<CanariesFound>(&pipeline_node.name, host, tool.program, arguments)
             .await
             .map(Some)
     };

@@ -17,7 +17,6 @@ use crate::host::Input;
 use crate::reach::deployment::Deployment;
 use crate::reach::pipeline_tool::{PipelineTool, connect};
 use crate::report::{Event, Reporter};
-use crate::run::journal;
 
 /// Bytes of a part; see [`super::export`].
 const PART: usize = 4 << 20;
@@ -41,7 +40,7 @@ pub async fn run(
         head.deployment, head.date
     );
     reporter.event(&Event::Note(words));
-    let secrets = journal::read_secrets(&deployment.entry.directory)?;
+    let secrets = deployment.secrets()?;
     let credentials = pipeline::credentials(&secrets);
     let connections = connect(&deployment, environment, reporter).await?;
     let tool = PipelineTool::of_store(&connections, &deployment.topology)?;

@@ -112,7 +112,8 @@ pub async fn run(
     }))
     .await?;
     if options.wait {
-        senders::until_stored(&connections, topology, &clients, reporter).await?;
+        let secrets = deployment.secrets()?;
+        senders::until_stored(&connections, topology, &secrets, &clients, reporter).await?;
     }
     connections.close(true).await?;
     Ok(0)

@@ -18,7 +18,7 @@ use crate::prepare::recorded;
 use crate::reach::connections::Connections;
 use crate::reach::deployment::Deployment;
 use crate::report::Reporter;
-use crate::run::{Executor as _, journal};
+use crate::run::Executor as _;
 use crate::step::Action;
 use crate::tell::lease_end;
 use crate::tell::status_report::{Heard, Report};
@@ -130,7 +130,7 @@ pub async fn look(
 
 /// What the last `up` was to put on the nodes.
 fn desired(deployment: &Deployment) -> Result<Desired, CommandError> {
-    let secrets = journal::read_secrets(&deployment.entry.directory)?;
+    let secrets = deployment.secrets()?;
     let (receipt, machines) = (&deployment.receipt, deployment.machines());
     recorded::of_receipt(receipt, &deployment.topology, &secrets, &machines)
 }
@@ -188,8 +188,5 @@ fn question(deployment: &Deployment, desired: &Desired, node: &str) -> Query {
     if node.cloud.end() == End::PowerOff {
         query.files.insert(POWER_OFF_FILE.into(), true);
     }
-    query.pipeline = pipeline::node(topology)
-        .filter(|answering| answering.name == node.name)
-        .and_then(|_| pipeline::tool(topology));
     query
 }

@@ -25,6 +25,9 @@ pub(super) const ARCHIVE_MIB: u64 = 150;
 /// The name of the logging configuration in a role's directory.
 pub(super) const LOGGING: &str = "log4j.properties";
 
+/// The name of the file of passwords in a role's directory.
+pub(super) const LOGIN: &str = "login.conf";
+
 /// Between the words of a command in a unit file: a line each, so that a difference can be read.
 const LINE_BREAK: &str = " \\\n    ";
 
@@ -68,13 +71,15 @@ fn link(context: &Context<'_>) -> Action {
     }
 }
 
-/// The command up to the class path: heap, collector, temporary files and logging.
+/// The command up to the class path: heap, collector, temporary files and logging, and the file that says by which passwords
+/// it knows others.
 pub(super) fn command(
     node: &Node,
     context: &Context<'_>,
     heap_mib: u64,
     temporary: &str,
     logging: &str,
+    login: Option<&str>,
 ) -> String {
     let quick = context.topology.clouds.local.quick_start && node.cloud.is_of_this_box();
     let tuning: &[&str] = if quick {
@@ -105,6 +110,7 @@ pub(super) fn command(
         format!("-Djava.io.tmpdir={temporary}"),
         format!("-Dlog4j.configuration=file:{logging}"),
     ]);
+    words.extend(login.map(|file| format!("-Djava.security.auth.login.config={file}")));
     words.join(LINE_BREAK)
 }
 

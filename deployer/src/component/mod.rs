@@ -170,6 +170,12 @@ pub trait Component: Sync {
         Restart::Together
     }
 
+    /// The files, in its directory, on which all its nodes must agree to know each other: where one changes, none of them is left that
+    /// another could be restarted beside.
+    fn agreed_files(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// The memory it takes.
     fn memory(&self, topology: &Topology) -> Memory;
 

@@ -5,7 +5,9 @@ use super::{Component, consumer, couchdb, kafka, producer};
 use crate::topology::{Node, Topology};
 
 pub use super::consumer::sinks::{KINDS as SINKS, sinks};
-pub use super::consumer::{credentials, pipeline as preparation, pipeline_node as node, tool};
+pub use super::consumer::{
+    credentials, operator_tool, pipeline as preparation, pipeline_node as node, tool,
+};
 pub use super::couchdb::{ADMIN, password_changed};
 pub use super::kafka::topics::{database_name, topics};
 pub use super::producer::{refused_file, sends_for_ever, state_file, tools as senders_tools};

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::place::{self, Place};
 use super::{Component, Context, checksums, of_node};
+use crate::authority;
 use crate::hosts_table;
 use crate::step::{Access, Action, Content, loaded_record};
 use crate::template::{TemplateError, render};
@@ -80,6 +81,11 @@ const UNSET: &[&str] = &[
     "LINES",
     "XDG_CONFIG_HOME",
 ];
+
+/// The file of a service's certificate and its key, in its directory.
+pub(super) const CERTIFICATE: &str = "certificate.pem";
+/// The file of the authority's certificate.
+pub(super) const AUTHORITY: &str = "authority.pem";
 
 /// What is gathered for one service of a node.
 pub(super) struct Service<'a> {
@@ -216,6 +222,14 @@ impl<'a> Service<'a> {
     pub(super) fn file(&mut self, name: &str, content: Content) {
         self.actions
             .push(configuration_file(&self.place, &self.user, name, content));
+    }
+
+    /// Adds its certificate, with the key, and that of the authority by which it knows others.
+    pub(super) fn certificate(&mut self) {
+        let secrets = self.context.secrets;
+        let own = authority::of_service(secrets, &self.node.name, self.component.name());
+        self.file(CERTIFICATE, Content::secret(own));
+        self.file(AUTHORITY, Content::open(authority::certificate(secrets)));
     }
 
     /// Ends with the unit: all that was added is recorded at each start.

@@ -4,8 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::place;
-use super::{Component, Context, Count, Disk, Memory, Port, Reach, java};
+use super::service::{AUTHORITY, CERTIFICATE};
+use super::{Component, Context, Count, Disk, Form, Memory, NewSecret, Port, Reach, java};
 use crate::inventory::Section;
+use crate::receipt::Secrets;
 use crate::step::{Action, Content};
 use crate::template::{TemplateError, render};
 use crate::topology::{Node, Topology};
@@ -47,10 +49,25 @@ fn section(topology: &Topology) -> &ZookeeperSection {
     topology.sections.get()
 }
 
+/// The secret by which brokers log in.
+const PASSWORD: &str = "password";
+const SECRETS: &[NewSecret] = &[NewSecret {
+    key: PASSWORD,
+    form: Form::Password,
+}];
+
 #[derive(Serialize)]
 struct Settings {
     data: String,
     port: u16,
+    security: Option<Secured>,
+}
+
+/// What is rendered only where security is on.
+#[derive(Serialize)]
+struct Secured {
+    certificate: String,
+    authority: String,
 }
 
 impl Component for Zookeeper {
@@ -76,6 +93,10 @@ impl Component for Zookeeper {
 
     fn holds_data(&self) -> bool {
         true
+    }
+
+    fn secrets(&self) -> &'static [NewSecret] {
+        SECRETS
     }
 
     fn shows_certificate(&self) -> bool {
@@ -113,6 +134,17 @@ impl Component for Zookeeper {
         let software = software(context.topology);
         let (mut service, temporary) =
             java::service(node, context, &Self, (JARS, &software), UNIT)?;
+        let mut security = None;
+        let mut login = None;
+        if context.topology.security.is_on() {
+            service.certificate();
+            security = Some(Secured {
+                certificate: service.place.file(CERTIFICATE),
+                authority: service.place.file(AUTHORITY),
+            });
+            service.file(java::LOGIN, self::login("server", context.secrets)?);
+            login = Some(service.place.file(java::LOGIN));
+        }
         service.file(
             CONFIG,
             Content::open(render(
@@ -120,6 +152,7 @@ impl Component for Zookeeper {
                 &Settings {
                     data: service.place.data(),
                     port: zookeeper.port,
+                    security,
                 },
             )?),
         );
@@ -134,12 +167,32 @@ impl Component for Zookeeper {
                 zookeeper.heap_mib,
                 &temporary,
                 &service.place.file(java::LOGGING),
+                login.as_deref(),
             ),
             software,
             config: service.place.file(CONFIG),
         };
         service.unit(UNIT, &process)
     }
+}
+
+/// The file by which the server knows who logs in, or by which a client of it does.
+fn login(side: &'static str, secrets: &Secrets) -> Result<Content, TemplateError> {
+    #[derive(Serialize)]
+    struct Login<'a> {
+        side: &'static str,
+        password: &'a str,
+    }
+    let login = Login {
+        side,
+        password: secrets.get(NAME, PASSWORD),
+    };
+    Ok(Content::secret(render("zookeeper/login.conf", &login)?))
+}
+
+/// The file by which a client logs in.
+pub(super) fn client_login(secrets: &Secrets) -> Result<Content, TemplateError> {
+    login("client", secrets)
 }
 
 /// The directory of the archive in which brokers are, too.

@@ -18,7 +18,6 @@ use crate::host::Input;
 use crate::reach::deployment::Deployment;
 use crate::reach::pipeline_tool::{PipelineTool, connect};
 use crate::report::{Event, Reporter};
-use crate::run::journal;
 use crate::run::runner::Stop;
 
 use super::step::{STALL, Step};
@@ -52,7 +51,7 @@ async fn write(
     let started = Instant::now();
     // What is wrong with the path is said before anything else.
     let mut file = Writing::begin(path)?;
-    let secrets = journal::read_secrets(&deployment.entry.directory)?;
+    let secrets = deployment.secrets()?;
     let credentials = pipeline::credentials(&secrets);
     let connections = connect(deployment, environment, reporter).await?;
     let tool = PipelineTool::of_store(&connections, &deployment.topology)?;

@@ -11,6 +11,7 @@ use crate::error::CommandError;
 use crate::facts::{Facts, Query};
 use crate::inspect::Inspect;
 use crate::reach::connections::Connections;
+use crate::receipt::Secrets;
 use crate::report::{Event, Reporter, StepOutcome};
 use crate::retry::Retry;
 use crate::run::Executor as _;
@@ -45,6 +46,7 @@ pub fn require_end(topology: &Topology, clients: &[&str]) -> Result<(), CommandE
 pub async fn until_stored(
     connections: &Connections,
     topology: &Topology,
+    secrets: &Secrets,
     clients: &[&str],
     reporter: &dyn Reporter,
 ) -> Result<(), CommandError> {
@@ -73,7 +75,7 @@ pub async fn until_stored(
             now.insert((*client).to_owned(), acked);
         }
         if open.is_empty() {
-            let unstored = unstored(connections, topology).await?;
+            let unstored = unstored(connections, topology, secrets).await?;
             if unstored.values().all(|events| *events == Some(0)) {
                 let words = "all events are stored".into();
                 let (outcome, took) = (StepOutcome::Done, started.elapsed());
@@ -111,8 +113,10 @@ pub async fn until_stored(
 async fn unstored(
     connections: &Connections,
     topology: &Topology,
+    secrets: &Secrets,
 ) -> Result<BTreeMap<String, Option<i64>>, CommandError> {
-    let (Some(tool), Some(node)) = (pipeline::tool(topology), pipeline::node(topology)) else {
+    let tool = pipeline::operator_tool(topology, secrets);
+    let (Some(tool), Some(node)) = (tool, pipeline::node(topology)) else {
         return Ok(BTreeMap::new());
     };
     let query = Query {

@@ -1,5 +1,6 @@
 //! Nodes of a cluster are restarted one at a time, each when all do their work again; all at once where what they cannot do without
-//! moves to another port, since those that still ask at the old one are no part of the cluster.
+//! moves to another port, since those that still ask at the old one are no part of the cluster, and where they would not know each
+//! other: security goes on or off, or there is another authority.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,12 @@ pub(super) fn one_by_one(
     (component, stage): (&dyn Component, &str),
     queues: BTreeMap<String, Vec<Change>>,
 ) {
-    let cut_off = needed_moves(component, plan, desired, facts);
+    let apart = queues.iter().any(|(node, changes)| {
+        let facts = facts.get(node);
+        let mut changes = changes.iter();
+        changes.any(|change| disagrees(component, change, facts))
+    });
+    let cut_off = apart || needed_moves(component, plan, desired, facts);
     let (one_by_one, together): (BTreeMap<_, _>, BTreeMap<_, _>) =
         queues.into_iter().partition(|(node, changes)| {
             let restarted = changes
@@ -70,6 +76,28 @@ fn needed_moves(
         let facts = facts.get(&change.step.node);
         units.contains(unit)
             && facts.is_some_and(|facts| facts.units.get(unit).is_some_and(unit::is_up))
+    })
+}
+
+/// Whether a change restarts a unit with another file of those on which all nodes must agree: beside it, one that still has the old
+/// file is of another cluster.
+fn disagrees(component: &dyn Component, change: &Change, facts: Option<&Facts>) -> bool {
+    let (Action::StartUnit { unit, reads, .. }, Some(facts)) = (&change.step.action, facts) else {
+        return false;
+    };
+    let Some(fact) = facts.units.get(unit).filter(|fact| unit::is_up(fact)) else {
+        return false;
+    };
+    let mut agreed = component.agreed_files().iter();
+    agreed.any(|file| {
+        let end = format!("/{}/{file}", component.name());
+        let sum = |files: &BTreeMap<String, String>| {
+            let mut files = files.iter();
+            files
+                .find(|(path, _)| path.ends_with(&end))
+                .map(|(_, sum)| sum.clone())
+        };
+        !fact.reads.is_empty() && sum(reads) != sum(&fact.reads)
     })
 }
 

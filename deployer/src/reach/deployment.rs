@@ -12,7 +12,7 @@ use crate::machine::Machine;
 use crate::prepare::recorded::{machines, topology};
 use crate::prepare::target;
 use crate::reach::connections::Connections;
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, Secrets};
 use crate::report::Reporter;
 use crate::run::journal::{self, Entry};
 use crate::topology::{CloudName, Node, Topology};
@@ -139,6 +139,11 @@ impl Deployment {
             self.entry.name,
             titles.collect::<Vec<_>>().join(" or "),
         )))
+    }
+
+    /// The generated passwords, keys and certificates.
+    pub fn secrets(&self) -> Result<Secrets, CommandError> {
+        Ok(journal::read_secrets(&self.entry.directory)?)
     }
 
     /// Where the generated passwords are.

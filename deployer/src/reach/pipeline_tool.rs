@@ -103,8 +103,7 @@ impl<'a> PipelineTool<'a> {
         input: Input,
         timeout: Duration,
     ) -> Result<Vec<u8>, CommandError> {
-        let mut arguments = vec!["--config".into(), self.tool.config.clone()];
-        arguments.extend(words.iter().map(|word| (*word).to_owned()));
+        let arguments = self.tool.arguments(words.iter().copied());
         let command = Command {
             program: self.tool.program.clone(),
             arguments,

@@ -80,6 +80,7 @@ fn counted(count: usize, noun: &str) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
+    use crate::secret::Secret;
     use crate::step::{Access, Action, Content, FromRepository, Tool};
 
     #[test]
@@ -98,6 +99,7 @@ mod tests {
         let tool = Tool {
             program: "/opt/consumer".into(),
             config: "/etc/consumer.toml".into(),
+            login: Some(Secret::new("hunter2")),
         };
         let actions = [
             Action::WriteFile {

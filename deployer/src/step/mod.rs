@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::secret::Secret;
+
 mod action;
 mod describe;
 mod file;
@@ -41,6 +43,9 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
+/// The option of a tool that says that its input begins with a login.
+pub const LOGIN: &str = "--login";
+
 /// A component's own program on a node, with its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {
@@ -48,6 +53,27 @@ pub struct Tool {
     pub program: String,
     /// Path of its configuration.
     pub config: String,
+    /// As whom it asks, where that is not the agent's own login: a line that it reads before all else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Secret>,
+}
+
+impl Tool {
+    /// The arguments of a call.
+    pub fn arguments<'a>(&'a self, words: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        let login = self.login.as_ref().map(|_| LOGIN);
+        let first = ["--config", &self.config].into_iter().chain(login);
+        first.chain(words).map(str::to_owned).collect()
+    }
+
+    /// What a call reads: as whom it asks, then its own input.
+    pub fn input(&self, own: &str) -> String {
+        let login = self.login.as_ref();
+        login.map_or_else(
+            || own.to_owned(),
+            |line| format!("{}\n{own}", line.expose()),
+        )
+    }
 }
 
 /// A package, and the repository of its makers that it comes from.

@@ -24,8 +24,10 @@ pub(super) struct State {
     pub(super) databases: BTreeSet<String>,
     /// Brokers that were restarted and that nobody has waited for since.
     pub(super) rejoining: BTreeSet<String>,
-    /// Brokers that ask for ZooKeeper where it was before it moved.
+    /// Brokers that ask for ZooKeeper where it was before it moved, or know another authority than one that was restarted.
     pub(super) cut_off: BTreeSet<String>,
+    /// Node and unit that was started → the ports at which it listened before.
+    pub(super) left: BTreeMap<(String, String), BTreeSet<u16>>,
     pub(super) violations: Vec<String>,
     pub(super) log: Vec<String>,
     pub(super) process_ids: u32,
@@ -322,12 +324,9 @@ impl State {
                     let what = format!("{node}: nothing listens on port {port}");
                     return Err(never(what, *seconds));
                 }
-                let moves = facts.ports.get(port) != Some(unit)
-                    && facts.ports.values().any(|owner| owner == unit);
-                if moves {
-                    facts.ports.retain(|_, owner| owner != unit);
-                }
                 facts.ports.insert(*port, unit.clone());
+                let left = self.left.remove(&(node.to_owned(), unit.clone()));
+                let moves = left.is_some_and(|left| !left.is_empty() && !left.contains(port));
                 if moves && is(unit, "zookeeper") {
                     let brokers = self.running("kafka").into_iter().map(str::to_owned);
                     self.cut_off = brokers.collect();
@@ -457,7 +456,23 @@ impl State {
         fact.active = "active".into();
         fact.sub = "running".into();
         fact.main_pid = process_id;
-        fact.reads = loaded;
+        let before = std::mem::replace(&mut fact.reads, loaded);
+        let other = |files: &BTreeMap<String, String>| {
+            let mut files = files.iter();
+            let agreed = files.find(|(path, _)| path.ends_with("/kafka/authority.pem"));
+            agreed.map(|(_, sum)| sum.clone())
+        };
+        let apart = ran && other(&before) != other(reads);
+        let ports = std::mem::take(&mut facts.ports);
+        let (left, others) = ports.into_iter().partition(|(_, owner)| owner == unit);
+        facts.ports = others;
+        let left: BTreeMap<u16, String> = left;
+        let left = left.into_keys().collect();
+        self.left.insert((node.to_owned(), unit.to_owned()), left);
+        if apart && self.cut_off.is_empty() {
+            let brokers = self.running("kafka").into_iter().map(str::to_owned);
+            self.cut_off = brokers.collect();
+        }
         if is(unit, "zookeeper") && std::mem::take(&mut self.zookeeper_is_new) {
             self.topics.clear();
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use deployer::authority;
 use deployer::component::zookeeper::ZookeeperSection;
 use deployer::component::{
     self, Component, Context, Disk, Memory, Port, Reach, Restart, consumer, couchdb, kafka,
@@ -77,6 +78,10 @@ impl Component for ByHand {
 
     fn about(&self) -> &'static str {
         self.0.about()
+    }
+
+    fn agreed_files(&self) -> &'static [&'static str] {
+        self.0.agreed_files()
     }
 
     fn restart(&self) -> Restart {
@@ -159,6 +164,19 @@ impl Component for ByHand {
                 access: Access::root("root", 0o644),
             },
         ]);
+        if context.topology.security.is_on() && !self.0.agreed_files().is_empty() {
+            actions.push(Action::CreateDirectory {
+                path: format!("/etc/deployer/utilization/{role}"),
+                access: Access::root(&user, 0o750),
+                data: false,
+            });
+            let agreed = self.0.agreed_files().iter();
+            actions.extend(agreed.map(|file| Action::WriteFile {
+                path: format!("/etc/deployer/utilization/{role}/{file}"),
+                content: Content::open(authority::certificate(context.secrets)),
+                access: Access::root(&user, 0o640),
+            }));
+        }
         Ok(actions)
     }
 
@@ -232,6 +250,7 @@ pub(super) fn common(topology: &Topology) -> Common {
         tool: Tool {
             program: "/opt/deployer/utilization/bin/consumer".into(),
             config: "/etc/deployer/utilization/consumer.conf".into(),
+            login: None,
         },
         input: Content::secret(SECRET),
         reads: BTreeMap::new(),

@@ -34,6 +34,8 @@ pub(super) struct Deployment {
     pub(super) destroy_data: BTreeSet<String>,
     /// The checksum of the agents' binaries.
     pub(super) agents: &'static str,
+    /// The certificate of the deployment's authority.
+    pub(super) authority: &'static str,
     /// What should have been at the last `up`.
     pub(super) last: Option<Topology>,
     /// The node whose machine is in another network than all others, which have no way to it.
@@ -125,6 +127,7 @@ impl Deployment {
             prune: false,
             destroy_data: BTreeSet::new(),
             agents: "1",
+            authority: "first",
             last: None,
             elsewhere: None,
         }
@@ -186,6 +189,7 @@ impl Deployment {
                 secrets.set(component.name(), secret.key, Secret::new(SECRET));
             }
         }
+        secrets.set("authority", "certificate", Secret::new(self.authority));
         let context = Context {
             topology: &self.topology,
             receipt: &self.receipt,

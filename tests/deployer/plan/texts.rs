@@ -3,7 +3,7 @@
 use deployer::facts::{FileFact, UnitFact};
 use deployer::plan;
 use deployer::step::{Item, Manifest};
-use deployer::topology::CloudName;
+use deployer::topology::{CloudName, Security};
 use insta::assert_snapshot;
 
 use super::by_hand::SECRET;
@@ -48,6 +48,27 @@ fn a_changed_setting_restarts_the_brokers_one_by_one() {
     deployment.set_kafka("num.io.threads", "4");
     assert_snapshot!(deployment.plan());
     deployment.converge();
+}
+
+/// One that trusts another authority, or none, is no part of the cluster.
+#[test]
+fn brokers_that_would_not_know_each_other_restart_at_once() {
+    let at_once = |deployment: &mut Deployment| {
+        let plan = deployment.plan().to_string();
+        assert!(!plan.contains("restart vm2"), "{plan}");
+        assert!(
+            plan.contains("authority.pem changed since it started"),
+            "{plan}"
+        );
+        deployment.converge();
+    };
+    let mut deployment = Deployment::up();
+    deployment.topology.security = Security::On;
+    at_once(&mut deployment);
+    deployment.authority = "another";
+    at_once(&mut deployment);
+    deployment.topology.security = Security::Off;
+    at_once(&mut deployment);
 }
 
 #[test]

@@ -195,12 +195,19 @@ pub fn pipeline_node(topology: &Topology) -> Option<&Node> {
     consumer.or_else(|| topology.nodes_with(kafka::NAME).next())
 }
 
-/// The consumer binary on the node that answers for the pipeline; `None` where no node can.
+/// The consumer binary on the node that answers for the pipeline; `None` where no node can. It asks as the agent itself would.
 pub fn tool(topology: &Topology) -> Option<Tool> {
     pipeline_node(topology).map(|_| Tool {
         program: place::program(topology, NAME),
         config: Place::new(topology, NAME).file(CONFIG),
+        login: None,
     })
+}
+
+/// The same as whom brokers refuse nothing.
+pub fn operator_tool(topology: &Topology, secrets: &Secrets) -> Option<Tool> {
+    let login = kafka::login(topology, secrets);
+    tool(topology).map(|tool| Tool { login, ..tool })
 }
 
 /// Who administers CouchDB and who writes to it, as the tool wants it on its standard input. It holds passwords.
@@ -216,7 +223,7 @@ pub fn credentials(secrets: &Secrets) -> Value {
 /// Making databases, their users and the topics, from the node that answers for the pipeline.
 pub fn pipeline(context: &Context<'_>) -> Option<Action> {
     let topology = context.topology;
-    let tool = tool(topology)?;
+    let tool = operator_tool(topology, context.secrets)?;
     let has_couchdb = couchdb::url(topology, context.choices).is_some();
     let couchdb = has_couchdb.then(|| credentials(context.secrets));
     let topics: Vec<_> = topology

@@ -12,13 +12,16 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::service::{AUTHORITY, CERTIFICATE};
 use super::{
     Component, Context, Difference, Disk, Memory, Numbers, Origin, Port, Reach, Restart, Tunnel,
     TunnelEnd, java, zookeeper,
 };
+use crate::authority::{self, OPERATOR_NAME};
 use crate::inspect::Inspect;
 use crate::inventory::{Findings, Inventory, Member, Section, Setting};
-use crate::receipt::Choices;
+use crate::receipt::{Choices, Secrets};
+use crate::secret::Secret;
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
 use crate::topology::{Node, Topology};
@@ -47,10 +50,21 @@ struct Settings<'a> {
     zookeeper_connect: Option<String>,
     host: String,
     port: u16,
+    security: Option<Secured>,
     data: String,
     replication: u32,
     min_insync_replicas: u32,
     more: &'a BTreeMap<String, Setting>,
+}
+
+/// What is rendered only where security is on.
+#[derive(Serialize)]
+struct Secured {
+    brokers_port: u16,
+    certificate: String,
+    authority: String,
+    brokers: &'static str,
+    deployer: &'static str,
 }
 
 impl Component for Kafka {
@@ -109,6 +123,10 @@ impl Component for Kafka {
 
     fn restart(&self) -> Restart {
         Restart::OneByOne
+    }
+
+    fn agreed_files(&self) -> &'static [&'static str] {
+        &[AUTHORITY]
     }
 
     fn check(&self, inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
@@ -173,11 +191,16 @@ impl Component for Kafka {
     }
 
     fn ports(&self, _: &Node, topology: &Topology) -> Vec<Port> {
-        vec![Port {
-            number: section(topology).port,
-            key: "kafka.port",
+        let kafka = section(topology);
+        let port = |number, key| Port {
+            number,
+            key,
             reach: Reach::Members,
-        }]
+        };
+        let clients = port(kafka.port, "kafka.port");
+        let brokers = port(kafka.brokers_port, "kafka.brokers_port");
+        let brokers = topology.security.is_on().then_some(brokers);
+        [clients].into_iter().chain(brokers).collect()
     }
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
@@ -186,6 +209,20 @@ impl Component for Kafka {
         let software = zookeeper::software(topology);
         let (mut service, temporary) =
             java::service(node, context, &Self, (NAME, &software), UNIT)?;
+        let mut security = None;
+        let mut login = None;
+        if topology.security.is_on() {
+            service.certificate();
+            security = Some(Secured {
+                brokers_port: kafka.brokers_port,
+                certificate: service.place.file(CERTIFICATE),
+                authority: service.place.file(AUTHORITY),
+                brokers: NAME,
+                deployer: OPERATOR_NAME,
+            });
+            service.file(java::LOGIN, zookeeper::client_login(context.secrets)?);
+            login = Some(service.place.file(java::LOGIN));
+        }
         service.file(
             CONFIG,
             Content::open(render(
@@ -195,6 +232,7 @@ impl Component for Kafka {
                     zookeeper_connect: zookeeper::connect(topology),
                     host: topology.host_name(&node.name),
                     port: kafka.port,
+                    security,
                     data: service.place.data(),
                     replication: kafka.replication,
                     min_insync_replicas: kafka.min_insync_replicas,
@@ -216,6 +254,7 @@ impl Component for Kafka {
                 kafka.heap_mib,
                 &temporary,
                 &service.place.file(java::LOGGING),
+                login.as_deref(),
             ),
             software,
             config: service.place.file(CONFIG),
@@ -256,9 +295,26 @@ pub fn section(topology: &Topology) -> &KafkaSection {
     topology.sections.get()
 }
 
-/// `host:port,…` of the brokers.
+/// `host:port,…` of the brokers, for clients.
 pub fn bootstrap(topology: &Topology) -> String {
-    let port = section(topology).port;
+    at(section(topology).port, topology)
+}
+
+/// As whom the deployer asks brokers: where they ask each other, by a certificate of its own. `None`: nobody asks who it is.
+pub fn login(topology: &Topology, secrets: &Secrets) -> Option<Secret> {
+    topology.security.is_on().then(|| {
+        let (key, certificate) = authority::of_operator(secrets);
+        let login = json!({"kafka": {
+            "bootstrap": at(section(topology).brokers_port, topology),
+            "ca": authority::certificate(secrets),
+            "certificate": certificate,
+            "key": key,
+        }});
+        Secret::new(login.to_string())
+    })
+}
+
+fn at(port: u16, topology: &Topology) -> String {
     let brokers: Vec<String> = topology
         .nodes_with(NAME)
         .map(|node| format!("{}:{port}", topology.host_name(&node.name)))

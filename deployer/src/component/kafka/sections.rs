@@ -27,9 +27,12 @@ pub struct KafkaSection {
     /// Version. Only the one whose checksums are pinned.
     #[schemars(extend("format" = "kafka-version"))]
     pub version: String,
-    /// Port.
+    /// Port of clients.
     #[schemars(range(min = 1024))]
     pub port: u16,
+    /// Port at which brokers ask each other, and the deployer them, where security is on: by certificates.
+    #[schemars(range(min = 1024))]
+    pub brokers_port: u16,
     /// Java heap in MiB.
     #[schemars(range(min = 128, max = 65_536))]
     pub heap_mib: u64,
@@ -52,6 +55,7 @@ impl Default for KafkaSection {
         Self {
             version: VERSION.to_owned(),
             port: 9092,
+            brokers_port: 9093,
             heap_mib: 512,
             replication: 2,
             min_insync_replicas: 1,

@@ -211,6 +211,7 @@ pub fn tools(topology: &Topology) -> BTreeMap<String, Tool> {
     let tool = Tool {
         program: place::program(topology, NAME),
         config: Place::new(topology, NAME).file(CONFIG),
+        login: None,
     };
     topology
         .nodes

@@ -14,14 +14,11 @@ pub(super) async fn call(
     input: &Content,
     seconds: u64,
 ) -> Result<(), StepError> {
-    let words = arguments.iter().map(String::as_str);
-    let words: Vec<&str> = ["--config", &tool.config]
-        .into_iter()
-        .chain(words)
-        .collect();
-    let input = match input.text.as_str() {
-        "" => Input::Nothing,
-        text => Input::Bytes(text.to_owned().into_bytes()),
+    let arguments = tool.arguments(arguments.iter().map(String::as_str));
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let input = match tool.input(&input.text) {
+        none if none.is_empty() => Input::Nothing,
+        text => Input::Bytes(text.into_bytes()),
     };
     let deadline = Duration::from_secs(seconds);
     shell.run(&tool.program, &words, input, deadline).await?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::facts::{Facts, Query};
 use crate::host::{Command, Host, HostError, Input};
-use crate::step::Manifest;
+use crate::step::{LOGIN, Manifest};
 
 mod answer;
 mod ports;
@@ -62,6 +62,7 @@ struct Exchange {
 fn command(query: &Query) -> Command {
     let program = query.pipeline.as_ref().map_or("", |tool| &tool.program);
     let config = query.pipeline.as_ref().map_or("", |tool| &tool.config);
+    let login = query.pipeline.as_ref().and_then(|tool| tool.login.as_ref());
     let packages = query.packages.iter().flat_map(|entry| alternatives(entry));
     let figures: Vec<String> = query.figures.iter().map(u16::to_string).collect();
     let sources = query.sources.iter();
@@ -85,13 +86,16 @@ fn command(query: &Query) -> Command {
         lines(query.disks.iter().map(String::as_str)),
         lines(query.unread.iter().map(String::as_str)),
         lines(sources.iter().map(String::as_str)),
+        login.map_or("", |_| LOGIN).to_owned(),
     ];
     let mut arguments: Vec<String> = vec!["-c".into(), SCRIPT.into(), "ask".into()];
     arguments.extend(lists);
     Command {
         program: "sh".into(),
         arguments,
-        input: Input::Nothing,
+        input: login.map_or(Input::Nothing, |line| {
+            Input::Bytes(format!("{}\n", line.expose()).into_bytes())
+        }),
         timeout: TIMEOUT,
         root: true,
     }
