@@ -23,6 +23,7 @@
 //! another. What should be is pure and synchronous; effects are in [`cloud`], [`host`], [`artifact`], [`run`] and these.
 //! What runs on the operator's box is started by [`process`] alone, and [`retry`] has the pauses of whatever is tried again.
 //! What people look up is in [`guide`].
+#![forbid(unsafe_code)]
 
 pub mod artifact;
 pub mod authority;

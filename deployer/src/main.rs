@@ -1,4 +1,5 @@
 //! The program with the clouds that it comes with.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

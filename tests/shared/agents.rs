@@ -17,6 +17,7 @@ pub(crate) fn built_beside(binary: &str) {
         let agents = ["producer", "consumer"].map(|agent| changed(&beside.join(agent)));
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let sources = newest(&root.join("agent/src"))
+            .max(newest(&root.join("agent/kafka-admin")))
             .max(changed(&root.join("agent/Cargo.toml")))
             .max(changed(&root.join("Cargo.lock")));
         if agents.iter().all(|agent| agent.is_some() && *agent >= sources) {
