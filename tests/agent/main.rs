@@ -8,6 +8,7 @@
     reason = "in a test a panic is the message, and nothing here is an interface"
 )]
 
+mod access;
 mod any_bytes;
 mod backlog;
 mod bad_events;

@@ -9,10 +9,13 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::AdminError;
+use super::access::{Access, Known};
 use super::couchdb_setup::{Vendor, access_rules};
 use super::metadata::{self, Broker, Client, Partition, fetch_async};
 use super::offsets::Offsets;
+use super::rights::Right;
 use super::settings::{self, Settings};
+use super::users::Marks;
 use crate::config::{Connection, ConsumerConfig, SinkOf, Topic};
 use crate::deadline::left;
 use crate::sink::Later;
@@ -36,6 +39,12 @@ struct KafkaView {
     topics: Vec<TopicView>,
     /// Topics that the configuration does not name, Kafka's own ones too.
     other_topics: Vec<metadata::Topic>,
+    /// Who logs in by a password, each with its mark; asked only by a login of the deployer's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    users: Option<Marks>,
+    /// What they may do, asked as the users are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rights: Option<Vec<Right>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -111,9 +120,20 @@ pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspe
     };
     let settings = settings::ask(&connection, &config.topics, deadline);
     let kafka = inspect_kafka(&client, config, deadline);
+    let kafka = join(kafka, inspect_access(config, &connection, deadline));
     let sinks = inspect_sinks(config, deadline);
-    let (mut kafka, settings, couchdb, sinks) = join4(kafka, settings, couchdb, sinks).await;
-    let mut settings = settings?;
+    let (kafka, settings, couchdb, sinks) = join4(kafka, settings, couchdb, sinks).await;
+    let ((mut kafka, access), mut settings) = (kafka, settings?);
+    match access {
+        Some(Ok(Known { users, rights })) => {
+            (kafka.users, kafka.rights) = (Some(users), Some(rights));
+        }
+        Some(Err(error)) => {
+            // Where it does not answer at all, that is said already.
+            kafka.error.get_or_insert(crate::error::chain(&error));
+        }
+        None => {}
+    }
     for topic in &mut kafka.topics {
         topic.config = settings.remove(&topic.name);
     }
@@ -163,7 +183,26 @@ async fn inspect_kafka(client: &Client, config: &ConsumerConfig, deadline: Insta
             .cloned()
             .collect(),
         brokers: cluster.brokers,
+        users: None,
+        rights: None,
     }
+}
+
+/// Asks who may use Kafka, where the deployer's own login is there to ask.
+async fn inspect_access(
+    config: &ConsumerConfig,
+    connection: &Connection,
+    deadline: Instant,
+) -> Option<Result<Known, AdminError>> {
+    config.kafka.login.as_ref()?;
+    let access = match Access::new(connection, deadline) {
+        Ok(access) => access,
+        Err(error) => return Some(Err(error)),
+    };
+    let known = access.known().await;
+    // As with the other clients: the end of the process is quicker.
+    std::mem::forget(access);
+    Some(known)
 }
 
 async fn inspect_couchdb(

@@ -1,5 +1,6 @@
 //! The calls the deployer makes on the consumer's node: each asks or prepares Kafka and `CouchDB`, and answers in JSON.
 
+mod access;
 mod aloud;
 pub mod await_canaries;
 pub mod couchdb_setup;
@@ -12,8 +13,10 @@ pub mod metadata;
 pub mod newest;
 mod offsets;
 pub mod prepare;
+pub mod rights;
 mod settings;
 pub mod topics;
+pub mod users;
 
 use std::io::Read;
 
@@ -64,6 +67,9 @@ pub enum AdminError {
         /// Why not.
         source: KafkaError,
     },
+    /// Kafka does not tell who may use it, or does not change it.
+    #[error("Kafka")]
+    Access(#[source] kafka_admin::Error),
     /// `CouchDB` refused.
     #[error("CouchDB: {subject}")]
     Couchdb {

@@ -1,16 +1,20 @@
-//! `prepare`: Kafka's topics and `CouchDB`'s databases made ready for the agents.
+//! `prepare`: Kafka's topics, users and rights and `CouchDB`'s databases made ready for the agents.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::AdminError;
+use super::access::Access;
 use super::aloud::aloud;
 use super::couchdb_setup::{self, Credentials};
 use super::in_sync::wait_for;
 use super::metadata::{Cluster, Expected, client};
+use super::rights::{self, Right};
 use super::topics::{self, Topics, Wanted};
+use super::users::{self, User};
 use crate::config::{Connection, ConsumerConfig};
 use crate::sink::couchdb::Server;
 
@@ -21,6 +25,10 @@ pub struct Request {
     couchdb: Option<Credentials>,
     brokers: usize,
     topics: Vec<Wanted>,
+    /// All who log in to Kafka by a password: others are removed. None: they are left alone.
+    users: Option<Arc<[User]>>,
+    /// All that users may do: other rights are taken. None: they are left alone.
+    rights: Option<Vec<Right>>,
     #[serde(default = "default_timeout")]
     timeout_seconds: u64,
 }
@@ -33,6 +41,10 @@ fn default_timeout() -> u64 {
 #[derive(Debug, Serialize)]
 pub struct Report {
     topics: Vec<topics::Prepared>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    users: Option<users::Changed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rights: Option<rights::Changed>,
     databases: Vec<couchdb_setup::Prepared>,
 }
 
@@ -57,16 +69,28 @@ pub async fn prepare(config: &ConsumerConfig, request: &Request) -> Result<Repor
             None => Ok(Vec::new()),
         }
     };
-    let (topics, databases) =
-        tokio::try_join!(prepare_topics(config, request, deadline), databases)?;
-    Ok(Report { topics, databases })
+    let (kafka, databases) = tokio::try_join!(prepare_kafka(config, request, deadline), databases)?;
+    let (topics, users, rights) = kafka;
+    Ok(Report {
+        topics,
+        users,
+        rights,
+        databases,
+    })
 }
 
-async fn prepare_topics(
+/// What became of topics, users and rights.
+type Kafka = (
+    Vec<topics::Prepared>,
+    Option<users::Changed>,
+    Option<rights::Changed>,
+);
+
+async fn prepare_kafka(
     config: &ConsumerConfig,
     request: &Request,
     deadline: Instant,
-) -> Result<Vec<topics::Prepared>, AdminError> {
+) -> Result<Kafka, AdminError> {
     let timeout = |subject| {
         move |missing: Vec<String>| AdminError::Timeout {
             subject,
@@ -83,18 +107,53 @@ async fn prepare_topics(
     if !missing.is_empty() {
         return Err(timeout("Kafka")(missing));
     }
-    let topics = Topics::new(&Connection::of_consumer(config)?, deadline)?;
-    let preparing = topics.prepare(&request.topics, &cluster);
-    let prepared = aloud("Kafka's controller, which makes topics", preparing).await?;
+    let connection = Connection::of_consumer(config)?;
+    let topics = Topics::new(&connection, deadline)?;
+    let preparing = async {
+        tokio::try_join!(
+            topics.prepare(&request.topics, &cluster),
+            prepare_access(&connection, request, deadline),
+        )
+    };
+    let (prepared, (users, rights)) = aloud(
+        "Kafka's controller, which makes topics and users",
+        preparing,
+    )
+    .await?;
     let whole = wait_for(&client, deadline, |cluster| {
         unready(cluster, request, &expected)
     });
     let (_, missing) = aloud("a whole copy of every topic", whole).await;
     if missing.is_empty() {
-        Ok(prepared)
+        Ok((prepared, users, rights))
     } else {
         Err(timeout("a whole copy of every topic")(missing))
     }
+}
+
+/// Users and rights, as far as the request says something of them.
+async fn prepare_access(
+    connection: &Connection,
+    request: &Request,
+    deadline: Instant,
+) -> Result<(Option<users::Changed>, Option<rights::Changed>), AdminError> {
+    if request.users.is_none() && request.rights.is_none() {
+        return Ok((None, None));
+    }
+    let access = Access::new(connection, deadline)?;
+    let users = async {
+        match &request.users {
+            Some(users) => access.set_users(Arc::clone(users)).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let rights = async {
+        match &request.rights {
+            Some(rights) => access.set_rights(rights).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    tokio::try_join!(users, rights)
 }
 
 /// Says what is missing until every wanted topic has its partitions, each with a leader and all its copies.

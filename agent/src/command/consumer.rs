@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{CommandError, Outcome, Start, seconds};
 use crate::admin::couchdb_setup::Credentials;
@@ -11,7 +12,7 @@ use crate::admin::dead_letters::Deed;
 use crate::admin::{
     await_canaries, dead_letters, export, import, in_sync, inspect, newest, prepare, read_request,
 };
-use crate::config::ConsumerConfig;
+use crate::config::{ConsumerConfig, Login};
 use crate::consumer;
 use crate::shutdown::Shutdown;
 
@@ -21,6 +22,9 @@ use crate::shutdown::Shutdown;
 struct Arguments {
     #[command(flatten)]
     start: Start,
+    /// Ask Kafka by the login on the first line of the standard input, and not by the agent's; what a command reads follows.
+    #[arg(long)]
+    login: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -90,8 +94,23 @@ enum Command {
 
 /// Runs the consumer as the command line says, to its end.
 pub fn main() -> ExitCode {
-    let Arguments { start, command } = Arguments::parse();
-    start.run(|config| run(command, config))
+    let Arguments {
+        start,
+        login,
+        command,
+    } = Arguments::parse();
+    if login && command.is_none() {
+        let words = "--login is for a command: the service has a login of its own";
+        Arguments::command()
+            .error(ErrorKind::MissingSubcommand, words)
+            .exit();
+    }
+    start.run(async |mut config: ConsumerConfig| {
+        if login {
+            config.log_in(Login::read(&mut std::io::stdin().lock())?);
+        }
+        run(command, config).await
+    })
 }
 
 async fn run(command: Option<Command>, config: ConsumerConfig) -> Result<Outcome, CommandError> {

@@ -2,10 +2,11 @@
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
-use super::{ConfigError, ConsumerConfig, ProducerConfig, Sasl, Tls};
+use super::{ConfigError, ConsumerConfig, KafkaLogin, ProducerConfig, Sasl, Tls};
 
-/// How Kafka is reached, with every file read that must be: made before anything is opened.
-#[derive(Debug, Clone)]
+/// How Kafka is reached, with every file read that must be: made before anything is opened. It holds secrets, so nothing shows
+/// it.
+#[derive(Clone)]
 pub struct Connection(ClientConfig);
 
 impl Connection {
@@ -24,20 +25,26 @@ impl Connection {
     /// When a file it names cannot be used.
     pub fn of_consumer(config: &ConsumerConfig) -> Result<Self, ConfigError> {
         let kafka = &config.kafka;
-        Self::new(&kafka.bootstrap, kafka.tls.as_ref(), kafka.sasl.as_ref())
+        match &kafka.login {
+            Some(login) => Ok(Self::by_login(login)),
+            None => Self::new(&kafka.bootstrap, kafka.tls.as_ref(), kafka.sasl.as_ref()),
+        }
     }
 
-    /// Takes the settings every client begins with: quick to come back after a broker was away.
-    fn new(bootstrap: &str, tls: Option<&Tls>, sasl: Option<&Sasl>) -> Result<Self, ConfigError> {
-        let mut config = ClientConfig::new();
+    /// As a login says that is in no file.
+    fn by_login(login: &KafkaLogin) -> Self {
+        let mut config = first_settings(&login.bootstrap);
         config
-            // That a broker speaks another protocol is said at this level alone.
-            .set_log_level(RDKafkaLogLevel::Info)
-            .set("bootstrap.servers", bootstrap)
-            .set("reconnect.backoff.ms", "50")
-            .set("reconnect.backoff.max.ms", "1000")
-            .set("socket.connection.setup.timeout.ms", "5000")
-            .set("socket.keepalive.enable", "true");
+            .set("security.protocol", "ssl")
+            .set("ssl.ca.pem", &login.ca)
+            .set("ssl.certificate.pem", &login.certificate)
+            .set("ssl.key.pem", &login.key);
+        Self(config)
+    }
+
+    /// Takes the files' contents.
+    fn new(bootstrap: &str, tls: Option<&Tls>, sasl: Option<&Sasl>) -> Result<Self, ConfigError> {
+        let mut config = first_settings(bootstrap);
         let protocol = match (tls, sasl) {
             (None, None) => "plaintext",
             (Some(_), None) => "ssl",
@@ -69,4 +76,18 @@ impl Connection {
         config.set("client.id", name);
         config
     }
+}
+
+/// Returns the settings every client begins with: quick to come back after a broker was away.
+fn first_settings(bootstrap: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        // That a broker speaks another protocol is said at this level alone.
+        .set_log_level(RDKafkaLogLevel::Info)
+        .set("bootstrap.servers", bootstrap)
+        .set("reconnect.backoff.ms", "50")
+        .set("reconnect.backoff.max.ms", "1000")
+        .set("socket.connection.setup.timeout.ms", "5000")
+        .set("socket.keepalive.enable", "true");
+    config
 }

@@ -8,8 +8,8 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    Checked, ConfigError, Connection, LogFormat, MetricsSettings, Sasl, Tls, Topic,
-    check_bootstrap, check_topic, not_empty,
+    Checked, ConfigError, Connection, KafkaLogin, LogFormat, Login, MetricsSettings, Sasl, Tls,
+    Topic, check_bootstrap, check_topic, not_empty,
 };
 use crate::sink::{self, couchdb};
 
@@ -49,6 +49,9 @@ pub struct ConsumerKafka {
     pub tls: Option<Tls>,
     /// Who the agent is; nobody where this is missing.
     pub sasl: Option<Sasl>,
+    /// Who asks instead of the agent; it is in no file.
+    #[serde(skip)]
+    pub login: Option<KafkaLogin>,
 }
 
 /// Limits of one write; what comes first ends a batch.
@@ -81,6 +84,16 @@ impl Batch {
 }
 
 impl ConsumerConfig {
+    /// Lets somebody else ask Kafka than the agent.
+    pub fn log_in(&mut self, login: Login) {
+        self.kafka = ConsumerKafka {
+            bootstrap: login.kafka.bootstrap.clone(),
+            tls: None,
+            sasl: None,
+            login: Some(login.kafka),
+        };
+    }
+
     /// Returns the topic of the canaries, if one is configured.
     pub fn canary_topic(&self) -> Option<&Topic> {
         self.topics.iter().find(|topic| topic.canary)

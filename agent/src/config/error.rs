@@ -31,6 +31,9 @@ pub enum ConfigError {
         /// What is wrong with its value.
         problem: String,
     },
+    /// The login on the standard input cannot be used.
+    #[error("the login on the first line of the standard input {0}")]
+    Login(String),
     /// There is no `CouchDB` to be asked.
     #[error("the configuration names no CouchDB to be asked")]
     NoCouchdb,

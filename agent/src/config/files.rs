@@ -33,37 +33,39 @@ pub(crate) fn certificates(
     key: &'static str,
     path: &Path,
 ) -> Result<Vec<Certificate>, ConfigError> {
-    let refuse = refusal(key, path);
-    let text = read(key, path)?;
+    certificates_in(&read(key, path)?).map_err(refusal(key, path))
+}
+
+/// Reads certificates from a text in PEM; else says what is wrong with it.
+pub(super) fn certificates_in(text: &str) -> Result<Vec<Certificate>, String> {
     let certificates = Certificate::from_pem_bundle(text.as_bytes()).map_err(|error| {
-        refuse(format!(
+        format!(
             "holds a certificate that cannot be read: {}",
             crate::error::chain(&error)
-        ))
+        )
     })?;
     if certificates.is_empty() {
-        return Err(refuse(
-            "holds no certificate in PEM (-----BEGIN CERTIFICATE-----)".to_owned(),
-        ));
+        return Err("holds no certificate in PEM (-----BEGIN CERTIFICATE-----)".to_owned());
     }
     Ok(certificates)
 }
 
 /// Checks that a file holds a private key in PEM that needs no password.
 pub(super) fn check_private_key(key: &'static str, path: &Path) -> Result<(), ConfigError> {
-    let refuse = refusal(key, path);
-    let text = read_secret(key, path)?;
+    private_key_in(&read_secret(key, path)?).map_err(refusal(key, path))
+}
+
+/// Checks that a text is a private key in PEM that needs no password; else says what is wrong with it.
+pub(super) fn private_key_in(text: &str) -> Result<(), String> {
     if text.contains("ENCRYPTED") {
         // The client would ask the terminal for the password, and a service has none.
-        return Err(refuse(
+        return Err(
             "is encrypted; take the password off with `openssl pkey` and let only the agent read it"
                 .to_owned(),
-        ));
+        );
     }
-    if !text.contains("PRIVATE KEY-----") {
-        return Err(refuse(
-            "holds no private key in PEM (-----BEGIN PRIVATE KEY-----)".to_owned(),
-        ));
+    if !text.contains("PRIVATE KEY-----") || text.contains('\0') {
+        return Err("holds no private key in PEM (-----BEGIN PRIVATE KEY-----)".to_owned());
     }
     Ok(())
 }

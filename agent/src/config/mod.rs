@@ -6,6 +6,7 @@ pub mod error;
 pub(crate) mod files;
 mod kafka;
 pub mod kinds;
+mod login;
 mod producer;
 pub mod topic;
 pub(crate) mod values;
@@ -20,6 +21,7 @@ pub use connection::Connection;
 pub use consumer::{Batch, ConsumerConfig, ConsumerKafka, SinkOf, SinkSettings};
 pub use error::ConfigError;
 pub use kafka::{Mechanism, Sasl, Tls};
+pub use login::{KafkaLogin, Login};
 pub use producer::{
     ProducerConfig, ProducerKafka, SourceSettings, SpoolSettings, SpoolSync, StateSettings,
 };

@@ -9,7 +9,7 @@ use crate::certificates::Authority;
 
 pub struct Guarded {
     _zookeeper: Server,
-    _broker: Server,
+    broker: Server,
     /// Neither: for the test itself.
     pub open: SocketAddr,
     /// TLS, and SCRAM by SHA-256 or SHA-512.
@@ -21,6 +21,22 @@ pub struct Guarded {
 impl Guarded {
     /// Starts both servers, and makes a user and a topic.
     pub fn start(directory: &Path, authority: &Authority, user: (&str, &str), topic: &str) -> Self {
+        let guarded = Self::launch(directory, authority, "");
+        guarded.make_user(directory, user);
+        make_topic(&guarded.open.to_string(), 1, topic, 1);
+        guarded
+    }
+
+    /// As [`Self::start`], without a user, where all but the test and whoever has the certificate `deployer` need a right.
+    pub fn strict(directory: &Path, authority: &Authority, topic: &str) -> Self {
+        let rules = "authorizer.class.name=kafka.security.authorizer.AclAuthorizer\n\
+                     super.users=User:ANONYMOUS;User:CN=deployer\n";
+        let guarded = Self::launch(directory, authority, rules);
+        make_topic(&guarded.open.to_string(), 1, topic, 1);
+        guarded
+    }
+
+    fn launch(directory: &Path, authority: &Authority, rules: &str) -> Self {
         let (zookeeper, client) = zookeeper(directory);
         let [open, by_password, by_certificate] = [free(), free(), free()];
         let issued = authority.issue("broker");
@@ -39,34 +55,39 @@ impl Guarded {
              listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={scram}\n\
              listener.name.ssl.ssl.client.auth=required\n\
              ssl.keystore.type=PEM\nssl.keystore.location={}\n\
-             ssl.truststore.type=PEM\nssl.truststore.location={}\n",
+             ssl.truststore.type=PEM\nssl.truststore.location={}\n{rules}",
             directory.join("broker").display(),
             keystore.display(),
             authority.file().display()
         );
         let mut broker = Server::new("broker", directory, "kafka.Kafka", open, &config);
         broker.start();
+        Self {
+            _zookeeper: zookeeper,
+            broker,
+            open,
+            by_password,
+            by_certificate,
+        }
+    }
+
+    fn make_user(&self, directory: &Path, (name, password): (&str, &str)) {
         let credentials = directory.join("credentials.properties");
-        let (name, password) = user;
         let text = ["SCRAM-SHA-256", "SCRAM-SHA-512"]
             .map(|mechanism| format!("{mechanism}=iterations=4096,password={password}\n"));
         std::fs::write(&credentials, text.concat()).unwrap();
         let made = java("kafka.admin.ConfigCommand")
-            .args(["--bootstrap-server", &open.to_string(), "--alter"])
+            .args(["--bootstrap-server", &self.open.to_string(), "--alter"])
             .args(["--entity-type", "users", "--entity-name", name])
             .arg("--add-config-file")
             .arg(&credentials)
             .stdout(Stdio::null())
             .status()
             .unwrap();
-        assert!(made.success(), "the user is not made:\n{}", broker.log());
-        make_topic(&open.to_string(), 1, topic, 1);
-        Self {
-            _zookeeper: zookeeper,
-            _broker: broker,
-            open,
-            by_password,
-            by_certificate,
-        }
+        assert!(
+            made.success(),
+            "the user is not made:\n{}",
+            self.broker.log()
+        );
     }
 }
