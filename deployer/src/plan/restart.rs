@@ -11,7 +11,7 @@ use crate::step::Action;
 
 use super::check::{Check, check};
 use super::unit::{self, Need};
-use super::{Change, Desired, Plan};
+use super::{Change, Desired, Plan, Stage};
 
 /// Appends the stages that bring a component's nodes to the state their queues say. Those that do not serve start together and wait
 /// for nobody; then those that serve and need a restart follow, one by one.
@@ -28,6 +28,9 @@ pub(super) fn one_by_one(
         changes.any(|change| disagrees(component, change, facts))
     });
     let cut_off = apart || needed_moves(component, plan, desired, facts);
+    if cut_off {
+        stop_all(component, plan, desired, facts, &queues);
+    }
     let (one_by_one, together): (BTreeMap<_, _>, BTreeMap<_, _>) =
         queues.into_iter().partition(|(node, changes)| {
             let restarted = changes
@@ -58,6 +61,14 @@ pub(super) fn one_by_one(
     }
 }
 
+/// The units of what a component cannot do without.
+fn needed_units(component: &dyn Component, desired: &Desired) -> Vec<String> {
+    let needs = component.needs().iter();
+    needs
+        .map(|name| Place::of(&desired.deployment, name).unit())
+        .collect()
+}
+
 /// Whether something that a component cannot do without runs, and the plan has it listen where it does not yet.
 fn needed_moves(
     component: &dyn Component,
@@ -65,10 +76,7 @@ fn needed_moves(
     desired: &Desired,
     facts: &BTreeMap<String, Facts>,
 ) -> bool {
-    let needs = component.needs().iter();
-    let units: Vec<String> = needs
-        .map(|name| Place::of(&desired.deployment, name).unit())
-        .collect();
+    let units = needed_units(component, desired);
     plan.changes().any(|change| {
         let Action::WaitForPort { unit, .. } = &change.step.action else {
             return false;
@@ -77,6 +85,46 @@ fn needed_moves(
         units.contains(unit)
             && facts.is_some_and(|facts| facts.units.get(unit).is_some_and(unit::is_up))
     })
+}
+
+/// Stops a component's nodes that restart together, before what they cannot do without restarts: without it a clean stop would wait in
+/// vain. And says that nothing is served meanwhile.
+fn stop_all(
+    component: &dyn Component,
+    plan: &mut Plan,
+    desired: &Desired,
+    facts: &BTreeMap<String, Facts>,
+    queues: &BTreeMap<String, Vec<Change>>,
+) {
+    let units: Vec<String> = needed_units(component, desired);
+    let starts_needed = |change: &Change| matches!(&change.step.action, Action::StartUnit { unit, .. } if units.contains(unit));
+    let mut stages = plan.stages.iter();
+    let first = stages.position(|stage| stage.queues.values().flatten().any(starts_needed));
+    let mut stops = BTreeMap::new();
+    for (node, changes) in queues {
+        let restarted = changes
+            .iter()
+            .find(|change| restarts(change, facts.get(node)));
+        if let Some(Action::StartUnit { unit, .. }) = restarted.map(|change| &change.step.action) {
+            let stop = Action::StopUnit { unit: unit.clone() };
+            let because = "before what it cannot do without restarts";
+            stops.insert(node.clone(), vec![Change::new(node, stop, because)]);
+        }
+    }
+    if stops.is_empty() {
+        return;
+    }
+    plan.notes.push(format!(
+        "all {}s restart at once: until they are back, within a minute or so, nothing is taken in, and what is sent meanwhile is kept by its sender",
+        component.one()
+    ));
+    if let Some(first) = first {
+        let stage = Stage {
+            name: format!("stop {}", component.name()),
+            queues: stops,
+        };
+        plan.stages.insert(first, stage);
+    }
 }
 
 /// Whether a change restarts a unit with another file of those on which all nodes must agree: beside it, one that still has the old

@@ -67,6 +67,15 @@ struct Secured {
     deployer: &'static str,
 }
 
+/// What its unit is rendered from.
+#[derive(Serialize)]
+struct Process {
+    #[serde(flatten)]
+    java: java::Process,
+    /// What closes in ZooKeeper what older brokers left open; `None`: security is off.
+    close: Option<String>,
+}
+
 impl Component for Kafka {
     fn name(&self) -> &'static str {
         NAME
@@ -247,19 +256,27 @@ impl Component for Kafka {
                 "kafka.controller.KafkaController",
             ])?,
         );
-        let process = java::Process {
-            java: java::command(
-                node,
-                context,
-                kafka.heap_mib,
-                &temporary,
-                &service.place.file(java::LOGGING),
-                login.as_deref(),
-            ),
+        let java = java::command(
+            node,
+            context,
+            kafka.heap_mib,
+            &temporary,
+            &service.place.file(java::LOGGING),
+            login.as_deref(),
+        );
+        let config = service.place.file(CONFIG);
+        let connect = zookeeper::connect(topology).filter(|_| topology.security.is_on());
+        let close = connect.map(|connect| {
+            let tool = "kafka.admin.ZkSecurityMigrator --zookeeper.acl=secure";
+            let to = format!("--zookeeper.connect={connect} --zk-tls-config-file={config}");
+            format!("{java} -cp \"{software}/libs/*\" {tool} {to}")
+        });
+        let java = java::Process {
+            java,
             software,
-            config: service.place.file(CONFIG),
+            config,
         };
-        service.unit(UNIT, &process)
+        service.unit(UNIT, &Process { java, close })
     }
 }
 
