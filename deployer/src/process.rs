@@ -14,11 +14,35 @@ use tokio::process::{Child, ChildStdin, Command};
 const MOST: usize = 256 << 20;
 
 /// What a process is fed that reads nothing.
-pub const NOTHING: Option<(ChildStdin, &[u8])> = None;
+pub const NOTHING: Option<Feed<'static, ChildStdin>> = None;
 
 /// Takes lines as they come, without what is blank at their ends. A type of its own because `async_trait` would otherwise give the
 /// text the lifetime of the call.
 pub type Line<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// Takes bytes as they come.
+pub type Bytes<'a> = &'a (dyn Fn(&[u8]) + Send + Sync);
+
+/// What becomes of an output.
+#[derive(Clone, Copy)]
+pub enum Ear<'a> {
+    /// It is collected.
+    Whole,
+    /// It is collected, and its lines are told as they come.
+    Lines(Line<'a>),
+    /// It is handed on as it comes, and nothing of it is kept.
+    Live(Bytes<'a>),
+}
+
+/// What a process is fed.
+pub struct Feed<'a, W> {
+    /// Where it reads.
+    pub pipe: W,
+    /// What it reads.
+    pub bytes: &'a [u8],
+    /// That its input does not end before its outputs do.
+    pub stays_open: bool,
+}
 
 /// How a process ended, whatever its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +79,7 @@ pub async fn run(
         command.stdin(Stdio::piped());
     }
     let child = start(command)?;
-    let end = end(child, input, Some(line), line);
+    let end = end(child, (input, false), Ear::Lines(line), line);
     tokio::time::timeout(within, end).await.ok().transpose()
 }
 
@@ -67,19 +91,23 @@ pub fn start(command: &mut Command) -> std::io::Result<Child> {
         .spawn()
 }
 
-/// Feeds a process that was started, and listens to it until it ends. There is no deadline: who asks has one. `out` and `error` get
-/// the lines of the two channels.
+/// Feeds a process that was started, and listens to it until it ends; its input comes with whether it stays open until then. There
+/// is no deadline: who asks has one. `error` gets the lines of the error channel.
 pub async fn end(
     mut child: Child,
-    input: &[u8],
-    out: Option<Line<'_>>,
+    (bytes, stays_open): (&[u8], bool),
+    out: Ear<'_>,
     error: Line<'_>,
 ) -> std::io::Result<Ended> {
     let lacking = || std::io::Error::other("a process without outputs");
     let stdout = child.stdout.take().ok_or_else(lacking)?;
     let stderr = child.stderr.take().ok_or_else(lacking)?;
-    let input = child.stdin.take().map(|pipe| (pipe, input));
-    let (stdout, stderr) = exchange(input, (stdout, out), (stderr, Some(error))).await?;
+    let feed = child.stdin.take().map(|pipe| Feed {
+        pipe,
+        bytes,
+        stays_open,
+    });
+    let (stdout, stderr) = exchange(feed, (stdout, out), (stderr, Ear::Lines(error))).await?;
     Ok(Ended {
         status: child.wait().await?,
         stdout,
@@ -87,25 +115,25 @@ pub async fn end(
     })
 }
 
-/// Feeds a process and collects both outputs until it has closed them. Each output comes with who gets its lines.
+/// Feeds a process and hears both outputs until it has closed them. Each output comes with what becomes of it.
 ///
 /// A process that does not read all of its input is no error here: its status says what it meant.
 pub async fn exchange(
-    input: Option<(impl AsyncWrite + Unpin, &[u8])>,
-    stdout: (impl AsyncRead + Unpin, Option<Line<'_>>),
-    stderr: (impl AsyncRead + Unpin, Option<Line<'_>>),
+    input: Option<Feed<'_, impl AsyncWrite + Unpin>>,
+    stdout: (impl AsyncRead + Unpin, Ear<'_>),
+    stderr: (impl AsyncRead + Unpin, Ear<'_>),
 ) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
     let feed = async {
-        let Some((mut pipe, bytes)) = input else {
-            return Ok(());
+        let Some(mut feed) = input else {
+            return Ok(None);
         };
-        match pipe.write_all(bytes).await {
+        match feed.pipe.write_all(feed.bytes).await {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error),
-            _ => Ok(()),
+            // Dropping the pipe is the end of the input.
+            _ => Ok(feed.stays_open.then_some(feed.pipe)),
         }
-        // Dropping the pipe is the end of the input.
     };
-    let ((), out, err) = tokio::try_join!(
+    let (_open_until_here, out, err) = tokio::try_join!(
         feed,
         collect(stdout.0, MOST, stdout.1),
         collect(stderr.0, MOST, stderr.1)
@@ -115,16 +143,24 @@ pub async fn exchange(
 
 /// Collects what a process prints, up to `most` bytes; more is an error, and nobody's memory.
 async fn collect(
-    stream: impl AsyncRead + Unpin,
+    mut stream: impl AsyncRead + Unpin,
     most: usize,
-    line: Option<Line<'_>>,
+    ear: Ear<'_>,
 ) -> std::io::Result<Vec<u8>> {
+    if let Ear::Live(hear) = ear {
+        let mut bytes = Vec::with_capacity(16 << 10);
+        while stream.read_buf(&mut bytes).await? > 0 {
+            hear(&bytes);
+            bytes.clear();
+        }
+        return Ok(bytes);
+    }
     let mut stream = stream.take(most as u64 + 1);
     let (mut bytes, mut told) = (Vec::new(), 0);
     loop {
         bytes.reserve(16 << 10);
         let end = stream.read_buf(&mut bytes).await? == 0;
-        if let Some(line) = line {
+        if let Ear::Lines(line) = ear {
             let tell = |bytes: &[u8]| line(String::from_utf8_lossy(bytes).trim_end());
             while let Some(length) = bytes[told..].iter().position(|byte| *byte == b'\n') {
                 tell(&bytes[told..told + length]);
@@ -167,7 +203,9 @@ mod tests {
     use std::sync::Mutex;
     use std::time::{Duration, Instant};
 
-    use super::{code, collect, command, run};
+    use tokio::io::AsyncReadExt as _;
+
+    use super::{Ear, Feed, NOTHING, code, collect, command, exchange, run};
 
     const SOON: Duration = Duration::from_secs(10);
 
@@ -215,13 +253,49 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_heard_live_is_not_kept() {
+        let heard = Mutex::new(Vec::new());
+        let hear = |bytes: &[u8]| heard.lock().expect("no panic").extend_from_slice(bytes);
+        let outputs = ((&b"one"[..], Ear::Live(&hear)), (&b"two"[..], Ear::Whole));
+        let kept = exchange(NOTHING, outputs.0, outputs.1).await;
+        assert_eq!(kept.expect("read"), (Vec::new(), b"two".to_vec()));
+        assert_eq!(*heard.lock().expect("no panic"), b"one");
+    }
+
+    #[tokio::test]
+    async fn an_input_that_stays_open_ends_after_the_outputs() {
+        for stays_open in [true, false] {
+            let (pipe, mut theirs) = tokio::io::duplex(8);
+            let feed = Feed {
+                pipe,
+                bytes: b"x",
+                stays_open,
+            };
+            let (out, other) = tokio::io::duplex(8);
+            let outputs = ((out, Ear::Whole), (&b""[..], Ear::Whole));
+            let exchanged = exchange(Some(feed), outputs.0, outputs.1);
+            let read = async {
+                let mut read = [0; 2];
+                let first = theirs.read(&mut read).await.expect("read");
+                let ended = tokio::time::timeout(Duration::from_millis(50), theirs.read(&mut read));
+                let ended = matches!(ended.await, Ok(Ok(0)));
+                drop(other);
+                (first, ended)
+            };
+            let (exchanged, (first, ended)) = tokio::join!(exchanged, read);
+            exchanged.expect("read");
+            assert_eq!((first, ended), (1, !stays_open));
+        }
+    }
+
+    #[tokio::test]
     async fn what_a_process_prints_is_bounded() {
         let text = b"x".repeat(3 << 20);
         for (most, is_taken) in [(3 << 20, true), ((3 << 20) - 1, false), (1 << 20, false)] {
-            let collected = collect(text.as_slice(), most, None).await;
+            let collected = collect(text.as_slice(), most, Ear::Whole).await;
             assert_eq!(collected.is_ok_and(|all| all == text), is_taken, "{most}");
         }
-        let error = collect(text.as_slice(), 1 << 20, None).await;
+        let error = collect(text.as_slice(), 1 << 20, Ear::Whole).await;
         let error = error.expect_err("too much");
         assert_eq!(error.to_string(), "it prints more than 1 MiB");
     }

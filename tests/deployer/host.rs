@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use deployer::host::here::HereHost;
-use deployer::host::{Command, Host, HostError, Input};
+use deployer::host::{Command, Host, HostError, Input, UNTIL_ENDED};
 use deployer::machine::SshAccess;
 
 use crate::sshd::{self, Sshd};
@@ -83,6 +83,20 @@ async fn behaves(host: &dyn Host) {
     .expect("run");
     assert_eq!(lines.into_inner().expect("lock"), ["one", "two", "three"]);
 
+    let heard = Mutex::new(Vec::new());
+    let hear = |bytes: &[u8]| heard.lock().expect("lock").extend_from_slice(bytes);
+    let held = Command {
+        input: Input::Held(b"x".to_vec()),
+        ..shell("head -c 1; timeout 0.3 cat; echo $? >&2; exit 3")
+    };
+    let output = host.run_live(&held, &hear, &|_| {}).await.expect("run");
+    // What it reads has not ended: `timeout` ends what waits for that.
+    assert_eq!(
+        (output.status, &*output.stdout, &*output.stderr),
+        (3, &b""[..], &b"124\n"[..])
+    );
+    assert_eq!(heard.into_inner().expect("lock"), b"x");
+
     let gone = Command {
         input: Input::File("/nowhere".into()),
         ..shell("cat")
@@ -91,6 +105,27 @@ async fn behaves(host: &dyn Host) {
         host.run(&gone).await,
         Err(HostError::Local { .. })
     ));
+}
+
+/// A command that nobody waits for any more knows it by the end of what it reads.
+async fn tells_that_nobody_waits(host: &dyn Host, directory: &Path) {
+    let file = directory.join("ended");
+    let waiting = Command {
+        input: Input::Held(Vec::new()),
+        timeout: UNTIL_ENDED,
+        ..shell(&format!("echo begun; cat; touch {}", file.display()))
+    };
+    let begun = tokio::sync::Notify::new();
+    let heard = |_: &[u8]| begun.notify_one();
+    tokio::select! {
+        ended = host.run_live(&waiting, &heard, &|_| {}) => panic!("{ended:?}"),
+        () = begun.notified() => assert!(!file.exists()),
+    }
+    let since = Instant::now();
+    while !file.exists() {
+        assert!(since.elapsed() < Duration::from_secs(20), "it waits still");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// A command whose time is over must not go on.
@@ -116,6 +151,7 @@ async fn this_machine() {
     let host = HereHost::new("node");
     behaves(&host).await;
     let directory = tempfile::tempdir().expect("directory");
+    tells_that_nobody_waits(&host, directory.path()).await;
     ends_what_takes_too_long(&host, directory.path()).await;
 }
 
@@ -124,6 +160,7 @@ async fn by_ssh() {
     let Some(sshd) = Sshd::start("") else { return };
     let host = sshd.connect(&sshd.access()).await.expect("connected");
     behaves(&*host).await;
+    tells_that_nobody_waits(&*host, sshd.directory.path()).await;
     ends_what_takes_too_long(&*host, sshd.directory.path()).await;
     host.close(false).await.expect("closed");
 }

@@ -8,11 +8,12 @@ use super::{Command, HostError, Input, Line, Output, transport};
 /// How much later than the machine we lose patience ourselves: `timeout -k 5` and the way back.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 
-/// The bytes that a command is fed by us.
-pub(super) fn bytes(command: &Command) -> &[u8] {
+/// The bytes that a command is fed by us, and whether its input stays open after them.
+pub(super) fn bytes(command: &Command) -> (&[u8], bool) {
     match &command.input {
-        Input::Bytes(bytes) => bytes,
-        Input::Nothing | Input::File(_) => &[],
+        Input::Bytes(bytes) => (bytes, false),
+        Input::Held(bytes) => (bytes, true),
+        Input::Nothing | Input::File(_) | Input::Own => (&[], false),
     }
 }
 

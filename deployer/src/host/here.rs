@@ -7,8 +7,11 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use super::moving::Moving;
-use super::{Command, Host, HostError, Input, Line, MAX_CHANNELS, Output, exchange, transport};
-use crate::process;
+use super::transport::OwnBytes;
+use super::{
+    Bytes, Command, Host, HostError, Input, Line, MAX_CHANNELS, Output, exchange, transport,
+};
+use crate::process::{self, Ear};
 
 /// A shell on the machine that the deployer runs on.
 #[derive(Debug)]
@@ -36,12 +39,18 @@ impl HereHost {
 
 #[async_trait]
 impl Host for HereHost {
-    async fn run_telling(&self, command: &Command, line: Line<'_>) -> Result<Output, HostError> {
+    async fn run_heard(
+        &self,
+        command: &Command,
+        out: Option<Bytes<'_>>,
+        line: Line<'_>,
+    ) -> Result<Output, HostError> {
         let _channel = self.channels.acquire().await;
         let started = Instant::now();
         let (moving, input) = match &command.input {
             Input::Nothing => (None, Stdio::null()),
-            Input::Bytes(_) => (None, Stdio::piped()),
+            Input::Bytes(_) | Input::Held(_) => (None, Stdio::piped()),
+            Input::Own => (None, Stdio::inherit()),
             Input::File(path) => {
                 let opened = Moving::open(path).map_err(|source| HostError::Local {
                     node: self.node.clone(),
@@ -51,16 +60,24 @@ impl Host for HereHost {
                 (Some(opened.0), opened.1.into())
             }
         };
-        // A process group of its own: Ctrl-C is for the deployer, which lets the current steps end.
         let mut shell = process::command(transport::SHELL);
-        shell
-            .args(transport::arguments(command))
-            .stdin(input)
-            .process_group(0);
+        shell.args(transport::arguments(command)).stdin(input);
+        // A process group of its own: Ctrl-C is for the deployer, which lets the current steps end. From behind, none could read
+        // the terminal.
+        if !matches!(command.input, Input::Own) {
+            shell.process_group(0);
+        }
         let child = process::start(&mut shell)
             .map_err(|error| self.failed("cannot start a shell", &error))?;
         let own = exchange::own_lines(line);
-        let run = process::end(child, exchange::bytes(command), None, &own);
+        let live = out.map(OwnBytes::new);
+        let hear = |bytes: &[u8]| live.iter().for_each(|live| live.hear(bytes));
+        let ear = if live.is_some() {
+            Ear::Live(&hear)
+        } else {
+            Ear::Whole
+        };
+        let run = process::end(child, exchange::bytes(command), ear, &own);
         let limit = command.timeout + exchange::GRACE;
         let ended = match moving {
             Some(moving) => moving.watch(limit, line, run).await,
@@ -80,7 +97,7 @@ impl Host for HereHost {
         };
         let output = Output {
             status: ended.status.code().unwrap_or(128),
-            stdout: ended.stdout,
+            stdout: live.map_or(ended.stdout, OwnBytes::end),
             stderr: ended.stderr,
         };
         exchange::judge(&self.node, command, &output, started.elapsed())

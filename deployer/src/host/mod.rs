@@ -18,7 +18,7 @@ mod ssh_error;
 pub mod ssh_program;
 mod transport;
 
-pub use crate::process::Line;
+pub use crate::process::{Bytes, Line};
 pub use connector::{Connector, ConnectorError};
 
 /// A command for a machine: program and arguments, never a shell string.
@@ -46,7 +46,14 @@ pub enum Input {
     Bytes(Vec<u8>),
     /// A file of the operator's box.
     File(PathBuf),
+    /// These bytes, and then no end for as long as somebody waits for the command: by it the command knows that nobody does.
+    Held(Vec<u8>),
+    /// What this program itself reads.
+    Own,
 }
+
+/// The time of a command that ends when somebody wishes it.
+pub const UNTIL_ENDED: Duration = Duration::from_hours(365 * 24);
 
 /// How a command ended, whatever its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +76,28 @@ pub trait Host: Send + Sync {
     }
 
     /// Runs a command to its end; `line` gets each line of its error channel as it comes.
-    async fn run_telling(&self, command: &Command, line: Line<'_>) -> Result<Output, HostError>;
+    async fn run_telling(&self, command: &Command, line: Line<'_>) -> Result<Output, HostError> {
+        self.run_heard(command, None, line).await
+    }
+
+    /// The same; `out` gets what the command prints as it comes, and [`Output`] has none of it. A command that nobody waits for
+    /// any more is not ended where it runs: it has to look after that itself, by [`Input::Held`].
+    async fn run_live(
+        &self,
+        command: &Command,
+        out: Bytes<'_>,
+        line: Line<'_>,
+    ) -> Result<Output, HostError> {
+        self.run_heard(command, Some(out), line).await
+    }
+
+    /// What all of these are made of.
+    async fn run_heard(
+        &self,
+        command: &Command,
+        out: Option<Bytes<'_>>,
+        line: Line<'_>,
+    ) -> Result<Output, HostError>;
 
     /// Leaves the connection open in the background for the next command line (for some minutes), or closes it.
     async fn close(self: Box<Self>, keep: bool) -> Result<(), HostError>;
@@ -220,6 +248,8 @@ impl std::fmt::Debug for Input {
             Self::Nothing => formatter.write_str("Nothing"),
             Self::Bytes(bytes) => write!(formatter, "Bytes({})", bytes.len()),
             Self::File(path) => write!(formatter, "File({})", path.display()),
+            Self::Held(bytes) => write!(formatter, "Held({})", bytes.len()),
+            Self::Own => formatter.write_str("Own"),
         }
     }
 }

@@ -17,8 +17,11 @@ use tokio::time::timeout;
 use super::moving::Moving;
 pub use super::route::Route;
 use super::ssh_connect::{PROBE, chain, reach, resume};
-use super::{Command, Host, HostError, Input, Line, MAX_CHANNELS, Output, exchange, transport};
-use crate::process;
+use super::transport::OwnBytes;
+use super::{
+    Bytes, Command, Host, HostError, Input, Line, MAX_CHANNELS, Output, exchange, transport,
+};
+use crate::process::{self, Ear, Feed};
 use crate::retry::Retry;
 
 /// How long a machine may take to open a channel on a connection that stands.
@@ -142,7 +145,8 @@ impl SshHost {
     fn input(&self, input: &Input) -> Result<(Option<Moving>, Stdio), HostError> {
         Ok(match input {
             Input::Nothing => (None, Stdio::null()),
-            Input::Bytes(_) => (None, Stdio::piped()),
+            Input::Bytes(_) | Input::Held(_) => (None, Stdio::piped()),
+            Input::Own => (None, Stdio::inherit()),
             // The master reads the file itself: nothing is copied through this process.
             Input::File(path) => {
                 let opened = Moving::open(path).map_err(|source| HostError::Local {
@@ -159,17 +163,31 @@ impl SshHost {
         &self,
         mut child: openssh::Child<Arc<Session>>,
         command: &Command,
+        out: Option<Bytes<'_>>,
         line: Line<'_>,
     ) -> Result<Output, HostError> {
         let stdin = child.stdin().take();
         let (Some(stdout), Some(stderr)) = (child.stdout().take(), child.stderr().take()) else {
             return Err(self.connection("a command without outputs"));
         };
-        let stdin = stdin.map(|pipe| (pipe, exchange::bytes(command)));
+        let (bytes, stays_open) = exchange::bytes(command);
+        let feed = stdin.map(|pipe| Feed {
+            pipe,
+            bytes,
+            stays_open,
+        });
         let own = exchange::own_lines(line);
-        let (stdout, stderr) = process::exchange(stdin, (stdout, None), (stderr, Some(&own)))
+        let live = out.map(OwnBytes::new);
+        let hear = |bytes: &[u8]| live.iter().for_each(|live| live.hear(bytes));
+        let ear = if live.is_some() {
+            Ear::Live(&hear)
+        } else {
+            Ear::Whole
+        };
+        let (stdout, stderr) = process::exchange(feed, (stdout, ear), (stderr, Ear::Lines(&own)))
             .await
             .map_err(|error| self.connection(format!("`{}`: {error}", command.program)))?;
+        let stdout = live.map_or(stdout, OwnBytes::end);
         let status = match child.wait().await {
             Ok(status) => status.code().unwrap_or(128),
             // The crate's word for exit code 127.
@@ -189,12 +207,17 @@ impl SshHost {
 
 #[async_trait]
 impl Host for SshHost {
-    async fn run_telling(&self, command: &Command, line: Line<'_>) -> Result<Output, HostError> {
+    async fn run_heard(
+        &self,
+        command: &Command,
+        out: Option<Bytes<'_>>,
+        line: Line<'_>,
+    ) -> Result<Output, HostError> {
         let _channel = self.channels.acquire().await;
         let (child, moving) = self.start(command).await?;
         let started = Instant::now();
         let limit = command.timeout + exchange::GRACE;
-        let work = self.finish(child, command, line);
+        let work = self.finish(child, command, out, line);
         let output = match moving {
             Some(moving) => moving.watch(limit, line, work).await,
             None => timeout(limit, work).await.ok(),

@@ -6,11 +6,12 @@
 //! theirs, and a command that never began is known, too.
 
 use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64_simd::STANDARD;
 
-use super::{Command, HostError, Input, Output};
+use super::{Bytes, Command, HostError, Input, Output};
 
 /// The program that runs a command where no login shell stands before it.
 pub(super) const SHELL: &str = "/bin/sh";
@@ -70,12 +71,15 @@ fn encoded(command: &Command) -> String {
     // the connection.
     let limit = match command.input {
         Input::File(_) => command.timeout.max(ANY),
-        Input::Nothing | Input::Bytes(_) => command.timeout,
+        Input::Nothing | Input::Bytes(_) | Input::Held(_) | Input::Own => command.timeout,
     };
     let seconds = format!("{:.3}", limit.as_secs_f64());
-    let head = [user, INNER, "deployer", &seconds, &command.program];
-    let words = head
+    // In the group that it is in it may read the terminal, where there is one.
+    let stays = matches!(command.input, Input::Own).then_some("--foreground");
+    let words = [user, INNER, "deployer"]
         .into_iter()
+        .chain(stays)
+        .chain([seconds.as_str(), &command.program])
         .chain(command.arguments.iter().map(String::as_str));
     let mut script = String::from("set --");
     for word in words {
@@ -114,6 +118,70 @@ pub(super) fn own_words(node: &str, root: bool, output: &Output) -> Result<Outpu
     })
 }
 
+/// The same for what is handed on as it comes.
+pub(super) struct OwnBytes<'a> {
+    out: Bytes<'a>,
+    heard: Mutex<Heard>,
+}
+
+/// What came and was not handed on.
+enum Heard {
+    /// All there is: the command has not begun.
+    Others(Vec<u8>),
+    /// What may be the mark of the command's end.
+    Own(Vec<u8>),
+}
+
+impl<'a> OwnBytes<'a> {
+    pub(super) fn new(out: Bytes<'a>) -> Self {
+        let heard = Mutex::new(Heard::Others(Vec::new()));
+        Self { out, heard }
+    }
+
+    /// Takes what came next.
+    pub(super) fn hear(&self, bytes: &[u8]) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *heard {
+            Heard::Others(before) => {
+                before.extend_from_slice(bytes);
+                if let Some(from) = beginning(before) {
+                    let own = before.split_off(from);
+                    *heard = Heard::Own(self.hand_on(own));
+                }
+            }
+            Heard::Own(held) => {
+                held.extend_from_slice(bytes);
+                *held = self.hand_on(std::mem::take(held));
+            }
+        }
+    }
+
+    /// Hands on all but what may be the mark of the end, or its beginning.
+    fn hand_on(&self, mut own: Vec<u8>) -> Vec<u8> {
+        let longest = END.len().min(own.len());
+        let held = (1..=longest).rev().find(|n| own.ends_with(&END[..*n]));
+        let held = own.split_off(own.len() - held.unwrap_or(0));
+        if !own.is_empty() {
+            (self.out)(&own);
+        }
+        held
+    }
+
+    /// What [`own_words`] is to judge: the mark of the beginning, or all that came without it.
+    pub(super) fn end(self) -> Vec<u8> {
+        let heard = self.heard.into_inner();
+        match heard.unwrap_or_else(PoisonError::into_inner) {
+            Heard::Others(before) => before,
+            Heard::Own(held) => {
+                if !held.is_empty() && held != END {
+                    (self.out)(&held);
+                }
+                BEGIN.to_vec()
+            }
+        }
+    }
+}
+
 fn never_began(node: &str, root: bool, output: &Output) -> HostError {
     let node = node.to_owned();
     let last = |bytes: &[u8]| {
@@ -141,9 +209,10 @@ fn find(bytes: &[u8], mark: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::time::Duration;
 
-    use super::{LAUNCH, line, own_words};
+    use super::{LAUNCH, OwnBytes, line, own_words};
     use crate::host::{Command, HostError, Input, Output};
 
     #[test]
@@ -192,6 +261,31 @@ mod tests {
                 (own.status, &*own.stdout, &*own.stderr),
                 (1, &b"out\n"[..], &b"err\n"[..])
             );
+        }
+    }
+
+    #[test]
+    fn what_is_handed_on_as_it_comes_is_the_commands_too() {
+        let all = output(0, "hello\nBEGINout\u{1}deployer e\n\u{1}more\nEND", "").stdout;
+        let broken = output(0, "BEGINout\u{1}deployer", "").stdout;
+        let silent = output(0, "This account is currently not available.\n", "").stdout;
+        for size in 1..all.len() {
+            for (stdout, own) in [
+                (&all, "out\u{1}deployer e\n\u{1}more\n"),
+                (&broken, "out\u{1}deployer"),
+                (&silent, ""),
+            ] {
+                let heard = Mutex::new(Vec::new());
+                let hear = |bytes: &[u8]| heard.lock().expect("lock").extend_from_slice(bytes);
+                let live = OwnBytes::new(&hear);
+                stdout.chunks(size).for_each(|bytes| live.hear(bytes));
+                let ended = Output {
+                    stdout: live.end(),
+                    ..output(0, "", "BEGIN")
+                };
+                assert_eq!(own_words("vm1", true, &ended).is_ok(), !own.is_empty());
+                assert_eq!(heard.into_inner().expect("lock"), own.as_bytes(), "{size}");
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::process::Child;
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::cli::STEP;
-use crate::process::{self, Line, NOTHING, code, terminate};
+use crate::process::{self, Ear, NOTHING, code, terminate};
 use crate::run::runner::Stop;
 
 /// How long a step that is to stop may finish what it has begun.
@@ -72,9 +72,9 @@ pub(super) async fn run(run: &Run<'_>, line: &mut dyn FnMut(&str)) -> std::io::R
         tokio::spawn(async move {
             // Where nobody listens any more it has ended.
             let line = |text: &str| drop(sender.send(text.to_owned()));
-            let lines = (stdout, Some(&line as Line<'_>));
+            let lines = (stdout, Ear::Lines(&line));
             // Outputs that break have ended: the status tells the rest.
-            let _ended = process::exchange(NOTHING, lines, (stderr, Some(&line))).await;
+            let _ended = process::exchange(NOTHING, lines, (stderr, Ear::Lines(&line))).await;
         });
     }
     let began = Instant::now();
