@@ -3,17 +3,21 @@
 use std::io::Write;
 
 use crate::cli::{Environment, Open};
-use crate::component::{self, TunnelEnd};
+use crate::component::{self, Tunnel, TunnelEnd};
 use crate::error::CommandError;
 use crate::machine::Access;
 use crate::reach::deployment::Deployment;
+use crate::reach::lent_names::LentNames;
 use crate::reach::ssh_line::{not_begun, program, ssh_arguments};
+use crate::report::{Event, Reporter};
 use crate::run::runner::Stop;
 
-/// Keeps the tunnels open until interrupted.
+/// Keeps the tunnels open until interrupted, and the names that lead to them for as long in this box's hosts table, where we may
+/// change that.
 pub async fn run(
     options: &Open,
     environment: &Environment,
+    reporter: &dyn Reporter,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
     let deployment = Deployment::find(&options.target, environment)?;
@@ -60,9 +64,55 @@ pub async fn run(
             "this deployment has no node with the role {role}"
         )));
     }
+    let stop = Stop::on_interrupt();
+    let ends: Vec<TunnelEnd> = forwards.iter().map(|(end, _)| end.clone()).collect();
+    let names = tunnel.names(&ends, topology);
+    let machines = deployment.machines();
+    let is_here = |end: &TunnelEnd| {
+        let machine = machines.get(&end.node);
+        machine.is_some_and(|machine| matches!(machine.access, Access::Here))
+    };
+    // A box that is one of the nodes has the names of all, and leads them to the nodes themselves.
+    let lent = if names.is_empty() || ends.iter().any(is_here) {
+        None
+    } else {
+        let block = format!("{} tunnel", topology.name);
+        match LentNames::put(block, &names, reporter).await {
+            Ok(lent) => Some(lent),
+            Err(error) => {
+                let words = format!("/etc/hosts stays as it is: {}", error.cause);
+                reporter.event(&Event::Note(words));
+                None
+            }
+        }
+    };
+    let ended = keep_open(
+        &deployment,
+        tunnel,
+        (&forwards, lent.is_some()),
+        environment,
+        &stop,
+        out,
+    );
+    let ended = ended.await;
+    if let Some(lent) = lent {
+        lent.take_out().await?;
+    }
+    ended
+}
+
+/// Opens the tunnels and says how they are used, until one of them ends or somebody interrupts.
+async fn keep_open(
+    deployment: &Deployment,
+    tunnel: &dyn Tunnel,
+    (forwards, named): (&[(TunnelEnd, u16)], bool),
+    environment: &Environment,
+    stop: &Stop,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
     let connector = deployment.connector(environment)?;
     let mut tunnels = Vec::new();
-    for (end, port) in &forwards {
+    for (end, port) in forwards {
         let TunnelEnd {
             node,
             address,
@@ -90,7 +140,8 @@ pub async fn run(
     }
     let ends: Vec<TunnelEnd> = forwards.iter().map(|(end, _)| end.clone()).collect();
     let secrets = deployment.secrets_file();
-    for line in tunnel.words(&ends, topology, &secrets.display().to_string()) {
+    let secrets = secrets.display().to_string();
+    for line in tunnel.words(&ends, &deployment.topology, &secrets, named) {
         writeln!(out, "{line}")?;
     }
     writeln!(out, "Ctrl-C closes the tunnel.")?;
@@ -105,7 +156,7 @@ pub async fn run(
     }
     let first = futures_util::future::select_all(ends);
     // Whatever ends the command, Ctrl-C or SIGTERM, ends its tunnels: they go with `first`.
-    match Stop::on_interrupt().unless(1, first).await {
+    match stop.unless(1, first).await {
         Some(((node, status), _, _)) => Err(CommandError::failed(format!(
             "the tunnel to {node} ended: {}",
             status?

@@ -1,5 +1,8 @@
 //! Tunnels from the operator's box to a component.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use crate::topology::Topology;
 
 /// The end of a tunnel on the operator's box.
@@ -21,8 +24,20 @@ pub trait Tunnel: Sync {
         false
     }
 
-    /// What to say where tunnels are open: a line each. `secrets` is the file with passwords.
-    fn words(&self, ends: &[TunnelEnd], topology: &Topology, secrets: &str) -> Vec<String>;
+    /// The names that lead to its nodes, where it leads by names, and the addresses that they must have here.
+    fn names(&self, _ends: &[TunnelEnd], _: &Topology) -> BTreeMap<String, Option<IpAddr>> {
+        BTreeMap::new()
+    }
+
+    /// What to say where tunnels are open: a line each. `secrets` is the file with passwords; `named` says that the names lead to
+    /// the tunnels already.
+    fn words(
+        &self,
+        ends: &[TunnelEnd],
+        topology: &Topology,
+        secrets: &str,
+        named: bool,
+    ) -> Vec<String>;
 
     /// What to do where a tunnel ended.
     fn hint(&self) -> &'static str;

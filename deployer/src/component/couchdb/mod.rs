@@ -243,7 +243,7 @@ pub fn section(topology: &Topology) -> &CouchdbSection {
 }
 
 impl Tunnel for Couchdb {
-    fn words(&self, ends: &[TunnelEnd], _: &Topology, secrets: &str) -> Vec<String> {
+    fn words(&self, ends: &[TunnelEnd], _: &Topology, secrets: &str, _: bool) -> Vec<String> {
         let pages = ends.iter().map(|TunnelEnd { address, port, .. }| {
             format!("CouchDB: http://{address}:{port}/_utils  (stand-in: http://{address}:{port}/)")
         });

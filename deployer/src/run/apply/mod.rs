@@ -3,6 +3,7 @@
 //! What runs on a node is a fixed script of this folder, with arguments and an input; nothing is glued together.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -10,6 +11,7 @@ use async_trait::async_trait;
 use super::{Executor, StepError, ask};
 use crate::facts::{Facts, Query};
 use crate::host::{Host, HostError, Line};
+use crate::hosts_table;
 use crate::step::Action;
 
 mod archive;
@@ -88,6 +90,16 @@ impl HostExecutor {
             .get(key)
             .ok_or_else(|| StepError::NoArtifact(key.into()))
     }
+}
+
+/// Puts a block of names into a host's `/etc/hosts`, or takes it out. Nothing puts it back where a host makes that file anew.
+pub async fn edit_hosts(
+    host: &dyn Host,
+    block: &str,
+    names: Option<&BTreeMap<String, Option<IpAddr>>>,
+) -> Result<(), StepError> {
+    let lines = names.map(hosts_table::block_text);
+    network::edit_hosts(&Shell::new(host, &|_| {}), block, lines.as_deref()).await
 }
 
 #[async_trait]

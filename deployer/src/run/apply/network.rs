@@ -77,7 +77,11 @@ pub(super) async fn remove_hosts_table(shell: &Shell<'_>, block: &str) -> Result
 }
 
 /// Reads the file, changes it here and puts it back, unless it changed in the meantime.
-async fn edit_hosts(shell: &Shell<'_>, block: &str, lines: Option<&str>) -> Result<(), StepError> {
+pub(super) async fn edit_hosts(
+    shell: &Shell<'_>,
+    block: &str,
+    lines: Option<&str>,
+) -> Result<(), StepError> {
     let mut tries = 0;
     loop {
         tries += 1;
