@@ -4,3 +4,4 @@ pub mod export;
 pub mod file;
 pub mod newest;
 pub mod step;
+pub mod table;

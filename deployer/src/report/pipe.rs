@@ -1,6 +1,7 @@
 //! Standard output that may be read by a program that has enough: `deployer docs -n 1000 | head -1`.
 
 use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
 
 /// Writes on until nobody reads any more, and from then on writes nothing. That is no error, and what the command does beside
 /// printing goes on.
@@ -31,6 +32,14 @@ impl<W: Write> Pipe<W> {
             }
             result => result,
         }
+    }
+}
+
+impl<W: AsFd> Pipe<W> {
+    /// How wide the terminal is that it leads to; `None`: it leads to none.
+    pub fn width(&self) -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(&self.out).ok()?;
+        Some(usize::from(size.ws_col)).filter(|width| *width > 0)
     }
 }
 
