@@ -36,6 +36,26 @@ pub struct CanariesSent {
     pub acked: u64,
 }
 
+/// Answer of `send`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Sent {
+    /// How many lines were sent.
+    pub sent: u64,
+    /// How many were acknowledged by all in-sync replicas.
+    pub acked: u64,
+    /// The first one that was not.
+    pub failed: Option<FailedLine>,
+}
+
+/// A line that was not acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct FailedLine {
+    /// Its number.
+    pub line: u64,
+    /// Why not.
+    pub reason: String,
+}
+
 /// A line of `dead-letters`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct DeadLetter {

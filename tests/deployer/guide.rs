@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::blocks::{Block, blocks};
 
 /// File and first line of each block that is shown and not run, and why. All others marked `sh` are run by `machines::guide`.
-const SHOWN_ONLY: [(&str, &str, &str); 10] = [
+const SHOWN_ONLY: [(&str, &str, &str); 11] = [
     (
         "README.md",
         "# 1. the pipeline",
@@ -60,6 +60,11 @@ const SHOWN_ONLY: [(&str, &str, &str); 10] = [
         "clients.md",
         "deployer open kafka",
         "it stays open until Ctrl-C",
+    ),
+    (
+        "clients.md",
+        "deployer send orders",
+        "it needs a file and a topic: `machines::doors`",
     ),
     (
         "agents.md",

@@ -107,9 +107,24 @@ impl Deployer {
         self.directory.path().join("inventory.yaml")
     }
 
-    /// Starts a command line: the verb, then its options. After a `--` only words of another program may follow.
+    /// Starts a command line: the verb, then its options. After a `--`, or after `kafka`, only words of another program may follow.
     pub(crate) fn start(&self, words: &[&str]) -> Running {
-        let position = words.iter().position(|word| *word == "--");
+        self.begin(words, Stdio::null())
+    }
+
+    /// Runs a command line that reads this text to its end.
+    pub(crate) fn reading(&self, words: &[&str], text: &str) -> Said {
+        let file = self.directory.path().join("input");
+        std::fs::write(&file, text).expect("an input");
+        let file = std::fs::File::open(file).expect("an input");
+        self.begin(words, file.into()).finish()
+    }
+
+    fn begin(&self, words: &[&str], input: Stdio) -> Running {
+        let position = match words[0] {
+            "kafka" => Some(1),
+            _ => words.iter().position(|word| *word == "--"),
+        };
         let (own, others) = words.split_at(position.unwrap_or(words.len()));
         let path = |path: &Path| path.display().to_string();
         let mut arguments: Vec<String> = own.iter().map(ToString::to_string).collect();
@@ -135,7 +150,7 @@ impl Deployer {
         };
         command
             .env("XDG_RUNTIME_DIR", self.directory.path())
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);

@@ -19,6 +19,7 @@ mod couchdb_package;
 mod default_pipeline;
 mod deployer_command;
 mod documents;
+mod doors;
 mod existing;
 mod guide;
 mod internet;

@@ -14,7 +14,9 @@ pub mod newest;
 mod offsets;
 pub mod prepare;
 pub mod rights;
+pub mod send;
 mod settings;
+pub mod tail;
 pub mod topics;
 pub mod users;
 

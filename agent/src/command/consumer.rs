@@ -1,6 +1,9 @@
 //! The command line of `consumer`.
 
+use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -11,6 +14,7 @@ use crate::admin::couchdb_setup::Credentials;
 use crate::admin::dead_letters::Deed;
 use crate::admin::{
     await_canaries, dead_letters, export, import, in_sync, inspect, newest, prepare, read_request,
+    send, tail,
 };
 use crate::config::{ConsumerConfig, Login};
 use crate::consumer;
@@ -66,6 +70,30 @@ enum Command {
     Export,
     /// Write the documents on the standard input; its first line holds the administrator's credentials.
     Import,
+    /// Show the events of a topic as they come, a line each, until the standard input ends.
+    Tail {
+        /// Which topic.
+        #[arg(long)]
+        topic: String,
+        /// Show those, too, which are there already.
+        #[arg(long)]
+        from_beginning: bool,
+        /// End after so many.
+        #[arg(short)]
+        n: Option<u64>,
+    },
+    /// Send the lines on the standard input as events of a topic.
+    Send {
+        /// Which topic.
+        #[arg(long)]
+        topic: String,
+        /// The id of this run, in which they are numbered.
+        #[arg(long)]
+        run: String,
+        /// The number of the first one.
+        #[arg(long, default_value_t = 1)]
+        first: u64,
+    },
     /// Wait for the documents of canaries.
     AwaitCanaries {
         /// The id of this run of canaries.
@@ -111,6 +139,18 @@ pub fn main() -> ExitCode {
         }
         run(command, config).await
     })
+}
+
+/// Turns true when the standard input has ended: whoever waits for the output holds it open.
+fn until_input_ends() -> Arc<AtomicBool> {
+    let ended = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&ended);
+    // One that cannot be read has ended.
+    std::thread::spawn(move || {
+        let _ended = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        told.store(true, Ordering::Relaxed);
+    });
+    ended
 }
 
 async fn run(command: Option<Command>, config: ConsumerConfig) -> Result<Outcome, CommandError> {
@@ -179,6 +219,40 @@ async fn run(command: Option<Command>, config: ConsumerConfig) -> Result<Outcome
             let input = std::io::stdin().lock();
             let imported = import::import(&config, input).await?;
             super::print(output, &[imported])?;
+        }
+        Some(Command::Tail {
+            topic,
+            from_beginning,
+            n,
+        }) => {
+            let wish = tail::Wish {
+                topic: &topic,
+                from_beginning,
+                most: n,
+            };
+            let begun = |partitions| {
+                // A lost line on a closed stderr cannot be told to anyone.
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "reading {topic}, partitions: {partitions}"
+                );
+            };
+            let ended = until_input_ends();
+            tokio::task::block_in_place(|| {
+                tail::tail(&config, wish, &ended, begun, |line| {
+                    super::print_line(output, line)
+                })
+            })?;
+        }
+        Some(Command::Send { topic, run, first }) => {
+            let lines = send::Lines {
+                topic: &topic,
+                run: &run,
+                first,
+            };
+            let input = std::io::stdin().lock();
+            let sent = tokio::task::block_in_place(|| send::send(&config, lines, input))?;
+            super::print(output, &[sent])?;
         }
         Some(Command::AwaitCanaries {
             run,

@@ -206,13 +206,25 @@ pub fn start_logging(format: LogFormat) {
 /// # Errors
 /// When the writer fails.
 pub fn print<T: Serialize>(writer: &mut impl Write, documents: &[T]) -> Result<(), CommandError> {
-    let system = |source| CommandError::System {
+    for document in documents {
+        serde_json::to_writer(&mut *writer, document).map_err(|error| unwritten(error.into()))?;
+        writeln!(writer).map_err(unwritten)?;
+    }
+    writer.flush().map_err(unwritten)
+}
+
+/// Writes a line that is seen at once.
+///
+/// # Errors
+/// When the writer fails.
+pub fn print_line(writer: &mut impl Write, line: &str) -> Result<(), CommandError> {
+    writeln!(writer, "{line}").map_err(unwritten)?;
+    writer.flush().map_err(unwritten)
+}
+
+fn unwritten(source: std::io::Error) -> CommandError {
+    CommandError::System {
         subject: "the result cannot be written",
         source,
-    };
-    for document in documents {
-        serde_json::to_writer(&mut *writer, document).map_err(|error| system(error.into()))?;
-        writeln!(writer).map_err(system)?;
     }
-    writer.flush().map_err(system)
 }

@@ -7,7 +7,7 @@ use super::Cli;
 use crate::error::CommandError;
 
 /// Words that stand for a verb of ours.
-const VERBS: [(&str, &[&str]); 20] = [
+const VERBS: [(&str, &[&str]); 23] = [
     (
         "teardown",
         &[
@@ -64,7 +64,6 @@ const VERBS: [(&str, &[&str]); 20] = [
     (
         "docs",
         &[
-            "consume",
             "data",
             "databases",
             "doc",
@@ -74,7 +73,21 @@ const VERBS: [(&str, &[&str]); 20] = [
         ],
     ),
     ("dead-letters", &["deadletters", "dlq", "errors", "failed"]),
-    ("logs", &["journal", "log", "tail"]),
+    ("logs", &["journal", "log"]),
+    ("tail", &["consume", "follow", "listen", "subscribe"]),
+    ("send", &["publish"]),
+    (
+        "kafka",
+        &[
+            "acl",
+            "acls",
+            "configs",
+            "console-consumer",
+            "console-producer",
+            "groups",
+            "offsets",
+        ],
+    ),
     (
         "ssh",
         &[
@@ -92,7 +105,7 @@ const VERBS: [(&str, &[&str]); 20] = [
             "ui",
         ],
     ),
-    ("produce", &["generate", "send"]),
+    ("produce", &["generate"]),
     ("list", &["ls"]),
     ("rehearse", &["drill", "rehearsal", "trial", "try"]),
     ("extend", &["prolong", "renew"]),
@@ -136,8 +149,9 @@ const WAYS: [(&[&str], &str); 6] = [
         "`deployer ssh NODE -- cat FILE >HERE` fetches a file of a node",
     ),
     (
-        &["reassign", "rebalance", "reset", "offsets", "groups"],
-        "Kafka's own tools do that: `deployer open kafka` prints how they reach the brokers",
+        &["reassign", "rebalance", "reset"],
+        "Kafka's own tools do that: `deployer kafka --help` lists some, and `deployer open kafka` prints how others reach the \
+         brokers",
     ),
     (
         &["forget", "prune", "drop-node"],

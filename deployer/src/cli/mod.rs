@@ -18,7 +18,8 @@ pub use lifecycle::{
     Rehearse, Render, Teardown, Up,
 };
 pub use pipeline::{
-    DeadLetters, Docs, Export, Import, Logs, Open, Produce, Service, Ssh, Status, Verify,
+    DeadLetters, Docs, Export, Import, Logs, Open, Produce, Send, Service, Ssh, Status, Tail,
+    Tools, Verify,
 };
 
 /// From nothing to a running Kafka → CouchDB pipeline with one command, and back with another.
@@ -68,6 +69,13 @@ pub enum Verb {
     Import(Import),
     /// Opens a tunnel to CouchDB or Kafka and prints how to use it.
     Open(Open),
+    /// Runs Kafka's own tools on a broker's node.
+    #[command(name = "kafka")]
+    Tools(Tools),
+    /// Shows the events of a topic as they come, until Ctrl-C: time, partition and offset, key, headers, value.
+    Tail(Tail),
+    /// Sends each line of a file as an event; the same file sent twice makes no second document.
+    Send(Send),
     /// Starts a new run of the producers.
     Produce(Produce),
     /// Lists all deployments that a cloud knows of, whoever made them.
@@ -108,6 +116,9 @@ impl Verb {
             Self::Export(options) => &options.target,
             Self::Import(options) => &options.target,
             Self::Open(options) => &options.target,
+            Self::Tools(options) => &options.target,
+            Self::Tail(options) => &options.target,
+            Self::Send(options) => &options.target,
             Self::Produce(options) => &options.target,
             Self::List(options) => &options.target,
             Self::Allow(options) => &options.target,

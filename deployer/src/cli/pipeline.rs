@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::Target;
 
@@ -70,6 +70,9 @@ pub struct Docs {
     /// Of this topic only.
     #[arg(long)]
     pub topic: Option<String>,
+    /// As a table: a row for each, as wide as the terminal.
+    #[arg(long)]
+    pub table: bool,
 }
 
 /// A number of documents that the nodes take.
@@ -151,6 +154,86 @@ impl Service {
             Self::Kafka => "kafka",
         }
     }
+}
+
+/// Options of `kafka`.
+#[derive(Debug, Args)]
+pub struct Tools {
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+    /// Which tool.
+    #[command(subcommand)]
+    pub tool: OwnTool,
+}
+
+/// Kafka's own tools. All that follows a name is the tool's.
+#[derive(Debug, Subcommand)]
+pub enum OwnTool {
+    /// Shows, makes, alters and deletes topics.
+    Topics(ToolArguments),
+    /// Shows consumer groups, and resets their offsets.
+    Groups(ToolArguments),
+    /// Shows and alters settings.
+    Configs(ToolArguments),
+    /// Shows and alters who may do what.
+    Acls(ToolArguments),
+    /// Sends the lines of the standard input.
+    ConsoleProducer(ToolArguments),
+    /// Shows events as they come.
+    ConsoleConsumer(ToolArguments),
+}
+
+/// What a tool of somebody else is given.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true, disable_version_flag = true)]
+pub struct ToolArguments {
+    /// Its own options; `--bootstrap-server` is added.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
+}
+
+impl OwnTool {
+    /// Its name, and what it is given.
+    pub fn call(&self) -> (&'static str, &[String]) {
+        let (name, given) = match self {
+            Self::Topics(given) => ("topics", given),
+            Self::Groups(given) => ("groups", given),
+            Self::Configs(given) => ("configs", given),
+            Self::Acls(given) => ("acls", given),
+            Self::ConsoleProducer(given) => ("console-producer", given),
+            Self::ConsoleConsumer(given) => ("console-consumer", given),
+        };
+        (name, &given.arguments)
+    }
+}
+
+/// Options of `tail`.
+#[derive(Debug, Args)]
+pub struct Tail {
+    /// The topic.
+    pub topic: String,
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+    /// Show those, too, which are there already.
+    #[arg(long)]
+    pub from_beginning: bool,
+    /// End after so many.
+    #[arg(short = 'n', value_name = "COUNT")]
+    pub count: Option<u64>,
+}
+
+/// Options of `send`.
+#[derive(Debug, Args)]
+pub struct Send {
+    /// The topic; one of the inventory's.
+    pub topic: String,
+    /// The file; `-`: standard input.
+    pub file: PathBuf,
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
 }
 
 /// Options of `produce`.

@@ -31,9 +31,12 @@ pub mod plan;
 pub mod produce;
 pub mod rehearse;
 pub mod render;
+pub mod send;
 pub mod ssh;
 pub mod status;
+pub mod tail;
 pub mod teardown;
+pub mod tools;
 pub mod up;
 pub mod verify;
 
@@ -71,7 +74,10 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
         Verb::DeadLetters(options) => dead_letters::run(options, environment, reporter, out).await,
         Verb::Export(options) => export::run(options, environment, reporter).await,
         Verb::Import(options) => import::run(options, environment, reporter).await,
-        Verb::Open(options) => open::run(options, environment, out).await,
+        Verb::Open(options) => open::run(options, environment, reporter, out).await,
+        Verb::Tools(options) => tools::run(options, environment, reporter, out).await,
+        Verb::Tail(options) => tail::run(options, environment, reporter, out).await,
+        Verb::Send(options) => send::run(options, environment, reporter).await,
         Verb::Produce(options) => produce::run(options, environment, reporter).await,
         Verb::List(options) => list::run(options, environment, out).await,
         Verb::Allow(options) => allow::run(options, environment, reporter).await,

@@ -8,11 +8,12 @@ use serde_json::Value;
 use crate::authority::{self, Service, Services};
 use crate::facts::System;
 use crate::inventory::{Findings, Inventory, Member, Problem, Section, Sections};
-use crate::receipt::Choices;
+use crate::receipt::{Choices, Secrets};
 use crate::step::{ARCHIVE_MARKER, Action, Tool, archive_mark, sha256};
 use crate::template::TemplateError;
 use crate::topology::{Node, Topology};
 use distributions::Distributions;
+use own_tool::OwnTool;
 use place::Place;
 use repository_key::RepositoryKey;
 
@@ -34,6 +35,7 @@ pub mod kafka;
 mod kinds;
 pub mod node_exporter;
 pub mod order;
+pub mod own_tool;
 pub mod pipeline;
 pub mod place;
 pub mod producer;
@@ -152,6 +154,19 @@ pub trait Component: Sync {
 
     /// How a tunnel to it is used; `None`: `open` does not offer it.
     fn tunnel(&self) -> Option<&'static dyn Tunnel> {
+        None
+    }
+
+    /// A tool that it brings along, by its name, with the user's arguments; `None`: it brings none of that name. `directory` is
+    /// where the tool's files will be on the node, as whom it asks among them.
+    fn own_tool(
+        &self,
+        _name: &str,
+        _arguments: &[String],
+        _directory: &str,
+        _: &Topology,
+        _: &Secrets,
+    ) -> Option<OwnTool> {
         None
     }
 

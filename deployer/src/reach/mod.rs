@@ -4,6 +4,8 @@ pub mod clouds;
 pub mod connections;
 pub mod deployment;
 pub mod failure;
+pub mod lent_names;
+pub mod own_tool;
 pub mod pipeline_tool;
 pub mod root;
 pub mod ssh_line;

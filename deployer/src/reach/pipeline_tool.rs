@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cli::Environment;
-use crate::component::pipeline::{self, STORE};
+use crate::component::pipeline::{self, LOG, STORE};
 use crate::error::CommandError;
-use crate::host::{Command, Host, Input};
+use crate::host::{Bytes, Command, Host, Input, Line, Output, UNTIL_ENDED};
 use crate::reach::connections::{CONNECT_TIMEOUT_RUNNING, Connections};
 use crate::reach::deployment::Deployment;
 use crate::reach::failure::with_password_hint;
+use crate::receipt::Secrets;
 use crate::report::Reporter;
 use crate::step::Tool;
 use crate::topology::Topology;
@@ -59,6 +60,27 @@ impl<'a> PipelineTool<'a> {
         })
     }
 
+    /// The tool of a deployment whose topics are asked for, wherever their events go. Its calls read as whom they ask, before
+    /// all else: [`PipelineTool::input`].
+    pub fn of_log(
+        connections: &'a Connections,
+        topology: &'a Topology,
+        secrets: &Secrets,
+    ) -> Result<Self, CommandError> {
+        let tool = pipeline::operator_tool(topology, secrets);
+        let (Some(tool), Some(node)) = (tool, pipeline::node(topology)) else {
+            return Err(CommandError::usage(format!(
+                "this deployment has no {}, so it has no topics",
+                LOG.title()
+            )));
+        };
+        Ok(Self {
+            node: &node.name,
+            host: connections.host(&node.name)?,
+            tool,
+        })
+    }
+
     /// The tool of a deployment that has databases, which are asked whole.
     pub fn of_store(
         connections: &'a Connections,
@@ -82,6 +104,13 @@ impl<'a> PipelineTool<'a> {
         })
     }
 
+    /// What a call reads that has this to read.
+    pub fn input(&self, own: &[u8]) -> Vec<u8> {
+        let mut input = self.tool.input("").into_bytes();
+        input.extend_from_slice(own);
+        input
+    }
+
     /// [`PipelineTool::call`] with the administrator's password, which is in a file on this box.
     pub async fn call_as_admin(
         &self,
@@ -103,17 +132,40 @@ impl<'a> PipelineTool<'a> {
         input: Input,
         timeout: Duration,
     ) -> Result<Vec<u8>, CommandError> {
+        let command = self.command(words, input, timeout);
+        let output = self.host.run(&command).await?;
+        self.succeeded(what, &output)?;
+        Ok(output.stdout)
+    }
+
+    /// The same for as long as it takes; `out` gets what it prints as it comes, and `line` what it says.
+    pub async fn tell(
+        &self,
+        what: &str,
+        words: &[&str],
+        input: Input,
+        out: Bytes<'_>,
+        line: Line<'_>,
+    ) -> Result<(), CommandError> {
+        let command = self.command(words, input, UNTIL_ENDED);
+        let output = self.host.run_live(&command, out, line).await?;
+        self.succeeded(what, &output)
+    }
+
+    fn command(&self, words: &[&str], input: Input, timeout: Duration) -> Command {
         let arguments = self.tool.arguments(words.iter().copied());
-        let command = Command {
+        Command {
             program: self.tool.program.clone(),
             arguments,
             input,
             timeout,
             root: true,
-        };
-        let output = self.host.run(&command).await?;
+        }
+    }
+
+    fn succeeded(&self, what: &str, output: &Output) -> Result<(), CommandError> {
         if output.status == 0 {
-            return Ok(output.stdout);
+            return Ok(());
         }
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         let error = CommandError::failed(format!("{}: {what}: {said}", self.node));

@@ -17,6 +17,11 @@ impl<W: Write> Pipe<W> {
         Self { out, closed: false }
     }
 
+    /// Whether nobody reads any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     fn unless_closed<T>(
         &mut self,
         otherwise: T,

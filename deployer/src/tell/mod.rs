@@ -2,6 +2,7 @@
 
 pub mod charges;
 pub mod lease_end;
+pub mod live;
 pub mod plan_text;
 pub mod prompt;
 pub mod status_report;

@@ -4,14 +4,17 @@ mod check;
 pub mod jars;
 mod sections;
 pub mod settings;
+mod tools;
 mod topic_name;
 pub mod topics;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::own_tool::OwnTool;
 use super::service::{AUTHORITY, CERTIFICATE};
 use super::{
     Component, Context, Difference, Disk, Memory, Numbers, Origin, Port, Reach, Restart, Tunnel,
@@ -124,6 +127,17 @@ impl Component for Kafka {
 
     fn tunnel(&self) -> Option<&'static dyn Tunnel> {
         Some(&Self)
+    }
+
+    fn own_tool(
+        &self,
+        name: &str,
+        arguments: &[String],
+        directory: &str,
+        topology: &Topology,
+        secrets: &Secrets,
+    ) -> Option<OwnTool> {
+        tools::call(name, arguments, directory, topology, secrets)
     }
 
     fn serves_outside(&self) -> bool {
@@ -285,7 +299,21 @@ impl Tunnel for Kafka {
         true
     }
 
-    fn words(&self, ends: &[TunnelEnd], topology: &Topology, _: &str) -> Vec<String> {
+    fn names(&self, ends: &[TunnelEnd], topology: &Topology) -> BTreeMap<String, Option<IpAddr>> {
+        let names = ends.iter().map(|end| {
+            let host = topology.host_name(&end.node);
+            (host, end.address.parse().ok())
+        });
+        names.collect()
+    }
+
+    fn words(&self, ends: &[TunnelEnd], topology: &Topology, _: &str, named: bool) -> Vec<String> {
+        if named {
+            return vec![format!(
+                "Kafka: bootstrap servers {}, for as long as this runs",
+                bootstrap(topology)
+            )];
+        }
         let first = "Kafka: brokers answer by the names they advertise; put these lines into /etc/hosts of this box:";
         let names = ends.iter().map(|end| {
             let host = topology.host_name(&end.node);
