@@ -59,6 +59,7 @@ async fn from_nothing_to_machines_and_back() {
         has("BlockDeviceMapping.1.Ebs.Encrypted", "true");
         has("BlockDeviceMapping.1.Ebs.VolumeType", "gp3");
         has("MetadataOptions.HttpTokens", "required");
+        has("MetadataOptions.HttpPutResponseHopLimit", "1");
         has("ImageId", "ami-0noble0amd640002");
         has("InstanceType", "t3.small");
         has("InstanceInitiatedShutdownBehavior", "stop");

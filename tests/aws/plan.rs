@@ -69,6 +69,7 @@ fn instance(node: &str, state: State, expires: &str) -> Instance {
         vpc: Some("vpc-1".into()),
         zone: Some("eu-central-1a".into()),
         launched: Some(now()),
+        tells: false,
     }
 }
 

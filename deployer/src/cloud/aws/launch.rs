@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::context::CloudContext;
 use super::failure::{api, code, no_capacity, not_found, unanswered};
 use super::notes::{Attempt, note};
+use super::observed::METADATA_HOPS;
 use super::operation::{Launch, Place, Ref};
 use super::running::{Died, running};
 use super::settings::OnTtl;
@@ -149,6 +150,7 @@ async fn run(
         .build();
     let metadata = InstanceMetadataOptionsRequest::builder()
         .http_tokens(HttpTokensState::Required)
+        .http_put_response_hop_limit(METADATA_HOPS)
         .http_endpoint(InstanceMetadataEndpointState::Enabled)
         .build();
     let shutdown = match settings.on_ttl {

@@ -158,6 +158,8 @@ impl Cloud for Aws {
         };
         let mut plan = plan::plan(&view)?;
         plan.remarks = Box::pin(self.remarks(&plan.steps, &catalog, &observed.subnets)).await?;
+        let telling = remarks::telling(&observed.instances, &self.region);
+        plan.remarks.extend(telling);
         Ok(plan)
     }
 

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 
 use super::failure::api;
 use super::holding::{self, thing};
-use super::observed::{Gateway, Group, Instance, Observed, RouteTable, State, Subnet, Thing};
+use super::observed::{
+    Gateway, Group, Instance, METADATA_HOPS, Observed, RouteTable, State, Subnet, Thing,
+};
 use super::rules::Rule;
 use super::tags::{Scope, read};
 use crate::cloud::CloudError;
@@ -136,7 +138,18 @@ fn instance(seen: &types::Instance) -> Option<Instance> {
         launched: seen
             .launch_time()
             .and_then(|time| Timestamp::from_second(time.secs()).ok()),
+        tells: seen.metadata_options().is_some_and(tells),
     })
+}
+
+/// Whether a metadata service with these options answers more than the machine itself asks by a token.
+fn tells(options: &types::InstanceMetadataOptionsResponse) -> bool {
+    let is_on = options.http_endpoint() != Some(&types::InstanceMetadataEndpointState::Disabled);
+    let free = options.http_tokens() != Some(&types::HttpTokensState::Required);
+    let far = options
+        .http_put_response_hop_limit()
+        .is_some_and(|hops| hops > METADATA_HOPS);
+    is_on && (free || far)
 }
 
 pub(super) async fn groups(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Group>, CloudError> {
@@ -298,4 +311,31 @@ pub(super) async fn keys(ec2: &Client, scope: Scope<'_>) -> Result<Vec<Thing>, C
         .iter()
         .filter_map(|key| thing(key.key_name(), key.tags()))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tells;
+    use super::types::{
+        HttpTokensState, InstanceMetadataEndpointState, InstanceMetadataOptionsResponse,
+    };
+
+    #[test]
+    fn a_metadata_service_is_closed_by_tokens_and_one_hop() {
+        let options = |tokens, hops| {
+            InstanceMetadataOptionsResponse::builder()
+                .http_tokens(tokens)
+                .http_put_response_hop_limit(hops)
+        };
+        let closed = options(HttpTokensState::Required, 1).build();
+        assert!(!tells(&closed));
+        for open in [
+            options(HttpTokensState::Optional, 1),
+            options(HttpTokensState::Required, 2),
+        ] {
+            assert!(tells(&open.clone().build()));
+            let off = open.http_endpoint(InstanceMetadataEndpointState::Disabled);
+            assert!(!tells(&off.build()));
+        }
+    }
 }

@@ -11,6 +11,9 @@ use super::tags::{self, Tags};
 use crate::cloud::marks::Marked;
 use crate::cloud::reconcile::Listed;
 
+/// How far the answers of a machine's metadata service go: to the machine itself, and to no container or guest on it.
+pub(super) const METADATA_HOPS: i32 = 1;
+
 /// All that carries an id of ours.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Observed {
@@ -64,6 +67,8 @@ pub struct Instance {
     pub zone: Option<String>,
     /// When it was last started.
     pub launched: Option<Timestamp>,
+    /// Its metadata service answers who shows no token, or is further away than the machine itself.
+    pub tells: bool,
 }
 
 impl Listed for Instance {
