@@ -44,11 +44,11 @@ pub fn record_command(table: &str) -> String {
 pub fn unit_text(table: &str) -> String {
     let (rules, record) = (rules_path(table), record_command(table));
     format!(
-        "# Written by deployer.\n\
+        "# Written by deployer. At boot systemd empties /tmp, where it makes the unit's own /dev at the same moment: hence after that.\n\
          [Unit]\n\
          Description=Firewall table {table}\n\
          DefaultDependencies=no\n\
-         After=local-fs.target nftables.service\n\
+         After=local-fs.target nftables.service systemd-tmpfiles-setup.service\n\
          Before=network-pre.target\n\
          Wants=network-pre.target\n\
          \n\

@@ -20,6 +20,9 @@ pub struct Machine {
     pub networks: BTreeMap<String, IpAddr>,
     /// The address by which machines of other networks reach it.
     pub public: Option<IpAddr>,
+    /// The operator's box as the machine sees it, where it is its neighbour: it counts as a member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<IpAddr>,
 }
 
 impl Machine {
@@ -58,7 +61,7 @@ pub struct SshAccess {
     pub port: Option<u16>,
     /// Path of the private key on the operator's box.
     pub key: Option<String>,
-    /// The host's public key in `known_hosts` form (`ssh-ed25519 AAAA…`). `None`: the user's `known_hosts` decides.
+    /// The host's public key in `known_hosts` form (`ssh-ed25519 AAAA…`), or several, one a line. `None`: the user's `known_hosts` decides.
     pub host_key: Option<String>,
     /// Another node of the deployment to jump through.
     pub jump: Option<String>,

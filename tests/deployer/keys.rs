@@ -241,6 +241,7 @@ impl World {
                 access: machine::Access::Here,
                 networks: [("network".to_owned(), address)].into(),
                 public: None,
+                operator: None,
             };
             machines.insert(name, machine);
         }

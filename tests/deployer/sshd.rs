@@ -251,6 +251,7 @@ fn machine(node: &str, access: &SshAccess) -> Machine {
         access: Access::Ssh(access.clone()),
         networks: BTreeMap::new(),
         public: None,
+        operator: None,
     }
 }
 

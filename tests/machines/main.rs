@@ -27,6 +27,7 @@ mod interrupted;
 mod kafka;
 mod local;
 mod node_exporter;
+mod outsiders;
 #[path = "../shared/place.rs"]
 mod place;
 mod receipts;

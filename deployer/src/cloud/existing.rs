@@ -93,6 +93,7 @@ impl Existing {
             access: host.access.clone(),
             networks: BTreeMap::new(),
             public: host.public,
+            operator: None,
         };
         let private = host.private.map(|address| (PRIVATE.to_owned(), address));
         machine.networks.extend(private);
@@ -332,6 +333,7 @@ mod tests {
             node: "vm2".into(),
             networks: BTreeMap::from([("local-0123456789ab".into(), [10, 213, 7, 3].into())]),
             public: None,
+            operator: None,
             ..found[0].clone()
         };
         assert_eq!(

@@ -187,6 +187,7 @@ pub fn machine(
         access: Access::Ssh(access),
         networks: BTreeMap::from([(network, private.into())]),
         public: public.map(Into::into),
+        operator: None,
     }
 }
 

@@ -9,8 +9,7 @@ use crate::topology::Node;
 /// Debian packages that every node needs.
 pub fn packages(node: &Node) -> Vec<String> {
     let mut packages = vec!["procps".to_owned()];
-    if node.cloud.is_of_the_user() {
-        // No cloud around it keeps others from our ports.
+    if !node.cloud.guards() {
         packages.push("nftables".to_owned());
     }
     packages

@@ -92,6 +92,11 @@ impl CloudName {
         self.seller().is_some()
     }
 
+    /// Whether a packet filter of its own guards its machines. Where none does, a table of ours does, on each of them.
+    pub fn guards(self) -> bool {
+        self.is_sold()
+    }
+
     /// How its machines end where nobody takes them away.
     pub fn end(self) -> End {
         self.0.end

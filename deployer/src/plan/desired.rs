@@ -56,6 +56,8 @@ pub struct Common {
 
 /// The stage in which everything is put in place, before anything runs.
 pub(super) const BASE: &str = "base";
+/// What a firewall's members call the operator's box, where it counts as one. No node is called so.
+pub const OPERATOR: &str = "the operator's box";
 /// The stage in which topics and databases are made.
 pub(super) const PIPELINE: &str = "pipeline";
 
@@ -179,7 +181,7 @@ pub fn desired_with(
             }
             install.extend(actions);
         }
-        let network = network(context, machines, node, ports, &mut packages);
+        let network = network(context, machines, node, ports);
         let packages: Vec<String> = packages.into_iter().collect();
         let mut queue = Vec::new();
         if !packages.is_empty() {
@@ -307,7 +309,6 @@ fn network(
     machines: &BTreeMap<String, Machine>,
     node: &Node,
     ports: BTreeSet<u16>,
-    packages: &mut BTreeSet<String>,
 ) -> Vec<Action> {
     let topology = context.topology;
     // One that is there and has no address for this node is none of its business: a member of a cloud that hosts elsewhere need
@@ -324,16 +325,15 @@ fn network(
             .filter_map(|other| Some((topology.host_name(other), seen(other)?)))
             .collect(),
     }];
-    if node.cloud.is_of_the_user() && !ports.is_empty() {
-        packages.insert("nftables".into());
+    if !node.cloud.guards() && !ports.is_empty() {
+        let others = names.into_iter().filter(|other| **other != node.name);
+        let others = others.filter_map(|other| Some((other.clone(), seen(other)?)));
+        let here = machines.get(&node.name).and_then(|here| here.operator);
+        let operator = here.map(|address| (OPERATOR.to_owned(), Some(address)));
         actions.push(Action::WriteFirewall {
             table: firewall::table(&topology.name),
             ports,
-            members: names
-                .into_iter()
-                .filter(|other| **other != node.name)
-                .filter_map(|other| Some((other.clone(), seen(other)?)))
-                .collect(),
+            members: others.chain(operator).collect(),
         });
     }
     actions

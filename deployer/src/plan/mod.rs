@@ -45,7 +45,7 @@ mod unit;
 pub use check::{Check, check};
 pub use compare::{Situation, compare, of_all_addresses};
 pub use conflict::Conflict;
-pub use desired::{Common, Desired, DesiredStage, desired, desired_with};
+pub use desired::{Common, Desired, DesiredStage, OPERATOR, desired, desired_with};
 pub use drift::drift;
 pub use limits::{Impossible, impossible};
 pub use loss::epochs_to_renew;

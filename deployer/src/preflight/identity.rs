@@ -98,6 +98,7 @@ mod tests {
                         .into_iter()
                         .collect(),
                     public: Some(*public).filter(|_| private.is_none()).map(ip),
+                    operator: None,
                 };
                 ((*node).to_owned(), machine)
             };

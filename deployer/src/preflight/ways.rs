@@ -112,8 +112,8 @@ fn way_to(node: &Node) -> String {
     (node.cloud.kind().way_to)(&node.name)
 }
 
-/// Of two nodes that must talk, the one whose address the other does not know though it needs it. A firewall of ours on a host of the
-/// user's asks for the caller's address, too.
+/// Of two nodes that must talk, the one whose address the other does not know though it needs it. A firewall of ours asks for the
+/// caller's address, too.
 fn unseen<'a>(
     node: &'a Node,
     other: &'a Node,
@@ -124,7 +124,7 @@ fn unseen<'a>(
         if to.address_seen_from(from).is_none() {
             return Some(other);
         }
-        let asked = other.cloud.is_of_the_user() && from.address_seen_from(to).is_none();
+        let asked = !other.cloud.guards() && from.address_seen_from(to).is_none();
         return asked.then_some(node);
     }
     // One is still to be made: if by this box, then in a network inside it.
@@ -164,6 +164,7 @@ mod tests {
             access: Access::Here,
             networks: [(network.to_owned(), [10, 0, 0, 1].into())].into(),
             public,
+            operator: None,
         };
         let public = Some([192, 0, 2, 1].into());
         let vm1 = machine("vm1", "theirs", public);
@@ -202,6 +203,7 @@ mod tests {
                     access,
                     networks,
                     public,
+                    operator: None,
                 },
             )
         };

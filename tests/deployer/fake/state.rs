@@ -311,7 +311,6 @@ impl State {
                 facts.tables.insert(table.clone(), loaded);
                 let fact = facts.units.entry(firewall::unit(table)).or_default();
                 fact.enabled = true;
-                fact.active = "active".into();
             }
             Action::StartUnit { unit, reads, .. } => self.start(node, unit, reads)?,
             Action::WaitForPort {

@@ -258,7 +258,7 @@ pub(super) fn common(topology: &Topology) -> Common {
     Common {
         packages: nodes
             .clone()
-            .map(|node| (node.clone(), vec!["procps".into()]))
+            .map(|node| (node.clone(), vec!["nftables".into(), "procps".into()]))
             .collect(),
         install: nodes.map(|node| (node.clone(), install())).collect(),
         prepare: consumer::pipeline_node(topology).map(|node| (node.name.clone(), prepare)),

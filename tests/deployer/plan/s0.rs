@@ -164,6 +164,9 @@ impl Deployment {
                 access: machine::Access::Here,
                 networks: [(network.to_owned(), address.into())].into(),
                 public: None,
+                operator: (self.topology.nodes.get(node))
+                    .filter(|node| node.cloud == CloudName::LOCAL)
+                    .map(|_| [10, 83, 0, 254].into()),
             };
             (node.to_owned(), machine)
         };

@@ -226,12 +226,27 @@ fn our_own_things_are_no_conflict() {
 }
 
 #[test]
-fn existing_hosts_get_a_firewall() {
-    let mut deployment = Deployment::up();
-    let node = deployment.topology.nodes.get_mut("vm3").expect("a node");
-    node.cloud = CloudName::EXISTING;
+fn what_no_cloud_guards_gets_a_firewall() {
+    let mut deployment = Deployment::new();
+    for node in deployment.topology.nodes.values_mut() {
+        node.cloud = CloudName::AWS;
+    }
+    deployment.converge();
+    let there = [("vm2", CloudName::LOCAL), ("vm3", CloudName::EXISTING)];
+    for (node, cloud) in there {
+        deployment
+            .topology
+            .nodes
+            .get_mut(node)
+            .expect("a node")
+            .cloud = cloud;
+    }
     assert_snapshot!(deployment.plan());
     deployment.converge();
+    // The operator's box stands beside local machines, and is a member to them.
+    let rules = deployment.world.facts("vm2").files;
+    let rules = rules["/etc/deployer/deployer-utilization.nft"].text.clone();
+    assert_snapshot!(rules.expect("rules"));
     deployment.kafka().port = 9192;
     let plan = deployment.plan();
     let change = plan

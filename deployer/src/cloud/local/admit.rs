@@ -9,7 +9,7 @@ use super::super::CloudError;
 use super::super::elevate::Elevate;
 use super::super::needs::program;
 use super::super::program::Program;
-use super::names::Names;
+use super::names::{self, Names};
 use crate::packet_filter::{Filters, Packet, marked};
 
 /// The chain in which Docker leaves room for others.
@@ -33,6 +33,16 @@ impl Seen {
         let mut chains = self.filters.chains.iter();
         self.told
             .then(|| chains.any(|chain| chain.family == "ip" && chain.table == table))
+    }
+
+    /// Whether a deployment's own table keeps what comes from outside the box from its machines; `None`: that is not known.
+    pub(super) fn guards(&self, names: &Names) -> Option<bool> {
+        let bridge = names.network();
+        // No interface is called so.
+        let packet = way(Some("elsewhere"), Some(&bridge), true);
+        let chains = self.filters.dropping("forward", packet);
+        let mut own = chains.iter();
+        self.told.then(|| own.any(|chain| chain.table == bridge))
     }
 
     /// The chains that let through, once they have rules for it, what others may drop of what a deployment's machines send or get, in
@@ -72,15 +82,8 @@ impl Seen {
     }
 
     /// Family, table and name of each chain that may drop what a bridge's machines send to the rest of the world, or its
-    /// answers. What others' bridges may not do is not ours to ask.
+    /// answers. What others' bridges may not do is not ours to ask; and deployments' own tables drop what they should.
     fn doubtful(&self, bridge: &str) -> BTreeSet<(String, [String; 2], String)> {
-        let way = |input, output, new| Packet {
-            port: None,
-            from: None,
-            input,
-            output,
-            new,
-        };
         let uplinks = self.uplinks.iter().map(|uplink| Some(uplink.as_str()));
         let uplinks = uplinks.chain(self.uplinks.is_empty().then_some(None));
         let ways = uplinks.flat_map(|uplink| {
@@ -91,11 +94,23 @@ impl Seen {
         });
         let chains = ways.flat_map(|packet| self.filters.doubtful("forward", packet));
         chains
+            .filter(|chain| !names::is_network(&chain.table))
             .map(|chain| {
                 let place = [chain.table.clone(), chain.name.clone()];
                 (chain.family.clone(), place, chain.words())
             })
             .collect()
+    }
+}
+
+/// Any packet that goes this way; `new`: it opens a connection.
+fn way<'a>(input: Option<&'a str>, output: Option<&'a str>, new: bool) -> Packet<'a> {
+    Packet {
+        port: None,
+        from: None,
+        input,
+        output,
+        new,
     }
 }
 

@@ -160,6 +160,8 @@ impl Local {
         let cgroups = Cgroups::of_box()?;
         let record = observe::machine(names, node)?
             .ok_or_else(|| CloudError::Refused(format!("{node} has no disk to start from")))?;
+        let deployment = observe::record(names)?
+            .ok_or_else(|| CloudError::Refused(format!("{node} has no network to start in")))?;
         machine::power_on(names, node, &record, &cgroups, &self.elevate).await?;
         let observed = ObservedMachine {
             address: record.address,
@@ -168,7 +170,13 @@ impl Local {
             runs: true,
         };
         Ok(Applied {
-            machine: Some(plan::reached(names, node, &observed, &self.key)),
+            machine: Some(plan::reached(
+                names,
+                deployment.network,
+                node,
+                &observed,
+                &self.key,
+            )),
             ..Applied::default()
         })
     }

@@ -63,7 +63,7 @@ impl Names {
 
     /// Name of the bridge and of the nftables table; an interface's name holds 15 bytes.
     pub(super) fn network(&self) -> String {
-        format!("dp-{}", self.id)
+        format!("{BRIDGE}{}", self.id)
     }
 
     /// What our rules in packet filters of the box are known by.
@@ -97,6 +97,15 @@ impl Names {
     }
 }
 
+/// Whether an nftables table, by its name, is a deployment's on this box.
+pub(super) fn is_network(table: &str) -> bool {
+    table
+        .strip_prefix(BRIDGE)
+        .is_some_and(|id| Names::new(id).is_ok())
+}
+
+/// Opens the name of a bridge.
+const BRIDGE: &str = "dp-";
 /// Opens the name of a directory that is being made or removed.
 pub(super) const PART: &str = ".part-";
 

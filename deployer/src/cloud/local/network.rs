@@ -1,5 +1,5 @@
 //! A deployment's network: a bridge with the box's address on it, and an nftables table that lets machines out under that
-//! address of the box. Nothing of the box's own network is touched but for marked rules where its packet filter drops what is
+//! address of the box, and nobody in. Nothing of the box's own network is touched but for marked rules where its packet filter drops what is
 //! forwarded (`admit`); that it forwards packets stays on, since others on it
 //! may have come to need it.
 
@@ -63,7 +63,7 @@ pub(super) async fn make(
     elevate.run(ip.reading(lines.join("\n") + "\n")).await?;
     let table = Program::new(what(), "nft", ["-f", "-"]);
     elevate
-        .run(table.reading(masquerade(&bridge, network)))
+        .run(table.reading(ruleset(&bridge, network)))
         .await?;
     for chain in admit::make(names, elevate).await? {
         let words = format!("letting {bridge} through the box's packet filter ({chain})");
@@ -150,13 +150,21 @@ pub(super) fn forwards() -> bool {
     std::fs::read_to_string(FORWARD).is_ok_and(|value| value.trim() == "1")
 }
 
-/// Only what leaves the network gets the box's address: frames between machines pass this hook too where `br_netfilter`
-/// is on. Whatever the table held before is replaced in the same moment.
-fn masquerade(table: &str, network: Ipv4Net) -> String {
+/// Nothing is forwarded to the machines but answers to what they began: who is not on the box gets nowhere. Only what leaves the
+/// network gets the box's address. Frames between machines pass these hooks too where `br_netfilter` is on. Whatever the table
+/// held before is replaced in the same moment.
+fn ruleset(bridge: &str, network: Ipv4Net) -> String {
     format!(
-        "table ip {table} {{ }}\n\
-         delete table ip {table}\n\
-         table ip {table} {{\n\
+        "table ip {bridge} {{ }}\n\
+         delete table ip {bridge}\n\
+         table ip {bridge} {{\n\
+             chain forward {{\n\
+                 type filter hook forward priority 0; policy accept;\n\
+                 oifname != \"{bridge}\" accept\n\
+                 iifname \"{bridge}\" accept\n\
+                 ct state established,related accept\n\
+                 drop\n\
+             }}\n\
              chain postrouting {{\n\
                  type nat hook postrouting priority 100; policy accept;\n\
                  ip saddr {network} ip daddr != {network} masquerade\n\
@@ -177,11 +185,10 @@ async fn raise(path: &str, wanted: u32, elevate: &Elevate) -> Result<(), CloudEr
 
 #[cfg(test)]
 mod tests {
-    use super::masquerade;
+    use super::ruleset;
 
     #[test]
-    fn only_what_leaves_is_masqueraded() {
-        let rules = masquerade("dp-1", "10.213.7.0/24".parse().expect("a network"));
-        assert!(rules.contains("ip saddr 10.213.7.0/24 ip daddr != 10.213.7.0/24 masquerade"));
+    fn only_answers_come_in_and_only_what_leaves_is_masqueraded() {
+        insta::assert_snapshot!(ruleset("dp-1", "10.213.7.0/24".parse().expect("a network")));
     }
 }

@@ -57,6 +57,7 @@ pub(super) async fn observe(
         network: record(&names)?.map(|record| record.network),
         bridge: network::exists(&names.network()),
         table: filters.as_ref().and_then(|seen| seen.has_table(&names)),
+        guarded: filters.as_ref().and_then(|seen| seen.guards(&names)),
         closed: filters.map(|seen| seen.closed(&names)).unwrap_or_default(),
         machines,
         parts,
@@ -67,6 +68,7 @@ pub(super) async fn observe(
         .network
         .is_some_and(|own| routes.contains(&(names.network(), own)) && network::forwards())
         && observed.table != Some(false)
+        && observed.guarded != Some(false)
         && observed.closed.is_empty();
     let foreign = routes
         .into_iter()

@@ -40,9 +40,11 @@ pub struct Observed {
     pub bridge: bool,
     /// The nftables table exists; `None`: nobody but root may know.
     pub table: Option<bool>,
+    /// That table keeps out what comes from outside the box; `None`: nobody but root may know.
+    pub guarded: Option<bool>,
     /// Chains of the box's packet filters that drop what the bridge forwards, as far as one may know.
     pub closed: Vec<String>,
-    /// The network works: bridge, address, forwarding, and the table as far as known.
+    /// The network works: bridge, address, forwarding, and the table and what it keeps out, as far as known.
     pub network_ready: bool,
     /// The image for new machines; looked for only when one is wanted.
     pub image: Option<ObservedImage>,

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::names::{Names, check_node};
+use super::network::own_address;
 use super::observed::{Observed, ObservedMachine};
 use super::{NETWORK_NOTE, Operation};
 use crate::cloud::{CloudError, CloudPlan, CloudStep, Operation as CloudOperation, Wanted};
@@ -34,8 +35,9 @@ pub fn plan(
             "network",
             None,
             format!(
-                "make the network {network} (bridge {}){}",
+                "make the network {network} (bridge {}){}{}",
                 names.network(),
+                shut(observed),
                 through(&observed.closed)
             ),
             Operation::MakeNetwork { network },
@@ -65,7 +67,8 @@ pub fn plan(
         let there = observed.machines.get(node);
         match there {
             Some(machine) if machine.image_there && machine.runs => {
-                plan.machines.push(reached(&names, node, machine, key));
+                plan.machines
+                    .push(reached(&names, network, node, machine, key));
             }
             Some(machine) if machine.image_there => steps.push(step(
                 "machines",
@@ -121,6 +124,15 @@ pub fn plan(
     Ok(plan)
 }
 
+/// What is done besides where the network was made by an older version, or somebody changed its table.
+fn shut(observed: &Observed) -> &'static str {
+    if observed.table == Some(true) && observed.guarded == Some(false) {
+        " and close it to all but this box"
+    } else {
+        ""
+    }
+}
+
 /// What is done besides where the box's packet filter is closed.
 fn through(closed: &[String]) -> String {
     if closed.is_empty() {
@@ -131,7 +143,13 @@ fn through(closed: &[String]) -> String {
 }
 
 /// A running machine, and how it is reached.
-pub(super) fn reached(names: &Names, node: &str, machine: &ObservedMachine, key: &str) -> Machine {
+pub(super) fn reached(
+    names: &Names,
+    network: Ipv4Net,
+    node: &str,
+    machine: &ObservedMachine,
+    key: &str,
+) -> Machine {
     Machine {
         node: node.to_owned(),
         id: format!("{}/{node}", names.id()),
@@ -145,6 +163,7 @@ pub(super) fn reached(names: &Names, node: &str, machine: &ObservedMachine, key:
         }),
         networks: BTreeMap::from([(names.membership(), machine.address.into())]),
         public: None,
+        operator: Some(own_address(network).into()),
     }
 }
 
