@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::Machine;
+use crate::machine::{Access, Machine};
 use crate::secret::Secret;
 
 /// What a deployment must remember between runs.
@@ -25,6 +25,9 @@ pub struct Receipt {
     pub inventory: String,
     /// Machines by node: those a cloud made for us, and the user's own that we use.
     pub machines: BTreeMap<String, MachineRecord>,
+    /// Node → the host key that its machine made itself, in the place of one that every program there could read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub host_keys: BTreeMap<String, HostKey>,
     /// Component → node → its number, such as a broker's id; given once, never changed.
     pub numbers: ByComponent<BTreeMap<String, u32>>,
     /// Component → topic of it → a random word made with the topic, part of the ids of foreign events' documents.
@@ -58,6 +61,7 @@ impl Receipt {
             created: String::new(),
             inventory: String::new(),
             machines: BTreeMap::new(),
+            host_keys: BTreeMap::new(),
             numbers: BTreeMap::new(),
             epochs: BTreeMap::new(),
             pruned: BTreeMap::new(),
@@ -91,6 +95,31 @@ impl Receipt {
     }
 }
 
+impl Receipt {
+    /// Whether a machine was seen to show a host key of its own.
+    pub fn shows_own_key(&self, machine: &Machine) -> bool {
+        self.own_key(machine).is_some_and(|own| own.alone)
+    }
+
+    /// A machine as it is trusted: by its own host key; as long as it may still show the one it was given, by either.
+    #[must_use]
+    pub fn trusting(&self, mut machine: Machine) -> Machine {
+        let own = self.own_key(&machine).cloned();
+        if let (Some(own), Access::Ssh(ssh)) = (own, &mut machine.access) {
+            let known = ssh.host_key.take().unwrap_or_default();
+            let given = known.lines().filter(|key| !own.alone && *key != own.key);
+            let keys: Vec<&str> = std::iter::once(own.key.as_str()).chain(given).collect();
+            ssh.host_key = Some(keys.join("\n"));
+        }
+        machine
+    }
+
+    fn own_key(&self, machine: &Machine) -> Option<&HostKey> {
+        let own = self.host_keys.get(&machine.node);
+        own.filter(|own| own.machine == machine.id)
+    }
+}
+
 /// What is kept of each component, by its name.
 pub type ByComponent<T> = BTreeMap<String, T>;
 
@@ -104,6 +133,18 @@ pub struct MachineRecord {
     pub machine: Option<Machine>,
     /// The components whose data the node holds, by name, once their services were started.
     pub data: Vec<String>,
+}
+
+/// A host key that a machine made itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostKey {
+    /// The cloud's id of the machine.
+    pub machine: String,
+    /// The public half: `ssh-ed25519 AAAA…`.
+    pub key: String,
+    /// The machine was seen to show it: no other is accepted.
+    pub alone: bool,
 }
 
 /// Choices that are made once and then kept: component → choice → what was chosen.
@@ -172,5 +213,60 @@ impl Secrets {
             let own = secrets.iter();
             own.map(|(key, secret)| (component.as_str(), key.as_str(), secret))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{Access, HostKey, Machine, Receipt};
+    use crate::machine::SshAccess;
+
+    #[test]
+    fn a_machine_is_trusted_by_its_own_key_once_it_was_seen_to_show_it() {
+        let machine = |key: &str| Machine {
+            node: "vm1".into(),
+            id: "i-1".into(),
+            access: Access::Ssh(SshAccess {
+                address: "10.0.0.1".into(),
+                user: None,
+                port: None,
+                key: None,
+                host_key: Some(key.into()),
+                jump: None,
+            }),
+            networks: BTreeMap::new(),
+            public: None,
+            operator: None,
+        };
+        let trusted = |id: &str, alone: bool, key: &str| {
+            let mut receipt = Receipt::bare("1", "x", "aws");
+            let own = HostKey {
+                machine: id.into(),
+                key: "own".into(),
+                alone,
+            };
+            receipt.host_keys.insert("vm1".into(), own);
+            match receipt.trusting(machine(key)).access {
+                Access::Ssh(ssh) => ssh.host_key.expect("a key"),
+                Access::Here => String::new(),
+            }
+        };
+        assert_eq!(trusted("i-1", true, "given"), "own");
+        assert_eq!(trusted("i-1", false, "given"), "own\ngiven");
+        // Once more: an earlier run stored it so.
+        assert_eq!(
+            trusted(
+                "i-1",
+                false,
+                "own
+given"
+            ),
+            "own
+given"
+        );
+        // Another machine of the same node came up with the key that it was given.
+        assert_eq!(trusted("i-2", true, "given"), "given");
     }
 }

@@ -19,7 +19,8 @@ const ADDRESSES: std::ops::Range<u8> = 10..42;
 /// The server that a machine's way leads through.
 const SSHD: &str = "/usr/sbin/sshd";
 
-/// The way of ssh to a machine: sshd without a network. The host key is the one that the deployment gave the node.
+/// The way of ssh to a machine: sshd without a network. The host key is the one that the deployment gave the node, or what became
+/// of it: a machine's /etc/ssh stays.
 const WAY: &str = r#"#!/bin/sh
 here=$1
 if [ -e "$here/silent" ]; then exec sleep 60; fi
@@ -29,9 +30,12 @@ for config in "$here"/state/*/ssh_config "$here"/state/rehearsals/*/*/ssh_config
     [ -n "$node" ] || continue
     keys=$(dirname "$config")/keys
     ssh-keygen -y -f "$keys/user" >"$here/authorized"
-    exec SSHD -i -f /dev/null -E "$here/sshd.log" -o "HostKey=$keys/host-$node" -o "AuthorizedKeysFile=$here/authorized" \
+    own=$here/ssh-$node-$2-$(cksum <"$keys/host-$node" | cut -d ' ' -f 1)
+    mkdir -p "$own"
+    [ -e "$own/ssh_host_ed25519_key" ] || cp "$keys/host-$node" "$own/ssh_host_ed25519_key"
+    exec SSHD -i -f /dev/null -E "$here/sshd.log" -o "HostKey=$own/ssh_host_ed25519_key" -o "AuthorizedKeysFile=$here/authorized" \
         -o PermitRootLogin=yes -o StrictModes=no -o UsePAM=no -o PidFile=none -o PasswordAuthentication=no \
-        -o "ForceCommand=unshare --mount --net --pid --fork --kill-child $here/wall $here"
+        -o "ForceCommand=unshare --mount --net --pid --fork --kill-child $here/wall $here $own"
 done
 exit 1
 "#;
@@ -46,8 +50,9 @@ mount -t proc proc "$root/all/proc"
 mount -t tmpfs tmpfs "$root/all/run"
 mkdir -p "$root/all/run/systemd/system"
 >>"$root/all/etc/hosts"
-# No systemd runs behind the wall: what is to be enabled is taken as enabled.
-printf '#!/bin/sh\n[ "$1" != enable ] || exit 0\nexec /usr/bin/systemctl "$@"\n' >"$root/all/usr/local/sbin/systemctl"
+mount --bind "$2" "$root/all/etc/ssh"
+# No systemd runs behind the wall: what is to be enabled is taken as enabled, and each sshd here is a new one.
+printf '#!/bin/sh\n[ "$1" != enable ] && [ "$1" != reload ] || exit 0\nexec /usr/bin/systemctl "$@"\n' >"$root/all/usr/local/sbin/systemctl"
 chmod +x "$root/all/usr/local/sbin/systemctl"
 exec chroot "$root/all" sh -c "$SSH_ORIGINAL_COMMAND"
 "#;

@@ -193,6 +193,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "error",
             "few",
             "host",
+            "machine",
             "observe",
             "prepare",
             "reach",

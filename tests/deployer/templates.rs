@@ -103,6 +103,7 @@ impl World {
                 created: "2026-11-21T08:34:00Z".into(),
                 inventory: String::new(),
                 machines: BTreeMap::new(),
+                host_keys: BTreeMap::new(),
                 numbers: BTreeMap::new(),
                 epochs: [(
                     kafka::NAME.to_owned(),

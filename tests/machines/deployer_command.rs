@@ -182,10 +182,13 @@ impl Deployer {
             let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
             entries.map(|entry| entry.path()).collect()
         };
-        for master in list(&control).iter().flat_map(|node| list(node)) {
+        let masters = list(&control).into_iter().flat_map(|node| list(&node));
+        let masters = masters.map(|place| place.join("master"));
+        // One that has ended leaves its place.
+        for master in masters.filter(|master| master.exists()) {
             let ended = Command::new("ssh")
                 .arg("-S")
-                .arg(master.join("master"))
+                .arg(&master)
                 .args(["-O", "exit", "any"])
                 .output();
             assert!(

@@ -90,7 +90,10 @@ pub async fn make_machines(
             .filter(|node| !state.wanted.machines.contains_key(*node));
         let removed: Vec<String> = removed.cloned().collect();
         if !removed.is_empty() {
-            journal.change(|receipt| receipt.machines.retain(|node, _| !removed.contains(node)))?;
+            journal.change(|receipt| {
+                receipt.machines.retain(|node, _| !removed.contains(node));
+                receipt.host_keys.retain(|node, _| !removed.contains(node));
+            })?;
         }
     }
     Ok(())

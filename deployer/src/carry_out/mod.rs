@@ -3,6 +3,7 @@
 pub mod beside;
 pub mod fetch;
 pub mod forget;
+pub mod host_keys;
 pub mod machines;
 pub mod outcome;
 pub mod prove;

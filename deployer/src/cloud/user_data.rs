@@ -1,8 +1,8 @@
 //! What a machine is told at its first boot, by cloud-init: who it is and who may log in. Nothing else: the rest comes over the
 //! connection that this makes trustworthy.
 //!
-//! The private host key goes this way. Whoever may read the machine's user data, or is logged in on it, can read the key: people
-//! who can do worse anyway.
+//! The private host key goes this way. Whoever may read the machine's user data, or is logged in on it, can read the key: so it is
+//! good for the first contact, and the machine then makes one of its own.
 
 use std::collections::BTreeMap;
 

@@ -130,18 +130,17 @@ pub fn block(
 pub fn known_hosts(nodes: &BTreeMap<String, SshAccess>) -> Result<String, UnfitValue> {
     let mut text = String::new();
     for (node, access) in nodes {
-        let Some(key) = &access.host_key else {
-            continue;
-        };
-        let mut words = key.split_whitespace();
-        let (Some(algorithm), Some(data)) = (words.next(), words.next()) else {
-            return Err(UnfitValue {
-                node: node.clone(),
-                key: "host key",
-                value: key.clone(),
-            });
-        };
-        let _ = writeln!(text, "{node} {algorithm} {data}");
+        for key in access.host_key.iter().flat_map(|keys| keys.split('\n')) {
+            let mut words = key.split_whitespace();
+            let (Some(algorithm), Some(data)) = (words.next(), words.next()) else {
+                return Err(UnfitValue {
+                    node: node.clone(),
+                    key: "host key",
+                    value: key.into(),
+                });
+            };
+            let _ = writeln!(text, "{node} {algorithm} {data}");
+        }
     }
     Ok(text)
 }

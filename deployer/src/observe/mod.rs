@@ -211,7 +211,8 @@ fn strict(prepared: &Prepared) -> BTreeSet<String> {
 fn known(prepared: &Prepared, machines: &BTreeMap<String, Machine>) -> BTreeSet<String> {
     let same = |node: &&String| {
         let record = prepared.receipt.machines.get(*node);
-        let recorded = record.and_then(|record| record.machine.as_ref());
+        let recorded = record.and_then(|record| record.machine.clone());
+        let recorded = recorded.map(|machine| prepared.receipt.trusting(machine));
         recorded.is_some_and(|recorded| recorded.access == machines[*node].access)
     };
     machines.keys().filter(same).cloned().collect()

@@ -43,7 +43,8 @@ pub async fn connect(
     let mut machines = BTreeMap::new();
     for state in &clouds {
         for machine in &state.plan.machines {
-            machines.insert(machine.node.clone(), machine.clone());
+            let machine = prepared.receipt.trusting(machine.clone());
+            machines.insert(machine.node.clone(), machine);
         }
     }
     none_of(&preflight::mistaken_addresses(&machines))?;

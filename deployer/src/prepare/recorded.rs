@@ -69,7 +69,10 @@ pub fn topology_of(inventory: &Inventory, receipt: &Receipt) -> Result<Topology,
 pub fn machines(receipt: &Receipt) -> BTreeMap<String, Machine> {
     let known = receipt.machines.iter();
     known
-        .filter_map(|(node, record)| Some((node.clone(), record.machine.clone()?)))
+        .filter_map(|(node, record)| {
+            let machine = receipt.trusting(record.machine.clone()?);
+            Some((node.clone(), machine))
+        })
         .collect()
 }
 

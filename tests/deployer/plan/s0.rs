@@ -107,6 +107,7 @@ impl Deployment {
             created: "2026-11-21T08:34:00Z".into(),
             inventory: String::new(),
             machines: BTreeMap::new(),
+            host_keys: BTreeMap::new(),
             numbers: [(
                 kafka::NAME.to_owned(),
                 [("vm2".to_owned(), 1), ("vm3".to_owned(), 2)].into(),

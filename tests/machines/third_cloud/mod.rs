@@ -8,6 +8,7 @@
 )]
 
 mod cloud;
+mod host_keys;
 
 use deployer::cloud::registry;
 use deployer::entry;

@@ -7,6 +7,7 @@ use self::begin::{forget, prepare};
 use self::proof::prove;
 use self::settled::settled;
 use self::work::{View, Work, interrupted};
+use crate::carry_out::host_keys;
 use crate::carry_out::machines::authorize;
 use crate::carry_out::outcome::Outcome;
 use crate::carry_out::times::Times;
@@ -106,6 +107,8 @@ async fn bring(
     let (connections, planned) = observe(&prepared, &looking).await?;
     times.since("look", began);
     if planned.is_settled() {
+        let replaced = host_keys::replace(&connections, planned, &looking, &journal);
+        let planned = Box::pin(replaced).await?;
         let settled = settled(
             planned,
             &connections,

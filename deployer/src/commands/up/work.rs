@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::carry_out::beside::beside;
 use crate::carry_out::fetch::{Fetched, Paths, fetch, relays};
+use crate::carry_out::host_keys;
 use crate::carry_out::machines::make_machines;
 use crate::carry_out::reboot;
 use crate::carry_out::record::{
@@ -91,15 +92,32 @@ impl Work<'_> {
         }
         times.since("machines and downloads", making);
         if !planned.seen.machines_change() && now.artifacts == planned.prepared.artifacts {
-            return Ok((view, paths));
+            return Ok((self.with_own_host_keys(view).await?, paths));
         }
         let asking = Instant::now();
         view.connections.close(true).await?;
         let view = self.look_again(&now).await?;
+        let view = self.with_own_host_keys(view).await?;
         self.journal
             .change(|receipt| update_receipt(receipt, &view.planned.prepared))?;
         times.since("connect and ask", asking);
         Ok((view, paths))
+    }
+
+    /// Machines show host keys of their own from here on.
+    async fn with_own_host_keys(&self, view: View) -> Result<View, CommandError> {
+        let View {
+            connections,
+            planned,
+            systems,
+        } = view;
+        let replaced = host_keys::replace(&connections, planned, self.looking, self.journal);
+        let replaced = self.stop.unless(2, Box::pin(replaced)).await;
+        Ok(View {
+            planned: replaced.ok_or_else(interrupted)??,
+            connections,
+            systems,
+        })
     }
 
     /// Looks at machines that were made or went down meanwhile.
