@@ -85,6 +85,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "secret",
             "step",
             "sudo",
+            "template",
             "topology",
             "yaml",
         ],

@@ -2,7 +2,10 @@
 //! `tests/machines/sandbox.rs`.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
+use deployer::cloud::aws::ttl;
 use deployer::component::producer::{Client, NAME, Source, SourceFile};
 use deployer::component::{self, Component};
 use deployer::template::SANDBOX;
@@ -68,9 +71,39 @@ fn the_unit_of_every_component_is_closed_in() {
 
 #[test]
 fn so_are_the_units_of_no_component() {
-    for unit in [hosts_table::unit_text("x"), firewall::unit_text("x")] {
+    let units = [
+        hosts_table::unit_text("x"),
+        firewall::unit_text("x"),
+        ttl::service_unit(),
+    ];
+    for unit in units {
         assert!(unit.contains(SANDBOX), "{unit}");
     }
+}
+
+#[test]
+fn no_unit_is_written_without_the_list() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut seen = 0;
+    let mut directories = vec![root.join("src"), root.join("../templates")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            let kind = path.extension().and_then(|extension| extension.to_str());
+            if path.is_dir() {
+                directories.push(path);
+            } else if matches!(kind, Some("rs" | "sh" | "tera")) {
+                let text = fs::read_to_string(&path).expect("a text");
+                for unit in text.split("[Service]").skip(1) {
+                    let is_closed_in = ["{SANDBOX}", r#"{% include "sandbox" %}"#];
+                    let is_closed_in = is_closed_in.iter().any(|list| unit.contains(list));
+                    assert!(is_closed_in, "{}", path.display());
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert!(seen >= 5, "units are written elsewhere: {seen}");
 }
 
 #[test]

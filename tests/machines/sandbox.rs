@@ -27,15 +27,18 @@ pub(crate) fn is_closed_in(unit: &str, answer: &str) {
     assert!(exposure <= most, "{unit}: {exposure}\n{answer}");
 }
 
-/// All units of a deployment are.
+/// All units of a deployment are, on local machines.
 pub(crate) fn units_are_closed_in(deployer: &Deployer) {
+    let unit_of = |role: &str| format!("{}-{role}.service", deployer.name);
     let services = watch::units(deployer).into_keys().map(|name| {
         let (node, role) = name.split_once(' ').expect("a node and a role");
-        (node.to_owned(), role.to_owned())
+        (node.to_owned(), unit_of(role))
     });
-    let hosts = watch::nodes(deployer).into_iter();
-    for (node, role) in services.chain(hosts.map(|node| (node, "hosts".to_owned()))) {
-        let unit = format!("{}-{role}.service", deployer.name);
+    let others = watch::nodes(deployer).into_iter().flat_map(|node| {
+        let units = [unit_of("hosts"), "deployer-network.service".to_owned()];
+        units.map(|unit| (node.clone(), unit))
+    });
+    for (node, unit) in services.chain(others) {
         is_closed_in(&unit, &deployer.on(&node, &["sh", "-c", &question(&unit)]));
     }
 }

@@ -3,30 +3,40 @@
 
 use jiff::Timestamp;
 
-pub use crate::topology::{OnTtl, SHORTEST_TTL, Ttl};
-
 use super::settings::Settings;
+use crate::template::SANDBOX;
+pub use crate::topology::{OnTtl, SHORTEST_TTL, Ttl};
 
 /// What looks at the file.
 pub const SCRIPT_FILE: &str = "/usr/local/sbin/deployer-ttl";
 /// Runs the script every minute.
 pub const TIMER: &str = "deployer-ttl.timer";
 
-/// Powers off unless the file says that there is time. A file that is gone or spoilt does not keep a machine alive.
+/// Fails unless the file says that there is time. A file that is gone or spoilt does not keep a machine alive.
 pub const SCRIPT: &str = "\
 #!/bin/sh
 end=$(cat /etc/deployer/expires)
-[ \"$end\" = never ] || [ \"$(date +%s)\" -lt \"$end\" ] || exec systemctl poweroff
+[ \"$end\" = never ] || [ \"$(date +%s)\" -lt \"$end\" ]
 ";
 
-/// The script's unit.
-pub const SERVICE_UNIT: &str = "\
+/// The script's unit. systemd itself powers off where it fails, so the script needs no right, and one that cannot even begin
+/// keeps no machine alive either.
+pub fn service_unit() -> String {
+    format!(
+        "\
 [Unit]
 Description=Power off when the deployment's time is over
+FailureAction=poweroff
 [Service]
 Type=oneshot
-ExecStart=/usr/local/sbin/deployer-ttl
-";
+ExecStart={SCRIPT_FILE}
+{SANDBOX}\
+PrivateTmp=yes
+ProtectHome=yes
+ProtectProc=invisible
+"
+    )
+}
 
 /// Leaves half an hour after each boot, for somebody to renew.
 pub const TIMER_UNIT: &str = "\

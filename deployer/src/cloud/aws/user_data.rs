@@ -32,7 +32,7 @@ pub fn render(
             file(
                 "/etc/systemd/system/deployer-ttl.service",
                 "0644",
-                ttl::SERVICE_UNIT,
+                &ttl::service_unit(),
             ),
             file(
                 "/etc/systemd/system/deployer-ttl.timer",

@@ -12,6 +12,7 @@ use super::network;
 use super::observe::MachineRecord;
 use super::tree::Tree;
 use crate::step::sha256;
+use crate::template::SANDBOX;
 
 /// What a new machine is to be.
 pub(super) struct New<'a> {
@@ -133,6 +134,11 @@ ExecStart=/bin/ip address replace {}/{} dev host0
 ExecStart=/bin/ip link set dev host0 up
 ExecStart=/bin/ip route replace {route}
 ExecStart=/bin/ip route replace default via {gateway}
+{SANDBOX}\
+# To set the address.
+CapabilityBoundingSet=CAP_NET_ADMIN
+ProtectHome=yes
+ProtectProc=invisible
 
 [Install]
 WantedBy=multi-user.target
