@@ -9,6 +9,7 @@ use super::cgroup::Cgroups;
 use super::names::{self, Names};
 use super::observe::MachineRecord;
 use super::{boot, network};
+use crate::retry::Retry;
 
 /// Switches a machine on, and returns when it has got its network cable.
 pub(super) async fn power_on(
@@ -28,31 +29,31 @@ pub(super) async fn power_on(
     let console = format!("{}/console.log", names.machine(node));
     let command = boot::command(names, node, record, &console, cgroups);
     let start = Program::new(what.clone(), &command[0], &command[1..]);
-    let deadline = Instant::now() + Duration::from_secs(START);
+    let mut looks = Retry::every(Duration::from_millis(10)).within(START);
+    let mut starts = Retry::every(Duration::from_millis(100)).within(START);
     let mut alive = Instant::now();
     let mut ended = elevate.attempt(&start, &|_| ()).await?;
     while !network::exists(&cable) {
         if cgroups.runs(names, node)? {
             alive = Instant::now();
-        } else if ended.status != 0 && Instant::now() < deadline {
+        } else if ended.status != 0 && !starts.is_over() {
             // What a killed run began may still be on its way out.
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            starts.pause().await;
             ended = elevate.attempt(&start, &|_| ()).await?;
         }
-        if Instant::now() > deadline || alive.elapsed() > GIVE_UP {
+        if looks.is_over() || alive.elapsed() > GIVE_UP {
             if ended.status != 0 {
                 return Err(start.failed(&ended));
             }
             // It is root's, but anybody may read it.
             let output = std::fs::read_to_string(&console).unwrap_or_default();
-            let seconds = START;
             return Err(CloudError::Deadline {
                 what,
-                seconds,
+                seconds: START.as_secs(),
                 output,
             });
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        looks.pause().await;
     }
     Ok(())
 }
@@ -60,8 +61,8 @@ pub(super) async fn power_on(
 /// A machine that has no process for so long did not start, or has ended.
 const GIVE_UP: Duration = Duration::from_secs(3);
 
-/// How long nspawn may take to begin, in seconds.
-const START: u64 = 15;
+/// How long nspawn may take to begin.
+const START: Duration = Duration::from_secs(15);
 
 /// From the rename on it is no machine any more, even if we are stopped half-way. What a killed run began may do the same beside us.
 const REMOVE: &str = r#"
