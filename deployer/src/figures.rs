@@ -1,5 +1,5 @@
-//! What a running agent says of itself: its answer to `/figures`, see the agents' contract. Plain data; figures that an agent
-//! of another version leaves out or adds do no harm.
+//! What a running agent says of itself: its answer to `/figures`, see the agents' contract, whose names the figures have. Plain
+//! data; figures that an agent of another version leaves out or adds do no harm.
 
 use std::collections::BTreeMap;
 

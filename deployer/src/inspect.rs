@@ -1,5 +1,5 @@
-//! The pipeline's own report: what the tool's `inspect` prints, see the agents' contract. Plain data; what an older or newer
-//! tool leaves out or adds does no harm.
+//! The pipeline's own report: what the tool's `inspect` prints, see the agents' contract, whose names its fields have. Plain data;
+//! what an older or newer tool leaves out or adds does no harm.
 
 use std::collections::{BTreeMap, BTreeSet};
 

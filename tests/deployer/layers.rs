@@ -35,6 +35,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "component",
         &[
             "authority",
+            "contract",
             "facts",
             "hosts_table",
             "inspect",

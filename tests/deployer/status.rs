@@ -479,8 +479,8 @@ fn what_is_no_problem_is_noted() {
     assert_eq!(
         report.notes,
         [
-            "vm9: no longer in the inventory, and its producer still sends; that is read until `deployer up --prune`",
             "vm9: no longer in the inventory, and its broker still serves",
+            "vm9: no longer in the inventory, and its producer still sends; that is read until `deployer up --prune`",
             "topic utilizations1: 7 of 12 events were read and are no documents of utilizations1: \
              documents were deleted, or events are there twice"
         ]

@@ -8,8 +8,7 @@ use futures_util::future::join_all;
 
 use crate::cli::{Environment, Status};
 use crate::cloud::ends::POWER_OFF_FILE;
-use crate::component::pipeline::{LOG, SENDER};
-use crate::component::{self, pipeline};
+use crate::component;
 use crate::error::CommandError;
 use crate::facts::{Facts, Query};
 use crate::machine::Access;
@@ -139,8 +138,9 @@ fn desired(deployment: &Deployment) -> Result<Desired, CommandError> {
 /// The units of a node's roles; of one that was left alone, those by which it may still take part.
 fn services(deployment: &Deployment, node: &str) -> BTreeSet<String> {
     let Some(node) = deployment.topology.nodes.get(node) else {
-        let left = [LOG, SENDER];
-        return left.map(|component| deployment.unit(component)).into();
+        let all = component::ALL.iter().copied();
+        let left = all.filter(|component| component.when_left().is_some());
+        return left.map(|component| deployment.unit(component)).collect();
     };
     component::of_node(node, &deployment.topology)
         .filter(|component| component.has_unit(node))
@@ -183,9 +183,9 @@ fn question(deployment: &Deployment, desired: &Desired, node: &str) -> Query {
     query.figures = component::metrics_ports(node, topology)
         .into_values()
         .collect();
-    if node.has(SENDER.name()) {
-        query.files.insert(pipeline::state_file(topology), true);
-    }
+    let states =
+        component::of_node(node, topology).filter_map(|component| component.state_file(topology));
+    query.files.extend(states.map(|state| (state, true)));
     if node.cloud.end() == End::PowerOff {
         query.files.insert(POWER_OFF_FILE.into(), true);
     }

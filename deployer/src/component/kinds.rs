@@ -47,6 +47,17 @@ pub struct Disk {
     pub software: u64,
 }
 
+/// How a component does its work on a node, by what it says itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    /// It has done all it should, and its unit has ended by itself.
+    pub finished: bool,
+    /// How far it is: what it has done, and all it should do (0: no end).
+    pub progress: Option<(u64, u64)>,
+    /// What is not well, in words.
+    pub problems: Vec<String>,
+}
+
 /// How a component is restarted that runs on several nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restart {

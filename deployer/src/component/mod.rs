@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::authority::{self, Service, Services};
-use crate::facts::System;
+use crate::facts::{Facts, System};
 use crate::inventory::{Findings, Inventory, Member, Problem, Section, Sections};
 use crate::receipt::{Choices, Secrets};
 use crate::step::{ARCHIVE_MARKER, Action, Tool, archive_mark, sha256};
@@ -20,7 +20,7 @@ use repository_key::RepositoryKey;
 pub use artifact::{Artifact, Artifacts, Origin};
 pub use context::Context;
 pub use kinds::{
-    Count, Difference, Disk, Form, Memory, NewSecret, Numbers, Port, Reach, Restart, Unfit,
+    Count, Difference, Disk, Form, Health, Memory, NewSecret, Numbers, Port, Reach, Restart, Unfit,
 };
 pub use tunnel::{Tunnel, TunnelEnd};
 
@@ -276,24 +276,43 @@ pub trait Component: Sync {
         None
     }
 
+    /// The file in which it says how far it is, where its unit may end by itself.
+    fn state_file(&self, _: &Topology) -> Option<String> {
+        None
+    }
+
+    /// How it does its work on a node that has answered, as far as it says that itself.
+    fn health(&self, _: &Topology, _: &Facts) -> Health {
+        Health::default()
+    }
+
+    /// What it still does on a node that the inventory does not name any more, in words; `None`: nothing that concerns others.
+    fn when_left(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Waiting, between restarts one by one, until it does its work on so many nodes, by a tool that can tell.
     fn in_sync(&self, _: Tool, _: usize) -> Option<Action> {
         None
     }
 
-    /// Starting its unit and waiting for its ports. `reads` are the [`checksums`] of all that [`Component::install`] put there.
+    /// Starting its unit, where it has one, and waiting for its ports. `reads` are the [`checksums`] of all that [`Component::install`] put there.
     fn start(
         &self,
         node: &Node,
         context: &Context<'_>,
         reads: &BTreeMap<String, String>,
     ) -> Vec<Action> {
+        if !self.has_unit(node) {
+            return Vec::new();
+        }
         let ports = self.ports(node, context.topology);
         let waited = ports.iter().filter(|port| port.reach == Reach::Members);
         let numbers: Vec<u16> = waited.map(|port| port.number).collect();
         service::start(
             &self.unit(context.topology, context.choices),
             reads,
+            self.state_file(context.topology),
             &numbers,
         )
     }

@@ -10,7 +10,9 @@ pub use super::consumer::{
 };
 pub use super::couchdb::{ADMIN, password_changed};
 pub use super::kafka::topics::{database_name, topics};
-pub use super::producer::{refused_file, sends_for_ever, state_file, tools as senders_tools};
+pub use super::producer::{
+    sends_for_ever, state as sender_state, state_file, tools as senders_tools,
+};
 
 /// What holds the topics.
 pub static LOG: &dyn Component = &kafka::Kafka;

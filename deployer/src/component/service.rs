@@ -327,11 +327,16 @@ pub(super) fn configuration_file(
 }
 
 /// Starts a unit and waits for its ports.
-pub(super) fn start(unit: &str, reads: &BTreeMap<String, String>, ports: &[u16]) -> Vec<Action> {
+pub(super) fn start(
+    unit: &str,
+    reads: &BTreeMap<String, String>,
+    finishes: Option<String>,
+    ports: &[u16],
+) -> Vec<Action> {
     let start = Action::StartUnit {
         unit: unit.to_owned(),
         reads: reads.clone(),
-        finishes: None,
+        finishes,
     };
     let waits = ports.iter().map(|port| Action::WaitForPort {
         port: *port,

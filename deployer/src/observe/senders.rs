@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use crate::component::pipeline::{self, MOVER, SENDER};
 use crate::contract::SenderState;
 use crate::error::CommandError;
-use crate::facts::{Facts, Query};
+use crate::facts::Query;
 use crate::inspect::Inspect;
 use crate::reach::connections::Connections;
 use crate::receipt::Secrets;
@@ -181,13 +181,7 @@ async fn state(
         ..Query::default()
     };
     let facts = connections.executor().ask(client, &query).await?;
-    Ok(sender_state(topology, &facts).unwrap_or_default())
-}
-
-/// The state of a node's sender, whose file is among those that were asked for.
-pub fn sender_state(topology: &Topology, facts: &Facts) -> Option<SenderState> {
-    let file = facts.files.get(&pipeline::state_file(topology))?;
-    serde_json::from_str(file.text.as_deref()?).ok()
+    Ok(pipeline::sender_state(topology, &facts).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -233,7 +233,7 @@ impl Component for Couchdb {
     ) -> Vec<Action> {
         let (topology, choices) = (context.topology, context.choices);
         let port = address::members_port(topology, choices);
-        service::start(&self.unit(topology, choices), reads, &[port])
+        service::start(&self.unit(topology, choices), reads, None, &[port])
     }
 }
 

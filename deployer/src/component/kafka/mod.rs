@@ -144,6 +144,10 @@ impl Component for Kafka {
         true
     }
 
+    fn when_left(&self) -> Option<&'static str> {
+        Some("its broker still serves")
+    }
+
     fn restart(&self) -> Restart {
         Restart::OneByOne
     }

@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod health;
 mod section;
 mod topic_pattern;
 
@@ -11,8 +12,10 @@ use serde::Serialize;
 
 use super::place::{self, Place};
 use super::service::{self, Service};
-use super::{Component, Context, Disk, Memory, Numbers, Port, Reach, Unfit, consumer, kafka};
-use crate::facts::System;
+use super::{
+    Component, Context, Disk, Health, Memory, Numbers, Port, Reach, Unfit, consumer, kafka,
+};
+use crate::facts::{Facts, System};
 use crate::inventory::{Findings, Inventory, Member, Section, Sections};
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
@@ -20,6 +23,7 @@ use crate::topology::{CANARY_TOPIC, Node, Topology};
 use topic_pattern::check_topic_pattern;
 
 pub use client::{Client, SourceFile, topic_of};
+pub use health::state;
 pub use section::{ProducerChange, ProducerSection, Source};
 
 /// The component.
@@ -32,8 +36,6 @@ const CONFIG: &str = "producer.toml";
 const UNIT: &str = "agent/producer.service";
 /// The file in which a producer says how far it came, and that it has finished.
 const STATE: &str = "state.json";
-/// The file in which it keeps what was refused for good.
-const REFUSED: &str = "refused.jsonl";
 
 #[derive(Serialize)]
 struct Settings<'a> {
@@ -174,31 +176,22 @@ impl Component for Producer {
         as_service(node).is_some()
     }
 
-    fn start(
-        &self,
-        node: &Node,
-        context: &Context<'_>,
-        reads: &BTreeMap<String, String>,
-    ) -> Vec<Action> {
-        if as_service(node).is_none() {
-            return Vec::new();
-        }
-        vec![Action::StartUnit {
-            unit: self.unit(context.topology, context.choices),
-            reads: reads.clone(),
-            finishes: Some(state_file(context.topology)),
-        }]
+    fn state_file(&self, topology: &Topology) -> Option<String> {
+        Some(state_file(topology))
+    }
+
+    fn health(&self, topology: &Topology, facts: &Facts) -> Health {
+        health::health(topology, facts)
+    }
+
+    fn when_left(&self) -> Option<&'static str> {
+        Some("its producer still sends; that is read until `deployer up --prune`")
     }
 }
 
 /// Where a producer keeps its state on its node.
 pub fn state_file(topology: &Topology) -> String {
     format!("{}/{STATE}", Place::new(topology, NAME).data())
-}
-
-/// Where a producer keeps the events that were refused for good.
-pub fn refused_file(topology: &Topology) -> String {
-    format!("{}/{REFUSED}", Place::new(topology, NAME).data())
 }
 
 /// Whether what a node sends has no end.

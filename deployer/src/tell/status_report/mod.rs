@@ -1,4 +1,5 @@
-//! What `status` shows: a documented, stable shape (`"format": 1`), as text or JSON. Pure.
+//! What `status` shows: a documented, stable shape (`"format": 1`), as text or JSON. Its fields keep the names they were documented
+//! by, a product's among them. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -163,7 +164,7 @@ impl Report {
             match heard.get(&node.name) {
                 Some(Heard::Facts(facts)) => {
                     report.reachable = true;
-                    node::judge_units(topology, &node.name, facts, &mut report, &mut problems);
+                    node::judge_units(topology, node, facts, &mut report, &mut problems);
                     node::judge_agents(topology, node, facts, &mut report, &mut problems);
                     let full: BTreeSet<String> =
                         facts.disks.values().filter_map(DiskFact::full).collect();

@@ -2,69 +2,49 @@
 
 use std::collections::BTreeMap;
 
-use crate::component;
-use crate::component::pipeline::{self, LOG, SENDER};
 use crate::component::place::Place;
+use crate::component::{self, Health};
 use crate::facts::{Facts, UnitFact};
 use crate::figures::Figures;
-use crate::observe::senders::sender_state;
 use crate::topology::{Node, Topology};
 
 use super::{AgentReport, Heard, NodeReport};
 
-/// One that reads `top` has one event on its way at most times; more than this many wait for brokers that are away.
-const MAX_WAITING: u64 = 5;
-
 pub(super) fn judge_units(
     topology: &Topology,
-    node: &str,
+    node: &Node,
     facts: &Facts,
     report: &mut NodeReport,
     problems: &mut Vec<String>,
 ) {
-    let sender = Place::new(topology, SENDER.name()).unit();
-    for (name, unit) in &facts.units {
-        let finished = *name == sender && has_finished(topology, facts);
-        let state = match unit.active.as_str() {
+    let name = &node.name;
+    let health: BTreeMap<String, Health> = component::ALL
+        .iter()
+        .map(|component| {
+            let unit = Place::new(topology, component.name()).unit();
+            (unit, component.health(topology, facts))
+        })
+        .collect();
+    for (unit, fact) in &facts.units {
+        let finished = health.get(unit).is_some_and(|health| health.finished);
+        let state = match fact.active.as_str() {
             "active" => "running",
             "failed" => "failed",
             "inactive" if finished => "finished",
-            _ if unit.runs() => "starting",
+            _ if fact.runs() => "starting",
             _ => "stopped",
         };
         if !matches!(state, "running" | "finished") {
             problems.push(format!(
-                "{node}: {name} is {state}; see `deployer logs {node}`"
+                "{name}: {unit} is {state}; see `deployer logs {name}`"
             ));
         }
-        report.units.insert(name.clone(), state.into());
+        report.units.insert(unit.clone(), state.into());
     }
-    if topology
-        .nodes
-        .get(node)
-        .is_some_and(|node| node.has(SENDER.name()))
-    {
-        let state = sender_state(topology, facts);
-        let waiting = state
-            .as_ref()
-            .map_or(0, |state| state.produced.saturating_sub(state.acked));
-        if waiting > MAX_WAITING {
-            problems.push(format!(
-                "{node}: {waiting} events of its {} wait for an acknowledgement by {}",
-                SENDER.title(),
-                LOG.title()
-            ));
-        }
-        let refused = state.as_ref().map_or(0, |state| state.refused);
-        if refused > 0 {
-            problems.push(format!(
-                "{node}: {} refused {refused} events of its {} for good; they are in {} with the reasons; who has looked removes it",
-                LOG.title(),
-                SENDER.title(),
-                pipeline::refused_file(topology)
-            ));
-        }
-        report.produced = state.map(|state| (state.acked, state.count));
+    for health in health.into_values() {
+        let own = health.problems.iter();
+        problems.extend(own.map(|problem| format!("{name}: {problem}")));
+        report.produced = report.produced.or(health.progress);
     }
 }
 
@@ -78,29 +58,20 @@ pub(super) fn note_the_left(
         let Heard::Facts(facts) = heard else {
             continue;
         };
-        let runs = |role| {
-            let unit = facts.units.get(&Place::new(topology, role).unit());
-            unit.is_some_and(UnitFact::runs)
-        };
         if topology.nodes.contains_key(node) {
             continue;
         }
-        if runs(SENDER.name()) {
-            notes.push(format!(
-                "{node}: no longer in the inventory, and its {} still sends; that is read until `deployer up --prune`",
-                SENDER.title()
-            ));
-        }
-        if runs(LOG.name()) {
-            notes.push(format!(
-                "{node}: no longer in the inventory, and its broker still serves"
-            ));
+        for component in component::ALL {
+            let unit = facts
+                .units
+                .get(&Place::new(topology, component.name()).unit());
+            if let Some(words) = component.when_left()
+                && unit.is_some_and(UnitFact::runs)
+            {
+                notes.push(format!("{node}: no longer in the inventory, and {words}"));
+            }
         }
     }
-}
-
-fn has_finished(topology: &Topology, facts: &Facts) -> bool {
-    sender_state(topology, facts).is_some_and(|state| state.finished)
 }
 
 /// What the agents say of themselves. That one has no figures is said and no problem: events count more than figures, and
