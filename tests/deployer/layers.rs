@@ -246,7 +246,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // the edge
-    ("cli", &["error", "guide", "secret", "topology"]),
+    (
+        "cli",
+        &["error", "guide", "rehearsal", "secret", "topology"],
+    ),
     ("error", &[]),
     ("commands", &["*"]),
     ("entry", &["*"]),

@@ -2,21 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use deployer::rehearsal::{self, Act, Expected, Rehearsal, Vital, Wish};
+use deployer::rehearsal::{self, Act, Expected, NoRehearsal, Rehearsal, Vital, Wishes, aws};
 use deployer::topology::CloudName;
 
-fn wish(cloud: CloudName) -> Wish {
-    Wish {
-        cloud,
-        power_off: true,
-        vpc: None,
-        arm: false,
-        region: None,
-    }
-}
-
-fn plan(wish: &Wish) -> Rehearsal {
-    rehearsal::plan(wish).expect("a rehearsal is written for the cloud")
+fn plan(cloud: CloudName, wishes: aws::Wishes) -> Rehearsal {
+    rehearsal::plan(Some(cloud), &Wishes { aws: wishes })
+        .expect("a rehearsal is written for the cloud")
 }
 
 /// A rehearsal as a reader sees it.
@@ -63,22 +54,41 @@ fn text(rehearsal: &Rehearsal) -> String {
 
 #[test]
 fn the_plan_is_what_it_was() {
-    insta::assert_snapshot!("rehearsal_aws", text(&plan(&wish(CloudName::AWS))));
+    let none = aws::Wishes::default;
+    insta::assert_snapshot!("rehearsal_aws", text(&plan(CloudName::AWS, none())));
     insta::assert_snapshot!(
         "rehearsal_chameleon",
-        text(&plan(&wish(CloudName::CHAMELEON)))
+        text(&plan(CloudName::CHAMELEON, none()))
     );
-    let all = Wish {
-        power_off: false,
+    let all = aws::Wishes {
+        least_policy: false,
+        no_power_off: true,
         vpc: Some("vpc-1".into()),
-        arm: true,
-        region: Some("eu-south-1".into()),
-        ..wish(CloudName::AWS)
+        arm64: true,
+        second_region: Some("eu-south-1".into()),
     };
     insta::assert_snapshot!(
         "rehearsal_aws_with_all_that_is_asked_for",
-        text(&plan(&all))
+        text(&plan(CloudName::AWS, all))
     );
+}
+
+#[test]
+fn a_cloud_refuses_what_another_one_has() {
+    let aws = aws::Wishes {
+        least_policy: true,
+        vpc: Some("vpc-1".into()),
+        ..aws::Wishes::default()
+    };
+    let wishes = Wishes { aws };
+    let refused = rehearsal::plan(Some(CloudName::CHAMELEON), &wishes);
+    let (option, cloud) = ("--least-policy", CloudName::AWS);
+    assert_eq!(refused, Err(NoRehearsal::OfAnother { option, cloud }));
+    let remarks = rehearsal::plan(Some(cloud), &wishes).map(|plan| plan.remarks.len());
+    assert_eq!(remarks, Ok(1));
+    for cloud in [None, Some(CloudName::LOCAL)] {
+        assert_eq!(rehearsal::plan(cloud, &wishes), Err(NoRehearsal::NoCloud));
+    }
 }
 
 /// Whatever is asked for: what is made is taken away, before the next deployment begins, and the cloud is asked.
@@ -86,14 +96,14 @@ fn the_plan_is_what_it_was() {
 fn each_deployment_is_taken_away_before_the_next_begins() {
     for bits in 0..16 {
         let bit = |n: u32| bits & (1 << n) != 0;
-        let wish = Wish {
-            power_off: bit(0),
+        let wishes = aws::Wishes {
+            least_policy: false,
+            no_power_off: !bit(0),
             vpc: bit(1).then(|| "vpc-1".into()),
-            arm: bit(2),
-            region: bit(3).then(|| "eu-south-1".into()),
-            ..wish(CloudName::AWS)
+            arm64: bit(2),
+            second_region: bit(3).then(|| "eu-south-1".into()),
         };
-        let rehearsal = plan(&wish);
+        let rehearsal = plan(CloudName::AWS, wishes);
         let names: BTreeSet<&str> = rehearsal.variants.iter().map(|one| one.name).collect();
         assert_eq!(names.len(), rehearsal.variants.len());
         // What can be known without making anything comes first, for all of them.

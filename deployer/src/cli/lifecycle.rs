@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::Target;
 use crate::guide::PAGES;
+use crate::rehearsal::Wishes;
 use crate::topology::Ttl;
 
 /// Options of `up`.
@@ -150,9 +151,9 @@ pub struct Rehearse {
     /// The report to write; must not exist [default: rehearsal-CLOUD-TIME.md here]
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// What is asked for on AWS.
+    /// What is asked for on some cloud.
     #[command(flatten)]
-    pub on_aws: OnAws,
+    pub wishes: Wishes,
     /// Directory with the `producer` and `consumer` binaries, or with such a directory for each kind of machine
     /// [default: beside this program]
     #[arg(long, value_name = "DIR")]
@@ -160,26 +161,6 @@ pub struct Rehearse {
     /// Do not ask.
     #[arg(long, short)]
     pub yes: bool,
-}
-
-/// Options of `rehearse` that are about AWS only.
-#[derive(Debug, Args)]
-pub struct OnAws {
-    /// On AWS, say in the report that these credentials have exactly the policy of `deployer guide aws`.
-    #[arg(long)]
-    pub least_policy: bool,
-    /// On AWS, leave out the half hour until the machines power themselves off.
-    #[arg(long)]
-    pub no_power_off: bool,
-    /// On AWS, also in this VPC of yours, whose first subnet should be private.
-    #[arg(long, value_name = "VPC")]
-    pub vpc: Option<String>,
-    /// On AWS, also arm64 machines with CouchDB; `deployer build-agents --target aarch64` comes first.
-    #[arg(long)]
-    pub arm64: bool,
-    /// On AWS, also in this region.
-    #[arg(long, value_name = "REGION")]
-    pub second_region: Option<String>,
 }
 
 /// Options of `build-agents`.

@@ -14,8 +14,8 @@ mod pipeline;
 pub use advice::advice;
 pub use environment::{Environment, STEP};
 pub use lifecycle::{
-    Allow, BuildAgents, Change, Check, Completions, Extend, Guide, Init, List, OnAws, Plan,
-    Rehearse, Render, Teardown, Up,
+    Allow, BuildAgents, Change, Check, Completions, Extend, Guide, Init, List, Plan, Rehearse,
+    Render, Teardown, Up,
 };
 pub use pipeline::{
     DeadLetters, Docs, Export, Import, Logs, Open, Produce, Send, Service, Ssh, Status, Tail,

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use serde_yaml::{Mapping, Value};
 
 use super::steps::{LOOK, brief, check, end, killed, verb};
 use super::variant::{Change, Variant, set};
-use super::{Act, Expected, Rehearsal, Step, Wish};
+use super::{Act, Expected, Rehearsal, Step};
 use crate::topology::CloudName;
 
 /// The shortest time to live, half an hour, and what a machine may take to go down.
@@ -17,14 +18,49 @@ const OFF: Duration = Duration::from_mins(42);
 const ASKS: &str = "asks for a ";
 const VPC: &str = "vpc …";
 
-/// All that is tried for a wish.
-pub(super) fn plan(wish: &Wish) -> Rehearsal {
+/// What may be asked for.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Wishes {
+    /// On AWS, say in the report that these credentials have exactly the policy of `deployer guide aws`.
+    #[arg(long)]
+    pub least_policy: bool,
+    /// On AWS, leave out the half hour until the machines power themselves off.
+    #[arg(long)]
+    pub no_power_off: bool,
+    /// On AWS, also in this VPC of yours, whose first subnet should be private.
+    #[arg(long, value_name = "VPC")]
+    pub vpc: Option<String>,
+    /// On AWS, also arm64 machines with CouchDB; `deployer build-agents --target aarch64` comes first.
+    #[arg(long)]
+    pub arm64: bool,
+    /// On AWS, also in this region.
+    #[arg(long, value_name = "REGION")]
+    pub second_region: Option<String>,
+}
+
+impl Wishes {
+    /// The options that are given.
+    pub(super) fn given(&self) -> Vec<&'static str> {
+        let all = [
+            ("--least-policy", self.least_policy),
+            ("--no-power-off", self.no_power_off),
+            ("--vpc", self.vpc.is_some()),
+            ("--arm64", self.arm64),
+            ("--second-region", self.second_region.is_some()),
+        ];
+        let given = all.into_iter().filter(|(_, given)| *given);
+        given.map(|(option, _)| option).collect()
+    }
+}
+
+/// All that is tried.
+pub(super) fn plan(wishes: &Wishes) -> Rehearsal {
     let first = first();
     let name = first.name;
     let others = [
-        wish.vpc.as_deref().map(in_a_vpc),
-        wish.arm.then(on_arm),
-        wish.region.as_deref().map(elsewhere),
+        wishes.vpc.as_deref().map(in_a_vpc),
+        wishes.arm64.then(on_arm),
+        wishes.second_region.as_deref().map(elsewhere),
     ];
     let others: Vec<Variant> = others.into_iter().flatten().collect();
     // Whatever can be known is known before anything costs.
@@ -42,7 +78,7 @@ pub(super) fn plan(wish: &Wish) -> Rehearsal {
         verb(name, "look whether all is well", &["status"]).within(LOOK),
         verb(name, "let the machines live longer", &["extend", "30m"]).within(LOOK),
     ]);
-    if wish.power_off {
+    if !wishes.no_power_off {
         steps.push(Step {
             act: Act::AwaitPowerOff,
             expected: Expected::Off,
@@ -69,7 +105,14 @@ pub(super) fn plan(wish: &Wish) -> Rehearsal {
         steps.extend(brief(other.name));
         variants.push(other);
     }
-    Rehearsal { variants, steps }
+    let policy = "the credentials have exactly the policy of `deployer guide aws`, says who ran it";
+    let remarks = wishes.least_policy.then_some(policy);
+    Rehearsal {
+        cloud: CloudName::AWS,
+        remarks: remarks.into_iter().collect(),
+        variants,
+        steps,
+    }
 }
 
 /// The shortest time to live: the last net. What is stopped then keeps its disks, which is looked at.

@@ -2,12 +2,12 @@
 
 use super::steps::{LOOK, check, end, verb};
 use super::variant::{Variant, set};
-use super::{Expected, Rehearsal, Step, Wish};
+use super::{Expected, Rehearsal, Step};
 use crate::topology::CloudName;
 
 /// A lease of two hours; what a site does when it is to be prolonged differs, and is written down. Where that put the lease into
 /// ERROR nothing more is asked of it but to be gone.
-pub(super) fn plan(_: &Wish) -> Rehearsal {
+pub(super) fn plan() -> Rehearsal {
     let variant = variant();
     let name = variant.name;
     let mut steps = vec![
@@ -34,6 +34,8 @@ pub(super) fn plan(_: &Wish) -> Rehearsal {
     ];
     steps.extend(end(name));
     Rehearsal {
+        cloud: CloudName::CHAMELEON,
+        remarks: Vec::new(),
         variants: vec![variant],
         steps,
     }

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-mod aws;
+use clap::Args;
+
+pub mod aws;
 mod chameleon;
 mod redact;
 mod steps;
@@ -14,45 +16,81 @@ pub use variant::{Change, Variant};
 
 use crate::topology::CloudName;
 
-/// What is tried on a cloud, in the order that finds most: each step is there because a real service was seen, or documented, to do
-/// otherwise than the services that this program is tested with.
-type Plan = fn(&Wish) -> Rehearsal;
+/// A cloud that a rehearsal is written for.
+struct Row {
+    cloud: CloudName,
+    /// What is tried, in the order that finds most: each step is there because a real service was seen, or documented, to do
+    /// otherwise than the services that this program is tested with.
+    plan: fn(&Wishes) -> Rehearsal,
+    /// The options of this cloud alone that are given.
+    given: fn(&Wishes) -> Vec<&'static str>,
+}
 
 /// The clouds that a rehearsal is written for: a row and a file for each.
-const CLOUDS: &[(CloudName, Plan)] = &[
-    (CloudName::AWS, aws::plan),
-    (CloudName::CHAMELEON, chameleon::plan),
+const CLOUDS: &[Row] = &[
+    Row {
+        cloud: CloudName::AWS,
+        plan: |wishes| aws::plan(&wishes.aws),
+        given: |wishes| wishes.aws.given(),
+    },
+    Row {
+        cloud: CloudName::CHAMELEON,
+        plan: |_| chameleon::plan(),
+        given: |_| Vec::new(),
+    },
 ];
 
-/// The clouds that a rehearsal is written for.
-pub fn clouds() -> impl Iterator<Item = CloudName> {
-    CLOUDS.iter().map(|(cloud, _)| *cloud)
+/// What is asked for beyond what every account can give; each cloud has options of its own.
+#[derive(Debug, Clone, Default, Args)]
+#[group(skip)]
+pub struct Wishes {
+    /// On AWS.
+    #[command(flatten)]
+    pub aws: aws::Wishes,
 }
 
-/// All that is tried for a wish; `None`: no rehearsal is written for its cloud.
-pub fn plan(wish: &Wish) -> Option<Rehearsal> {
-    let row = CLOUDS.iter().find(|(cloud, _)| *cloud == wish.cloud);
-    row.map(|(_, plan)| plan(wish))
+/// Why nothing can be rehearsed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoRehearsal {
+    /// No cloud is named, or one that no rehearsal is written for.
+    #[error("a rehearsal is for a cloud that costs: {}", options())]
+    NoCloud,
+    /// Something is asked for that another cloud has.
+    #[error("{option} is for --cloud {cloud} only")]
+    OfAnother {
+        /// The option.
+        option: &'static str,
+        /// The cloud that has it.
+        cloud: CloudName,
+    },
 }
 
-/// What is asked for beyond what every account can give.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    /// The cloud.
-    pub cloud: CloudName,
-    /// Whether machines are waited for until they power themselves off.
-    pub power_off: bool,
-    /// A VPC of the user's, with a private subnet in its first zone.
-    pub vpc: Option<String>,
-    /// Whether machines of another architecture are tried, too.
-    pub arm: bool,
-    /// Another region.
-    pub region: Option<String>,
+/// The clouds that a rehearsal is written for, as they are named on a command line.
+fn options() -> String {
+    let options = CLOUDS.iter().map(|row| format!("--cloud {}", row.cloud));
+    options.collect::<Vec<_>>().join(" or ")
+}
+
+/// All that is tried on a cloud.
+pub fn plan(cloud: Option<CloudName>, wishes: &Wishes) -> Result<Rehearsal, NoRehearsal> {
+    let row = CLOUDS.iter().find(|row| Some(row.cloud) == cloud);
+    let row = row.ok_or(NoRehearsal::NoCloud)?;
+    for other in CLOUDS.iter().filter(|other| other.cloud != row.cloud) {
+        if let Some(option) = (other.given)(wishes).first().copied() {
+            let cloud = other.cloud;
+            return Err(NoRehearsal::OfAnother { option, cloud });
+        }
+    }
+    Ok((row.plan)(wishes))
 }
 
 /// What is tried, in order. Variants come one after another: at no time do the machines of two of them run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rehearsal {
+    /// The cloud.
+    pub cloud: CloudName,
+    /// What the report says besides, in words.
+    pub remarks: Vec<&'static str>,
     /// The deployments.
     pub variants: Vec<Variant>,
     /// The steps.

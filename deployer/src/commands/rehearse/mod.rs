@@ -11,11 +11,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Environment, Rehearse};
 use crate::error::CommandError;
 use crate::prepare::target;
-use crate::rehearsal::{self, Wish};
+use crate::rehearsal::{self, NoRehearsal};
 use crate::report::{Event, Reporter};
 use crate::run::runner::Stop;
 use crate::tell::prompt::confirm;
-use crate::topology::CloudName;
 
 mod child;
 mod hidden;
@@ -39,13 +38,17 @@ pub async fn run(
     reporter: &dyn Reporter,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
-    let wish = wish(options)?;
-    let rehearsal = rehearsal::plan(&wish).ok_or_else(no_cloud)?;
+    if options.target.name.is_some() {
+        return Err(CommandError::usage(
+            "--name: the deployments of a rehearsal have names of their own",
+        ));
+    }
+    let rehearsal = rehearsal::plan(options.target.cloud, &options.wishes).map_err(refused)?;
     let source = target::read_inventory(&options.target)?;
     let state_dir = target::state_dir(&options.target, environment);
     let place = Place::open(
         &state_dir,
-        wish.cloud,
+        rehearsal.cloud,
         &rehearsal.variants,
         &source,
         reporter,
@@ -60,10 +63,10 @@ pub async fn run(
     let began = Timestamp::now();
     let path = options.report.clone().unwrap_or_else(|| {
         let time = began.strftime("%Y%m%dT%H%M%SZ");
-        format!("rehearsal-{}-{time}.md", wish.cloud).into()
+        format!("rehearsal-{}-{time}.md", rehearsal.cloud).into()
     });
     let redactor = hidden::redactor(&place, environment).await?;
-    let report = Report::begin(&path, redactor, &rehearsal, &limits, options, began)?;
+    let report = Report::begin(&path, redactor, &rehearsal, &limits, began)?;
     let stop = Stop::on_interrupt();
     stop_on_hangup(&stop);
     let runner = Runner::new(options, environment, reporter, &stop, &place, report);
@@ -91,44 +94,11 @@ fn stop_on_hangup(stop: &Stop) {
     }
 }
 
-/// What is asked for; refuses what the cloud has not.
-fn wish(options: &Rehearse) -> Result<Wish, CommandError> {
-    let target = &options.target;
-    if target.name.is_some() {
-        return Err(CommandError::usage(
-            "--name: the deployments of a rehearsal have names of their own",
-        ));
+/// Why nothing can be rehearsed, with what else there is.
+fn refused(none: NoRehearsal) -> CommandError {
+    let error = CommandError::usage(none.to_string());
+    match none {
+        NoRehearsal::NoCloud => error.hint("on this box `deployer up` costs nothing"),
+        NoRehearsal::OfAnother { .. } => error,
     }
-    let known = |cloud: &CloudName| rehearsal::clouds().any(|known| known == *cloud);
-    let cloud = target.cloud.filter(known).ok_or_else(no_cloud)?;
-    let of_aws = [
-        ("--least-policy", options.on_aws.least_policy),
-        ("--no-power-off", options.on_aws.no_power_off),
-        ("--vpc", options.on_aws.vpc.is_some()),
-        ("--arm64", options.on_aws.arm64),
-        ("--second-region", options.on_aws.second_region.is_some()),
-    ];
-    if cloud != CloudName::AWS
-        && let Some((flag, _)) = of_aws.iter().find(|(_, given)| *given)
-    {
-        return Err(CommandError::usage(format!("{flag} is of AWS only")));
-    }
-    Ok(Wish {
-        cloud,
-        power_off: !options.on_aws.no_power_off,
-        vpc: options.on_aws.vpc.clone(),
-        arm: options.on_aws.arm64,
-        region: options.on_aws.second_region.clone(),
-    })
-}
-
-/// No cloud is named, or one that no rehearsal is written for.
-fn no_cloud() -> CommandError {
-    let options = rehearsal::clouds().map(|cloud| format!("--cloud {cloud}"));
-    let options: Vec<String> = options.collect();
-    CommandError::usage(format!(
-        "a rehearsal is for a cloud that costs: {}",
-        options.join(" or ")
-    ))
-    .hint("on this box `deployer up` costs nothing")
 }

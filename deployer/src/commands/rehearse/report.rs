@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::cli::Rehearse;
 use crate::error::CommandError;
 use crate::rehearsal::{Redactor, Rehearsal};
 
@@ -35,7 +34,6 @@ impl Report {
         redactor: Redactor,
         rehearsal: &Rehearsal,
         limits: &Limits,
-        options: &Rehearse,
         began: Timestamp,
     ) -> Result<Self, CommandError> {
         let file = OpenOptions::new().write(true).create_new(true).open(path);
@@ -54,10 +52,7 @@ impl Report {
             lines: 0,
             failed: None,
         };
-        let cloud = rehearsal
-            .variants
-            .first()
-            .map_or("", |first| first.cloud.name());
+        let cloud = rehearsal.cloud;
         report.line(&format!("# A rehearsal on {cloud}, {}", when(began)));
         report.line("");
         let (version, system) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS);
@@ -69,8 +64,8 @@ impl Report {
         for variant in &rehearsal.variants {
             report.line(&format!("* `{}`: {}", variant.name, variant.purpose));
         }
-        if options.on_aws.least_policy {
-            report.line("* the credentials have exactly the policy of `deployer guide aws`, says who ran it");
+        for remark in &rehearsal.remarks {
+            report.line(&format!("* {remark}"));
         }
         report.line("* secrets, account numbers, public addresses and what looks like them are left out: `<…>`");
         Ok(report)

@@ -352,7 +352,7 @@ async fn what_costs_too_much_or_cannot_be_is_refused() {
         ),
         (
             bare(&["rehearse", "--cloud", "chameleon", "--arm64"]),
-            "--arm64 is of AWS only",
+            "--arm64 is for --cloud aws only",
         ),
         (
             bare(&["rehearse", "--cloud", "aws", "-i", &mixed]),
