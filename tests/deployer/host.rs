@@ -471,6 +471,8 @@ async fn a_kept_connection_to_a_dead_machine_is_given_up() {
     let Some(sshd) = Sshd::start("") else { return };
     let access = sshd.access();
     let first = sshd.connect(&access).await.expect("connected");
+    // The client is let in before the server has made all its processes.
+    assert_eq!(says(&*first, "echo up").await, "up");
     first.close(true).await.expect("kept");
     let host = sshd.connect(&access).await.expect("taken up");
     sshd.freeze();

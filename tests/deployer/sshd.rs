@@ -18,6 +18,17 @@ pub(crate) struct Sshd {
     keys: Keys,
 }
 
+/// Sends a signal to a process. A connection may end by itself as soon as the server goes on.
+fn send(process: u32, signal: rustix::process::Signal) {
+    let id = i32::try_from(process)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    match rustix::process::kill_process(id.expect("an id"), signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        Err(error) => panic!("process {process}: {error}"),
+    }
+}
+
 /// The server's program; `None`, where there is none.
 fn program() -> Option<PathBuf> {
     let found = ["/usr/sbin/sshd", "/usr/local/sbin/sshd"]
@@ -59,10 +70,9 @@ impl Sshd {
             Keys::ensure(directory.path(), &["node".to_owned(), "other".to_owned()]).expect("keys");
         let host_key = keys.host("node").expect("host key");
         let here = directory.path().display();
-        let port = free_port();
         fs::write(directory.path().join("authorized"), keys.user_public()).expect("written");
         let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {here}/authorized\nStrictModes no\nUsePAM no\n\
+            "ListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {here}/authorized\nStrictModes no\nUsePAM no\n\
              PidFile none\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel VERBOSE\n{more}\n",
             host_key.path.display()
         );
@@ -70,7 +80,7 @@ impl Sshd {
         fs::create_dir_all(directory.path().join("runtime")).expect("made");
         Some(Self {
             directory,
-            port,
+            port: free_port(),
             process: None,
             keys,
         })
@@ -83,8 +93,20 @@ impl Sshd {
             // Debian's sshd wants this directory when it runs as root.
             fs::create_dir_all("/run/sshd").expect("made");
         }
-        let process = command(&program)
+        // A port that was free may be somebody else's by now.
+        while !self.listens(&program) {
+            self.stop();
+            self.port = free_port();
+        }
+    }
+
+    /// Starts the server; `false`: its port is taken.
+    fn listens(&mut self, program: &Path) -> bool {
+        // A server that is started again writes on.
+        let before = self.log().len();
+        let process = command(program)
             .arg("-D")
+            .args(["-p", &self.port.to_string()])
             .arg("-f")
             .arg(self.directory.path().join("sshd_config"))
             .arg("-E")
@@ -96,8 +118,16 @@ impl Sshd {
             .expect("sshd starts");
         self.process = Some(process);
         let deadline = Instant::now() + Duration::from_secs(10);
-        while !self.log().contains("Server listening") {
-            assert!(Instant::now() < deadline, "sshd: {}", self.log());
+        loop {
+            let log = self.log();
+            let said = &log[before..];
+            if said.contains("Address already in use") {
+                return false;
+            }
+            if said.contains("Server listening") {
+                return true;
+            }
+            assert!(Instant::now() < deadline, "sshd: {log}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -120,19 +150,23 @@ impl Sshd {
 
     /// Lets the server and its connections stand still, as a machine does that lost its power.
     pub(crate) fn freeze(&self) {
-        self.signal(rustix::process::Signal::STOP);
+        // Each before its children are looked for: what stands still makes no more of them.
+        self.processes(|process| send(process, rustix::process::Signal::STOP));
     }
 
     /// Lets them go on.
     pub(crate) fn thaw(&self) {
-        self.signal(rustix::process::Signal::CONT);
+        for process in self.processes(|_| ()) {
+            send(process, rustix::process::Signal::CONT);
+        }
     }
 
-    fn signal(&self, signal: rustix::process::Signal) {
-        let server = self.process.as_ref().expect("it runs").id();
-        let mut all = vec![server];
+    /// The server and its connections; `visit` sees each before its children are looked for.
+    fn processes(&self, visit: impl Fn(u32)) -> Vec<u32> {
+        let mut all = vec![self.process.as_ref().expect("it runs").id()];
         let mut next = 0;
-        while let Some(process) = all.get(next) {
+        while let Some(process) = all.get(next).copied() {
+            visit(process);
             let children = format!("/proc/{process}/task/{process}/children");
             let children = fs::read_to_string(children).unwrap_or_default();
             all.extend(
@@ -143,16 +177,7 @@ impl Sshd {
             next += 1;
         }
         assert!(all.len() > 1, "no connection to signal");
-        for id in all {
-            let id = i32::try_from(id)
-                .ok()
-                .and_then(rustix::process::Pid::from_raw);
-            match rustix::process::kill_process(id.expect("an id"), signal) {
-                // A connection may end by itself as soon as the server goes on.
-                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-                Err(error) => panic!("process {id:?}: {error}"),
-            }
-        }
+        all
     }
 
     /// How many connections logged in.
