@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::rights::Right;
+
 /// The report.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -33,6 +35,10 @@ pub struct Log {
     pub topics: Vec<Topic>,
     /// Topics that are none of the pipeline's, the brokers' own ones too; of these only the partitions are known.
     pub other_topics: Vec<Topic>,
+    /// Who logs in by a password, each with its mark; `None`: not asked, or not told.
+    pub users: Option<BTreeMap<String, Option<i64>>>,
+    /// What they may do; `None`: not asked, or not told.
+    pub rights: Option<Vec<Right>>,
 }
 
 /// A broker in the metadata.

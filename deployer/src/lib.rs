@@ -58,6 +58,7 @@ pub mod receipt;
 pub mod rehearsal;
 pub mod report;
 pub mod retry;
+pub mod rights;
 pub mod run;
 pub mod secret;
 pub mod signing_key;

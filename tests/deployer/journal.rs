@@ -12,6 +12,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use deployer::authority;
+use deployer::component::users::PASSWORDS;
 use deployer::layout;
 use deployer::run::journal::{self, Journal, JournalError, Mode};
 use deployer::topology::{Ids, Options, Topology};
@@ -117,6 +118,37 @@ fn certificates_are_made_where_security_is_on_and_kept() {
         on,
         "they wait for the next time"
     );
+}
+
+/// Whoever is left out of the inventory keeps sending until `--prune`.
+#[test]
+fn passwords_are_kept_until_nobody_sends_to_former_topics() {
+    let state = tempfile::tempdir().expect("directory");
+    let journal = open(state.path(), Mode::Create).expect("begun");
+    let mut topology = topology("on");
+    let users = |topology: &Topology| -> Vec<String> {
+        let secrets = journal.secrets(topology).expect("generated");
+        let all = secrets.all().filter(|(of, ..)| *of == PASSWORDS);
+        all.map(|(_, user, _)| user.to_owned()).collect()
+    };
+    // The node that answers for the pipeline is consumer and producer, too.
+    assert_eq!(users(&topology), ["consumer", "producer-vm1"]);
+    let mut node = topology.nodes["vm1"].clone();
+    node.name = "vm2".into();
+    node.roles = ["producer".to_owned()].into();
+    topology.nodes.insert("vm2".into(), node);
+    assert_eq!(users(&topology), ["consumer", "producer-vm2"]);
+    topology.nodes.remove("vm2");
+    topology
+        .former
+        .topics
+        .insert("utilizations2".into(), "utilizations2".into());
+    assert_eq!(
+        users(&topology),
+        ["consumer", "producer-vm1", "producer-vm2"]
+    );
+    topology.former.topics.clear();
+    assert_eq!(users(&topology), ["consumer", "producer-vm1"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use deployer::component::couchdb::settings as couchdb;
 use deployer::component::kafka::KafkaSection;
 use deployer::component::producer::{Client, Source, SourceFile};
 use deployer::component::repository_key::Keys;
+use deployer::component::users::PASSWORDS;
 use deployer::component::{
     self, Artifact, Artifacts, Component, Context, Reach, consumer, kafka, producer,
 };
@@ -358,6 +359,7 @@ fn golden_files_of_a_secured_broker_and_its_zookeeper() {
                 || path.contains("-kafka")
                 || path.contains("-zookeeper"))
                 && !path.ends_with("log4j.properties")
+                && !path.contains("/consumer/")
         }
         _ => false,
     };
@@ -383,6 +385,43 @@ fn golden_configurations_of_the_agents() {
         let path = format!("/etc/deployer/utilization/{agent}/{agent}.toml");
         insta::assert_snapshot!(format!("{agent}_toml"), files(&actions)[path.as_str()].text);
     }
+}
+
+/// What the agents have more where security is on, and who may do what then.
+#[test]
+fn golden_logins_of_the_agents() {
+    let mut world = World::secured("archive");
+    for user in [
+        "consumer",
+        "producer-vm1-1",
+        "producer-vm1-2",
+        "producer-vm9",
+    ] {
+        let password = Secret::new(format!("password of {user}"));
+        world.secrets.set(PASSWORDS, user, password);
+    }
+    // One that left the inventory and was not stopped.
+    let former = &mut world.topology.former.topics;
+    former.insert("utilizations9".into(), "utilizations9".into());
+    let epochs = world.receipt.epochs.get_mut(kafka::NAME).expect("epochs");
+    epochs.insert("utilizations9".into(), "5e6f7a8b".into());
+    let mut actions = world.install("vm2");
+    actions.extend(world.install("vm1-1"));
+    let is_agents = |action: &Action| match action {
+        Action::WriteFile { path, .. } => ["/consumer/", "/producer/"]
+            .iter()
+            .any(|part| path.contains(part)),
+        _ => false,
+    };
+    actions.retain(is_agents);
+    let Some(Action::CallTool { input, words, .. }) = consumer::pipeline(&world.context()) else {
+        panic!("no request");
+    };
+    let request: serde_json::Value = serde_json::from_str(&input.text).expect("json");
+    let users = serde_json::to_string_pretty(&request["users"]).expect("json");
+    let rights = request["rights"].as_array().expect("rights").iter();
+    let rights: String = rights.map(|right| format!("{right}\n")).collect();
+    insta::assert_snapshot!(format!("{}{words}\n{users}\n{rights}", golden(&actions)));
 }
 
 #[test]

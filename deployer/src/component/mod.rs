@@ -9,6 +9,7 @@ use crate::authority::{self, Service, Services};
 use crate::facts::{Facts, System};
 use crate::inventory::{Findings, Inventory, Member, Problem, Section, Sections};
 use crate::receipt::{Choices, Secrets};
+use crate::rights::Right;
 use crate::step::{ARCHIVE_MARKER, Action, Tool, archive_mark, sha256};
 use crate::template::TemplateError;
 use crate::topology::{Node, Topology};
@@ -43,6 +44,7 @@ pub mod refusal;
 pub mod repository_key;
 mod service;
 mod tunnel;
+pub mod users;
 pub mod zookeeper;
 
 /// One piece of software. All that other modules have to know of it, they ask here; it does nothing itself.
@@ -125,6 +127,11 @@ pub trait Component: Sync {
     /// Whether it shows its clients a certificate, where security is on.
     fn shows_certificate(&self) -> bool {
         false
+    }
+
+    /// What it may do at brokers, and so as whom it logs in there, where security is on.
+    fn rights(&self, _: &Node, _: &Topology) -> Vec<Right> {
+        Vec::new()
     }
 
     /// The secrets that are generated for it, those that others are made from first.

@@ -6,6 +6,7 @@ use deployer::component::consumer::Wanted;
 use deployer::component::kafka;
 use deployer::facts::{Facts, FileFact, Query, TableFact, UnitFact};
 use deployer::host::HostError;
+use deployer::rights::Right;
 use deployer::run::StepError;
 use deployer::step::{self, Access, Action, Content, Manifest};
 use deployer::{firewall, hosts_table};
@@ -19,6 +20,9 @@ pub(super) struct State {
     pub(super) topics: BTreeMap<String, u32>,
     /// Topic → the settings it has of its own.
     pub(super) settings: BTreeMap<String, BTreeMap<String, String>>,
+    /// User → the mark of the password, and all that they may do.
+    users: BTreeMap<String, u16>,
+    rights: Vec<Right>,
     /// The next ZooKeeper to start knows no topic.
     pub(super) zookeeper_is_new: bool,
     pub(super) databases: BTreeSet<String>,
@@ -163,7 +167,8 @@ impl State {
             .collect();
         json!({
             "kafka": {"reachable": kafka, "error": error(kafka), "brokers": members,
-                "topics": if kafka { topics } else { Vec::new() }},
+                "topics": if kafka { topics } else { Vec::new() },
+                "users": self.users, "rights": self.rights},
             "couchdb": {"reachable": couchdb, "error": error(couchdb), "vendor": "fake",
                 "databases": if couchdb { databases } else { Vec::new() }},
         })
@@ -348,6 +353,8 @@ impl State {
                     topics,
                     settings,
                     databases,
+                    users,
+                    rights,
                 }) = serde_json::from_value(wanted.clone())
                 else {
                     return Err(never(
@@ -368,6 +375,7 @@ impl State {
                     *there = (*there).max(partitions);
                 }
                 self.settings.extend(settings);
+                (self.users, self.rights) = (users, rights);
                 self.databases.extend(databases);
                 self.rejoining.clear();
             }

@@ -235,6 +235,7 @@ pub(super) fn common(topology: &Topology) -> Common {
             .map(|topic| (topic.name.clone(), topic.config.clone()))
             .collect(),
         databases: topics.map(|topic| topic.database.clone()).collect(),
+        ..consumer::Wanted::default()
     };
     let prepare = Action::CallTool {
         component: consumer::NAME.into(),

@@ -8,16 +8,18 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::kafka::AgentLogin;
 use super::place::{self, Place};
 use super::service::{self, Service};
 use super::{Component, Context, Difference, Disk, Memory, Port, Reach, couchdb, kafka};
-use crate::authority;
 use crate::inventory::{Findings, Inventory, Member, Section, TimeSpan};
 use crate::receipt::Secrets;
+use crate::rights::Right;
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
 use crate::topology::{Node, Topology};
 
+mod access;
 mod section;
 mod wanted;
 
@@ -32,8 +34,6 @@ pub const NAME: &str = "consumer";
 
 const CONFIG: &str = "consumer.toml";
 const PASSWORD: &str = "couchdb-password";
-/// The certificate of the deployment's authority, by which its servers are known.
-const AUTHORITY: &str = "authority.pem";
 const UNIT: &str = "agent/consumer.service";
 /// Seconds for CouchDB, the brokers and the replicas of all topics to be there.
 const PREPARE_SECONDS: u64 = 120;
@@ -42,6 +42,7 @@ const PREPARE_SECONDS: u64 = 120;
 struct Settings<'a> {
     group: &'a str,
     bootstrap: String,
+    login: Option<AgentLogin>,
     couchdb: Option<CouchdbSettings>,
     batch: BatchSettings,
     topics: Vec<TopicSettings<'a>>,
@@ -161,6 +162,18 @@ impl Component for Consumer {
         true
     }
 
+    /// All of them are one user, who reads each topic that was ever of the inventory, by a group for each sink.
+    fn rights(&self, _: &Node, topology: &Topology) -> Vec<Right> {
+        let topics = topology.topics.keys().chain(topology.former.topics.keys());
+        let topics = topics.map(|topic| Right::on_topic(NAME, topic, "read"));
+        let sinks = topology.sinks.keys();
+        let groups = sinks.map(|sink| format!("{}-{sink}", topology.name));
+        let groups = [topology.name.clone()].into_iter().chain(groups);
+        topics
+            .chain(groups.map(|group| Right::on_group(NAME, &group, "read")))
+            .collect()
+    }
+
     /// On the node that answers for the pipeline.
     fn is_tool_on(&self, node: &Node, topology: &Topology) -> bool {
         pipeline_node(topology) == Some(node) && !node.has(NAME)
@@ -238,14 +251,14 @@ pub fn pipeline(context: &Context<'_>) -> Option<Action> {
             })
         })
         .collect();
-    let request = json!({
+    let mut request = json!({
         "couchdb": couchdb,
         "brokers": topology.nodes_with(kafka::NAME).count(),
         "topics": topics,
         "timeout_seconds": PREPARE_SECONDS,
     });
     let topics = topology.topics.values();
-    let wanted = Wanted {
+    let mut wanted = Wanted {
         topics: topics
             .clone()
             .map(|topic| (topic.name.clone(), topic.partitions))
@@ -261,7 +274,9 @@ pub fn pipeline(context: &Context<'_>) -> Option<Action> {
             .filter(|_| has_couchdb)
             .cloned()
             .collect(),
+        ..Wanted::default()
     };
+    access::add(&mut request, &mut wanted, context);
     Some(Action::CallTool {
         component: NAME.to_owned(),
         words: wanted.words(),
@@ -311,8 +326,11 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
     let settings = Settings {
         group: &topology.name,
         bootstrap: kafka::bootstrap(topology),
+        login: AgentLogin::of(&place, NAME.to_owned(), topology),
         couchdb: couchdb::url(topology, context.choices).map(|url| CouchdbSettings {
-            ca_file: url.starts_with("https:").then(|| place.file(AUTHORITY)),
+            ca_file: url
+                .starts_with("https:")
+                .then(|| place.file(service::AUTHORITY)),
             url,
             user: couchdb::USER,
             password_file: place.file(PASSWORD),
@@ -345,10 +363,8 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
         service::upload(context, NAME, UNIT)?,
         service::configuration_file(&place, &group, CONFIG, config),
     ];
-    if topology.security.is_on() {
-        let authority = Content::open(authority::certificate(context.secrets));
-        let file = service::configuration_file(&place, &group, AUTHORITY, authority);
-        actions.push(file);
+    if let Some(login) = &settings.login {
+        actions.extend(login.files(&place, &group, context));
     }
     if settings.couchdb.is_some() {
         actions.push(service::configuration_file(

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::access::{self, Marks};
 use crate::component::Difference;
 use crate::inspect::Inspect;
+use crate::rights::Right;
 
 /// What should be there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +19,12 @@ pub struct Wanted {
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
     /// The databases that must exist.
     pub databases: BTreeSet<String>,
+    /// All who may log in to Kafka, each with the mark of the password; none: it asks nobody who it is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub users: Marks,
+    /// All that they may do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rights: Vec<Right>,
 }
 
 impl Wanted {
@@ -26,24 +34,32 @@ impl Wanted {
             let plural = if count == 1 { "" } else { "s" };
             format!("{count} {noun}{plural}")
         };
-        let topics = counted(self.topics.len(), "topic");
-        match self.databases.len() {
-            0 => format!("prepare {topics}"),
-            databases => format!("prepare {topics} and {}", counted(databases, "database")),
+        let more = [
+            (self.users.len(), "user"),
+            (self.databases.len(), "database"),
+        ];
+        let more = more.into_iter().filter(|(count, _)| *count > 0);
+        let mut words: Vec<String> = more.map(|(count, noun)| counted(count, noun)).collect();
+        words.insert(0, counted(self.topics.len(), "topic"));
+        let last = words.pop().unwrap_or_default();
+        match words.as_slice() {
+            [] => format!("prepare {last}"),
+            first => format!("prepare {} and {last}", first.join(", ")),
         }
     }
 }
 
 /// What is missing in the pipeline or not as it should be, by its report.
 pub(super) fn differs(wanted: &Value, report: Option<&Value>) -> Option<Difference> {
-    let Ok(Wanted {
+    let Ok(wanted) = Wanted::deserialize(wanted) else {
+        return Some(Difference::of("what is wanted cannot be read"));
+    };
+    let Wanted {
         topics,
         settings,
         databases,
-    }) = Wanted::deserialize(wanted)
-    else {
-        return Some(Difference::of("what is wanted cannot be read"));
-    };
+        ..
+    } = &wanted;
     let Some(Inspect {
         log: kafka,
         store: couchdb,
@@ -68,7 +84,7 @@ pub(super) fn differs(wanted: &Value, report: Option<&Value>) -> Option<Differen
     }
     let mut missing = Vec::new();
     let mut differences = Vec::new();
-    for (name, wanted) in &topics {
+    for (name, wanted) in topics {
         let Some(topic) = kafka.topic(name) else {
             missing.push(format!("topic {name}"));
             continue;
@@ -104,11 +120,16 @@ pub(super) fn differs(wanted: &Value, report: Option<&Value>) -> Option<Differen
         ours.then(|| format!("access rules of database {} ({why})", database.name))
     });
     missing.extend(wrong);
-    let because = match (missing.is_empty(), differences.is_empty()) {
+    let (not_there, not_same) = access::differs(&wanted, &kafka);
+    missing.extend(not_there);
+    let because = match (differences.is_empty(), not_same.is_empty()) {
+        _ if !missing.is_empty() => format!("missing: {}", missing.join(", ")),
         (true, true) => return None,
-        (true, false) => "settings of topics differ".to_owned(),
-        (false, _) => format!("missing: {}", missing.join(", ")),
+        (false, true) => "settings of topics differ".to_owned(),
+        (true, false) => "users or rights differ".to_owned(),
+        (false, false) => "settings of topics, and users or rights differ".to_owned(),
     };
+    differences.extend(not_same);
     Some(Difference {
         because,
         diff: (!differences.is_empty()).then(|| differences.join("\n")),

@@ -1,5 +1,6 @@
 //! A Kafka broker that finds the others by ZooKeeper. It listens on all interfaces and is found by its node's name.
 
+mod agent_login;
 mod check;
 pub mod jars;
 mod sections;
@@ -29,6 +30,7 @@ use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
 use crate::topology::{Node, Topology};
 
+pub(super) use agent_login::AgentLogin;
 pub use sections::{ExtraTopic, KafkaSection, TopicsSection};
 pub use topic_name::check_topic_name;
 

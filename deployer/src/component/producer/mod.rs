@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::kafka::AgentLogin;
 use super::place::{self, Place};
 use super::service::{self, Service};
 use super::{
@@ -17,6 +18,7 @@ use super::{
 };
 use crate::facts::{Facts, System};
 use crate::inventory::{Findings, Inventory, Member, Section, Sections};
+use crate::rights::Right;
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
 use crate::topology::{CANARY_TOPIC, Node, Topology};
@@ -42,6 +44,7 @@ struct Settings<'a> {
     client: &'a str,
     bootstrap: String,
     topic: &'a str,
+    login: Option<AgentLogin>,
     source: Option<&'a Client>,
     state: String,
 }
@@ -146,6 +149,15 @@ impl Component for Producer {
         true
     }
 
+    /// Each node has a user of its own, who writes its topic and the canaries'.
+    fn rights(&self, node: &Node, _: &Topology) -> Vec<Right> {
+        let own = client(node).map(|client| client.topic.as_str());
+        let topics = [CANARY_TOPIC].into_iter().chain(own);
+        topics
+            .map(|topic| Right::on_topic(&user(node), topic, "write"))
+            .collect()
+    }
+
     /// Where canaries start without a producer: on the node that answers for the pipeline.
     fn is_tool_on(&self, node: &Node, topology: &Topology) -> bool {
         let producers = topology.nodes_with(NAME).next();
@@ -230,16 +242,25 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
     let place = Place::new(topology, NAME);
     let group = service::group(topology, node, NAME);
     let source = client(node);
+    let login = AgentLogin::of(&place, user(node), topology);
+    let mut read = vec![service::upload(context, NAME, UNIT)?];
+    if let Some(login) = &login {
+        read.extend(login.files(&place, &group, context));
+    }
     let settings = Settings {
         client: &node.name,
         bootstrap: kafka::bootstrap(topology),
         topic: source.map_or(CANARY_TOPIC, |client| &client.topic),
+        login,
         source,
         state: place.data(),
     };
     let config = Content::open(render("agent/producer.toml", &settings)?);
-    Ok(vec![
-        service::upload(context, NAME, UNIT)?,
-        service::configuration_file(&place, &group, CONFIG, config),
-    ])
+    read.push(service::configuration_file(&place, &group, CONFIG, config));
+    Ok(read)
+}
+
+/// As whom the producer of a node logs in.
+fn user(node: &Node) -> String {
+    format!("{NAME}-{}", node.name)
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{JournalError, format, store, upgrade};
 use crate::authority;
+use crate::component::users::{self, PASSWORDS};
 use crate::component::{self, Form};
 use crate::receipt::Secrets;
 use crate::secret::Secret;
@@ -49,6 +50,7 @@ pub(super) fn load_or_generate(path: &Path, topology: &Topology) -> Result<Secre
     let mut complete = completed(known.clone());
     if topology.security.is_on() {
         let services = component::services(topology);
+        complete = with_passwords(complete, topology);
         complete = authority::complete(&complete, &topology.name, &services, Timestamp::now())?;
     }
     if format != u64::from(VERSION) || complete != known {
@@ -82,6 +84,20 @@ fn completed(mut secrets: Secrets) -> Secrets {
                 };
                 secrets.set(name, new.key, Secret::new(secret));
             }
+        }
+    }
+    secrets
+}
+
+/// These secrets, with a password for each who logs in. Of those who left the inventory they go with `--prune`.
+fn with_passwords(mut secrets: Secrets, topology: &Topology) -> Secrets {
+    let names = users::names(topology);
+    if topology.former.topics.is_empty() {
+        secrets.forget(PASSWORDS, |user| !names.contains(user));
+    }
+    for name in &names {
+        if secrets.known(PASSWORDS, name).is_none() {
+            secrets.set(PASSWORDS, name, Secret::new(password()));
         }
     }
     secrets

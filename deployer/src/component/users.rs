@@ -1,0 +1,49 @@
+//! Who logs in to brokers where security is on: a user for each agent, whose password is generated and who may do what its component
+//! says.
+
+use std::collections::BTreeSet;
+
+use super::ALL;
+use crate::receipt::Secrets;
+use crate::rights::Right;
+use crate::topology::Topology;
+
+/// The place of the users' passwords among the secrets.
+pub const PASSWORDS: &str = "passwords";
+
+/// All who log in, of the nodes that there are.
+pub fn names(topology: &Topology) -> BTreeSet<String> {
+    let rights = of_nodes(topology).into_iter();
+    rights.map(|right| right.user).collect()
+}
+
+/// All that anybody may do. Whoever has left the inventory was not stopped, and sends on until `--prune`.
+pub(super) fn rights(topology: &Topology, secrets: &Secrets) -> Vec<Right> {
+    let mut rights = of_nodes(topology);
+    let names = names(topology);
+    let former = secrets.all().filter(|(place, user, _)| {
+        let is_user = *place == PASSWORDS;
+        is_user && !names.contains(*user)
+    });
+    for (_, user, _) in former {
+        let topics = topology.former.topics.keys();
+        rights.extend(topics.map(|topic| Right::on_topic(user, topic, "write")));
+    }
+    rights
+}
+
+fn of_nodes(topology: &Topology) -> Vec<Right> {
+    let mut rights: Vec<Right> = Vec::new();
+    for node in topology.nodes.values() {
+        for component in ALL {
+            if component.is_on(node, topology) || component.is_tool_on(node, topology) {
+                for right in component.rights(node, topology) {
+                    if !rights.contains(&right) {
+                        rights.push(right);
+                    }
+                }
+            }
+        }
+    }
+    rights
+}
