@@ -33,6 +33,7 @@ mod place;
 mod receipts;
 mod relay;
 mod sandbox;
+mod security;
 mod sinks;
 #[path = "../shared/skip.rs"]
 mod skip;

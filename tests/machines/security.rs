@@ -1,0 +1,385 @@
+//! Brokers and ZooKeeper where security is on, tried by clients that no one here wrote: kcat, Kafka's own tools, ZooKeeper's, and
+//! `openssl s_client`. Each attempt that must fail stands beside a control that succeeds, and the test prints the table.
+
+#![expect(clippy::print_stdout, reason = "the table is what the test shows")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::deployer_command::{Deployer, subtest};
+use crate::support::{eventually, may_run};
+use crate::watch::{Documents, well};
+
+fn inventory(security: &str) -> String {
+    format!(
+        "security: {security}\nnodes:\n  vm1: {{ count: 2, roles: [producer] }}\n  vm2: {{ roles: [zookeeper, kafka, consumer] }}\n  \
+         vm3: {{ roles: [kafka, couchdb] }}\ncouchdb: {{ distribution: pouchdb }}\nproducer: {{ count: 0, interval: 200ms }}\n"
+    )
+}
+
+/// What is tried on a member, by root, who may read each agent's password: as whom, what, and whether it must succeed.
+struct Attempt {
+    who: &'static str,
+    what: &'static str,
+    script: &'static str,
+    succeeds: bool,
+}
+
+const fn may(who: &'static str, what: &'static str, script: &'static str) -> Attempt {
+    Attempt {
+        who,
+        what,
+        script,
+        succeeds: true,
+    }
+}
+
+const fn may_not(who: &'static str, what: &'static str, script: &'static str) -> Attempt {
+    Attempt {
+        succeeds: false,
+        ..may(who, what, script)
+    }
+}
+
+/// What all scripts may use. `$D` is the directory of the deployment's configuration, `$B` a broker, `$W` a directory of the test's
+/// own.
+const WORDS: &str = r#"
+set -uf
+W=/run/security-test; mkdir -p "$W"; cd "$W"
+D=/etc/deployer/$1
+H=vm2.$1.internal
+B=$H:9092
+C="-X security.protocol=SASL_SSL -X sasl.mechanisms=SCRAM-SHA-512"
+CA="-X ssl.ca.location=$D/consumer/authority.pem"
+pass() { cat "$W/password-$1"; }
+# Whoever logs in with a password: user, password, then kcat's words. It gives up after a while.
+as() { user=$1 password=$2; shift 2; printf '%s\n' "sasl.username=$user" "sasl.password=$password" >"$W/login"
+    timeout 20 kcat -F "$W/login" -b $B $C ${OTHER_CA-$CA} -X socket.timeout.ms=5000 "$@" 2>"$W/said"; }
+write() { printf '{"tried": true}\n' | timeout 20 kcat -F "$W/login" -b $B $C $CA -X message.timeout.ms=5000 -P -t "$1" 2>"$W/said" && ! grep -q 'failed' "$W/said"; }
+writes() { printf '%s\n' "sasl.username=$1" "sasl.password=$(pass $1)" >"$W/login"; write "$2"; }
+reads() { as $1 "$(pass $1)" -C -t "$2" -o beginning -c 1 -e | grep -q .; }
+# Kafka's own tools as an agent.
+tool() { printf '%s\n' security.protocol=SASL_SSL sasl.mechanism=SCRAM-SHA-512 ssl.truststore.type=PEM \
+        ssl.truststore.location=$D/consumer/authority.pem default.api.timeout.ms=8000 request.timeout.ms=5000 \
+        "sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username=\"$1\" password=\"$(pass $1)\";" >"$W/tool"
+    shift; run "$@"; }
+run() { class=$1; shift; timeout 40 /opt/deployer/$N/bin/java -Xmx96m -XX:TieredStopAtLevel=1 -Dlog4j.configuration=file:$D/kafka/log4j.properties \
+        -cp "/opt/deployer/$N/kafka/libs/*" $class --bootstrap-server ${AT-$B} --command-config "$W/tool" "$@" >"$W/said" 2>&1 && ! grep -q 'Exception' "$W/said"; }
+T=org.apache.kafka.tools.TopicCommand
+N=$1
+# With a certificate, where brokers ask each other.
+shown() { printf '%s\n' security.protocol=SSL ssl.truststore.type=PEM ssl.truststore.location=$D/consumer/authority.pem \
+        default.api.timeout.ms=8000 request.timeout.ms=5000 >"$W/tool"
+    if [ -n "$1" ]; then printf '%s\n' ssl.keystore.type=PEM "ssl.keystore.location=$1" >>"$W/tool"; fi; shift; AT=$H:9093 run "$@"; }
+zk() { login=$1; shift; timeout 30 /opt/deployer/$N/bin/java -Xmx64m -XX:TieredStopAtLevel=1 $login -Dlog4j.configuration=file:$D/kafka/log4j.properties \
+        -cp "/opt/deployer/$N/kafka/libs/*" $TLS org.apache.zookeeper.ZooKeeperMain -server $H:2181 "$@" >"$W/said" 2>&1; }
+TLS="-Dzookeeper.client.secure=true -Dzookeeper.clientCnxnSocket=org.apache.zookeeper.ClientCnxnSocketNetty
+    -Dzookeeper.ssl.trustStore.type=PEM -Dzookeeper.ssl.trustStore.location=$D/kafka/authority.pem"
+KAFKA=-Djava.security.auth.login.config=$D/kafka/login.conf
+"#;
+
+const ATTEMPTS: &[Attempt] = &[
+    may(
+        "producer-vm1-1",
+        "writes its own topic",
+        "writes producer-vm1-1 utilizations1",
+    ),
+    may(
+        "producer-vm1-1",
+        "writes the canaries' topic",
+        "writes producer-vm1-1 deployer-canaries",
+    ),
+    may_not(
+        "producer-vm1-1",
+        "writes another's topic",
+        "writes producer-vm1-1 utilizations2",
+    ),
+    may_not(
+        "producer-vm1-1",
+        "reads its own topic",
+        "reads producer-vm1-1 utilizations1",
+    ),
+    may_not(
+        "consumer",
+        "writes a topic",
+        "writes consumer utilizations1",
+    ),
+    may("consumer", "reads a topic", "reads consumer utilizations1"),
+    may_not(
+        "outsider",
+        "speaks plain text to clients' port",
+        "timeout 10 kcat -b $B -L -m 5",
+    ),
+    may_not(
+        "outsider",
+        "speaks TLS without a login",
+        "timeout 15 kcat -b $B -X security.protocol=SSL $CA -L -m 8",
+    ),
+    may_not(
+        "outsider",
+        "has a wrong password",
+        "as consumer wrong -L -m 8",
+    ),
+    may_not("nobody", "is no user", "as nobody wrong -L -m 8"),
+    may(
+        "consumer",
+        "has the right one",
+        "as consumer \"$(pass consumer)\" -L -m 8",
+    ),
+    may_not(
+        "consumer",
+        "trusts another authority",
+        "OTHER_CA='-X ssl.ca.location=/etc/ssl/certs/ca-certificates.crt' as consumer \"$(pass consumer)\" -L -m 8",
+    ),
+    may_not(
+        "consumer",
+        "asks by a name that is not the broker's",
+        "B=elsewhere.example:9092 as consumer \"$(pass consumer)\" -L -m 8",
+    ),
+    may(
+        "openssl",
+        "sees the broker's certificate",
+        "openssl s_client -connect $B -CAfile $D/consumer/authority.pem -verify_return_error -verify_hostname $H </dev/null",
+    ),
+    may_not(
+        "openssl",
+        "takes it for another's",
+        "openssl s_client -connect $B -CAfile $D/consumer/authority.pem -verify_return_error -verify_hostname vm3.$N.internal </dev/null",
+    ),
+    may_not(
+        "openssl",
+        "speaks TLS 1.1",
+        "openssl s_client -tls1_1 -connect $B -CAfile $D/consumer/authority.pem </dev/null",
+    ),
+    may_not(
+        "producer-vm1-1",
+        "makes a topic",
+        "tool producer-vm1-1 $T --create --topic made --partitions 1 --replication-factor 1",
+    ),
+    may_not(
+        "producer-vm1-1",
+        "deletes its topic",
+        "tool producer-vm1-1 $T --delete --topic utilizations1",
+    ),
+    may_not(
+        "producer-vm1-1",
+        "changes its topic",
+        "tool producer-vm1-1 kafka.admin.ConfigCommand --alter --entity-type topics --entity-name utilizations1 --add-config retention.ms=1000",
+    ),
+    may_not(
+        "producer-vm1-1",
+        "takes more rights",
+        "tool producer-vm1-1 kafka.admin.AclCommand --add --force --allow-principal User:producer-vm1-1 --operation Read --topic utilizations2",
+    ),
+    may(
+        "consumer",
+        "sees its group",
+        "tool consumer org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --describe --group $N",
+    ),
+    may_not(
+        "consumer",
+        "removes another's group",
+        "tool consumer org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --delete --group other",
+    ),
+    may_not(
+        "outsider",
+        "has no certificate where brokers ask each other",
+        "shown '' $T --list",
+    ),
+    may_not(
+        "zookeeper",
+        "shows ZooKeeper's certificate there, and makes a topic",
+        "shown $D/zookeeper/certificate.pem $T --create --topic made --partitions 1 --replication-factor 1",
+    ),
+    may(
+        "deployer",
+        "makes a topic",
+        "shown $W/operator.pem $T --create --topic made --partitions 1 --replication-factor 1",
+    ),
+    may(
+        "deployer",
+        "deletes it",
+        "shown $W/operator.pem $T --delete --topic made",
+    ),
+    may_not(
+        "outsider",
+        "asks ZooKeeper in plain text",
+        "TLS= zk '' ls /",
+    ),
+    may_not(
+        "outsider",
+        "asks ZooKeeper without a password",
+        "zk '' ls /",
+    ),
+    may("kafka", "asks ZooKeeper with it", "zk $KAFKA ls /"),
+    may(
+        "kafka",
+        "has closed what it made",
+        "zk $KAFKA getAcl /config/topics/utilizations1 && grep -A1 sasl,.kafka $W/said | grep -qx ': cdrwa' && grep -A1 world,.anyone $W/said | grep -qx ': r'",
+    ),
+    may_not(
+        "outsider",
+        "asks ZooKeeper by four-letter words",
+        "timeout 5 bash -c 'exec 3<>/dev/tcp/'$H'/2181; printf srvr >&3; grep -q . <&3'",
+    ),
+];
+
+/// Tries all of them on a member, with each agent's password and the deployer's certificate beside.
+fn table(deployer: &Deployer) {
+    let secrets = deployer.receipt_path().with_file_name("secrets.json");
+    let secrets: Value =
+        serde_json::from_slice(&std::fs::read(secrets).expect("secrets")).expect("JSON");
+    let mut script = WORDS.to_owned();
+    let mut give = |name: &str, text: &Value| {
+        let text = text.as_str().expect("a secret");
+        let text = text.trim_end();
+        writeln!(script, "cat >\"$W/{name}\" <<'END'\n{text}\nEND").expect("text");
+    };
+    give("operator.pem", &secrets["authority"]["deployer"]);
+    for user in ["consumer", "producer-vm1-1"] {
+        give(&format!("password-{user}"), &secrets["passwords"][user]);
+    }
+    script.push_str("grep -q elsewhere.example /etc/hosts || sed -n \"s/ $H.*/ elsewhere.example/p\" /etc/hosts >>/etc/hosts\n");
+    script.push_str("command -v kcat >/dev/null || apt-get install -qq -y kcat >/dev/null 2>&1 || echo 'no kcat'\n");
+    for (number, attempt) in ATTEMPTS.iter().enumerate() {
+        let tried = attempt.script;
+        writeln!(
+            script,
+            "( {tried} ) >/dev/null 2>&1; echo \"result {number} $?\"; tail -n 2 \"$W/said\" 2>/dev/null | cut -c1-200; : >\"$W/said\""
+        )
+        .expect("text");
+    }
+    script.push_str("rm -r \"$W\"; sed -i /elsewhere.example/d /etc/hosts\n");
+    let words = ["ssh", "vm2", "--", "bash", "-s", &deployer.name];
+    let said = deployer.reading(&words, &script).code(0).out;
+    assert!(!said.contains("no kcat"), "{said}");
+    let mut wrong = Vec::new();
+    let mut results = said.split("result ").skip(1);
+    for (number, attempt) in ATTEMPTS.iter().enumerate() {
+        let (head, detail) = results
+            .next()
+            .and_then(|one| one.split_once('\n'))
+            .expect("a result");
+        let status = head
+            .strip_prefix(&format!("{number} "))
+            .expect("its result");
+        let verdict = if attempt.succeeds {
+            "succeeds"
+        } else {
+            "fails"
+        };
+        let line = format!("{:<15} {:<50} {verdict}", attempt.who, attempt.what);
+        println!("{line}");
+        if (status == "0") != attempt.succeeds {
+            wrong.push(format!("{line}, but ended with {status}: {detail}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// No event is lost on any of these ways; those sent meanwhile come later.
+#[test]
+fn who_has_no_right_gets_nothing() {
+    if !may_run("who_has_no_right_gets_nothing") {
+        return;
+    }
+    let deployer = Deployer::new(&inventory("on"));
+    deployer.run(&["up", "--yes"]).code(0).says(&["proven"]);
+    assert_eq!(deployer.run(&["plan"]).code(0).out, "nothing to do\n");
+    subtest("each attempt, and its control", || table(&deployer));
+    // What was tried is no drift: nothing of it came about.
+    assert_eq!(deployer.run(&["plan"]).code(0).out, "nothing to do\n");
+    subtest("security goes off and on again", || {
+        goes_off_and_on(&deployer);
+    });
+    subtest("a lost authority is made anew", || {
+        an_authority_is_lost(&deployer);
+    });
+    well(&deployer);
+    deployer.teardown();
+}
+
+fn goes_off_and_on(deployer: &Deployer) {
+    for security in ["off", "on"] {
+        deployer.write(&inventory(security));
+        let plan = deployer.run(&["plan"]).code(2);
+        assert!(
+            plan.out.contains("all brokers restart at once"),
+            "{}",
+            plan.all()
+        );
+        deployer.run(&["up", "--yes"]).code(0).says(&["proven"]);
+        assert_eq!(deployer.run(&["plan"]).code(0).out, "nothing to do\n");
+        arrive(deployer);
+    }
+}
+
+fn an_authority_is_lost(deployer: &Deployer) {
+    let path = deployer.receipt_path().with_file_name("secrets.json");
+    let text = std::fs::read(&path).expect("secrets");
+    let mut secrets: Value = serde_json::from_slice(&text).expect("JSON");
+    secrets
+        .as_object_mut()
+        .expect("a mapping")
+        .remove("authority");
+    std::fs::write(&path, secrets.to_string()).expect("written");
+    let plan = deployer.run(&["plan"]).code(2);
+    assert!(
+        plan.out.contains("all brokers restart at once"),
+        "{}",
+        plan.all()
+    );
+    deployer.run(&["up", "--yes"]).code(0).says(&["proven"]);
+    assert_eq!(deployer.run(&["plan"]).code(0).out, "nothing to do\n");
+    arrive(deployer);
+}
+
+/// New events become documents, of both clients, and none is missing in between.
+fn arrive(deployer: &Deployer) {
+    let documents = Documents::new(deployer, "vm3");
+    for number in 1..=2 {
+        let newest = || newest_run(&documents, number);
+        let before = newest().len();
+        eventually(&format!("more events of vm1-{number}"), || {
+            let now = newest();
+            if now.len() < before + 5 {
+                return Err(format!("{before}, then {}", now.len()));
+            }
+            let last = u32::try_from(now.len()).expect("a number");
+            // The last ones may come in any order.
+            let settled = now.len() - 5;
+            let whole = now[..settled].iter().copied().eq(1..=last - 5);
+            if whole {
+                Ok(())
+            } else {
+                Err(format!("a gap in {now:?}"))
+            }
+        });
+    }
+}
+
+/// The numbers of the newest run of a client, in order.
+fn newest_run(documents: &Documents, number: u32) -> Vec<u32> {
+    let (status, answer) = documents.get(&format!("utilizations{number}/_all_docs"), Some("admin"));
+    assert_eq!(status, 200, "{answer}");
+    let ids = answer["rows"].as_array().expect("rows").iter();
+    let mut runs = BTreeMap::<&str, Vec<u32>>::new();
+    for id in ids.filter_map(|row| row["id"].as_str()) {
+        if let Some((run, sequence)) = id
+            .strip_prefix(&format!("vm1-{number}-"))
+            .and_then(|rest| rest.rsplit_once('-'))
+        {
+            runs.entry(run)
+                .or_default()
+                .push(sequence.parse().expect("a number"));
+        }
+    }
+    let mut newest = runs
+        .pop_last()
+        .map(|(_, numbers)| numbers)
+        .unwrap_or_default();
+    newest.sort_unstable();
+    newest
+}
