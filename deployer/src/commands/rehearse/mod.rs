@@ -43,7 +43,8 @@ pub async fn run(
             "--name: the deployments of a rehearsal have names of their own",
         ));
     }
-    let rehearsal = rehearsal::plan(options.target.cloud, &options.wishes).map_err(refused)?;
+    let rehearsal =
+        rehearsal::plan(options.target.cloud, &options.wishes).map_err(|none| refused(&none))?;
     let source = target::read_inventory(&options.target)?;
     let state_dir = target::state_dir(&options.target, environment);
     let place = Place::open(
@@ -95,7 +96,7 @@ fn stop_on_hangup(stop: &Stop) {
 }
 
 /// Why nothing can be rehearsed, with what else there is.
-fn refused(none: NoRehearsal) -> CommandError {
+fn refused(none: &NoRehearsal) -> CommandError {
     let error = CommandError::usage(none.to_string());
     match none {
         NoRehearsal::NoCloud => error.hint("on this box `deployer up` costs nothing"),
