@@ -121,9 +121,11 @@ fn network_unit(new: &New<'_>) -> String {
     let route = network::route(new.network, "host0", new.address);
     format!(
         "\
+# At boot systemd empties /tmp, where it makes the unit's own /dev at the same moment: hence after that.
 [Unit]
 Description=Address on the deployment's network (written by deployer)
 DefaultDependencies=no
+After=systemd-tmpfiles-setup.service
 Wants=network.target
 Before=network.target
 
