@@ -75,7 +75,7 @@ fn members_reach_tls_alone_and_the_stand_in_as_ever() {
             continue;
         }
         assert_eq!(found, "https://vm3.utilization.internal:6984");
-        assert_eq!(waited(&started), [6984]);
+        assert_eq!(waited(&started), [6984, 5984]);
         let ports = Couchdb.ports(world.node("vm3"), context.topology);
         let ports: Vec<(u16, Reach)> = ports.iter().map(|port| (port.number, port.reach)).collect();
         assert_eq!(ports, [(6984, Reach::Members), (5984, Reach::Node)]);

@@ -10,27 +10,24 @@ pub fn speaks_tls(topology: &Topology, choices: &Choices) -> bool {
     topology.security.is_on() && distribution(topology, choices) != Distribution::Pouchdb
 }
 
-/// The port at which members find it.
-pub(super) fn members_port(topology: &Topology, choices: &Choices) -> u16 {
-    let couchdb = section(topology);
-    if speaks_tls(topology, choices) {
-        couchdb.tls_port
-    } else {
-        couchdb.port
-    }
-}
-
 /// The address at which members find it.
 pub fn url(topology: &Topology, choices: &Choices) -> Option<String> {
     let node = topology.nodes_with(NAME).next()?;
     let host = topology.host_name(&node.name);
-    let scheme = if speaks_tls(topology, choices) {
-        "https"
+    let couchdb = section(topology);
+    let (scheme, port) = if speaks_tls(topology, choices) {
+        ("https", couchdb.tls_port)
     } else {
-        "http"
+        ("http", couchdb.port)
     };
-    let port = members_port(topology, choices);
     Some(format!("{scheme}://{host}:{port}"))
+}
+
+/// The ports at which it listens once it is there.
+pub(super) fn waited(topology: &Topology, choices: &Choices) -> Vec<u16> {
+    let couchdb = section(topology);
+    let tls = speaks_tls(topology, choices).then_some(couchdb.tls_port);
+    tls.into_iter().chain([couchdb.port]).collect()
 }
 
 /// Its ports. A stand-in that takes its place has that of plain text alone, for all members.

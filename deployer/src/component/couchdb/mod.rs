@@ -21,7 +21,7 @@ use self::secrets::{ADMIN_HASH, SESSION_SECRET, UUID};
 use super::distributions::Distributions;
 use super::place::Place;
 use super::repository_key::RepositoryKey;
-use super::service::{self, Service};
+use super::service::{self, CERTIFICATE, Service};
 use super::{
     Component, Context, Count, Disk, Memory, NewSecret, Origin, Port, Tunnel, TunnelEnd, Unfit,
 };
@@ -58,8 +58,6 @@ pub const USER: &str = "consumer";
 const RELEASE: &str = "/opt/couchdb";
 
 const CONFIG: &str = "deployer.ini";
-/// Its key and its certificate, in one file.
-const CERTIFICATE: &str = "certificate.pem";
 const ARGUMENTS: &str = "vm.args";
 
 /// Where it listens in plain text, with `security: on`.
@@ -232,8 +230,8 @@ impl Component for Couchdb {
         reads: &BTreeMap<String, String>,
     ) -> Vec<Action> {
         let (topology, choices) = (context.topology, context.choices);
-        let port = address::members_port(topology, choices);
-        service::start(&self.unit(topology, choices), reads, None, &[port])
+        let ports = address::waited(topology, choices);
+        service::start(&self.unit(topology, choices), reads, None, &ports)
     }
 }
 
