@@ -16,6 +16,7 @@ mod changes;
 mod command_line;
 mod couchdb;
 mod couchdb_package;
+mod couchdb_tls;
 mod default_pipeline;
 mod deployer_command;
 mod documents;

@@ -118,14 +118,25 @@ impl Documents {
                 .expect("a password")
                 .to_owned()
         };
+        let address = address(deployer, node);
+        let mut client = reqwest::Client::builder().timeout(Duration::from_secs(10));
+        let mut base = format!("http://{address}:{port}");
+        // With security on, plain text is for its own node alone, unless it is the stand-in.
+        let tls = SocketAddr::new(address, port + 1000);
+        let authority = secrets["authority"]["certificate"].as_str();
+        if let Some(authority) = authority
+            && TcpStream::connect_timeout(&tls, Duration::from_secs(5)).is_ok()
+        {
+            let host = format!("{node}.{}.internal", deployer.name);
+            let authority = reqwest::Certificate::from_pem(authority.as_bytes()).expect("PEM");
+            client = client.tls_certs_only([authority]).resolve(&host, tls);
+            base = format!("https://{host}:{}", tls.port());
+        }
         Self {
-            base: format!("http://{}:{port}", address(deployer, node)),
+            base,
             password: password("admin_password"),
             agents_password: password("user_password"),
-            client: reqwest::Client::builder()
-                .timeout(Duration::from_secs(10))
-                .build()
-                .expect("a client"),
+            client: client.build().expect("a client"),
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
