@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::AdminError;
 use super::access::{Access, Known};
 use super::couchdb_setup::{Vendor, access_rules};
-use super::metadata::{self, Broker, Client, Partition, fetch_async};
-use super::offsets::Offsets;
+use super::metadata::{self, Broker, Client, Cluster, Partition, fetch_async};
+use super::offsets::{Committed, Ends};
 use super::rights::Right;
 use super::settings::{self, Settings};
 use super::users::Marks;
@@ -84,6 +84,9 @@ struct DatabaseView {
     error: Option<String>,
 }
 
+/// Topic → events that did not come to a sink yet.
+type Lags = HashMap<String, i64>;
+
 /// What a sink with a name holds of a topic.
 #[derive(Debug, Serialize)]
 struct SinkView {
@@ -119,11 +122,20 @@ pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspe
         }
     };
     let settings = settings::ask(&connection, &config.topics, deadline);
-    let kafka = inspect_kafka(&client, config, deadline);
+    let all_sinks = config.all_sinks();
+    let named: Vec<_> = all_sinks
+        .iter()
+        .filter_map(|sink| Some((sink.name?, sink)))
+        .collect();
+    let kafka = inspect_kafka(&client, config, &named, deadline);
     let kafka = join(kafka, inspect_access(config, &connection, deadline));
-    let sinks = inspect_sinks(config, deadline);
+    let sinks = join_all(
+        named
+            .iter()
+            .map(|(name, sink)| inspect_sink(name, sink, deadline)),
+    );
     let (kafka, settings, couchdb, sinks) = join4(kafka, settings, couchdb, sinks).await;
-    let ((mut kafka, access), mut settings) = (kafka, settings?);
+    let (((mut kafka, lags), access), mut settings) = (kafka, settings?);
     match access {
         Some(Ok(Known { users, rights })) => {
             (kafka.users, kafka.rights) = (Some(users), Some(rights));
@@ -137,6 +149,11 @@ pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspe
     for topic in &mut kafka.topics {
         topic.config = settings.remove(&topic.name);
     }
+    let mut sinks: Vec<SinkView> = sinks.into_iter().flatten().collect();
+    for sink in &mut sinks {
+        let lags = lags.get(sink.name.as_str());
+        sink.lag = lags.and_then(|lags| lags.get(&sink.topic).copied());
+    }
     // Dropping the client takes a while and frees nothing that the end of the process does not.
     std::mem::forget(client);
     Ok(Inspection {
@@ -146,33 +163,56 @@ pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspe
     })
 }
 
-async fn inspect_kafka(client: &Client, config: &ConsumerConfig, deadline: Instant) -> KafkaView {
+/// Looks at Kafka, and returns with it how many events of each topic did not come to each sink with a name yet.
+async fn inspect_kafka<'a>(
+    client: &Client,
+    config: &ConsumerConfig,
+    named: &[(&'a str, &SinkOf<'_>)],
+    deadline: Instant,
+) -> (KafkaView, HashMap<&'a str, Lags>) {
     let topics = &config.topics;
     // The group is the one that writes to CouchDB; what others read they tell themselves.
-    let is_read = |topic: &Topic| config.couchdb.is_some() && topic.has_database();
+    let is_read = |topic: &&Topic| config.couchdb.is_some() && topic.has_database();
     let cluster = match fetch_async(client, left(deadline)).await {
         Ok(cluster) => cluster,
         Err(error) => {
-            return KafkaView {
+            let away = KafkaView {
                 error: Some(crate::error::chain(&error)),
                 ..KafkaView::default()
             };
+            return (away, HashMap::new());
         }
     };
-    let offsets = Offsets::ask(client, &cluster, topics, deadline).await;
+    let ends = Ends::ask(client, &cluster, topics, deadline);
+    let read = topics.iter().filter(is_read);
+    let group = Committed::ask(client, &cluster, read, deadline);
+    let others = named.iter().map(async |(name, sink)| {
+        let committed = committed(config, sink, &cluster, deadline).await;
+        (*name, *sink, committed)
+    });
+    let (ends, group, others) = join3(ends, group, join_all(others)).await;
+    let lags = others.into_iter().map(|(name, sink, group)| {
+        let lag = |topic: &&Topic| {
+            let lag = ends.lag(cluster.topic(&topic.name)?, group.as_ref()?)?;
+            Some((topic.name.clone(), lag))
+        };
+        (name, sink.topics.iter().filter_map(lag).collect())
+    });
+    let lags = lags.collect();
     let view = |topic: &Topic| {
         let present = cluster.topic(&topic.name)?;
+        let is_read = is_read(&topic);
         Some(TopicView {
             name: topic.name.clone(),
             partitions: present.partitions.clone(),
-            messages: offsets.messages(present),
-            lag: offsets.lag(present).filter(|_| is_read(topic)),
-            deleted: offsets.deleted(present).filter(|_| is_read(topic)),
+            messages: ends.messages(present),
+            lag: ends.lag(present, &group).filter(|_| is_read),
+            deleted: ends.deleted(present, &group).filter(|_| is_read),
             config: None,
         })
     };
     let is_ours = |name: &str| topics.iter().any(|topic| topic.name == name);
-    KafkaView {
+    let view = KafkaView {
         reachable: true,
         error: None,
         topics: topics.iter().filter_map(view).collect(),
@@ -185,7 +225,23 @@ async fn inspect_kafka(client: &Client, config: &ConsumerConfig, deadline: Insta
         brokers: cluster.brokers,
         users: None,
         rights: None,
-    }
+    };
+    (view, lags)
+}
+
+/// Asks how far the group of a sink with a name came, by a client of that group.
+async fn committed(
+    config: &ConsumerConfig,
+    sink: &SinkOf<'_>,
+    cluster: &Cluster,
+    deadline: Instant,
+) -> Option<Committed> {
+    // Why there is none is said once, where Kafka is asked for all.
+    let client = metadata::client_of(config, &sink.group).ok()?;
+    let topics = sink.topics.iter().copied();
+    let committed = Committed::ask(&client, cluster, topics, deadline).await;
+    std::mem::forget(client);
+    Some(committed)
 }
 
 /// Asks who may use Kafka, where the deployer's own login is there to ask.
@@ -303,20 +359,8 @@ async fn inspect_database(
     })
 }
 
-/// Asks the sinks that have names, each for its topics.
-async fn inspect_sinks(config: &ConsumerConfig, deadline: Instant) -> Vec<SinkView> {
-    let sinks = config.all_sinks();
-    let named = sinks.iter().filter_map(|sink| sink.name.zip(Some(sink)));
-    let views = named.map(|(name, sink)| inspect_sink(config, name, sink, deadline));
-    join_all(views).await.into_iter().flatten().collect()
-}
-
-async fn inspect_sink(
-    config: &ConsumerConfig,
-    name: &str,
-    sink: &SinkOf<'_>,
-    deadline: Instant,
-) -> Vec<SinkView> {
+/// Asks a sink that has a name for each of its topics.
+async fn inspect_sink(name: &str, sink: &SinkOf<'_>, deadline: Instant) -> Vec<SinkView> {
     let asked = sink.settings.asked();
     let views = sink.topics.iter().map(async |topic| {
         let answer = match &asked {
@@ -338,35 +382,5 @@ async fn inspect_sink(
             error,
         }
     });
-    let (mut views, lags) = join(join_all(views), lags(config, sink, deadline)).await;
-    for view in &mut views {
-        view.lag = lags.get(&view.topic).copied();
-    }
-    views
-}
-
-/// Returns how many events of each topic did not come to a sink yet, as far as Kafka tells.
-async fn lags(
-    config: &ConsumerConfig,
-    sink: &SinkOf<'_>,
-    deadline: Instant,
-) -> HashMap<String, i64> {
-    let Ok(client) = metadata::client_of(config, &sink.group) else {
-        // Said once, where Kafka is asked for all.
-        return HashMap::new();
-    };
-    let lags = match fetch_async(&client, left(deadline)).await {
-        Ok(cluster) => {
-            let topics = sink.topics.iter().copied();
-            let offsets = Offsets::ask(&client, &cluster, topics, deadline).await;
-            let lag = |topic: &&Topic| {
-                let lag = offsets.lag(cluster.topic(&topic.name)?)?;
-                Some((topic.name.clone(), lag))
-            };
-            sink.topics.iter().filter_map(lag).collect()
-        }
-        Err(_) => HashMap::new(),
-    };
-    std::mem::forget(client);
-    lags
+    join_all(views).await
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{join_all, join3};
+use futures_util::future::{join, join_all};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -17,48 +17,27 @@ use crate::deadline::left;
 /// Offsets by topic and partition.
 type ByPartition = HashMap<(String, i32), i64>;
 
-/// What is known of a cluster's offsets.
-pub(super) struct Offsets {
+/// Where the partitions of topics begin and end, as far as that is known.
+pub(super) struct Ends {
     low: ByPartition,
     high: ByPartition,
-    /// None where the group's coordinator did not answer.
-    committed: Option<ByPartition>,
 }
 
-impl Offsets {
-    /// Asks each leader for its partitions, and the coordinator for the group; a broker that is away hides only its own.
+/// How far a group came.
+pub(super) struct Committed {
+    /// None where the group's coordinator did not answer.
+    offsets: Option<ByPartition>,
+}
+
+impl Ends {
+    /// Asks each leader for its partitions; a broker that is away hides only its own.
     pub(super) async fn ask(
         client: &Client,
         cluster: &Cluster,
         topics: impl IntoIterator<Item = &config::Topic>,
         deadline: Instant,
     ) -> Self {
-        let mut by_leader: BTreeMap<i32, TopicPartitionList> = BTreeMap::new();
-        let mut all = TopicPartitionList::new();
-        for topic in topics
-            .into_iter()
-            .filter_map(|topic| cluster.topic(&topic.name))
-        {
-            // A partition without a leader would be waited for.
-            for partition in topic
-                .partitions
-                .iter()
-                .filter(|partition| partition.leader >= 0)
-            {
-                by_leader
-                    .entry(partition.leader)
-                    .or_default()
-                    .add_partition(&topic.name, partition.id);
-                all.add_partition(&topic.name, partition.id);
-            }
-        }
-        if all.count() == 0 {
-            return Self {
-                low: HashMap::new(),
-                high: HashMap::new(),
-                committed: None,
-            };
-        }
+        let by_leader = by_leader(cluster, topics);
         let ends = |position: Offset| {
             let asked = by_leader.values().cloned().map(move |mut list| {
                 ask(client, deadline, move |client, timeout| {
@@ -68,16 +47,12 @@ impl Offsets {
             });
             join_all(asked)
         };
-        let group = ask(client, deadline, move |client, timeout| {
-            client.committed_offsets(all, timeout)
-        });
-        let (low, high, committed) = join3(ends(Offset::Beginning), ends(Offset::End), group).await;
+        let (low, high) = join(ends(Offset::Beginning), ends(Offset::End)).await;
         let merged =
             |lists: Vec<Option<ByPartition>>| lists.into_iter().flatten().flatten().collect();
         Self {
             low: merged(low),
             high: merged(high),
-            committed,
         }
     }
 
@@ -86,10 +61,10 @@ impl Offsets {
         sum(topic, |key| Some(self.high.get(key)? - self.low.get(key)?))
     }
 
-    /// Returns how many records of a topic the group has not read. Where it has committed nothing, it begins at the
+    /// Returns how many records of a topic a group has not read. Where it has committed nothing, it begins at the
     /// earliest.
-    pub(super) fn lag(&self, topic: &Topic) -> Option<i64> {
-        let committed = self.committed.as_ref()?;
+    pub(super) fn lag(&self, topic: &Topic, group: &Committed) -> Option<i64> {
+        let committed = group.offsets.as_ref()?;
         sum(topic, |key| {
             let low = self.low.get(key)?;
             let position = committed.get(key).map_or(*low, |offset| *offset.max(low));
@@ -97,15 +72,58 @@ impl Offsets {
         })
     }
 
-    /// Returns how many records of a topic Kafka has deleted that the group had not read, as far as no record behind them
+    /// Returns how many records of a topic Kafka has deleted that a group had not read, as far as no record behind them
     /// was read either; the consumer writes down the others.
-    pub(super) fn deleted(&self, topic: &Topic) -> Option<i64> {
-        let committed = self.committed.as_ref()?;
+    pub(super) fn deleted(&self, topic: &Topic, group: &Committed) -> Option<i64> {
+        let committed = group.offsets.as_ref()?;
         sum(topic, |key| {
             let deleted = |offset: &i64| Some((self.low.get(key)? - offset).max(0));
             committed.get(key).map_or(Some(0), deleted)
         })
     }
+}
+
+impl Committed {
+    /// Asks the coordinator of the group that a client is of.
+    pub(super) async fn ask(
+        client: &Client,
+        cluster: &Cluster,
+        topics: impl IntoIterator<Item = &config::Topic>,
+        deadline: Instant,
+    ) -> Self {
+        let mut all = TopicPartitionList::new();
+        for led in by_leader(cluster, topics).values() {
+            for partition in led.elements() {
+                all.add_partition(partition.topic(), partition.partition());
+            }
+        }
+        let offsets = if all.count() == 0 {
+            None
+        } else {
+            let committed = |client: &Client, timeout| client.committed_offsets(all, timeout);
+            ask(client, deadline, committed).await
+        };
+        Self { offsets }
+    }
+}
+
+/// The partitions of topics by the broker that leads them; one without a leader would be waited for.
+fn by_leader<'a>(
+    cluster: &Cluster,
+    topics: impl IntoIterator<Item = &'a config::Topic>,
+) -> BTreeMap<i32, TopicPartitionList> {
+    let mut by_leader: BTreeMap<i32, TopicPartitionList> = BTreeMap::new();
+    let topics = topics.into_iter();
+    for topic in topics.filter_map(|topic| cluster.topic(&topic.name)) {
+        let partitions = topic.partitions.iter();
+        for partition in partitions.filter(|partition| partition.leader >= 0) {
+            by_leader
+                .entry(partition.leader)
+                .or_default()
+                .add_partition(&topic.name, partition.id);
+        }
+    }
+    by_leader
 }
 
 /// Sums a figure over all partitions; unknown where it is unknown for one.
@@ -169,28 +187,20 @@ mod tests {
                 .map(|(id, offset)| (("t".to_owned(), *id), *offset))
                 .collect()
         };
-        let mut offsets = Offsets {
+        let mut ends = Ends {
             low: at(&[(0, 5), (1, 0)]),
             high: at(&[(0, 15), (1, 7)]),
-            committed: Some(at(&[(1, 4)])),
         };
-        assert_eq!(
-            (offsets.messages(&topic), offsets.lag(&topic)),
-            (Some(17), Some(13))
-        );
-        assert_eq!(offsets.deleted(&topic), Some(0));
-        offsets.committed = Some(at(&[(0, 2), (1, 4)]));
-        assert_eq!(
-            (offsets.lag(&topic), offsets.deleted(&topic)),
-            (Some(13), Some(3))
-        );
-        offsets.committed = None;
-        assert_eq!(offsets.deleted(&topic), None);
-        assert_eq!(
-            (offsets.messages(&topic), offsets.lag(&topic)),
-            (Some(17), None)
-        );
-        offsets.high.remove(&("t".to_owned(), 0));
-        assert_eq!(offsets.messages(&topic), None);
+        assert_eq!(ends.messages(&topic), Some(17));
+        let of = |committed: Option<&[(i32, i64)]>| {
+            let offsets = committed.map(at);
+            let group = Committed { offsets };
+            (ends.lag(&topic, &group), ends.deleted(&topic, &group))
+        };
+        assert_eq!(of(Some(&[(1, 4)])), (Some(13), Some(0)));
+        assert_eq!(of(Some(&[(0, 2), (1, 4)])), (Some(13), Some(3)));
+        assert_eq!(of(None), (None, None));
+        ends.high.remove(&("t".to_owned(), 0));
+        assert_eq!(ends.messages(&topic), None);
     }
 }
