@@ -23,6 +23,9 @@ use crate::sink::asked::{Asked, Holding};
 use crate::sink::couchdb::Trouble;
 use crate::sink::couchdb::{Couchdb, path_of};
 
+/// How many questions `CouchDB` is asked at once.
+const TURNS: usize = 4;
+
 /// What `inspect` prints.
 #[derive(Debug, Serialize)]
 pub struct Inspection {
@@ -113,7 +116,7 @@ pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspe
             return CouchdbView::default();
         };
         let topics = config.documented();
-        match Couchdb::open(settings) {
+        match Couchdb::open(settings).map(|server| server.with_turns(TURNS)) {
             Ok(server) => inspect_couchdb(&server, &settings.user, &topics, deadline).await,
             Err(error) => CouchdbView {
                 error: Some(crate::error::chain(&error)),

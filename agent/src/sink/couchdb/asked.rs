@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, join3};
+use futures_util::future::{BoxFuture, join4, try_join};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -68,14 +68,11 @@ async fn holding(
     let (path, dead_letters) = (path_of(&topic.database), path_of(&topic.dead_letters()));
     let design_path = format!("{path}/_all_docs");
     let design_range = [("startkey", r#""_design/""#), ("endkey", r#""_design0""#)];
-    let (info, designs, (dead, put_away, newest)) = join3(
+    let (info, designs, dead, newest) = join4(
         server.request(Method::GET, &path, &[], None, left(deadline)),
         server.get_json(&design_path, &design_range, left(deadline)),
-        join3(
-            server.request(Method::GET, &dead_letters, &[], None, left(deadline)),
-            count_put_away(server, topic, left(deadline)),
-            newest_of(server, &topic.database, 1, left(deadline)),
-        ),
+        server.request(Method::GET, &dead_letters, &[], None, left(deadline)),
+        newest_of(server, &topic.database, 1, left(deadline)),
     )
     .await;
     let Some(info) = present(info?)? else {
@@ -83,24 +80,17 @@ async fn holding(
     };
     // They may be missing alone.
     let dead = present(dead?)?;
-    let put_away = match dead {
-        Some(_) => Some(put_away?),
-        None => None,
-    };
     let count = |info: &Value| info.get("doc_count").and_then(Value::as_u64);
     let all_letters = dead.as_ref().and_then(count);
-    let lost = if all_letters > Some(0) {
-        let range = [
-            ("startkey", r#""lost-""#),
-            ("endkey", r#""lost.""#),
-            ("include_docs", "true"),
-        ];
-        let path = format!("{dead_letters}/_all_docs");
-        server.get_json(&path, &range, left(deadline)).await?
+    // Where there are letters at all it is asked which they are.
+    let (put_away, lost) = if all_letters > Some(0) {
+        let put_away = count_put_away(server, topic, left(deadline));
+        let lost = count_lost(server, topic, left(deadline));
+        let (put_away, lost) = try_join(put_away, lost).await?;
+        (Some(put_away), lost)
     } else {
-        Value::Null
+        (all_letters, 0)
     };
-    let rows = lost.get("rows").and_then(Value::as_array);
     let designs = designs?
         .get("rows")
         .and_then(Value::as_array)
@@ -113,12 +103,7 @@ async fn holding(
         dead_letters: all_letters
             .zip(put_away)
             .map(|(dead, put_away)| dead.saturating_sub(put_away)),
-        lost_events: Some(
-            rows.into_iter()
-                .flatten()
-                .map(|row| lost_events(&row["doc"]))
-                .sum(),
-        ),
+        lost_events: Some(lost),
         put_away,
     }))
 }
@@ -135,6 +120,20 @@ async fn count_put_away(
     let found = server.get_json(&path, &range, timeout).await?;
     let rows = found.get("rows").and_then(Value::as_array);
     Ok(rows.map_or(0, Vec::len) as u64)
+}
+
+/// Says how many events of a topic were deleted before they were read, by the letters about them.
+async fn count_lost(server: &Couchdb, topic: &Topic, timeout: Duration) -> Result<u64, Trouble> {
+    let path = format!("{}/_all_docs", path_of(&topic.dead_letters()));
+    let range = [
+        ("startkey", r#""lost-""#),
+        ("endkey", r#""lost.""#),
+        ("include_docs", "true"),
+    ];
+    let found = server.get_json(&path, &range, timeout).await?;
+    let rows = found.get("rows").and_then(Value::as_array);
+    let rows = rows.into_iter().flatten();
+    Ok(rows.map(|row| lost_events(&row["doc"])).sum())
 }
 
 /// Reads the letters after one.

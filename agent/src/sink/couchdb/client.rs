@@ -6,8 +6,8 @@
 //! whose certificates to trust. Once it takes a client from outside, ours goes there.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +16,7 @@ use reqwest::tls::Version;
 use reqwest::{Certificate, Method, StatusCode};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::answer::{Answer, GetRow, GetRows, PutRow};
 use super::{Row, Settings, Store, Trouble};
@@ -60,6 +61,8 @@ pub struct Couchdb {
     composer: couch_rs::Client,
     // Knows the password, so this type has no Debug.
     http: reqwest::Client,
+    /// Whoever makes a request has one of these, where there are only so many.
+    turns: Option<Arc<Semaphore>>,
 }
 
 impl Server {
@@ -120,6 +123,7 @@ impl Server {
         Ok(Couchdb {
             composer: self.composer()?,
             http: http.build().map_err(OpenError::Client)?,
+            turns: None,
         })
     }
 
@@ -144,6 +148,14 @@ impl Couchdb {
     pub fn open(settings: &Settings) -> Result<Self, OpenError> {
         let password = settings.password()?;
         Server::of(settings)?.login(&settings.user, &password)
+    }
+
+    /// The same with so many requests at once at most: each needs a connection of its own, which costs both ends more than
+    /// most questions.
+    #[must_use]
+    pub fn with_turns(self, turns: usize) -> Self {
+        let turns = Some(Arc::new(Semaphore::new(turns)));
+        Self { turns, ..self }
     }
 
     /// Makes a request and returns whatever the server answers.
@@ -171,6 +183,16 @@ impl Couchdb {
         body: Option<String>,
         timeout: Duration,
     ) -> Result<(StatusCode, impl AsRef<[u8]>), Trouble> {
+        let turn = async {
+            match &self.turns {
+                Some(turns) => turns.acquire().await.ok(),
+                None => None,
+            }
+        };
+        let began = Instant::now();
+        let in_time = tokio::time::timeout(timeout, turn).await;
+        let _turn = in_time.map_err(|_| Trouble::Away("no answer in time".to_owned()))?;
+        let timeout = timeout.saturating_sub(began.elapsed());
         let sent = self.send(method, path, query, body, timeout).await;
         let response = sent.map_err(away)?;
         let status = response.status();
