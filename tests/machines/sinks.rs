@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use deployer::documents::file::{Head, Writing};
 use serde_json::Value;
 
 use crate::command_line::Said;
@@ -93,6 +94,43 @@ fn sinks_of_one_topic_live_apart() {
     assert!(sinks["lines"]["newest_age_seconds"].is_u64(), "{sinks}");
     deployer.run(&["plan"]).code(0).says(&["nothing to do"]);
     shop.await_files("lines", 400);
+    deployer.teardown();
+}
+
+#[test]
+fn what_never_had_a_couchdb_takes_no_documents_and_is_taken_away() {
+    if !may_run("what_never_had_a_couchdb_takes_no_documents_and_is_taken_away") {
+        return;
+    }
+    let inventory = "\
+nodes: { vm1: { roles: [zookeeper, kafka, consumer, producer] } }
+kafka: { replication: 1 }
+producer: { count: 5, interval: 20ms }
+sinks: { lines: { from: utilizations1, files: {} } }
+";
+    let deployer = Deployer::new(inventory);
+    let run = |words: &[&str]| deployer.run(words);
+    run(&["up", "--yes", "--wait"]).code(0);
+    let file_of = |name: &str| deployer.directory.path().join(name);
+    let path = file_of("export.gz");
+    let mut file = Writing::begin(&path).expect("begun");
+    let head = Head::new("another", "0a1b2c3d4e5f", vec!["utilizations1".into()]);
+    file.head(&head).expect("a head");
+    file.end().expect("an end");
+    let refused = run(&["import", &path.display().to_string()]).code(64);
+    refused.says(&["has no CouchDB, so it has no databases", "lines"]);
+    let lost = run(&[
+        "teardown",
+        "--yes",
+        "--export",
+        &file_of("kept.gz").display().to_string(),
+    ]);
+    let lost = lost.code(64);
+    lost.says(&[
+        "has no CouchDB, so it has no databases",
+        "nothing was taken away",
+    ]);
+    well(&deployer);
     deployer.teardown();
 }
 
