@@ -35,21 +35,24 @@ mod drift;
 mod limits;
 mod loss;
 mod query;
+mod queue;
 mod remains;
 mod restart;
 mod show;
 mod stale;
 mod teardown;
 mod unit;
+mod wipe;
 
 pub use check::{Check, check};
-pub use compare::{Situation, compare, of_all_addresses};
+pub use compare::{Situation, compare};
 pub use conflict::Conflict;
 pub use desired::{Common, Desired, DesiredStage, OPERATOR, desired, desired_with};
 pub use drift::drift;
 pub use limits::{Impossible, impossible};
 pub use loss::epochs_to_renew;
 pub use query::{queries, query};
+pub use queue::of_all_addresses;
 pub use remains::{remains, to_undo};
 pub use teardown::teardown;
 
