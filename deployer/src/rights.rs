@@ -21,7 +21,7 @@ pub struct Right {
     pub group: Option<String>,
     /// What the user may do.
     pub may: BTreeSet<String>,
-    /// What no right of ours has: other things, beginnings of names, addresses, what is forbidden.
+    /// What few rights of ours have, that the name is a beginning, or none: other things, addresses, what is forbidden.
     #[serde(flatten)]
     pub more: BTreeMap<String, Value>,
 }
@@ -44,6 +44,14 @@ impl Right {
             topic: None,
             group: Some(group.to_owned()),
             ..Self::on_topic(user, "", may)
+        }
+    }
+
+    /// A right on all groups whose names begin so.
+    pub fn on_groups(user: &str, beginning: &str, may: &str) -> Self {
+        Self {
+            more: [("prefix".to_owned(), Value::Bool(true))].into(),
+            ..Self::on_group(user, beginning, may)
         }
     }
 

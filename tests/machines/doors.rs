@@ -1,10 +1,13 @@
 //! What a user does with topics from the own box: Kafka's own tools, events as they come, files that are sent, documents as a table.
 
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::Value;
 
 use crate::command_line::Running;
 use crate::deployer_command::{Deployer, subtest};
-use crate::support::{eventually, may_run};
+use crate::support::{eventually, may_run, succeed};
 use crate::watch::well;
 
 const INVENTORY: &str = "\
@@ -231,4 +234,84 @@ fn nothing_goes_on(deployer: &Deployer) {
     // That is how it is meant to end.
     ended.finish().code(0);
     gone();
+}
+
+const USERS: &str = "\
+security: on
+users: { shop: { write: [orders] }, grader: { read: [orders] } }
+";
+
+#[test]
+fn a_users_program_comes_in() {
+    if !may_run("a_users_program_comes_in") {
+        return;
+    }
+    let deployer = Deployer::new(&format!("{USERS}{INVENTORY}"));
+    deployer.run(&["up", "--yes"]).code(0).says(&["proven"]);
+    deployer
+        .run(&["client-config", "mallory"])
+        .code(64)
+        .says(&["the inventory has no user `mallory`; it has grader, shop"]);
+    let directory = |user: &str| {
+        let into = deployer.directory.path().join(user).display().to_string();
+        deployer
+            .run(&["client-config", user, "--into", &into])
+            .code(0);
+        for file in std::fs::read_dir(&into).expect("a directory").flatten() {
+            let mode = file.metadata().expect("a file").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file:?}");
+        }
+        succeed("python3", &[&format!("{into}/client.py")]);
+        into
+    };
+    let (shop, grader) = (directory("shop"), directory("grader"));
+    let again = deployer.run(&["client-config", "shop", "java", "--into", &shop]);
+    again.code(64).says(&["nothing is overwritten"]);
+
+    let tunnel = deployer.start(&["open", "kafka"]);
+    eventually("the tunnel", || {
+        TcpStream::connect("127.0.0.2:9092").map_err(|error| error.to_string())
+    });
+    // Kafka's own programs, on this box, by the files alone.
+    let disk = deployer.place().join("machines/vm1/disk/upper");
+    let (disk, name) = (disk.display(), &deployer.name);
+    let program = |directory: &str, words: &str| {
+        let script = format!(
+            "cd {directory} && timeout 60 java -Xmx128m -cp '{disk}/opt/deployer/{name}/kafka/libs/*' \
+             -Dlog4j.configuration=file:{disk}/etc/deployer/{name}/kafka/log4j.properties {words} \
+             --bootstrap-server vm1.{name}.internal:9092 --topic orders 2>&1"
+        );
+        ["-c".to_owned(), script]
+    };
+    let reads = |directory: &str, group: &str| {
+        let words = format!(
+            "org.apache.kafka.tools.consumer.ConsoleConsumer --consumer.config client.properties \
+             --group {group} --from-beginning --max-messages 1 --timeout-ms 30000"
+        );
+        program(directory, &words)
+    };
+    let writes = "kafka.tools.ConsoleProducer --producer.config client.properties --sync";
+    let mut send = program(&shop, writes);
+    send[1] = format!("echo '{{\"total\":1}}' | ({})", send[1]);
+    succeed("sh", &send.each_ref().map(String::as_str));
+    let read = reads(&grader, "grader-1");
+    let read = succeed("sh", &read.each_ref().map(String::as_str));
+    assert!(read.contains("{\"total\":1}"), "{read}");
+    for (directory, group, refusal) in [
+        (&shop, "shop-1", "AuthorizationException"),
+        (&grader, "other", "GroupAuthorizationException"),
+    ] {
+        let [_, script] = reads(directory, group);
+        let said = succeed("sh", &["-c", &format!("{script}; :")]);
+        assert!(said.contains(refusal), "{said}");
+    }
+    let mut send = program(&grader, writes);
+    send[1] = format!("echo x | ({}); :", send[1]);
+    let said = succeed("sh", &send.each_ref().map(String::as_str));
+    // Who may write to no topic gets no number for its events either.
+    assert!(said.contains("AuthorizationException"), "{said}");
+    tunnel.interrupt();
+    tunnel.finish();
+    assert_eq!(deployer.run(&["plan"]).code(0).out, "nothing to do\n");
+    deployer.teardown();
 }

@@ -18,8 +18,8 @@ pub use lifecycle::{
     Render, Teardown, Up,
 };
 pub use pipeline::{
-    DeadLetters, Docs, Export, Import, Logs, Open, Produce, Send, Service, Ssh, Status, Tail,
-    Tools, Verify,
+    ClientConfig, ClientKind, DeadLetters, Docs, Export, Import, Logs, Open, Produce, Send,
+    Service, Ssh, Status, Tail, Tools, Verify,
 };
 
 /// From nothing to a running Kafka → CouchDB pipeline with one command, and back with another.
@@ -76,6 +76,8 @@ pub enum Verb {
     Tail(Tail),
     /// Sends each line of a file as an event; the same file sent twice makes no second document.
     Send(Send),
+    /// Writes what a user's program needs to reach Kafka: certificate, password and settings.
+    ClientConfig(ClientConfig),
     /// Starts a new run of the producers.
     Produce(Produce),
     /// Lists all deployments that a cloud knows of, whoever made them.
@@ -116,6 +118,7 @@ impl Verb {
             Self::Export(options) => &options.target,
             Self::Import(options) => &options.target,
             Self::Open(options) => &options.target,
+            Self::ClientConfig(options) => &options.target,
             Self::Tools(options) => &options.target,
             Self::Tail(options) => &options.target,
             Self::Send(options) => &options.target,

@@ -156,6 +156,47 @@ impl Service {
     }
 }
 
+/// Options of `client-config`.
+#[derive(Debug, Args)]
+pub struct ClientConfig {
+    /// The user; one of the inventory's `users`.
+    pub user: String,
+    /// For which client; for all of them when none is named.
+    #[arg(value_enum, value_name = "CLIENT")]
+    pub kind: Option<ClientKind>,
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+    /// The directory to write; must not exist [default: DEPLOYMENT-USER here]
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+}
+
+/// A kind of client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ClientKind {
+    /// kcat, and all that is made of librdkafka.
+    Kcat,
+    /// Kafka's own tools, and programs in Java.
+    Java,
+    /// Programs in Python, by confluent-kafka or kafka-python.
+    Python,
+    /// A shell's variables.
+    Env,
+}
+
+impl ClientKind {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kcat => "kcat",
+            Self::Java => "java",
+            Self::Python => "python",
+            Self::Env => "env",
+        }
+    }
+}
+
 /// Options of `kafka`.
 #[derive(Debug, Args)]
 pub struct Tools {

@@ -17,6 +17,7 @@ use crate::tell::lease_end;
 pub mod allow;
 pub mod build_agents;
 pub mod check;
+pub mod client_config;
 pub mod dead_letters;
 pub mod docs;
 pub mod export;
@@ -78,6 +79,7 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
         Verb::Tools(options) => tools::run(options, environment, reporter, out).await,
         Verb::Tail(options) => tail::run(options, environment, reporter, out).await,
         Verb::Send(options) => send::run(options, environment, reporter).await,
+        Verb::ClientConfig(options) => client_config::run(options, environment, reporter),
         Verb::Produce(options) => produce::run(options, environment, reporter).await,
         Verb::List(options) => list::run(options, environment, out).await,
         Verb::Allow(options) => allow::run(options, environment, reporter).await,

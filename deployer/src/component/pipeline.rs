@@ -8,7 +8,8 @@ pub use super::consumer::sinks::{KINDS as SINKS, sinks};
 pub use super::consumer::{
     credentials, operator_tool, pipeline as preparation, pipeline_node as node, tool,
 };
-pub use super::couchdb::{ADMIN, password_changed};
+pub use super::couchdb::{ADMIN, password_changed, url as store_address};
+pub use super::kafka::client::{files as client_files, users};
 pub use super::kafka::topics::{database_name, topics};
 pub use super::producer::{
     sends_for_ever, state as sender_state, state_file, tools as senders_tools,

@@ -22,14 +22,19 @@ pub(super) fn rights(topology: &Topology, secrets: &Secrets) -> Vec<Right> {
     let mut rights = of_nodes(topology);
     let names = names(topology);
     let former = secrets.all().filter(|(place, user, _)| {
-        let is_user = *place == PASSWORDS;
-        is_user && !names.contains(*user)
+        *place == PASSWORDS && is_agents(user) && !names.contains(*user)
     });
     for (_, user, _) in former {
         let topics = topology.former.topics.keys();
         rights.extend(topics.map(|topic| Right::on_topic(user, topic, "write")));
     }
     rights
+}
+
+/// Whether a user's name is one of an agent: such a name begins with its component's.
+pub(super) fn is_agents(user: &str) -> bool {
+    let first = user.split('-').next();
+    ALL.iter().any(|component| first == Some(component.name()))
 }
 
 fn of_nodes(topology: &Topology) -> Vec<Right> {

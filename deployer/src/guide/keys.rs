@@ -57,6 +57,7 @@ fn entry(mapping: &str) -> &'static str {
     match mapping {
         "extra" => "TOPIC",
         "sinks" => "SINK",
+        "users" => "USER",
         _ => "NODE",
     }
 }

@@ -1,7 +1,7 @@
 //! What of an inventory Kafka would refuse, or could never do.
 
 use super::settings::{self, RETENTION, Scope};
-use super::{KafkaSection, NAME, TopicsSection};
+use super::{KafkaSection, NAME, TopicsSection, users};
 use crate::component::refusal::refuse;
 use crate::inventory::{Findings, Inventory, Member, TimeSpan};
 
@@ -12,6 +12,7 @@ pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mu
     check_retentions(inventory, findings);
     check_brokers_settings(inventory, findings);
     check_topics_settings(inventory, findings);
+    users::check(inventory, members, findings);
 }
 
 fn check_replication(inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {

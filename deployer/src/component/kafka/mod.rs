@@ -2,12 +2,14 @@
 
 mod agent_login;
 mod check;
+pub mod client;
 pub mod jars;
 mod sections;
 pub mod settings;
 mod tools;
 mod topic_name;
 pub mod topics;
+pub mod users;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -25,6 +27,7 @@ use crate::authority::{self, OPERATOR_NAME};
 use crate::inspect::Inspect;
 use crate::inventory::{Findings, Inventory, Member, Section, Setting};
 use crate::receipt::{Choices, Secrets};
+use crate::rights::Right;
 use crate::secret::Secret;
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
@@ -33,6 +36,7 @@ use crate::topology::{Node, Topology};
 pub(super) use agent_login::AgentLogin;
 pub use sections::{ExtraTopic, KafkaSection, TopicsSection};
 pub use topic_name::check_topic_name;
+pub use users::{User, UsersSection};
 
 /// The component.
 pub struct Kafka;
@@ -129,6 +133,11 @@ impl Component for Kafka {
 
     fn tunnel(&self) -> Option<&'static dyn Tunnel> {
         Some(&Self)
+    }
+
+    /// Those whom the inventory names.
+    fn rights(&self, _: &Node, topology: &Topology) -> Vec<Right> {
+        users::rights(topology)
     }
 
     fn own_tool(

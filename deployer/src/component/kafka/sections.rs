@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::NAME;
 use super::topic_name::check_topic_name;
+use super::users::{UsersSection, check_user_name};
 use crate::inventory::{Section, Setting, TimeSpan};
 
 /// The version whose checksums are pinned. 3.9 is the last line that works with ZooKeeper.
@@ -17,6 +18,7 @@ pub(super) fn all() -> Vec<Section> {
     vec![
         Section::of::<KafkaSection>(NAME).with(&[("kafka-version", check_version)]),
         Section::of::<TopicsSection>("topics").with(&[("topic-name", check_topic_name)]),
+        Section::of::<UsersSection>("users").with(&[("user-name", check_user_name)]),
     ]
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::settings::RETENTION;
 use super::topic_name::check_topic_name;
-use super::{ExtraTopic, KafkaSection, NAME, TopicsSection};
+use super::{ExtraTopic, KafkaSection, NAME, TopicsSection, users};
 use crate::component::producer::{self, ProducerChange};
 use crate::inventory::{Findings, Inventory, Member, texts};
 use crate::topology::{CANARY_TOPIC, Ids, Topic};
@@ -78,6 +78,7 @@ pub fn topics(
     canaries.partitions = 1;
     canaries.canary = true;
     topics.insert(canaries.name.clone(), canaries);
+    users::check_topics(inventory, &topics, findings);
     topics
 }
 
