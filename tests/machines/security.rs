@@ -3,7 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "the table is what the test shows")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -286,9 +286,16 @@ fn who_has_no_right_gets_nothing() {
         return;
     }
     let deployer = Deployer::new(&inventory("on"));
-    deployer.run(&["up", "--yes"]).code(0).says(&["proven"]);
+    let up = deployer
+        .run(&["up", "--yes"])
+        .code(0)
+        .says(&["proven"])
+        .all();
     assert_eq!(deployer.run(&["plan"]).code(0).out, "nothing to do\n");
     subtest("each attempt, and its control", || table(&deployer));
+    subtest("no secret lies where others look", || {
+        secrets_are_kept(&deployer, &up);
+    });
     // What was tried is no drift: nothing of it came about.
     assert_eq!(deployer.run(&["plan"]).code(0).out, "nothing to do\n");
     subtest("security goes off and on again", || {
@@ -299,6 +306,80 @@ fn who_has_no_right_gets_nothing() {
     });
     well(&deployer);
     deployer.teardown();
+}
+
+/// Says where on a node one of the secrets is that it reads: `journal`, `processes`, or a file that everybody may read. And how many of
+/// the service's own files hold one, so that it is known to find them.
+const SEARCH: &str = r#"
+set -uf
+umask 077
+P=/run/security-search; cat >$P
+journalctl --no-pager -o cat | grep -q -F -f $P && echo journal
+set +f
+cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' | grep -q -F -f $P && echo processes
+find / -xdev -path /proc -prune -o -path /sys -prune -o -type f -perm -o+r -size -4M -print0 2>/dev/null |
+    xargs -0 grep -l -F -f $P 2>/dev/null
+echo "held $(grep -rl -F -f $P /etc/deployer | wc -l)"
+rm $P
+"#;
+
+/// No secret is in a journal, in the arguments or the environment of a process, in a file that everybody may read, in the receipt, or in
+/// what `up`, `plan` and `status` say.
+fn secrets_are_kept(deployer: &Deployer, up: &str) {
+    let receipt = deployer.receipt_path();
+    let secrets = std::fs::read(receipt.with_file_name("secrets.json")).expect("secrets");
+    let secrets: Value = serde_json::from_slice(&secrets).expect("JSON");
+    let mut patterns = BTreeSet::new();
+    for (of, own) in secrets.as_object().expect("a mapping") {
+        for (key, secret) in own.as_object().into_iter().flatten() {
+            // Certificates are for everybody, and a server's id is no secret.
+            let text = secret.as_str().expect("a text");
+            let private = text
+                .split("-----BEGIN CERTIFICATE")
+                .next()
+                .unwrap_or_default();
+            let lines = private
+                .lines()
+                .filter(|line| line.len() > 20 && !line.starts_with("-----"));
+            let known = of == "couchdb" && key == "uuid";
+            patterns.extend(lines.filter(|_| !known).map(str::to_owned));
+        }
+    }
+    assert!(patterns.len() > 10, "{} secrets", patterns.len());
+    let lines: Vec<&str> = patterns.iter().map(String::as_str).collect();
+    for node in ["vm1-1", "vm2", "vm3"] {
+        let path = "/run/security-search.sh";
+        deployer
+            .reading(
+                &[
+                    "ssh",
+                    node,
+                    "--",
+                    "sh",
+                    "-c",
+                    "cat >/run/security-search.sh",
+                ],
+                SEARCH,
+            )
+            .code(0);
+        let said = deployer.reading(&["ssh", node, "--", "sh", path], &(lines.join("\n") + "\n"));
+        let said = said.code(0).out;
+        let held = said.trim().strip_prefix("held ");
+        let held = held.unwrap_or_else(|| panic!("{node}: a secret lies open: {said}"));
+        assert_ne!(held, "0", "{node}: the services have theirs");
+    }
+    let told = [
+        up.to_owned(),
+        deployer.run(&["plan"]).all(),
+        deployer.run(&["status", "--json"]).all(),
+        std::fs::read_to_string(&receipt).expect("a receipt"),
+    ];
+    for (pattern, text) in lines
+        .iter()
+        .flat_map(|line| told.iter().map(move |text| (line, text)))
+    {
+        assert!(!text.contains(pattern), "a secret is told: {text}");
+    }
 }
 
 fn goes_off_and_on(deployer: &Deployer) {
