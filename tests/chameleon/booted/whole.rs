@@ -52,7 +52,15 @@ async fn from_an_empty_project_to_documents_and_back() {
     assert_eq!(ours().await, None);
 
     let start = Instant::now();
-    let said = desk.run(0, &["up", "--inventory", &file, "--yes", "--wait"]);
+    let up = ["up", "--inventory", &file, "--yes", "--wait"];
+    let (output, mut said) = desk.output(&up);
+    // Under load the site itself fails with a lease now and then (seen once in some thirty runs). What is said then heals it.
+    if said.contains("the site could not give what it promised") {
+        says(&said, &["run the same command again"]);
+        said = desk.run(0, &up);
+    } else {
+        assert!(output.status.success(), "{said}");
+    }
     eprintln!("{said}");
     says(
         &said,
