@@ -14,7 +14,9 @@ use rdkafka::admin::AdminClient;
 use rdkafka::bindings as native;
 use serde::{Deserialize, Serialize};
 
-use crate::call::{Error, Owned, Words, ask, c_string, failed, items, refused, text};
+use crate::call::{
+    Error, Owned, Words, ask, ask_for, c_string, failed, items, parts, refused, text,
+};
 
 /// A rule: who may or may not do one thing from where to what.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -228,13 +230,12 @@ pub fn describe_acls<C: ClientContext>(
         }
     })?;
     refused(asked, &answer)?;
-    let mut count = 0;
-    // SAFETY: an answer of this call that is no error is such a result; the array and all in it live as long as the answer.
+    // SAFETY: both are of this call, whose answer is no error.
     let acls = unsafe {
-        let result = native::rd_kafka_event_DescribeAcls_result(answer.as_ptr());
-        items(
-            native::rd_kafka_DescribeAcls_result_acls(result, &raw mut count),
-            count,
+        parts(
+            &answer,
+            native::rd_kafka_event_DescribeAcls_result,
+            native::rd_kafka_DescribeAcls_result_acls,
         )
     };
     // SAFETY: each lives as long as the answer.
@@ -256,28 +257,16 @@ pub fn create_acls<C: ClientContext>(
     let asked = "to give rights";
     let made = acls.iter().map(|acl| Form::of(asked, acl)?.binding(asked));
     let made: Vec<Owned<NativeAcl>> = made.collect::<Result<_, _>>()?;
-    let mut pointers: Vec<_> = made.iter().map(Owned::as_ptr).collect();
     let operation = Call::RD_KAFKA_ADMIN_OP_CREATEACLS;
-    let answer = ask(client, asked, operation, timeout, |way| {
-        // SAFETY: all live during the call, the array is as long as is said, and librdkafka copies what it has.
-        unsafe {
-            native::rd_kafka_CreateAcls(
-                way.client,
-                pointers.as_mut_ptr(),
-                pointers.len(),
-                way.options,
-                way.queue,
-            );
-        }
-    })?;
-    refused(asked, &answer)?;
-    let mut count = 0;
-    // SAFETY: an answer of this call that is no error is such a result; the array lives as long as the answer.
+    let function = native::rd_kafka_CreateAcls;
+    // SAFETY: it copies what is in the array.
+    let answer = unsafe { ask_for(client, asked, operation, timeout, &made, function) }?;
+    // SAFETY: both are of this call, whose answer is no error.
     let results = unsafe {
-        let result = native::rd_kafka_event_CreateAcls_result(answer.as_ptr());
-        items(
-            native::rd_kafka_CreateAcls_result_acls(result, &raw mut count),
-            count,
+        parts(
+            &answer,
+            native::rd_kafka_event_CreateAcls_result,
+            native::rd_kafka_CreateAcls_result_acls,
         )
     };
     results.into_iter().try_for_each(|result| {
@@ -301,39 +290,25 @@ pub fn delete_acls<C: ClientContext>(
     let asked = "to take rights away";
     let made = acls.iter().map(|acl| Form::of(asked, acl)?.filter(asked));
     let made: Vec<Owned<NativeAcl>> = made.collect::<Result<_, _>>()?;
-    let mut pointers: Vec<_> = made.iter().map(Owned::as_ptr).collect();
     let operation = Call::RD_KAFKA_ADMIN_OP_DELETEACLS;
-    let answer = ask(client, asked, operation, timeout, |way| {
-        // SAFETY: all live during the call, the array is as long as is said, and librdkafka copies what it has.
-        unsafe {
-            native::rd_kafka_DeleteAcls(
-                way.client,
-                pointers.as_mut_ptr(),
-                pointers.len(),
-                way.options,
-                way.queue,
-            );
-        }
-    })?;
-    refused(asked, &answer)?;
-    let mut count = 0;
-    // SAFETY: an answer of this call that is no error is such a result; the array lives as long as the answer.
+    let function = native::rd_kafka_DeleteAcls;
+    // SAFETY: it copies what is in the array.
+    let answer = unsafe { ask_for(client, asked, operation, timeout, &made, function) }?;
+    // SAFETY: both are of this call, whose answer is no error.
     let responses = unsafe {
-        let result = native::rd_kafka_event_DeleteAcls_result(answer.as_ptr());
-        items(
-            native::rd_kafka_DeleteAcls_result_responses(result, &raw mut count),
-            count,
+        parts(
+            &answer,
+            native::rd_kafka_event_DeleteAcls_result,
+            native::rd_kafka_DeleteAcls_result_responses,
         )
     };
     for response in responses {
-        let mut count = 0;
+        let matching = native::rd_kafka_DeleteAcls_result_response_matching_acls;
         // SAFETY: the response, its error and the rules it names live as long as the answer.
         unsafe {
             let error = native::rd_kafka_DeleteAcls_result_response_error(response);
             failed(asked, error)?;
-            let matched =
-                native::rd_kafka_DeleteAcls_result_response_matching_acls(response, &raw mut count);
-            for acl in items(matched, count) {
+            for acl in items(response, matching) {
                 failed(asked, native::rd_kafka_AclBinding_error(acl))?;
             }
         }

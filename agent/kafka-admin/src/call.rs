@@ -139,6 +139,44 @@ pub(crate) fn ask<C: ClientContext>(
     })
 }
 
+/// A function of librdkafka's by which several things are asked for at once.
+pub(crate) type Several<T> = unsafe extern "C" fn(
+    *mut native::rd_kafka_t,
+    *mut *mut T,
+    usize,
+    *const native::rd_kafka_AdminOptions_t,
+    *mut native::rd_kafka_queue_t,
+);
+
+/// Asks for several things at once, by one of the functions that are for this. An error of the whole call is one here.
+///
+/// # Safety
+/// The function copies what is in the array that it is given.
+pub(crate) unsafe fn ask_for<C: ClientContext, T>(
+    client: &AdminClient<C>,
+    asked: &str,
+    operation: native::rd_kafka_admin_op_t,
+    timeout: Duration,
+    things: &[Owned<T>],
+    function: Several<T>,
+) -> Result<Answer, Error> {
+    let mut pointers: Vec<_> = things.iter().map(Owned::as_ptr).collect();
+    let answer = ask(client, asked, operation, timeout, |way| {
+        // SAFETY: all live during the call, the array is as long as is said, and by the promise of the caller it is copied.
+        unsafe {
+            function(
+                way.client,
+                pointers.as_mut_ptr(),
+                pointers.len(),
+                way.options,
+                way.queue,
+            );
+        }
+    })?;
+    refused(asked, &answer)?;
+    Ok(answer)
+}
+
 /// Returns the error of a whole call, if its answer is one.
 pub(crate) fn refused(asked: &str, answer: &Answer) -> Result<(), Error> {
     let code = code_of(answer);
@@ -180,16 +218,35 @@ pub(crate) unsafe fn failed(
     Err(Error::new(asked, code.into(), reason))
 }
 
-/// Copies the pointers of an array of librdkafka's.
+/// Copies the pointers of an array of which librdkafka tells by a function of what holds it.
 ///
 /// # Safety
-/// `array` is null or has `count` pointers.
-pub(crate) unsafe fn items<T>(array: *mut *const T, count: usize) -> Vec<*const T> {
+/// `of` is what the function takes, and lives.
+pub(crate) unsafe fn items<R, T>(
+    of: *const R,
+    array: unsafe extern "C" fn(*const R, *mut usize) -> *mut *const T,
+) -> Vec<*const T> {
+    let mut count = 0;
+    // SAFETY: by the promise of the caller.
+    let array = unsafe { array(of, &raw mut count) };
     if array.is_null() || count == 0 {
         return Vec::new();
     }
-    // SAFETY: by the promise of the caller.
+    // SAFETY: librdkafka says how long its array is, which lives as long as what holds it.
     unsafe { std::slice::from_raw_parts(array, count) }.to_vec()
+}
+
+/// Copies the pointers of what an answer consists of; they live as long as the answer.
+///
+/// # Safety
+/// The answer is one to the call that both functions are for, and no error.
+pub(crate) unsafe fn parts<R, T>(
+    answer: &Answer,
+    result: unsafe extern "C" fn(*mut native::rd_kafka_event_t) -> *const R,
+    array: unsafe extern "C" fn(*const R, *mut usize) -> *mut *const T,
+) -> Vec<*const T> {
+    // SAFETY: by the promise of the caller.
+    unsafe { items(result(answer.as_ptr()), array) }
 }
 
 /// Copies a text of librdkafka's; none is an empty one.

@@ -10,7 +10,7 @@ use rdkafka::ClientContext;
 use rdkafka::admin::AdminClient;
 use rdkafka::bindings as native;
 
-use crate::call::{Error, Owned, ask, c_string, code_of, failed, items, text};
+use crate::call::{Error, Owned, ask, ask_for, c_string, code_of, failed, parts, text};
 
 /// How a password is hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,16 +90,12 @@ pub fn describe_users<C: ClientContext>(
         let reason = unsafe { text(native::rd_kafka_err2str(code)) };
         return Err(Error::new(asked, code.into(), reason));
     }
-    let mut count = 0;
-    // SAFETY: an answer of this call that is no error is such a result; the array lives as long as the answer.
+    // SAFETY: both are of this call, whose answer is no error.
     let descriptions = unsafe {
-        let result = native::rd_kafka_event_DescribeUserScramCredentials_result(answer.as_ptr());
-        items(
-            native::rd_kafka_DescribeUserScramCredentials_result_descriptions(
-                result,
-                &raw mut count,
-            ),
-            count,
+        parts(
+            &answer,
+            native::rd_kafka_event_DescribeUserScramCredentials_result,
+            native::rd_kafka_DescribeUserScramCredentials_result_descriptions,
         )
     };
     let mut users = BTreeMap::new();
@@ -182,28 +178,16 @@ pub fn alter_users<C: ClientContext>(
     let asked = "to change users";
     let made = changes.iter().map(|change| alteration(asked, change));
     let made: Vec<Owned<_>> = made.collect::<Result<_, _>>()?;
-    let mut pointers: Vec<_> = made.iter().map(Owned::as_ptr).collect();
     let operation = Call::RD_KAFKA_ADMIN_OP_ALTERUSERSCRAMCREDENTIALS;
-    let answer = ask(client, asked, operation, timeout, |way| {
-        // SAFETY: all live during the call, the array is as long as is said, and librdkafka copies what it has.
-        unsafe {
-            native::rd_kafka_AlterUserScramCredentials(
-                way.client,
-                pointers.as_mut_ptr(),
-                pointers.len(),
-                way.options,
-                way.queue,
-            );
-        }
-    })?;
-    crate::call::refused(asked, &answer)?;
-    let mut count = 0;
-    // SAFETY: an answer of this call that is no error is such a result; the array lives as long as the answer.
+    let function = native::rd_kafka_AlterUserScramCredentials;
+    // SAFETY: it copies what is in the array.
+    let answer = unsafe { ask_for(client, asked, operation, timeout, &made, function) }?;
+    // SAFETY: both are of this call, whose answer is no error.
     let responses = unsafe {
-        let result = native::rd_kafka_event_AlterUserScramCredentials_result(answer.as_ptr());
-        items(
-            native::rd_kafka_AlterUserScramCredentials_result_responses(result, &raw mut count),
-            count,
+        parts(
+            &answer,
+            native::rd_kafka_event_AlterUserScramCredentials_result,
+            native::rd_kafka_AlterUserScramCredentials_result_responses,
         )
     };
     for response in responses {

@@ -38,10 +38,7 @@ pub(super) struct Access {
 impl Access {
     pub(super) fn new(connection: &Connection, deadline: Instant) -> Result<Self, AdminError> {
         let client = connection
-            .client("consumer-admin")
-            .set("reconnect.backoff.ms", "20")
-            .set("reconnect.backoff.max.ms", "200")
-            .set("socket.connection.setup.timeout.ms", "1000")
+            .asking_client("consumer-admin")
             .create_with_context(Keeping::default())
             .map_err(AdminError::kafka("a client"))?;
         Ok(Self {

@@ -165,12 +165,9 @@ pub fn client(config: &ConsumerConfig) -> Result<Client, AdminError> {
 /// When a file of the configuration cannot be used; no broker is asked yet.
 pub fn client_of(config: &ConsumerConfig, group: &str) -> Result<Client, AdminError> {
     Connection::of_consumer(config)?
-        .client("consumer-admin")
+        .asking_client("consumer-admin")
         .set("group.id", group)
         .set("enable.auto.commit", "false")
-        .set("reconnect.backoff.ms", "20")
-        .set("reconnect.backoff.max.ms", "200")
-        .set("socket.connection.setup.timeout.ms", "1000")
         .create_with_context(Keeping::default())
         .map(Arc::new)
         .map_err(AdminError::kafka("a client"))

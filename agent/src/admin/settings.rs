@@ -69,10 +69,7 @@ pub(super) async fn ask(
     deadline: Instant,
 ) -> Result<BTreeMap<String, Settings>, AdminError> {
     let client: AdminClient<Keeping> = connection
-        .client("consumer-admin")
-        .set("reconnect.backoff.ms", "20")
-        .set("reconnect.backoff.max.ms", "200")
-        .set("socket.connection.setup.timeout.ms", "1000")
+        .asking_client("consumer-admin")
         .create_with_context(Keeping::default())
         .map_err(AdminError::kafka("a client"))?;
     let options = AdminOptions::new().request_timeout(Some(left(deadline)));

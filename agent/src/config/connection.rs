@@ -76,6 +76,16 @@ impl Connection {
         config.set("client.id", name);
         config
     }
+
+    /// The same for a client that only asks, by somebody who waits for the answer: it is quicker to try again.
+    pub fn asking_client(&self, name: &str) -> ClientConfig {
+        let mut config = self.client(name);
+        config
+            .set("reconnect.backoff.ms", "20")
+            .set("reconnect.backoff.max.ms", "200")
+            .set("socket.connection.setup.timeout.ms", "1000");
+        config
+    }
 }
 
 /// Returns the settings every client begins with: quick to come back after a broker was away.
