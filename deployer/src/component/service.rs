@@ -83,9 +83,18 @@ const UNSET: &[&str] = &[
 ];
 
 /// The file of a service's certificate and its key, in its directory.
-pub(super) const CERTIFICATE: &str = "certificate.pem";
+const CERTIFICATE: &str = "certificate.pem";
 /// The file of the authority's certificate.
 pub(super) const AUTHORITY: &str = "authority.pem";
+
+/// Where a service finds them.
+#[derive(Serialize)]
+pub(super) struct Certificates {
+    /// Its own, with the key.
+    certificate: String,
+    /// That of the authority.
+    authority: String,
+}
 
 /// What is gathered for one service of a node.
 pub(super) struct Service<'a> {
@@ -224,12 +233,24 @@ impl<'a> Service<'a> {
             .push(configuration_file(&self.place, &self.user, name, content));
     }
 
-    /// Adds its certificate, with the key, and that of the authority by which it knows others.
-    pub(super) fn certificate(&mut self) {
+    /// Adds its certificate, with the key; the path.
+    pub(super) fn certificate(&mut self) -> String {
         let secrets = self.context.secrets;
         let own = authority::of_service(secrets, &self.node.name, self.component.name());
         self.file(CERTIFICATE, Content::secret(own));
-        self.file(AUTHORITY, Content::open(authority::certificate(secrets)));
+        self.place.file(CERTIFICATE)
+    }
+
+    /// Adds its certificate, and that of the authority by which it knows others.
+    pub(super) fn certificates(&mut self) -> Certificates {
+        let certificate = self.certificate();
+        let known = authority::certificate(self.context.secrets);
+        self.file(AUTHORITY, Content::open(known));
+        let authority = self.place.file(AUTHORITY);
+        Certificates {
+            certificate,
+            authority,
+        }
     }
 
     /// Ends with the unit: all that was added is recorded at each start.

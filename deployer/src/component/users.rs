@@ -13,14 +13,13 @@ pub const PASSWORDS: &str = "passwords";
 
 /// All who log in, of the nodes that there are.
 pub fn names(topology: &Topology) -> BTreeSet<String> {
-    let rights = of_nodes(topology).into_iter();
-    rights.map(|right| right.user).collect()
+    named(&of_nodes(topology))
 }
 
 /// All that anybody may do. Whoever has left the inventory was not stopped, and sends on until `--prune`.
 pub(super) fn rights(topology: &Topology, secrets: &Secrets) -> Vec<Right> {
     let mut rights = of_nodes(topology);
-    let names = names(topology);
+    let names = named(&rights);
     let former = secrets.all().filter(|(place, user, _)| {
         *place == PASSWORDS && is_agents(user) && !names.contains(*user)
     });
@@ -35,6 +34,10 @@ pub(super) fn rights(topology: &Topology, secrets: &Secrets) -> Vec<Right> {
 pub(super) fn is_agents(user: &str) -> bool {
     let first = user.split('-').next();
     ALL.iter().any(|component| first == Some(component.name()))
+}
+
+fn named(rights: &[Right]) -> BTreeSet<String> {
+    rights.iter().map(|right| right.user.clone()).collect()
 }
 
 fn of_nodes(topology: &Topology) -> Vec<Right> {

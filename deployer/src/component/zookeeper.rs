@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::place;
-use super::service::{AUTHORITY, CERTIFICATE};
+use super::service::Certificates;
 use super::{Component, Context, Count, Disk, Form, Memory, NewSecret, Port, Reach, java};
 use crate::inventory::Section;
 use crate::receipt::Secrets;
@@ -60,14 +60,7 @@ const SECRETS: &[NewSecret] = &[NewSecret {
 struct Settings {
     data: String,
     port: u16,
-    security: Option<Secured>,
-}
-
-/// What is rendered only where security is on.
-#[derive(Serialize)]
-struct Secured {
-    certificate: String,
-    authority: String,
+    security: Option<Certificates>,
 }
 
 impl Component for Zookeeper {
@@ -137,11 +130,7 @@ impl Component for Zookeeper {
         let mut security = None;
         let mut login = None;
         if context.topology.security.is_on() {
-            service.certificate();
-            security = Some(Secured {
-                certificate: service.place.file(CERTIFICATE),
-                authority: service.place.file(AUTHORITY),
-            });
+            security = Some(service.certificates());
             service.file(java::LOGIN, self::login("server", context.secrets)?);
             login = Some(service.place.file(java::LOGIN));
         }

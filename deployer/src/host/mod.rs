@@ -52,6 +52,17 @@ pub enum Input {
     Own,
 }
 
+impl Input {
+    /// A text; an empty one is nothing.
+    pub fn text(text: String) -> Self {
+        if text.is_empty() {
+            Self::Nothing
+        } else {
+            Self::Bytes(text.into_bytes())
+        }
+    }
+}
+
 /// The time of a command that ends when somebody wishes it.
 pub const UNTIL_ENDED: Duration = Duration::from_hours(365 * 24);
 

@@ -86,7 +86,7 @@ pub(super) fn install(node: &Node, context: &Context<'_>) -> Result<Vec<Action>,
     }
     service.add(unpack);
     let user = service.place.user();
-    let process = settings(&mut service, node, context, &user, &more)?;
+    let process = settings(&mut service, context, &user, &more)?;
     service.unit(UNIT, &process)
 }
 

@@ -21,11 +21,10 @@ use self::secrets::{ADMIN_HASH, SESSION_SECRET, UUID};
 use super::distributions::Distributions;
 use super::place::Place;
 use super::repository_key::RepositoryKey;
-use super::service::{self, CERTIFICATE, Service};
+use super::service::{self, Service};
 use super::{
     Component, Context, Count, Disk, Memory, NewSecret, Origin, Port, Tunnel, TunnelEnd, Unfit,
 };
-use crate::authority;
 use crate::facts::System;
 use crate::inventory::{Findings, Inventory, Member, Problem, Section, Setting};
 use crate::receipt::Choices;
@@ -260,7 +259,6 @@ impl Tunnel for Couchdb {
 /// Adds the files of a real CouchDB, with more settings than our own, and says where they lie.
 fn settings(
     service: &mut Service<'_>,
-    node: &Node,
     context: &Context<'_>,
     user: &str,
     more: &More,
@@ -281,12 +279,8 @@ fn settings(
     });
     let tls = context.topology.security.is_on().then(|| Tls {
         port: couchdb.tls_port,
-        certificate: service.place.file(CERTIFICATE),
+        certificate: service.certificate(),
     });
-    if tls.is_some() {
-        let certificate = authority::of_service(context.secrets, &node.name, NAME);
-        service.file(CERTIFICATE, Content::secret(certificate));
-    }
     let address = tls.as_ref().map_or(context.everywhere(), |_| LOOPBACK);
     service.file(
         CONFIG,

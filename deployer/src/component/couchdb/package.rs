@@ -32,7 +32,7 @@ pub const FINGERPRINT: &str = "390EF70BB1EA12B2773962950EE62FB37A00258D";
 pub(super) fn install(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
     let mut service = Service::packaged(context, node, &Couchdb, USER);
     let more = &section(context.topology).settings;
-    let process = settings(&mut service, node, context, USER, more)?;
+    let process = settings(&mut service, context, USER, more)?;
     let mut actions = service.drop_in(DROP_IN, &process, UNIT)?;
     actions.push(Action::InstallFromRepository(FromRepository {
         software: "CouchDB".to_owned(),

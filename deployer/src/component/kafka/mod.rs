@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::own_tool::OwnTool;
-use super::service::{AUTHORITY, CERTIFICATE};
+use super::service::{AUTHORITY, Certificates};
 use super::{
     Component, Context, Difference, Disk, Memory, Numbers, Origin, Port, Reach, Restart, Tunnel,
     TunnelEnd, java, zookeeper,
@@ -70,8 +70,8 @@ struct Settings<'a> {
 #[derive(Serialize)]
 struct Secured {
     brokers_port: u16,
-    certificate: String,
-    authority: String,
+    #[serde(flatten)]
+    certificates: Certificates,
     brokers: &'static str,
     deployer: &'static str,
 }
@@ -250,11 +250,9 @@ impl Component for Kafka {
         let mut security = None;
         let mut login = None;
         if topology.security.is_on() {
-            service.certificate();
             security = Some(Secured {
                 brokers_port: kafka.brokers_port,
-                certificate: service.place.file(CERTIFICATE),
-                authority: service.place.file(AUTHORITY),
+                certificates: service.certificates(),
                 brokers: NAME,
                 deployer: OPERATOR_NAME,
             });

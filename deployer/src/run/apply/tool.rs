@@ -16,10 +16,7 @@ pub(super) async fn call(
 ) -> Result<(), StepError> {
     let arguments = tool.arguments(arguments.iter().map(String::as_str));
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let input = match tool.input(&input.text) {
-        none if none.is_empty() => Input::Nothing,
-        text => Input::Bytes(text.into_bytes()),
-    };
+    let input = Input::text(tool.input(&input.text));
     let deadline = Duration::from_secs(seconds);
     shell.run(&tool.program, &words, input, deadline).await?;
     Ok(())

@@ -93,9 +93,12 @@ fn command(query: &Query) -> Command {
     Command {
         program: "sh".into(),
         arguments,
-        input: login.map_or(Input::Nothing, |line| {
-            Input::Bytes(format!("{}\n", line.expose()).into_bytes())
-        }),
+        input: Input::text(
+            query
+                .pipeline
+                .as_ref()
+                .map_or(String::new(), |tool| tool.input("")),
+        ),
         timeout: TIMEOUT,
         root: true,
     }
