@@ -78,9 +78,7 @@ fn listens_at_its_own_port_only(deployer: &Deployer) {
 /// Nobody else on the node finds a secret of CouchDB's: in a command line, in a file, or in what debconf keeps. Nor is one in an
 /// environment.
 fn gives_no_secret_away(deployer: &Deployer) {
-    let secrets = deployer.receipt_path().with_file_name("secrets.json");
-    let secrets = std::fs::read(secrets).expect("secrets");
-    let secrets: Value = serde_json::from_slice(&secrets).expect("JSON");
+    let secrets = deployer.secrets();
     let own = secrets["couchdb"].as_object().expect("CouchDB's");
     // A server tells its uuid to all who ask.
     let words: Vec<&str> = own
@@ -253,20 +251,15 @@ fn a_real_couchdb() {
     subtest(
         "real CouchDB: a secret that an older version did not make comes by one restart",
         || {
-            let path = deployer.receipt_path().with_file_name("secrets.json");
-            let secrets = || -> Value {
-                let text = std::fs::read(&path).expect("secrets");
-                serde_json::from_slice(&text).expect("JSON")
-            };
-            let mut old = secrets();
+            let mut old = deployer.secrets();
             let own = old["couchdb"].as_object_mut().expect("CouchDB's");
             let was = own.remove("session_secret").expect("a secret");
-            std::fs::write(&path, old.to_string()).expect("written");
+            std::fs::write(deployer.secrets_path(), old.to_string()).expect("written");
             let before = units(&deployer);
             deployer.run(&["up", "--yes"]).code(0).says(&["proven"]);
             let again = restarted(&before, &units(&deployer));
             assert_eq!(again, ["vm1 couchdb".to_owned()].into());
-            let mut new = secrets();
+            let mut new = deployer.secrets();
             let made = new["couchdb"]["session_secret"].take();
             assert!(made.is_string() && made != was, "{made}");
             new["couchdb"]

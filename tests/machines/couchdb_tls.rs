@@ -29,9 +29,7 @@ struct Outsider {
 
 impl Outsider {
     fn new(deployer: &Deployer) -> Self {
-        let secrets = deployer.receipt_path().with_file_name("secrets.json");
-        let secrets = std::fs::read(secrets).expect("secrets");
-        let secrets: Value = serde_json::from_slice(&secrets).expect("JSON");
+        let secrets = deployer.secrets();
         let secret = |of: &str, key: &str| secrets[of][key].as_str().expect("a secret").to_owned();
         let outsider = Self {
             directory: deployer.directory.path().to_owned(),

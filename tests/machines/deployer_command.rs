@@ -211,6 +211,17 @@ impl Deployer {
         serde_json::from_slice(&text).expect("JSON")
     }
 
+    /// Where its secrets lie.
+    pub(crate) fn secrets_path(&self) -> PathBuf {
+        self.receipt_path().with_file_name("secrets.json")
+    }
+
+    /// Its secrets.
+    pub(crate) fn secrets(&self) -> Value {
+        let text = std::fs::read(self.secrets_path()).expect("secrets");
+        serde_json::from_slice(&text).expect("JSON")
+    }
+
     /// The deployment's id.
     pub(crate) fn id(&self) -> String {
         let id = self.receipt()["id"].as_str().expect("an id").to_owned();

@@ -220,7 +220,7 @@ fn two_at_the_same_time(deployer: &Deployer) {
 
 /// Also what a first `up` leaves that is killed between its receipt and its passwords.
 fn lost_passwords(deployer: &Deployer) {
-    let path = deployer.receipt_path().with_file_name("secrets.json");
+    let path = deployer.secrets_path();
     let before = std::fs::read_to_string(&path).expect("passwords");
     std::fs::remove_file(&path).expect("they are there");
     let words = ["secrets.json is gone", "`deployer up` makes new ones"];

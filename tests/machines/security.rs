@@ -228,9 +228,7 @@ const ATTEMPTS: &[Attempt] = &[
 
 /// Tries all of them on a member, with each agent's password and the deployer's certificate beside.
 fn table(deployer: &Deployer) {
-    let secrets = deployer.receipt_path().with_file_name("secrets.json");
-    let secrets: Value =
-        serde_json::from_slice(&std::fs::read(secrets).expect("secrets")).expect("JSON");
+    let secrets = deployer.secrets();
     let mut script = WORDS.to_owned();
     let mut give = |name: &str, text: &Value| {
         let text = text.as_str().expect("a secret");
@@ -326,9 +324,7 @@ rm $P
 /// No secret is in a journal, in the arguments or the environment of a process, in a file that everybody may read, in the receipt, or in
 /// what `up`, `plan` and `status` say.
 fn secrets_are_kept(deployer: &Deployer, up: &str) {
-    let receipt = deployer.receipt_path();
-    let secrets = std::fs::read(receipt.with_file_name("secrets.json")).expect("secrets");
-    let secrets: Value = serde_json::from_slice(&secrets).expect("JSON");
+    let secrets = deployer.secrets();
     let mut patterns = BTreeSet::new();
     for (of, own) in secrets.as_object().expect("a mapping") {
         for (key, secret) in own.as_object().into_iter().flatten() {
@@ -372,7 +368,7 @@ fn secrets_are_kept(deployer: &Deployer, up: &str) {
         up.to_owned(),
         deployer.run(&["plan"]).all(),
         deployer.run(&["status", "--json"]).all(),
-        std::fs::read_to_string(&receipt).expect("a receipt"),
+        std::fs::read_to_string(deployer.receipt_path()).expect("a receipt"),
     ];
     for (pattern, text) in lines
         .iter()
@@ -385,27 +381,22 @@ fn secrets_are_kept(deployer: &Deployer, up: &str) {
 fn goes_off_and_on(deployer: &Deployer) {
     for security in ["off", "on"] {
         deployer.write(&inventory(security));
-        let plan = deployer.run(&["plan"]).code(2);
-        assert!(
-            plan.out.contains("all brokers restart at once"),
-            "{}",
-            plan.all()
-        );
-        deployer.run(&["up", "--yes"]).code(0).says(&["proven"]);
-        assert_eq!(deployer.run(&["plan"]).code(0).out, "nothing to do\n");
-        arrive(deployer);
+        all_restart_at_once(deployer);
     }
 }
 
 fn an_authority_is_lost(deployer: &Deployer) {
-    let path = deployer.receipt_path().with_file_name("secrets.json");
-    let text = std::fs::read(&path).expect("secrets");
-    let mut secrets: Value = serde_json::from_slice(&text).expect("JSON");
+    let mut secrets = deployer.secrets();
     secrets
         .as_object_mut()
         .expect("a mapping")
         .remove("authority");
-    std::fs::write(&path, secrets.to_string()).expect("written");
+    std::fs::write(deployer.secrets_path(), secrets.to_string()).expect("written");
+    all_restart_at_once(deployer);
+}
+
+/// The plan says so, and then no event is missing.
+fn all_restart_at_once(deployer: &Deployer) {
     let plan = deployer.run(&["plan"]).code(2);
     assert!(
         plan.out.contains("all brokers restart at once"),

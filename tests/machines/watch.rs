@@ -109,9 +109,7 @@ impl Documents {
 
     /// CouchDB at another port.
     pub(crate) fn at(deployer: &Deployer, node: &str, port: u16) -> Self {
-        let secrets = deployer.receipt_path().with_file_name("secrets.json");
-        let secrets: Value =
-            serde_json::from_slice(&std::fs::read(secrets).expect("secrets")).expect("JSON");
+        let secrets = deployer.secrets();
         let password = |key: &str| {
             secrets["couchdb"][key]
                 .as_str()
