@@ -10,6 +10,7 @@ mod accidents;
 mod actions;
 #[path = "../shared/agents.rs"]
 mod agents;
+mod attempts;
 #[path = "../shared/blocks.rs"]
 mod blocks;
 mod changes;

@@ -1,13 +1,11 @@
 //! Brokers and ZooKeeper where security is on, tried by clients that no one here wrote: kcat, Kafka's own tools, ZooKeeper's, and
 //! `openssl s_client`. Each attempt that must fail stands beside a control that succeeds, and the test prints the table.
 
-#![expect(clippy::print_stdout, reason = "the table is what the test shows")]
-
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::attempts::{self, Attempt, may, may_not};
 use crate::deployer_command::{Deployer, subtest};
 use crate::support::{eventually, may_run};
 use crate::watch::{Documents, well};
@@ -19,35 +17,8 @@ fn inventory(security: &str) -> String {
     )
 }
 
-/// What is tried on a member, by root, who may read each agent's password: as whom, what, and whether it must succeed.
-struct Attempt {
-    who: &'static str,
-    what: &'static str,
-    script: &'static str,
-    succeeds: bool,
-}
-
-const fn may(who: &'static str, what: &'static str, script: &'static str) -> Attempt {
-    Attempt {
-        who,
-        what,
-        script,
-        succeeds: true,
-    }
-}
-
-const fn may_not(who: &'static str, what: &'static str, script: &'static str) -> Attempt {
-    Attempt {
-        succeeds: false,
-        ..may(who, what, script)
-    }
-}
-
-/// What all scripts may use. `$D` is the directory of the deployment's configuration, `$B` a broker, `$W` a directory of the test's
-/// own.
+/// What all scripts may use. `$D` is the directory of the deployment's configuration, `$B` a broker.
 const WORDS: &str = r#"
-set -uf
-W=/run/security-test; mkdir -p "$W"; cd "$W"
 D=/etc/deployer/$1
 H=vm2.$1.internal
 B=$H:9092
@@ -226,55 +197,26 @@ const ATTEMPTS: &[Attempt] = &[
     ),
 ];
 
-/// Tries all of them on a member, with each agent's password and the deployer's certificate beside.
+/// Tries all of them on a member, by root, who may read each agent's password, and with the deployer's certificate beside.
 fn table(deployer: &Deployer) {
     let secrets = deployer.secrets();
-    let mut script = WORDS.to_owned();
-    let mut give = |name: &str, text: &Value| {
-        let text = text.as_str().expect("a secret");
-        let text = text.trim_end();
-        writeln!(script, "cat >\"$W/{name}\" <<'END'\n{text}\nEND").expect("text");
+    let mut words = WORDS.to_owned();
+    let mut give = |name: &str, secret: &Value| {
+        words.push_str(&attempts::file(name, secret.as_str().expect("a secret")));
     };
     give("operator.pem", &secrets["authority"]["deployer"]);
     for user in ["consumer", "producer-vm1-1"] {
         give(&format!("password-{user}"), &secrets["passwords"][user]);
     }
-    script.push_str("grep -q elsewhere.example /etc/hosts || sed -n \"s/ $H.*/ elsewhere.example/p\" /etc/hosts >>/etc/hosts\n");
-    script.push_str("command -v kcat >/dev/null || apt-get install -qq -y kcat >/dev/null 2>&1 || echo 'no kcat'\n");
-    for (number, attempt) in ATTEMPTS.iter().enumerate() {
-        let tried = attempt.script;
-        writeln!(
-            script,
-            "( {tried} ) >/dev/null 2>&1; echo \"result {number} $?\"; tail -n 2 \"$W/said\" 2>/dev/null | cut -c1-200; : >\"$W/said\""
-        )
-        .expect("text");
-    }
-    script.push_str("rm -r \"$W\"; sed -i /elsewhere.example/d /etc/hosts\n");
-    let words = ["ssh", "vm2", "--", "bash", "-s", &deployer.name];
-    let said = deployer.reading(&words, &script).code(0).out;
-    assert!(!said.contains("no kcat"), "{said}");
-    let mut wrong = Vec::new();
-    let mut results = said.split("result ").skip(1);
-    for (number, attempt) in ATTEMPTS.iter().enumerate() {
-        let (head, detail) = results
-            .next()
-            .and_then(|one| one.split_once('\n'))
-            .expect("a result");
-        let status = head
-            .strip_prefix(&format!("{number} "))
-            .expect("its result");
-        let verdict = if attempt.succeeds {
-            "succeeds"
-        } else {
-            "fails"
-        };
-        let line = format!("{:<15} {:<50} {verdict}", attempt.who, attempt.what);
-        println!("{line}");
-        if (status == "0") != attempt.succeeds {
-            wrong.push(format!("{line}, but ended with {status}: {detail}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    words.push_str(
+        "grep -q elsewhere.example /etc/hosts || sed -n \"s/ $H.*/ elsewhere.example/p\" /etc/hosts >>/etc/hosts\n\
+         trap 'rm -r \"$W\"; sed -i /elsewhere.example/d /etc/hosts' EXIT\n",
+    );
+    deployer.on(
+        "vm2",
+        &["command -v kcat >/dev/null || apt-get install -qq -y kcat >/dev/null"],
+    );
+    attempts::on_member(deployer, "vm2", &words, ATTEMPTS);
 }
 
 /// No event is lost on any of these ways; those sent meanwhile come later.

@@ -1,0 +1,118 @@
+//! What is tried where security is on: attempts that must fail, each beside a control that succeeds, as lines of a shell that use
+//! clients no one here wrote. One walker tries them all and prints the table.
+
+#![expect(clippy::print_stdout, reason = "the table is what the test shows")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests run the box's own programs"
+)]
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::deployer_command::Deployer;
+
+/// What is tried: as whom, what, and whether it must succeed.
+pub(crate) struct Attempt {
+    who: &'static str,
+    what: &'static str,
+    script: &'static str,
+    succeeds: bool,
+}
+
+/// A control.
+pub(crate) const fn may(who: &'static str, what: &'static str, script: &'static str) -> Attempt {
+    Attempt {
+        who,
+        what,
+        script,
+        succeeds: true,
+    }
+}
+
+/// An attempt.
+pub(crate) const fn may_not(
+    who: &'static str,
+    what: &'static str,
+    script: &'static str,
+) -> Attempt {
+    Attempt {
+        succeeds: false,
+        ..may(who, what, script)
+    }
+}
+
+/// What all scripts may use: a directory of the test's own, in which they are, and the file `said` for what a program says.
+const BEGIN: &str = r#"
+set -uf
+umask 077
+W=$(mktemp -d); trap 'rm -r "$W"' EXIT; cd "$W"
+"#;
+
+/// A file in that directory.
+pub(crate) fn file(name: &str, text: &str) -> String {
+    format!("cat >\"$W/{name}\" <<'END'\n{}\nEND\n", text.trim_end())
+}
+
+/// Tries all of them on a member as root, after what `words` prepares; `$1` is the deployment's name.
+pub(crate) fn on_member(deployer: &Deployer, node: &str, words: &str, attempts: &[Attempt]) {
+    let arguments = ["ssh", node, "--", "bash", "-s", &deployer.name];
+    let said = deployer.reading(&arguments, &script(words, attempts));
+    look(&format!("on {node}"), &said.code(0).out, attempts);
+}
+
+/// Tries all of them on this box.
+pub(crate) fn on_the_box(deployer: &Deployer, words: &str, attempts: &[Attempt]) {
+    let mut shell = Command::new("bash");
+    shell.args(["-s", &deployer.name]);
+    shell.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut shell = shell.spawn().expect("bash runs");
+    let mut input = shell.stdin.take().expect("its input");
+    input
+        .write_all(script(words, attempts).as_bytes())
+        .expect("it reads");
+    drop(input);
+    let said = shell.wait_with_output().expect("it ends");
+    let said = String::from_utf8(said.stdout).expect("text");
+    look("on the box", &said, attempts);
+}
+
+fn script(words: &str, attempts: &[Attempt]) -> String {
+    let mut script = format!("{BEGIN}{words}");
+    for (number, attempt) in attempts.iter().enumerate() {
+        let tried = attempt.script;
+        writeln!(
+            script,
+            "( {tried} ) </dev/null >\"$W/out\" 2>&1; echo \"result {number} $?\"; \
+             cat \"$W/out\" \"$W/said\" 2>/dev/null | tail -n 2 | cut -c1-200; : >\"$W/said\""
+        )
+        .expect("text");
+    }
+    script
+}
+
+/// Prints the table, and names what did not end as it must.
+fn look(place: &str, said: &str, attempts: &[Attempt]) {
+    let mut wrong = Vec::new();
+    let mut results = said.split("result ").skip(1);
+    for (number, attempt) in attempts.iter().enumerate() {
+        let result = results.next().and_then(|one| one.split_once('\n'));
+        let (head, detail) = result.unwrap_or_else(|| panic!("attempt {number}: {said}"));
+        let status = head.strip_prefix(&format!("{number} "));
+        let verdict = if attempt.succeeds {
+            "succeeds"
+        } else {
+            "fails"
+        };
+        let line = format!(
+            "{place:<10} | {:<15} | {:<60} | {verdict}",
+            attempt.who, attempt.what
+        );
+        println!("{line}");
+        if (status == Some("0")) != attempt.succeeds {
+            wrong.push(format!("{line}, but ended with {status:?}: {detail}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
