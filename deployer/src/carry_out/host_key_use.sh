@@ -7,5 +7,14 @@ if [ -e "$key.own" ]; then
     mv -f "$key.own" "$key"
     sync
 fi
-# Debian's name for it, then everybody else's.
-systemctl reload ssh.service 2>/dev/null || exec systemctl reload sshd.service
+unit=ssh.service # Debian's name for it; everybody else's is sshd
+[ "$(systemctl show --property=LoadState --value "$unit")" = loaded ] || unit=sshd.service
+# One whose settings were broken since it started would not start again: then it stays as it is.
+case "$(systemctl show --property=ActiveState --value "$unit")" in
+active | reloading) /usr/sbin/sshd -t ;;
+esac
+# So that this start is not one too many in ten seconds: it would be the last.
+systemctl reset-failed "$unit"
+# Not reload: one that a socket started (Ubuntu) dies of it, unable to bind its port (LP 2011458). Sessions live on. Where none
+# runs, the next connection starts one.
+exec systemctl try-restart "$unit"

@@ -40,7 +40,7 @@ fn give_back(deployer: &Deployer, aside: &str) {
         .join("host-vm1");
     let given = STANDARD.encode_to_string(std::fs::read(given).expect("a key"));
     let script = format!(
-        "umask 077 && cp {KEY} {aside} && echo {given} | base64 -d >{KEY} && systemctl reload ssh"
+        "umask 077 && cp {KEY} {aside} && echo {given} | base64 -d >{KEY} && systemctl reset-failed ssh && systemctl try-restart ssh"
     );
     deployer.on(NODE, &["sh", "-c", &script]);
     deployer.hang_up();
@@ -105,6 +105,24 @@ fn a_machine_shows_a_host_key_that_nobody_else_had() {
         own["alone"] = json!(false);
         record(&deployer, json!({ NODE: own }));
         deployer.hang_up();
+        settled();
+    });
+    let on = |script: &str| deployer.on(NODE, &["sh", "-c", script]);
+    on("systemctl disable --now ssh.service; systemctl enable --now ssh.socket");
+    deployer.hang_up();
+    subtest("a socket starts sshd, as on Ubuntu", || {
+        give_back(&deployer, "/root/socket");
+        record(&deployer, json!({}));
+        settled();
+        let failed = on("systemctl show --property=Result,NRestarts ssh.service");
+        let failed: Vec<&str> = failed.lines().filter(|line| line.contains('=')).collect();
+        assert_eq!(failed, ["Result=success", "NRestarts=0"]);
+    });
+    subtest("a socket will start it", || {
+        give_back(&deployer, "/root/none");
+        record(&deployer, json!({}));
+        // The session that this asks through lives on.
+        on("systemctl stop ssh.service");
         settled();
     });
     subtest("the given key is of no use any more", || {
