@@ -5,8 +5,11 @@ use serde::Serialize;
 
 use crate::source::snapshot::Snapshot;
 
-/// The version of the event's shape.
+/// The version of an event's shape whose payload's fields stand among its own.
 pub const SCHEMA: u32 = 1;
+
+/// The version of an event's shape whose payload stands under the name of its kind: it may have a `timestamp`, too.
+pub const NESTED: u32 = 2;
 
 /// The most bytes of one event, below what Kafka takes by default (1 MB with the record's own overhead).
 pub const MAX_BYTES: usize = 950_000;
@@ -35,8 +38,54 @@ pub enum Payload {
         /// The line without its end.
         line: String,
     },
+    /// Somebody's login.
+    Login {
+        /// What was logged of it.
+        login: Login,
+    },
+    /// What a truck tells of itself.
+    Truck {
+        /// Its figures.
+        truck: Truck,
+    },
     /// A numbered event that proves the way to `CouchDB`.
     Canary,
+}
+
+impl Payload {
+    /// Returns the version of the shape of its events.
+    fn schema(&self) -> u32 {
+        match self {
+            Self::Top(_) | Self::Line { .. } | Self::Canary => SCHEMA,
+            Self::Login { .. } | Self::Truck { .. } => NESTED,
+        }
+    }
+}
+
+/// A login.
+#[derive(Debug, Clone, Serialize)]
+pub struct Login {
+    /// Who it was.
+    pub user_id: String,
+    /// When it was, somewhere in 2022.
+    pub timestamp: String,
+    /// The browser.
+    pub browser_info: &'static str,
+    /// Where it came from.
+    pub country: &'static str,
+}
+
+/// What a truck tells of itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct Truck {
+    /// When it tells that.
+    pub timestamp: String,
+    /// Kilometres since the run began.
+    pub distance_covered: f64,
+    /// Kilometres an hour.
+    pub engine_speed: f64,
+    /// Litres since the run began.
+    pub fuel_consumed: f64,
 }
 
 /// A payload and the moment it was taken.
@@ -102,9 +151,14 @@ impl Origin {
     }
 
     fn render_whole(&self, sequence: u64, taken: &Taken) -> Result<String, sonic_rs::Error> {
+        let schema = taken.payload.schema();
         sonic_rs::to_string(&Event {
-            schema: SCHEMA,
-            timestamp: format_timestamp(taken.at),
+            schema,
+            timestamp: if schema == SCHEMA {
+                format_timestamp(taken.at)
+            } else {
+                format_microseconds(taken.at)
+            },
             client: &self.client,
             host: &self.host,
             run: &self.run,
@@ -117,6 +171,11 @@ impl Origin {
 /// Writes a moment as RFC 3339 in UTC with milliseconds.
 pub fn format_timestamp(at: Timestamp) -> String {
     format!("{at:.3}")
+}
+
+/// Writes a moment as RFC 3339 in UTC with microseconds.
+pub fn format_microseconds(at: Timestamp) -> String {
+    format!("{at:.6}")
 }
 
 /// Returns this machine's host name.
@@ -158,6 +217,26 @@ mod tests {
         assert_eq!(
             text,
             r#"{"schema":1,"timestamp":"2026-11-21T08:34:00.123Z","client":"vm1-1","host":"h","run":"r","sequence":12,"kind":"line","line":"ö\"\u0000"}"#
+        );
+    }
+
+    #[test]
+    fn an_event_of_a_new_kind_has_its_payload_under_the_kind() {
+        let at: Timestamp = "2026-11-21T08:34:00.1239Z".parse().expect("a timestamp");
+        let login = Login {
+            user_id: "user7".into(),
+            timestamp: "2022-03-04T05:06:07.000008Z".into(),
+            browser_info: "chrome",
+            country: "India",
+        };
+        let payload = Payload::Login { login };
+        let (text, cut) = origin()
+            .render(12, &Taken { at, payload })
+            .expect("renders");
+        assert!(!cut);
+        assert_eq!(
+            text,
+            r#"{"schema":2,"timestamp":"2026-11-21T08:34:00.123900Z","client":"vm1-1","host":"h","run":"r","sequence":12,"kind":"login","login":{"user_id":"user7","timestamp":"2022-03-04T05:06:07.000008Z","browser_info":"chrome","country":"India"}}"#
         );
     }
 

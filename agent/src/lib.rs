@@ -18,6 +18,7 @@ pub mod event;
 pub mod kafka;
 pub mod observe;
 pub mod producer;
+pub mod schedule;
 pub mod shutdown;
 pub mod sink;
 pub mod source;

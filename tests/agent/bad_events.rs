@@ -44,7 +44,7 @@ fn every_bad_event_ends_as_a_document_or_a_dead_letter() {
         ),
         (b"{\"\":0,\"\\u0000\":\"\\u0000\"}".to_vec(), Wrapped),
         (
-            b"{\"schema\":2,\"client\":\"c\",\"run\":\"r\",\"sequence\":1}".to_vec(),
+            b"{\"schema\":3,\"client\":\"c\",\"run\":\"r\",\"sequence\":1}".to_vec(),
             Wrapped,
         ),
         (

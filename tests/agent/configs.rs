@@ -178,6 +178,31 @@ fn a_bad_producer_configuration_is_one_clear_line() {
                 "path = \"/log\"",
                 &["source", "`path`", "raw"],
             ),
+            (
+                "\"top\"\ncount = 100\ninterval_ms = 1000\nraw = false",
+                "\"trucks\"\ninterval_ms = 86400001",
+                &["source.interval_ms", "a day"],
+            ),
+            (
+                "\"top\"\ncount = 100\ninterval_ms = 1000\nraw = false",
+                "\"logs\"\nraw = true",
+                &["source", "`raw`", "seed"],
+            ),
+            (
+                "\"top\"\ncount = 100\ninterval_ms = 1000\nraw = false",
+                "\"stdin\"\nschedule = \"0 * * * *\"",
+                &["source.schedule", "make their events themselves"],
+            ),
+            (
+                "count = 100",
+                "count = 0\nschedule = \"0 * * * *\"",
+                &["source.schedule", "source.count"],
+            ),
+            (
+                "count = 100",
+                "schedule = \"60 * * * *\"",
+                &["source.schedule", "bounds"],
+            ),
             ("count = 100", "count = -1", &[":8", "-1"]),
             (
                 "interval_ms = 1000",

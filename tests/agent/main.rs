@@ -21,6 +21,7 @@ mod edges;
 mod export;
 mod faults;
 mod files;
+mod generated;
 mod group;
 mod interleavings;
 mod lab;

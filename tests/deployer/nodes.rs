@@ -29,7 +29,9 @@ pub(crate) fn client(number: u32) -> Node {
         source: Source::Top,
         file: None,
         count: 100,
-        interval_ms: 1000,
+        interval_ms: Some(1000),
+        seed: None,
+        schedule: None,
         raw: false,
         metrics_port: 9441,
     };

@@ -940,6 +940,7 @@ fn a_producers_file_and_a_consumers_files_are_in_their_configurations() {
     let node = world.topology.nodes.get_mut("vm1-1").expect("vm1-1");
     let producer = node.sections.get_mut::<Client>();
     producer.source = Source::File;
+    producer.interval_ms = None;
     producer.file = Some(SourceFile {
         path: "/var/log/syslog".into(),
         group: "adm".into(),
@@ -951,6 +952,16 @@ fn a_producers_file_and_a_consumers_files_are_in_their_configurations() {
         config.contains("kind = \"file\"\ncount = 100\npath = \"/var/log/syslog\"\n"),
         "{config}"
     );
+    let node = world.topology.nodes.get_mut("vm1-2").expect("vm1-2");
+    let producer = node.sections.get_mut::<Client>();
+    producer.source = Source::Trucks;
+    producer.interval_ms = Some(0);
+    producer.seed = Some(7);
+    producer.schedule = Some("0 * * * *".into());
+    let config = of(&world, "vm1-2", path);
+    let source =
+        "kind = \"trucks\"\ncount = 100\ninterval_ms = 0\nseed = 7\nschedule = \"0 * * * *\"\n";
+    assert!(config.contains(source), "{config}");
     let unit = "/etc/systemd/system/utilization-producer.service";
     assert!(of(&world, "vm1-1", unit).contains("\nSupplementaryGroups=adm\n"));
     assert!(!of(&world, "vm1-2", unit).contains("SupplementaryGroups"));

@@ -221,8 +221,10 @@ topics:
     assert_eq!(client.source, Source::Stdin);
     assert_eq!(
         (client.count, client.interval_ms, client.raw),
-        (0, 250, true)
+        (0, None, true)
     );
+    let client = client_of(&topology, "b");
+    assert_eq!((client.count, client.interval_ms), (100, Some(1000)));
     let shown: Vec<String> = topology
         .topics
         .values()
@@ -356,4 +358,34 @@ fn a_file_is_a_source_where_it_is_named_and_a_service_can_see_it() {
         let problems = problems.expect_err(producer).to_string();
         assert!(problems.contains(said), "{problems}");
     }
+}
+
+#[test]
+fn made_up_events_have_a_seed_a_pace_and_a_schedule() {
+    let (topology, _) = simple(
+        "
+name: t
+nodes:
+  a: { roles: [producer], producer: { source: trucks, interval: 0s } }
+  b: { roles: [producer], producer: { source: top, schedule: '0 6 * * *' } }
+  c: { roles: [producer] }
+  k: { count: 2, roles: [kafka] }
+  z: { roles: [zookeeper] }
+producer: { source: logs, seed: 192837465, schedule: '0,20,40 * * * *' }
+",
+    );
+    let shown = ["a", "b", "c"].map(|name| {
+        let client = client_of(&topology, name);
+        let schedule = client.schedule.as_deref().unwrap_or_default();
+        (client.interval_ms, client.seed, schedule)
+    });
+    let (seed, often) = (Some(192_837_465), "0,20,40 * * * *");
+    assert_eq!(
+        shown,
+        [
+            (Some(0), seed, often),
+            (Some(1000), None, "0 6 * * *"),
+            (None, seed, often),
+        ]
+    );
 }

@@ -10,6 +10,7 @@ use super::{
     Checked, ConfigError, Connection, LogFormat, MetricsSettings, Sasl, Tls, check_bootstrap,
     check_topic, not_empty,
 };
+use crate::schedule::Schedule;
 use crate::source;
 
 /// All settings of a producer.
@@ -55,8 +56,24 @@ pub struct ProducerKafka {
 pub struct SourceSettings {
     /// How many events make a run; 0 is for ever.
     pub count: u64,
+    /// When a run begins; at once and only once where this is missing.
+    pub schedule: Option<Schedule>,
     /// Where they come from.
     pub kind: Arc<dyn source::Settings>,
+}
+
+impl SourceSettings {
+    fn check(&self) -> Result<(), (String, String)> {
+        self.kind.check()?;
+        let problem = match self.schedule {
+            Some(_) if self.count == 0 => "needs runs that end: give `source.count`",
+            Some(_) if !self.kind.makes_events() => {
+                "is of sources that make their events themselves"
+            }
+            _ => return Ok(()),
+        };
+        Err(("source.schedule".to_owned(), problem.to_owned()))
+    }
 }
 
 impl<'de> Deserialize<'de> for SourceSettings {
@@ -67,13 +84,18 @@ impl<'de> Deserialize<'de> for SourceSettings {
             kind: String,
             #[serde(default = "default_count")]
             count: u64,
+            schedule: Option<String>,
             #[serde(flatten)]
             of_kind: toml::Table,
         }
         let keys = Keys::deserialize(deserializer)?;
         let kind = source::settings(&keys.kind, keys.of_kind).map_err(D::Error::custom)?;
+        let schedule = keys.schedule.as_deref().map(Schedule::parse).transpose();
+        let schedule =
+            schedule.map_err(|error| D::Error::custom(format!("source.schedule: {error}")))?;
         Ok(Self {
             count: keys.count,
+            schedule,
             kind,
         })
     }
@@ -82,6 +104,7 @@ impl<'de> Deserialize<'de> for SourceSettings {
 fn default_source() -> SourceSettings {
     SourceSettings {
         count: default_count(),
+        schedule: None,
         kind: Arc::new(source::top::Settings::default()),
     }
 }
@@ -159,7 +182,7 @@ impl Checked for ProducerConfig {
         check_topic("kafka.topic", &self.kafka.topic)?;
         self.kafka.tls.as_ref().map_or(Ok(()), Tls::check)?;
         self.kafka.sasl.as_ref().map_or(Ok(()), Sasl::check)?;
-        self.source.kind.check()?;
+        self.source.check()?;
         self.metrics.check()?;
         // Less does not hold a few segments; more takes long to read at a start.
         if !(1 << 20..=64 << 30).contains(&self.spool.bytes) {

@@ -18,9 +18,11 @@ mod spool;
 mod state;
 mod window;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use jiff::Timestamp;
 use rdkafka::error::KafkaError;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -30,7 +32,8 @@ use crate::config::{ConfigError, Connection, ProducerConfig, SpoolSync};
 use crate::event::{Origin, host_name};
 use crate::observe::{self, Health, Service, Shown};
 use crate::shutdown::Shutdown;
-use crate::source::{self, Batch, Checkpoint, Troubles};
+use crate::source::scheduled::Scheduled;
+use crate::source::{self, Batch, Checkpoint, Source, Troubles};
 use checkpoints::Checkpoints;
 use delivery::{Client, Delivery, Guarantee};
 use intake::Writing;
@@ -74,7 +77,7 @@ pub enum ProducerError {
     },
 }
 
-/// Runs until the run is complete, the source ends or the end is asked for.
+/// Runs until the run is complete, the source ends or the end is asked for. By a schedule, one run follows the other.
 ///
 /// # Errors
 /// When a file of the configuration, the state or the spool cannot be read, or the Kafka client cannot be made.
@@ -84,25 +87,33 @@ pub async fn run(config: ProducerConfig, shutdown: Shutdown) -> Result<(), Produ
     let troubles = Troubles::new(health.clone());
     let (metrics, registry) = Metrics::new(&troubles);
     let (counted, found) = (metrics.clone(), troubles.clone());
-    let (mut producer, deliveries) = Producer::open(&config, connection, metrics, health.clone())?;
     let shown = Shown {
         registries: vec![registry],
         figures: move || Figures::of(&counted, &found),
-        health,
+        health: health.clone(),
     };
     observe::serve(config.metrics.listen.clone(), shown);
-    let service = Service::ready();
-    if producer.state.finished && producer.is_idle() {
-        tracing::info!(run = %producer.state.run, produced = producer.state.produced, "the run is finished");
-        return Ok(());
+    let mut service = Service::ready();
+    loop {
+        let opened = Producer::open(&config, connection.clone(), metrics.clone(), health.clone());
+        let (mut producer, deliveries) = opened?;
+        if !(producer.state.finished && producer.is_idle()) {
+            let source = source::start(producer.source(&config, troubles.clone()));
+            let ended = producer.run(source, deliveries, shutdown.clone(), &mut service);
+            ended.await?;
+        }
+        if !producer.state.finished {
+            return Ok(());
+        }
+        let State { run, produced, .. } = &producer.state;
+        tracing::info!(%run, produced, "the run is finished");
+        if config.source.schedule.is_none() {
+            return Ok(());
+        }
+        // It holds the lock of the state.
+        drop(producer);
+        new_run(&config)?;
     }
-    let start = source::Start {
-        checkpoint: producer.state.checkpoint.clone(),
-        directory: producer.directory.file("source"),
-        troubles,
-    };
-    let source = source::start(config.source.kind.open(start));
-    producer.run(source, deliveries, shutdown, service).await
 }
 
 struct Producer {
@@ -222,7 +233,7 @@ impl Producer {
         mut source: source::Running,
         mut deliveries: mpsc::UnboundedReceiver<Delivery>,
         mut shutdown: Shutdown,
-        mut service: Service,
+        service: &mut Service,
     ) -> Result<(), ProducerError> {
         let State {
             run,
@@ -285,8 +296,28 @@ impl Producer {
         self.client.close();
         source.stop();
         source.end().await;
-        tracing::info!(run = %self.state.run, produced = self.state.produced, "the run is finished");
         Ok(())
+    }
+
+    /// Makes the source go on where it was. A run that has not begun begins when the schedule says.
+    fn source(&self, config: &ProducerConfig, troubles: Troubles) -> Box<dyn Source> {
+        let start = source::Start {
+            checkpoint: self.state.checkpoint.clone(),
+            directory: self.directory.file("source"),
+            troubles,
+        };
+        let settings = &config.source;
+        let schedule = settings
+            .schedule
+            .as_ref()
+            .filter(|_| self.state.produced == 0);
+        match schedule.and_then(|schedule| schedule.after(Timestamp::now())) {
+            Some(begins) => {
+                tracing::info!(%begins, "the run begins when the schedule says");
+                Scheduled::at(begins, Arc::clone(&settings.kind), start)
+            }
+            None => settings.kind.open(start),
+        }
     }
 
     /// Tells the source which of its events Kafka has confirmed.

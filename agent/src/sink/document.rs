@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::event_fields::EventFields;
 use super::headers::Header;
 use super::record::Record;
-use crate::event::SCHEMA;
+use crate::event::{NESTED, SCHEMA};
 
 /// The most bytes of a value that a dead letter keeps: as base64 they fit into what `CouchDB` takes by default
 /// (`max_document_size`, 8 MB).
@@ -121,9 +121,9 @@ pub fn document(topic: &str, epoch: &str, record: &Record) -> Result<Document, S
 fn own_id(fields: &EventFields) -> Option<String> {
     let word = |field: &'_ Option<String>| field.clone().filter(|word| !word.is_empty());
     let (client, run) = (word(&fields.client)?, word(&fields.run)?);
-    let is_ours = fields.schema == Some(u64::from(SCHEMA))
-        && !client.starts_with('_')
-        && !fields.has_own_of_couchdb;
+    let ours = [SCHEMA, NESTED].map(|schema| Some(u64::from(schema)));
+    let is_ours =
+        ours.contains(&fields.schema) && !client.starts_with('_') && !fields.has_own_of_couchdb;
     is_ours.then_some(document_id(&client, &run, fields.sequence?))
 }
 
@@ -268,7 +268,7 @@ mod tests {
             "\"x\"",
             "{}",
             r#"{"_id":"x"}"#,
-            r#"{"schema":2,"client":"c","run":"r","sequence":1}"#,
+            r#"{"schema":3,"client":"c","run":"r","sequence":1}"#,
             r#"{"schema":1,"client":"c","run":"r","sequence":-1}"#,
             r#"{"schema":1,"client":"c","run":"r","sequence":"1"}"#,
             r#"{"schema":1,"client":"c","run":"r","sequence":1,"_rev":"1-x"}"#,

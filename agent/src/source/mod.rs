@@ -5,14 +5,19 @@
 mod checkpoint;
 mod drive;
 pub mod file;
+mod generator;
 mod lines;
+pub mod logins;
+pub mod logs;
 mod position;
 mod rotation;
+pub mod scheduled;
 pub mod snapshot;
 pub mod stdin;
 mod table;
 pub mod top;
 mod troubles;
+pub mod trucks;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -33,6 +38,9 @@ const KINDS: &[(&str, Read)] = &[
     ("top", read::<top::Settings>),
     ("stdin", read::<stdin::Settings>),
     ("file", read::<file::Settings>),
+    ("logins", read::<logins::Settings>),
+    ("trucks", read::<trucks::Settings>),
+    ("logs", read::<logs::Settings>),
 ];
 
 /// Gives out events.
@@ -88,6 +96,11 @@ pub trait Settings: Debug + Send + Sync {
     /// When it cannot be read.
     fn check_files(&self) -> Result<(), ConfigError> {
         Ok(())
+    }
+
+    /// Whether it makes its events itself, so that a run can begin at any time.
+    fn makes_events(&self) -> bool {
+        true
     }
 
     /// What makes a run of so many events this run: where it changes, a new run begins.

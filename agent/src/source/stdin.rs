@@ -18,6 +18,10 @@ const BUFFER: usize = 256 * 1024;
 pub struct Settings {}
 
 impl super::Settings for Settings {
+    fn makes_events(&self) -> bool {
+        false
+    }
+
     fn identity(&self, count: u64) -> String {
         // With the values that keys of other kinds had: so producers up to e66db31 wrote it.
         format!("Stdin {count} 1000 false")

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use croner::parser::{CronParser, Seconds, Year};
+
 use super::aws::Ttl;
 use super::chameleon::LeaseTime;
 use super::values::TimeSpan;
@@ -13,7 +15,7 @@ pub type Check = fn(&str) -> Result<(), String>;
 pub type Format = (&'static str, Check);
 
 /// The formats of the schema by name, but for those of components.
-pub(super) const FORMATS: [Format; 15] = [
+pub(super) const FORMATS: [Format; 16] = [
     ("deployment-name", check_deployment_name),
     ("host-address", check_host_address),
     ("host-key", check_host_key),
@@ -24,6 +26,7 @@ pub(super) const FORMATS: [Format; 15] = [
     ("node-name", check_node_name),
     ("path", check_path),
     ("release", check_release),
+    ("schedule", check_schedule),
     ("setting", check_setting),
     ("setting-name", check_setting_name),
     ("time-span", check_time_span),
@@ -99,6 +102,22 @@ fn check_setting(value: &str) -> Result<(), String> {
         return Err("must be one line".to_owned());
     }
     Ok(())
+}
+
+/// One syntax wherever a schedule stands: cron's five fields, as the agents read them.
+fn check_schedule(text: &str) -> Result<(), String> {
+    let parser = CronParser::builder()
+        .seconds(Seconds::Disallowed)
+        .year(Year::Disallowed)
+        .build();
+    let cron = parser.parse(text).map_err(|_| {
+        "is not a schedule: minute, hour, day of the month, month and day of the week, such as `0,20,40 * * * *`"
+            .to_owned()
+    })?;
+    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    let next = cron.find_next_occurrence(&now, false);
+    next.map(|_| ())
+        .map_err(|_| "names no day that ever comes".to_owned())
 }
 
 fn check_time_span(text: &str) -> Result<(), String> {
@@ -218,7 +237,7 @@ mod tests {
     use super::FORMATS;
 
     /// Format, good texts, bad texts.
-    const CASES: [(&str, &[&str], &[&str]); 15] = [
+    const CASES: [(&str, &[&str], &[&str]); 16] = [
         (
             "deployment-name",
             &["a", "utilization", "sixteen-letters1"],
@@ -313,6 +332,18 @@ mod tests {
             "release",
             &["bookworm", "jammy"],
             &["", "12", "Bookworm", "book worm"],
+        ),
+        (
+            "schedule",
+            &["0,20,40 * * * *", "*/5 6-18 1 JAN MON-FRI"],
+            &[
+                "",
+                "5m",
+                "* * * *",
+                "0 0 * * * *",
+                "60 * * * *",
+                "0 0 30 2 *",
+            ],
         ),
         ("setting", &["", "a b", "#"], &["a\nb", "\u{1b}[0m"]),
         (

@@ -34,7 +34,7 @@ pub fn require_end(topology: &Topology, clients: &[&str]) -> Result<(), CommandE
     }
     let names = endless.join(", ");
     Err(CommandError::usage(format!(
-        "--wait: {names} sends events for ever (`count: 0`), so there is no end to wait for; nothing was started"
+        "--wait: {names} sends events for ever (`count: 0`, or by a schedule), so there is no end to wait for; nothing was started"
     ))
     .hint(format!(
         "leave --wait out (deployer status says how far it is), or give `{}:` a `count`",

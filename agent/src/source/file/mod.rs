@@ -57,6 +57,10 @@ impl super::Settings for Settings {
         }
     }
 
+    fn makes_events(&self) -> bool {
+        false
+    }
+
     fn identity(&self, count: u64) -> String {
         // With the values that keys of other kinds had: so producers up to e66db31 wrote it.
         format!("File {count} 1000 false{}", self.path.display())

@@ -10,23 +10,33 @@ pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mu
         check_role(member, findings);
         if member.has(NAME) {
             check_source(inventory, member, findings);
+            check_run(inventory, member, findings);
         }
     }
 }
 
+/// What is said of all holds for each of them, also where a node has another source.
 fn check_intervals(inventory: &Inventory, findings: &mut Findings<'_>) {
     let all: &ProducerSection = inventory.sections.get();
-    let intervals = inventory
-        .nodes
-        .iter()
-        .filter_map(|(name, node)| {
-            let interval = node.sections.get::<ProducerChange>().interval?;
-            Some((format!("nodes.{name}.producer.interval"), interval))
-        })
-        .chain([("producer.interval".to_owned(), all.interval)]);
-    let ten = TimeSpan::from_milliseconds(10);
-    for (key, interval) in intervals {
-        findings.check_span(&key, interval, ten, TimeSpan::from_days(1));
+    let mut shortest = all.source.shortest();
+    for (name, node) in &inventory.nodes {
+        let own: &ProducerChange = node.sections.get();
+        let of_own = own.source.unwrap_or(all.source).shortest();
+        match own.interval {
+            Some(interval) => {
+                let key = format!("nodes.{name}.producer.interval");
+                findings.check_span(&key, interval, of_own, TimeSpan::from_days(1));
+            }
+            None => shortest = shortest.max(of_own),
+        }
+    }
+    if let Some(interval) = all.interval {
+        findings.check_span(
+            "producer.interval",
+            interval,
+            shortest,
+            TimeSpan::from_days(1),
+        );
     }
 }
 
@@ -78,6 +88,41 @@ fn check_source(inventory: &Inventory, member: &Member<'_>, findings: &mut Findi
             key,
             format!("`{path}` is not the absolute path of a file"),
             "write it from / on",
+        );
+    }
+}
+
+/// Checks what is said of a producer's runs.
+fn check_run(inventory: &Inventory, member: &Member<'_>, findings: &mut Findings<'_>) {
+    let all: &ProducerSection = inventory.sections.get();
+    let own: &ProducerChange = member.entry.sections.get();
+    let source = own.source.unwrap_or(all.source);
+    if own.seed.is_some() && !source.is_made_up() {
+        findings.add(
+            format!("{}.producer.seed", member.key),
+            "is of no use: the source makes nothing up",
+            "add `source: logins`, `trucks` or `logs`, or take it away",
+        );
+    }
+    if own.schedule.as_ref().or(all.schedule.as_ref()).is_none() {
+        return;
+    }
+    let key = if own.schedule.is_some() {
+        format!("{}.producer.schedule", member.key)
+    } else {
+        "producer.schedule".to_owned()
+    };
+    if !source.is_own() {
+        findings.add(
+            key,
+            "is of no use: events of the source come when they come",
+            "take it away, or let the source be `top`, `logins`, `trucks` or `logs`",
+        );
+    } else if own.count.unwrap_or(all.count) == 0 {
+        findings.add(
+            key,
+            "needs runs that end, and `count: 0` is for ever",
+            "say how many events a run has: `count: 100`",
         );
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::topic_pattern::fill_topic_pattern;
 use super::{ProducerChange, ProducerSection, Source};
-use crate::inventory::{Inventory, Member};
+use crate::inventory::{Inventory, Member, TimeSpan};
 
 /// A client: what is said of all producers, with what its node does differently.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -17,8 +17,12 @@ pub struct Client {
     pub file: Option<SourceFile>,
     /// Events to send; 0: for ever.
     pub count: u64,
-    /// Milliseconds between events.
-    pub interval_ms: u64,
+    /// Milliseconds between events; `None`: as its source has them.
+    pub interval_ms: Option<u64>,
+    /// What its made-up events are drawn by; `None`: by chance.
+    pub seed: Option<u64>,
+    /// When its runs begin; `None`: one at once.
+    pub schedule: Option<String>,
     /// Whether the text of `top` goes along.
     pub raw: bool,
     /// The port at which it tells its own node about itself.
@@ -52,10 +56,22 @@ pub(super) fn client(inventory: &Inventory, member: &Member<'_>, number: u32) ->
                 group: own.group.as_ref().unwrap_or(&all.group).clone(),
             }),
         count: own.count.unwrap_or(all.count),
-        interval_ms: own.interval.unwrap_or(all.interval).milliseconds(),
+        interval_ms: interval(source, own.interval.or(all.interval)),
+        seed: own.seed.or(all.seed).filter(|_| source.is_made_up()),
+        schedule: own.schedule.as_ref().or(all.schedule.as_ref()).cloned(),
         raw: own.raw.unwrap_or(all.raw),
         metrics_port: all.metrics_port,
     }
+}
+
+/// The milliseconds between events of a source that takes its time from us.
+fn interval(source: Source, said: Option<TimeSpan>) -> Option<u64> {
+    let interval = match source {
+        Source::Top => Some(said.unwrap_or(TimeSpan::from_seconds(1))),
+        Source::Logins | Source::Trucks | Source::Logs => said,
+        Source::Stdin | Source::File => None,
+    };
+    interval.map(TimeSpan::milliseconds)
 }
 
 /// The topic of the client that has a number.

@@ -208,7 +208,7 @@ pub fn state_file(topology: &Topology) -> String {
 
 /// Whether what a node sends has no end.
 pub fn sends_for_ever(node: &Node) -> bool {
-    client(node).is_some_and(|client| client.count == 0)
+    client(node).is_some_and(|client| client.count == 0 || client.schedule.is_some())
 }
 
 /// The nodes where canaries start, with the binary: all producers, else the node that answers for the pipeline.

@@ -20,8 +20,14 @@ pub struct ProducerSection {
     /// Events to send; 0: for ever.
     #[schemars(range(max = 1_000_000_000_000_u64))]
     pub count: u64,
-    /// Time between events.
-    pub interval: TimeSpan,
+    /// Time between events. Unsaid: of `top` `1s`, `logins` `100ms`, `trucks` `250ms`, of `logs` by chance.
+    pub interval: Option<TimeSpan>,
+    /// The same seed gives the same `logins`, `trucks` and `logs`; without one they are others in each run.
+    #[schemars(range(max = 1_000_000_000_000_u64))]
+    pub seed: Option<u64>,
+    /// When a run of `count` events begins, by cron's five fields in UTC; without it there is one, at once.
+    #[schemars(extend("format" = "schedule"))]
+    pub schedule: Option<String>,
     /// Whether the text of `top` goes along with the numbers.
     pub raw: bool,
     /// Its topic. `{number}` stands for the client's number (1, 2 …), `{client}` for the node's name.
@@ -39,7 +45,9 @@ impl Default for ProducerSection {
             path: None,
             group: "adm".to_owned(),
             count: 100,
-            interval: TimeSpan::from_seconds(1),
+            interval: None,
+            seed: None,
+            schedule: None,
             raw: false,
             topic: "utilizations{number}".to_owned(),
             metrics_port: 9441,
@@ -64,6 +72,12 @@ pub struct ProducerChange {
     pub count: Option<u64>,
     /// Time between events.
     pub interval: Option<TimeSpan>,
+    /// The same seed gives the same `logins`, `trucks` and `logs`.
+    #[schemars(range(max = 1_000_000_000_000_u64))]
+    pub seed: Option<u64>,
+    /// When a run begins, by cron's five fields in UTC.
+    #[schemars(extend("format" = "schedule"))]
+    pub schedule: Option<String>,
     /// Whether the text of `top` goes along with the numbers.
     pub raw: Option<bool>,
     /// Its topic; may hold `{number}` and `{client}`.
@@ -81,4 +95,30 @@ pub enum Source {
     Stdin,
     /// A line of a file that grows, through its rotations.
     File,
+    /// A login of a web site, made up.
+    Logins,
+    /// What a truck tells on its way, made up.
+    Trucks,
+    /// A line of a log, made up.
+    Logs,
+}
+
+impl Source {
+    /// Whether its events are made up, by a seed.
+    pub(super) fn is_made_up(self) -> bool {
+        match self {
+            Self::Top | Self::Stdin | Self::File => false,
+            Self::Logins | Self::Trucks | Self::Logs => true,
+        }
+    }
+
+    /// Whether a run of it can begin at any time, because nobody else makes its events.
+    pub(super) fn is_own(self) -> bool {
+        self == Self::Top || self.is_made_up()
+    }
+
+    /// The shortest time between two events.
+    pub(super) fn shortest(self) -> TimeSpan {
+        TimeSpan::from_milliseconds(if self.is_made_up() { 0 } else { 10 })
+    }
 }
