@@ -6,6 +6,7 @@
 )]
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -114,13 +115,24 @@ async fn a_machine_keeps_its_data_whatever_switches_it_off() {
     let mut last = boot(vm2);
     deployment.reach(vm2, &["sh", "-c", "'echo kept > /var/lib/data; sync'"]);
 
-    // A reboot from within comes back by itself.
+    // A reboot from within comes back by itself. What boots say does not fill the box.
+    let id = &deployment.wanted.id;
+    let console = format!("/var/lib/deployer/local/{id}/machines/vm2/console.log");
+    let size = || std::fs::metadata(&console).expect("a log").len();
+    std::fs::OpenOptions::new()
+        .append(true)
+        .open(&console)
+        .and_then(|mut log| log.write_all(&vec![b'x'; 2_000_000]))
+        .expect("written");
     deployment.ssh(vm2, &["systemctl", "reboot"]);
     last = eventually("the machine boots again", || match boot(vm2) {
         now if now == last => Err("still the old boot".into()),
         now => Ok(now),
     });
     assert_eq!(deployment.reach(vm2, &["cat", "/var/lib/data"]), "kept");
+    assert!((50_000..1_000_000).contains(&size()), "{}", size());
+    let kept = std::fs::read_to_string(&console).expect("a log");
+    assert!(kept.trim_end().len() > kept.rfind('x').expect("the last of it") + 1);
 
     // A poweroff from within is final.
     deployment.ssh(vm2, &["systemctl", "poweroff"]);

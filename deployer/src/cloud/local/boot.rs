@@ -20,12 +20,12 @@ pub(super) fn command(
     } else {
         by_ourselves(names, node, console, cgroups)
     };
-    command.extend(nspawn(names, node, record));
+    command.extend(nspawn(names, node, record, console));
     command
 }
 
 /// The program that boots a machine and ends when it is off; with 133 when it wants to boot again.
-fn nspawn(names: &Names, node: &str, record: &MachineRecord) -> Vec<String> {
+fn nspawn(names: &Names, node: &str, record: &MachineRecord, console: &str) -> Vec<String> {
     let disk = format!("{}/disk", names.machine(node));
     let root = format!("{disk}/root");
     let layers = format!(
@@ -44,6 +44,7 @@ fn nspawn(names: &Names, node: &str, record: &MachineRecord) -> Vec<String> {
         "boot",
         &layers,
         &root,
+        console,
         "env",
         // nspawn never removes its lock files.
         "SYSTEMD_NSPAWN_LOCK=0",
@@ -64,12 +65,8 @@ fn nspawn(names: &Names, node: &str, record: &MachineRecord) -> Vec<String> {
     own.map(str::to_owned).to_vec()
 }
 
-/// Arguments: layers, mount point, program …
-const BOOT: &str = "
-mount -t overlay overlay -o \"$1\" \"$2\" || exit 1
-shift 2
-exec \"$@\"
-";
+/// Boots once. Arguments: layers, mount point, log, program …
+const BOOT: &str = include_str!("boot.sh");
 
 /// Starts the program again when it ends with 133. Arguments: log, cgroup below each root, roots …, `--`, program …
 const SUPERVISE: &str = include_str!("supervise.sh");
