@@ -19,6 +19,7 @@ mod keys;
 mod layers;
 mod local_plan;
 mod loopback;
+mod neighbours;
 mod nodes;
 mod nodes_fetch;
 mod outside;

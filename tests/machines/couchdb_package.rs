@@ -60,6 +60,7 @@ impl Node {
         FromRepository {
             software: "CouchDB".into(),
             package: PACKAGE.into(),
+            place: "/opt/couchdb".into(),
             oldest: OLDEST.into(),
             because: "does not know our kind of password".into(),
             other_key: "couchdb: { repository_key: FILE }".into(),

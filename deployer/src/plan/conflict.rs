@@ -114,7 +114,11 @@ fn things(
             _ => None,
         })
         .collect();
-    for item in desired.items(node) {
+    for item in desired
+        .items(node)
+        .into_iter()
+        .chain(filled(desired, node, facts))
+    {
         if listed(&item) {
             continue;
         }
@@ -128,6 +132,24 @@ fn things(
             hint: "move it away, or take another host".into(),
         }));
     }
+}
+
+/// The directories that packages would fill, where somebody's archive is unpacked instead: that of another deployment, which would run
+/// on with half of each.
+fn filled(desired: &Desired, node: &str, facts: &Facts) -> Vec<Item> {
+    let places = desired.actions(node).filter_map(|action| match action {
+        Action::InstallFromRepository(wanted) if !facts.packages.contains(&wanted.package) => {
+            let path = wanted.place.clone();
+            facts
+                .files
+                .contains_key(&archive_marker(&path))
+                .then_some(path)
+        }
+        _ => None,
+    });
+    places
+        .map(|path| Item::Directory { path, data: false })
+        .collect()
 }
 
 /// An item that is there, in words; `None`: it is not.

@@ -54,6 +54,7 @@ fn add(query: &mut Query, action: &Action) {
         Action::InstallFromRepository(wanted) => {
             file(&wanted.keyring(), false);
             file(&wanted.sources(), true);
+            file(&step::archive_marker(&wanted.place), false);
             query.packages.insert(wanted.package.clone());
         }
         Action::CreateUser { user, .. } | Action::RemoveUser { user } => {

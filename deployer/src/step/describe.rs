@@ -110,6 +110,7 @@ mod tests {
             Action::InstallFromRepository(FromRepository {
                 software: "CouchDB".into(),
                 package: "couchdb".into(),
+                place: "/opt/x".into(),
                 oldest: "3".into(),
                 because: "is too old".into(),
                 other_key: "couchdb.repository_key".into(),

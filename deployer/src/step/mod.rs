@@ -83,6 +83,8 @@ pub struct FromRepository {
     pub software: String,
     /// The package, which is also its unit's name and its user's.
     pub package: String,
+    /// The directory that it fills. Without the package, what lies there is somebody else's.
+    pub place: String,
     /// The oldest version that will do.
     pub oldest: String,
     /// Why no older one will do.

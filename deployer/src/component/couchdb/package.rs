@@ -1,7 +1,7 @@
 //! Apache's package of CouchDB: its repository, the key that signs it, and the systems that it is for.
 
 use super::secrets::{COOKIE_QUESTION, answers};
-use super::{Couchdb, Distribution, NAME, section, settings};
+use super::{Couchdb, Distribution, NAME, RELEASE, section, settings};
 use crate::component::repository_key::RepositoryKey;
 use crate::component::service::Service;
 use crate::component::{Context, Unfit};
@@ -37,6 +37,7 @@ pub(super) fn install(node: &Node, context: &Context<'_>) -> Result<Vec<Action>,
     actions.push(Action::InstallFromRepository(FromRepository {
         software: "CouchDB".to_owned(),
         package: PACKAGE.to_owned(),
+        place: RELEASE.to_owned(),
         oldest: OLDEST.to_owned(),
         because: "does not know our kind of password".to_owned(),
         other_key: "couchdb: { repository_key: FILE }".to_owned(),
