@@ -24,7 +24,11 @@ const KEY: &str = "key";
 /// What the deployer itself shows, when it asks brokers.
 const OPERATOR: &str = "deployer";
 /// The place of the services' certificates among the secrets.
-const SERVICES: &str = "certificates";
+pub const SERVICES: &str = "certificates";
+/// Where the authority's own key is among the secrets.
+pub const KEY_PLACE: (&str, &str) = (AUTHORITY, KEY);
+/// Where the deployer's own key and certificate are.
+pub const OPERATOR_PLACE: (&str, &str) = (AUTHORITY, OPERATOR);
 
 /// How long the authority is good for.
 const AUTHORITY_YEARS: i16 = 10;
@@ -78,6 +82,12 @@ pub fn of_operator(secrets: &Secrets) -> (&str, &str) {
     both.split_at(begin)
 }
 
+/// Lets go of the authority, and of all that it has signed: the next is another one.
+pub fn forget(secrets: &mut Secrets) {
+    secrets.forget(AUTHORITY, |_| true);
+    secrets.forget(SERVICES, |_| true);
+}
+
 /// The same secrets without what is to be made anew: so a plan shows that it will be.
 pub fn without_due(secrets: &Secrets, now: Timestamp) -> Secrets {
     let mut good = secrets.clone();
@@ -88,8 +98,7 @@ pub fn without_due(secrets: &Secrets, now: Timestamp) -> Secrets {
             now,
         );
     if lost {
-        good.forget(AUTHORITY, |_| true);
-        good.forget(SERVICES, |_| true);
+        forget(&mut good);
     }
     let due: Vec<(String, String)> = good
         .all()

@@ -171,7 +171,13 @@ impl Choices {
 
 /// The generated secrets of a deployment, by component. Kept in a file of their own, mode 0600, beside the receipt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Secrets(ByComponent<BTreeMap<String, Secret>>);
+pub struct Secrets {
+    known: ByComponent<BTreeMap<String, Secret>>,
+    /// In whose places new ones came that are not in use everywhere yet.
+    former: ByComponent<BTreeMap<String, Secret>>,
+    /// When they were made, RFC 3339, where that is known.
+    since: ByComponent<BTreeMap<String, String>>,
+}
 
 /// What stands for a secret in a plan before the first `up`, when there are none yet.
 const PLACEHOLDER: &str = "made at the first up";
@@ -190,30 +196,77 @@ impl Secrets {
 
     /// A secret of a component; `None`: it is not made yet.
     pub fn known(&self, component: &str, key: &str) -> Option<&Secret> {
-        self.0.get(component)?.get(key)
+        self.known.get(component)?.get(key)
     }
 
     /// Keeps a secret of a component.
     pub fn set(&mut self, component: &str, key: &str, secret: Secret) {
-        let secrets = self.0.entry(component.to_owned()).or_default();
+        let secrets = self.known.entry(component.to_owned()).or_default();
         secrets.insert(key.to_owned(), secret);
     }
 
     /// Lets go of those of a component whose keys are meant.
     pub fn forget(&mut self, component: &str, meant: impl Fn(&str) -> bool) {
-        if let Some(secrets) = self.0.get_mut(component) {
+        if let Some(secrets) = self.known.get_mut(component) {
             secrets.retain(|key, _| !meant(key));
         }
-        self.0.retain(|_, secrets| !secrets.is_empty());
+        self.known.retain(|_, secrets| !secrets.is_empty());
     }
 
     /// All of them: component, key and secret.
     pub fn all(&self) -> impl Iterator<Item = (&str, &str, &Secret)> {
-        self.0.iter().flat_map(|(component, secrets)| {
-            let own = secrets.iter();
-            own.map(|(key, secret)| (component.as_str(), key.as_str(), secret))
-        })
+        each(&self.known)
     }
+
+    /// Lets go of a secret that another one follows. It is kept until that one is in use everywhere.
+    pub fn begin_change(&mut self, component: &str, key: &str) {
+        let old = self.known(component, key).cloned();
+        self.forget(component, |one| one == key);
+        if let Some(old) = old {
+            self.set_former(component, key, old);
+        }
+    }
+
+    /// Keeps the one in whose place a secret came.
+    pub fn set_former(&mut self, component: &str, key: &str, secret: Secret) {
+        let former = self.former.entry(component.to_owned()).or_default();
+        former.insert(key.to_owned(), secret);
+    }
+
+    /// The one in whose place a secret came that is not in use everywhere yet.
+    pub fn former(&self, component: &str, key: &str) -> Option<&Secret> {
+        self.former.get(component)?.get(key)
+    }
+
+    /// All of these: component, key and secret.
+    pub fn all_former(&self) -> impl Iterator<Item = (&str, &str, &Secret)> {
+        each(&self.former)
+    }
+
+    /// Lets go of these: the new ones are in use everywhere.
+    pub fn end_changes(&mut self) {
+        self.former.clear();
+    }
+
+    /// When a secret was made, RFC 3339; `None`: not known.
+    pub fn since(&self, component: &str, key: &str) -> Option<&str> {
+        self.since.get(component)?.get(key).map(String::as_str)
+    }
+
+    /// Keeps when a secret was made.
+    pub fn set_since(&mut self, component: &str, key: &str, time: &str) {
+        let since = self.since.entry(component.to_owned()).or_default();
+        since.insert(key.to_owned(), time.to_owned());
+    }
+}
+
+fn each(
+    secrets: &ByComponent<BTreeMap<String, Secret>>,
+) -> impl Iterator<Item = (&str, &str, &Secret)> {
+    secrets.iter().flat_map(|(component, secrets)| {
+        let own = secrets.iter();
+        own.map(|(key, secret)| (component.as_str(), key.as_str(), secret))
+    })
 }
 
 #[cfg(test)]

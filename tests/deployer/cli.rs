@@ -89,6 +89,9 @@ fn without_a_deployment_every_verb_says_so() {
         vec!["verify"],
         vec!["logs", "kafka"],
         vec!["produce"],
+        vec!["secrets"],
+        vec!["secrets", "show", "admin"],
+        vec!["secrets", "rotate"],
     ] {
         let output = deployer(&home, &verb);
         assert_eq!(output.status.code(), Some(1), "{verb:?}: {}", said(&output));

@@ -29,6 +29,7 @@ mod readme;
 mod rehearsal;
 mod run;
 mod sandbox;
+mod secrets;
 mod settings;
 #[path = "../shared/skip.rs"]
 mod skip;

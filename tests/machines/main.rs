@@ -35,6 +35,7 @@ mod place;
 mod receipts;
 mod relay;
 mod sandbox;
+mod secrets;
 mod security;
 mod sinks;
 #[path = "../shared/skip.rs"]

@@ -263,10 +263,8 @@ echo "held $(grep -rl -F -f $P /etc/deployer | wc -l)"
 rm $P
 "#;
 
-/// No secret is in a journal, in the arguments or the environment of a process, in a file that everybody may read, in the receipt, or in
-/// what `up`, `plan` and `status` say.
-fn secrets_are_kept(deployer: &Deployer, up: &str) {
-    let secrets = deployer.secrets();
+/// The lines of a deployment's secrets that are nobody else's, former ones too.
+pub(crate) fn patterns(secrets: &Value) -> BTreeSet<String> {
     let mut patterns = BTreeSet::new();
     for (of, own) in secrets.as_object().expect("a mapping") {
         for (key, secret) in own.as_object().into_iter().flatten() {
@@ -283,6 +281,17 @@ fn secrets_are_kept(deployer: &Deployer, up: &str) {
             patterns.extend(lines.filter(|_| !known).map(str::to_owned));
         }
     }
+    patterns
+}
+
+/// No secret is in a journal, in the arguments or the environment of a process, in a file that everybody may read, in the receipt, or in
+/// what `up`, `plan` and `status` say.
+pub(crate) fn secrets_are_kept(deployer: &Deployer, up: &str) {
+    are_kept(deployer, &patterns(&deployer.secrets()), up);
+}
+
+/// The same of some secrets, whether they count any more or not.
+pub(crate) fn are_kept(deployer: &Deployer, patterns: &BTreeSet<String>, up: &str) {
     assert!(patterns.len() > 10, "{} secrets", patterns.len());
     let lines: Vec<&str> = patterns.iter().map(String::as_str).collect();
     for node in ["vm1-1", "vm2", "vm3"] {

@@ -7,7 +7,7 @@ use super::Cli;
 use crate::error::CommandError;
 
 /// Words that stand for a verb of ours.
-const VERBS: [(&str, &[&str]); 23] = [
+const VERBS: [(&str, &[&str]); 24] = [
     (
         "teardown",
         &[
@@ -107,6 +107,10 @@ const VERBS: [(&str, &[&str]); 23] = [
     ),
     ("produce", &["generate"]),
     ("list", &["ls"]),
+    (
+        "secrets",
+        &["credentials", "password", "passwords", "rotate", "secret"],
+    ),
     ("rehearse", &["drill", "rehearsal", "trial", "try"]),
     ("extend", &["prolong", "renew"]),
     (

@@ -29,6 +29,9 @@ pub struct Up {
     /// Forget this host of yours, which is dead for ever and no longer in the inventory; may be given several times.
     #[arg(long, value_name = "NODE")]
     pub forget: Vec<String>,
+    /// The names of secrets that others shall follow: `secrets rotate` asks for that.
+    #[arg(skip)]
+    pub renew: Vec<String>,
 }
 
 /// Options of `plan`.

@@ -10,6 +10,7 @@ mod advice;
 mod environment;
 mod lifecycle;
 mod pipeline;
+mod secrets;
 
 pub use advice::advice;
 pub use environment::{Environment, STEP};
@@ -21,6 +22,7 @@ pub use pipeline::{
     ClientConfig, ClientKind, DeadLetters, Docs, Export, Import, Logs, Open, Produce, Send,
     Service, Ssh, Status, Tail, Tools, Verify,
 };
+pub use secrets::{Listed, Rotate, Secrets, SecretsVerb, Show};
 
 /// From nothing to a running Kafka → CouchDB pipeline with one command, and back with another.
 #[derive(Debug, Parser)]
@@ -78,6 +80,8 @@ pub enum Verb {
     Send(Send),
     /// Writes what a user's program needs to reach Kafka: certificate, password and settings.
     ClientConfig(ClientConfig),
+    /// Shows what passwords and keys there are, or one password; brings new ones while all goes on.
+    Secrets(Secrets),
     /// Starts a new run of the producers.
     Produce(Produce),
     /// Lists all deployments that a cloud knows of, whoever made them.
@@ -122,6 +126,7 @@ impl Verb {
             Self::Tools(options) => &options.target,
             Self::Tail(options) => &options.target,
             Self::Send(options) => &options.target,
+            Self::Secrets(options) => options.target(),
             Self::Produce(options) => &options.target,
             Self::List(options) => &options.target,
             Self::Allow(options) => &options.target,
@@ -154,6 +159,9 @@ pub struct Target {
     /// Where receipts, keys and secrets are kept [default: `$XDG_STATE_HOME/deployer`, else `~/.local/state/deployer`]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// The inventory's text, where it is not to be read from a file: that of the last `up`.
+    #[arg(skip)]
+    pub text: Option<String>,
 }
 
 fn parse_cloud(text: &str) -> Result<CloudName, String> {

@@ -32,6 +32,7 @@ pub mod plan;
 pub mod produce;
 pub mod rehearse;
 pub mod render;
+pub mod secrets;
 pub mod send;
 pub mod ssh;
 pub mod status;
@@ -80,6 +81,10 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
         Verb::Tail(options) => tail::run(options, environment, reporter, out).await,
         Verb::Send(options) => send::run(options, environment, reporter).await,
         Verb::ClientConfig(options) => client_config::run(options, environment, reporter),
+        Verb::Secrets(options) => match secrets::run(options, environment, reporter, out)? {
+            secrets::Next::Done(code) => Ok(code),
+            secrets::Next::Bring(up) => Box::pin(up::run(&up, environment, reporter, out)).await,
+        },
         Verb::Produce(options) => produce::run(options, environment, reporter).await,
         Verb::List(options) => list::run(options, environment, out).await,
         Verb::Allow(options) => allow::run(options, environment, reporter).await,

@@ -76,13 +76,43 @@ pub enum Numbers {
     NewForRenamed,
 }
 
-/// A secret that is generated once for a deployment.
+/// A secret that is generated for a deployment.
 #[derive(Debug, Clone, Copy)]
 pub struct NewSecret {
     /// Its key in the file of secrets.
     pub key: &'static str,
     /// How it is made.
     pub form: Form,
+    /// How people know it; `None`: it tells nothing, or nothing that another one does not.
+    pub known_as: Option<KnownAs>,
+}
+
+/// How people know a secret.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownAs {
+    /// Its name, after that of its component: the user whose password it is, or what it is.
+    pub name: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// Somebody logs in by it.
+    pub is_password: bool,
+    /// It is used only where security is on.
+    pub by_security: bool,
+    /// What brings another one.
+    pub renewal: Renewal,
+}
+
+/// What brings another secret in the place of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewal {
+    /// `secrets rotate`: nothing stops for it.
+    Rolling,
+    /// `secrets rotate` with its name: something stops for it.
+    Pausing,
+    /// Another one of the secret with this name.
+    With(&'static str),
+    /// Nothing.
+    Never,
 }
 
 /// How a secret is made.

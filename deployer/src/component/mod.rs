@@ -21,7 +21,8 @@ use repository_key::RepositoryKey;
 pub use artifact::{Artifact, Artifacts, Origin};
 pub use context::Context;
 pub use kinds::{
-    Count, Difference, Disk, Form, Health, Memory, NewSecret, Numbers, Port, Reach, Restart, Unfit,
+    Count, Difference, Disk, Form, Health, KnownAs, Memory, NewSecret, Numbers, Port, Reach,
+    Renewal, Restart, Unfit,
 };
 pub use tunnel::{Tunnel, TunnelEnd};
 
@@ -42,6 +43,7 @@ pub mod place;
 pub mod producer;
 pub mod refusal;
 pub mod repository_key;
+pub mod secrets;
 mod service;
 mod tunnel;
 pub mod users;

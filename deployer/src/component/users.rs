@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::ALL;
 use crate::receipt::Secrets;
-use crate::rights::Right;
+use crate::rights::{Right, mark};
 use crate::topology::Topology;
 
 /// The place of the users' passwords among the secrets.
@@ -28,6 +28,11 @@ pub(super) fn rights(topology: &Topology, secrets: &Secrets) -> Vec<Right> {
         rights.extend(topics.map(|topic| Right::on_topic(user, topic, "write")));
     }
     rights
+}
+
+/// Whether brokers can tell a user's new password from the old one: of both they know a mark alone.
+pub fn are_told_apart(user: &str, new: &str, old: &str) -> bool {
+    mark(user, new) != mark(user, old)
 }
 
 /// Whether a user's name is one of an agent: such a name begins with its component's.

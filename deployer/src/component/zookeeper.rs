@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::place;
 use super::service::Certificates;
-use super::{Component, Context, Count, Disk, Form, Memory, NewSecret, Port, Reach, java};
+use super::{
+    Component, Context, Count, Disk, Form, KnownAs, Memory, NewSecret, Port, Reach, Renewal, java,
+};
 use crate::inventory::Section;
 use crate::receipt::Secrets;
 use crate::step::{Action, Content};
@@ -54,6 +56,14 @@ const PASSWORD: &str = "password";
 const SECRETS: &[NewSecret] = &[NewSecret {
     key: PASSWORD,
     form: Form::Password,
+    known_as: Some(KnownAs {
+        name: "kafka",
+        about: "the brokers' user in ZooKeeper",
+        is_password: true,
+        by_security: true,
+        // ZooKeeper knows one password of a user, and asks for it at each new connection.
+        renewal: Renewal::Pausing,
+    }),
 }];
 
 #[derive(Serialize)]

@@ -250,6 +250,15 @@ impl Prepared {
         })
     }
 
+    /// The same with others in the places of the secrets with these names; the journal stores them once they are to be used.
+    pub fn renewing(self, names: &[String], journal: &Journal) -> Result<Self, CommandError> {
+        let secrets = match names {
+            [] => self.secrets,
+            names => journal.renewed_secrets(names, &self.topology)?,
+        };
+        Ok(Self { secrets, ..self })
+    }
+
     /// What components look at.
     pub fn context(&self) -> Context<'_> {
         Context {

@@ -22,13 +22,14 @@ pub struct Source {
     pub inventory: Inventory,
 }
 
-/// Reads the inventory: the one named, else the usual one, else the one built in.
+/// Reads the inventory: the one given as a text, the one named, else the usual one, else the one built in.
 pub fn read_inventory(target: &Target) -> Result<Source, CommandError> {
     let usual = Path::new(USUAL);
-    let (file, bytes) = match &target.inventory {
-        Some(path) => (path.display().to_string(), read(path)?),
-        None if usual.is_file() => (USUAL.into(), read(usual)?),
-        None => (
+    let (file, bytes) = match (&target.text, &target.inventory) {
+        (Some(text), _) => ("the receipt's inventory".into(), text.clone().into_bytes()),
+        (None, Some(path)) => (path.display().to_string(), read(path)?),
+        (None, None) if usual.is_file() => (USUAL.into(), read(usual)?),
+        (None, None) => (
             format!("{USUAL} (built in)"),
             inventory::DEFAULT.as_bytes().to_vec(),
         ),

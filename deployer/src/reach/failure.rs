@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::component::pipeline;
 use crate::error::CommandError;
 use crate::run::Failures;
+use crate::run::journal;
 
 /// The error that stands for all failed steps of a run of `verb`. What failed once fails again until it is mended.
 pub fn failed(failures: &Failures, verb: &str) -> CommandError {
@@ -31,6 +32,14 @@ pub fn with_password_hint(error: CommandError, secrets: &Path) -> CommandError {
     if !error.cause.to_string().contains("HTTP 401") {
         return error;
     }
+    let directory = secrets.parent().unwrap_or(secrets);
+    let known = journal::read_secrets(directory);
+    let is_changing = known.is_ok_and(|known| known.all_former().next().is_some());
+    let error = if is_changing {
+        error.hint("passwords are being changed: deployer up finishes that")
+    } else {
+        error
+    };
     error.hint(pipeline::password_changed(secrets))
 }
 

@@ -70,6 +70,7 @@ pub fn confirm_plan(
         &planned.losses(),
         charges::costs(seen),
         other,
+        &options.renew,
     ) {
         Some(question) => confirm(&question, options.yes, reporter),
         None => Ok(()),
@@ -77,14 +78,27 @@ pub fn confirm_plan(
 }
 
 /// All that the user must decide, as one question; `None`: nothing.
-fn question(name: &str, losses: &[String], costs: Option<String>, other: bool) -> Option<String> {
+fn question(
+    name: &str,
+    losses: &[String],
+    costs: Option<String>,
+    other: bool,
+    renew: &[String],
+) -> Option<String> {
     let lost = (!losses.is_empty()).then(|| {
         let list: String = losses.iter().map(|loss| format!("\n    {loss}")).collect();
         format!("This data is lost:{list}")
     });
     let other = other
         .then(|| format!("The inventory of {name} is another than at the last up, which changes what is shown above."));
-    let parts: Vec<String> = [lost, costs, other].into_iter().flatten().collect();
+    let renewed = (!renew.is_empty()).then(|| {
+        format!(
+            "What is there of {} will be refused, and new ones count.",
+            renew.join(", ")
+        )
+    });
+    let parts = [lost, costs, other, renewed];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| format!("{}\nGo on?", parts.join("\n")))
 }
 
@@ -115,19 +129,21 @@ mod tests {
 
     #[test]
     fn one_question_names_all_that_is_to_be_decided() {
-        assert_eq!(question("x", &[], None, false), None);
+        assert_eq!(question("x", &[], None, false, &[]), None);
         let losses = ["vm3: all documents".to_owned()];
         let cost = "2 machines will run on AWS".to_owned();
-        let asked = question("x", &losses, Some(cost), true).expect("a question");
+        let asked =
+            question("x", &losses, Some(cost), true, &["shop".to_owned()]).expect("a question");
         for part in [
             "vm3: all documents",
             "will run on AWS",
             "The inventory of x is another",
+            "What is there of shop will be refused",
         ] {
             assert!(asked.contains(part), "`{part}` is missing: {asked}");
         }
         assert_eq!(asked.matches("Go on?").count(), 1, "{asked}");
-        let alone = question("x", &[], None, true).expect("a question");
+        let alone = question("x", &[], None, true, &[]).expect("a question");
         assert!(
             !alone.contains("lost") && alone.ends_with("Go on?"),
             "{alone}"

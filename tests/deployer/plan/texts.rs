@@ -57,7 +57,7 @@ fn brokers_that_would_not_know_each_other_restart_at_once() {
         let plan = deployment.plan().to_string();
         assert!(!plan.contains("restart vm2"), "{plan}");
         assert!(
-            plan.contains("authority.pem changed since it started"),
+            plan.contains("authority.pem, login.conf changed since it started"),
             "{plan}"
         );
         deployment.converge();

@@ -88,6 +88,7 @@ async fn bring(
     let journal = Journal::open(&state_dir, &name, cloud.name(), Mode::Create)?;
     forget(options, &journal, &prepared, environment, reporter).await?;
     let (prepared, before) = prepared.adopted(&journal)?;
+    let prepared = prepared.renewing(&options.renew, &journal)?;
     let prepared = prepared.seen_from_outside(environment).await?;
     let keys = Keys::ensure(journal.directory(), prepared.topology.nodes.keys())?;
     let looking = ObserveOptions {
@@ -107,6 +108,7 @@ async fn bring(
     let (connections, planned) = observe(&prepared, &looking).await?;
     times.since("look", began);
     if planned.is_settled() {
+        journal.keep_secrets(&planned.prepared.secrets)?;
         let replaced = host_keys::replace(&connections, planned, &looking, &journal);
         let planned = Box::pin(replaced).await?;
         let settled = settled(

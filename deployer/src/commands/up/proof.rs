@@ -20,5 +20,6 @@ pub(super) async fn prove(
     let topology = &planned.prepared.topology;
     let proof = prove::prove(connections, topology, CANARIES, reporter).await?;
     journal.change(|receipt| receipt.unproven = false)?;
+    journal.end_changes_of_secrets()?;
     Ok(proof)
 }

@@ -30,6 +30,7 @@ pub(super) async fn settled(
     let proof = if owed {
         prove(connections, &planned, journal, reporter).await?
     } else {
+        journal.end_changes_of_secrets()?;
         None
     };
     let outcome = Outcome::of(planned, proof, wait, connections, reporter);

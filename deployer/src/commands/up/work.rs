@@ -49,6 +49,7 @@ pub(super) struct Work<'a> {
 impl Work<'_> {
     /// Notes what is going to be made, before anything is.
     pub(super) fn begin(&self, planned: &Planned) -> Result<(), CommandError> {
+        self.journal.keep_secrets(&planned.prepared.secrets)?;
         self.journal.change(|receipt| {
             update_receipt(receipt, &planned.prepared);
             receipt.unproven = true;

@@ -5,8 +5,8 @@ use std::path::Path;
 use sha1::Sha1;
 use sha2::Sha256;
 
-use super::{ADMIN, NAME};
-use crate::component::{Form, NewSecret};
+use super::{ADMIN, NAME, USER};
+use crate::component::{Form, KnownAs, NewSecret, Renewal};
 use crate::receipt::Secrets;
 use crate::step::Content;
 
@@ -28,6 +28,13 @@ pub(super) const ALL: &[NewSecret] = &[
     NewSecret {
         key: ADMIN_PASSWORD,
         form: Form::Password,
+        known_as: Some(KnownAs {
+            name: ADMIN,
+            about: "administers CouchDB",
+            is_password: true,
+            by_security: false,
+            renewal: Renewal::Rolling,
+        }),
     },
     NewSecret {
         key: ADMIN_HASH,
@@ -35,22 +42,45 @@ pub(super) const ALL: &[NewSecret] = &[
             of: ADMIN_PASSWORD,
             by: admin_hash,
         },
+        known_as: None,
     },
     NewSecret {
         key: USER_PASSWORD,
         form: Form::Password,
+        known_as: Some(KnownAs {
+            name: USER,
+            about: "the consumers' user in CouchDB",
+            is_password: true,
+            by_security: false,
+            renewal: Renewal::Rolling,
+        }),
     },
     NewSecret {
         key: COOKIE,
         form: Form::Password,
+        known_as: Some(KnownAs {
+            name: "cookie",
+            about: "Apache's package wants it; opens nothing",
+            is_password: false,
+            by_security: false,
+            renewal: Renewal::Never,
+        }),
     },
     NewSecret {
         key: SESSION_SECRET,
         form: Form::Password,
+        known_as: Some(KnownAs {
+            name: "sessions",
+            about: "signs the logins of browsers at CouchDB",
+            is_password: false,
+            by_security: false,
+            renewal: Renewal::Rolling,
+        }),
     },
     NewSecret {
         key: UUID,
         form: Form::Hex,
+        known_as: None,
     },
 ];
 

@@ -164,7 +164,7 @@ impl Component for Kafka {
     }
 
     fn agreed_files(&self) -> &'static [&'static str] {
-        &[AUTHORITY]
+        &[AUTHORITY, java::LOGIN]
     }
 
     fn check(&self, inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {

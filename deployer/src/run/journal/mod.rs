@@ -234,6 +234,36 @@ impl Journal {
         secrets::load_or_generate(&self.directory.join(SECRETS_FILE), topology)
     }
 
+    /// The same with others in the places of those with these names, which are not stored yet. Those whose change was begun and has
+    /// not come to its end stay as they are.
+    pub fn renewed_secrets(
+        &self,
+        names: &[String],
+        topology: &Topology,
+    ) -> Result<Secrets, JournalError> {
+        secrets::renewed(&self.secrets(topology)?, names, topology)
+    }
+
+    /// Stores secrets that are going to be used.
+    pub fn keep_secrets(&self, secrets: &Secrets) -> Result<(), JournalError> {
+        let path = self.directory.join(SECRETS_FILE);
+        if secrets::load(&path)? == *secrets {
+            return Ok(());
+        }
+        secrets::keep(&path, secrets)
+    }
+
+    /// Lets go of the secrets in whose places others came: those are in use everywhere.
+    pub fn end_changes_of_secrets(&self) -> Result<(), JournalError> {
+        let path = self.directory.join(SECRETS_FILE);
+        let mut secrets = secrets::load(&path)?;
+        if secrets.all_former().next().is_none() {
+            return Ok(());
+        }
+        secrets.end_changes();
+        secrets::keep(&path, &secrets)
+    }
+
     /// Removes the deployment's directory with all it holds: after a teardown that left nothing.
     pub fn remove(self) -> Result<(), JournalError> {
         // The receipt goes first: a directory without one is no deployment any more.

@@ -21,6 +21,12 @@ const VERSION: u32 = 2;
 #[derive(Serialize, Deserialize)]
 struct OnDisk {
     version: u32,
+    /// Whose a secret is, `/` and its key → the one in whose place it came.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    former: BTreeMap<String, String>,
+    /// The same → when it was made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    since: BTreeMap<String, String>,
     #[serde(flatten)]
     secrets: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -38,6 +44,16 @@ fn read(path: &Path) -> Result<(u64, Secrets), JournalError> {
             known.set(&component, &key, Secret::new(secret));
         }
     }
+    for (place, secret) in file.former {
+        if let Some((component, key)) = place.split_once('/') {
+            known.set_former(component, key, Secret::new(secret));
+        }
+    }
+    for (place, time) in file.since {
+        if let Some((component, key)) = place.split_once('/') {
+            known.set_since(component, key, &time);
+        }
+    }
     Ok((format, known))
 }
 
@@ -47,26 +63,84 @@ pub(super) fn load_or_generate(path: &Path, topology: &Topology) -> Result<Secre
         Err(JournalError::Missing(_)) => (0, Secrets::default()),
         read => read?,
     };
-    let mut complete = completed(known.clone());
+    let complete = complete(&known, known.clone(), topology)?;
+    if format != u64::from(VERSION) || complete != known {
+        keep(path, &complete)?;
+    }
+    Ok(complete)
+}
+
+/// Stores secrets.
+pub(super) fn keep(path: &Path, secrets: &Secrets) -> Result<(), JournalError> {
+    store(path, &on_disk(secrets))
+}
+
+/// These secrets with others in the places of those with these names. Nothing is stored.
+pub(super) fn renewed(
+    known: &Secrets,
+    names: &[String],
+    topology: &Topology,
+) -> Result<Secrets, JournalError> {
+    let mut renewed = component::secrets::without(known, names, topology);
+    // Brokers tell a mark of each password: one with the old one's would never be brought to them.
+    let begun: Vec<(String, Secret)> = renewed
+        .all_former()
+        .filter(|(of, user, _)| *of == PASSWORDS && renewed.known(PASSWORDS, user).is_none())
+        .map(|(_, user, old)| (user.to_owned(), old.clone()))
+        .collect();
+    for (user, old) in begun {
+        let mut new = password();
+        while !users::are_told_apart(&user, &new, old.expose()) {
+            new = password();
+        }
+        renewed.set(PASSWORDS, &user, Secret::new(new));
+    }
+    complete(known, renewed, topology)
+}
+
+/// The same with all that is missing, and with the time of what was not known before.
+fn complete(
+    known: &Secrets,
+    secrets: Secrets,
+    topology: &Topology,
+) -> Result<Secrets, JournalError> {
+    let now = Timestamp::now();
+    let mut complete = completed(secrets);
     if topology.security.is_on() {
         let services = component::services(topology);
         complete = with_passwords(complete, topology);
-        complete = authority::complete(&complete, &topology.name, &services, Timestamp::now())?;
+        complete = authority::complete(&complete, &topology.name, &services, now)?;
     }
-    if format != u64::from(VERSION) || complete != known {
-        store(path, &on_disk(&complete))?;
+    let is_new = |(of, key, secret): &(&str, &str, &Secret)| known.known(of, key) != Some(*secret);
+    let new: Vec<(String, String)> = complete
+        .all()
+        .filter(is_new)
+        .map(|(of, key, _)| (of.to_owned(), key.to_owned()))
+        .collect();
+    let now = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    for (of, key) in new {
+        complete.set_since(&of, &key, &now);
     }
     Ok(complete)
 }
 
 fn on_disk(known: &Secrets) -> OnDisk {
     let mut secrets = BTreeMap::<String, BTreeMap<String, String>>::new();
+    let mut since = BTreeMap::new();
     for (component, key, secret) in known.all() {
         let own = secrets.entry(component.to_owned()).or_default();
         own.insert(key.to_owned(), secret.expose().to_owned());
+        if let Some(time) = known.since(component, key) {
+            since.insert(format!("{component}/{key}"), time.to_owned());
+        }
     }
+    let former = known.all_former();
     OnDisk {
         version: VERSION,
+        former: former
+            .map(|(of, key, secret)| (format!("{of}/{key}"), secret.expose().to_owned()))
+            .collect(),
+        since,
         secrets,
     }
 }
