@@ -37,8 +37,11 @@ pub fn are_told_apart(user: &str, new: &str, old: &str) -> bool {
 
 /// Whether a user's name is one of an agent: such a name begins with its component's.
 pub(super) fn is_agents(user: &str) -> bool {
-    let first = user.split('-').next();
-    ALL.iter().any(|component| first == Some(component.name()))
+    let mut all = ALL.iter();
+    all.any(|component| {
+        let rest = user.strip_prefix(component.name());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    })
 }
 
 fn named(rights: &[Right]) -> BTreeSet<String> {
