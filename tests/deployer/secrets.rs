@@ -20,7 +20,7 @@ fn inventory(security: &str) -> String {
     };
     format!(
         "name: x\nsecurity: {security}\n{users}nodes:\n  vm1: {{ roles: [zookeeper, kafka, couchdb, consumer, producer] }}\n\
-         kafka: {{ replication: 1 }}\n"
+         kafka: {{ replication: 1 }}\nmonitoring: {{ node_exporter: true }}\n"
     )
 }
 
@@ -57,7 +57,8 @@ fn each_has_a_name_of_its_own() {
             "shop",
             "couchdb-admin",
             "couchdb-consumer",
-            "couchdb-sessions"
+            "couchdb-sessions",
+            "node-exporter-monitor"
         ]
     );
     let pausing = on.iter().filter(|one| one.renewal == Renewal::Pausing);
@@ -90,6 +91,7 @@ fn whatever_is_kept_is_listed() {
     let told = [
         ("authority", "certificate", "is for everybody"),
         ("couchdb", "admin_hash", "is made of another"),
+        ("node-exporter", "hash", "is made of another"),
         ("couchdb", "uuid", "is no secret"),
     ];
     for (of, key, _) in secrets.all() {

@@ -5,7 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::service::Service;
-use super::{Component, Context, Disk, Form, Memory, NewSecret, Port, Reach, Unfit};
+use super::{
+    Component, Context, Disk, Form, KnownAs, Memory, NewSecret, Port, Reach, Renewal, Unfit,
+};
 use crate::facts::System;
 use crate::inventory::Section;
 use crate::receipt::Choices;
@@ -35,6 +37,13 @@ const SECRETS: &[NewSecret] = &[
     NewSecret {
         key: PASSWORD,
         form: Form::Password,
+        known_as: Some(KnownAs {
+            name: USER,
+            about: "asks the node exporters",
+            is_password: true,
+            by_security: true,
+            renewal: Renewal::Rolling,
+        }),
     },
     NewSecret {
         key: HASH,
@@ -42,6 +51,7 @@ const SECRETS: &[NewSecret] = &[
             of: PASSWORD,
             by: hash,
         },
+        known_as: None,
     },
 ];
 
