@@ -135,7 +135,7 @@ impl Setup<'_> {
     /// Gives the stand-in its administrator; without one it lets everybody do everything.
     async fn close_to_strangers(&self, stranger: &Couchdb) -> Result<(), AdminError> {
         let session = self
-            .insist(stranger, Method::GET, "_session", None, &[200])
+            .insist(stranger, Method::GET, "_session", None, &[200, 401])
             .await?;
         if is_admin(&session) {
             let path = format!("_config/admins/{}", self.credentials.admin);

@@ -10,10 +10,12 @@ use crate::component::artifact::Npm;
 use crate::component::service::{self, Service};
 use crate::component::{Context, place};
 use crate::step::{Action, Content};
-use crate::template::{TemplateError, render};
+use crate::template::{TemplateError, fixed, render};
 use crate::topology::Node;
 
 const CONFIG: &str = "config.json";
+/// What is loaded before it.
+const GUARD: &str = "guard.js";
 const UNIT: &str = "couchdb/pouchdb.service";
 
 /// Its program, below the directory its tar was unpacked to.
@@ -81,6 +83,7 @@ struct Settings<'a> {
 struct Process {
     software: String,
     config: String,
+    guard: String,
 }
 
 /// Unpacks the package, with a unit of ours.
@@ -111,9 +114,11 @@ pub(super) fn install(node: &Node, context: &Context<'_>) -> Result<Vec<Action>,
             },
         )?),
     );
+    service.file(GUARD, Content::open(fixed("couchdb/guard.js")?));
     let process = Process {
         software,
         config: service.place.file(CONFIG),
+        guard: service.place.file(GUARD),
     };
     service.unit(UNIT, &process)
 }
