@@ -215,6 +215,10 @@ pub enum OwnTool {
     Topics(ToolArguments),
     /// Shows consumer groups, and resets their offsets.
     Groups(ToolArguments),
+    /// Shows where partitions begin and end.
+    Offsets(ToolArguments),
+    /// Moves partitions between brokers.
+    Reassign(ToolArguments),
     /// Shows and alters settings.
     Configs(ToolArguments),
     /// Shows and alters who may do what.
@@ -240,6 +244,8 @@ impl OwnTool {
         let (name, given) = match self {
             Self::Topics(given) => ("topics", given),
             Self::Groups(given) => ("groups", given),
+            Self::Offsets(given) => ("offsets", given),
+            Self::Reassign(given) => ("reassign", given),
             Self::Configs(given) => ("configs", given),
             Self::Acls(given) => ("acls", given),
             Self::ConsoleProducer(given) => ("console-producer", given),

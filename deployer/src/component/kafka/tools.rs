@@ -21,7 +21,7 @@ struct Tool {
 }
 
 /// Those that are offered.
-const TOOLS: [Tool; 6] = [
+const TOOLS: [Tool; 8] = [
     Tool {
         name: "topics",
         class: "org.apache.kafka.tools.TopicCommand",
@@ -30,6 +30,16 @@ const TOOLS: [Tool; 6] = [
     Tool {
         name: "groups",
         class: "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+        config: "--command-config",
+    },
+    Tool {
+        name: "offsets",
+        class: "org.apache.kafka.tools.GetOffsetShell",
+        config: "--command-config",
+    },
+    Tool {
+        name: "reassign",
+        class: "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
         config: "--command-config",
     },
     Tool {
