@@ -179,9 +179,9 @@ pub trait Component: Sync {
         None
     }
 
-    /// Whether clients that are no members may be let in to it.
-    fn serves_outside(&self) -> bool {
-        false
+    /// The port at which clients that are no members may be let in to it.
+    fn outside_port(&self, _: &Topology) -> Option<u16> {
+        None
     }
 
     /// The user that its package brings and keeps.
@@ -404,11 +404,9 @@ pub fn tunnel_port(component: &dyn Component, node: &Node, topology: &Topology) 
 
 /// The ports of a node at which clients that are no members may be let in.
 pub fn outside_ports(node: &Node, topology: &Topology) -> BTreeSet<u16> {
-    of_node(node, topology)
-        .filter(|component| component.serves_outside())
-        .flat_map(|component| component.ports(node, topology))
-        .filter(|port| port.reach == Reach::Members)
-        .map(|port| port.number)
+    let there = of_node(node, topology);
+    there
+        .filter_map(|component| component.outside_port(topology))
         .collect()
 }
 

@@ -151,8 +151,8 @@ impl Component for Kafka {
         tools::call(name, arguments, directory, topology, secrets)
     }
 
-    fn serves_outside(&self) -> bool {
-        true
+    fn outside_port(&self, topology: &Topology) -> Option<u16> {
+        Some(section(topology).port)
     }
 
     fn when_left(&self) -> Option<&'static str> {
