@@ -23,6 +23,9 @@ pub struct Receipt {
     pub created: String,
     /// The inventory of the last `up`, as text.
     pub inventory: String,
+    /// An inventory that says nothing of `security` meant `on`. To the deployers of before it meant `off`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secure_by_default: bool,
     /// Machines by node: those a cloud made for us, and the user's own that we use.
     pub machines: BTreeMap<String, MachineRecord>,
     /// Node → the host key that its machine made itself, in the place of one that every program there could read.
@@ -60,6 +63,7 @@ impl Receipt {
             cloud: cloud.into(),
             created: String::new(),
             inventory: String::new(),
+            secure_by_default: true,
             machines: BTreeMap::new(),
             host_keys: BTreeMap::new(),
             numbers: BTreeMap::new(),

@@ -37,6 +37,8 @@ mod plan;
 mod policy;
 mod proxy;
 mod rare;
+#[path = "../shared/real_couchdb.rs"]
+mod real_couchdb;
 mod room;
 mod side_by_side;
 #[path = "../shared/skip.rs"]

@@ -29,6 +29,8 @@ mod openstack;
 mod plan;
 mod project;
 mod proxy;
+#[path = "../shared/real_couchdb.rs"]
+mod real_couchdb;
 mod refused;
 #[path = "../shared/skip.rs"]
 mod skip;

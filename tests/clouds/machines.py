@@ -38,7 +38,7 @@ PACKAGES = ("systemd,systemd-sysv,dbus,openssh-server,sudo,iproute2,ca-certifica
             # What a cloud's image has at work beside us: tests/machines/existing/fresh.rs has more of it.
             "unattended-upgrades,needrestart,"
             # What the deployer would install: the network around these machines ends at this box.
-            "openjdk-17-jre-headless,nodejs")
+            "openjdk-17-jre-headless,nodejs,libxml2")
 # What a container does not have or a test does not want.
 MASKED = ("console-getty.service dpkg-db-backup.timer e2scrub_all.timer "
           "e2scrub_reap.service fstrim.timer getty.target systemd-logind.service systemd-networkd.service "

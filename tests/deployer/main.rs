@@ -23,6 +23,7 @@ mod neighbours;
 mod nodes;
 mod nodes_fetch;
 mod outside;
+mod plain_text;
 mod plan;
 mod products;
 mod readme;

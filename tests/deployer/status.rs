@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use deployer::facts::{DiskFact, Facts, FileFact, UnitFact};
 use deployer::inventory;
 use deployer::layout;
+use deployer::receipt::Choices;
 use deployer::tell::status_report::{Heard, Report};
 use deployer::topology::{Ids, Options, Topology};
 use serde_json::json;
@@ -147,6 +148,40 @@ fn all_is_well() {
 fn json_keeps_its_shape() {
     let value = serde_json::to_value(report(|_| ())).expect("json");
     insta::assert_snapshot!(serde_json::to_string_pretty(&value).expect("text"));
+}
+
+#[test]
+fn plain_text_is_said() {
+    let said = |security: &str, distribution: &str| {
+        let text = inventory::DEFAULT.replace(
+            "cloud: local",
+            &format!(
+                "cloud: local\nsecurity: {security}\ncouchdb: {{ distribution: {distribution} }}"
+            ),
+        );
+        let inventory = layout::parse(text.as_bytes(), "default").expect("inventory");
+        let made = Topology::new(&inventory, &Options::default(), &Ids::default());
+        let topology = made.expect("topology").0;
+        let none = BTreeMap::new();
+        let now = "2026-11-21T10:00:07Z".parse().expect("timestamp");
+        let mut report = Report::new(&topology, "0a1b2c3d4e5f", &none, &BTreeMap::new(), now);
+        report.set_plain_text(&topology, &Choices::default());
+        (serde_json::to_value(&report).expect("json"), report.text())
+    };
+    let off = "note: security is off: all is plain text without a login";
+    let stand_in = "note: vm3: PouchDB Server stands in for CouchDB and speaks plain text";
+    for (security, distribution, words) in [
+        ("on", "apache", None),
+        ("on", "pouchdb", Some(stand_in)),
+        ("off", "apache", Some(off)),
+        ("off", "pouchdb", Some(off)),
+    ] {
+        let (json, text) = said(security, distribution);
+        assert_eq!(json["security"], security);
+        for note in [off, stand_in] {
+            assert_eq!(text.contains(note), words == Some(note), "{text}");
+        }
+    }
 }
 
 /// Makes one thing wrong.

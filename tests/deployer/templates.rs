@@ -97,6 +97,7 @@ impl World {
                 clouds: Clouds::default(),
             },
             receipt: Receipt {
+                secure_by_default: true,
                 version: Receipt::VERSION,
                 id: "0123456789ab".into(),
                 name: "utilization".into(),

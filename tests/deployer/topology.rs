@@ -46,7 +46,7 @@ fn the_default_inventory_is_the_utilization_pipeline() {
     );
     assert_eq!(
         couchdb::url(&topology, &Choices::default()).as_deref(),
-        Some("http://vm3.utilization.internal:5984")
+        Some("https://vm3.utilization.internal:6984")
     );
 }
 

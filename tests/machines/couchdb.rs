@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use crate::deployer_command::{Deployer, subtest};
 use crate::internet::{Internet, Key};
-use crate::support::{may_run, real_couchdb, succeed};
+use crate::real_couchdb::real_couchdb;
+use crate::support::{may_run, succeed};
 use crate::watch::{Documents, restarted, units, well, whole_run};
 
 const NODES: &str = "nodes:\n  vm1: { roles: [zookeeper, kafka, couchdb, consumer, producer] }\nkafka: { replication: 1 }\n";

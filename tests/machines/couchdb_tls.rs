@@ -14,7 +14,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::deployer_command::{Deployer, subtest};
-use crate::support::{eventually, may_run, real_couchdb};
+use crate::real_couchdb::real_couchdb;
+use crate::support::{eventually, may_run};
 use crate::watch::{Documents, address, restarted, units, well, whole_run};
 
 const PLAIN: u16 = 5984;

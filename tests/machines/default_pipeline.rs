@@ -12,6 +12,7 @@ use crate::accidents;
 use crate::deployer_command::{Deployer, subtest};
 use crate::documents;
 use crate::sandbox;
+use crate::stand_in;
 use crate::support::may_run;
 use crate::watch::{Documents, Knocking, address, restarted, units, well, whole_run};
 
@@ -48,6 +49,9 @@ fn the_utilization_pipeline() {
     subtest("units are closed in, and `top` sees all", || {
         sandbox::units_are_closed_in(&deployer);
         sandbox::top_sees_all_processes(&deployer, "vm1-1", "utilizations1");
+    });
+    subtest("no stranger's request ends the stand-in", || {
+        stand_in::strangers_get_nothing(&deployer);
     });
     subtest("documents leave in a file and return", || {
         documents::leave_and_return(&deployer);
@@ -221,6 +225,7 @@ fn status_has_its_shape(deployer: &Deployer) {
             "nodes",
             "notes",
             "problems",
+            "security",
             "topics"
         ]
     );

@@ -26,12 +26,12 @@ nodes:
 
 /// Kafka's own tool for settings, on a broker's node.
 fn config_tool(deployer: &Deployer, words: &str) -> String {
-    let name = &deployer.name;
-    let line = format!(
-        "java -Xmx128m -XX:TieredStopAtLevel=1 -cp '/opt/deployer/{name}/kafka/libs/*' kafka.admin.ConfigCommand \
-         --bootstrap-server vm2.{name}.internal:9092 --entity-type topics {words} 2>/dev/null"
-    );
-    deployer.on("vm2", &["sh", "-c", &line])
+    let words = words.split(' ');
+    let words: Vec<&str> = ["kafka", "configs", "--entity-type", "topics"]
+        .into_iter()
+        .chain(words)
+        .collect();
+    deployer.run(&words).code(0).out
 }
 
 /// The settings a topic has of its own, as Kafka's tool shows them.

@@ -32,6 +32,8 @@ mod node_exporter;
 mod outsiders;
 #[path = "../shared/place.rs"]
 mod place;
+#[path = "../shared/real_couchdb.rs"]
+mod real_couchdb;
 mod receipts;
 mod relay;
 mod sandbox;
@@ -41,6 +43,7 @@ mod sinks;
 #[path = "../shared/skip.rs"]
 mod skip;
 mod sources;
+mod stand_in;
 mod support;
 mod third_cloud;
 mod watch;

@@ -3,7 +3,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "tests run the box's own programs, and are told of CI by the environment"
+    reason = "tests run the box's own programs, and are told of their part by the environment"
 )]
 #![expect(
     clippy::print_stdout,
@@ -11,7 +11,6 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -45,29 +44,6 @@ pub(crate) fn may_run(_test: &str) -> bool {
     };
     skip(why);
     false
-}
-
-/// A real CouchDB, by how its file's name ends: in the folder that `DEPLOYER_TEST_COUCHDB` names, or in `shared/couchdb` beside
-/// the checkout. Says which cases do not run without.
-pub(crate) fn real_couchdb(ending: &str, cases: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("DEPLOYER_TEST_COUCHDB").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/couchdb"),
-        PathBuf::from,
-    );
-    let files = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-    let mut paths = files.map(|entry| entry.path());
-    let found = paths.find(|path| path.to_string_lossy().ends_with(ending));
-    if found.is_none() {
-        // As `skip` says it, but with `CI=true` that is no failure: not every box has one.
-        let thread = std::thread::current();
-        let test = thread.name().unwrap_or("main");
-        let line = format!(
-            "not run: machines::{test}: no real CouchDB (*{ending}) in {}: {cases}\n",
-            folder.display()
-        );
-        std::io::stderr().write_all(line.as_bytes()).expect("said");
-    }
-    found.and_then(|path| path.canonicalize().ok())
 }
 
 /// A deployment of a test.

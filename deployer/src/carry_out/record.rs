@@ -31,6 +31,7 @@ pub fn update_receipt(receipt: &mut Receipt, prepared: &Prepared) {
     }
     *receipt = Receipt {
         inventory: prepared.source.text.clone(),
+        secure_by_default: true,
         numbers,
         epochs,
         pruned,

@@ -117,7 +117,7 @@ pub async fn look(
     for (node, changed) in &drift {
         report.set_drift(node, changed);
     }
-    report.set_stand_ins(&deployment.topology, &deployment.receipt.choices);
+    report.set_plain_text(&deployment.topology, &deployment.receipt.choices);
     if let Some(end) = lease_end::of(&deployment.receipt) {
         let mut leased = deployment.topology.nodes.values();
         let answers = leased.any(|node| {

@@ -214,6 +214,7 @@ fn recorded(id: &str, state_dir: &Path) -> Result<Deployment, CommandError> {
 /// What stays known of a deployment whose data stays on hosts of the user: they, and what it is.
 fn keep(receipt: &mut Receipt, teardown_target: &Receipt) {
     receipt.inventory.clone_from(&teardown_target.inventory);
+    receipt.secure_by_default = teardown_target.secure_by_default;
     receipt.machines.clone_from(&teardown_target.machines);
     receipt
         .machines

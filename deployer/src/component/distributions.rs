@@ -43,8 +43,9 @@ pub enum ChoiceError {
     },
     /// The one that was chosen speaks plain text only, on machines where security does not allow that.
     #[error(
-        "this deployment was made with a stand-in for {software}, which speaks plain text: with `security: on` nothing does outside \
-         of this box; say `security: off`, or make another deployment with --name"
+        "this deployment was made with a stand-in for {software}, which speaks plain text: with `security: on`, the default, nothing \
+         does outside of this box; take it away with `deployer teardown --export FILE`, then `up` and `deployer import FILE` bring its \
+         documents to another distribution"
     )]
     InTheClear {
         /// The software's name.

@@ -38,6 +38,10 @@ pub(super) const KIND: CloudKind = CloudKind {
     ],
     time_to_live: Some(("ttl", |clouds| clouds.aws.ttl)),
     system_key: "image",
+    network_shared_by: |clouds| {
+        let given = clouds.aws.vpc.is_some() || clouds.aws.subnet.is_some();
+        given.then_some("whatever else is in the VPC that `clouds.aws` names")
+    },
     way_to: |node| {
         format!("let {node} have a public address: `clouds: {{ aws: {{ public_ip: true }} }}`")
     },

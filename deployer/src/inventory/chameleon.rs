@@ -31,6 +31,7 @@ pub(super) const KIND: CloudKind = CloudKind {
     ],
     time_to_live: None,
     system_key: "image",
+    network_shared_by: |_| Some("other projects of the site"),
     way_to: |node| format!("{node} needs a floating IP: `deployer up` gives one to each broker"),
 };
 

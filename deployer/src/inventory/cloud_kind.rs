@@ -25,6 +25,8 @@ pub struct CloudKind {
     pub time_to_live: Option<(&'static str, TimeToLive)>,
     /// The key of its section that decides which system its machines have.
     pub system_key: &'static str,
+    /// Who else may be in the network of its machines; `None`: nobody, so that plain text may be spoken there.
+    pub network_shared_by: fn(&Clouds) -> Option<&'static str>,
     /// What gives others a way to a node, by its name.
     pub way_to: fn(&str) -> String,
 }

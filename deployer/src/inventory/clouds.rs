@@ -35,6 +35,7 @@ pub(super) const LOCAL: CloudKind = CloudKind {
     machine_keys: &[("release", "")],
     time_to_live: None,
     system_key: "release",
+    network_shared_by: |_| None,
     way_to: |node| {
         format!(
             "{node} is a machine of the cloud `local`, reached from this box alone, which is `address: self`"
@@ -53,6 +54,7 @@ pub(super) const EXISTING: CloudKind = CloudKind {
     machine_keys: &[],
     time_to_live: None,
     system_key: "hosts",
+    network_shared_by: |_| Some("whoever is in your hosts' network"),
     way_to: |node| {
         format!("give {node} a `private_address` or a `public_address` in clouds.existing.hosts")
     },

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "lowercase")]
 pub enum Security {
     /// All of it.
+    #[default]
     On,
     /// Plain text: to see on the wire what is said.
-    #[default]
     Off,
 }
 

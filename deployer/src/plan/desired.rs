@@ -166,7 +166,9 @@ pub fn desired_with(
         for component in component::of_node(node, topology).map(instead) {
             packages.extend(component.packages(context));
             let open = component.ports(node, topology).into_iter();
-            let open = open.filter(|port| port.reach == Reach::Members);
+            // What stands in for it may listen for members where it would not itself.
+            let stands_in = component.stand_in(topology, context.choices).is_some();
+            let open = open.filter(|port| stands_in || port.reach == Reach::Members);
             ports.extend(open.map(|port| port.number));
             let actions = component.install(node, context)?;
             starts.insert(

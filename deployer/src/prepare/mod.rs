@@ -8,6 +8,7 @@ pub mod ends;
 pub mod images;
 pub mod login_keys;
 pub mod outside;
+pub mod plain_text;
 pub mod prepared;
 pub mod recorded;
 pub mod repository_keys;

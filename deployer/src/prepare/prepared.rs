@@ -22,7 +22,8 @@ use crate::prepare::earlier::{beside, of_last_up, with_made};
 use crate::prepare::ends::Ends;
 use crate::prepare::target::{self, Source};
 use crate::prepare::{
-    agents, artifacts, cloud_sections, images, login_keys, outside, recorded, repository_keys,
+    agents, artifacts, cloud_sections, images, login_keys, outside, plain_text, recorded,
+    repository_keys,
 };
 use crate::receipt::{Receipt, Secrets};
 use crate::report::{Event, Reporter};
@@ -92,6 +93,7 @@ impl Prepared {
         let (mut topology, ids) =
             Topology::new(&source.inventory, &options, &ids).map_err(CommandError::usage)?;
         cloud_sections::check(&source.inventory, &topology).map_err(CommandError::usage)?;
+        plain_text::check(&source.inventory, &topology).map_err(CommandError::usage)?;
         images::check(&source.inventory, &topology).map_err(CommandError::usage)?;
         login_keys::check(&source.inventory, &topology, &environment.home)
             .await

@@ -6,7 +6,7 @@ use crate::component::pipeline::LOG;
 use crate::component::repository_key::of_makers;
 use crate::component::{ALL, Artifact, Context};
 use crate::error::CommandError;
-use crate::inventory::{Inventory, Problems};
+use crate::inventory::{Inventory, Problems, Security};
 use crate::layout;
 use crate::machine::Machine;
 use crate::plan::{self, Desired};
@@ -36,9 +36,13 @@ pub fn desired(
     Ok(plan::desired(context, machines, &beside.collect())?)
 }
 
-/// The inventory of the last `up`.
+/// The inventory of the last `up`, as it was understood then.
 pub fn inventory(receipt: &Receipt) -> Result<Inventory, Problems> {
-    layout::parse(receipt.inventory.as_bytes(), "the receipt's inventory")
+    let mut inventory = layout::parse(receipt.inventory.as_bytes(), "the receipt's inventory")?;
+    if !inventory.says("security") && !receipt.secure_by_default {
+        inventory.security = Security::Off;
+    }
+    Ok(inventory)
 }
 
 /// The ids that a receipt keeps.

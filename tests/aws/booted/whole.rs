@@ -12,12 +12,12 @@ use crate::census::{census, client};
 use crate::clouds_laptop::Laptop;
 use crate::desk::{Desk, says};
 use crate::proxy::Proxy;
+use crate::real_couchdb::release;
 use crate::watcher::THIS_BOX;
 
 const REGION: &str = "us-east-2";
 
-/// CouchDB is the stand-in: its packages are on no registry that every box reaches.
-fn inventory(url: &str, laptop: &Laptop) -> String {
+fn inventory(url: &str, laptop: &Laptop, couchdb: &str) -> String {
     format!(
         "\
 name: whole
@@ -27,7 +27,7 @@ nodes:
   vm1: {{ roles: [producer] }}
   vm2: {{ roles: [zookeeper, kafka, consumer] }}
   vm3: {{ roles: [kafka, couchdb] }}
-couchdb: {{ distribution: pouchdb }}
+couchdb: {{ {couchdb} }}
 producer: {{ count: 20, interval: 50ms }}
 clouds:
   aws: {{ region: {REGION}, endpoint_url: '{url}', ssh_from: [{THIS_BOX}], ttl: 2h }}
@@ -108,6 +108,9 @@ impl Account {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_an_empty_account_to_documents_and_back() {
+    let Some(couchdb) = release("the whole way on AWS, with a producer outside") else {
+        return;
+    };
     let Some((moto, _watcher)) = account(REGION) else {
         return;
     };
@@ -117,7 +120,7 @@ async fn from_an_empty_account_to_documents_and_back() {
     laptop.wait();
     let there = census(&ec2).await;
     let proxy = Proxy::start(moto.port).await;
-    let file = desk.write("inventory.yaml", &inventory(&proxy.url, &laptop));
+    let file = desk.write("inventory.yaml", &inventory(&proxy.url, &laptop, &couchdb));
     let account = Account {
         desk,
         file,

@@ -9,7 +9,7 @@ use crate::watcher::THIS_BOX;
 
 const NAME: &str = "brief";
 
-fn inventory(lease: &str) -> String {
+fn inventory(lease: &str, couchdb: &str) -> String {
     format!(
         "\
 name: {NAME}
@@ -17,7 +17,7 @@ cloud: chameleon
 nodes:
   vm1: {{ roles: [zookeeper, kafka, couchdb, consumer, producer] }}
 kafka: {{ replication: 1 }}
-couchdb: {{ distribution: pouchdb }}
+couchdb: {{ {couchdb} }}
 producer: {{ count: 0 }}
 clouds:
   chameleon: {{ ssh_from: [{THIS_BOX}], lease: {lease} }}
@@ -29,18 +29,24 @@ clouds:
 pub(crate) struct Brief<'a> {
     desk: Desk,
     cloud: &'a OpenStack,
+    /// What its inventory says of CouchDB.
+    couchdb: &'a str,
 }
 
 impl<'a> Brief<'a> {
     /// Brings it up.
-    pub(crate) fn begin(cloud: &'a OpenStack) -> Self {
+    pub(crate) fn begin(cloud: &'a OpenStack, couchdb: &'a str) -> Self {
         let desk = Desk::new(cloud);
-        let file = desk.write("inventory.yaml", &inventory("3m"));
+        let file = desk.write("inventory.yaml", &inventory("3m", couchdb));
         let said = desk.run(0, &["up", "--inventory", &file, "--yes"]);
         says(&said, &["20 are documents, 0 twice", "the lease ends at"]);
         // Its producer goes on for ever.
         says(&desk.well(), &["min: then the machines"]);
-        Self { desk, cloud }
+        Self {
+            desk,
+            cloud,
+            couchdb,
+        }
     }
 
     /// Waits for the end of its lease, and begins again.
@@ -65,7 +71,7 @@ impl<'a> Brief<'a> {
             said = desk.run(1, &["status"]);
         }
         says(&said, &[over, lost, "vm1"]);
-        let file = desk.write("inventory.yaml", &inventory("3h"));
+        let file = desk.write("inventory.yaml", &inventory("3h", self.couchdb));
         let gone = "vm1: the data of zookeeper and kafka and couchdb is gone with its machine";
         says(&desk.run(2, &["plan", "--inventory", &file]), &[over, gone]);
         let up = ["up", "--inventory", &file, "--yes"];

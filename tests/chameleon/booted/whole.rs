@@ -10,10 +10,10 @@ use super::laptop::Elsewhere;
 use super::site;
 use crate::desk::{Desk, says};
 use crate::openstack::OpenStack;
+use crate::real_couchdb::release;
 use crate::watcher::THIS_BOX;
 
-/// CouchDB is the stand-in: its packages are on no registry that every box reaches.
-fn inventory(laptop: &Elsewhere) -> String {
+fn inventory(laptop: &Elsewhere, couchdb: &str) -> String {
     let laptop = laptop.laptop.host();
     format!(
         "\
@@ -24,7 +24,7 @@ nodes:
   vm1: {{ count: 2, roles: [producer] }}
   vm2: {{ roles: [zookeeper, kafka, consumer] }}
   vm3: {{ roles: [kafka, couchdb] }}
-couchdb: {{ distribution: pouchdb }}
+couchdb: {{ {couchdb} }}
 producer: {{ count: 20, interval: 50ms }}
 clouds:
   chameleon: {{ ssh_from: [{THIS_BOX}], lease: 80h, network: own, cidr: 10.78.64.0/24 }}
@@ -35,14 +35,17 @@ clouds:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_an_empty_project_to_documents_and_back() {
+    let Some(couchdb) = release("the whole way on Chameleon, and the end of a lease") else {
+        return;
+    };
     let Some((cloud, _watcher)) = site() else {
         return;
     };
     // Its lease ends while the other one is looked at.
-    let brief = Brief::begin(cloud);
+    let brief = Brief::begin(cloud, &couchdb);
     let desk = Desk::new(cloud);
     let laptop = Elsewhere::make(cloud, &desk).await;
-    let file = desk.write("inventory.yaml", &inventory(&laptop));
+    let file = desk.write("inventory.yaml", &inventory(&laptop, &couchdb));
     let ours = async || found(cloud, "whole").await;
 
     // Nothing that is charged for happens without a word.

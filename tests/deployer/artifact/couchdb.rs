@@ -66,12 +66,14 @@ fn what_is_written_or_recorded_is_taken() {
         (Distribution::Archive, "archive"),
         (Distribution::Pouchdb, "pouchdb"),
     ] {
-        assert_eq!(decide(distribution, false, None, false), Ok(wanted));
+        assert_eq!(decide(distribution, true, None, false), Ok(wanted));
         for has_packages in [true, false] {
-            let choice = decide(Distribution::Auto, false, Some(wanted), has_packages);
+            let choice = decide(Distribution::Auto, true, Some(wanted), has_packages);
             assert_eq!(choice, Ok(wanted));
         }
     }
+    let error = decide(Distribution::Auto, false, Some("pouchdb"), true).unwrap_err();
+    assert!(matches!(error, ChoiceError::InTheClear { .. }), "{error}");
     let error = decide(Distribution::Apache, true, Some("pouchdb"), true).unwrap_err();
     assert!(matches!(error, ChoiceError::Flipped { .. }), "{error}");
     let error = decide(Distribution::Auto, true, Some("mysql"), true).unwrap_err();

@@ -100,6 +100,7 @@ impl Deployment {
         let topics = topology.topics.keys();
         let epochs = topics.map(|topic| (topic.clone(), "first".to_owned()));
         let receipt = Receipt {
+            secure_by_default: true,
             version: Receipt::VERSION,
             id: "0a1b2c3d4e5f".into(),
             name: topology.name.clone(),

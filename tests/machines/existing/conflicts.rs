@@ -7,8 +7,8 @@ use crate::support::may_run;
 
 /// Listens on a port for some minutes.
 const LISTEN: &str = "systemd-run --quiet --unit=squatter perl -MIO::Socket::INET -e \
-    '$$s = IO::Socket::INET->new(Listen => 5, LocalPort => 5984) or die; alarm 300; while ($$c = $$s->accept) { close $$c }' \
-    && for i in $(seq 50); do ss -Htln sport = :5984 | grep -q . && break; sleep 0.1; done";
+    '$$s = IO::Socket::INET->new(Listen => 5, LocalPort => 9092) or die; alarm 300; while ($$c = $$s->accept) { close $$c }' \
+    && for i in $(seq 50); do ss -Htln sport = :9092 | grep -q . && break; sleep 0.1; done";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_others_is_touched() {
@@ -18,7 +18,7 @@ async fn nothing_of_others_is_touched() {
     let hosts = Hosts::boot(&["host", "other"]).await;
     let clouds = section(&hosts, &[("all", "host"), ("spare", "other")]);
     let inventory =
-        all_in_one("lab", [2181, 9092, 5984], &clouds).replace("nodes:\n", "nodes:\n  spare: {}\n");
+        all_in_one("lab", [2181, 9092, 9093], &clouds).replace("nodes:\n", "nodes:\n  spare: {}\n");
     let user = Product::new(&inventory);
     let untouched = || {
         assert_eq!(hosts.traces("other", "lab"), "");
@@ -44,7 +44,7 @@ async fn nothing_of_others_is_touched() {
         ),
         (
             LISTEN,
-            "all: port 5984 is taken by squatter.service",
+            "all: port 9092 is taken by squatter.service",
             "systemctl stop squatter",
         ),
         (

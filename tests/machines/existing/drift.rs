@@ -1,10 +1,10 @@
 //! Whatever of ours is damaged behind our back is named by `plan` and `status` and mended by `up`; what a teardown did not see it
 //! does not call gone.
 
-use super::couchdb;
 use super::hosts::Hosts;
 use super::product::Product;
 use super::section;
+use crate::real_couchdb::release;
 use crate::support::{eventually, may_run};
 
 const NODES: [&str; 2] = ["vm2", "vm3"];
@@ -14,12 +14,15 @@ async fn what_is_damaged_is_named_and_mended() {
     if !may_run("existing: what_is_damaged_is_named_and_mended") {
         return;
     }
+    let Some(couchdb) = release("what is damaged on hosts") else {
+        return;
+    };
     let hosts = Hosts::boot(&["vm2", "vm3"]).await;
     let places = NODES.map(|node| (node, node));
     let inventory = format!(
         "name: drift\ncloud: existing\nnodes:\n  vm2: {{ roles: [zookeeper, kafka, consumer, producer] }}\n  \
          vm3: {{ roles: [kafka, couchdb] }}\ncouchdb: {{ {} }}\nproducer: {{ count: 10, interval: 100ms }}\n{}",
-        couchdb(),
+        couchdb,
         section(&hosts, &places)
     );
     let user = Product::new(&inventory);
@@ -73,12 +76,12 @@ const DAMAGES: [Damage; 12] = [
     (
         "vm2",
         "nft flush chain inet deployer-drift input",
-        "vm2: write firewall table deployer-drift for ports: 2181, 9092 (the loaded rules are not those of its file)",
+        "vm2: write firewall table deployer-drift for ports: 2181, 9092, 9093 (the loaded rules are not those of its file)",
     ),
     (
         "vm3",
         "nft insert rule inet deployer-drift input accept",
-        "vm3: write firewall table deployer-drift for ports: 5984, 9092 (the loaded rules are not those of its file)",
+        "vm3: write firewall table deployer-drift for ports: 6984, 9092, 9093 (the loaded rules are not those of its file)",
     ),
     (
         "vm2",

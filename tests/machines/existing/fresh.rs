@@ -4,7 +4,7 @@
 
 use super::hosts::Hosts;
 use super::product::Product;
-use super::section;
+use super::{FILES, PROOF, section};
 use crate::sandbox;
 use crate::support::may_run;
 
@@ -69,7 +69,7 @@ async fn hosts_as_a_cloud_gives_them() {
     let hosts = Hosts::boot(&NODES).await;
     let user = Product::new(&format!(
         "name: fresh\ncloud: existing\nnodes:\n  vm1: {{ roles: [producer] }}\n  vm2: {{ roles: [zookeeper, kafka, consumer] }}\n  \
-         vm3: {{ roles: [kafka, couchdb] }}\ncouchdb: {{ distribution: pouchdb }}\nproducer: {{ count: 5, interval: 100ms }}\n{}",
+         vm3: {{ roles: [kafka] }}\nproducer: {{ count: 5, interval: 100ms }}\n{FILES}{}",
         section(&hosts, &NODES.map(|node| (node, node)))
     ));
     std::thread::scope(|scope| {
@@ -93,8 +93,7 @@ async fn hosts_as_a_cloud_gives_them() {
         "waiting for apt, up to 300 s: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process",
         "vm3: the connection broke in the middle, as when a host reboots",
     ]);
-    let proof = "20 canaries sent, 20 are documents, 0 twice";
-    assert!(up.out.contains(proof), "{}", up.out);
+    assert!(up.out.contains(PROOF), "{}", up.out);
     assert_ne!(hosts.root("vm3", boot), before);
     // What cloud-init does is over before ours begins.
     let times = hosts.root(

@@ -2,10 +2,10 @@
 
 use std::net::{TcpListener, TcpStream};
 
-use super::couchdb;
 use super::hosts::Hosts;
 use super::product::Product;
 use super::section;
+use crate::real_couchdb::release;
 use crate::support::{eventually, may_run};
 
 const NODES: [&str; 4] = ["vm1-1", "vm1-2", "vm2", "vm3"];
@@ -15,13 +15,16 @@ async fn a_pipeline_comes_works_and_goes() {
     if !may_run("existing: a_pipeline_comes_works_and_goes") {
         return;
     }
+    let Some(couchdb) = release("the whole life of a pipeline on hosts") else {
+        return;
+    };
     let hosts = Hosts::boot(&["vm1-1", "vm1-2", "vm2", "vm3", "stranger"]).await;
     let places = NODES.map(|node| (node, node));
     let inventory = format!(
         "name: class\ncloud: existing\nnodes:\n  vm1: {{ count: 2, roles: [producer] }}\n  \
          vm2: {{ roles: [zookeeper, kafka, consumer] }}\n  vm3: {{ roles: [kafka, couchdb] }}\n\
          couchdb: {{ {} }}\nproducer: {{ count: 10, interval: 100ms }}\n{}",
-        couchdb(),
+        couchdb,
         section(&hosts, &places)
     );
     let user = Product::new(&inventory);
@@ -67,11 +70,21 @@ fn comes(hosts: &Hosts, user: &Product) {
 }
 
 fn is_for_members_only(hosts: &Hosts, user: &Product) {
-    for (host, port) in [("vm2", 2181), ("vm2", 9092), ("vm3", 9092), ("vm3", 5984)] {
+    let ports = [
+        ("vm2", 2181),
+        ("vm2", 9092),
+        ("vm2", 9093),
+        ("vm3", 9092),
+        ("vm3", 9093),
+        ("vm3", 6984),
+    ];
+    for (host, port) in ports {
         assert!(hosts.reaches("vm1-1", host, port), "{host}:{port}");
         assert!(!hosts.reaches("stranger", host, port), "{host}:{port}");
         assert!(!hosts.box_reaches(host, port), "{host}:{port}");
     }
+    // Plain text is for its own node alone.
+    assert!(!hosts.reaches("vm1-1", "vm3", 5984));
     // What is not ours stays as open as it was.
     assert!(hosts.reaches("stranger", "vm2", 22));
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -87,11 +100,11 @@ fn is_for_members_only(hosts: &Hosts, user: &Product) {
 fn outlives_a_reboot(hosts: &Hosts, user: &Product) {
     hosts.reboot("vm3");
     eventually("CouchDB is back", || {
-        let back = hosts.reaches("vm2", "vm3", 5984);
+        let back = hosts.reaches("vm2", "vm3", 6984);
         back.then_some(()).ok_or_else(|| "not reached".to_owned())
     });
-    assert!(!hosts.reaches("stranger", "vm3", 5984));
-    assert!(!hosts.box_reaches("vm3", 5984));
+    assert!(!hosts.reaches("stranger", "vm3", 6984));
+    assert!(!hosts.box_reaches("vm3", 6984));
     eventually("all is well", || {
         let status = user.run(&["status"]);
         (status.code == 0).then_some(()).ok_or(status.out)

@@ -3,7 +3,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "tests run the box's own programs, and are told of files by the environment"
+    reason = "tests run the box's own programs"
 )]
 
 mod access;
@@ -19,17 +19,14 @@ mod questions;
 mod real_couchdb;
 mod refusals;
 
-use crate::support;
 use hosts::Hosts;
 
-/// Where `CouchDB` comes from in these tests: a real release where one is named, else the stand-in.
-fn couchdb() -> String {
-    let wanted = std::env::var_os("DEPLOYER_TEST_COUCHDB");
-    match wanted.and_then(|_| support::real_couchdb(".tar.gz", "a real release on hosts")) {
-        Some(archive) => format!("distribution: archive, archive: {}", archive.display()),
-        None => "distribution: pouchdb".into(),
-    }
-}
+/// Where events go without a CouchDB, and who makes them: on hosts its stand-in is refused, and a release lies in one place for all
+/// deployments of a host.
+const FILES: &str = "sinks: { seen: { from: utilizations1, files: {} } }\n";
+
+/// What is said of canaries where no documents are made.
+const PROOF: &str = "acknowledged by all in-sync brokers; no documents are made here";
 
 /// The section of an inventory that says where hosts are: node → host.
 fn section(hosts: &Hosts, nodes: &[(&str, &str)]) -> String {
@@ -42,16 +39,16 @@ fn section(hosts: &Hosts, nodes: &[(&str, &str)]) -> String {
     )
 }
 
-/// An inventory with one node `all` that does everything, by these ports: ZooKeeper, Kafka, `CouchDB`. Several such share a host,
-/// where a release of `CouchDB` could be only one's (it lies in /opt/couchdb), so it is always the stand-in.
+/// An inventory with one node `all` that does everything but keep documents, by these ports: ZooKeeper, Kafka, its brokers' own.
 fn all_in_one(name: &str, ports: [u16; 3], clouds: &str) -> String {
-    let [zookeeper, kafka, couch] = ports;
+    let [zookeeper, kafka, brokers] = ports;
     // The agents' own ports must differ, too, where deployments share a host.
     let (produced, consumed) = (zookeeper + 7000, kafka + 1000);
     format!(
-        "name: {name}\ncloud: existing\nnodes:\n  all: {{ roles: [zookeeper, kafka, couchdb, consumer, producer] }}\n\
-         zookeeper: {{ port: {zookeeper}, heap_mib: 64 }}\nkafka: {{ port: {kafka}, heap_mib: 256, replication: 1 }}\n\
-         couchdb: {{ port: {couch}, distribution: pouchdb }}\nproducer: {{ count: 10, interval: 100ms, metrics_port: {produced} }}\n\
-         consumer: {{ metrics_port: {consumed} }}\n{clouds}"
+        "name: {name}\ncloud: existing\nnodes:\n  all: {{ roles: [zookeeper, kafka, consumer, producer] }}\n\
+         zookeeper: {{ port: {zookeeper}, heap_mib: 64 }}\n\
+         kafka: {{ port: {kafka}, brokers_port: {brokers}, heap_mib: 256, replication: 1 }}\n\
+         producer: {{ count: 10, interval: 100ms, metrics_port: {produced} }}\n\
+         consumer: {{ metrics_port: {consumed} }}\n{FILES}{clouds}"
     )
 }

@@ -3,6 +3,7 @@
 
 use super::hosts::Hosts;
 use super::product::Product;
+use super::{FILES, PROOF};
 use crate::support::{eventually, may_run};
 
 const NODES: [&str; 3] = ["vm1", "vm2", "vm3"];
@@ -91,8 +92,8 @@ async fn hosts_as_their_owners_have_them() {
     );
     let user = Product::new(&format!(
         "name: odd\ncloud: existing\nnodes:\n  vm1: {{ roles: [producer] }}\n  vm2: {{ roles: [zookeeper, kafka, consumer] }}\n  \
-         vm3: {{ roles: [kafka, couchdb] }}\ncouchdb: {{ distribution: pouchdb }}\nproducer: {{ count: 5, interval: 100ms }}\n\
-         topics: {{ settings: {{ compression.type: zstd }} }}\n{clouds}"
+         vm3: {{ roles: [kafka] }}\nproducer: {{ count: 5, interval: 100ms }}\n\
+         topics: {{ settings: {{ compression.type: zstd }} }}\n{FILES}{clouds}"
     ));
     what_cannot_work_is_refused(&hosts, &user);
     std::thread::scope(|scope| {
@@ -106,11 +107,7 @@ async fn hosts_as_their_owners_have_them() {
 
     user.expect(0, &["check"]);
     let up = user.expect(0, &["up", "--yes", "--wait"]);
-    assert!(
-        up.out.contains("20 canaries sent, 20 are documents"),
-        "{}",
-        up.out
-    );
+    assert!(up.out.contains(PROOF), "{}", up.out);
     // The canaries' topic is not compressed, but the events' is: on a broker that may execute nothing below /tmp.
     assert_eq!(user.documents("utilizations1"), 5);
     every_unit_has_its_own_environment(&hosts);
@@ -189,29 +186,28 @@ fn every_unit_has_its_own_environment(hosts: &Hosts) {
         let run = format!("systemd-run --quiet --pipe --wait sh -c '{script}'");
         hosts.root("vm3", &run)
     };
-    for unit in ["odd-kafka", "odd-couchdb"] {
-        let process = hosts.root("vm3", &format!("systemctl show -p MainPID --value {unit}"));
-        let environment = inside(&format!("tr \"\\000\" \"\\n\" </proc/{process}/environ"));
-        for own in ["LANG=C.UTF-8", "LC_ALL=C.UTF-8", "PATH=/usr/local/sbin:"] {
-            let mut lines = environment.lines();
-            assert!(
-                lines.any(|line| line.starts_with(own)),
-                "{own}: {environment}"
-            );
-        }
-        for other in ["JAVA", "NODE", "proxy", "TMPDIR", "TZ="] {
-            assert!(!environment.contains(other), "{unit}: {environment}");
-        }
-        let limits = inside(&format!("grep \"open files\" /proc/{process}/limits"));
-        // As many as this box gives, not the host's default.
-        let soft = limits
-            .split_whitespace()
-            .nth(3)
-            .and_then(|n| n.parse::<u32>().ok());
-        assert!(soft > Some(10_000), "{unit}: {limits}");
-        let said = hosts.root("vm3", &format!("journalctl -q -n 1 -u {unit}"));
-        assert!(!said.is_empty(), "{unit} says nothing");
+    let unit = "odd-kafka";
+    let process = hosts.root("vm3", &format!("systemctl show -p MainPID --value {unit}"));
+    let environment = inside(&format!("tr \"\\000\" \"\\n\" </proc/{process}/environ"));
+    for own in ["LANG=C.UTF-8", "LC_ALL=C.UTF-8", "PATH=/usr/local/sbin:"] {
+        let mut lines = environment.lines();
+        assert!(
+            lines.any(|line| line.starts_with(own)),
+            "{own}: {environment}"
+        );
     }
+    for other in ["JAVA", "NODE", "proxy", "TMPDIR", "TZ="] {
+        assert!(!environment.contains(other), "{unit}: {environment}");
+    }
+    let limits = inside(&format!("grep \"open files\" /proc/{process}/limits"));
+    // As many as this box gives, not the host's default.
+    let soft = limits
+        .split_whitespace()
+        .nth(3)
+        .and_then(|n| n.parse::<u32>().ok());
+    assert!(soft > Some(10_000), "{unit}: {limits}");
+    let said = hosts.root("vm3", &format!("journalctl -q -n 1 -u {unit}"));
+    assert!(!said.is_empty(), "{unit} says nothing");
     let java = hosts.root(
         "vm2",
         "readlink -f /proc/$(systemctl show -p MainPID --value odd-kafka)/exe",
@@ -222,15 +218,14 @@ fn every_unit_has_its_own_environment(hosts: &Hosts) {
 /// H1: modes of the directories around ours are seen, said and mended, and no service begins that cannot read its files.
 fn closed_directories_are_opened(hosts: &Hosts, user: &Product) {
     hosts.root("vm3", "chmod 750 /etc/deployer /opt/deployer/odd/bin");
-    let failed = hosts.attempt("vm3", "systemctl restart odd-couchdb");
+    let failed = hosts.attempt("vm3", "systemctl restart odd-kafka");
     assert!(!failed.status.success());
     let said = hosts.root(
         "vm3",
-        "journalctl --sync; journalctl -u odd-couchdb -n 50 -o cat",
+        "journalctl --sync; journalctl -u odd-kafka -n 50 -o cat",
     );
     assert!(
-        said.contains("/etc/deployer/odd/couchdb/config.json")
-            && said.contains("Permission denied"),
+        said.contains("/etc/deployer/odd/kafka/") && said.contains("Permission denied"),
         "{said}"
     );
     let plan = user.expect(2, &["plan"]).out;

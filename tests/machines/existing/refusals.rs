@@ -1,14 +1,16 @@
 //! What cannot be: refused by `check`, `plan` and `up` before any change, in words that say what to do.
 
+use super::FILES;
 use super::hosts::Hosts;
 use super::product::Product;
+use crate::real_couchdb::release;
 use crate::support::{may_run, succeed};
 
 /// Two nodes; `good` calls `spare` at all its ports.
 fn inventory(good: &str, spare: &str) -> String {
     format!(
-        "name: refuse\ncloud: existing\nnodes: {{ good: {{ roles: [kafka, consumer, producer] }}, spare: {{ roles: [zookeeper, kafka, couchdb] }} }}\n\
-         couchdb: {{ distribution: pouchdb }}\nkafka: {{ heap_mib: 256 }}\n\
+        "name: refuse\ncloud: existing\nnodes: {{ good: {{ roles: [kafka, consumer, producer] }}, spare: {{ roles: [zookeeper, kafka] }} }}\n\
+         kafka: {{ heap_mib: 256 }}\n{FILES}\
          clouds: {{ existing: {{ hosts: {{ good: {good}, spare: {spare} }} }} }}\n"
     )
 }
@@ -116,12 +118,12 @@ async fn what_cannot_be_is_refused_before_any_change() {
     let words = [
         "spare: its packet filter (table inet host, chain in) drops",
         "good (",
-        "2181, 5984, 9092",
+        "2181, 9092, 9093",
     ];
     refused(what, &closed, &words);
     hosts.root(
         "spare",
-        "nft add rule inet host in tcp dport 2181-9092 accept; nft list tables",
+        "nft add rule inet host in tcp dport 2181-9093 accept; nft list tables",
     );
     let plan = Product::new(&closed).expect(2, &["plan"]);
     assert!(!plan.err.contains("packet filter"), "{}", plan.err);
@@ -130,7 +132,7 @@ async fn what_cannot_be_is_refused_before_any_change() {
     members_by_ipv6(&hosts);
 }
 
-/// N4: members that reach each other by IPv6 only, `CouchDB` included.
+/// N4: members that reach each other by IPv6 only, `CouchDB` included where there is one.
 fn members_by_ipv6(hosts: &Hosts) {
     for (host, number) in [("good", 11), ("spare", 12)] {
         let add = format!(
@@ -142,15 +144,21 @@ fn members_by_ipv6(hosts: &Hosts) {
         let address = format!(", private_address: \"fd77::{number}\" }}");
         hosts.entry(host).replace(" }", &address)
     };
-    let user = Product::new(&inventory(&by("good", 11), &by("spare", 12)));
+    let couchdb = release("N4: CouchDB by IPv6");
+    let mut text = inventory(&by("good", 11), &by("spare", 12));
+    if let Some(couchdb) = &couchdb {
+        text = text.replace("zookeeper, kafka]", "zookeeper, kafka, couchdb]");
+        text = text.replace(FILES, &format!("couchdb: {{ {couchdb} }}\n"));
+    }
+    let user = Product::new(&text);
     user.expect(0, &["up", "--yes"]);
     let table = hosts.root("good", "cat /etc/hosts");
     assert!(table.contains("fd77::12 spare.refuse.internal"), "{table}");
-    let listens = hosts.root("spare", "ss -Htln sport = :5984");
-    assert!(
-        listens.contains("*:5984") || listens.contains("[::]:5984"),
-        "{listens}"
-    );
+    if couchdb.is_some() {
+        let listens = hosts.root("spare", "ss -Htln sport = :6984");
+        let by_both = listens.contains("*:6984") || listens.contains("[::]:6984");
+        assert!(by_both, "{listens}");
+    }
     user.expect(0, &["up"]);
     user.expect(0, &["teardown", "--yes"]);
     for host in ["good", "spare"] {

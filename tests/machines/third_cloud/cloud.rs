@@ -28,6 +28,7 @@ pub(crate) static KIND: CloudKind = CloudKind {
     machine_keys: &[],
     time_to_live: None,
     system_key: "release",
+    network_shared_by: |_| None,
     way_to: |node| format!("{node} is on this box"),
 };
 

@@ -1,11 +1,11 @@
 //! What of an inventory CouchDB would refuse, or never look at.
 
-use super::{CouchdbSection, Distribution, NAME, settings};
+use super::{CouchdbSection, Distribution, settings};
 use crate::component::refusal::refuse;
-use crate::inventory::{Findings, Inventory, Member, Problem};
+use crate::inventory::{Findings, Inventory, Problem};
 
 /// Looks at all that concerns CouchDB.
-pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
+pub(super) fn check(inventory: &Inventory, findings: &mut Findings<'_>) {
     let said: &CouchdbSection = inventory.sections.get();
     match (said.distribution, &said.archive) {
         (Distribution::Archive, None) => findings.add(
@@ -39,19 +39,6 @@ pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mu
             "couchdb.settings",
             "the stand-in `pouchdb` takes no settings of CouchDB",
             "leave them out, or take another `couchdb.distribution`",
-        );
-    }
-    let mut elsewhere = members
-        .iter()
-        .filter(|member| !member.cloud.is_of_this_box());
-    if said.distribution == Distribution::Pouchdb
-        && inventory.security.is_on()
-        && elsewhere.any(|member| member.has(NAME))
-    {
-        findings.add(
-            "couchdb.distribution",
-            "the stand-in `pouchdb` speaks plain text, which with `security: on` nothing does outside of this box",
-            "take another one, or the cloud `local`",
         );
     }
     for (section, keys) in &said.settings {

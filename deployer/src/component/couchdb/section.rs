@@ -11,10 +11,10 @@ use crate::inventory::Setting;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CouchdbSection {
-    /// HTTP port. With `security: on` it is open to its own node alone.
+    /// HTTP port. It is open to its own node alone, unless security is off.
     #[schemars(range(min = 1024))]
     pub port: u16,
-    /// HTTPS port, with `security: on`.
+    /// HTTPS port, for members.
     #[schemars(range(min = 1024))]
     pub tls_port: u16,
     /// Where it comes from.

@@ -13,7 +13,7 @@ use crate::figures::Figures;
 use crate::inspect::Inspect;
 use crate::receipt::Choices;
 use crate::tell::lease_end;
-use crate::topology::Topology;
+use crate::topology::{Security, Topology};
 
 mod node;
 mod pipeline;
@@ -30,6 +30,8 @@ pub struct Report {
     pub cloud: String,
     /// Its id.
     pub id: String,
+    /// Whether members know each other by certificates and passwords, and speak TLS.
+    pub security: Security,
     /// All is well.
     pub healthy: bool,
     /// What is not, in words.
@@ -214,6 +216,7 @@ impl Report {
             deployment: topology.name.clone(),
             cloud: topology.cloud.name().into(),
             id: id.into(),
+            security: topology.security,
             healthy: problems.is_empty(),
             problems,
             notes,
@@ -236,9 +239,13 @@ impl Report {
         self.healthy = self.problems.is_empty();
     }
 
-    /// Adds where security stops: at what stands in for a component.
-    pub fn set_stand_ins(&mut self, topology: &Topology, choices: &Choices) {
+    /// Adds where security stops: it is off, or something stands in for a component.
+    pub fn set_plain_text(&mut self, topology: &Topology, choices: &Choices) {
         if !topology.security.is_on() {
+            self.notes.push(
+                "security is off: all is plain text without a login, and whoever reaches these machines reads, writes and deletes it"
+                    .to_owned(),
+            );
             return;
         }
         for component in component::ALL {
