@@ -11,8 +11,9 @@ use serde_json::Value;
 use crate::attempts::{self, Attempt, may, may_not};
 use crate::command_line::Said;
 use crate::deployer_command::{Deployer, subtest};
+use crate::real_couchdb::real_couchdb;
 use crate::security::{are_kept, patterns};
-use crate::support::{eventually, may_run, real_couchdb};
+use crate::support::{eventually, may_run};
 use crate::watch::{Documents, Unit, restarted, units, well};
 
 /// The users who log in to brokers.
