@@ -88,6 +88,9 @@ def finish_image(image):
     for package in image.glob("var/cache/apt/archives/*.deb"):
         package.unlink()
     (image / "etc/machine-id").write_text("")
+    # As in a cloud somebody answers at once, here that there is nobody. A broker asks whose address a client came to.
+    (image / "etc/resolv.conf").unlink(missing_ok=True)
+    (image / "etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
     units = image / "etc/systemd/system"
     for unit, target in {**dict.fromkeys(MASKED, "/dev/null"), "default.target": "/lib/systemd/system/multi-user.target"}.items():
         (units / unit).unlink(missing_ok=True)
@@ -141,7 +144,7 @@ class Machine:
         with open(self.directory / "console", "ab") as console:
             self.process = subprocess.Popen(
                 ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot", "--link-journal=no",
-                 "--resolv-conf=copy-host", f"--directory={self.root}", f"--machine={self.name}", f"--network-bridge={BRIDGE}"],
+                 "--resolv-conf=off", f"--directory={self.root}", f"--machine={self.name}", f"--network-bridge={BRIDGE}"],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True, preexec_fn=child,
                 env={**os.environ, "SYSTEMD_NSPAWN_LOCK": "0"})
         self.plugged = None

@@ -8,7 +8,7 @@ use std::sync::Once;
 use super::skip::skip;
 
 /// The system of all machines.
-pub(crate) const IMAGE: &str = "/var/cache/deployer-tests/cloud-init-bookworm-4";
+pub(crate) const IMAGE: &str = "/var/cache/deployer-tests/cloud-init-bookworm-5";
 
 /// A program of this box, with nothing to read.
 #[expect(clippy::disallowed_methods, reason = "tests start their own programs")]
