@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::ansible::Play;
 use crate::lab::{Lab, all_at_once};
 use crate::samples::Samples;
+use crate::security;
 
 /// The utilization pipeline, with producers that never finish: a finished one is something that Ansible does not know.
 const FOUR: &str = "\
@@ -196,6 +197,14 @@ impl Figures {
             );
         }
         lab.teardown()?;
+        Ok(())
+    }
+
+    /// `security`: what it costs.
+    pub(crate) fn security(&mut self) -> Result<(), String> {
+        for (words, met) in security::measure(&self.deployer, self.repetitions)? {
+            self.judge(&words, met);
+        }
         Ok(())
     }
 

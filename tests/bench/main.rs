@@ -1,7 +1,7 @@
 //! The figures of `deployer guide local`, measured: how long `up` and `teardown` take, each beside something named that does the same.
 //!
 //! ```text
-//! cargo bench -p deployer                          # all figures, as root, on Linux; some five minutes, the build not counted
+//! cargo bench -p deployer                          # all figures, as root, on Linux; some ten minutes, the build not counted
 //! cargo bench -p deployer -- unchanged teardown    # some of them
 //! cargo bench -p deployer -- --repetitions 5       # more often than three times
 //! cargo bench -p deployer -- --deployer PROGRAM    # another build of it, to compare the two
@@ -16,6 +16,7 @@
 //! | `unchanged` | `up` with nothing to do, 4 machines                            | the target, 1 s, and an equal Ansible play |
 //! | `twenty`    | `up` with nothing to do, 20 machines without roles             | `ssh HOST true` on all at once         |
 //! | `teardown`  | `teardown` of 4 machines                                       | the target, 5 s                        |
+//! | `security`  | `up`, unchanged `up`, 1 KB events sent, stored; `security: on` | the same with `security: off`          |
 //!
 //! What is compared runs in turns, so that a busy moment of the box meets both; of each, the fastest, the middle and the slowest
 //! run are printed, and ratios are those of the middle ones. A figure that misses its target makes the exit code 1.
@@ -40,11 +41,12 @@ mod ansible;
 mod figures;
 mod lab;
 mod samples;
+mod security;
 
 use figures::Figures;
 
 /// The figures there are.
-const NAMES: [&str; 4] = ["first", "unchanged", "twenty", "teardown"];
+const NAMES: [&str; 5] = ["first", "unchanged", "twenty", "teardown", "security"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -98,7 +100,7 @@ fn run(arguments: &[String]) -> Result<bool, String> {
     let mut figures = Figures::begin(deployer, repetitions)?;
     let four: Vec<&str> = wanted
         .iter()
-        .filter(|name| **name != "twenty")
+        .filter(|name| !["twenty", "security"].contains(name))
         .copied()
         .collect();
     if !four.is_empty() {
@@ -106,6 +108,9 @@ fn run(arguments: &[String]) -> Result<bool, String> {
     }
     if wanted.contains(&"twenty") {
         figures.twenty_machines()?;
+    }
+    if wanted.contains(&"security") {
+        figures.security()?;
     }
     Ok(figures.end())
 }

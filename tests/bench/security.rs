@@ -1,0 +1,208 @@
+//! What `security: on` costs: each figure on two deployments that differ in nothing else, in turns.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::lab::Lab;
+use crate::samples::Samples;
+
+/// Events that are sent, and that are stored: enough of each to see a rate; and how long their lines are.
+const SENT: usize = 1_000_000;
+const STORED: usize = 200_000;
+const BYTES: usize = 1000;
+
+/// Sends lines by the agent that is installed, as its own configuration says; prints how long that took, in nanoseconds.
+const PRODUCE: &str = r#"
+set -eu
+cd /root
+config=/etc/deployer/$1/producer/producer.toml
+sed '/^\[source\]/,$d' "$config" >bench.toml
+printf '[source]\nkind = "stdin"\ncount = 0\n[state]\ndirectory = "/root/bench-state-%s"\n' "$(date +%s%N)" >>bench.toml
+# Letters that compress about as JSON does.
+letters=$(seq 1 "$3" | awk '{ printf "%c", 97 + $1 * 7 % 26 }' | cut -c "9-$3")
+seq -f "%08.0f$letters" "$2" >lines
+sync
+begin=$(date +%s%N)
+"/opt/deployer/$1/bin/producer" --config bench.toml <lines
+echo "took $(($(date +%s%N) - begin))"
+"#;
+
+/// Lets events wait.
+const STOP: &str = r#"systemctl stop "$1-consumer.service" && echo"#;
+
+/// Lets the consumer store what waits for it; prints how many it stored between the first look that saw some and the last, and
+/// how long that took, in nanoseconds.
+const CONSUME: &str = r#"
+set -eu
+port=$(sed -n 's/^listen = "localhost:\(.*\)"/\1/p' "/etc/deployer/$1/consumer/consumer.toml")
+stored() {
+    exec 3<>"/dev/tcp/localhost/$port" || { echo 0; return; }
+    printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3
+    sed -n 's/^consumer_events_out_total \([0-9]*\).*/\1/p' <&3
+} 2>/dev/null
+systemctl start "$1-consumer.service"
+first=0
+until [ "${now:=0}" -ge "$2" ]; do
+    sleep 0.1
+    now=$(stored) time=$(date +%s%N)
+    : "${now:=0}"
+    if [ "$first" = 0 ] && [ "$now" -gt 0 ]; then first=$now begin=$time; fi
+done
+echo "stored $((now - first)) $((time - begin))"
+"#;
+
+/// A deployment, and what was measured of it.
+struct Side {
+    lab: Lab,
+    name: &'static str,
+    up: Samples,
+    unchanged: Samples,
+    producer: Samples,
+    consumer: Samples,
+}
+
+impl Side {
+    fn new(
+        deployer: &Path,
+        name: &'static str,
+        security: &str,
+        archive: Option<&Path>,
+    ) -> Result<Self, String> {
+        let couchdb = archive.map_or(String::new(), |archive| {
+            let archive = archive.display();
+            format!("couchdb: {{ distribution: archive, archive: \"{archive}\" }}\n")
+        });
+        let inventory = format!(
+            "name: {name}\ncloud: local\nsecurity: {security}\n\
+             nodes:\n  vm1: {{ count: 2, roles: [producer] }}\n  vm2: {{ roles: [zookeeper, kafka, consumer] }}\n\
+             \x20 vm3: {{ roles: [kafka, couchdb] }}\n{couchdb}producer: {{ count: 1 }}\n"
+        );
+        Ok(Self {
+            lab: Lab::new(deployer, name, &inventory)?,
+            name,
+            up: Samples::default(),
+            unchanged: Samples::default(),
+            producer: Samples::default(),
+            consumer: Samples::default(),
+        })
+    }
+
+    /// One turn.
+    fn turn(&mut self) -> Result<(), String> {
+        let up = self.lab.up()?;
+        self.up.push(up.took);
+        let words = up.stderr.lines();
+        let mut words = words.filter_map(|line| Some(line.split_once(": done in ")?.1));
+        println!(
+            "    {}: up in {:.2} s, {}",
+            self.name,
+            up.took.as_secs_f64(),
+            words.next().unwrap_or("no word about where to")
+        );
+        for _ in 0..3 {
+            let again = self.lab.up()?;
+            if !again.stderr.contains("nothing to do") {
+                return Err(format!("an unchanged up did something:\n{}", again.stderr));
+            }
+            self.unchanged.push(again.took);
+        }
+        let addresses = self.lab.addresses()?;
+        let on = |node: &str, script: &str, arguments: &[&str]| -> Result<Vec<f64>, String> {
+            let address = addresses
+                .get(node)
+                .ok_or_else(|| format!("no address of {node}"))?;
+            let command = [&["sudo", "bash", "-c", script, "bench"], arguments].concat();
+            let quoted: Vec<String> = command.iter().map(|word| quote(word)).collect();
+            let quoted: Vec<&str> = quoted.iter().map(String::as_str).collect();
+            let said = self.lab.on(address, &quoted)?;
+            let said = String::from_utf8_lossy(&said);
+            let last = said.lines().last().unwrap_or_default();
+            let numbers: Result<_, _> = last.split(' ').skip(1).map(str::parse).collect();
+            numbers.map_err(|_: std::num::ParseFloatError| format!("{node} said {last:?}"))
+        };
+        let bytes = BYTES.to_string();
+        let stop = || on("vm2", STOP, &[self.name]);
+        let produce =
+            |events: usize| on("vm1-1", PRODUCE, &[self.name, &events.to_string(), &bytes]);
+        stop()?;
+        produce(STORED)?;
+        let stored = on("vm2", CONSUME, &[self.name, &STORED.to_string()])?;
+        stop()?;
+        let took = figure(&produce(SENT)?, 0)?;
+        self.producer.push(Duration::from_secs_f64(took / 1e9));
+        // As if all of them had been seen.
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let all = figure(&stored, 1)? / figure(&stored, 0)? * STORED as f64;
+        self.consumer.push(Duration::from_secs_f64(all / 1e9));
+        self.lab.teardown()?;
+        Ok(())
+    }
+}
+
+/// Measures both; prints each figure with its ratio, and whether each is within its limit.
+pub(crate) fn measure(deployer: &Path, repetitions: usize) -> Result<Vec<(String, bool)>, String> {
+    let archive = couchdb();
+    let store = if archive.is_some() {
+        "CouchDB by TLS"
+    } else {
+        "the stand-in, which speaks plain text: DEPLOYER_TEST_COUCHDB names no folder with CouchDB"
+    };
+    println!(
+        "security: on beside off, 4 machines; {SENT} events of {BYTES} B sent, {STORED} stored, a turn; documents go to {store}"
+    );
+    let archive = archive.as_deref();
+    let mut on = Side::new(deployer, "secured", "on", archive)?;
+    let mut off = Side::new(deployer, "plain", "off", archive)?;
+    // Whatever a box lacks is made by the first run, which does not count.
+    off.lab.up()?;
+    off.lab.teardown()?;
+    for _ in 0..repetitions {
+        on.turn()?;
+        off.turn()?;
+    }
+    let rows = [
+        ("warm up", &on.up, &off.up, 1.5),
+        ("unchanged up", &on.unchanged, &off.unchanged, f64::INFINITY),
+        ("producer", &on.producer, &off.producer, 1.0 / 0.75),
+        ("consumer", &on.consumer, &off.consumer, 1.0 / 0.85),
+    ];
+    let judged = rows.map(|(words, on, off, limit)| {
+        let ratio = on.median() / off.median();
+        println!("{on}  {words}, on\n{off}  {words}, off");
+        let wanted = if limit.is_finite() {
+            format!(", wanted ≤ {limit:.2}")
+        } else {
+            String::new()
+        };
+        let words = format!("    {words} takes {ratio:.2} × as long{wanted}");
+        (words, ratio <= limit)
+    });
+    let target = 0.3;
+    let unchanged = on.unchanged.median();
+    let words = format!("    unchanged up, on: {unchanged:.2} s, wanted ≤ {target} s");
+    Ok(judged
+        .into_iter()
+        .chain([(words, unchanged <= target)])
+        .collect())
+}
+
+fn figure(numbers: &[f64], at: usize) -> Result<f64, String> {
+    let number = numbers.get(at).copied();
+    number
+        .filter(|number| *number > 0.0)
+        .ok_or_else(|| format!("a figure is missing: {numbers:?}"))
+}
+
+/// The archive of a real `CouchDB`.
+fn couchdb() -> Option<PathBuf> {
+    let folder = std::env::var_os("DEPLOYER_TEST_COUCHDB")?;
+    let files = std::fs::read_dir(folder).ok()?.flatten();
+    let mut paths = files.map(|entry| entry.path());
+    let archive = paths.find(|path| path.to_string_lossy().ends_with(".tar.gz"))?;
+    archive.canonicalize().ok()
+}
+
+/// A word for the shell of the other side.
+fn quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
