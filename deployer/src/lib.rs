@@ -13,7 +13,8 @@
 //! * **Component** – knows one piece of software ([`component`]). **Step** – one action on one node ([`step`]).
 //!   **Stage** – steps that may run at the same time on different nodes. **Plan** – ordered stages ([`plan`]).
 //! * **Facts** – what a node says of itself when asked ([`facts`]). **Manifest** – what lies on a node because of us.
-//! * **Receipt** – what we own and cannot ask for ([`receipt`]). **Reporter** – who shows what happens ([`report`]).
+//! * **Receipt** – what we own and cannot ask for ([`receipt`]). **State copy** – it, the secrets and the SSH keys, encrypted, on
+//!   the nodes ([`state_copy`]). **Reporter** – who shows what happens ([`report`]).
 //!
 //! # The flow
 //!
@@ -62,6 +63,7 @@ pub mod rights;
 pub mod run;
 pub mod secret;
 pub mod signing_key;
+pub mod state_copy;
 pub mod step;
 pub mod sudo;
 pub mod tell;

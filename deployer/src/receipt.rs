@@ -48,6 +48,19 @@ pub struct Receipt {
     /// Something was changed, and no canaries have proved since that events arrive: the next `up` owes that, even with nothing to do.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unproven: bool,
+    /// The newest state copy that this laptop wrote or took over; `None`: there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied: Option<Copied>,
+}
+
+/// Which state copy it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Copied {
+    /// Its number.
+    pub number: u64,
+    /// The keyed hash of what is in it.
+    pub digest: String,
 }
 
 impl Receipt {
@@ -73,6 +86,7 @@ impl Receipt {
             agents: None,
             cloud_notes: BTreeMap::new(),
             unproven: false,
+            copied: None,
         }
     }
 }

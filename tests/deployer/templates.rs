@@ -82,6 +82,7 @@ impl World {
                 sections: sections(),
                 cloud: CloudName::LOCAL,
                 security: Security::Off,
+                state_copy: None,
                 former: Former::default(),
                 sinks: BTreeMap::new(),
                 nodes: [
@@ -119,6 +120,7 @@ impl World {
                 agents: None,
                 cloud_notes: BTreeMap::new(),
                 unproven: false,
+                copied: None,
             },
             secrets: secrets(),
             choices: {

@@ -1,9 +1,9 @@
 //! Machines: what the box lacks to make them, and making them.
 
-use crate::carry_out::record::record_planned;
 use crate::carry_out::steps;
 use crate::cloud::{Applied, needs};
 use crate::error::CommandError;
+use crate::observe::record::record_planned;
 use crate::observe::{CloudState, Observed};
 use crate::reach::clouds::Clouds;
 use crate::reach::{clouds, root};

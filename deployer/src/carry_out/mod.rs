@@ -8,6 +8,7 @@ pub mod machines;
 pub mod outcome;
 pub mod prove;
 pub mod reboot;
-pub mod record;
+pub mod state_copy;
 pub mod steps;
 pub mod times;
+pub mod turn;

@@ -28,6 +28,12 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Who calls, and where: `ann@laptop`.
+    pub fn who(&self) -> String {
+        let system = rustix::system::uname();
+        format!("{}@{}", self.user, system.nodename().to_string_lossy())
+    }
+
     /// Reads the environment. Fails without `$HOME`.
     #[expect(
         clippy::disallowed_methods,

@@ -1,6 +1,6 @@
 //! `allow`: lets the address that this box is seen by today use SSH.
 
-use crate::carry_out::steps;
+use crate::carry_out::{state_copy, steps};
 use crate::cli::{Allow, Environment};
 use crate::cloud::{Meaning, caller, registry};
 use crate::component::pipeline::LOG;
@@ -61,5 +61,6 @@ pub async fn run(
         let words = format!("{node} may use {} from {address}", LOG.title());
         reporter.event(&Event::Note(words));
     }
+    state_copy::renew("allow", &journal, environment, reporter).await?;
     Ok(0)
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::carry_out::steps;
+use crate::carry_out::{state_copy, steps};
 use crate::cli::{Environment, Extend};
 use crate::cloud::{Cloud, CloudStep, Extension, ends};
 use crate::error::CommandError;
@@ -68,6 +68,7 @@ pub async fn run(
         };
         reporter.event(&Event::Note(format!("{name}: {words}")));
     }
+    state_copy::renew("extend", &journal, environment, reporter).await?;
     Ok(0)
 }
 

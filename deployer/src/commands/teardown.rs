@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::carry_out::forget::{may_forget, stays};
 use crate::carry_out::steps;
+use crate::carry_out::turn::Turn;
 use crate::cli::{Environment, Teardown};
 use crate::cloud::Cloud;
 use crate::component::pipeline::{self, STORE};
@@ -71,6 +72,9 @@ pub async fn run(
     }
     let mode = Mode::Salvage { id: id.clone() };
     let journal = Journal::open(&state_dir, &name, &teardown_target.receipt.cloud, mode)?;
+    let (receipt, directory) = (&teardown_target.receipt, journal.directory());
+    let turn = Turn::of_receipt("teardown", receipt, directory, environment, reporter);
+    let turn = Box::pin(turn).await?;
     let stop = Stop::on_interrupt();
     let mut cleaned = Cleaned::default();
     if !hosts.is_empty() {
@@ -105,6 +109,11 @@ pub async fn run(
         )
         .await?;
         left.extend(cloud.leftovers(&id).await?);
+    }
+    match turn {
+        Some(turn) if hosts.contains_key(turn.node()) => turn.end(reporter).await,
+        Some(turn) => turn.drop_with_machine(),
+        None => {}
     }
     if !left.is_empty() {
         let list: String = left.iter().map(|item| format!("\n    {item}")).collect();

@@ -26,6 +26,7 @@ mod section;
 mod sections;
 mod security;
 mod sink;
+mod state_copy;
 mod types;
 mod values;
 
@@ -47,6 +48,7 @@ pub use section::Section;
 pub use sections::Sections;
 pub use security::Security;
 pub use sink::Sink;
+pub use state_copy::StateCopy;
 pub use types::{Inventory, Node};
 pub use values::{Setting, TimeSpan, texts};
 

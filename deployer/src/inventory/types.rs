@@ -12,6 +12,7 @@ use super::positions::Positions;
 use super::sections::Sections;
 use super::security::Security;
 use super::sink::Sink;
+use super::state_copy::StateCopy;
 
 /// A pipeline: its nodes, what they do, and what each cloud needs to give machines for them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +27,9 @@ pub struct Inventory {
     /// `on`: members know each other by certificates and passwords, and speak TLS. `off`: plain text.
     #[serde(default)]
     pub security: Security,
+    /// An encrypted copy, on the nodes, of what another laptop needs to take the deployment over. Without this key there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_copy: Option<StateCopy>,
     /// The nodes by name: each name is a host name.
     #[schemars(extend("minProperties" = 1, "propertyNames" = {"format": "node-name"}))]
     pub nodes: BTreeMap<String, Node>,

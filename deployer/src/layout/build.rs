@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::members::members;
 use super::rules::read;
-use super::{check, hosts, memory};
+use super::{check, hosts, memory, state_copy};
 use crate::component::{self, pipeline};
 use crate::inventory::{Findings, Inventory, Member, Problems, Sections, check_deployment_name};
 use crate::topology::{Former, Ids, Node, Options, Topology};
@@ -67,6 +67,7 @@ fn look(
             .unwrap_or_else(|| inventory.name.clone()),
         cloud: options.cloud.unwrap_or(inventory.cloud),
         security: inventory.security,
+        state_copy: inventory.state_copy.clone(),
         nodes: members
             .iter()
             .map(|member| (member.name.clone(), node(inventory, member, &ids)))
@@ -80,6 +81,7 @@ fn look(
     check::check(inventory, &members, &bare, findings);
     memory::check(inventory, &members, &bare, findings);
     hosts::check(inventory, &members, findings);
+    state_copy::check(inventory, findings);
     let mut topics = pipeline::topics(inventory, &members, &ids, findings);
     let sinks = pipeline::sinks(inventory, &members, &mut topics, findings);
     let topology = Topology {

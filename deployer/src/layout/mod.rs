@@ -9,6 +9,7 @@ mod ids;
 mod members;
 mod memory;
 mod rules;
+mod state_copy;
 
 pub use fixed::{Made, check_machines, check_places};
 pub use rules::{parse, schema};

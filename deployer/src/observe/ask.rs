@@ -10,8 +10,10 @@ use crate::facts::{Facts, Query, System};
 use crate::machine::Machine;
 use crate::plan::{self, Desired};
 use crate::reach::connections::{Connections, require_none};
+use crate::receipt::Receipt;
 use crate::report::{Reporter, aloud};
 use crate::run::Executor as _;
+use crate::step::StateMark;
 use crate::topology::Topology;
 
 /// Node → the system it is.
@@ -21,10 +23,17 @@ pub type Systems = BTreeMap<String, System>;
 pub(super) async fn ask(
     connections: &Connections,
     desired: &Desired,
+    receipt: &Receipt,
     machines: &BTreeMap<String, Machine>,
     reporter: &dyn Reporter,
 ) -> Result<BTreeMap<String, Facts>, CommandError> {
-    let queries = plan::queries(desired);
+    let mut queries = plan::queries(desired);
+    if receipt.copied.is_some() {
+        // Another laptop may have gone on, whether this one's inventory asks for a copy or not.
+        for query in queries.values_mut() {
+            query.files.insert(StateMark::path(&receipt.name), true);
+        }
+    }
     let asked = queries
         .iter()
         .filter(|(node, _)| machines.contains_key(*node));

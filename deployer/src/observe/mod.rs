@@ -6,10 +6,13 @@ pub mod choices;
 pub mod namesakes;
 pub mod observer;
 pub mod obstacles;
+pub mod older;
 pub mod reach;
+pub mod record;
 pub mod senders;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::cli::Change;
@@ -22,10 +25,12 @@ use crate::preflight;
 use crate::prepare::ends::Ends;
 use crate::prepare::prepared::Prepared;
 use crate::reach::connections::Connections;
+use crate::state_copy;
 use crate::topology::{CloudName, End};
 
 use observer::ObserveOptions;
 use reach::{connect, none_of};
+use record::{record_holdings, update_receipt};
 
 /// A cloud, what is wanted of it, and what it would do.
 pub struct CloudState {
@@ -75,13 +80,21 @@ pub async fn observe(
     let change = observe_options.change;
     let all = with_left_alone(&prepared, &machines, change.prune);
     let desired = prepared.desired(&all, &ends)?;
-    let facts = ask::ask(&connections, &desired, &machines, reporter).await?;
+    let facts = ask::ask(
+        &connections,
+        &desired,
+        &prepared.receipt,
+        &machines,
+        reporter,
+    )
+    .await?;
+    older::refuse(&prepared.receipt, &facts)?;
     let seen = Observed {
         clouds,
         machines,
         facts,
     };
-    let planned = plan(&prepared, seen, desired, &all, &ends, change)?;
+    let planned = plan(&prepared, seen, desired, &all, &ends, observe_options)?;
     Ok((connections, planned))
 }
 
@@ -92,9 +105,9 @@ fn plan(
     desired: Desired,
     all: &BTreeMap<String, Machine>,
     ends: &Ends,
-    change: &Change,
+    observe_options: &ObserveOptions<'_>,
 ) -> Result<Planned, CommandError> {
-    let strict = strict(prepared);
+    let (strict, change) = (strict(prepared), observe_options.change);
     // Machines that a cloud made are not asked: each is its own.
     let identities = seen
         .facts
@@ -132,6 +145,7 @@ fn plan(
     } else {
         decided.desired(all, ends)?
     };
+    let desired = with_state(&decided, &seen, desired, observe_options.directory)?;
     let plan = plan::compare(&desired, &situation).map_err(not_ours)?;
     Ok(Planned {
         prepared: decided,
@@ -139,6 +153,23 @@ fn plan(
         desired,
         plan,
     })
+}
+
+/// What should be, with what should be in the copy of the state: the receipt as it will be when all is done.
+fn with_state(
+    prepared: &Prepared,
+    seen: &Observed,
+    desired: Desired,
+    directory: &Path,
+) -> Result<Desired, CommandError> {
+    let Some(seal) = &prepared.seal else {
+        return Ok(desired);
+    };
+    let mut receipt = prepared.receipt.clone();
+    update_receipt(&mut receipt, prepared);
+    record_holdings(&mut receipt, prepared, seen, &desired, true);
+    let digest = state_copy::digest(&receipt, directory, &prepared.secrets, seal)?;
+    Ok(desired.with_state(&digest))
 }
 
 fn cannot_be_done(impossible: Vec<Impossible>) -> CommandError {

@@ -6,7 +6,7 @@ use similar::TextDiff;
 use crate::component::{self, Difference};
 use crate::facts::{Facts, FileFact};
 use crate::inspect::Inspect;
-use crate::step::{self, Access, Action, Content, Manifest};
+use crate::step::{self, Access, Action, Content, Manifest, StateMark};
 use crate::{firewall, hosts_table};
 
 use super::query::alternatives;
@@ -185,6 +185,9 @@ pub fn check(action: &Action, facts: &Facts) -> Check {
                 None => Check::differs(format!("nobody knows what {component} wants")),
             },
         },
+        Action::WriteStateCopy { deployment, digest } => {
+            Check::unless(state_copy_differs(deployment, digest.as_deref(), facts))
+        }
         Action::StopUnit { unit } => {
             let there = facts.units.get(unit);
             let stopped = there.is_none_or(|unit| !unit.runs() && !unit.enabled);
@@ -225,6 +228,26 @@ fn manifest_differs(wanted: &Manifest, facts: &Facts) -> Check {
     };
     let (more, fewer) = (count(wanted, there), count(there, wanted));
     Check::differs(format!("lists change: {more} added, {fewer} removed"))
+}
+
+/// Why the copy of the state is not the one that should be there.
+fn state_copy_differs(deployment: &str, digest: Option<&str>, facts: &Facts) -> Option<String> {
+    let paths = [
+        StateMark::copy_path(deployment),
+        StateMark::path(deployment),
+    ];
+    let [Some(copy), Some(mark)] = paths.map(|path| facts.files.get(&path)) else {
+        return Some("missing".into());
+    };
+    let text = mark.text.as_deref().unwrap_or_default();
+    let Some(told) = StateMark::read(text).filter(|told| told.sha256 == copy.sha256) else {
+        return Some("it is not as it was written".into());
+    };
+    if digest.is_some_and(|digest| digest != told.digest) {
+        return Some(format!("{} is older", told.words()));
+    }
+    let access = Access::root("root", 0o600);
+    access_differs(&access, copy).or_else(|| access_differs(&access, mark))
 }
 
 /// Why a block of `/etc/hosts` would not outlive a start that makes the file anew.

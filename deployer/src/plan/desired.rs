@@ -58,6 +58,8 @@ pub struct Common {
 pub(super) const BASE: &str = "base";
 /// What a firewall's members call the operator's box, where it counts as one. No node is called so.
 pub const OPERATOR: &str = "the operator's box";
+/// The stage in which the state is copied onto the nodes: the last, once all of it is so.
+const STATE: &str = "state";
 /// The stage in which topics and databases are made.
 pub(super) const PIPELINE: &str = "pipeline";
 
@@ -82,6 +84,21 @@ impl Common {
 }
 
 impl Desired {
+    /// The same, where what should be in the copy of the state is known.
+    #[must_use]
+    pub fn with_state(mut self, wanted: &str) -> Self {
+        let queues = self
+            .stages
+            .iter_mut()
+            .flat_map(|stage| stage.queues.values_mut());
+        for action in queues.flatten() {
+            if let Action::WriteStateCopy { digest, .. } = action {
+                *digest = Some(wanted.to_owned());
+            }
+        }
+        self
+    }
+
     /// Whether all places for a component's data are on a node that should hold some.
     pub fn has_places(&self, node: &str, component: &str, facts: &Facts) -> bool {
         let places = self.data.get(node).and_then(|data| data.get(component));
@@ -235,6 +252,18 @@ pub fn desired_with(
                 queues: BTreeMap::from([(node.clone(), vec![prepare.clone()])]),
             }));
         }
+    }
+    if topology.state_copy.is_some() {
+        let copy = |node: &String| {
+            let (deployment, digest) = (topology.name.clone(), None);
+            let action = Action::WriteStateCopy { deployment, digest };
+            (node.clone(), vec![action])
+        };
+        stages.push(DesiredStage {
+            name: STATE.into(),
+            one_by_one: None,
+            queues: topology.nodes.keys().map(copy).collect(),
+        });
     }
     stages.retain(|stage| stage.queues.values().any(|queue| !queue.is_empty()));
 

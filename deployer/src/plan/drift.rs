@@ -57,6 +57,7 @@ fn changed(action: &Action, facts: &Facts) -> Option<String> {
         | Action::LinkFile { .. }
         | Action::OpenDirectories { .. }
         | Action::WriteHostsTable { .. }
+        | Action::WriteStateCopy { .. }
         | Action::WriteFirewall { .. } => because(check(action, facts)),
         Action::WaitForPort { .. }
         | Action::CallTool { .. }
@@ -91,6 +92,7 @@ fn thing(action: &Action) -> String {
         Action::WriteHostsTable { block, .. } => format!("block {block} of /etc/hosts"),
         Action::WriteFirewall { table, .. } => format!("firewall table {table}"),
         Action::StartUnit { unit, .. } => unit.clone(),
+        Action::WriteStateCopy { .. } => "the encrypted copy of the state".into(),
         other => other.describe(),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::facts::Query;
-use crate::step::{self, Action};
+use crate::step::{self, Action, StateMark};
 use crate::{firewall, hosts_table};
 
 use super::Desired;
@@ -90,6 +90,10 @@ fn add(query: &mut Query, action: &Action) {
                 file(state, true);
             }
             query.units.insert(unit.clone());
+        }
+        Action::WriteStateCopy { deployment, .. } => {
+            file(&StateMark::copy_path(deployment), false);
+            file(&StateMark::path(deployment), true);
         }
         Action::StopUnit { unit } => {
             query.units.insert(unit.clone());

@@ -12,4 +12,5 @@ pub mod plain_text;
 pub mod prepared;
 pub mod recorded;
 pub mod repository_keys;
+pub mod state_copy;
 pub mod target;

@@ -23,11 +23,12 @@ use crate::prepare::ends::Ends;
 use crate::prepare::target::{self, Source};
 use crate::prepare::{
     agents, artifacts, cloud_sections, images, login_keys, outside, plain_text, recorded,
-    repository_keys,
+    repository_keys, state_copy,
 };
 use crate::receipt::{Receipt, Secrets};
 use crate::report::{Event, Reporter};
 use crate::run::journal::{self, Entry, Journal, JournalError};
+use crate::state_copy::Seal;
 use crate::topology::{CloudName, Ids, Options, Topology};
 
 /// Stands for what is made up at the first `up`: the id, a topic's epoch.
@@ -50,6 +51,8 @@ pub struct Prepared {
     pub receipt: Receipt,
     /// The secrets, or placeholders.
     pub secrets: Secrets,
+    /// Who may read the copy of the state; `None`: the inventory asks for none.
+    pub seal: Option<Seal>,
     /// The keys of package repositories.
     keys: Keys,
     /// The agents' binaries.
@@ -98,8 +101,11 @@ impl Prepared {
         login_keys::check(&source.inventory, &topology, &environment.home)
             .await
             .map_err(CommandError::usage)?;
+        let seal = state_copy::read(&source.inventory, &environment.home);
+        let seal = seal.map_err(CommandError::usage)?;
         let known = known.transpose()?;
-        let mut remarks = Vec::new();
+        let mut remarks: Vec<Event> = Vec::new();
+        remarks.extend(state_copy::remark(&source.inventory, &topology));
         let (mut recorded, mut last) = (None, None);
         let mut receipt = if let Some(known) = known {
             (recorded, last) = of_last_up(&known);
@@ -157,6 +163,7 @@ impl Prepared {
             entry,
             receipt,
             secrets,
+            seal,
             keys,
             agents,
             artifacts: Artifacts::new(),

@@ -124,11 +124,7 @@ pub fn wanted(
 ) -> Result<Wanted, CommandError> {
     let mut wanted = nothing(name, receipt);
     wanted.user_key = keys.map(Keys::user_public).unwrap_or_default();
-    let host = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
-    wanted.owner = format!("{}@{host}", environment.user);
+    wanted.owner = environment.who();
     for node in topology.nodes.values() {
         if node.cloud != name {
             let address = outside::address(node, &receipt.cloud_notes);

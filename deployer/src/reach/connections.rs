@@ -12,6 +12,7 @@ use crate::machine::{Access, Machine};
 use crate::reach::root;
 use crate::report::{self, Event, Reporter, StepOutcome};
 use crate::run::apply::{HostExecutor, Relays};
+use crate::step::StateMark;
 
 /// How long a machine that should be running may take to answer.
 pub const CONNECT_TIMEOUT_RUNNING: Duration = Duration::from_secs(10);
@@ -106,6 +107,11 @@ impl Connections {
     /// Says which nodes give files to each other.
     pub fn set_relays(&mut self, relays: Relays) {
         self.executor.set_relays(relays);
+    }
+
+    /// Says which copy of the state is written.
+    pub fn set_state_copy(&mut self, copy: String, mark: StateMark) {
+        self.executor.set_state_copy(copy, mark);
     }
 
     /// An open shell on a node.

@@ -1,6 +1,7 @@
 //! SSH keys of a deployment: one that opens its machines, and one host key per machine, made before its first boot so that the
 //! first connection already knows whom it meets.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, Permissions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -54,6 +55,43 @@ pub struct Keys {
 /// Where the key lies that opens a deployment's machines.
 pub fn user_path(deployment: &Path) -> PathBuf {
     deployment.join("keys").join(USER)
+}
+
+/// The private keys of a deployment by the names of their files.
+pub fn texts(deployment: &Path) -> Result<BTreeMap<String, Secret>, KeyError> {
+    let directory = deployment.join("keys");
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| KeyError::File { path, source }
+    };
+    let mut texts = BTreeMap::new();
+    for entry in std::fs::read_dir(&directory).map_err(failed(&directory))? {
+        let entry = entry.map_err(failed(&directory))?;
+        let text = std::fs::read_to_string(entry.path()).map_err(failed(&entry.path()))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        texts.insert(name, Secret::new(text));
+    }
+    Ok(texts)
+}
+
+/// Puts a key of another laptop in place, whatever is there.
+pub fn restore(deployment: &Path, name: &str, key: &Secret) -> Result<(), KeyError> {
+    let path = deployment.join("keys").join(name);
+    let wrong = |source| KeyError::Format {
+        path: path.clone(),
+        source,
+    };
+    PrivateKey::from_openssh(key.expose()).map_err(wrong)?;
+    if name.contains('/') {
+        let source = std::io::ErrorKind::InvalidFilename.into();
+        return Err(KeyError::File { path, source });
+    }
+    let removed = match std::fs::remove_file(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    };
+    let stored = removed.and_then(|()| store(&path, key.expose().as_bytes()));
+    stored.map_err(|source| KeyError::File { path, source })
 }
 
 impl Keys {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::{Access, Content, Download, FromRepository, Item, Manifest, Tool};
+use super::{Access, Content, Download, FromRepository, Item, Manifest, StateMark, Tool};
 
 /// One action on a node. A new variant must say what it leaves behind ([`Action::leaves`]), how it is described, checked and
 /// applied; the compiler lists the places.
@@ -163,6 +163,13 @@ pub enum Action {
         /// them.
         reads: BTreeMap<String, String>,
     },
+    /// Writes the encrypted copy of the deployment's state, and its mark.
+    WriteStateCopy {
+        /// The deployment's name.
+        deployment: String,
+        /// The keyed hash of what should be in it; `None`: not known here, so that any will do.
+        digest: Option<String>,
+    },
     /// Stops and disables a unit.
     StopUnit {
         /// Unit name, with its suffix.
@@ -234,6 +241,13 @@ impl Action {
                 table: table.clone(),
             }],
             Self::StartUnit { unit, .. } => vec![Item::Unit { unit: unit.clone() }],
+            Self::WriteStateCopy { deployment, .. } => {
+                let paths = [
+                    StateMark::copy_path(deployment),
+                    StateMark::path(deployment),
+                ];
+                paths.map(|path| Item::File { path }).into()
+            }
             Self::InstallFromRepository(wanted) => {
                 let paths = [wanted.keyring(), wanted.sources()];
                 paths.map(|path| Item::File { path }).into()

@@ -43,6 +43,7 @@ impl Action {
             Self::StartUnit { unit, .. } => format!("start {unit}"),
             Self::WaitForPort { port, .. } => format!("wait for port {port}"),
             Self::CallTool { words, .. } => words.clone(),
+            Self::WriteStateCopy { .. } => "write the encrypted copy of the state".into(),
             Self::StopUnit { unit } => format!("stop {unit}"),
             Self::RemoveFile { path } => format!("remove {path}"),
             Self::RemoveDirectory { path, data: false } => format!("remove directory {path}"),

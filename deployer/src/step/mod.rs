@@ -9,10 +9,12 @@ mod action;
 mod describe;
 mod file;
 mod manifest;
+mod state_mark;
 
 pub use action::Action;
 pub use file::{Access, Content};
 pub use manifest::{Item, Manifest};
+pub use state_mark::StateMark;
 
 /// One action on one node.
 #[derive(Debug, Clone, PartialEq, Serialize)]

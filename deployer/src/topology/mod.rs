@@ -11,7 +11,7 @@ pub use self::options::Options;
 pub use crate::inventory::{
     Architecture, AwsCloud, CANONICAL, ChameleonCloud, CloudKind, CloudName, Clouds, End, Image,
     LeaseTime, LocalCloud, Machines, OnTtl, SHORTEST_TTL, Sections, Security, Seller, Sink, Site,
-    Ttl,
+    StateCopy, Ttl,
 };
 use crate::machine::Access;
 
@@ -27,6 +27,9 @@ pub struct Topology {
     pub cloud: CloudName,
     /// Whether members know each other by certificates and passwords, and speak TLS.
     pub security: Security,
+    /// The encrypted copy on the nodes of what another laptop needs; `None`: there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_copy: Option<StateCopy>,
     /// Nodes by name.
     pub nodes: BTreeMap<String, Node>,
     /// Topics, the canaries' included, by name.

@@ -8,7 +8,7 @@ use deployer::facts::{Facts, FileFact, Query, TableFact, UnitFact};
 use deployer::host::HostError;
 use deployer::rights::Right;
 use deployer::run::StepError;
-use deployer::step::{self, Access, Action, Content, Manifest};
+use deployer::step::{self, Access, Action, Content, Manifest, StateMark};
 use deployer::{firewall, hosts_table};
 use serde_json::json;
 
@@ -316,6 +316,27 @@ impl State {
                 facts.tables.insert(table.clone(), loaded);
                 let fact = facts.units.entry(firewall::unit(table)).or_default();
                 fact.enabled = true;
+            }
+            Action::WriteStateCopy { deployment, digest } => {
+                let (copy, access) = (Content::secret("closed"), Access::root("root", 0o600));
+                let mark = StateMark {
+                    version: StateMark::VERSION,
+                    id: String::new(),
+                    deployment: deployment.clone(),
+                    number: 1,
+                    digest: digest.clone().unwrap_or_default(),
+                    sha256: copy.sha256(),
+                    written: String::new(),
+                    by: String::new(),
+                };
+                let mark = Content::open(serde_json::to_string(&mark).unwrap_or_default());
+                self.file(
+                    node,
+                    &StateMark::copy_path(deployment),
+                    &access,
+                    text(&copy),
+                )?;
+                self.file(node, &StateMark::path(deployment), &access, text(&mark))?;
             }
             Action::StartUnit { unit, reads, .. } => self.start(node, unit, reads)?,
             Action::WaitForPort {

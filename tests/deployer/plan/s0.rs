@@ -72,6 +72,7 @@ fn topology() -> Topology {
         sections,
         cloud: CloudName::LOCAL,
         security: Security::Off,
+        state_copy: None,
         nodes: nodes.map(|node| (node.name.clone(), node)).into(),
         topics: [CANARY_TOPIC, "utilizations1", "utilizations2"]
             .map(topic)
@@ -120,6 +121,7 @@ impl Deployment {
             agents: None,
             cloud_notes: BTreeMap::new(),
             unproven: false,
+            copied: None,
         };
         Self {
             world: FakeWorld::new(topology.nodes.keys().map(String::as_str)),

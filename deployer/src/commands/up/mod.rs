@@ -11,13 +11,14 @@ use crate::carry_out::host_keys;
 use crate::carry_out::machines::authorize;
 use crate::carry_out::outcome::Outcome;
 use crate::carry_out::times::Times;
+use crate::carry_out::turn::Turn;
 use crate::cli::{Environment, Up};
 use crate::error::CommandError;
 use crate::host::connector;
 use crate::observe::ask::Systems;
 use crate::observe::observer::ObserveOptions;
 use crate::observe::obstacles::check_nodes;
-use crate::observe::{namesakes, observe, require_nodes};
+use crate::observe::{Planned, namesakes, observe, require_nodes};
 use crate::prepare::target;
 use crate::report::{Event, Reporter};
 use crate::run::journal::{self, Journal, JournalError, Mode};
@@ -132,20 +133,58 @@ async fn bring(
     confirm_plan(&planned, before.as_ref(), options, reporter)?;
     authorize(&planned.seen, reporter).await?;
 
-    // Until here Ctrl-C ends the program as ever, questions included. From here on what was begun is finished first.
-    let stop = Stop::on_interrupt();
-    let work = Work {
-        journal: &journal,
-        looking: &looking,
-        reporter,
-        stop: &stop,
+    let turn = if several(&planned) {
+        let directory = journal.directory().to_owned();
+        let receipt = journal.receipt();
+        Turn::take(
+            "up",
+            &receipt,
+            &planned.seen.machines,
+            directory,
+            environment,
+        )
+        .await?
+    } else {
+        None
     };
-    work.begin(&planned)?;
     let view = View {
         connections,
         planned,
         systems,
     };
+    let bringing = carry_out(options, &journal, &looking, view, (started, times), out);
+    let brought = Box::pin(bringing).await;
+    if let Some(turn) = turn {
+        turn.end(reporter).await;
+    }
+    brought
+}
+
+/// Whether others may change the deployment from their laptops.
+fn several(planned: &Planned) -> bool {
+    let prepared = &planned.prepared;
+    prepared.topology.state_copy.is_some() || prepared.receipt.copied.is_some()
+}
+
+/// Does what is planned, and proves it.
+async fn carry_out(
+    options: &Up,
+    journal: &Journal,
+    looking: &ObserveOptions<'_>,
+    view: View,
+    (started, mut times): (Instant, Times),
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
+    let reporter = looking.reporter;
+    // Until here Ctrl-C ends the program as ever, questions included. From here on what was begun is finished first.
+    let stop = Stop::on_interrupt();
+    let work = Work {
+        journal,
+        looking,
+        reporter,
+        stop: &stop,
+    };
+    work.begin(&view.planned)?;
     let (view, paths) = Box::pin(work.make(view, &mut times)).await?;
     let carrying = Box::pin(work.carry_out(view, &paths, &mut times));
     let View {
@@ -155,13 +194,13 @@ async fn bring(
     } = carrying.await?;
 
     let proving = Instant::now();
-    let proved = prove(&connections, &planned, &journal, reporter);
+    let proved = prove(&connections, &planned, journal, reporter);
     let proof = stop.unless(1, proved).await.ok_or_else(interrupted)??;
     times.since("proof", proving);
     let seconds = started.elapsed().as_secs_f64();
     reporter.event(&Event::Note(format!(
         "{}: done in {seconds:.1} s: {}",
-        name,
+        planned.prepared.topology.name,
         times.words()
     )));
     let outcome = Outcome::of(planned, proof, options.wait, &connections, reporter);

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use super::proof::prove;
 use crate::carry_out::outcome::Outcome;
-use crate::carry_out::record::{record_holdings, update_receipt};
 use crate::error::CommandError;
 use crate::observe::Planned;
+use crate::observe::record::{record_holdings, update_receipt};
 use crate::preflight;
 use crate::reach::connections::Connections;
 use crate::report::{Event, Reporter};
@@ -23,7 +23,13 @@ pub(super) async fn settled(
 ) -> Result<Outcome, CommandError> {
     journal.change(|receipt| {
         update_receipt(receipt, &planned.prepared);
-        record_holdings(receipt, &planned, true);
+        let Planned {
+            prepared,
+            seen,
+            desired,
+            ..
+        } = &planned;
+        record_holdings(receipt, prepared, seen, desired, true);
     })?;
     let owed = journal.receipt().unproven;
     remark(&planned, owed, started, reporter);

@@ -7,16 +7,16 @@ use crate::carry_out::beside::beside;
 use crate::carry_out::fetch::{Fetched, Paths, fetch, relays};
 use crate::carry_out::host_keys;
 use crate::carry_out::machines::make_machines;
-use crate::carry_out::reboot;
-use crate::carry_out::record::{
-    keep_choices, record_holdings, record_planned, shows_choice, update_receipt,
-};
 use crate::carry_out::times::Times;
+use crate::carry_out::{reboot, state_copy};
 use crate::component::artifact::SOURCE;
 use crate::error::CommandError;
 use crate::observe::ask::Systems;
 use crate::observe::observer::ObserveOptions;
 use crate::observe::obstacles::check_nodes;
+use crate::observe::record::{
+    keep_choices, record_holdings, record_planned, shows_choice, update_receipt,
+};
 use crate::observe::{Planned, observe};
 use crate::prepare::prepared::Prepared;
 use crate::reach::connections::Connections;
@@ -163,7 +163,7 @@ impl Work<'_> {
             return Err(interrupted());
         }
         self.journal
-            .change(|receipt| record_holdings(receipt, &view.planned, true))?;
+            .change(|receipt| holdings(receipt, &view.planned, true))?;
         for (stage, took) in &summary.stages {
             times.took(stage, *took);
         }
@@ -189,7 +189,11 @@ impl Work<'_> {
         connections.set_artifacts(paths.clone());
         connections.set_relays(relays(planned));
         self.journal
-            .change(|receipt| record_holdings(receipt, planned, false))?;
+            .change(|receipt| holdings(receipt, planned, false))?;
+        let by = self.looking.environment.who();
+        if let Some((copy, mark)) = state_copy::of_plan(planned, self.journal, &by).await? {
+            connections.set_state_copy(copy, mark);
+        }
         let prepared = &planned.prepared;
         let runner = Runner::new(connections.executor(), self.reporter, self.stop);
         let unrecorded = Mutex::new(None);
@@ -214,6 +218,17 @@ impl Work<'_> {
         }
         ran.ok_or_else(interrupted)
     }
+}
+
+/// Records what nodes hold.
+fn holdings(receipt: &mut Receipt, planned: &Planned, done: bool) {
+    let Planned {
+        prepared,
+        seen,
+        desired,
+        ..
+    } = planned;
+    record_holdings(receipt, prepared, seen, desired, done);
 }
 
 /// What Ctrl-C ends with: no step was left half done, unless it was pressed twice.

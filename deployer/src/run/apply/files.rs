@@ -6,7 +6,7 @@ use super::relay::Way;
 use super::shell::{LONG, QUICK, Script, Shell, WRITE, octal};
 use crate::host::Input;
 use crate::run::StepError;
-use crate::step::{Access, Manifest, sha256};
+use crate::step::{Access, Manifest, StateMark, sha256};
 
 const WRITE_FILE: Script = Script {
     name: "write file that came",
@@ -61,6 +61,24 @@ pub(super) async fn write_manifest(
         &Access::root("root", 0o644),
     )
     .await
+}
+
+/// The copy first: a mark says of what is there that it is whole.
+pub(super) async fn write_state_copy(
+    shell: &Shell<'_>,
+    deployment: &str,
+    copy: &str,
+    mark: &StateMark,
+) -> Result<(), StepError> {
+    let access = Access::root("root", 0o600);
+    write(shell, &StateMark::copy_path(deployment), copy, &access).await?;
+    let mark = serde_json::to_string(mark).map_err(|error| StepError::Failed {
+        command: "write the copy's mark as JSON".into(),
+        status: 1,
+        output: vec![error.to_string()],
+    })?;
+    let path = StateMark::path(deployment);
+    write(shell, &path, &format!("{mark}\n"), &access).await
 }
 
 pub(super) async fn write(

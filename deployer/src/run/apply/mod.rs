@@ -12,7 +12,7 @@ use super::{Executor, StepError, ask};
 use crate::facts::{Facts, Query};
 use crate::host::{Host, HostError, Line};
 use crate::hosts_table;
-use crate::step::Action;
+use crate::step::{Action, StateMark};
 
 mod archive;
 mod files;
@@ -34,6 +34,8 @@ pub struct HostExecutor {
     hosts: BTreeMap<String, Box<dyn Host>>,
     artifacts: BTreeMap<String, PathBuf>,
     relay: Relay,
+    /// The closed state and its mark.
+    state_copy: Option<(String, StateMark)>,
 }
 
 impl HostExecutor {
@@ -53,6 +55,11 @@ impl HostExecutor {
     /// Says which nodes give files to each other, so that they are sent only once.
     pub fn set_relays(&mut self, relays: Relays) {
         self.relay = Relay::new(relays);
+    }
+
+    /// Says which copy of the state is written, closed already.
+    pub fn set_state_copy(&mut self, copy: String, mark: StateMark) {
+        self.state_copy = Some((copy, mark));
     }
 
     /// The open shell of a node.
@@ -100,6 +107,10 @@ pub async fn edit_hosts(
 ) -> Result<(), StepError> {
     let lines = names.map(hosts_table::block_text);
     network::edit_hosts(&Shell::new(host, &|_| {}), block, lines.as_deref()).await
+}
+
+fn no_state_copy() -> StepError {
+    StepError::NoArtifact("state copy".into())
 }
 
 #[async_trait]
@@ -183,6 +194,10 @@ impl Executor for HostExecutor {
                 seconds,
                 ..
             } => tool::call(shell, tool, arguments, input, *seconds).await,
+            Action::WriteStateCopy { deployment, .. } => {
+                let (copy, mark) = self.state_copy.as_ref().ok_or_else(no_state_copy)?;
+                files::write_state_copy(shell, deployment, copy, mark).await
+            }
             Action::StopUnit { unit } => units::stop(shell, unit).await,
             Action::RemoveFile { path } => files::remove(shell, path).await,
             Action::RemoveDirectory { path, .. } => files::remove_directory(shell, path).await,

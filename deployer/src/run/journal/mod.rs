@@ -264,6 +264,11 @@ impl Journal {
         secrets::keep(&path, &secrets)
     }
 
+    /// Puts the secrets of another laptop in place.
+    pub fn restore_secrets(&self, secrets: &Secrets) -> Result<(), JournalError> {
+        secrets::keep(&self.directory.join(SECRETS_FILE), secrets)
+    }
+
     /// Removes the deployment's directory with all it holds: after a teardown that left nothing.
     pub fn remove(self) -> Result<(), JournalError> {
         // The receipt goes first: a directory without one is no deployment any more.

@@ -13,6 +13,7 @@ use crate::component::users::{self, PASSWORDS};
 use crate::component::{self, Form};
 use crate::receipt::Secrets;
 use crate::secret::Secret;
+use crate::state_copy::{self, DIGEST};
 use crate::topology::Topology;
 
 const VERSION: u32 = 2;
@@ -110,6 +111,9 @@ fn complete(
         let services = component::services(topology);
         complete = with_passwords(complete, topology);
         complete = authority::complete(&complete, &topology.name, &services, now)?;
+    }
+    if topology.state_copy.is_some() && complete.known(state_copy::SECRETS, DIGEST).is_none() {
+        complete.set(state_copy::SECRETS, DIGEST, Secret::new(hex()));
     }
     let is_new = |(of, key, secret): &(&str, &str, &Secret)| known.known(of, key) != Some(*secret);
     let new: Vec<(String, String)> = complete

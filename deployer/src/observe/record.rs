@@ -4,7 +4,8 @@
 use crate::cloud::ends::LEASE_END;
 use crate::component::distributions::DISTRIBUTION;
 use crate::component::{self, Component};
-use crate::observe::Planned;
+use crate::observe::Observed;
+use crate::plan::Desired;
 use crate::prepare::outside;
 use crate::prepare::prepared::Prepared;
 use crate::receipt::{MachineRecord, Receipt};
@@ -80,8 +81,13 @@ pub fn record_planned(receipt: &mut Receipt, node: &str, cloud: CloudName) {
 
 /// Records the machines, and the kinds of data that nodes hold. While a run is not done that is what they held before and what is
 /// there already: were it more, a run that is killed early would leave a receipt that misses data which never was.
-pub fn record_holdings(receipt: &mut Receipt, planned: &Planned, done: bool) {
-    let (prepared, seen) = (&planned.prepared, &planned.seen);
+pub fn record_holdings(
+    receipt: &mut Receipt,
+    prepared: &Prepared,
+    seen: &Observed,
+    desired: &Desired,
+    done: bool,
+) {
     if done {
         keep_choices(receipt, prepared);
     }
@@ -103,8 +109,7 @@ pub fn record_holdings(receipt: &mut Receipt, planned: &Planned, done: bool) {
         let holds = |component: &&&dyn Component| {
             let name = component.name();
             let held = record.data.iter().any(|kind| kind == name);
-            let there =
-                facts.is_some_and(|facts| planned.desired.has_places(&node.name, name, facts));
+            let there = facts.is_some_and(|facts| desired.has_places(&node.name, name, facts));
             let holder = component.holds_data() && component.is_on(node, &prepared.topology);
             // A directory that was made for a distribution which never worked holds nothing.
             let worked =
