@@ -81,6 +81,11 @@ const SHOWN_ONLY: [(&str, &str, &str); 13] = [
         "deployer build-agents",
         "it compiles for minutes, for another machine, too",
     ),
+    (
+        "adopt.md",
+        "deployer adopt --id",
+        "it needs another laptop: `machines::adopt`",
+    ),
 ];
 
 fn root() -> PathBuf {

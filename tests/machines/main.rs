@@ -8,6 +8,7 @@
 
 mod accidents;
 mod actions;
+mod adopt;
 #[path = "../shared/agents.rs"]
 mod agents;
 mod attempts;

@@ -120,6 +120,29 @@ pub struct List {
     pub target: Target,
 }
 
+/// Options of `adopt`.
+#[derive(Debug, Args)]
+pub struct Adopt {
+    /// Where it is: the machines and hosts of `--inventory`; without, those of this box.
+    #[command(flatten)]
+    pub target: Target,
+    /// The deployment's id: `deployer list`, or `deployer status` on the other laptop, says it.
+    #[arg(long, value_name = "ID")]
+    pub id: String,
+    /// Read the copy on this host of the deployment, by your own SSH login.
+    #[arg(long, value_name = "[USER@]HOST")]
+    pub host: Option<String>,
+    /// The file with the passphrase [default: it is asked for]
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// The file with your private key of age: `AGE-SECRET-KEY-1…`.
+    #[arg(long, value_name = "FILE", conflicts_with = "passphrase_file")]
+    pub identity: Option<PathBuf>,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
 /// Options of `allow`.
 #[derive(Debug, Args)]
 pub struct Allow {

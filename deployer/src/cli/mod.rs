@@ -15,8 +15,8 @@ mod secrets;
 pub use advice::advice;
 pub use environment::{Environment, STEP};
 pub use lifecycle::{
-    Allow, BuildAgents, Change, Check, Completions, Extend, Guide, Init, List, Plan, Rehearse,
-    Render, Teardown, Up,
+    Adopt, Allow, BuildAgents, Change, Check, Completions, Extend, Guide, Init, List, Plan,
+    Rehearse, Render, Teardown, Up,
 };
 pub use pipeline::{
     ClientConfig, ClientKind, DeadLetters, Docs, Export, Import, Logs, Open, Produce, Send,
@@ -86,6 +86,8 @@ pub enum Verb {
     Produce(Produce),
     /// Lists all deployments that a cloud knows of, whoever made them.
     List(List),
+    /// Takes a deployment over from another laptop, by the copy of its state on its machines (`state_copy:`).
+    Adopt(Adopt),
     /// Lets the address this box is seen by today use SSH.
     Allow(Allow),
     /// Lets the machines live that much longer from now on.
@@ -132,6 +134,7 @@ impl Verb {
             Self::Allow(options) => &options.target,
             Self::Extend(options) => &options.target,
             Self::Rehearse(options) => &options.target,
+            Self::Adopt(options) => &options.target,
             Self::BuildAgents(_)
             | Self::Guide(_)
             | Self::Init(_)

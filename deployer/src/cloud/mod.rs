@@ -257,6 +257,11 @@ pub trait Cloud: Send + Sync {
     /// All deployments this cloud knows of.
     async fn deployments(&self) -> Result<Vec<Found>, CloudError>;
 
+    /// Where on this box the files lie that machines with this id have written, by node; of clouds elsewhere there are none.
+    async fn disks(&self, _id: &str) -> Result<BTreeMap<String, String>, CloudError> {
+        Ok(BTreeMap::new())
+    }
+
     /// What this cloud needs of the operator's box and does not find, and how to get it. [`needs::install`] gets it.
     async fn missing(&self) -> Result<Vec<Need>, CloudError> {
         Ok(needs::ssh())

@@ -14,6 +14,7 @@ use crate::report::plain::Plain;
 use crate::secret::Secret;
 use crate::tell::lease_end;
 
+pub mod adopt;
 pub mod allow;
 pub mod build_agents;
 pub mod check;
@@ -87,6 +88,7 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
         },
         Verb::Produce(options) => produce::run(options, environment, reporter).await,
         Verb::List(options) => list::run(options, environment, out).await,
+        Verb::Adopt(options) => Box::pin(adopt::run(options, environment, reporter)).await,
         Verb::Allow(options) => allow::run(options, environment, reporter).await,
         Verb::Extend(options) => extend::run(options, environment, reporter).await,
         Verb::Rehearse(options) => {

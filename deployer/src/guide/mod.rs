@@ -50,6 +50,7 @@ pub const PAGES: &[Page] = pages![
     "couchdb"
     "data"
     "security"
+    "adopt"
     "troubleshooting"
     "docker-compose"
     "words"

@@ -2,6 +2,7 @@
 
 pub mod clouds;
 pub mod connections;
+pub mod copies;
 pub mod deployment;
 pub mod failure;
 pub mod lent_names;

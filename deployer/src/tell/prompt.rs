@@ -2,11 +2,14 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+
 use crate::cli::Up;
 use crate::error::CommandError;
 use crate::observe::Planned;
 use crate::receipt::Receipt;
 use crate::report::{Event, Question, Reporter};
+use crate::secret::Secret;
 use crate::tell::charges;
 use crate::tell::plan_text::text;
 
@@ -31,6 +34,29 @@ pub fn confirm(question: &str, yes: bool, reporter: &dyn Reporter) -> Result<(),
     } else {
         Err(CommandError::interrupted("nothing was done"))
     }
+}
+
+/// Asks for a passphrase on the terminal, which does not show it.
+pub fn passphrase(what: &str, reporter: &dyn Reporter) -> Result<Secret, CommandError> {
+    let (stdin, mut stderr) = (std::io::stdin(), std::io::stderr());
+    if !stdin.is_terminal() || !stderr.is_terminal() {
+        return Err(CommandError::usage(format!(
+            "{what} is needed, and there is no terminal to ask on"
+        ))
+        .hint("--passphrase-file FILE names a file with it"));
+    }
+    let _nothing_is_drawn = Question::begin(reporter);
+    write!(stderr, "{what}: ").and_then(|()| stderr.flush())?;
+    let shown = tcgetattr(&stdin)?;
+    let mut hidden = shown.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    hidden.local_modes.insert(LocalModes::ECHONL);
+    tcsetattr(&stdin, OptionalActions::Flush, &hidden)?;
+    let mut answer = String::new();
+    let read = stdin.lock().read_line(&mut answer);
+    tcsetattr(&stdin, OptionalActions::Flush, &shown)?;
+    read?;
+    Ok(Secret::new(answer.trim_end_matches(['\r', '\n'])))
 }
 
 /// Shows the plan where it is not obvious, refuses what loses data, and asks where the user must decide.

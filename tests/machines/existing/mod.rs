@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod adopt;
 mod conflicts;
 mod drift;
 mod fresh;

@@ -11,7 +11,7 @@
 use async_trait::async_trait;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
@@ -329,6 +329,15 @@ impl Cloud for Local {
             });
         }
         Ok(all)
+    }
+
+    async fn disks(&self, id: &str) -> Result<BTreeMap<String, String>, CloudError> {
+        let names = Names::new(id)?;
+        let nodes = reading::entries(&names.machines())?.into_iter();
+        let whole = nodes.filter(|node| check_node(node).is_ok());
+        Ok(whole
+            .map(|node| (node.clone(), names.disk(&node)))
+            .collect())
     }
 
     async fn missing(&self) -> Result<Vec<Need>, CloudError> {

@@ -56,6 +56,11 @@ impl Names {
         format!("{}/{node}", self.machines())
     }
 
+    /// Where what a machine has written lies, whether it runs or not.
+    pub(super) fn disk(&self, node: &str) -> String {
+        format!("{}/disk/upper", self.machine(node))
+    }
+
     /// A machine's directory while it is made or removed. No node's name begins with a dot.
     pub(super) fn part(&self, node: &str) -> String {
         format!("{}/{PART}{node}", self.machines())
