@@ -13,7 +13,11 @@ pub(super) fn check(inventory: &Inventory, findings: &mut Findings<'_>) {
     let hint = "say `passphrase_file: PATH`, or `recipients: [age1…]`";
     match (wanted.passphrase_file.is_some(), recipients.is_empty()) {
         (false, true) => findings.lacks("state_copy", "says nobody who may read it", hint),
-        (true, false) => findings.add("state_copy", "is read by one of both, not by either", hint),
+        (true, false) => findings.add(
+            "state_copy",
+            "is closed by a passphrase or for recipients, not by both",
+            hint,
+        ),
         _ => {}
     }
     for (index, recipient) in recipients.iter().enumerate() {
