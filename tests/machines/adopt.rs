@@ -112,7 +112,7 @@ fn a_deployment_survives_its_laptop() {
             std::fs::write(copy(&ann, node), &whole[..whole.len() / 2]).expect("a half");
         }
         let said = adopt(&with_file).code(1);
-        said.says(&["no copy is whole", "vm1", "vm2"]);
+        said.says(&["the copy was not opened: it is damaged"]);
         ann.run(&["status"])
             .code(1)
             .says(&["the encrypted copy of the state"]);
@@ -120,6 +120,23 @@ fn a_deployment_survives_its_laptop() {
         std::fs::write(copy(&ann, "vm2"), &whole).expect("a copy");
         assert!(!bob.receipt_path().exists());
     });
+    subtest(
+        "killed between a copy and its mark: the copy is good",
+        || {
+            let path = copy(&ann, "vm2").with_extension("json");
+            let whole = std::fs::read_to_string(&path).expect("a mark");
+            let sha256 = mark(&ann, "vm2")["sha256"]
+                .as_str()
+                .expect("a sum")
+                .to_owned();
+            std::fs::write(&path, whole.replace(&sha256, &"0".repeat(64))).expect("a mark");
+            std::fs::remove_file(copy(&ann, "vm1")).expect("it is there");
+            adopt(&with_file).code(0);
+            std::fs::write(&path, whole).expect("a mark");
+            let directory = bob.receipt_path();
+            std::fs::remove_dir_all(directory.parent().expect("a directory")).expect("taken over");
+        },
+    );
     subtest("another laptop takes it over", || {
         adopt(&with_file).code(0).says(&["is taken over"]);
         for path in [bob.receipt_path(), bob.secrets_path()] {
@@ -133,8 +150,8 @@ fn a_deployment_survives_its_laptop() {
             0o700
         );
         assert_eq!(bob.secrets(), ann.secrets());
-        // vm1's is half.
-        bob.run(&["plan"]).code(2).says(&["not as it was written"]);
+        // vm1's is gone.
+        bob.run(&["plan"]).code(2).says(&["the state (missing)"]);
         bob.run(&["up", "--yes"]).code(0);
         bob.run(&["plan"]).code(0).says(&["nothing to do"]);
         bob.run(&["status"]).code(0);

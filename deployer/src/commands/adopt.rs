@@ -32,7 +32,7 @@ pub async fn run(
     let opening = tokio::task::spawn_blocking(move || key.open(&closed));
     let text = opening.await?.map_err(|error| {
         CommandError::failed(format!("{}: the copy was not opened: {error}", found.place))
-            .hint("nothing was written here")
+            .hint("nothing was written here; where the copies are damaged, `deployer up` on the laptop that has the receipt writes them anew")
     })?;
     let state = State::read(&text)?;
     let told = state.receipt(Path::new(""));
@@ -205,6 +205,7 @@ mod tests {
                 written: String::new(),
                 by: String::new(),
             },
+            marked: true,
             closed: String::new(),
             host_key: host_key.map(str::to_owned),
         };

@@ -18,12 +18,14 @@ use crate::report::{Event, Reporter};
 use crate::step::{StateMark, sha256};
 use crate::topology::{CloudName, Ids, Options, Topology};
 
-/// A whole copy.
+/// A copy.
 pub struct Found {
     /// Where it was read.
     pub place: String,
     /// Its mark.
     pub mark: StateMark,
+    /// Whether the mark is its own: else a run was killed between both, or it is damaged, which only opening it tells.
+    pub marked: bool,
     /// The closed text.
     pub closed: String,
     /// The host key that was shown there, where nobody has vouched for it yet.
@@ -32,8 +34,8 @@ pub struct Found {
 
 /// Prints all marks, a line each.
 const MARKS: &str = r#"for mark in "$1"/etc/deployer/*/state.json; do if [ -f "$mark" ]; then cat -- "$mark"; fi; done"#;
-/// Prints a copy.
-const COPY: &str = r#"cat -- "$1$2""#;
+/// Prints a copy, if there is one.
+const COPY: &str = r#"if [ -f "$1$2" ]; then cat -- "$1$2"; fi"#;
 /// Enough for a program of a moment.
 const QUICK: Duration = Duration::from_secs(30);
 
@@ -48,7 +50,6 @@ pub async fn newest(
         id: &options.id,
         found: Vec::new(),
         others: Vec::new(),
-        damaged: Vec::new(),
     };
     if let Some(host) = &options.host {
         let machine = named(host);
@@ -65,8 +66,6 @@ struct Search<'a> {
     found: Vec<Found>,
     /// What other deployments have copies there, in words.
     others: Vec<String>,
-    /// Where copies are not as they were written.
-    damaged: Vec<String>,
 }
 
 impl Search<'_> {
@@ -206,13 +205,12 @@ impl Search<'_> {
             }
             let path = StateMark::copy_path(&mark.deployment);
             let closed = run(host, place, COPY, &[below, &path]).await?;
-            if sha256(closed.as_bytes()) != mark.sha256 {
-                self.damaged
-                    .push(format!("{place}: {path} is not as it was written"));
+            if closed.is_empty() {
                 continue;
             }
             self.found.push(Found {
                 place: place.to_owned(),
+                marked: sha256(closed.as_bytes()) == mark.sha256,
                 mark,
                 closed,
                 host_key: host_key.cloned(),
@@ -222,13 +220,9 @@ impl Search<'_> {
     }
 
     fn newest(self) -> Result<Found, CommandError> {
-        let newest = self.found.into_iter().max_by_key(|found| found.mark.number);
+        let found = self.found.into_iter();
+        let newest = found.max_by_key(|found| (found.marked, found.mark.number));
         newest.ok_or_else(|| {
-            if !self.damaged.is_empty() {
-                let list = self.damaged.join("\n    ");
-                return CommandError::failed(format!("no copy is whole:\n    {list}"))
-                    .hint("`deployer up` on the laptop that has the receipt writes it anew");
-            }
             let mut others = self.others;
             others.sort();
             others.dedup();
