@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::blocks::{Block, blocks};
 
 /// File and first line of each block that is shown and not run, and why. All others marked `sh` are run by `machines::guide`.
-const SHOWN_ONLY: [(&str, &str, &str); 13] = [
+const SHOWN_ONLY: [(&str, &str, &str); 14] = [
     (
         "README.md",
         "# 1. the pipeline",

@@ -27,10 +27,14 @@ pub struct State {
     /// The receipt, without what is about one laptop.
     receipt: Receipt,
     /// The secrets by component, as [`Secret`] refuses to be written.
-    secrets: BTreeMap<String, BTreeMap<String, String>>,
+    secrets: ByComponent,
+    /// When each of them was made, where that is known.
+    since: ByComponent,
     /// The private SSH keys by the names of their files.
     keys: BTreeMap<String, String>,
 }
+
+type ByComponent = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Why there is no state in what was opened.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +67,8 @@ impl State {
         Self {
             version: Self::VERSION,
             receipt: portable(receipt, directory),
-            secrets: plain(secrets),
+            secrets: plain(secrets, |_, _, secret| Some(secret.expose())),
+            since: plain(secrets, |of, key, _| secrets.since(of, key)),
             keys: keys
                 .map(|(name, key)| (name.clone(), key.expose().to_owned()))
                 .collect(),
@@ -107,6 +112,11 @@ impl State {
                 secrets.set(component, key, Secret::new(secret));
             }
         }
+        for (component, own) in &self.since {
+            for (key, time) in own {
+                secrets.set_since(component, key, time);
+            }
+        }
         secrets
     }
 
@@ -126,7 +136,8 @@ pub fn digest(
     seal: &Seal,
 ) -> Result<String, StateError> {
     let receipt = portable(receipt, directory);
-    let text = serde_json::to_vec(&(receipt, plain(secrets), seal.words()))?;
+    let secret = plain(secrets, |_, _, secret| Some(secret.expose()));
+    let text = serde_json::to_vec(&(receipt, secret, seal.words()))?;
     let mut mac = Hmac::<Sha256>::new_from_slice(secrets.get(SECRETS, DIGEST).as_bytes())
         .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
     mac.update(&text);
@@ -142,6 +153,13 @@ fn portable(receipt: &Receipt, directory: &Path) -> Receipt {
         ..receipt.clone()
     };
     move_keys(&mut portable, directory, Path::new(DIRECTORY));
+    // A machine that was just made is recorded by the host key that it was given, until the next look.
+    for record in portable.machines.values_mut() {
+        record.machine = record
+            .machine
+            .take()
+            .map(|machine| receipt.trusting(machine));
+    }
     portable
 }
 
@@ -159,11 +177,17 @@ fn move_keys(receipt: &mut Receipt, from: &Path, to: &Path) {
     }
 }
 
-fn plain(secrets: &Secrets) -> BTreeMap<String, BTreeMap<String, String>> {
-    let mut plain = BTreeMap::<String, BTreeMap<String, String>>::new();
+/// What is said of each secret. Those in whose places others came are none any more: a copy is written once these are in use.
+fn plain<'a>(
+    secrets: &'a Secrets,
+    said: impl Fn(&'a str, &'a str, &'a Secret) -> Option<&'a str>,
+) -> ByComponent {
+    let mut plain = ByComponent::new();
     for (component, key, secret) in secrets.all() {
-        let own = plain.entry(component.to_owned()).or_default();
-        own.insert(key.to_owned(), secret.expose().to_owned());
+        if let Some(said) = said(component, key, secret) {
+            let own = plain.entry(component.to_owned()).or_default();
+            own.insert(key.to_owned(), said.to_owned());
+        }
     }
     plain
 }
@@ -175,7 +199,7 @@ mod tests {
 
     use super::{DIGEST, SECRETS, State, StateError, digest};
     use crate::machine::{Access, Machine, SshAccess};
-    use crate::receipt::{Copied, MachineRecord, Receipt, Secrets};
+    use crate::receipt::{Copied, HostKey, MachineRecord, Receipt, Secrets};
     use crate::secret::Secret;
     use crate::state_copy::Seal;
 
@@ -217,6 +241,7 @@ mod tests {
     fn another_laptop_has_it_in_a_directory_of_its_own() {
         let mut secrets = Secrets::default();
         secrets.set("couchdb", "admin_password", Secret::new("hunter2"));
+        secrets.set_since("couchdb", "admin_password", "2026-01-01T00:00:00Z");
         let keys = BTreeMap::from([("user".to_owned(), Secret::new("PRIVATE"))]);
         let own = receipt("/home/ann/x-aws/keys/user");
         let state = State::new(&own, Path::new("/home/ann/x-aws"), &secrets, &keys);
@@ -251,6 +276,23 @@ mod tests {
             digest: first.clone(),
         });
         assert_eq!(of(&there, "/bob", &secrets, &seal), first);
+        // The same machine, before and after a look by the host key that it made itself.
+        let with_key = |given: &str| {
+            let mut receipt = own.clone();
+            let own = HostKey {
+                machine: "i-1".into(),
+                key: "own".into(),
+                alone: true,
+            };
+            receipt.host_keys.insert("vm1".into(), own);
+            let record = receipt.machines.get_mut("vm1").expect("a record");
+            let machine = record.machine.as_mut().expect("a machine");
+            if let Access::Ssh(ssh) = &mut machine.access {
+                ssh.host_key = Some(given.into());
+            }
+            of(&receipt, "/ann", &secrets, &seal)
+        };
+        assert_eq!(with_key("given"), with_key("own"));
         let mut changed = own.clone();
         changed.inventory = "name: y".into();
         let mut more = secrets.clone();

@@ -62,7 +62,7 @@ async fn another_laptop_takes_hosts_over_and_away() {
 
     // Who died in the middle has his turn for two minutes more: there it is bob's own.
     bob.set_inventory(&format!("{own}# changed\n"));
-    bob.kill_at("write the encrypted copy of the state", &["up", "--yes"]);
+    bob.kill_at("state on one, two", &["up", "--yes"]);
     ann.set_inventory(&format!("{own}# here, too\n"));
     let said = ann.run(&["up", "--yes"]);
     assert_eq!(said.code, 1, "{}", said.err);
