@@ -151,7 +151,9 @@ fn a_deployment_survives_its_laptop() {
         );
         assert_eq!(bob.secrets(), ann.secrets());
         // vm1's is gone.
-        bob.run(&["plan"]).code(2).says(&["the state (missing)"]);
+        bob.run(&["plan"])
+            .code(2)
+            .says(&["vm1: write the encrypted copy of the state"]);
         bob.run(&["up", "--yes"]).code(0);
         bob.run(&["plan"]).code(0).says(&["nothing to do"]);
         bob.run(&["status"]).code(0);
