@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::ALL;
 use crate::receipt::Secrets;
 use crate::rights::{Right, mark};
-use crate::topology::Topology;
+use crate::topology::{CANARY_TOPIC, Topology};
 
 /// The place of the users' passwords among the secrets.
 pub const PASSWORDS: &str = "passwords";
@@ -16,15 +16,19 @@ pub fn names(topology: &Topology) -> BTreeSet<String> {
     named(&of_nodes(topology))
 }
 
-/// All that anybody may do. Whoever has left the inventory was not stopped, and sends on until `--prune`.
+/// All that anybody may do. Whoever has left the inventory was not stopped, and sends on until `--prune`, by the rights that it had.
 pub(super) fn rights(topology: &Topology, secrets: &Secrets) -> Vec<Right> {
     let mut rights = of_nodes(topology);
     let names = named(&rights);
     let former = secrets.all().filter(|(place, user, _)| {
         *place == PASSWORDS && is_agents(user) && !names.contains(*user)
     });
+    let mut topics: Vec<&str> = topology.former.topics.keys().map(String::as_str).collect();
+    if !topics.is_empty() {
+        topics.push(CANARY_TOPIC);
+    }
     for (_, user, _) in former {
-        let topics = topology.former.topics.keys();
+        let topics = topics.iter();
         rights.extend(topics.map(|topic| Right::on_topic(user, topic, "write")));
     }
     rights
