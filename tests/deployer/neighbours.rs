@@ -23,7 +23,7 @@ fn desired(name: &str, distribution: &str) -> (Receipt, Desired) {
     };
     let text = format!(
         "name: {name}\ncloud: existing\nsecurity: on\nnodes: {{ all: {{ roles: [zookeeper, kafka, couchdb, consumer] }} }}\n\
-         kafka: {{ replication: 1 }}\ncouchdb: {{ distribution: {distribution}{archive} }}\n\
+         kafka: {{ replication: 1 }}\nmonitoring: {{ node_exporter: true }}\ncouchdb: {{ distribution: {distribution}{archive} }}\n\
          clouds: {{ existing: {{ hosts: {{ all: {{ address: 192.0.2.1 }} }} }} }}\n"
     );
     let inventory = layout::parse(text.as_bytes(), "x.yaml").expect("an inventory");

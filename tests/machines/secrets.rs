@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::attempts::{self, Attempt, may, may_not};
 use crate::command_line::Said;
-use crate::deployer_command::{Deployer, subtest};
+use crate::deployer_command::{Deployer, say, subtest};
 use crate::real_couchdb::real_couchdb;
 use crate::security::{are_kept, patterns};
 use crate::support::{eventually, may_run};
@@ -152,6 +152,7 @@ fn all(deployer: &Deployer) {
     }
     assert_eq!(old["zookeeper"], new["zookeeper"]);
     assert_eq!(old["authority"], new["authority"]);
+    lets_nobody_wait(deployer);
     // No broker stops for it.
     let names = restarted(&before, &units(deployer));
     let wanted = [
@@ -168,6 +169,30 @@ fn all(deployer: &Deployer) {
     }
     log_in(deployer, &old, &new);
     arrive(deployer);
+}
+
+/// How long an agent may be refused: the longest that it waits before it tries again.
+const REFUSED: f64 = 15.0;
+
+/// No agent was refused for longer than it waits between two attempts.
+fn lets_nobody_wait(deployer: &Deployer) {
+    for (node, agent) in [
+        ("vm1-1", "producer"),
+        ("vm1-2", "producer"),
+        ("vm2", "consumer"),
+    ] {
+        let unit = format!("{}-{agent}.service", deployer.name);
+        let words = "journalctl --no-pager -o short-unix -u \"$0\" | grep -iE 'authentication|not let' || true";
+        let said = deployer.on(node, &["sh", "-c", words, &unit]);
+        let times = said.lines().filter_map(|line| line.split(' ').next());
+        let times: Vec<f64> = times.filter_map(|time| time.parse().ok()).collect();
+        let span = times.last().unwrap_or(&0.0) - times.first().unwrap_or(&0.0);
+        say(&format!(
+            "{node}: {agent} refused {} times in {span:.1} s",
+            times.len()
+        ));
+        assert!(span <= REFUSED, "{said}");
+    }
 }
 
 const LOG_IN: &str = r#"
