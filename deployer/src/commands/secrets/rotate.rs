@@ -6,6 +6,7 @@ use crate::component::Renewal;
 use crate::component::pipeline;
 use crate::component::secrets::{named, rolling};
 use crate::error::CommandError;
+use crate::prepare::target;
 use crate::reach::deployment::Deployment;
 use crate::report::{Event, Reporter};
 use crate::topology::CloudName;
@@ -57,14 +58,24 @@ pub(super) fn up(
         )));
     }
     let entry = &deployment.entry;
+    let target = Target {
+        inventory: None,
+        name: Some(entry.name.clone()),
+        cloud: CloudName::find(&entry.cloud),
+        text: Some(deployment.receipt.inventory.clone()),
+        ..options.target.clone()
+    };
+    let means = target::read_inventory(&target)?.inventory.security;
+    if means.is_on() != topology.security.is_on() {
+        return Err(CommandError::failed(format!(
+            "the last `up` of {} was an older deployer's: its inventory says nothing of `security`, which meant `off` then, so nothing \
+             was done",
+            entry.name
+        ))
+        .hint("deployer plan shows what that key brings; deployer up brings it, and then there are passwords"));
+    }
     Ok(Up {
-        target: Target {
-            inventory: None,
-            name: Some(entry.name.clone()),
-            cloud: CloudName::find(&entry.cloud),
-            text: Some(deployment.receipt.inventory.clone()),
-            ..options.target.clone()
-        },
+        target,
         change: Change::default(),
         yes: options.yes,
         wait: false,
