@@ -2,6 +2,8 @@
 
 use std::process::{Command, Output};
 
+use deployer::receipt::Receipt;
+use deployer::run::journal::{Journal, Mode, SECRETS_FILE};
 use tempfile::TempDir;
 
 #[expect(
@@ -106,6 +108,47 @@ fn without_a_deployment_every_verb_says_so() {
             said(&output)
         );
     }
+}
+
+/// To an older deployer no word of `security` meant `off`: a change of passwords must not bring all the rest.
+#[test]
+fn secrets_of_an_older_deployment_are_not_changed_before_it_is_brought_up() {
+    let home = tempfile::tempdir().expect("directory");
+    let state = home.path().join("state");
+    let text = "name: x\nnodes: { vm1: { roles: [zookeeper, kafka, couchdb] } }\nkafka: { replication: 1 }\n";
+    let journal = Journal::open(&state, "x", "local", Mode::Create).expect("a journal");
+    let older = |receipt: &mut Receipt| {
+        receipt.inventory = text.into();
+        receipt.secure_by_default = false;
+    };
+    journal.change(older).expect("stored");
+    std::fs::write(
+        journal.directory().join(SECRETS_FILE),
+        r#"{"version": 2, "couchdb": {"admin_password": "a"}}"#,
+    )
+    .expect("written");
+    drop(journal);
+    let run = |words: &[&str]| {
+        let mut arguments = words.to_vec();
+        let state = state.display().to_string();
+        arguments.extend(["--state-dir", state.as_str()]);
+        deployer(&home, &arguments)
+    };
+    let listed = run(&["secrets"]);
+    let out = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(
+        out.contains("couchdb-admin") && !out.contains("zookeeper-kafka"),
+        "{out}"
+    );
+    let shown = run(&["secrets", "show", "couchdb-admin"]);
+    assert_eq!(String::from_utf8_lossy(&shown.stdout), "a\n");
+    let refused = run(&["secrets", "rotate", "--yes"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    assert!(
+        said(&refused).contains("meant `off` then"),
+        "{}",
+        said(&refused)
+    );
 }
 
 #[test]
