@@ -59,19 +59,22 @@ fn auto_is_apaches_package_on_the_unchanged_image() {
         assert_eq!(internet.asked(".deb"), asked);
     });
     subtest("Apache's package: closed", || {
-        listens_at_its_own_port_only(&deployer);
+        listens_at_its_own_ports_only(&deployer);
         gives_no_secret_away(&deployer);
     });
     deployer.teardown();
 }
 
 /// No port of Erlang's: neither its port mapper, nor its distribution. Nor has what runs a cookie, which is for these alone.
-fn listens_at_its_own_port_only(deployer: &Deployer) {
+fn listens_at_its_own_ports_only(deployer: &Deployer) {
     let sockets = deployer.on("vm1", &["ss", "-Hltnp"]);
     let of_erlang = |line: &&str| line.contains("\"beam.smp\"") || line.contains("epmd");
     let sockets: Vec<&str> = sockets.lines().filter(of_erlang).collect();
-    assert_eq!(sockets.len(), 1, "{sockets:?}");
-    assert!(sockets[0].contains(":5984 "), "{sockets:?}");
+    assert_eq!(sockets.len(), 2, "{sockets:?}");
+    for own in ["127.0.0.1:5984 ", ":6984 "] {
+        let listens = sockets.iter().any(|line| line.contains(own));
+        assert!(listens, "{own}: {sockets:?}");
+    }
     let epmd = deployer.on("vm1", &["pgrep -c epmd || true"]);
     assert_eq!(epmd.trim(), "0");
 }
@@ -232,7 +235,7 @@ fn a_real_couchdb() {
                 }
                 assert_eq!(documents.get(path, Some("admin")).0, 200, "{path}");
             }
-            listens_at_its_own_port_only(&deployer);
+            listens_at_its_own_ports_only(&deployer);
             gives_no_secret_away(&deployer);
         },
     );
