@@ -119,6 +119,10 @@ pub struct Database {
     pub put_away: Option<u64>,
     /// Whether its access rules are those that were made with it; `None`: not known.
     pub access_kept: Option<bool>,
+    /// Whom its access rules let in beside the agents.
+    pub readers: BTreeSet<String>,
+    /// Whether what refuses the writes of these is there; `None`: nobody is to be refused, or it is not known.
+    pub guarded: Option<bool>,
     /// Why nothing is known of it, where it is not missing.
     pub error: Option<String>,
 }
@@ -154,6 +158,20 @@ impl Inspect {
         self.log.reachable
             && self.log.brokers.len() >= brokers
             && self.log.topics.iter().all(Topic::in_sync)
+    }
+}
+
+impl Database {
+    /// How access to it is not as it was made, in words: its rules, whom they let in, and what refuses these to write.
+    pub fn access_differs(&self, readers: &BTreeSet<String>) -> Vec<String> {
+        let changed = (self.access_kept == Some(false)).then(|| "changed".to_owned());
+        let out = readers.difference(&self.readers);
+        let out = out.map(|user| format!("{user} may not read it"));
+        let others = self.readers.difference(readers);
+        let others = others.map(|user| format!("{user} may read it"));
+        let open = (self.guarded == Some(false)).then(|| "its readers may write to it".to_owned());
+        let all = changed.into_iter().chain(out).chain(others);
+        all.chain(open).collect()
     }
 }
 
@@ -342,6 +360,28 @@ mod tests {
             "more": 1
         });
         Inspect::read(&report).expect("a report")
+    }
+
+    #[test]
+    fn access_to_a_database_is_as_it_was_made_or_each_difference_is_named() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let mut database = super::Database {
+            access_kept: Some(true),
+            readers: names(&["a", "b"]),
+            guarded: Some(true),
+            ..super::Database::default()
+        };
+        assert!(database.access_differs(&names(&["a", "b"])).is_empty());
+        database.guarded = Some(false);
+        let differs = database.access_differs(&names(&["b", "c"]));
+        let all = [
+            "c may not read it",
+            "a may read it",
+            "its readers may write to it",
+        ];
+        assert_eq!(differs, all);
+        database.access_kept = Some(false);
+        assert_eq!(database.access_differs(&names(&["a", "b"]))[0], "changed");
     }
 
     #[test]

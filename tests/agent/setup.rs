@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use agent::admin::couchdb_setup::{Credentials, prepare};
+use agent::admin::readers::Reader;
 use agent::sink::couchdb::Server;
 use serde_json::{Value, json};
 
-use crate::double::Double;
+use crate::double::{Database, Double};
 use crate::lab::{Agent, Lab, binary, json, run, wait_until};
 
 fn credentials(admin_password: &str, user_password: &str) -> Credentials {
@@ -34,6 +35,7 @@ async fn couchdb_is_made_ready_and_a_second_time_nothing_changes() {
         &Server::at(&double.url),
         &credentials("adminpw", "sesame"),
         &names,
+        Some(&[]),
         in_seconds(10),
     )
     .await
@@ -60,6 +62,7 @@ async fn couchdb_is_made_ready_and_a_second_time_nothing_changes() {
         &Server::at(&double.url),
         &credentials("adminpw", "sesame"),
         &names,
+        Some(&[]),
         in_seconds(10),
     )
     .await
@@ -78,11 +81,83 @@ async fn couchdb_is_made_ready_and_a_second_time_nothing_changes() {
         &Server::at(&double.url),
         &credentials("adminpw", "changed"),
         &names,
+        Some(&[]),
         in_seconds(10),
     )
     .await
     .unwrap();
     assert_eq!(double.state().users["consumer"], "changed");
+}
+
+#[tokio::test]
+async fn readers_come_and_go_and_their_databases_are_guarded_as_long() {
+    let double = Double::start();
+    let names = ["t1", "t1-dead-letters", "t2"].map(str::to_owned);
+    let (server, credentials) = (Server::at(&double.url), credentials("adminpw", "sesame"));
+    let prepare = async |readers: Option<Value>| {
+        let readers: Option<Vec<Reader>> =
+            readers.map(|readers| serde_json::from_value(readers).unwrap());
+        let readers = readers.as_deref();
+        let done = prepare(&server, &credentials, &names, readers, in_seconds(10));
+        done.await.unwrap();
+        double.state().log.clear();
+    };
+    let reader = |name: &str, databases: &[&str]| json!({"name": name, "password": format!("of {name}"), "databases": databases});
+    let members = |database: &str| {
+        let state = double.state();
+        state.databases[database].security.as_ref().unwrap()["members"]["names"].clone()
+    };
+    let guarded = |database: &str| {
+        let documents = double.documents(database);
+        documents.contains_key("_design/deployer-readers")
+    };
+    let user = |name: &str| {
+        let document = format!("org.couchdb.user:{name}");
+        double.documents("_users").get(&document).cloned()
+    };
+    prepare(Some(json!([
+        reader("b", &["t1"]),
+        reader("a", &["t1", "t2"])
+    ])))
+    .await;
+    assert_eq!(members("t1"), json!(["consumer", "a", "b"]));
+    assert_eq!(members("t2"), json!(["consumer", "a"]));
+    assert_eq!(members("t1-dead-letters"), json!(["consumer"]));
+    assert!(guarded("t1") && guarded("t2") && !guarded("t1-dead-letters"));
+    assert_eq!(user("a").unwrap()["roles"], json!(["deployer-reader"]));
+    assert_eq!(double.state().users["b"], "of b");
+    // Whoever has nothing to say of readers leaves them alone, and so does whoever wants the same.
+    let sequences = || -> Vec<u64> {
+        let state = double.state();
+        state
+            .databases
+            .values()
+            .map(Database::last_sequence)
+            .collect()
+    };
+    let before = sequences();
+    prepare(None).await;
+    prepare(Some(json!([
+        reader("b", &["t1"]),
+        reader("a", &["t1", "t2"])
+    ])))
+    .await;
+    assert_eq!(sequences(), before);
+    // Users of other people stay.
+    let theirs = json!({"name": "theirs", "roles": ["boss"]});
+    {
+        let mut state = double.state();
+        let users = state.databases.get_mut("_users").unwrap();
+        users.overwrite("org.couchdb.user:theirs", theirs);
+    }
+    prepare(Some(json!([reader("b", &["t2"])]))).await;
+    assert_eq!(
+        (members("t1"), members("t2")),
+        (json!(["consumer"]), json!(["consumer", "b"]))
+    );
+    assert!(!guarded("t1") && guarded("t2"));
+    assert!(user("a").is_none() && user("b").is_some() && user("theirs").is_some());
+    assert!(user("consumer").is_some());
 }
 
 #[tokio::test]
@@ -93,6 +168,7 @@ async fn a_wrong_administrator_is_refused_at_once_and_no_password_is_shown() {
         &Server::at(&double.url),
         &credentials("geheim", "sesame"),
         &[],
+        None,
         in_seconds(60),
     )
     .await
@@ -109,6 +185,7 @@ async fn a_server_that_never_comes_is_waited_for_until_the_deadline() {
         &Server::at("http://127.0.0.1:1"),
         &credentials("adminpw", "sesame"),
         &[],
+        None,
         in_seconds(1),
     )
     .await
@@ -169,7 +246,7 @@ fn inspect_and_newest_show_both_sides() {
         after["couchdb"]["databases"][0],
         // Nobody has made this one's access rules.
         json!({"name": "t1", "topic": "t1", "documents": 30, "newest": "2026-11-21T08:34:30.000Z", "dead_letters": 1, "lost_events": 0,
-            "put_away": 0, "access_kept": false, "error": null})
+            "put_away": 0, "access_kept": false, "readers": [], "guarded": null, "error": null})
     );
     let newest = json("consumer", &config, &["newest", "-n", "3"], "");
     let sequences: Vec<&Value> = newest

@@ -46,6 +46,12 @@ impl Outsider {
             );
             std::fs::write(outsider.login(user), line).expect("written");
         }
+        let line = format!(
+            "machine {} login grader password {}\n",
+            outsider.host,
+            secret("passwords", "grader")
+        );
+        std::fs::write(outsider.login("grader"), line).expect("written");
         let wrong = format!("machine {} login consumer password wrong\n", outsider.host);
         std::fs::write(outsider.login("wrong"), wrong).expect("written");
         outsider
@@ -99,8 +105,12 @@ fn is_open(address: IpAddr, port: u16) -> bool {
 }
 
 fn inventory(archive: &Path, security: &str) -> String {
+    let users = match security {
+        "on" => "users: { grader: { read_documents: [utilizations2] } }\n",
+        _ => "",
+    };
     format!(
-        "security: {security}\nnodes:\n  vm1: {{ roles: [zookeeper, kafka, couchdb] }}\n  vm2: {{ roles: [consumer, producer] }}\n\
+        "{users}security: {security}\nnodes:\n  vm1: {{ roles: [zookeeper, kafka, couchdb] }}\n  vm2: {{ roles: [consumer, producer] }}\ntopics: {{ extra: {{ utilizations2: {{}} }} }}\n\
          kafka: {{ replication: 1 }}\ncouchdb: {{ distribution: archive, archive: \"{}\" }}\n\
          producer: {{ count: 200, interval: 20ms }}\n",
         archive.display()
@@ -129,6 +139,7 @@ fn a_real_couchdb_behind_tls() {
     subtest("behind TLS: the agents' side", || {
         agents(&deployer, &outsider);
     });
+    subtest("behind TLS: readers", || readers(&outsider));
     subtest("behind TLS: the deployer's own verbs", || verbs(&deployer));
     subtest("behind TLS: off and on again loses nothing", || {
         for security in ["off", "on"] {
@@ -319,6 +330,27 @@ fn rights(outsider: &Outsider) {
     let note = "utilizations1/_local/theirs";
     assert_eq!(status(Some("consumer"), "PUT", note, "{}"), Some(201));
     assert_eq!(status(admin, "DELETE", "other", ""), Some(200));
+}
+
+/// A user of the inventory reads the documents of its topic, and writes none.
+fn readers(outsider: &Outsider) {
+    const GUARD: &str = "utilizations2/_design/deployer-readers";
+    let status = |user, method, path, body| outsider.status(Some(user), method, path, body);
+    let deleted = r#"{"_deleted":true}"#;
+    for (user, method, path, body, expected) in [
+        ("grader", "GET", "utilizations2", "", 200),
+        ("grader", "GET", "utilizations2/_all_docs", "", 200),
+        ("grader", "PUT", "utilizations2/theirs", deleted, 403),
+        ("grader", "POST", "utilizations2", "{}", 403),
+        ("consumer", "PUT", "utilizations2/theirs", deleted, 200),
+        ("grader", "PUT", "utilizations2/_design/theirs", "{}", 403),
+        ("grader", "PUT", GUARD, "{}", 409),
+        ("consumer", "PUT", GUARD, "{}", 409),
+    ] {
+        let got = status(user, method, path, body);
+        println!("reader | {user} | {method} {path} | {got:?}");
+        assert_eq!(got, Some(expected), "{user} {method} {path}");
+    }
 }
 
 /// The key is CouchDB's alone, and an agent with another authority, or at another name, gets no answer.

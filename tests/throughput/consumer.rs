@@ -22,6 +22,8 @@ const EVENTS: usize = 120_000;
 const BATCH: usize = 500;
 /// Documents posted one by one: enough to see a rate.
 const SINGLE: usize = 300;
+/// Documents of a database that has readers.
+const READ: usize = 30_000;
 const PATIENCE: Duration = Duration::from_mins(5);
 
 pub fn throughput(cluster: &Cluster, couchdb: &Server, directory: &Path) {
@@ -65,6 +67,32 @@ pub fn throughput(cluster: &Cluster, couchdb: &Server, directory: &Path) {
             used.most_mib
         );
     }
+}
+
+/// Writes as many at once as a topic of four partitions has, to a database that nobody reads and to one that has readers.
+pub fn readers(cluster: &Cluster, couchdb: &Server) {
+    let topic = "read";
+    cluster.make(topic, 1);
+    let documents = fill(cluster, topic, 1);
+    let documents = &documents[..READ];
+    let (mut without, mut with) = (Rates::default(), Rates::default());
+    for turn in 0..TURNS {
+        let name = |what: &str| {
+            let name = format!("{what}-{turn}");
+            couchdb.make(&name);
+            name
+        };
+        without.push(READ, bulk(couchdb, &name("unread"), documents, 4));
+        let name = name("read");
+        couchdb.guard(&name);
+        with.push(READ, bulk(couchdb, &name, documents, 4));
+    }
+    println!("readers, {READ} documents by _bulk_docs, {BATCH} at once");
+    println!("  nobody reads         {without}");
+    println!(
+        "  with readers         {with}   ratio {:.2}",
+        with.median() / without.median()
+    );
 }
 
 pub fn latency(cluster: &Cluster, couchdb: &Server, directory: &Path) {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use agent::admin::readers::{self, GUARD};
 use agent::sink::couchdb::{self, Couchdb};
 use reqwest::Method;
 use tokio::runtime::Runtime;
@@ -72,6 +73,12 @@ impl Server {
         for name in [name.to_owned(), format!("{name}-dead-letters")] {
             assert_eq!(self.ask(Method::PUT, &name, None), 201);
         }
+    }
+
+    /// Refuses to readers of a database what they would write.
+    pub fn guard(&self, name: &str) {
+        let (path, guard) = (format!("{name}/{GUARD}"), readers::guard("admin"));
+        assert_eq!(self.ask(Method::PUT, &path, Some(guard.to_string())), 201);
     }
 
     /// Returns how many documents a database has.

@@ -9,6 +9,7 @@
 //! |-------------|---------------------------------------------------------------|--------------------------------------------------|
 //! | `producer`  | lines of 100 B and 1 KB from a pipe to confirmed events       | a bare loop over librdkafka with the same settings and the same events, and Kafka's `ProducerPerformance` |
 //! | `consumer`  | a backlog in 1, 2, 4 and 8 partitions to documents            | `_bulk_docs` of the same documents, 500 at once, as many requests at once as there are partitions; and one `POST` per document |
+//! | `readers`   | `_bulk_docs` to a database of which users read the documents  | the same to one of which nobody does             |
 //! | `latency`   | from an event to its document, at 10 a second and at half of the consumer's best | the targets, 1 s and 3 s               |
 //!
 //! What is compared runs in turns, three times; of each, the slowest, the middle and the fastest run are printed, and ratios
@@ -52,7 +53,7 @@ use std::fmt;
 use cluster::Cluster;
 use couchdb::Server;
 
-const NAMES: [&str; 3] = ["producer", "consumer", "latency"];
+const NAMES: [&str; 4] = ["producer", "consumer", "readers", "latency"];
 
 /// How often each thing is measured.
 const TURNS: usize = 3;
@@ -100,13 +101,19 @@ fn main() {
     if wanted("producer") {
         producer::measure(&cluster, directory.path());
     }
-    if !wanted("consumer") && !wanted("latency") {
+    if !["consumer", "readers", "latency"]
+        .iter()
+        .any(|name| wanted(name))
+    {
         return;
     }
     let couchdb = Server::start(directory.path());
     println!("documents go to {}", couchdb.kind);
     if wanted("consumer") {
         consumer::throughput(&cluster, &couchdb, directory.path());
+    }
+    if wanted("readers") {
+        consumer::readers(&cluster, &couchdb);
     }
     if wanted("latency") {
         consumer::latency(&cluster, &couchdb, directory.path());

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use futures_util::future::{try_join_all, try_join3};
+use futures_util::future::{try_join, try_join_all, try_join3};
 use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::AdminError;
+use super::readers::{self, GUARD, ROLE, Reader, access_rules, guard};
 use crate::backoff::Backoff;
 use crate::sink::couchdb::Trouble;
 use crate::sink::couchdb::{Answer, Couchdb, OpenError, Server, path_of};
@@ -71,7 +72,8 @@ impl std::fmt::Display for Vendor {
     }
 }
 
-/// Makes everything that is missing; `databases` get their members, whether they are new or not.
+/// Makes everything that is missing; `databases` get their members, whether they are new or not: the user who writes, and those
+/// `readers` that are wanted. None: readers are left alone.
 ///
 /// # Errors
 /// When the server is not there by the deadline, or refuses.
@@ -79,6 +81,7 @@ pub async fn prepare(
     server: &Server,
     credentials: &Credentials,
     databases: &[String],
+    readers: Option<&[Reader]>,
     deadline: Instant,
 ) -> Result<Vec<Prepared>, AdminError> {
     let admin = credentials.administrator(server)?;
@@ -86,6 +89,7 @@ pub async fn prepare(
         server,
         credentials,
         admin,
+        readers,
         deadline,
     };
     setup.prepare(databases).await
@@ -96,6 +100,7 @@ struct Setup<'a> {
     server: &'a Server,
     credentials: &'a Credentials,
     admin: Couchdb,
+    readers: Option<&'a [Reader]>,
     deadline: Instant,
 }
 
@@ -105,13 +110,13 @@ impl Setup<'_> {
         if self.wait_until_up(&stranger).await? == Vendor::StandIn {
             self.close_to_strangers(&stranger).await?;
         }
-        let user = async {
+        let users = async {
             let new = self.create_database("_users").await?;
-            self.prepare_user(new).await
+            self.prepare_users(new).await
         };
         let replicator = self.create_database("_replicator");
         let databases = try_join_all(databases.iter().map(|name| self.prepare_database(name)));
-        let ((), _, databases) = try_join3(user, replicator, databases).await?;
+        let ((), _, databases) = try_join3(users, replicator, databases).await?;
         self.check_access(&databases).await?;
         Ok(databases)
     }
@@ -160,37 +165,71 @@ impl Setup<'_> {
         Ok(answer.status != StatusCode::PRECONDITION_FAILED)
     }
 
-    async fn prepare_user(&self, users_are_new: bool) -> Result<(), AdminError> {
+    /// Readers that nobody wants any more go; users of other people stay.
+    async fn prepare_users(&self, are_new: bool) -> Result<(), AdminError> {
         let Credentials {
             user,
             user_password,
             ..
         } = self.credentials;
-        if !users_are_new && self.user_can_log_in().await? {
+        let writer = self.prepare_user(user, user_password, &[], are_new);
+        let wanted = self.readers.unwrap_or_default();
+        let readers = wanted
+            .iter()
+            .map(|reader| self.prepare_user(&reader.name, &reader.password, &[ROLE], are_new));
+        try_join(writer, try_join_all(readers)).await?;
+        if are_new || self.readers.is_none() {
             return Ok(());
         }
-        let path = format!("_users/org.couchdb.user:{user}");
+        let (path, query) = ("_users/_all_docs", [("include_docs", "true")]);
+        let known = self
+            .insist_on(&self.admin, Method::GET, path, &query, None, &[200])
+            .await?;
+        let known = known.body.get("rows").and_then(Value::as_array);
+        let former = known.into_iter().flatten().filter_map(|row| {
+            let name = row.pointer("/doc/name")?.as_str()?;
+            let roles = row.pointer("/doc/roles")?.as_array()?;
+            let is_wanted = wanted.iter().any(|reader| reader.name == name);
+            (!is_wanted && roles.iter().any(|role| role == ROLE)).then(|| user_path(name))
+        });
+        for path in former {
+            self.settle(&path, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn prepare_user(
+        &self,
+        user: &str,
+        password: &str,
+        roles: &[&str],
+        users_are_new: bool,
+    ) -> Result<(), AdminError> {
+        if !users_are_new && self.can_log_in(user, password).await? {
+            return Ok(());
+        }
+        let wanted = json!({"name": user, "password": password, "roles": roles, "type": "user"});
+        self.settle(&user_path(user), Some(&wanted)).await
+    }
+
+    /// Makes a document what it should be, whatever is there; `None`: nothing.
+    async fn settle(&self, path: &str, wanted: Option<&Value>) -> Result<(), AdminError> {
         loop {
             let present = self
-                .insist(&self.admin, Method::GET, &path, None, &[200, 404])
+                .insist(&self.admin, Method::GET, path, None, &[200, 404])
                 .await?;
-            let mut document =
-                json!({"name": user, "password": user_password, "roles": [], "type": "user"});
-            if let Some(revision) = present
-                .body
-                .get("_rev")
-                .filter(|_| present.status == StatusCode::OK)
-            {
-                document["_rev"] = revision.clone();
+            let mut there = Some(present.body).filter(|_| present.status == StatusCode::OK);
+            let revision = there.as_mut().and_then(take_own);
+            if there.as_ref() == wanted {
+                return Ok(());
             }
+            let mut document = wanted.cloned().unwrap_or(json!({"_deleted": true}));
+            if let Some(revision) = revision {
+                document["_rev"] = revision;
+            }
+            let body = Some(document.to_string());
             let answer = self
-                .insist(
-                    &self.admin,
-                    Method::PUT,
-                    &path,
-                    Some(document.to_string()),
-                    &[200, 201, 202, 409],
-                )
+                .insist(&self.admin, Method::PUT, path, body, &[200, 201, 202, 409])
                 .await?;
             // In conflict with an earlier try of ours that got no answer, or with another administrator: look again.
             if answer.status != StatusCode::CONFLICT {
@@ -199,40 +238,45 @@ impl Setup<'_> {
         }
     }
 
-    async fn user_can_log_in(&self) -> Result<bool, AdminError> {
+    async fn can_log_in(&self, user: &str, password: &str) -> Result<bool, AdminError> {
+        let login = self.server.login(user, password)?;
         let session = self
-            .insist(&self.user()?, Method::GET, "_session", None, &[200, 401])
+            .insist(&login, Method::GET, "_session", None, &[200, 401])
             .await?;
         if session.status == StatusCode::OK && is_admin(&session) {
-            let reason = format!(
-                "the user {} is an administrator; the consumer must not be one",
-                self.credentials.user
-            );
+            let reason =
+                format!("the user {user} is an administrator; users of the deployment must not be");
             return Err(AdminError::couchdb("/_session")(Trouble::Denied(reason)));
         }
-        Ok(session
-            .body
-            .pointer("/userCtx/name")
-            .and_then(Value::as_str)
-            == Some(&self.credentials.user))
+        let name = session.body.pointer("/userCtx/name");
+        Ok(name.and_then(Value::as_str) == Some(user))
     }
 
+    /// What refuses readers' writes is there before they are let in, and until they are out.
     async fn prepare_database(&self, name: &str) -> Result<Prepared, AdminError> {
         let created = self.create_database(name).await?;
+        let user = &self.credentials.user;
         let path = format!("{}/_security", path_of(name));
-        let wanted = access_rules(&self.credentials.user);
         let present = self
             .insist(&self.admin, Method::GET, &path, None, &[200])
             .await?;
+        let there = readers::in_rules(&present.body, user);
+        let readers = match self.readers {
+            Some(readers) => readers::of(readers, name),
+            None => there.iter().map(String::as_str).collect(),
+        };
+        let guarded = format!("{}/{GUARD}", path_of(name));
+        if !readers.is_empty() {
+            self.settle(&guarded, Some(&guard(user))).await?;
+        }
+        let wanted = access_rules(user, &readers);
         if present.body != wanted {
-            self.insist(
-                &self.admin,
-                Method::PUT,
-                &path,
-                Some(wanted.to_string()),
-                &[200],
-            )
-            .await?;
+            let body = Some(wanted.to_string());
+            self.insist(&self.admin, Method::PUT, &path, body, &[200])
+                .await?;
+        }
+        if readers.is_empty() && !created {
+            self.settle(&guarded, None).await?;
         }
         Ok(Prepared {
             name: name.to_owned(),
@@ -269,10 +313,24 @@ impl Setup<'_> {
         body: Option<String>,
         accepted: &[u16],
     ) -> Result<Answer, AdminError> {
+        self.insist_on(server, method, path, &[], body, accepted)
+            .await
+    }
+
+    /// As [`Setup::insist`], with a query.
+    async fn insist_on(
+        &self,
+        server: &Couchdb,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<String>,
+        accepted: &[u16],
+    ) -> Result<Answer, AdminError> {
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(500));
         loop {
             let trouble = match server
-                .request(method.clone(), path, &[], body.clone(), REQUEST)
+                .request(method.clone(), path, query, body.clone(), REQUEST)
                 .await
             {
                 Ok(answer) if accepted.contains(&answer.status.as_u16()) => return Ok(answer),
@@ -290,12 +348,15 @@ impl Setup<'_> {
     }
 }
 
-/// The access rules (`_security`) of each database: its user and administrators, nobody else.
-pub(super) fn access_rules(user: &str) -> Value {
-    json!({
-        "admins": {"names": [], "roles": ["_admin"]},
-        "members": {"names": [user], "roles": []},
-    })
+/// Takes out of a document what is `CouchDB`'s own; its revision.
+pub(super) fn take_own(document: &mut Value) -> Option<Value> {
+    let fields = document.as_object_mut()?;
+    fields.remove("_id");
+    fields.remove("_rev")
+}
+
+fn user_path(name: &str) -> String {
+    format!("_users/org.couchdb.user:{name}")
 }
 
 fn is_admin(session: &Answer) -> bool {

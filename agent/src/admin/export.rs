@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::AdminError;
 use super::couchdb_setup::Credentials;
+use super::readers::GUARD;
 use crate::config::ConsumerConfig;
 use crate::sink::couchdb::Trouble;
 use crate::sink::couchdb::{Couchdb, Server, path_of};
@@ -121,7 +122,8 @@ pub async fn export(
         if bytes.len() < PART / 4 {
             limit = (limit * 2).min(*PAGES.end());
         }
-        for row in page.rows {
+        let of_theirs = page.rows.into_iter().filter(|row| row.id != GUARD);
+        for row in of_theirs {
             if let Some(document) = row.doc {
                 show(kept(&part.database, row.id, document));
             }

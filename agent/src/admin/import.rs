@@ -94,7 +94,14 @@ pub async fn import(
             make_partitioned(&administrator, name).await?;
         }
         let deadline = Instant::now() + TIMEOUT;
-        couchdb_setup::prepare(&server, &request.couchdb, &request.databases, deadline).await?;
+        couchdb_setup::prepare(
+            &server,
+            &request.couchdb,
+            &request.databases,
+            None,
+            deadline,
+        )
+        .await?;
     }
     let server = request.couchdb.administrator(&server)?;
     let mut imported = Imported::default();

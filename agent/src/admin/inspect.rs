@@ -4,15 +4,17 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, join3, join4};
+use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::AdminError;
 use super::access::{Access, Known};
-use super::couchdb_setup::{Vendor, access_rules};
+use super::couchdb_setup::{Vendor, take_own};
 use super::metadata::{self, Broker, Client, Cluster, Partition, fetch_async};
 use super::offsets::{Committed, Ends};
+use super::readers::{self, GUARD, access_rules, guard};
 use super::rights::Right;
 use super::settings::{self, Settings};
 use super::users::Marks;
@@ -83,6 +85,10 @@ struct DatabaseView {
     put_away: Option<u64>,
     /// Whether its access rules, and those of its dead letters, are those that were made with it; `None`: not known.
     access_kept: Option<bool>,
+    /// Whom its access rules let in beside the agents' user.
+    readers: Vec<String>,
+    /// Whether what refuses their writes is there; `None`: there are none, or it is not known.
+    guarded: Option<bool>,
     /// Why nothing is known of it, where it is not missing.
     error: Option<String>,
 }
@@ -270,12 +276,11 @@ async fn inspect_couchdb(
     topics: &[&Topic],
     deadline: Instant,
 ) -> CouchdbView {
-    let rules = access_rules(user);
     let greeting = server.get_json("", &[], left(deadline));
     let databases = join_all(
         topics
             .iter()
-            .map(|topic| inspect_database(server, topic, &rules, deadline)),
+            .map(|topic| inspect_database(server, topic, user, deadline)),
     );
     let (greeting, databases) = join(greeting, databases).await;
     // What all say is said once.
@@ -318,6 +323,8 @@ fn unknown(topic: &Topic, trouble: Option<Later>) -> DatabaseView {
         lost_events: None,
         put_away: None,
         access_kept: None,
+        readers: Vec::new(),
+        guarded: None,
         error: trouble.map(|trouble| trouble.to_string()),
     }
 }
@@ -331,7 +338,7 @@ async fn rules_of(server: &Couchdb, path: &str, deadline: Instant) -> Option<Val
 async fn inspect_database(
     server: &Couchdb,
     topic: &Topic,
-    rules: &Value,
+    user: &str,
     deadline: Instant,
 ) -> Result<DatabaseView, Later> {
     let (path, dead_letters) = (path_of(&topic.database), path_of(&topic.dead_letters()));
@@ -344,7 +351,20 @@ async fn inspect_database(
     let Some(holding) = holding? else {
         return Ok(unknown(topic, None));
     };
-    let rules_kept = |there: Option<Value>| there.map(|there| there == *rules);
+    let readers = access.as_ref().map(|rules| readers::in_rules(rules, user));
+    let readers = readers.unwrap_or_default();
+    let names: Vec<&str> = readers.iter().map(String::as_str).collect();
+    let rules_kept = |there: Option<Value>, readers: &[&str]| {
+        there.map(|there| there == access_rules(user, readers))
+    };
+    let rules_kept = (
+        rules_kept(access, &names),
+        rules_kept(access_of_letters, &[]),
+    );
+    let guarded = match names.as_slice() {
+        [] => None,
+        _ => is_guarded(server, &path, user, deadline).await,
+    };
     Ok(DatabaseView {
         name: topic.database.clone(),
         topic: topic.name.clone(),
@@ -353,13 +373,31 @@ async fn inspect_database(
         dead_letters: holding.dead_letters,
         lost_events: holding.lost_events,
         put_away: holding.put_away,
-        access_kept: match (rules_kept(access), rules_kept(access_of_letters)) {
+        access_kept: match rules_kept {
             (Some(false), _) | (_, Some(false)) => Some(false),
             (Some(true), Some(true)) => Some(true),
             _ => None,
         },
+        readers,
+        guarded,
         error: None,
     })
+}
+
+/// Whether what refuses the writes of a database's readers is as it was made; `None`: it is not told.
+async fn is_guarded(server: &Couchdb, path: &str, user: &str, deadline: Instant) -> Option<bool> {
+    let path = format!("{path}/{GUARD}");
+    let answer = server.request(Method::GET, &path, &[], None, left(deadline));
+    let answer = answer.await.ok()?;
+    match answer.status {
+        StatusCode::OK => {
+            let mut there = answer.body;
+            take_own(&mut there);
+            Some(there == guard(user))
+        }
+        StatusCode::NOT_FOUND => Some(false),
+        _ => None,
+    }
 }
 
 /// Asks a sink that has a name for each of its topics.

@@ -13,6 +13,7 @@ pub mod metadata;
 pub mod newest;
 mod offsets;
 pub mod prepare;
+pub mod readers;
 pub mod rights;
 pub mod send;
 mod settings;

@@ -12,6 +12,7 @@ use super::aloud::aloud;
 use super::couchdb_setup::{self, Credentials};
 use super::in_sync::wait_for;
 use super::metadata::{Cluster, Expected, client};
+use super::readers::Reader;
 use super::rights::{self, Right};
 use super::topics::{self, Topics, Wanted};
 use super::users::{self, User};
@@ -23,6 +24,9 @@ use crate::sink::couchdb::Server;
 #[serde(deny_unknown_fields)]
 pub struct Request {
     couchdb: Option<Credentials>,
+    /// All who read documents and write none: others whom this call has made go.
+    #[serde(default)]
+    readers: Vec<Reader>,
     brokers: usize,
     topics: Vec<Wanted>,
     /// All who log in to Kafka by a password: others are removed. None: they are left alone.
@@ -63,7 +67,13 @@ pub async fn prepare(config: &ConsumerConfig, request: &Request) -> Result<Repor
                     .into_iter()
                     .flat_map(|topic| [topic.database.clone(), topic.dead_letters()])
                     .collect();
-                let setup = couchdb_setup::prepare(&server, credentials, &names, deadline);
+                let setup = couchdb_setup::prepare(
+                    &server,
+                    credentials,
+                    &names,
+                    Some(&request.readers),
+                    deadline,
+                );
                 aloud("CouchDB, its databases and users", setup).await
             }
             None => Ok(Vec::new()),

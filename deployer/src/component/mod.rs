@@ -136,6 +136,11 @@ pub trait Component: Sync {
         Vec::new()
     }
 
+    /// The users of the inventory who log in to it, whatever they may do.
+    fn users(&self, _: &Topology) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The secrets that are generated for it, those that others are made from first.
     fn secrets(&self) -> &'static [NewSecret] {
         &[]

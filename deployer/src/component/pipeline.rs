@@ -1,8 +1,11 @@
 //! The pipeline as the core sees it: its parts, and which component plays each. Said here and nowhere else: whoever asks of a part
 //! names no product.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Component, consumer, couchdb, kafka, producer};
-use crate::topology::{Node, Topology};
+use crate::inventory::{Findings, Inventory, Member};
+use crate::topology::{Node, Topic, Topology};
 
 pub use super::consumer::sinks::{KINDS as SINKS, sinks};
 pub use super::consumer::{
@@ -23,6 +26,24 @@ pub static STORE: &dyn Component = &couchdb::Couchdb;
 pub static SENDER: &dyn Component = &producer::Producer;
 /// What makes documents of the events of topics.
 pub static MOVER: &dyn Component = &consumer::Consumer;
+
+/// The users of the inventory who read the documents of a database.
+pub fn readers(topology: &Topology, database: &str) -> BTreeSet<String> {
+    let readers = kafka::users::readers(topology).into_iter();
+    let reading = readers.filter(|(_, databases)| databases.contains(database));
+    reading.map(|(user, _)| user.to_owned()).collect()
+}
+
+/// Looks at whose documents users of the inventory read.
+pub fn check_readers(
+    inventory: &Inventory,
+    members: &[Member<'_>],
+    topics: &BTreeMap<String, Topic>,
+    findings: &mut Findings<'_>,
+) {
+    let has_store = members.iter().any(|member| member.has(STORE.name()));
+    kafka::users::check_documents(inventory, topics, has_store, findings);
+}
 
 /// Whether there is a store.
 pub fn has_store(topology: &Topology) -> bool {

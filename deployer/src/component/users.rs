@@ -11,9 +11,11 @@ use crate::topology::{CANARY_TOPIC, Topology};
 /// The place of the users' passwords among the secrets.
 pub const PASSWORDS: &str = "passwords";
 
-/// All who log in, of the nodes that there are.
+/// All who log in, of the nodes that there are, and of the inventory.
 pub fn names(topology: &Topology) -> BTreeSet<String> {
-    named(&of_nodes(topology))
+    let mut names = named(&of_nodes(topology));
+    names.extend(ALL.iter().flat_map(|component| component.users(topology)));
+    names
 }
 
 /// All that anybody may do. Whoever has left the inventory was not stopped, and sends on until `--prune`, by the rights that it had.

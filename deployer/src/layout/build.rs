@@ -84,6 +84,7 @@ fn look(
     state_copy::check(inventory, findings);
     let mut topics = pipeline::topics(inventory, &members, &ids, findings);
     let sinks = pipeline::sinks(inventory, &members, &mut topics, findings);
+    pipeline::check_readers(inventory, &members, &topics, findings);
     let topology = Topology {
         nodes: memory::filled(inventory, &members, &bare),
         former: ids.former(&members, &topics),

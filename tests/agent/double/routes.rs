@@ -100,6 +100,9 @@ fn user_document(method: &str, id: &str, request: &Request, who: &Who, state: &m
     let Some(users) = state.databases.get_mut("_users") else {
         return error(404, "not_found", "Database does not exist.");
     };
+    if id == "_all_docs" {
+        return all_documents(users, request);
+    }
     let present = users.get(id);
     if method == "GET" {
         return present.map_or_else(
@@ -110,6 +113,10 @@ fn user_document(method: &str, id: &str, request: &Request, who: &Who, state: &m
     let body = request.json().unwrap();
     if body.get("_rev") != present.as_ref().and_then(|document| document.get("_rev")) {
         return error(409, "conflict", "Document update conflict.");
+    }
+    if body["_deleted"] == true {
+        users.delete(id);
+        return Answer(200, json!({"ok": true, "id": id}));
     }
     users.overwrite(id, json!({"name": body["name"], "roles": body["roles"]}));
     state.users.insert(
@@ -174,6 +181,13 @@ fn in_database(
         ("POST", "_bulk_docs") => write(database, request, fault, max_document, shuffled),
         ("POST" | "GET", "_all_docs") => all_documents(database, request),
         ("GET", "_changes") => changes(database, request),
+        ("GET", id) if id.starts_with("_design/") => database.get(id).map_or_else(
+            || error(404, "not_found", "missing"),
+            |document| Answer(200, document),
+        ),
+        ("PUT", id) if id.starts_with("_design/") && matches!(who, Who::Admin) => {
+            design(database, id, request.json().unwrap())
+        }
         ("DELETE", id) => match database.get(id) {
             None => error(404, "not_found", "missing"),
             Some(document) if document["_rev"] != request.query["rev"].as_str() => {
@@ -186,6 +200,21 @@ fn in_database(
         },
         _ => error(405, "method_not_allowed", "Only some."),
     }
+}
+
+fn design(database: &mut Database, id: &str, mut body: Value) -> Reply {
+    let present = database.get(id);
+    if body.get("_rev") != present.as_ref().and_then(|document| document.get("_rev")) {
+        return error(409, "conflict", "Document update conflict.");
+    }
+    let fields = body.as_object_mut().unwrap();
+    fields.remove("_rev");
+    if fields.contains_key("_deleted") {
+        database.delete(id);
+    } else {
+        database.overwrite(id, body);
+    }
+    Answer(201, json!({"ok": true, "id": id}))
 }
 
 fn write(

@@ -26,6 +26,7 @@ pub(super) struct State {
     /// The next ZooKeeper to start knows no topic.
     pub(super) zookeeper_is_new: bool,
     pub(super) databases: BTreeSet<String>,
+    readers: BTreeMap<String, BTreeSet<String>>,
     /// Brokers that were restarted and that nobody has waited for since.
     pub(super) rejoining: BTreeSet<String>,
     /// Brokers that ask for ZooKeeper where it was before it moved, or know another authority than one that was restarted.
@@ -162,7 +163,8 @@ impl State {
             .databases
             .iter()
             .map(|name| {
-                json!({"name": name, "topic": name, "documents": 0, "newest": null, "dead_letters": 0})
+                json!({"name": name, "topic": name, "documents": 0, "newest": null, "dead_letters": 0,
+                    "readers": self.readers.get(name).cloned().unwrap_or_default()})
             })
             .collect();
         json!({
@@ -374,6 +376,7 @@ impl State {
                     topics,
                     settings,
                     databases,
+                    readers,
                     users,
                     rights,
                 }) = serde_json::from_value(wanted.clone())
@@ -398,6 +401,7 @@ impl State {
                 self.settings.extend(settings);
                 (self.users, self.rights) = (users, rights);
                 self.databases.extend(databases);
+                self.readers = readers;
                 self.rejoining.clear();
             }
             Action::StopUnit { unit } => self.stop(node, unit),

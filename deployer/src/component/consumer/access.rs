@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::Wanted;
-use crate::component::Context;
 use crate::component::users::{self, PASSWORDS};
+use crate::component::{Context, kafka};
 use crate::inspect::Log;
 use crate::rights::{Right, mark};
 
@@ -17,7 +17,11 @@ pub(super) fn add(request: &mut Value, wanted: &mut Wanted, context: &Context<'_
         return;
     }
     let rights = users::rights(topology, secrets);
-    let names: BTreeSet<&str> = rights.iter().map(|right| right.user.as_str()).collect();
+    let own = users::names(topology);
+    let names = own.iter().map(String::as_str);
+    let names: BTreeSet<&str> = names
+        .chain(rights.iter().map(|right| right.user.as_str()))
+        .collect();
     let password = |user| secrets.get(PASSWORDS, user);
     let users: Vec<Value> = names
         .iter()
@@ -30,6 +34,26 @@ pub(super) fn add(request: &mut Value, wanted: &mut Wanted, context: &Context<'_
     request["users"] = json!(users);
     request["rights"] = json!(rights);
     wanted.rights = rights;
+}
+
+/// Adds those who read documents, each with its databases.
+pub(super) fn add_readers(request: &mut Value, wanted: &mut Wanted, context: &Context<'_>) {
+    let (topology, secrets) = (context.topology, context.secrets);
+    let mut readers = Vec::new();
+    for (user, databases) in kafka::users::readers(topology) {
+        readers.push(json!({
+            "name": user,
+            "password": secrets.get(PASSWORDS, user),
+            "databases": databases,
+        }));
+        for database in databases {
+            let of = wanted.readers.entry(database.to_owned()).or_default();
+            of.insert(user.to_owned());
+        }
+    }
+    if !readers.is_empty() {
+        request["readers"] = json!(readers);
+    }
 }
 
 /// What is missing, and what else is not as it is wanted.

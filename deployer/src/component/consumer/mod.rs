@@ -277,6 +277,9 @@ pub fn pipeline(context: &Context<'_>) -> Option<Action> {
         ..Wanted::default()
     };
     access::add(&mut request, &mut wanted, context);
+    if has_couchdb {
+        access::add_readers(&mut request, &mut wanted, context);
+    }
     Some(Action::CallTool {
         component: NAME.to_owned(),
         words: wanted.words(),

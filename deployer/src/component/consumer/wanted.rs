@@ -19,6 +19,9 @@ pub struct Wanted {
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
     /// The databases that must exist.
     pub databases: BTreeSet<String>,
+    /// Databases of which users read the documents.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub readers: BTreeMap<String, BTreeSet<String>>,
     /// All who may log in to Kafka, each with the mark of the password; none: it asks nobody who it is.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub users: Marks,
@@ -112,14 +115,19 @@ pub(super) fn differs(wanted: &Value, report: Option<&Value>) -> Option<Differen
             .map(|name| format!("database {name}")),
     );
     // Who may not look may not write either, whatever was changed.
-    let wrong = couchdb.databases.iter().filter_map(|database| {
-        let closed = database.error.as_ref();
-        let changed = (database.access_kept == Some(false)).then_some("changed");
-        let why = closed.map(String::as_str).or(changed)?;
-        let ours = databases.contains(&database.name);
-        ours.then(|| format!("access rules of database {} ({why})", database.name))
-    });
-    missing.extend(wrong);
+    let nobody = BTreeSet::new();
+    let ours = couchdb.databases.iter();
+    for database in ours.filter(|database| databases.contains(&database.name)) {
+        let readers = wanted.readers.get(&database.name).unwrap_or(&nobody);
+        let why = match &database.error {
+            Some(closed) => vec![closed.clone()],
+            None => database.access_differs(readers),
+        };
+        if !why.is_empty() {
+            let (name, why) = (&database.name, why.join(", "));
+            missing.push(format!("access rules of database {name} ({why})"));
+        }
+    }
     let (not_there, not_same) = access::differs(&wanted, &kafka);
     missing.extend(not_there);
     let because = match (differences.is_empty(), not_same.is_empty()) {

@@ -1,8 +1,10 @@
 //! What a user's program needs to reach the brokers, as files for the clients that there are. They lie in one directory and name
 //! each other by their place in it, so that it can be carried to wherever the program runs.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use super::users::readers;
 use super::{UsersSection, bootstrap};
 use crate::authority;
 use crate::component::users::PASSWORDS;
@@ -30,12 +32,12 @@ pub fn users(topology: &Topology) -> impl Iterator<Item = &str> {
     users.keys().map(String::as_str)
 }
 
-/// The files of a user; `None`: the deployment has no such user, or no password for it yet. `documents` is where these are.
+/// The files of a user; `None`: the deployment has no such user, or no password for it yet. `store` is where documents are.
 pub fn files(
     user: &str,
     topology: &Topology,
     secrets: &Secrets,
-    documents: Option<&str>,
+    store: Option<&str>,
 ) -> Option<Vec<ClientFile>> {
     let password = secrets.known(PASSWORDS, user)?.expose();
     users(topology).find(|known| *known == user)?;
@@ -44,6 +46,10 @@ pub fn files(
         user,
         password,
         groups: &super::users::groups(user),
+        documents: Documents {
+            url: store,
+            databases: readers(topology).remove(user).unwrap_or_default(),
+        },
     };
     let file = |of, name, text: String| ClientFile {
         of,
@@ -55,7 +61,7 @@ pub fn files(
         file(Some("kcat"), "kcat.conf", login.kcat()),
         file(Some("java"), "client.properties", login.java()),
         file(Some("python"), "client.py", login.python()),
-        file(Some("env"), "client.env", login.env(documents)),
+        file(Some("env"), "client.env", login.env()),
     ])
 }
 
@@ -64,6 +70,20 @@ struct Login<'a> {
     user: &'a str,
     password: &'a str,
     groups: &'a str,
+    documents: Documents<'a>,
+}
+
+/// Where documents are, and those that the user may read.
+struct Documents<'a> {
+    url: Option<&'a str>,
+    databases: BTreeSet<&'a str>,
+}
+
+impl Documents<'_> {
+    /// The address, where the user may read there.
+    fn readable(&self) -> Option<&str> {
+        self.url.filter(|_| !self.databases.is_empty())
+    }
 }
 
 impl Login<'_> {
@@ -111,8 +131,9 @@ impl Login<'_> {
             user,
             password,
             groups,
+            documents,
         } = self;
-        format!(
+        let mut text = format!(
             "\"\"\"confluent_kafka.Producer(CONFLUENT), kafka.KafkaProducer(**KAFKA_PYTHON); groups begin with {groups}\"\"\"\n\
              from pathlib import Path\n\
              \n\
@@ -133,16 +154,32 @@ impl Login<'_> {
              \"sasl_plain_password\": \"{password}\",\n    \
              \"ssl_cafile\": CA,\n\
              }}\n"
-        )
+        );
+        if let Some(url) = documents.readable() {
+            let databases: Vec<_> = documents.databases.iter().collect();
+            // A text takes everything.
+            let _ = write!(
+                text,
+                "COUCHDB = {{\n    \
+                 \"url\": \"{url}\",\n    \
+                 \"user\": \"{user}\",\n    \
+                 \"password\": \"{password}\",\n    \
+                 \"ca\": CA,\n    \
+                 \"databases\": {databases:?},\n\
+                 }}\n"
+            );
+        }
+        text
     }
 
     /// For a shell: names and passwords of ours need no quotes.
-    fn env(&self, documents: Option<&str>) -> String {
+    fn env(&self) -> String {
         let Self {
             servers,
             user,
             password,
             groups,
+            documents,
         } = self;
         let mut text = format!(
             "KAFKA_BOOTSTRAP={servers}\n\
@@ -151,9 +188,20 @@ impl Login<'_> {
              KAFKA_GROUP={groups}1\n\
              KAFKA_CA={AUTHORITY}\n"
         );
-        if let Some(url) = documents {
-            // A text takes everything.
+        // A text takes everything.
+        if let Some(url) = documents.url {
             let _ = writeln!(text, "COUCHDB_URL={url}");
+        }
+        if documents.readable().is_some() {
+            let databases: Vec<_> = documents.databases.iter().copied().collect();
+            let databases = databases.join(",");
+            let _ = write!(
+                text,
+                "COUCHDB_USER={user}\n\
+                 COUCHDB_PASSWORD={password}\n\
+                 COUCHDB_DATABASES={databases}\n\
+                 COUCHDB_CA={AUTHORITY}\n"
+            );
         }
         text
     }

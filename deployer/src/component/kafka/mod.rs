@@ -140,6 +140,10 @@ impl Component for Kafka {
         users::rights(topology)
     }
 
+    fn users(&self, topology: &Topology) -> Vec<String> {
+        client::users(topology).map(str::to_owned).collect()
+    }
+
     fn own_tool(
         &self,
         name: &str,

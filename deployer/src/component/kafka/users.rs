@@ -1,6 +1,6 @@
 //! Users of the brokers beside the agents: whose programs may read or write which topics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,9 @@ use crate::component::users::is_agents;
 use crate::inventory::{Findings, Inventory, Member};
 use crate::rights::Right;
 use crate::topology::{Topic, Topology};
+
+/// The key of those topics whose documents a user may read.
+const DOCUMENTS: &str = "read_documents";
 
 /// Users of programs that are not in the inventory, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,12 +29,18 @@ pub struct User {
     pub read: Vec<String>,
     /// Topics to which it may send events.
     pub write: Vec<String>,
+    /// Topics whose documents it may read in `CouchDB`. Writing these is slower, because each is looked at.
+    pub read_documents: Vec<String>,
 }
 
 impl User {
-    /// Its topics, by key: what it may read, and what it may write.
-    fn topics(&self) -> [(&'static str, &[String]); 2] {
-        [("read", &self.read), ("write", &self.write)]
+    /// Its topics, by key: what it may read, what it may write, and what it may read the documents of.
+    fn topics(&self) -> [(&'static str, &[String]); 3] {
+        [
+            ("read", &self.read),
+            ("write", &self.write),
+            (DOCUMENTS, &self.read_documents),
+        ]
     }
 }
 
@@ -52,6 +61,19 @@ pub fn rights(topology: &Topology) -> Vec<Right> {
         rights
     };
     users.iter().flat_map(of).collect()
+}
+
+/// Those who read documents, each with its databases.
+pub fn readers(topology: &Topology) -> BTreeMap<&str, BTreeSet<&str>> {
+    let UsersSection(users) = topology.sections.get();
+    let mut readers = BTreeMap::<&str, BTreeSet<&str>>::new();
+    for (name, user) in users {
+        let topics = user.read_documents.iter();
+        for topic in topics.filter_map(|topic| topology.topics.get(topic)) {
+            readers.entry(name).or_default().insert(&topic.database);
+        }
+    }
+    readers
 }
 
 /// What the groups of a user begin with.
@@ -105,7 +127,7 @@ pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mu
             findings.add(
                 format!("users.{name}"),
                 "may do nothing",
-                "name topics that it may `read` or `write`",
+                "name topics that it may `read` or `write`, or whose documents: `read_documents`",
             );
         }
     }
@@ -118,6 +140,28 @@ pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mu
                 format!("begins like the groups of `{other}`, who could take part in its own"),
                 "give it a name of another beginning",
             );
+        }
+    }
+}
+
+/// Looks at the names of topics whose documents are read: there must be such documents.
+pub fn check_documents(
+    inventory: &Inventory,
+    topics: &BTreeMap<String, Topic>,
+    has_store: bool,
+    findings: &mut Findings<'_>,
+) {
+    let UsersSection(users) = inventory.sections.get();
+    for (name, user) in users {
+        for (index, topic) in user.read_documents.iter().enumerate() {
+            let known = topics.get(topic);
+            if known.is_some_and(|known| !known.documented || !has_store) {
+                findings.lacks(
+                    format!("users.{name}.{DOCUMENTS}[{index}]"),
+                    format!("`{topic}` has no documents: its events do not go to CouchDB"),
+                    "add a node with the role `couchdb`, and a sink to it where there are `sinks`, or take it away",
+                );
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Judges what the node that answers for the pipeline says of brokers, topics and documents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::component::pipeline::{self, LOG, MOVER, SENDER, STORE};
 use crate::inspect::{self, Database, Inspect, Log};
@@ -55,6 +55,7 @@ pub(super) fn judge_pipeline(
             &report,
             inspection,
             has_store && topic.documented,
+            &pipeline::readers(topology, &topic.database),
             said,
         );
         topics.insert(topic.name.clone(), report);
@@ -187,6 +188,7 @@ fn judge_topic(
     report: &TopicReport,
     inspection: &Inspect,
     has_store: bool,
+    readers: &BTreeSet<String>,
     said: &mut Said<'_>,
 ) {
     let Topic { name, database, .. } = topic;
@@ -233,9 +235,12 @@ fn judge_topic(
     if let Some(error) = error.filter(|error| inspection.store.error.as_ref() != Some(error)) {
         problem(format!("database {database}: {error}"));
     }
-    if seen.is_some_and(|seen| seen.access_kept == Some(false)) {
+    let differs = seen.map(|seen| seen.access_differs(readers));
+    if let Some(differs) = differs.filter(|differs| !differs.is_empty()) {
+        let more = differs.iter().filter(|why| *why != "changed");
+        let more: String = more.map(|why| format!(", {why}")).collect();
         problem(format!(
-            "database {database}: its access rules (_security) were changed; `deployer up` mends it"
+            "database {database}: its access rules (_security) were changed{more}; `deployer up` mends it"
         ));
     }
     let answers = inspection.store.reachable && inspection.store.error.is_none();
