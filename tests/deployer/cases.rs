@@ -124,7 +124,7 @@ fn look(start: &Path, path: &[&str]) -> Result<(), String> {
 }
 
 /// Whether a test of this name is compiled and runs.
-fn runs(test: &str) -> Result<(), String> {
+pub(super) fn runs(test: &str) -> Result<(), String> {
     let path: Vec<&str> = test.split("::").collect();
     let (suite, path) = path.split_first().ok_or("it is empty")?;
     match *suite {

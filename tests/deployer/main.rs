@@ -38,4 +38,5 @@ mod ssh_config;
 mod sshd;
 mod status;
 mod templates;
+mod threats;
 mod topology;

@@ -50,6 +50,7 @@ pub const PAGES: &[Page] = pages![
     "couchdb"
     "data"
     "security"
+    "threats"
     "adopt"
     "troubleshooting"
     "docker-compose"
