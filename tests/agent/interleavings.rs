@@ -1,4 +1,5 @@
-//! Any interleaving of crashes, replies and second consumers makes each event one document, written once.
+//! Any interleaving of crashes, replies and second consumers makes each event one document, written once; where documents are
+//! replaced, each key has one of its newest record, and never an older one after a newer one.
 //!
 //! The writer works on the double's database without a network and with a clock that only jumps, so that thousands of
 //! courses take seconds. A course is all in its seed, which a failure shows.
@@ -95,6 +96,7 @@ impl Store for &'static Unsure {
             let mut rows = HashMap::new();
             for (index, value) in values.into_iter().enumerate() {
                 let id = value["_id"].as_str().unwrap().to_owned();
+                let before = database.get(&id);
                 let row = if index >= stored {
                     Row::Failed("by chance".into())
                 } else if database.put(value).get("ok").is_some() {
@@ -102,6 +104,10 @@ impl Store for &'static Unsure {
                 } else {
                     Row::Conflict
                 };
+                let moment = |document: &Value| document["kafka"]["timestamp"].as_i64();
+                let [before, after] =
+                    [before, database.get(&id)].map(|found| found.as_ref().and_then(moment));
+                assert!(before <= after, "{id}: an older record over a newer one");
                 assert!(
                     rows.insert(id, row).is_none(),
                     "an id is twice in a request"
@@ -165,26 +171,36 @@ fn partition(chance: &mut StdRng) -> Vec<Record> {
     (0..30).map(record).collect()
 }
 
-async fn course(seed: u64) {
-    let mut chance = StdRng::seed_from_u64(seed);
-    let records = partition(&mut chance);
-    let topic = Topic {
+const DATABASES: [&str; 2] = ["t1", "t1-dead-letters"];
+
+fn topic(replace: bool) -> Topic {
+    Topic {
         name: "t1".into(),
         database: "t1".into(),
         epoch: "e0".into(),
         canary: false,
-    };
-    let databases = ["t1", "t1-dead-letters"];
-    let store: &'static Unsure = Box::leak(Box::new(Unsure {
+        replace,
+    }
+}
+
+fn unsure(chance: &mut StdRng, seed: u64) -> &'static Unsure {
+    Box::leak(Box::new(Unsure {
         state: Mutex::new(State {
             mishaps: chance.random_range(0..15),
             chance: StdRng::seed_from_u64(seed + 1),
-            databases: databases
+            databases: DATABASES
                 .map(|name| (name.to_owned(), Database::default()))
                 .into(),
         }),
         crash: Notify::new(),
-    }));
+    }))
+}
+
+async fn course(seed: u64) {
+    let mut chance = StdRng::seed_from_u64(seed);
+    let records = partition(&mut chance);
+    let topic = topic(false);
+    let store = unsure(&mut chance, seed);
     let writer = Writer::new(Box::new(Documents::new(store)), Metrics::default());
     let (mut committed, mut position) = (0, 0);
     while position < records.len() {
@@ -223,7 +239,7 @@ async fn course(seed: u64) {
         }
     }
     let state = store.state();
-    let [documents, dead] = databases.map(|name| &state.databases[name]);
+    let [documents, dead] = DATABASES.map(|name| &state.databases[name]);
     assert_eq!(documents.live(), expected, "seed {seed}");
     assert!(dead.live().keys().eq(&letters), "seed {seed}");
     for database in [documents, dead] {
@@ -233,6 +249,110 @@ async fn course(seed: u64) {
             database.live().len() as u64,
             "seed {seed}: written twice"
         );
+    }
+}
+
+/// Makes the records of two partitions, one after the other in time: some keys are in both, some values never fit.
+fn partitions(chance: &mut StdRng) -> [Vec<Record>; 2] {
+    let mut partitions = [Vec::new(), Vec::new()];
+    for number in 0..60 {
+        let partition = chance.random_range(0..2);
+        let records: &mut Vec<Record> = &mut partitions[partition];
+        let large = "x".repeat(if chance.random_bool(0.1) { LARGEST } else { 0 });
+        records.push(Record {
+            partition: i32::try_from(partition).unwrap(),
+            offset: i64::try_from(records.len()).unwrap(),
+            timestamp: Some(number),
+            key: Some(format!("k{}", chance.random_range(0..5)).into_bytes()),
+            value: Some(
+                json!({"n": number, "large": large})
+                    .to_string()
+                    .into_bytes(),
+            ),
+            ..Record::default()
+        });
+    }
+    partitions
+}
+
+async fn replacing_course(seed: u64) {
+    let mut chance = StdRng::seed_from_u64(seed);
+    let partitions = partitions(&mut chance);
+    let topic = topic(true);
+    let store = unsure(&mut chance, seed);
+    let writer = Writer::new(Box::new(Documents::new(store)), Metrics::default());
+    let (mut committed, mut positions) = ([0; 2], [0; 2]);
+    while (0..2).any(|one| positions[one] < partitions[one].len()) {
+        let one = chance.random_range(0..2);
+        let (records, position) = (&partitions[one], positions[one]);
+        let end = (position + chance.random_range(1..10)).min(records.len());
+        // Another consumer: of the other partition, or of this one, and has not heard yet that it is ours.
+        let of = chance.random_range(0..2);
+        let until = if of == one { end } else { positions[of] };
+        let other = &partitions[of][chance.random_range(0..=until)..until];
+        let written = async {
+            if chance.random_bool(0.5) {
+                let batch = writer.write(&topic, &records[position..end]);
+                tokio::join!(batch, writer.write(&topic, other));
+            } else {
+                writer.write(&topic, &records[position..end]).await;
+            }
+            chance.random_bool(0.5)
+        };
+        tokio::select! {
+            () = store.crash.notified() => positions = committed,
+            commits = written => {
+                positions[one] = end;
+                if commits {
+                    committed = positions;
+                }
+            }
+        }
+    }
+    let (mut expected, mut letters) = (BTreeMap::new(), BTreeMap::new());
+    let mut all: Vec<&Record> = partitions.iter().flatten().collect();
+    all.sort_by_key(|record| record.timestamp);
+    for record in all {
+        let Record {
+            partition, offset, ..
+        } = record;
+        let value: Value = serde_json::from_slice(record.value.as_ref().unwrap()).unwrap();
+        if value["large"] == "" {
+            expected.insert(record.key.clone(), value["n"].clone());
+            // Those before it may be passed over before it is known that they do not fit.
+            let others = letters.values_mut().filter(|(key, _)| *key == record.key);
+            others.for_each(|(_, must)| *must = false);
+        } else {
+            let id = format!("e0-{partition:04x}-{offset:012x}");
+            letters.insert(id, (record.key.clone(), true));
+        }
+    }
+    let state = store.state();
+    let [documents, dead] = DATABASES.map(|name| &state.databases[name]);
+    let live = documents.live().into_iter();
+    let found: BTreeMap<Option<Vec<u8>>, Value> = live
+        .map(|(id, document)| (Some(id.into_bytes()), document["n"].clone()))
+        .collect();
+    assert_eq!(found, expected, "seed {seed}");
+    let dead = dead.live();
+    assert!(
+        dead.keys().all(|id| letters.contains_key(id)),
+        "seed {seed}"
+    );
+    let must = letters.iter().filter(|(_, (_, must))| *must);
+    let mut must = must.map(|(id, _)| id);
+    assert!(
+        must.all(|id| dead.contains_key(id)),
+        "seed {seed}: a record is lost"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_key_has_the_document_of_its_newest_record_in_any_course() {
+    for seed in 0..COURSES {
+        tokio::time::timeout(std::time::Duration::from_hours(24), replacing_course(seed))
+            .await
+            .unwrap_or_else(|_| panic!("seed {seed} comes to no end"));
     }
 }
 

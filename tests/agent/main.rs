@@ -28,6 +28,7 @@ mod lab;
 mod losses;
 mod observed;
 mod pipeline;
+mod replaced;
 mod secure;
 mod setup;
 mod sinks;

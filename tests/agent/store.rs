@@ -21,6 +21,7 @@ fn topic() -> Topic {
         database: "t1".into(),
         epoch: "e0".into(),
         canary: false,
+        replace: false,
     }
 }
 

@@ -16,6 +16,9 @@ pub struct Topic {
     /// Whether this is the topic of the canaries.
     #[serde(default)]
     pub canary: bool,
+    /// Whether each key has one document in its database, of its newest record.
+    #[serde(default)]
+    pub replace: bool,
 }
 
 impl Topic {

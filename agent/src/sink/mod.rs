@@ -55,7 +55,7 @@ pub trait Sink: Send + Sync {
 pub enum Outcome {
     /// It is there now.
     Done,
-    /// It was there already.
+    /// It was there already, or a newer one is in its place.
     Already,
     /// It can never be there, for this reason.
     Never(String),

@@ -124,7 +124,7 @@ impl Database {
             }
             if let Some(name) = fields
                 .keys()
-                .find(|name| name.starts_with('_') && *name != "_id")
+                .find(|name| name.starts_with('_') && !matches!(name.as_str(), "_id" | "_rev"))
             {
                 return Some(Refusal(
                     400,
@@ -143,21 +143,20 @@ impl Database {
         None
     }
 
-    /// Stores a new document and returns its row: a conflict where there is one with this id, even an equal one.
+    /// Stores a document and returns its row: a conflict where there is one with this id, even an equal one, of another
+    /// revision than the document names.
     pub fn put(&mut self, mut document: Value) -> Value {
         let id = document["_id"].as_str().unwrap_or("made-up").to_owned();
         if !self.lenient && document.get("forbidden").is_some() {
             return json!({"id": id, "error": "forbidden", "reason": "not here"});
         }
-        if self
-            .documents
-            .get(&id)
-            .is_some_and(|stored| stored.body.is_some())
-        {
+        let named = document.as_object_mut().unwrap().remove("_rev");
+        if self.get(&id).map(|stored| stored["_rev"].clone()) != named {
             return json!({"id": id, "error": "conflict", "reason": "Document update conflict."});
         }
         document.as_object_mut().unwrap().remove("_id");
         self.overwrite(&id, document);
-        json!({"ok": true, "id": id, "rev": "1-abc"})
+        let revision = self.documents[&id].revision;
+        json!({"ok": true, "id": id, "rev": format!("{revision}-abc")})
     }
 }

@@ -1,9 +1,10 @@
-//! `CouchDB`: each record is one document, and what can never be one is a document of a database beside.
+//! `CouchDB`: each record is one document, or the newest of each key is, and what can never be one is a document of a database beside.
 
 mod answer;
 mod asked;
 mod client;
 mod letters;
+mod replaced;
 mod settings;
 mod store;
 
@@ -189,6 +190,9 @@ impl<S: Store> Sink for Documents<S> {
         topic: &'a Topic,
         records: &'a [&'a Record],
     ) -> BoxFuture<'a, Vec<Outcome>> {
+        if topic.replace {
+            return Box::pin(replaced::write(&self.store, topic, records));
+        }
         Box::pin(self.write_all(topic, records))
     }
 
