@@ -111,6 +111,10 @@ fn facts() -> BTreeMap<String, Facts> {
 }
 
 fn report(change: impl FnOnce(&mut BTreeMap<String, Heard>)) -> Report {
+    report_of(&topology(), change)
+}
+
+fn report_of(topology: &Topology, change: impl FnOnce(&mut BTreeMap<String, Heard>)) -> Report {
     let mut heard = facts()
         .into_iter()
         .map(|(node, facts)| (node, Heard::Facts(Box::new(facts))))
@@ -121,7 +125,7 @@ fn report(change: impl FnOnce(&mut BTreeMap<String, Heard>)) -> Report {
         .map(|node| (node.clone(), "10.0.0.1".to_owned()))
         .collect();
     let now = "2026-11-21T10:00:07Z".parse().expect("timestamp");
-    Report::new(&topology(), "0a1b2c3d4e5f", &heard, &addresses, now)
+    Report::new(topology, "0a1b2c3d4e5f", &heard, &addresses, now)
 }
 
 fn facts_of<'a>(heard: &'a mut BTreeMap<String, Heard>, node: &str) -> &'a mut Facts {
@@ -587,4 +591,16 @@ fn a_lease_is_not_over_while_its_machines_answer() {
     let words = answered.lease.expect("words");
     assert!(words.contains("still answer"), "{words}");
     assert_eq!(answered.expires, None);
+}
+
+#[test]
+fn where_documents_are_replaced_fewer_than_events_are_no_news() {
+    let mut topology = topology();
+    let topic = topology.topics.get_mut("utilizations1").expect("a topic");
+    topic.replaced = true;
+    let report = report_of(&topology, |heard| {
+        let pipeline = facts_of(heard, "vm2").pipeline.as_mut().expect("pipeline");
+        pipeline["couchdb"]["databases"][1]["documents"] = json!(5);
+    });
+    assert_eq!(report.notes, [""; 0]);
 }

@@ -244,6 +244,7 @@ fn topic(name: &str) -> Topic {
         name: name.into(),
         database: name.into(),
         documented: true,
+        replaced: false,
         partitions: 1,
         replication: 2,
         config: BTreeMap::from([("retention.ms".into(), "604800000".into())]),
@@ -976,6 +977,8 @@ fn a_producers_file_and_a_consumers_files_are_in_their_configurations() {
         .get_mut("utilizations1")
         .expect("a topic");
     topic.documented = false;
+    let topics = &mut world.topology.topics;
+    topics.get_mut("utilizations2").expect("a topic").replaced = true;
     let said = "{name: x, nodes: {vm1: }, sinks: {table: {from: utilizations1, files: {format: csv, columns: [_id, memory.free], roll_mib: 1}}}}";
     let said = layout::parse(said.as_bytes(), "x.yaml").expect("a good inventory");
     let sink = said.sinks["table"].clone();
@@ -988,6 +991,7 @@ fn a_producers_file_and_a_consumers_files_are_in_their_configurations() {
     for part in [
         "[[topics]]\nname = \"utilizations1\"\nepoch = ",
         "[[topics]]\nname = \"utilizations2\"\ndatabase = \"utilizations2\"\nepoch = ",
+        "\nreplace = true\n",
         "[sinks.table]\nkind = \"files\"\nfrom = [\"utilizations1\"]\ncolumns = [\"_id\",\"memory.free\"]\ndirectory = \"/var/lib/deployer/utilization/consumer/table\"\nformat = \"csv\"\nroll_bytes = 1048576\n",
     ] {
         assert!(config.contains(part), "{part}{config}");

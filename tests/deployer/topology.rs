@@ -288,6 +288,12 @@ topics: { extra: { orders: , loads: } }
     let documented = topology.topics.values().filter(|topic| topic.documented);
     let documented: Vec<&str> = documented.map(|topic| topic.name.as_str()).collect();
     assert_eq!(documented, ["deployer-canaries", "orders"]);
+    assert!(topology.topics.values().all(|topic| !topic.replaced));
+    let replacing = sinks.replace("couchdb: {}", "couchdb: { replace: true }");
+    let (replaced, _) = simple(&format!("{text}{replacing}"));
+    let replaced = replaced.topics.values().filter(|topic| topic.replaced);
+    let replaced: Vec<&str> = replaced.map(|topic| topic.name.as_str()).collect();
+    assert_eq!(replaced, ["orders"]);
     let names: Vec<&String> = topology.sinks.keys().collect();
     assert_eq!(names, ["lines", "table"]);
     assert_eq!(topology.sinks["table"].from, "loads");

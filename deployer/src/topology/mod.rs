@@ -89,6 +89,8 @@ pub struct Topic {
     pub database: String,
     /// Whether they go there.
     pub documented: bool,
+    /// Whether each key has one document there, of its newest record.
+    pub replaced: bool,
     /// Partitions.
     pub partitions: u32,
     /// Copies.

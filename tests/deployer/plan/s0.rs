@@ -47,6 +47,7 @@ fn topic(name: &str) -> (String, Topic) {
         name: name.into(),
         database: name.into(),
         documented: true,
+        replaced: false,
         partitions: 1,
         replication: 2,
         config: BTreeMap::new(),

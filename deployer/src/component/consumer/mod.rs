@@ -74,6 +74,7 @@ struct TopicSettings<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<&'a str>,
     canary: bool,
+    replace: bool,
 }
 
 #[derive(Serialize)]
@@ -312,6 +313,7 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
         database: topic.documented.then_some(&topic.database),
         epoch: epoch(&topic.name),
         canary: topic.canary,
+        replace: topic.replaced,
     });
     let former = topology.former.topics.iter();
     let former = former.map(|(name, database)| TopicSettings {
@@ -319,6 +321,7 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
         database: Some(database),
         epoch: epoch(name),
         canary: false,
+        replace: false,
     });
     // In the order of their names, so that one that leaves the inventory changes nothing.
     let mut topics: Vec<TopicSettings<'_>> = wanted.chain(former).collect();

@@ -91,6 +91,7 @@ fn topic(inventory: &Inventory, name: String, own: &ExtraTopic) -> Topic {
     Topic {
         database: database_name(&name),
         documented: true,
+        replaced: false,
         name,
         partitions: own.partitions.unwrap_or(all.partitions),
         replication: inventory.sections.get::<KafkaSection>().replication,

@@ -5,15 +5,18 @@ use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use crate::component::couchdb;
-use crate::inventory::Section;
+use crate::inventory::{Section, Sink};
 
 /// The kind.
 pub(super) struct Couchdb;
 
 /// Documents of the deployment's `CouchDB`, in the database that has the topic's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Settings {}
+#[serde(deny_unknown_fields, default)]
+struct Settings {
+    /// Whether each key has one document, of its newest record; else each record is one.
+    replace: bool,
+}
 
 impl Kind for Couchdb {
     fn name(&self) -> &'static str {
@@ -30,5 +33,9 @@ impl Kind for Couchdb {
 
     fn makes_documents(&self) -> bool {
         true
+    }
+
+    fn replaces(&self, sink: &Sink) -> bool {
+        sink.kinds.get::<Settings>().replace
     }
 }

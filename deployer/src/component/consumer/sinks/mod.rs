@@ -32,6 +32,11 @@ pub trait Kind: Sync {
         false
     }
 
+    /// Whether a document of such a sink takes the place of an older one of its key.
+    fn replaces(&self, _: &Sink) -> bool {
+        false
+    }
+
     /// Looks at what stands at `key`.
     fn check(&self, _key: &str, _: &Sink, _: &mut Findings<'_>) {}
 
@@ -118,6 +123,7 @@ pub fn sinks(
             );
         }
         topic.documented = true;
+        topic.replaced = kind.replaces(sink);
     }
     found
 }
