@@ -52,7 +52,15 @@ mkdir -p "$root/all/run/systemd/system"
 >>"$root/all/etc/hosts"
 mount --bind "$2" "$root/all/etc/ssh"
 # No systemd runs behind the wall: what is to be enabled is taken as enabled, and each sshd here is a new one.
-printf '#!/bin/sh\n[ "$1" != enable ] && [ "$1" != reload ] || exit 0\nexec /usr/bin/systemctl "$@"\n' >"$root/all/usr/local/sbin/systemctl"
+cat >"$root/all/usr/local/sbin/systemctl" <<'END'
+#!/bin/sh
+case $* in
+enable* | reset-failed\ ssh.service | try-restart\ ssh.service) ;;
+'show --property=LoadState --value ssh.service') echo loaded ;;
+'show --property=ActiveState --value ssh.service') echo inactive ;;
+*) exec /usr/bin/systemctl "$@" ;;
+esac
+END
 chmod +x "$root/all/usr/local/sbin/systemctl"
 exec chroot "$root/all" sh -c "$SSH_ORIGINAL_COMMAND"
 "#;

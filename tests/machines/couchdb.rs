@@ -270,6 +270,10 @@ fn a_real_couchdb() {
                 .as_object_mut()
                 .expect("CouchDB's")
                 .remove("session_secret");
+            for secrets in [&mut new, &mut old] {
+                let since = secrets["since"].as_object_mut().expect("times");
+                since.retain(|name, _| !name.contains("session"));
+            }
             assert_eq!(new, old, "others were made anew");
             whole_run(&documents, "utilizations1", "vm1", 50, 1);
             deployer.run(&["up"]).code(0).says(&["nothing to do"]);
