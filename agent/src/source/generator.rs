@@ -1,5 +1,7 @@
 //! Sources that make their events up: the same seed gives the same events, and a restart goes on where they were.
 
+use std::fmt::Debug;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -21,7 +23,10 @@ const LATE: Duration = Duration::from_secs(1);
 const LONGEST: u64 = 86_400_000;
 
 /// Makes events up. What it must remember of those it made are its fields.
-pub(super) trait Generator: Serialize + DeserializeOwned + Send + 'static {
+pub(super) trait Generator: Debug + Serialize + DeserializeOwned + Send + 'static {
+    /// By what a run of it is known.
+    const NAME: &'static str;
+
     /// Begins.
     fn new(seed: u64) -> Self;
 
@@ -32,18 +37,30 @@ pub(super) trait Generator: Serialize + DeserializeOwned + Send + 'static {
     fn pause(chance: &mut ChaCha8Rng) -> Duration;
 }
 
-/// What is asked of any of them.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Wish {
+/// What is asked of a generator: how fast events come, and which.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default, bound = "")]
+pub(super) struct Settings<G> {
     /// The same seed gives the same events; without one they are others in each run.
     seed: Option<u64>,
     /// Milliseconds from one event to the next; 0: as fast as they can be sent.
     interval_ms: Option<u64>,
+    #[serde(skip)]
+    generator: PhantomData<fn() -> G>,
 }
 
-impl Wish {
-    pub(super) fn check(&self) -> Result<(), (String, String)> {
+impl<G> Default for Settings<G> {
+    fn default() -> Self {
+        Self {
+            seed: None,
+            interval_ms: None,
+            generator: PhantomData,
+        }
+    }
+}
+
+impl<G: Generator> super::Settings for Settings<G> {
+    fn check(&self) -> Result<(), (String, String)> {
         if self.interval_ms.is_none_or(|interval| interval <= LONGEST) {
             return Ok(());
         }
@@ -52,12 +69,12 @@ impl Wish {
     }
 
     /// What makes a run this run; its pace does not.
-    pub(super) fn identity(&self, kind: &str, count: u64) -> String {
+    fn identity(&self, count: u64) -> String {
         let seed = self.seed.map_or_else(String::new, |seed| seed.to_string());
-        format!("{kind} {count} {seed}")
+        format!("{} {count} {seed}", G::NAME)
     }
 
-    pub(super) fn open<G: Generator>(&self, start: &Start) -> Box<dyn Source> {
+    fn open(&self, start: Start) -> Box<dyn Source> {
         Box::new(Generated::<G> {
             made: Made::read(&start.checkpoint, self.seed),
             interval: self.interval_ms.map(Duration::from_millis),
@@ -175,10 +192,12 @@ pub(super) mod tests {
         events
     }
 
-    #[derive(Serialize, Deserialize)]
+    #[derive(Debug, Serialize, Deserialize)]
     struct Numbers(u64);
 
     impl Generator for Numbers {
+        const NAME: &'static str = "Numbers";
+
         fn new(_: u64) -> Self {
             Self(0)
         }
@@ -195,11 +214,11 @@ pub(super) mod tests {
     }
 
     fn open(interval_ms: Option<u64>) -> Box<dyn Source> {
-        let wish = Wish {
-            seed: None,
+        let settings = Settings::<Numbers> {
             interval_ms,
+            ..Settings::default()
         };
-        wish.open::<Numbers>(&Start::default())
+        super::super::Settings::open(&settings, Start::default())
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,8 +8,7 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::generator::{Generator, Wish};
-use super::{Source, Start};
+use super::generator::Generator;
 use crate::event::{Login, Payload, format_microseconds};
 
 /// How many users there are.
@@ -19,30 +18,13 @@ const SECONDS: [i64; 2] = [1_640_995_200, 1_672_444_800];
 const BROWSERS: [&str; 4] = ["safari", "chrome", "firefox", "edge"];
 const COUNTRIES: [&str; 6] = ["Finland", "US", "South Korea", "India", "Spain", "Sweden"];
 
-/// How fast they come, and which.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Settings(Wish);
-
-impl super::Settings for Settings {
-    fn check(&self) -> Result<(), (String, String)> {
-        self.0.check()
-    }
-
-    fn identity(&self, count: u64) -> String {
-        self.0.identity("Logins", count)
-    }
-
-    fn open(&self, start: Start) -> Box<dyn Source> {
-        self.0.open::<Logins>(&start)
-    }
-}
-
 /// Makes logins; none depends on another.
-#[derive(Serialize, Deserialize)]
-struct Logins {}
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Logins {}
 
 impl Generator for Logins {
+    const NAME: &'static str = "Logins";
+
     fn new(_: u64) -> Self {
         Self {}
     }

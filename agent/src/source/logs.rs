@@ -7,8 +7,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::generator::{Generator, Wish};
-use super::{Source, Start};
+use super::generator::Generator;
 use crate::event::Payload;
 
 /// Milliseconds between two lines.
@@ -16,33 +15,16 @@ const PAUSES: std::ops::RangeInclusive<u64> = 100..=1000;
 /// How often a line has a word of the pattern in its middle.
 const PATTERN: f64 = 0.07;
 
-/// How fast lines come, and which.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Settings(Wish);
-
-impl super::Settings for Settings {
-    fn check(&self) -> Result<(), (String, String)> {
-        self.0.check()
-    }
-
-    fn identity(&self, count: u64) -> String {
-        self.0.identity("Logs", count)
-    }
-
-    fn open(&self, start: Start) -> Box<dyn Source> {
-        self.0.open::<Logs>(&start)
-    }
-}
-
 /// Makes lines. Their levels are those of the program that this stands for, which draws them as Java does: with its seed,
 /// 192837465, two of the first hundred lines are errors.
 #[derive(Debug, Serialize, Deserialize)]
-struct Logs {
+pub(super) struct Logs {
     levels: JavaRandom,
 }
 
 impl Generator for Logs {
+    const NAME: &'static str = "Logs";
+
     fn new(seed: u64) -> Self {
         Self {
             levels: JavaRandom::new(seed),

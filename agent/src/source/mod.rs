@@ -7,8 +7,8 @@ mod drive;
 pub mod file;
 mod generator;
 mod lines;
-pub mod logins;
-pub mod logs;
+mod logins;
+mod logs;
 mod position;
 mod rotation;
 pub mod scheduled;
@@ -17,7 +17,7 @@ pub mod stdin;
 mod table;
 pub mod top;
 mod troubles;
-pub mod trucks;
+mod trucks;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -38,9 +38,9 @@ const KINDS: &[(&str, Read)] = &[
     ("top", read::<top::Settings>),
     ("stdin", read::<stdin::Settings>),
     ("file", read::<file::Settings>),
-    ("logins", read::<logins::Settings>),
-    ("trucks", read::<trucks::Settings>),
-    ("logs", read::<logs::Settings>),
+    ("logins", read::<generator::Settings<logins::Logins>>),
+    ("trucks", read::<generator::Settings<trucks::Journey>>),
+    ("logs", read::<generator::Settings<logs::Logs>>),
 ];
 
 /// Gives out events.

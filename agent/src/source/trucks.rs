@@ -7,8 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp, Normal};
 use serde::{Deserialize, Serialize};
 
-use super::generator::{Generator, Wish};
-use super::{Source, Start};
+use super::generator::Generator;
 use crate::event::{Payload, Truck, format_microseconds};
 
 /// Seconds on the road between two events, on the average.
@@ -21,33 +20,16 @@ const LITRES: [f64; 2] = [0.01, 0.1];
 /// The litres of a tank. When they are gone, the truck stops.
 const TANK: f64 = 600.0;
 
-/// How fast events come, and which.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Settings(Wish);
-
-impl super::Settings for Settings {
-    fn check(&self) -> Result<(), (String, String)> {
-        self.0.check()
-    }
-
-    fn identity(&self, count: u64) -> String {
-        self.0.identity("Trucks", count)
-    }
-
-    fn open(&self, start: Start) -> Box<dyn Source> {
-        self.0.open::<Journey>(&start)
-    }
-}
-
 /// How far the truck is. What is left in its tank is what is not consumed.
 #[derive(Debug, Serialize, Deserialize)]
-struct Journey {
+pub(super) struct Journey {
     distance: f64,
     fuel: f64,
 }
 
 impl Generator for Journey {
+    const NAME: &'static str = "Trucks";
+
     fn new(_: u64) -> Self {
         Self {
             distance: 0.0,
