@@ -35,16 +35,17 @@ pub fn read(inventory: &Inventory, home: &Path) -> Result<Option<Seal>, Problems
 /// The passphrase in a file: its first line. The error is what is wrong with it, and what to do.
 pub fn passphrase(path: &Path) -> Result<Secret, (String, String)> {
     let shown = path.display();
-    let first = || "write a passphrase of your own into it first".to_owned();
-    let mode = std::fs::metadata(path)
-        .map_err(|error| (format!("cannot read {shown}: {error}"), first()))?;
+    let unreadable = |error: std::io::Error| {
+        let first = "write a passphrase of your own into it first".to_owned();
+        (format!("cannot read {shown}: {error}"), first)
+    };
+    let mode = std::fs::metadata(path).map_err(unreadable)?;
     let mode = mode.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         let open = format!("{shown} can be read by others (mode {mode:04o})");
         return Err((open, format!("chmod 600 {shown}")));
     }
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| (format!("cannot read {shown}: {error}"), first()))?;
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let line = text.lines().next().unwrap_or_default();
     let length = line.chars().count();
     if length < SHORTEST {
