@@ -8,7 +8,6 @@ use crate::cli::Environment;
 use crate::error::CommandError;
 use crate::host::Connector;
 use crate::observe::Planned;
-use crate::observe::record::record_holdings;
 use crate::prepare::{self, recorded};
 use crate::reach::connections::{CONNECT_TIMEOUT_RUNNING, Connections};
 use crate::receipt::{Copied, Receipt, Secrets};
@@ -37,13 +36,7 @@ pub async fn of_plan(
         return Ok(None);
     }
     let mut receipt = journal.receipt();
-    record_holdings(
-        &mut receipt,
-        prepared,
-        &planned.seen,
-        &planned.desired,
-        true,
-    );
+    planned.record_holdings(&mut receipt, true);
     let closing = close(&receipt, &prepared.secrets, seal, journal, by);
     Ok(Some(closing.await?))
 }

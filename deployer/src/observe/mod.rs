@@ -25,6 +25,7 @@ use crate::preflight;
 use crate::prepare::ends::Ends;
 use crate::prepare::prepared::Prepared;
 use crate::reach::connections::Connections;
+use crate::receipt::Receipt;
 use crate::state_copy;
 use crate::topology::{CloudName, End};
 
@@ -277,6 +278,11 @@ impl Observed {
 }
 
 impl Planned {
+    /// Records the machines, and the kinds of data that nodes hold, or where all is done will hold.
+    pub fn record_holdings(&self, receipt: &mut Receipt, done: bool) {
+        record_holdings(receipt, &self.prepared, &self.seen, &self.desired, done);
+    }
+
     /// Whether there is nothing to do at all.
     pub fn is_settled(&self) -> bool {
         self.plan.is_empty() && !self.seen.machines_change()

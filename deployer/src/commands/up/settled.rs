@@ -6,7 +6,7 @@ use super::proof::prove;
 use crate::carry_out::outcome::Outcome;
 use crate::error::CommandError;
 use crate::observe::Planned;
-use crate::observe::record::{record_holdings, update_receipt};
+use crate::observe::record::update_receipt;
 use crate::preflight;
 use crate::reach::connections::Connections;
 use crate::report::{Event, Reporter};
@@ -23,13 +23,7 @@ pub(super) async fn settled(
 ) -> Result<Outcome, CommandError> {
     journal.change(|receipt| {
         update_receipt(receipt, &planned.prepared);
-        let Planned {
-            prepared,
-            seen,
-            desired,
-            ..
-        } = &planned;
-        record_holdings(receipt, prepared, seen, desired, true);
+        planned.record_holdings(receipt, true);
     })?;
     let owed = journal.receipt().unproven;
     remark(&planned, owed, started, reporter);

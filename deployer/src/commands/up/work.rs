@@ -14,9 +14,7 @@ use crate::error::CommandError;
 use crate::observe::ask::Systems;
 use crate::observe::observer::ObserveOptions;
 use crate::observe::obstacles::check_nodes;
-use crate::observe::record::{
-    keep_choices, record_holdings, record_planned, shows_choice, update_receipt,
-};
+use crate::observe::record::{keep_choices, record_planned, shows_choice, update_receipt};
 use crate::observe::{Planned, observe};
 use crate::prepare::prepared::Prepared;
 use crate::reach::connections::Connections;
@@ -163,7 +161,7 @@ impl Work<'_> {
             return Err(interrupted());
         }
         self.journal
-            .change(|receipt| holdings(receipt, &view.planned, true))?;
+            .change(|receipt| view.planned.record_holdings(receipt, true))?;
         for (stage, took) in &summary.stages {
             times.took(stage, *took);
         }
@@ -189,7 +187,7 @@ impl Work<'_> {
         connections.set_artifacts(paths.clone());
         connections.set_relays(relays(planned));
         self.journal
-            .change(|receipt| holdings(receipt, planned, false))?;
+            .change(|receipt| planned.record_holdings(receipt, false))?;
         let by = self.looking.environment.who();
         if let Some((copy, mark)) = state_copy::of_plan(planned, self.journal, &by).await? {
             connections.set_state_copy(copy, mark);
@@ -218,17 +216,6 @@ impl Work<'_> {
         }
         ran.ok_or_else(interrupted)
     }
-}
-
-/// Records what nodes hold.
-fn holdings(receipt: &mut Receipt, planned: &Planned, done: bool) {
-    let Planned {
-        prepared,
-        seen,
-        desired,
-        ..
-    } = planned;
-    record_holdings(receipt, prepared, seen, desired, done);
 }
 
 /// What Ctrl-C ends with: no step was left half done, unless it was pressed twice.
