@@ -16,6 +16,19 @@ fn receipts_that_cannot_be_used() {
     let (path, id) = (deployer.receipt_path(), deployer.id());
     let whole = std::fs::read_to_string(&path).expect("a receipt");
 
+    subtest("a proof that is owed is something to do", || {
+        let owing = whole.replace("\"unproven\": false", "\"unproven\": true");
+        assert_ne!(owing, whole);
+        std::fs::write(&path, owing).expect("a file");
+        let words = "nothing to do but to prove what an earlier `up` changed";
+        let plan = deployer.run(&["plan"]).code(2);
+        assert_eq!(plan.out, format!("{words}\n"));
+        let plan = deployer.run(&["plan", "--json"]).code(2);
+        assert_eq!(plan.json()["unproven"], true);
+        deployer.run(&["up"]).code(0).says(&[words]);
+        let plan = deployer.run(&["plan"]).code(0);
+        assert_eq!(plan.out, "nothing to do\n");
+    });
     subtest("a receipt of a newer version is refused", || {
         std::fs::write(&path, whole.replace("\"version\": 2", "\"version\": 99")).expect("a file");
         for words in [&["up"][..], &["plan"], &["status"], &["teardown", "--yes"]] {

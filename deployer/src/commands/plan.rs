@@ -29,9 +29,11 @@ struct Whole<'a> {
     remarks: Vec<&'a String>,
     /// What would happen on nodes, with restarts, losses and notes.
     nodes: &'a crate::plan::Plan,
+    /// An earlier `up` changed something and did not come to its proof: the next one proves it.
+    unproven: bool,
 }
 
-/// Prints it. Exit code 0: all is as it should be, 2: changes, or what `up` cannot change.
+/// Prints it. Exit code 0: all is as it should be and proven, 2: changes, a proof that is owed, or what `up` cannot change.
 pub async fn run(
     options: &Plan,
     environment: &Environment,
@@ -64,6 +66,7 @@ pub async fn run(
     let (prepared, seen) = (&planned.prepared, &planned.seen);
     let forgotten = charges::forgotten(seen);
     let settled = planned.is_settled() && planned.plan.troubles.is_empty();
+    let settled = settled && !prepared.receipt.unproven;
     if options.json {
         let machines = seen
             .clouds
@@ -81,6 +84,7 @@ pub async fn run(
             machines,
             remarks,
             nodes: &planned.plan,
+            unproven: prepared.receipt.unproven,
         };
         serde_json::to_writer_pretty(&mut *out, &whole)?;
         writeln!(out)?;

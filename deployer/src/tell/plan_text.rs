@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::cloud::CloudStep;
 use crate::observe::Planned;
+use crate::receipt::Receipt;
 
 /// The whole plan in words.
 pub fn text(planned: &Planned) -> String {
@@ -33,13 +34,27 @@ pub fn text(planned: &Planned) -> String {
     for remark in seen.remarks() {
         let _ = writeln!(text, "  note: {remark}");
     }
+    let but = if planned.is_settled() {
+        owed(&planned.prepared.receipt)
+    } else {
+        ""
+    };
     let _ = writeln!(
         text,
-        "{}{}",
+        "{}{}{but}",
         planned.plan.details(),
         summary(&steps, &planned.plan)
     );
     text
+}
+
+/// What an `up` does even where nothing is to be changed.
+pub fn owed(receipt: &Receipt) -> &'static str {
+    if receipt.unproven {
+        " but to prove what an earlier `up` changed"
+    } else {
+        ""
+    }
 }
 
 /// One line about machines and nodes: "nothing to do" is said of both.

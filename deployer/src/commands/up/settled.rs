@@ -9,8 +9,10 @@ use crate::observe::Planned;
 use crate::observe::record::update_receipt;
 use crate::preflight;
 use crate::reach::connections::Connections;
+use crate::receipt::Receipt;
 use crate::report::{Event, Reporter};
 use crate::run::journal::Journal;
+use crate::tell::plan_text::owed;
 
 /// Notes what was found and says it. What an earlier `up` changed and nobody proved is proved now.
 pub(super) async fn settled(
@@ -25,9 +27,9 @@ pub(super) async fn settled(
         update_receipt(receipt, &planned.prepared);
         planned.record_holdings(receipt, true);
     })?;
-    let owed = journal.receipt().unproven;
-    remark(&planned, owed, started, reporter);
-    let proof = if owed {
+    let receipt = journal.receipt();
+    remark(&planned, &receipt, started, reporter);
+    let proof = if receipt.unproven {
         prove(connections, &planned, journal, reporter).await?
     } else {
         journal.end_changes_of_secrets()?;
@@ -38,7 +40,7 @@ pub(super) async fn settled(
 }
 
 /// Says what is not well though nothing is to be done, and that nothing is.
-fn remark(planned: &Planned, owed: bool, started: Instant, reporter: &dyn Reporter) {
+fn remark(planned: &Planned, receipt: &Receipt, started: Instant, reporter: &dyn Reporter) {
     // What is full breaks soon, though nothing is to be done by us.
     for node in planned.prepared.topology.nodes.values() {
         let facts = planned.seen.facts.get(&node.name);
@@ -60,18 +62,10 @@ fn remark(planned: &Planned, owed: bool, started: Instant, reporter: &dyn Report
         1 => "1 node".to_owned(),
         nodes => format!("{nodes} nodes"),
     };
-    let but = if owed {
-        " but to prove what an earlier `up` changed"
-    } else {
-        ""
-    };
-    let nothing = if planned.plan.troubles.is_empty() {
-        "nothing to do"
-    } else {
-        "nothing that `up` can do"
-    };
     reporter.event(&Event::Note(format!(
-        "{nodes}, {nothing}{but} ({:.2} s)",
+        "{nodes}, {}{} ({:.2} s)",
+        planned.plan.summary(),
+        owed(receipt),
         started.elapsed().as_secs_f64()
     )));
 }
