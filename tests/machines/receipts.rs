@@ -17,8 +17,7 @@ fn receipts_that_cannot_be_used() {
     let whole = std::fs::read_to_string(&path).expect("a receipt");
 
     subtest("a proof that is owed is something to do", || {
-        let owing = whole.replace("\"unproven\": false", "\"unproven\": true");
-        assert_ne!(owing, whole);
+        let owing = whole.replacen('{', "{ \"unproven\": true,", 1);
         std::fs::write(&path, owing).expect("a file");
         let words = "nothing to do but to prove what an earlier `up` changed";
         let plan = deployer.run(&["plan"]).code(2);
