@@ -212,6 +212,7 @@ async fn files_come_and_go() {
             path: path("a/b"),
             content: content.clone(),
             access: access.clone(),
+            judge: None,
         },
     )
     .await;

@@ -124,6 +124,15 @@ fn text(row: &Row, value: Option<&Value>) -> String {
         }
         *at = value.clone();
     }
+    if ["spark.", "streams."]
+        .iter()
+        .any(|key| row.key.starts_with(key))
+    {
+        text["nodes"]["vm4"] = json!({"roles": ["spark"]});
+        let streams = text.as_object_mut().expect("keys").entry("streams");
+        let stream = json!({"from": "orders", "sql": "SELECT 1 AS key, 2 AS value FROM orders", "to": "counts"});
+        streams.or_insert_with(|| json!({"s": stream}));
+    }
     let packaged = row.key.starts_with("couchdb.repository");
     if row.key == "couchdb.distribution" || packaged {
         let couchdb = text["couchdb"].as_object_mut().expect("couchdb");
@@ -205,6 +214,7 @@ impl World {
         let artifacts = BTreeMap::from([
             artifact(kafka::NAME, "kafka 3.9.1".into()),
             artifact(couchdb::NAME, archive),
+            artifact(component::spark::NAME, "spark".into()),
             artifact(component::consumer::NAME, "consumer".into()),
             artifact(component::producer::NAME, "producer".into()),
         ]);

@@ -37,6 +37,7 @@ mod skip;
 mod ssh_config;
 mod sshd;
 mod status;
+mod streams;
 mod templates;
 mod threats;
 mod topology;

@@ -10,7 +10,7 @@ use deployer::artifact::download::Deadlines;
 use deployer::artifact::jars::{self, Source, Sources};
 use deployer::artifact::program::Program;
 use deployer::component::Artifact;
-use deployer::component::artifact::Jars;
+use deployer::component::artifact::{Jars, Tarball};
 use deployer::run::Executor as _;
 use deployer::run::apply::HostExecutor;
 use deployer::step::{Access, Action};
@@ -55,12 +55,14 @@ fn sources(mirror: Option<&str>, apache: &[&str]) -> Sources {
             title: "Kafka",
             project: "kafka",
             version: "0.0.1".into(),
-            tarball: "kafka_2.13-0.0.1".into(),
-            sha512: hex::encode(Sha512::digest(tarball())).to_uppercase(),
-            left_out: &["connect-", "kafka-streams-", "rocksdbjni-"],
+            tarball: Some(Tarball {
+                name: "kafka_2.13-0.0.1".into(),
+                sha512: hex::encode(Sha512::digest(tarball())).to_uppercase(),
+                left_out: &["connect-", "kafka-streams-", "rocksdbjni-"],
+                mirror: mirror.map(Into::into),
+            }),
             pom: "",
             maven_list: String::new(),
-            mirror: mirror.map(Into::into),
         },
         apache: apache.iter().copied().map(Into::into).collect(),
         maven: Program::maven(),

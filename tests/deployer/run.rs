@@ -96,6 +96,7 @@ fn action(path: &str) -> Action {
             path: path.into(),
             content: Content::open(""),
             access,
+            judge: None,
         },
         _ => Action::RemoveFile { path: path.into() },
     }

@@ -45,6 +45,7 @@ fn the_unit_of_every_component_is_closed_in() {
         let all = b"{name: x, monitoring: {node_exporter: true}, nodes: {vm1: }}";
         let all = layout::parse(all, "x.yaml").expect("a good inventory");
         world.topology.sections = all.sections;
+        world.add_streams();
         for (name, node) in &world.topology.nodes {
             for component in component::of_node(node, &world.topology) {
                 let unit = unit(&world, name, component);

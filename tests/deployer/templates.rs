@@ -10,6 +10,7 @@ use deployer::component::couchdb::settings as couchdb;
 use deployer::component::kafka::KafkaSection;
 use deployer::component::producer::{Client, Source, SourceFile};
 use deployer::component::repository_key::Keys;
+use deployer::component::spark::StreamsSection;
 use deployer::component::users::PASSWORDS;
 use deployer::component::{
     self, Artifact, Artifacts, Component, Context, Reach, consumer, kafka, producer,
@@ -141,6 +142,7 @@ impl World {
             artifacts: [
                 (kafka::NAME, None),
                 (component::couchdb::NAME, None),
+                (component::spark::NAME, None),
                 (producer::NAME, Some("11".repeat(32))),
                 (consumer::NAME, Some("22".repeat(32))),
             ]
@@ -157,6 +159,25 @@ impl World {
             })
             .into(),
         }
+    }
+
+    /// Adds a node that runs a stream.
+    pub(super) fn add_streams(&mut self) {
+        let text = "\
+name: x
+nodes: { vm1: }
+streams:
+  counts:
+    from: utilizations1
+    parse: { json: \"host STRING\", require: [host] }
+    sql: SELECT host AS key, count(*) AS value FROM utilizations1 GROUP BY host
+    to: counts
+";
+        let said = layout::parse(text.as_bytes(), "x.yaml").expect("a good inventory");
+        let streams: &StreamsSection = said.sections.get();
+        *self.topology.sections.get_mut() = streams.clone();
+        let node = node("vm4", &["spark"]);
+        self.topology.nodes.insert(node.name.clone(), node);
     }
 
     /// The same with security.
@@ -261,6 +282,7 @@ pub(super) fn golden(actions: &[Action]) -> String {
                 path,
                 content,
                 access,
+                ..
             }
             | Action::SeedFile {
                 path,
@@ -369,6 +391,20 @@ fn golden_files_of_a_secured_broker_and_its_zookeeper() {
     };
     let mut actions = world.install("vm2");
     actions.retain(is_theirs);
+    insta::assert_snapshot!(golden(&actions));
+}
+
+/// The driver is read in its source.
+#[test]
+fn golden_files_of_a_secured_node_with_streams() {
+    let mut world = World::new("apache");
+    world.add_streams();
+    world.topology.security = Security::On;
+    let mut actions = world.install("vm4");
+    actions.retain(|action| match action {
+        Action::WriteFile { path, .. } => !path.ends_with("Streams.java"),
+        _ => false,
+    });
     insta::assert_snapshot!(golden(&actions));
 }
 

@@ -108,6 +108,7 @@ async fn write(executor: &HostExecutor, path: &str, text: &str) {
             path,
             content,
             access: Access::root("root", 0o644),
+            judge: None,
         },
     )
     .await;

@@ -1,8 +1,8 @@
 //! The jars of Apache's projects, as one tar with the folder `libs/`.
 //!
 //! Sources in order: the configured mirror, Apache's content network, Apache's archive, and where none answers, the Maven
-//! client. The first three serve one pinned file; Maven's jars are another, pinned, set. So the source is a choice that
-//! is made once for a deployment and recorded.
+//! client. The first three serve one pinned file, if there is one; Maven's jars are another, pinned, set. So the source is a
+//! choice that is made once for a deployment and recorded.
 
 use std::fmt;
 use std::fs::File;
@@ -15,7 +15,7 @@ use super::{
     ArtifactError, Attempt, DownloadError, Progress, download, file_error, maven, off_thread, pack,
 };
 use crate::component::Artifact;
-use crate::component::artifact::Jars;
+use crate::component::artifact::{Jars, Tarball};
 use crate::step::{Download, sha256};
 
 /// Where Apache publishes: its content network, which has the supported versions, and its archive, which has all.
@@ -75,16 +75,19 @@ impl Sources {
 
     /// What nodes are to have from a kind of source. Apache's tarball they can fetch by themselves; Maven's jars are too many.
     pub fn artifact(&self, source: Source) -> Artifact {
-        let left_out = self.jars.left_out.iter();
-        let download = (source == Source::Apache).then(|| Download {
+        let download = self.tarball(source).map(|tarball| Download {
             addresses: self
-                .servers()
-                .map(|(base, _)| self.address(base))
+                .servers(tarball)
+                .map(|(base, _)| self.address(base, tarball))
                 .filter(|address| download::is_open(address))
                 .collect(),
-            sha512: self.jars.sha512.to_ascii_lowercase(),
+            sha512: tarball.sha512.to_ascii_lowercase(),
             wanted: "*/libs/*.jar".into(),
-            left_out: left_out.map(|jars| format!("*/libs/{jars}*")).collect(),
+            left_out: tarball
+                .left_out
+                .iter()
+                .map(|jars| format!("*/libs/{jars}*"))
+                .collect(),
         });
         Artifact {
             identity: self.identity(source),
@@ -93,15 +96,20 @@ impl Sources {
         }
     }
 
+    /// The tarball that a kind of source gives.
+    fn tarball(&self, source: Source) -> Option<&Tarball> {
+        let tarball = self.jars.tarball.as_ref();
+        tarball.filter(|_| source == Source::Apache)
+    }
+
     /// What the jars from a kind of source are.
     fn identity(&self, source: Source) -> String {
         let jars = &self.jars;
-        let sum = match source {
-            Source::Apache => jars.sha512.to_ascii_lowercase(),
-            Source::Maven => {
-                use sha2::{Digest, Sha512};
-                hex::encode(Sha512::digest(jars.maven_list.as_bytes()))
-            }
+        let sum = if let Some(tarball) = self.tarball(source) {
+            tarball.sha512.to_ascii_lowercase()
+        } else {
+            use sha2::{Digest, Sha512};
+            hex::encode(Sha512::digest(jars.maven_list.as_bytes()))
         };
         format!("{} {} {source} sha512:{sum}", jars.project, jars.version)
     }
@@ -109,6 +117,7 @@ impl Sources {
     /// The kinds that may be tried: the recorded one, else all in order.
     fn allowed(&self, recorded: Option<&str>) -> Result<Vec<Source>, ArtifactError> {
         let mut all = vec![Source::Apache, Source::Maven];
+        all.retain(|source| *source == Source::Maven || self.jars.tarball.is_some());
         if let Some(word) = recorded {
             all.retain(|source| source.name() == word);
             if all.is_empty() {
@@ -122,20 +131,17 @@ impl Sources {
     }
 
     /// The tarball's address at a server.
-    fn address(&self, base: &str) -> String {
+    fn address(&self, base: &str, tarball: &Tarball) -> String {
         let Jars {
-            project,
-            version,
-            tarball,
-            ..
+            project, version, ..
         } = &self.jars;
         let base = base.trim_end_matches('/');
-        format!("{base}/{project}/{version}/{tarball}.tgz")
+        format!("{base}/{project}/{version}/{}.tgz", tarball.name)
     }
 
     /// All servers of the tarball, each with whether the user configured it.
-    fn servers(&self) -> impl Iterator<Item = (&str, bool)> {
-        let mirror = self.jars.mirror.iter().map(|base| (base.as_str(), true));
+    fn servers<'a>(&'a self, tarball: &'a Tarball) -> impl Iterator<Item = (&'a str, bool)> {
+        let mirror = tarball.mirror.iter().map(|base| (base.as_str(), true));
         mirror.chain(self.apache.iter().map(|base| (base.as_str(), false)))
     }
 
@@ -201,13 +207,16 @@ pub async fn fetch(
     let kept = recorded.map_or(String::new(), |word| {
         format!("(this deployment was made with the source `{word}`; no other kind is tried) ")
     });
+    let mirror = sources.jars.tarball.as_ref().map_or(String::new(), |_| {
+        format!(
+            "give `{}: mirror:`, the base address of a mirror with Apache's layout, or ",
+            sources.jars.project
+        )
+    });
     Err(ArtifactError::NoSource {
         what: sources.what(),
         tried,
-        cure: format!(
-            "{kept}give `{}: mirror:`, the base address of a mirror with Apache's layout, or make one of these reachable",
-            sources.jars.project
-        ),
+        cure: format!("{kept}{mirror}make one of these reachable"),
     })
 }
 
@@ -231,17 +240,20 @@ async fn from_servers(
     tried: &mut Vec<Attempt>,
     progress: Progress<'_>,
 ) -> Result<bool, ArtifactError> {
+    let Some(tarball) = &sources.jars.tarball else {
+        return Ok(false);
+    };
     let downloader = Downloader::new(sources.deadlines)?;
-    let tarball = work.join("jars.tgz");
-    for (base, configured) in sources.servers() {
-        let address = sources.address(base);
+    let file = work.join("jars.tgz");
+    for (base, configured) in sources.servers(tarball) {
+        let address = sources.address(base, tarball);
         let fetched = downloader
-            .fetch(&address, &sources.jars.sha512, &tarball, progress)
+            .fetch(&address, &tarball.sha512, &file, progress)
             .await;
         match fetched {
             Ok(()) => {
-                let (libs, left_out) = (work.join("libs"), sources.jars.left_out);
-                let unpack = move || unpack_jars(&tarball, &libs, left_out);
+                let (libs, left_out) = (work.join("libs"), tarball.left_out);
+                let unpack = move || unpack_jars(&file, &libs, left_out);
                 off_thread(&sources.what(), unpack).await?;
                 return Ok(true);
             }

@@ -35,8 +35,8 @@ pub enum Origin {
     Folder(Folder),
 }
 
-/// Jars of one of Apache's projects, as one tar with the folder `libs/`. Its servers have them in one tarball, Maven has them one
-/// by one: two pinned sets.
+/// Jars of one of Apache's projects, as one tar with the folder `libs/`. Its servers may have them in one tarball, Maven has them
+/// one by one: two pinned sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Jars {
     /// The software's name, as Apache writes it.
@@ -45,17 +45,24 @@ pub struct Jars {
     pub project: &'static str,
     /// The version.
     pub version: String,
-    /// The tarball's name without its ending.
-    pub tarball: String,
-    /// SHA-512 of the tarball, in hex.
-    pub sha512: String,
-    /// Beginnings of the names of jars in the tarball that are not needed.
-    pub left_out: &'static [&'static str],
+    /// The tarball that has them; `None`: none has all of them.
+    pub tarball: Option<Tarball>,
     /// What Maven is asked, with `@VERSION@` for the version.
     pub pom: &'static str,
     /// The jars as Maven brings them, as `sha512sum` lists them.
     pub maven_list: String,
-    /// Base address of a mirror with Apache's layout, `<mirror>/<project>/<version>/<tarball>.tgz`. Tried first.
+}
+
+/// A tarball of one of Apache's projects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tarball {
+    /// Its name without its ending.
+    pub name: String,
+    /// Its SHA-512, in hex.
+    pub sha512: String,
+    /// Beginnings of the names of jars in it that are not needed.
+    pub left_out: &'static [&'static str],
+    /// Base address of a mirror with Apache's layout, `<mirror>/<project>/<version>/<name>.tgz`. Tried first.
     pub mirror: Option<String>,
 }
 

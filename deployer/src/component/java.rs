@@ -81,8 +81,27 @@ pub(super) fn command(
     logging: &str,
     login: Option<&str>,
 ) -> String {
+    let mut words = vec![
+        place::java(context.topology),
+        format!("-Xms{heap_mib}m"),
+        format!("-Xmx{heap_mib}m"),
+    ];
+    words.extend(tuning(node, context).iter().copied().map(str::to_owned));
+    words.extend([
+        "-XX:+ExitOnOutOfMemoryError".to_owned(),
+        "-Djava.awt.headless=true".to_owned(),
+        // Libraries of compression unpack themselves there.
+        format!("-Djava.io.tmpdir={temporary}"),
+        format!("-Dlog4j.configuration=file:{logging}"),
+    ]);
+    words.extend(login.map(|file| format!("-Djava.security.auth.login.config={file}")));
+    words.join(LINE_BREAK)
+}
+
+/// The options of compiler and collector.
+pub(super) fn tuning(node: &Node, context: &Context<'_>) -> &'static [&'static str] {
     let quick = context.topology.clouds.local.quick_start && node.cloud.is_of_this_box();
-    let tuning: &[&str] = if quick {
+    if quick {
         // Ready in two thirds of the time, slower in the long run. What the archive's checksum stands for is not verified anew.
         &[
             "-XX:TieredStopAtLevel=1",
@@ -96,22 +115,7 @@ pub(super) fn command(
             "-XX:MaxGCPauseMillis=20",
             "-XX:InitiatingHeapOccupancyPercent=35",
         ]
-    };
-    let mut words = vec![
-        place::java(context.topology),
-        format!("-Xms{heap_mib}m"),
-        format!("-Xmx{heap_mib}m"),
-    ];
-    words.extend(tuning.iter().copied().map(str::to_owned));
-    words.extend([
-        "-XX:+ExitOnOutOfMemoryError".to_owned(),
-        "-Djava.awt.headless=true".to_owned(),
-        // Libraries of compression unpack themselves there.
-        format!("-Djava.io.tmpdir={temporary}"),
-        format!("-Dlog4j.configuration=file:{logging}"),
-    ]);
-    words.extend(login.map(|file| format!("-Djava.security.auth.login.config={file}")));
-    words.join(LINE_BREAK)
+    }
 }
 
 /// The logging configuration: warnings of all, and more of the classes that say what an operator wants to know.

@@ -45,6 +45,7 @@ pub mod refusal;
 pub mod repository_key;
 pub mod secrets;
 mod service;
+pub mod spark;
 mod tunnel;
 pub mod users;
 pub mod zookeeper;
@@ -290,7 +291,7 @@ pub trait Component: Sync {
         None
     }
 
-    /// The file in which it says how far it is, where its unit may end by itself.
+    /// The file in which it says how far it is.
     fn state_file(&self, _: &Topology) -> Option<String> {
         None
     }
@@ -310,7 +311,7 @@ pub trait Component: Sync {
         None
     }
 
-    /// Starting its unit, where it has one, and waiting for its ports. `reads` are the [`checksums`] of all that [`Component::install`] put there.
+    /// Starting its unit, where it has one, and waiting for its ports; with a state file it may end by itself. `reads` are the [`checksums`] of all that [`Component::install`] put there.
     fn start(
         &self,
         node: &Node,
@@ -338,6 +339,7 @@ pub static ALL: &[&dyn Component] = &[
     &kafka::Kafka,
     &couchdb::Couchdb,
     &consumer::Consumer,
+    &spark::Spark,
     &producer::Producer,
     &node_exporter::NodeExporter,
 ];

@@ -64,14 +64,14 @@ mod tests {
             [
                 "zookeeper, couchdb, node-exporter",
                 "kafka",
-                "consumer",
+                "consumer, spark",
                 "producer"
             ]
         );
         assert_eq!(
             names(stops()),
             [
-                "consumer, producer",
+                "consumer, spark, producer",
                 "kafka",
                 "zookeeper, couchdb, node-exporter"
             ]

@@ -9,7 +9,7 @@ use super::place::{self, Place};
 use super::{Component, Context, checksums, of_node};
 use crate::authority;
 use crate::hosts_table;
-use crate::step::{Access, Action, Content, loaded_record};
+use crate::step::{Access, Action, Content, Judge, loaded_record};
 use crate::template::{TemplateError, render};
 use crate::topology::{Node, Topology};
 
@@ -233,6 +233,16 @@ impl<'a> Service<'a> {
             .push(configuration_file(&self.place, &self.user, name, content));
     }
 
+    /// Adds a file of its configuration that a command accepts first, as the service's user.
+    pub(super) fn judged_file(&mut self, name: &str, content: Content, command: Vec<String>) {
+        let mut action = configuration_file(&self.place, &self.user, name, content);
+        if let Action::WriteFile { judge, .. } = &mut action {
+            let user = self.user.clone();
+            *judge = Some(Judge { user, command });
+        }
+        self.actions.push(action);
+    }
+
     /// Adds its certificate, with the key; the path.
     pub(super) fn certificate(&mut self) -> String {
         let secrets = self.context.secrets;
@@ -312,6 +322,7 @@ impl<'a> Service<'a> {
             path,
             content: Content::open(text),
             access: Access::root("root", 0o644),
+            judge: None,
         });
         Ok(self.actions)
     }
@@ -344,6 +355,7 @@ pub(super) fn configuration_file(
         path: place.file(name),
         content,
         access: Access::root(group, 0o640),
+        judge: None,
     }
 }
 

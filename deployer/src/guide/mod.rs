@@ -46,6 +46,7 @@ pub const PAGES: &[Page] = pages![
     "inventory"
     "agents"
     "formats"
+    "streams"
     "clients"
     "couchdb"
     "data"

@@ -109,6 +109,7 @@ pub fn check(action: &Action, facts: &Facts) -> Check {
             path,
             content,
             access,
+            ..
         } => file_differs(content, access, facts.files.get(path)),
         Action::SeedFile { path, .. } => match facts.files.get(path) {
             None => Check::differs("missing"),

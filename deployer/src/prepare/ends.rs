@@ -14,5 +14,6 @@ pub fn end_file(end: Option<jiff::Timestamp>) -> Action {
         path: POWER_OFF_FILE.into(),
         content: Content::open(power_off_content(end)),
         access: Access::root("root", 0o644),
+        judge: None,
     }
 }

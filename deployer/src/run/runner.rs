@@ -188,11 +188,15 @@ impl<'a> Runner<'a> {
         };
         let mut rest = changes;
         while let [Change { step, .. }, after @ ..] = rest {
-            // What is sent takes long and needs nothing that its node does meanwhile: the small steps behind it go on beside it.
+            // What is sent takes long and needs nothing that its node does meanwhile: the small steps behind it go on beside it,
+            // up to one that runs what was sent.
             // One at a time is sent: hardened hosts allow few sessions.
             let goes_beside = |change: &&Change| {
                 let other = &change.step.action;
-                step.action.is_sent() && !other.is_sent() && !is_inside(other, &step.action)
+                step.action.is_sent()
+                    && !other.is_sent()
+                    && !other.is_judged()
+                    && !is_inside(other, &step.action)
             };
             let (beside, later) = after.split_at(after.iter().take_while(goes_beside).count());
             futures_util::join!(one(step), async {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::{Access, Content, Download, FromRepository, Item, Manifest, StateMark, Tool};
+use super::{Access, Content, Download, FromRepository, Item, Judge, Manifest, StateMark, Tool};
 
 /// One action on a node. A new variant must say what it leaves behind ([`Action::leaves`]), how it is described, checked and
 /// applied; the compiler lists the places.
@@ -65,6 +65,9 @@ pub enum Action {
         content: Content,
         /// Whose.
         access: Access,
+        /// What must accept it first.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        judge: Option<Judge>,
     },
     /// Writes a file only where there is none, and leaves it to its reader from then on.
     SeedFile {
@@ -213,6 +216,11 @@ impl Action {
     /// Whether the action is that something is sent to the node, or fetched by it.
     pub fn is_sent(&self) -> bool {
         matches!(self, Self::UploadFile { .. } | Self::UnpackArchive { .. })
+    }
+
+    /// Whether the action runs what is on its node, so that all before it must be done.
+    pub fn is_judged(&self) -> bool {
+        matches!(self, Self::WriteFile { judge: Some(_), .. })
     }
 
     /// What this action leaves on the node, to be listed in the manifest before it is made.

@@ -107,6 +107,7 @@ mod tests {
                 path: "/etc/password".into(),
                 content: Content::secret("hunter2"),
                 access: Access::root("root", 0o600),
+                judge: None,
             },
             Action::InstallFromRepository(FromRepository {
                 software: "CouchDB".into(),

@@ -35,6 +35,16 @@ impl Access {
     }
 }
 
+/// What must accept the text of a file before it takes the place of what is there: a command on the node, by a user that owns
+/// nothing else. It gets the path of the new file as its last argument, and what it says is why not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Judge {
+    /// As whom it runs.
+    pub user: String,
+    /// Program and arguments.
+    pub command: Vec<String>,
+}
+
 /// The text of a file, and whether anybody may see it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Content {

@@ -12,7 +12,7 @@ mod manifest;
 mod state_mark;
 
 pub use action::Action;
-pub use file::{Access, Content};
+pub use file::{Access, Content, Judge};
 pub use manifest::{Item, Manifest};
 pub use state_mark::StateMark;
 

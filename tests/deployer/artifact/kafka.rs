@@ -7,7 +7,7 @@ use deployer::artifact::cache::Cache;
 use deployer::artifact::download::Deadlines;
 use deployer::artifact::jars::{Source, Sources, fetch, likely};
 use deployer::artifact::maven;
-use deployer::component::artifact::Jars;
+use deployer::component::artifact::{Jars, Tarball};
 use deployer::component::kafka::KafkaSection;
 use deployer::component::kafka::jars::jars;
 use sha2::{Digest, Sha512};
@@ -53,10 +53,13 @@ impl Bench {
         let sources = Sources {
             jars: Jars {
                 version: "0.0.1".into(),
-                tarball: "kafka_2.13-0.0.1".into(),
-                sha512: sha512(tarball()).to_uppercase(),
+                tarball: pinned().tarball.map(|pinned| Tarball {
+                    name: "kafka_2.13-0.0.1".into(),
+                    sha512: sha512(tarball()).to_uppercase(),
+                    mirror: mirror.map(String::from),
+                    ..pinned
+                }),
                 maven_list: format!("{}  kafka.jar\n", sha512("by maven")),
-                mirror: mirror.map(String::from),
                 ..pinned()
             },
             apache: apache.iter().copied().map(String::from).collect(),
@@ -216,6 +219,26 @@ async fn maven_serves_where_no_server_answers() {
 }
 
 #[tokio::test]
+async fn jars_that_no_tarball_has_come_from_maven_alone() {
+    let server = Server::start([(PATH, Answer::Body(tarball()))]).await;
+    let mut bench = Bench::new(None, &[&server.base]);
+    bench.sources.jars.tarball = None;
+    let likely = likely(&bench.cache, &bench.sources, None).unwrap();
+    assert_eq!(likely, Source::Maven);
+    assert_eq!(bench.sources.artifact(likely).download, None);
+    assert_eq!(bench.fetch(None).await.unwrap(), Source::Maven);
+    assert!(server.requests().is_empty());
+    let mut cut_off = Bench::new(None, &[&server.base]);
+    cut_off.sources.jars.tarball = None;
+    write(&cut_off.directory.path().join("fails"), "no");
+    let text = words(&cut_off.fetch(None).await.unwrap_err());
+    assert!(
+        text.contains("Maven: `") && !text.contains("mirror"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn when_nothing_serves_every_try_is_listed() {
     let bench = Bench::new(Some("http://user:secret@127.0.0.1:1"), &[&nobody().await]);
     let lines: Vec<String> = (1..=30).map(|line| format!("line {line}")).collect();
@@ -369,7 +392,7 @@ async fn other_jars_from_maven_are_an_error() {
 fn the_known_release_is_pinned() {
     let hex = |sum: &str| sum.len() == 128 && sum.bytes().all(|byte| byte.is_ascii_hexdigit());
     let jars = pinned();
-    assert!(hex(&jars.sha512));
+    assert!(hex(&jars.tarball.as_ref().unwrap().sha512));
     let names: Vec<&str> = jars
         .maven_list
         .lines()

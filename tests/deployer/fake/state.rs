@@ -249,6 +249,7 @@ impl State {
                 path,
                 content,
                 access,
+                ..
             } => self.file(node, path, access, text(content))?,
             Action::SeedFile {
                 path,

@@ -157,11 +157,13 @@ impl Component for ByHand {
                 path: format!("/etc/deployer/utilization/{role}.conf"),
                 content: config,
                 access: Access::root(&user, 0o640),
+                judge: None,
             },
             Action::WriteFile {
                 path: format!("/etc/systemd/system/utilization-{role}.service"),
                 content: Content::open(format!("[Service]\nUser={user}\n")),
                 access: Access::root("root", 0o644),
+                judge: None,
             },
         ]);
         if context.topology.security.is_on() && !self.0.agreed_files().is_empty() {
@@ -175,6 +177,7 @@ impl Component for ByHand {
                 path: format!("/etc/deployer/utilization/{role}/{file}"),
                 content: Content::open(authority::certificate(context.secrets)),
                 access: Access::root(&user, 0o640),
+                judge: None,
             }));
         }
         Ok(actions)

@@ -2,7 +2,7 @@
 //! [`ARGUMENTS`](crate::artifact::maven::ARGUMENTS) with `mvn`, then `(cd libs && LC_ALL=C sha512sum *.jar)`.
 
 use super::KafkaSection;
-use crate::component::artifact::Jars;
+use crate::component::artifact::{Jars, Tarball};
 
 /// SHA-512 of Apache's tarball of the version that inventories may name.
 const TARBALL: &str = "1ea204ba73411737a275429ca976d440f007ff0957b90b19be41dc5a4bae5261\
@@ -20,11 +20,13 @@ pub fn jars(kafka: &KafkaSection) -> Jars {
         title: "Kafka",
         project: super::NAME,
         version: version.clone(),
-        tarball: format!("kafka_2.13-{version}"),
-        sha512: TARBALL.to_owned(),
-        left_out: &LEFT_OUT,
+        tarball: Some(Tarball {
+            name: format!("kafka_2.13-{version}"),
+            sha512: TARBALL.to_owned(),
+            left_out: &LEFT_OUT,
+            mirror: kafka.mirror.clone(),
+        }),
         pom: POM,
         maven_list: LIST.to_owned(),
-        mirror: kafka.mirror.clone(),
     }
 }

@@ -6,6 +6,7 @@ use super::settings::RETENTION;
 use super::topic_name::check_topic_name;
 use super::{ExtraTopic, KafkaSection, NAME, TopicsSection, users};
 use crate::component::producer::{self, ProducerChange};
+use crate::component::spark::{self, StreamsSection};
 use crate::inventory::{Findings, Inventory, Member, texts};
 use crate::topology::{CANARY_TOPIC, Ids, Topic};
 
@@ -73,12 +74,28 @@ pub fn topics(
         claims.add(name, &key, "one of `topics.extra`", findings);
         topics.insert(name.clone(), topic(inventory, name.clone(), extra));
     }
+    // A stream's topics are made for it, unless the inventory has one of that name for its settings.
+    let mut made: BTreeSet<String> = said.extra.keys().cloned().collect();
+    let StreamsSection(streams) = inventory.sections.get();
+    for (stream, wanted) in streams {
+        for name in wanted.writes(stream) {
+            if name != wanted.from && made.insert(name.clone()) {
+                let (key, whose) = (
+                    format!("streams.{stream}.to"),
+                    format!("of the stream {stream}"),
+                );
+                claims.add(&name, &key, &whose, findings);
+                topics.insert(name.clone(), topic(inventory, name, &common));
+            }
+        }
+    }
     // The canaries prove the way of the clients' events, so their topic has the settings of the clients' topics.
     let mut canaries = topic(inventory, CANARY_TOPIC.to_owned(), &common);
     canaries.partitions = 1;
     canaries.canary = true;
     topics.insert(canaries.name.clone(), canaries);
     users::check_topics(inventory, &topics, findings);
+    spark::check_topics(inventory, &topics, findings);
     topics
 }
 

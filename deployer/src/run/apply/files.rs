@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::relay::Way;
-use super::shell::{LONG, QUICK, Script, Shell, WRITE, octal};
+use super::shell::{LONG, QUICK, Script, Shell, WRITE, octal, succeeded, words};
 use crate::host::Input;
 use crate::run::StepError;
-use crate::step::{Access, Manifest, StateMark, sha256};
+use crate::step::{Access, Judge, Manifest, StateMark, sha256};
 
 const WRITE_FILE: Script = Script {
     name: "write file that came",
@@ -88,6 +88,28 @@ pub(super) async fn write(
     access: &Access,
 ) -> Result<(), StepError> {
     put(shell, &WRITE, path, text, access).await
+}
+
+/// As [`write`], once a command has accepted it; what it says against it is the failure.
+pub(super) async fn write_judged(
+    shell: &Shell<'_>,
+    path: &str,
+    text: &str,
+    access: &Access,
+    judge: &Judge,
+) -> Result<(), StepError> {
+    let (mode, sum) = (octal(access), sha256(text.as_bytes()));
+    let file = [&access.owner, &access.group, mode.as_str(), &sum, path];
+    let command = judge.command.iter().map(String::as_str);
+    let arguments: Vec<&str> = file
+        .into_iter()
+        .chain([&*judge.user])
+        .chain(command)
+        .collect();
+    let input = Input::Bytes(text.as_bytes().to_vec());
+    let output = shell.script_output(&WRITE, &arguments, input, LONG).await?;
+    succeeded(output, &words(&WRITE, &[path]))?;
+    Ok(())
 }
 
 pub(super) async fn seed(

@@ -138,7 +138,14 @@ impl Executor for HostExecutor {
                 path,
                 content,
                 access,
+                judge: None,
             } => files::write(shell, path, &content.text, access).await,
+            Action::WriteFile {
+                path,
+                content,
+                access,
+                judge: Some(judge),
+            } => files::write_judged(shell, path, &content.text, access, judge).await,
             Action::SeedFile {
                 path,
                 content,

@@ -1,4 +1,5 @@
-# Replaces a file whole by its standard input: owner group mode sha256 path.
+# Replaces a file whole by its standard input: owner group mode sha256 path. What follows is a user and a command that must accept
+# the new file, whose path it gets as its last argument.
 set -eu
 owner=$1 group=$2 mode=$3 sum=$4 path=$5
 directory=${path%/*}
@@ -14,4 +15,11 @@ if ! printf '%s  %s\n' "$sum" "$temporary" | sha256sum -c --status; then
 fi
 chown -- "$owner:$group" "$temporary"
 chmod -- "$mode" "$temporary"
+shift 5
+if [ $# -gt 0 ]; then
+    user=$1
+    shift
+    cd /
+    runuser -u "$user" -- env -i LANG=C.UTF-8 PATH="$PATH" timeout 300 "$@" "$temporary" >&2
+fi
 mv -fT -- "$temporary" "$path"

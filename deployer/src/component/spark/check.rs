@@ -1,0 +1,205 @@
+//! What of an inventory's streams could never run, as far as their words tell. Their SQL is looked at by Spark itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::NAME;
+use super::section::{Parse, STREAMS, Stream, StreamsSection};
+use crate::component::kafka::settings::RETENTION;
+use crate::inventory::{Findings, Inventory, Member, TimeSpan};
+use crate::topology::Topic;
+
+/// What a query begins with.
+const QUERIES: [&str; 2] = ["select", "with"];
+/// The shortest time for which a stream's events must be kept: as long as its node may be away while it starts anew.
+const SHORTEST_RETENTION: TimeSpan = TimeSpan::from_seconds(600);
+
+/// Looks at all but the names of topics.
+pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
+    let StreamsSection(streams) = inventory.sections.get();
+    let runs = members.iter().find(|member| member.has(NAME));
+    match runs {
+        None if !streams.is_empty() => findings.lacks(
+            STREAMS,
+            "nobody runs them: no node has the role `spark`",
+            "give it to one node",
+        ),
+        Some(member) if streams.is_empty() => findings.lacks(
+            member.roles_key(),
+            "`spark` would have nothing to run: the inventory has no `streams`",
+            "add `streams`, or take the role away",
+        ),
+        _ => {}
+    }
+    for (name, stream) in streams {
+        let key = format!("{STREAMS}.{name}");
+        findings.check_span(
+            &format!("{key}.every"),
+            stream.every,
+            TimeSpan::from_seconds(1),
+            TimeSpan::from_seconds(3600),
+        );
+        if let Some(parse) = &stream.parse {
+            check_parse(&format!("{key}.parse"), parse, findings);
+        }
+        check_sql(&format!("{key}.sql"), stream, findings);
+    }
+    check_writers(streams, findings);
+    check_cycles(streams, findings);
+}
+
+fn check_parse(key: &str, parse: &Parse, findings: &mut Findings<'_>) {
+    let Parse {
+        json,
+        regex,
+        columns,
+        ..
+    } = parse;
+    if json.is_some() == regex.is_some() {
+        findings.add(
+            key,
+            "must be by one of `json` and `regex`",
+            "write such as `json: \"user_id STRING, at TIMESTAMP\"`",
+        );
+    } else if regex.is_some() && columns.is_empty() {
+        findings.add(
+            key,
+            "`regex` needs names for its groups",
+            "add such as `columns: [level, text]`",
+        );
+    } else if json.is_some() && !columns.is_empty() {
+        findings.add(
+            format!("{key}.columns"),
+            "are of `regex` alone: `json` names its own",
+            "take it away",
+        );
+    }
+    for (index, column) in parse.require.iter().enumerate() {
+        let known = match json {
+            Some(json) => words(json).any(|word| word == column.to_lowercase()),
+            None => columns.contains(column),
+        };
+        if !known && !column.contains('.') {
+            findings.say(
+                format!("{key}.require[{index}]"),
+                format!("`{column}` is none of its columns"),
+            );
+        }
+    }
+}
+
+fn check_sql(key: &str, stream: &Stream, findings: &mut Findings<'_>) {
+    const FORM: &str =
+        "write such as `SELECT user_id AS key, count(*) AS value FROM logins GROUP BY user_id`";
+    let lines = stream.sql.lines().map(str::trim_start);
+    let code: Vec<&str> = lines.filter(|line| !line.starts_with("--")).collect();
+    let words: Vec<String> = words(&code.join("\n")).collect();
+    let first = words.first().map_or("", String::as_str);
+    if !QUERIES.contains(&first) {
+        let message = format!("must be a query, and begins with `{first}`");
+        findings.add(key, message, FORM);
+        return;
+    }
+    for column in ["key", "value"] {
+        if !words.iter().any(|word| word == column) {
+            findings.add(key, format!("gives no column `{column}`"), FORM);
+        }
+    }
+    if !stream.sql.contains(&stream.from) {
+        findings.add(
+            key,
+            format!("does not read `{}`, the topic of its `from`", stream.from),
+            "name it behind `FROM`, between backquotes where it holds `-` or `.`",
+        );
+    }
+}
+
+/// The words of a text, in lower case.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    text.split(|one: char| !one.is_alphanumeric() && one != '_')
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+}
+
+/// Each topic has the rows of one stream at most: two would write over each other.
+fn check_writers(streams: &BTreeMap<String, Stream>, findings: &mut Findings<'_>) {
+    let mut writers: BTreeMap<String, &str> = BTreeMap::new();
+    for (name, stream) in streams {
+        for topic in stream.writes(name) {
+            if let Some(other) = writers.insert(topic.clone(), name) {
+                findings.add(
+                    format!("{STREAMS}.{name}.to"),
+                    format!("`{topic}` has the rows of the stream `{other}` already"),
+                    "give each stream a topic of its own",
+                );
+            }
+        }
+    }
+}
+
+/// No stream reads what comes of its own rows.
+fn check_cycles(streams: &BTreeMap<String, Stream>, findings: &mut Findings<'_>) {
+    for (name, stream) in streams {
+        let mut way = vec![stream.from.clone()];
+        let mut reached: BTreeSet<String> = stream.writes(name).collect();
+        let mut begun = BTreeSet::new();
+        while let Some((next, other)) = streams
+            .iter()
+            .find(|(next, other)| reached.contains(&other.from) && begun.insert((*next).clone()))
+        {
+            if reached.contains(&stream.from) {
+                break;
+            }
+            way.push(other.from.clone());
+            reached.extend(other.writes(next));
+        }
+        if reached.contains(&stream.from) {
+            way.push(stream.from.clone());
+            let way: Vec<String> = way.iter().map(|topic| format!("`{topic}`")).collect();
+            findings.add(
+                format!("{STREAMS}.{name}.from"),
+                format!("reads what comes of its own rows: {}", way.join(" → ")),
+                "break the circle: let one of them write to another topic",
+            );
+        }
+    }
+}
+
+/// Looks at the topics that streams read.
+pub fn check_topics(
+    inventory: &Inventory,
+    topics: &BTreeMap<String, Topic>,
+    findings: &mut Findings<'_>,
+) {
+    let StreamsSection(streams) = inventory.sections.get();
+    for (name, stream) in streams {
+        let key = format!("{STREAMS}.{name}.from");
+        let Some(topic) = topics.get(&stream.from).filter(|topic| !topic.canary) else {
+            let known = topics.values().filter(|topic| !topic.canary);
+            let known: Vec<String> = known.map(|topic| format!("`{}`", topic.name)).collect();
+            findings.lacks(
+                key,
+                format!("`{}` is no topic of the inventory", stream.from),
+                format!(
+                    "add it to `topics.extra`, or name one of {}",
+                    known.join(", ")
+                ),
+            );
+            continue;
+        };
+        let kept = topic
+            .config
+            .get(RETENTION)
+            .and_then(|text| text.parse().ok());
+        let kept = kept.map(TimeSpan::from_milliseconds);
+        if let Some(kept) = kept.filter(|kept| *kept < SHORTEST_RETENTION) {
+            findings.add(
+                key,
+                format!(
+                    "`{}` keeps events for {kept}: they may be gone before the stream has read them",
+                    stream.from
+                ),
+                format!("keep them for {SHORTEST_RETENTION} at least: `topics.extra.{}.retention`, or `topics.retention`", stream.from),
+            );
+        }
+    }
+}

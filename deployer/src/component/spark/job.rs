@@ -1,0 +1,101 @@
+//! What the driver is told: a file of JSON with all streams.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::section::{Mode, Parse, Stream};
+use super::{NAME, streams};
+use crate::component::place::Place;
+use crate::component::{Context, kafka, service};
+use crate::step::sha256;
+use crate::topology::CANARY_TOPIC;
+
+/// Events in one batch at most: what waits must fit into the heap.
+const MOST_PER_BATCH: u32 = 100_000;
+
+/// The job.
+#[derive(Serialize)]
+pub(super) struct Job<'a> {
+    /// Settings of all its clients.
+    kafka: BTreeMap<&'static str, String>,
+    /// The topic by which is seen how far it is.
+    marker: &'static str,
+    checkpoints: String,
+    state: String,
+    most_per_batch: u32,
+    streams: Vec<Told<'a>>,
+}
+
+/// A stream.
+#[derive(Serialize)]
+pub(super) struct Told<'a> {
+    name: &'a str,
+    from: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parse: Option<&'a Parse>,
+    sql: &'a str,
+    to: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bad: Option<String>,
+    mode: Mode,
+    every_ms: u64,
+    /// The directory of what is remembered of it. What is remembered of another query is of no use for this one.
+    checkpoint: String,
+}
+
+impl<'a> Job<'a> {
+    /// That of a deployment.
+    pub(super) fn of(context: &Context<'a>) -> Self {
+        let topology = context.topology;
+        let place = Place::new(topology, NAME);
+        let mut kafka = BTreeMap::from([("kafka.bootstrap.servers", kafka::bootstrap(topology))]);
+        if topology.security.is_on() {
+            kafka.extend([
+                ("kafka.security.protocol", "SASL_SSL".to_owned()),
+                ("kafka.sasl.mechanism", "SCRAM-SHA-512".to_owned()),
+                ("kafka.ssl.truststore.type", "PEM".to_owned()),
+                (
+                    "kafka.ssl.truststore.location",
+                    place.file(service::AUTHORITY),
+                ),
+            ]);
+        }
+        let epochs = context.receipt.epochs_of(kafka::NAME);
+        let told = |(name, stream): (&'a String, &'a Stream)| {
+            let epoch = epochs.get(&stream.from).map_or("", String::as_str);
+            Told::of(name, stream, epoch)
+        };
+        Self {
+            kafka,
+            marker: CANARY_TOPIC,
+            checkpoints: format!("{}/checkpoints", place.data()),
+            state: super::state(topology),
+            most_per_batch: MOST_PER_BATCH,
+            streams: streams(topology).iter().map(told).collect(),
+        }
+    }
+}
+
+impl<'a> Told<'a> {
+    /// A stream; the epoch is that of the topic it reads, another after its data were destroyed.
+    pub(super) fn of(name: &'a str, stream: &'a Stream, epoch: &str) -> Self {
+        let mut told = Self {
+            name,
+            from: &stream.from,
+            parse: stream.parse.as_ref(),
+            sql: &stream.sql,
+            to: &stream.to,
+            bad: stream.bad(name),
+            mode: stream.mode,
+            // How often it is looked at changes nothing of what it is.
+            every_ms: 0,
+            checkpoint: epoch.to_owned(),
+        };
+        let all = json!(told).to_string();
+        told.checkpoint = format!("{name}-{}", &sha256(all.as_bytes())[..16]);
+        told.every_ms = stream.every.milliseconds();
+        told
+    }
+}

@@ -1,0 +1,278 @@
+//! Spark, on one node: it runs the streams, which make of the events of topics the rows of other topics.
+//!
+//! One process runs them all, by a driver of ours that is sent as a Java source: `java` compiles it at each start, as it is read.
+
+mod check;
+mod health;
+pub mod jars;
+mod job;
+mod section;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::place::{self, Place};
+use super::service::{self, AUTHORITY};
+use super::users::PASSWORDS;
+use super::{Component, Context, Count, Disk, Health, Memory, Origin, java, kafka};
+use crate::authority;
+use crate::facts::Facts;
+use crate::inventory::{Findings, Inventory, Member, Section};
+use crate::receipt::Choices;
+use crate::rights::Right;
+use crate::step::{Action, Content};
+use crate::template::{TemplateError, fixed, render};
+use crate::topology::{CANARY_TOPIC, Node, Topology};
+use job::Job;
+
+pub use check::check_topics;
+pub use health::{Progress, State};
+pub use section::{Mode, Parse, SparkSection, Stream, StreamsSection};
+
+/// The component.
+pub struct Spark;
+
+/// Its name, and as whom it logs in to brokers.
+pub const NAME: &str = "spark";
+
+const UNIT: &str = "spark/spark.service";
+const JOB: &str = "streams.json";
+const STATE: &str = "state.json";
+const DRIVER: &str = "Streams.java";
+const DRIVER_TEXT: &str = include_str!("../../../../templates/spark/Streams.java");
+const OPTIONS: &str = "java.options";
+const LOGGING: &str = "log4j2.properties";
+
+/// What it takes beside the heap, in MiB.
+const BESIDE_MIB: u64 = 384;
+/// What its jars take twice over, in MiB.
+const ARCHIVE_MIB: u64 = 420;
+
+/// The packages of Java that Spark looks into.
+const OPENED: [&str; 13] = [
+    "java.lang",
+    "java.lang.invoke",
+    "java.lang.reflect",
+    "java.io",
+    "java.net",
+    "java.nio",
+    "java.util",
+    "java.util.concurrent",
+    "java.util.concurrent.atomic",
+    "jdk.internal.ref",
+    "sun.nio.ch",
+    "sun.security.action",
+    "sun.util.calendar",
+];
+
+#[derive(Serialize)]
+struct Options<'a> {
+    tuning: String,
+    heap_mib: u64,
+    temporary: &'a str,
+    login: Option<String>,
+    logging: String,
+    opened: [&'static str; 13],
+    software: &'a str,
+}
+
+#[derive(Serialize)]
+struct Login<'a> {
+    user: &'static str,
+    password: &'a str,
+}
+
+#[derive(Serialize)]
+struct Process {
+    java: String,
+    options: String,
+    driver: String,
+    job: String,
+    memory_mib: u64,
+}
+
+impl Component for Spark {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn title(&self) -> &'static str {
+        "Spark"
+    }
+
+    fn about(&self) -> &'static str {
+        "Runs the streams: queries whose rows go from topic to topic."
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        section::all()
+    }
+
+    fn needs(&self) -> &'static [&'static str] {
+        &[kafka::NAME]
+    }
+
+    fn count(&self) -> Count {
+        Count::One
+    }
+
+    fn check(&self, inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
+        check::check(inventory, members, findings);
+    }
+
+    fn reads_data_of(&self) -> &'static [&'static str] {
+        &[kafka::NAME]
+    }
+
+    /// It reads and writes what its streams do, and the canaries, by which is seen how far it is.
+    fn rights(&self, _: &Node, topology: &Topology) -> Vec<Right> {
+        let mut rights = vec![Right::on_topic(NAME, CANARY_TOPIC, "read")];
+        for (name, stream) in streams(topology) {
+            let write = stream.writes(name);
+            let write = write.map(|topic| Right::on_topic(NAME, &topic, "write"));
+            let read = Right::on_topic(NAME, &stream.from, "read");
+            for right in [read].into_iter().chain(write) {
+                if !rights.contains(&right) {
+                    rights.push(right);
+                }
+            }
+        }
+        rights
+    }
+
+    fn memory(&self, topology: &Topology) -> Memory {
+        Memory {
+            heap: Some(section(topology).heap_mib),
+            beside: BESIDE_MIB,
+        }
+    }
+
+    fn disk(&self) -> Disk {
+        Disk {
+            data: 200,
+            software: ARCHIVE_MIB,
+        }
+    }
+
+    fn artifact(&self, _: &Topology, _: &Choices) -> Option<Origin> {
+        Some(Origin::Jars(jars::jars()))
+    }
+
+    fn packages(&self, _: &Context<'_>) -> Vec<String> {
+        vec![java::PACKAGE.to_owned()]
+    }
+
+    fn state_file(&self, topology: &Topology) -> Option<String> {
+        Some(state(topology))
+    }
+
+    fn health(&self, topology: &Topology, facts: &Facts) -> Health {
+        health::health(topology, facts)
+    }
+
+    fn when_left(&self) -> Option<&'static str> {
+        Some("its streams still run")
+    }
+
+    fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
+        let topology = context.topology;
+        let software = format!("{}/{NAME}", place::software(topology));
+        let (mut service, temporary) =
+            java::service(node, context, &Self, (NAME, &software), UNIT)?;
+        let mut login = None;
+        if topology.security.is_on() {
+            let known = authority::certificate(context.secrets);
+            service.file(AUTHORITY, Content::open(known));
+            let password = context.secrets.get(PASSWORDS, NAME);
+            let text = render(
+                "spark/login.conf",
+                &Login {
+                    user: NAME,
+                    password,
+                },
+            )?;
+            service.file(java::LOGIN, Content::secret(text));
+            login = Some(service.place.file(java::LOGIN));
+        }
+        service.file(LOGGING, Content::open(fixed("spark/log4j2.properties")?));
+        let heap_mib = section(topology).heap_mib;
+        let options = Options {
+            tuning: java::tuning(node, context).join("\n"),
+            heap_mib,
+            temporary: &temporary,
+            login,
+            logging: service.place.file(LOGGING),
+            opened: OPENED,
+            software: &software,
+        };
+        service.file(
+            OPTIONS,
+            Content::open(render("spark/java.options", &options)?),
+        );
+        service.file(DRIVER, Content::open(DRIVER_TEXT));
+        let process = Process {
+            java: place::java(topology),
+            options: service.place.file(OPTIONS),
+            driver: service.place.file(DRIVER),
+            job: service.place.file(JOB),
+            memory_mib: heap_mib + BESIDE_MIB,
+        };
+        let job = serde_json::to_string_pretty(&Job::of(context));
+        let job = job.map_err(|error| TemplateError {
+            name: JOB.to_owned(),
+            source: tera::Error::message(error.to_string()),
+        })?;
+        service.judged_file(JOB, Content::open(job), judge(&process));
+        service.unit(UNIT, &process)
+    }
+
+    /// It opens no port for anybody, and never ends by itself.
+    fn start(
+        &self,
+        _: &Node,
+        context: &Context<'_>,
+        reads: &BTreeMap<String, String>,
+    ) -> Vec<Action> {
+        service::start(
+            &self.unit(context.topology, context.choices),
+            reads,
+            None,
+            &[],
+        )
+    }
+}
+
+/// The driver itself looks at a new job, beside the one that runs.
+fn judge(process: &Process) -> Vec<String> {
+    let Process {
+        java,
+        options,
+        driver,
+        ..
+    } = process;
+    let command = [
+        java,
+        &format!("@{options}"),
+        // It ends before a better compiler would be worth its time.
+        "-XX:TieredStopAtLevel=1",
+        driver,
+        "check",
+    ];
+    command.map(str::to_owned).into()
+}
+
+fn section(topology: &Topology) -> &SparkSection {
+    topology.sections.get()
+}
+
+/// The streams of a deployment, by name.
+pub fn streams(topology: &Topology) -> &BTreeMap<String, Stream> {
+    let StreamsSection(streams) = topology.sections.get();
+    streams
+}
+
+/// The file in which the driver says how far it is.
+pub fn state(topology: &Topology) -> String {
+    format!("{}/{STATE}", Place::new(topology, NAME).data())
+}

@@ -1,0 +1,400 @@
+import static org.apache.spark.sql.functions.call_function;
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.concat;
+import static org.apache.spark.sql.functions.concat_ws;
+import static org.apache.spark.sql.functions.current_timestamp;
+import static org.apache.spark.sql.functions.from_json;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.monotonically_increasing_id;
+import static org.apache.spark.sql.functions.regexp_extract;
+import static org.apache.spark.sql.functions.struct;
+import static org.apache.spark.sql.functions.to_json;
+import static org.apache.spark.sql.functions.when;
+
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.regex.Pattern;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.catalyst.analysis.UnsupportedOperationChecker;
+import org.apache.spark.sql.catalyst.streaming.InternalOutputModes;
+import org.apache.spark.sql.streaming.StreamingQuery;
+import org.apache.spark.sql.streaming.StreamingQueryException;
+import org.apache.spark.sql.streaming.Trigger;
+import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.MapType;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * The driver of a deployment's streams: each moves what its SQL makes of the rows of one topic to another topic.
+ *
+ * <p>{@code Streams run JOB} runs them until one ends; {@code Streams check JOB} only looks whether all could run, and
+ * {@code Streams try JOB FILE} shows what the one stream of a job makes of the lines of a file.
+ */
+public final class Streams {
+    /** The exit code for a job that can never run: trying again does not help. */
+    private static final int REFUSED = 65;
+
+    /** What producers put around what they saw. */
+    private static final String ENVELOPE =
+            "schema INT, timestamp TIMESTAMP, client STRING, host STRING, run STRING, sequence BIGINT, kind STRING";
+
+    /** The column in which Spark leaves a text that is not as the columns are. */
+    private static final String CORRUPT = "_corrupt_record";
+
+    /** Columns that each row has beside those of its stream. */
+    private static final List<String> BESIDE = List.of("event", "kafka", CORRUPT);
+
+    /** How many rows {@code try} shows. */
+    private static final int SHOWN = 1000;
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    /** Why a stream cannot run, in words. */
+    private static final class Refused extends Exception {
+        private static final long serialVersionUID = 1;
+
+        Refused(JsonNode stream, String why) {
+            super("stream `" + text(stream, "name") + "`: " + why);
+        }
+    }
+
+    /** What a stream makes: rows for its topic, and what did not parse, for another; {@code null}: it takes all rows. */
+    private record Made(Dataset<Row> good, Dataset<Row> bad) {}
+
+    public static void main(String[] arguments) throws Exception {
+        try {
+            var job = JSON.readTree(new File(arguments[1]));
+            var spark = SparkSession.builder().getOrCreate();
+            switch (arguments[0]) {
+                case "run" -> run(spark, job);
+                case "check" -> check(spark, job);
+                case "try" -> attempt(spark, job, arguments[2]);
+                default -> throw new IllegalArgumentException(arguments[0]);
+            }
+        } catch (Refused refused) {
+            System.err.println(refused.getMessage());
+            System.exit(REFUSED);
+        }
+        System.exit(0);
+    }
+
+    private static void check(SparkSession spark, JsonNode job) throws Refused {
+        for (var stream : job.get("streams")) {
+            made(source(spark, job, stream), stream);
+        }
+    }
+
+    private static void attempt(SparkSession spark, JsonNode job, String file) throws Refused {
+        for (var stream : job.get("streams")) {
+            var lines = spark.read().textFile(file);
+            var records = lines.select(
+                    lit(null).cast("string").as("key"),
+                    col("value"),
+                    lit(text(stream, "from")).as("topic"),
+                    lit(0).as("partition"),
+                    monotonically_increasing_id().as("offset"),
+                    current_timestamp().as("timestamp"));
+            var made = made(records, stream);
+            try {
+                made.good().show(SHOWN, false);
+                if (made.bad() != null && !made.bad().isEmpty()) {
+                    System.out.println("what does not parse:");
+                    made.bad().select("reason", "value").show(SHOWN, false);
+                }
+            } catch (Exception error) {
+                throw new Refused(stream, words(error));
+            }
+        }
+    }
+
+    /** Starts all queries, says how far they are, and ends when the first of them does. */
+    private static void run(SparkSession spark, JsonNode job) throws Exception {
+        var state = Path.of(text(job, "state"));
+        var checkpoints = Path.of(text(job, "checkpoints"));
+        forget(checkpoints, job);
+        var queries = new HashMap<String, List<StreamingQuery>>();
+        for (var stream : job.get("streams")) {
+            var made = made(source(spark, job, stream), stream);
+            var own = checkpoints.resolve(text(stream, "checkpoint"));
+            var started = new ArrayList<StreamingQuery>();
+            started.add(start(job, stream, made.good(), "to", own.resolve("good")));
+            if (made.bad() != null) {
+                started.add(start(job, stream, kept(made.bad()), "bad", own.resolve("bad")));
+            }
+            queries.put(text(stream, "name"), started);
+        }
+        var marker = text(job, "marker");
+        try {
+            var said = "";
+            do {
+                var now = progress(queries, marker).toString();
+                if (!now.equals(said)) {
+                    write(state, now);
+                    said = now;
+                }
+            } while (!spark.streams().awaitAnyTermination(1000));
+            throw new IllegalStateException("a stream has ended");
+        } catch (StreamingQueryException error) {
+            var last = progress(queries, marker);
+            last.put("error", words(error));
+            write(state, last.toString());
+            throw error;
+        }
+    }
+
+    /** Removes the checkpoints of streams that are not there any more, or not as they were. */
+    private static void forget(Path checkpoints, JsonNode job) throws IOException {
+        Files.createDirectories(checkpoints);
+        Set<String> kept = new HashSet<>();
+        job.get("streams").forEach(stream -> kept.add(text(stream, "checkpoint")));
+        try (var all = Files.list(checkpoints)) {
+            for (var old : all.filter(path -> !kept.contains(path.getFileName().toString())).toList()) {
+                try (var within = Files.walk(old)) {
+                    for (var path : within.sorted(Comparator.reverseOrder()).toList()) {
+                        Files.delete(path);
+                    }
+                }
+            }
+        }
+    }
+
+    private static StreamingQuery start(JsonNode job, JsonNode stream, Dataset<Row> rows, String to, Path checkpoint)
+            throws Exception {
+        return rows.writeStream()
+                .queryName(text(stream, "name") + (to.equals("to") ? "" : " " + to))
+                .format("kafka")
+                .options(options(job))
+                .option("topic", text(stream, to))
+                .option("checkpointLocation", checkpoint.toString())
+                .outputMode(text(stream, "mode"))
+                .trigger(Trigger.ProcessingTime(stream.get("every_ms").asLong()))
+                .start();
+    }
+
+    /** How far each stream is: its last batch, and up to where it has read the topic of the markers. */
+    private static ObjectNode progress(Map<String, List<StreamingQuery>> queries, String marker) throws IOException {
+        var state = JSON.createObjectNode();
+        var streams = state.putObject("streams");
+        for (var entry : queries.entrySet()) {
+            var batch = -1L;
+            var read = Long.MAX_VALUE;
+            var at = "";
+            for (var query : entry.getValue()) {
+                var last = query.lastProgress();
+                var offsets = last == null ? null : last.sources()[0].endOffset();
+                var ends = offsets == null ? JSON.createObjectNode() : JSON.readTree(offsets);
+                read = Math.min(read, ends.path(marker).path("0").asLong(0));
+                if (last != null && last.batchId() > batch && last.numInputRows() > 0) {
+                    batch = last.batchId();
+                    at = last.timestamp();
+                }
+            }
+            var told = streams.putObject(entry.getKey());
+            told.put("markers", read);
+            if (batch >= 0) {
+                told.put("batch", batch);
+                told.put("at", at);
+            }
+        }
+        return state;
+    }
+
+    private static void write(Path path, String text) throws IOException {
+        var next = path.resolveSibling(path.getFileName() + ".next");
+        Files.writeString(next, text + "\n");
+        Files.move(next, path, StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    /** The records of a stream's topic. Beside them it reads those by which is seen how far it is, which nobody sees. */
+    private static Dataset<Row> source(SparkSession spark, JsonNode job, JsonNode stream) {
+        return spark.readStream()
+                .format("kafka")
+                .options(options(job))
+                .option("kafka.isolation.level", "read_committed")
+                .option("subscribe", text(stream, "from") + "," + text(job, "marker"))
+                .option("startingOffsets", "earliest")
+                .option("maxOffsetsPerTrigger", job.get("most_per_batch").asLong())
+                .load()
+                .where(col("topic").equalTo(text(stream, "from")))
+                .select(
+                        col("key").cast("string"),
+                        col("value").cast("string"),
+                        col("topic"),
+                        col("partition"),
+                        col("offset"),
+                        col("timestamp"));
+    }
+
+    private static Map<String, String> options(JsonNode job) {
+        return JSON.convertValue(job.get("kafka"), new TypeReference<Map<String, String>>() {});
+    }
+
+    /** Parses the records, shows the good ones to the stream's SQL under their topic's name, and looks at what comes of it. */
+    private static Made made(Dataset<Row> records, JsonNode stream) throws Refused {
+        var place = struct(col("key"), col("topic"), col("partition"), col("offset"), col("timestamp"));
+        var event = from_json(col("value"), StructType.fromDDL(ENVELOPE), Map.<String, String>of());
+        var ours = col("event.kind").isNotNull().and(col("event.client").isNotNull());
+        // What a producer saw stands under the name of its kind; `deployer send` calls it `event`.
+        var field = when(col("event.kind").equalTo("json"), "event").otherwise(col("event.kind"));
+        var within = call_function("get_json_object", col("value"), concat(lit("$."), field));
+        var rows = records.withColumn("kafka", place)
+                .withColumn("event", event)
+                .withColumn("payload", when(ours, within))
+                .withColumn("payload", call_function("coalesce", col("payload"), col("value")))
+                .withColumn("event", when(ours, col("event")))
+                .select("kafka", "event", "value", "payload");
+        var parse = stream.get("parse");
+        Dataset<Row> bad = null;
+        try {
+            if (parse.has("json") || parse.has("regex")) {
+                var parsed = parse.has("json") ? json(rows, stream, parse) : matched(rows, stream, parse);
+                var columns = parsed.select("row.*").columns();
+                var shown = new ArrayList<Column>();
+                for (var column : columns) {
+                    if (!column.equals(CORRUPT)) {
+                        shown.add(col("row.`" + column + "`"));
+                    }
+                }
+                shown.add(col("event"));
+                shown.add(col("kafka"));
+                rows = parsed.where(col("reason").isNull()).select(shown.toArray(Column[]::new));
+                bad = parsed.where(col("reason").isNotNull());
+            } else {
+                rows = rows.select(col("payload").as("value"), col("event"), col("kafka"));
+            }
+        } catch (Refused refused) {
+            throw refused;
+        } catch (Exception | LinkageError error) {
+            throw new Refused(stream, "`parse`: " + words(error));
+        }
+        try {
+            // Quoted: a topic's name may hold `-` and `.`.
+            rows.createOrReplaceTempView("`" + text(stream, "from") + "`");
+            var good = written(rows.sparkSession().sql(text(stream, "sql")), stream);
+            if (records.isStreaming()) {
+                if (!good.isStreaming()) {
+                    throw new Refused(stream, "its SQL reads nothing of `" + text(stream, "from") + "`");
+                }
+                var plan = ((org.apache.spark.sql.classic.Dataset<Row>) good).queryExecution().analyzed();
+                UnsupportedOperationChecker.checkForStreaming(plan, InternalOutputModes.apply(text(stream, "mode")));
+            }
+            return new Made(good, bad);
+        } catch (Refused refused) {
+            throw refused;
+        } catch (Exception | LinkageError error) {
+            throw new Refused(stream, words(error));
+        }
+    }
+
+    /** Rows with the columns of a JSON object as `row`, and a `reason` where they are bad. */
+    private static Dataset<Row> json(Dataset<Row> rows, JsonNode stream, JsonNode parse) throws Refused {
+        var said = text(parse, "json");
+        var wanted = StructType.fromDDL(said);
+        free(stream, wanted.fieldNames());
+        var options = Map.of("mode", "PERMISSIVE", "columnNameOfCorruptRecord", CORRUPT);
+        var parsed = rows.withColumn("row", from_json(col("payload"), wanted.add(CORRUPT, "string"), options));
+        var corrupt = col("row").isNull().or(col("row." + CORRUPT).isNotNull());
+        return parsed.withColumn("reason", required(when(corrupt, "is no JSON object with " + said), parse));
+    }
+
+    /** Rows with the groups of a pattern as `row`, and a `reason` where they are bad. */
+    private static Dataset<Row> matched(Dataset<Row> rows, JsonNode stream, JsonNode parse) throws Refused {
+        var regex = text(parse, "regex");
+        var names = new ArrayList<String>();
+        parse.get("columns").forEach(column -> names.add(column.asText()));
+        free(stream, names.toArray(String[]::new));
+        var there = Pattern.compile(regex).matcher("").groupCount();
+        if (there != names.size()) {
+            throw new Refused(
+                    stream, "`parse`: the pattern has " + there + " groups, and there are " + names.size() + " columns");
+        }
+        var groups = new ArrayList<Column>();
+        for (var index = 0; index < names.size(); index++) {
+            var group = regexp_extract(col("payload"), regex, index + 1);
+            // A group that took no part is no text.
+            groups.add(when(group.notEqual(""), group).as(names.get(index)));
+        }
+        var parsed = rows.withColumn("row", struct(groups.toArray(Column[]::new)));
+        var other = call_function("coalesce", col("payload").rlike(regex), lit(false)).equalTo(false);
+        return parsed.withColumn("reason", required(when(other, "does not match " + regex), parse));
+    }
+
+    private static Column required(Column reason, JsonNode parse) {
+        for (var column : parse.path("require")) {
+            var missing = col("row." + column.asText()).isNull();
+            reason = reason.when(missing, "has no `" + column.asText() + "`");
+        }
+        return reason;
+    }
+
+    private static void free(JsonNode stream, String[] columns) throws Refused {
+        for (var column : columns) {
+            if (BESIDE.contains(column)) {
+                throw new Refused(stream, "`parse`: each row has a column `" + column + "` already");
+            }
+        }
+    }
+
+    /** What is kept of bad rows, each under its place, so that one that is written twice is there once. */
+    private static Dataset<Row> kept(Dataset<Row> rows) {
+        var key = concat_ws("-", col("kafka.topic"), col("kafka.partition"), col("kafka.offset"));
+        var value = struct(
+                col("kafka.topic"),
+                col("kafka.partition"),
+                col("kafka.offset"),
+                col("kafka.timestamp"),
+                col("kafka.key"),
+                col("value"),
+                col("reason"));
+        return rows.select(key.as("key"), to_json(value).as("value"));
+    }
+
+    /** What is written to the stream's topic: texts. */
+    private static Dataset<Row> written(Dataset<Row> rows, JsonNode stream) throws Refused {
+        var columns = Arrays.asList(rows.columns());
+        if (columns.size() != 2 || !columns.containsAll(List.of("key", "value"))) {
+            throw new Refused(
+                    stream, "its SQL must give the two columns `key` and `value`, and gives " + String.join(", ", columns));
+        }
+        var type = rows.schema().apply("value").dataType();
+        var value = nested(type) ? to_json(col("value")) : col("value").cast("string");
+        if (nested(rows.schema().apply("key").dataType())) {
+            throw new Refused(stream, "its `key` must be a single value, such as a text");
+        }
+        return rows.select(col("key").cast("string").as("key"), value.as("value"));
+    }
+
+    private static boolean nested(DataType type) {
+        return type instanceof StructType || type instanceof MapType || type instanceof ArrayType;
+    }
+
+    /** Spark's own words, without the plan that it adds. */
+    private static String words(Throwable error) {
+        var message = error.getMessage() == null ? error.toString() : error.getMessage();
+        var plan = message.indexOf(";\n");
+        return (plan < 0 ? message : message.substring(0, plan)).strip();
+    }
+
+    private static String text(JsonNode node, String key) {
+        return node.get(key).asText();
+    }
+}
