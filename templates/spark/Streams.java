@@ -262,7 +262,7 @@ public final class Streams {
                 .withColumn("payload", call_function("coalesce", col("payload"), col("value")))
                 .withColumn("event", when(ours, col("event")))
                 .select("kafka", "event", "value", "payload");
-        var parse = stream.get("parse");
+        var parse = stream.path("parse");
         Dataset<Row> bad = null;
         try {
             if (parse.has("json") || parse.has("regex")) {

@@ -154,7 +154,7 @@ fn what_could_never_run_is_refused_with_its_line() {
         (
             "kafka: {",
             "spark: { heap_mib: 400 }\nkafka: {",
-            "spark.heap_mib: must be at least 480",
+            "spark.heap_mib: must be between 480 and 65536, is 400",
         ),
     ];
     for (good, bad, told) in cases {

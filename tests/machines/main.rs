@@ -45,6 +45,7 @@ mod sinks;
 mod skip;
 mod sources;
 mod stand_in;
+mod streams;
 mod support;
 mod third_cloud;
 mod watch;

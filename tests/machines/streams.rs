@@ -1,0 +1,340 @@
+//! Streams on real Spark, between real brokers where security is on: logins are counted by month, and what is no login is kept with
+//! the reason. Nothing is lost and nothing counted twice, whatever happens to the driver, its memory and its queries.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::attempts::{self, Attempt, may, may_not};
+use crate::command_line::Said;
+use crate::deployer_command::{Deployer, subtest};
+use crate::support::{may_run, within};
+use crate::watch::{Unit, restarted, units, well};
+
+const INVENTORY: &str = "\
+security: on
+nodes:
+  vm1: { roles: [zookeeper, kafka, consumer, couchdb] }
+  vm2: { roles: [spark, producer] }
+kafka: { replication: 1 }
+couchdb: { distribution: pouchdb }
+producer: { source: logins, count: 1999, interval: 0s, topic: logins }
+topics: { extra: { numbers: { partitions: 2 } } }
+sinks:
+  counts: { from: login-counts, couchdb: { replace: true } }
+  refused: { from: login-counts-bad, files: {} }
+  doubled: { from: doubles, files: {} }
+streams:
+  login-counts:
+    from: logins
+    parse: { json: \"user_id STRING, timestamp TIMESTAMP\", require: [user_id, timestamp] }
+    sql: |
+      SELECT date_format(timestamp, 'yyyy-MM') AS key, struct(count(*) AS logins) AS value
+      FROM logins GROUP BY date_format(timestamp, 'yyyy-MM')
+    to: login-counts
+    every: 1s
+  doubles:
+    from: numbers
+    parse: { regex: \"^number ([0-9]+)$\", columns: [n] }
+    sql: SELECT n AS key, struct(2 * int(n) AS doubled) AS value FROM numbers
+    to: doubles
+    every: 1s
+";
+
+/// What is no login, by the reason for which it is kept.
+const BAD: [(&str, &str); 4] = [
+    ("nobody logged in", "is no JSON object"),
+    (
+        "{\"user_id\": \"u\", \"timestamp\": \"2022-02-30T00:00:00Z\"}",
+        "is no JSON object",
+    ),
+    (
+        "{\"timestamp\": \"2022-03-04T05:06:07Z\"}",
+        "has no `user_id`",
+    ),
+    ("{\"user_id\": \"u\"}", "has no `timestamp`"),
+];
+
+const PATIENCE: Duration = Duration::from_mins(2);
+
+#[test]
+fn streams_count_what_logs_in() {
+    if !may_run("streams_count_what_logs_in") {
+        return;
+    }
+    let site = Site(Deployer::new(INVENTORY));
+    let deployer = &site.0;
+    deployer.run(&["up", "--yes"]).code(0).says(&["proven"]);
+    subtest(
+        "logins are counted by month, and what is none is kept",
+        || {
+            let bad: String = BAD
+                .iter()
+                .map(|(line, _)| format!("{line}\n").repeat(5))
+                .collect();
+            deployer.reading(&["send", "logins", "-"], &bad).code(0);
+            site.await_counts("logins", 0);
+            site.await_refused(20);
+        },
+    );
+    subtest(
+        "a killed driver loses nothing and writes nothing twice",
+        || {
+            for first in [1, 1001] {
+                site.send_numbers(first, first + 999);
+                site.kill_driver();
+            }
+            site.await_doubles(2000);
+        },
+    );
+    subtest("a lost checkpoint gives the same counts", || {
+        let newest = site.newest();
+        site.systemctl("stop");
+        site.on("vm2", &format!("rm -r {}/checkpoints", site.data()));
+        site.systemctl("start");
+        site.await_counts("logins", newest + 1);
+    });
+    subtest(
+        "a broken stream is refused with Spark's words, and the others run on",
+        || {
+            site.refuses(
+                "date_format(timestamp, 'yyyy-MM') AS key",
+                "date_format(stamp, 'yyyy-MM') AS key",
+                "`stamp`",
+            );
+            site.refuses("SELECT n AS key", "SELECT n n n AS key", "Syntax error");
+        },
+    );
+    subtest(
+        "a changed stream begins anew, and one that is taken away leaves nothing",
+        || {
+            let newest = site.newest();
+            let doubles = INVENTORY.find("  doubles:\n").expect("the stream");
+            let changed = INVENTORY[..doubles]
+                .replace("count(*) AS logins", "count(*) AS visits")
+                .replace("  doubled: { from: doubles, files: {} }\n", "");
+            deployer.write(&changed);
+            deployer.run(&["up", "--yes"]).code(0);
+            site.await_counts("visits", newest + 1);
+            let left = site.on("vm2", &format!("ls {}/checkpoints", site.data()));
+            assert_eq!(left.lines().count(), 1, "{left}");
+        },
+    );
+    well(deployer);
+    deployer.run(&["plan"]).code(0).says(&["nothing to do"]);
+    subtest("each attempt, and its control", || site.attempts());
+    deployer.teardown();
+}
+
+/// The deployment, and what happens in it.
+struct Site(Deployer);
+
+impl Site {
+    fn on(&self, node: &str, script: &str) -> String {
+        self.0.on(node, &["sh", "-c", script])
+    }
+
+    fn data(&self) -> String {
+        format!("/var/lib/deployer/{}/spark", self.0.name)
+    }
+
+    fn systemctl(&self, words: &str) {
+        self.on(
+            "vm2",
+            &format!("systemctl {words} {}-spark.service", self.0.name),
+        );
+    }
+
+    /// Kills the driver while it runs: it begins again by itself.
+    fn kill_driver(&self) {
+        let before = self.process();
+        self.systemctl("kill --signal=KILL");
+        within(PATIENCE, "the driver runs again", || {
+            let now = self.process();
+            (now != 0 && now != before)
+                .then_some(())
+                .ok_or_else(|| format!("process {now}"))
+        });
+    }
+
+    fn process(&self) -> u64 {
+        units(&self.0)["vm2 spark"].pid
+    }
+
+    fn send_numbers(&self, first: u64, last: u64) {
+        let lines: String = (first..=last).map(|n| format!("number {n}\n")).collect();
+        self.0.reading(&["send", "numbers", "-"], &lines).code(0);
+    }
+
+    /// The documents of the months.
+    fn months(&self) -> Vec<Value> {
+        let said = self
+            .0
+            .run(&["docs", "-n", "50", "--topic", "login-counts"])
+            .code(0);
+        let documents = said.out.lines().map(serde_json::from_str);
+        documents
+            .map(|document| document.expect("a document"))
+            .collect()
+    }
+
+    /// The newest place of a document.
+    fn newest(&self) -> u64 {
+        let months = self.months();
+        let places = months.iter().map(place);
+        places.max().expect("a document")
+    }
+
+    /// Waits until there are twelve documents of records from a place on, whose counts are all logins.
+    fn await_counts(&self, field: &str, from: u64) {
+        within(PATIENCE, "twelve months", || {
+            let months = self.months();
+            let newer = months.iter().filter(|month| place(month) >= from);
+            let counts: Option<Vec<u64>> = newer.map(|month| month[field].as_u64()).collect();
+            let counts = counts.unwrap_or_default();
+            let all = counts.len() == 12 && counts.iter().sum::<u64>() == 1999;
+            all.then_some(()).ok_or_else(|| format!("{months:?}"))
+        });
+        let ids: BTreeSet<String> = self
+            .months()
+            .iter()
+            .map(|month| month["_id"].to_string())
+            .collect();
+        let wanted: BTreeSet<String> = (1..=12)
+            .map(|month| format!("\"2022-{month:02}\""))
+            .collect();
+        assert_eq!(ids, wanted);
+    }
+
+    /// Lines of a file sink's files.
+    fn rows(&self, sink: &str, topic: &str) -> Vec<Value> {
+        let files = format!(
+            "/var/lib/deployer/{}/consumer/{sink}/{topic}/2*",
+            self.0.name
+        );
+        let text = self.on("vm1", &format!("cat {files} || true"));
+        text.lines()
+            .map(|line| serde_json::from_str(line).expect("a line of JSON"))
+            .collect()
+    }
+
+    /// Waits until a sink has so many different rows.
+    fn await_rows(
+        &self,
+        sink: &str,
+        topic: &str,
+        count: usize,
+        key: impl Fn(&Value) -> String,
+    ) -> BTreeMap<String, Value> {
+        within(PATIENCE, &format!("{count} rows in {sink}"), || {
+            let rows = self.rows(sink, topic).into_iter();
+            let rows: BTreeMap<String, Value> = rows.map(|row| (key(&row), row)).collect();
+            let there = format!("{} rows", rows.len());
+            (rows.len() >= count).then_some(rows).ok_or(there)
+        })
+    }
+
+    fn await_refused(&self, count: usize) {
+        let rows = self.await_rows("refused", "login-counts-bad", count, |row| {
+            row["event"]["offset"].to_string()
+        });
+        assert_eq!(rows.len(), count);
+        for (line, reason) in BAD {
+            let of_line = rows.values().filter(|row| {
+                let event = &row["event"];
+                event["value"].as_str().is_some_and(|value| {
+                    value.contains(line) || value.contains(&line.replace('"', "\\\""))
+                }) && event["reason"]
+                    .as_str()
+                    .is_some_and(|why| why.starts_with(reason))
+            });
+            assert_eq!(of_line.count(), count / BAD.len(), "{line}: {rows:#?}");
+        }
+    }
+
+    fn await_doubles(&self, count: u64) {
+        let key = |row: &Value| row["kafka"]["key"].as_str().expect("a key").to_owned();
+        let rows = self.await_rows(
+            "doubled",
+            "doubles",
+            usize::try_from(count).expect("small"),
+            key,
+        );
+        assert_eq!(rows.len() as u64, count);
+        for n in 1..=count {
+            let doubled = &rows[&n.to_string()]["event"]["doubled"];
+            assert_eq!(doubled.as_u64(), Some(2 * n), "{n}");
+        }
+    }
+
+    /// What `up` says of an inventory with another query; what runs goes on.
+    fn refuses(&self, good: &str, bad: &str, why: &str) -> Said {
+        let before = units(&self.0);
+        self.0.write(&INVENTORY.replace(good, bad));
+        let said = self.0.run(&["up", "--yes"]).code(1);
+        said.says(&["stream `", why]);
+        let after: BTreeMap<String, Unit> = units(&self.0);
+        assert_eq!(restarted(&before, &after), BTreeSet::new());
+        self.0.run(&["status"]).says(&["spark"])
+    }
+
+    /// What Spark's own password opens, what others open of it, and what of it listens.
+    fn attempts(&self) {
+        let name = &self.0.name;
+        let password = self.0.secrets()["passwords"]["spark"]
+            .as_str()
+            .expect("a password")
+            .to_owned();
+        let words = attempts::file(
+            "login",
+            &format!("sasl.username=spark\nsasl.password={password}"),
+        );
+        self.on(
+            "vm1",
+            "command -v kcat >/dev/null || apt-get install -qq -y kcat >/dev/null",
+        );
+        attempts::on_member(&self.0, "vm1", &format!("{words}{BROKER}"), AT_BROKERS);
+        let words = format!("D=/etc/deployer/{name}/spark\n");
+        attempts::on_member(&self.0, "vm2", &words, ON_NODE);
+    }
+}
+
+fn place(document: &Value) -> u64 {
+    document["kafka"]["offset"].as_u64().expect("an offset")
+}
+
+const BROKER: &str = r#"
+K="kcat -F $W/login -b vm1.$1.internal:9092 -X security.protocol=SASL_SSL -X sasl.mechanisms=SCRAM-SHA-512
+    -X ssl.ca.location=/etc/deployer/$1/consumer/authority.pem -X socket.timeout.ms=5000"
+reads() { timeout 20 $K -C -t "$1" -o beginning -c 1 -e 2>"$W/said" | grep -q .; }
+writes() { printf 'tried:{"tried": true}\n' | timeout 20 $K -K : -X message.timeout.ms=5000 -P -t "$1" 2>"$W/said" && ! grep -q failed "$W/said"; }
+"#;
+
+const AT_BROKERS: &[Attempt] = &[
+    may("spark", "reads what its stream reads", "reads logins"),
+    may("spark", "reads the canaries", "reads deployer-canaries"),
+    may("spark", "writes its rows", "writes login-counts"),
+    may_not("spark", "reads its rows", "reads login-counts"),
+    may_not("spark", "writes what its stream reads", "writes logins"),
+    may_not("spark", "writes a topic of nobody", "writes numbers"),
+];
+
+const ON_NODE: &[Attempt] = &[
+    may(
+        "root",
+        "reads its password",
+        "grep -q password $D/login.conf",
+    ),
+    may_not(
+        "neighbour",
+        "reads its password",
+        "runuser -u nobody -- cat $D/login.conf",
+    ),
+    may("root", "sees what listens", "ss -Hltn | grep -q ."),
+    may_not(
+        "outsider",
+        "finds a port of it",
+        "ss -Hltnp | grep java | awk '{ print $4 }' | grep -v '^.*127.0.0.1.*:'",
+    ),
+];
