@@ -63,13 +63,38 @@ pub async fn renew(
     {
         return Ok(());
     }
-    let turn = Turn::of_receipt(verb, &receipt, directory, environment, reporter).await?;
-    let (copy, mark) = close(&receipt, &secrets, &seal, journal, &environment.who()).await?;
     let machines = recorded::machines(&receipt);
     let runtime = environment.runtime_dir.as_deref();
     let connector = Connector::reading(&machines, directory, runtime, &environment.home)?;
-    let mut connections =
+    let connections =
         Connections::connect(&connector, &machines, CONNECT_TIMEOUT_RUNNING, reporter).await;
+    let turn = Turn::of_reached(
+        verb,
+        &receipt,
+        &connections,
+        directory,
+        environment,
+        reporter,
+    );
+    let turn = Box::pin(turn).await?;
+    let by = environment.who();
+    let written = match close(&receipt, &secrets, &seal, journal, &by).await {
+        Ok(closed) => write(connections, &receipt, closed, reporter).await,
+        Err(error) => Err(error),
+    };
+    if let Some(turn) = turn {
+        turn.end(reporter).await;
+    }
+    written
+}
+
+/// Writes a copy onto the nodes that were reached, and says which were not.
+async fn write(
+    mut connections: Connections,
+    receipt: &Receipt,
+    (copy, mark): Closed,
+    reporter: &dyn Reporter,
+) -> Result<(), CommandError> {
     connections.set_state_copy(copy, mark);
     let action = Action::WriteStateCopy {
         deployment: receipt.name.clone(),
@@ -83,11 +108,7 @@ pub async fn renew(
             format!("{error}; the copy of the state there is older until the next `deployer up`");
         reporter.event(&Event::Warning(words));
     }
-    connections.close(true).await?;
-    if let Some(turn) = turn {
-        turn.end(reporter).await;
-    }
-    Ok(())
+    connections.close(true).await
 }
 
 /// Closes a state. The receipt knows of the copy before any node does: whoever is behind is another laptop.

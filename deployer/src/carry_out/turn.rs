@@ -113,11 +113,36 @@ impl Turn {
         if receipt.copied.is_none() {
             return Ok(None);
         }
-        let mut machines = recorded::machines(receipt);
+        let machines = recorded::machines(receipt);
         let runtime = environment.runtime_dir.as_deref();
         let connector = Connector::reading(&machines, directory, runtime, &environment.home)?;
         let connections =
             Connections::connect(&connector, &machines, CONNECT_TIMEOUT_RUNNING, reporter).await;
+        let turn = Self::of_reached(
+            verb,
+            receipt,
+            &connections,
+            directory,
+            environment,
+            reporter,
+        );
+        let turn = Box::pin(turn).await;
+        connections.close(true).await?;
+        turn
+    }
+
+    /// The same by connections to the machines of the receipt.
+    pub async fn of_reached(
+        verb: &str,
+        receipt: &Receipt,
+        connections: &Connections,
+        directory: &Path,
+        environment: &Environment,
+        reporter: &dyn Reporter,
+    ) -> Result<Option<Self>, CommandError> {
+        if receipt.copied.is_none() {
+            return Ok(None);
+        }
         let query = Query {
             files: BTreeMap::from([(StateMark::path(&receipt.name), true)]),
             ..Query::default()
@@ -127,7 +152,7 @@ impl Turn {
             let answer = connections.executor().ask(node, &query).await?;
             facts.insert(node.to_owned(), answer);
         }
-        connections.close(true).await?;
+        let mut machines = recorded::machines(receipt);
         machines.retain(|node, _| facts.contains_key(node));
         if machines.is_empty() {
             let words = "no machine answers: whether another laptop changes it now is not known";

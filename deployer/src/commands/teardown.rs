@@ -78,17 +78,24 @@ pub async fn run(
     let stop = Stop::on_interrupt();
     let mut cleaned = Cleaned::default();
     if !hosts.is_empty() {
-        let directory = journal.directory();
-        cleaned = clean(
+        let cleaning = clean(
             &hosts,
-            &teardown_target.receipt,
+            receipt,
             options.keep_data,
             directory,
             environment,
             reporter,
             &stop,
-        )
-        .await?;
+        );
+        match cleaning.await {
+            Ok(done) => cleaned = done,
+            Err(error) => {
+                if let Some(turn) = turn {
+                    turn.end(reporter).await;
+                }
+                return Err(error);
+            }
+        }
     }
     let Cleaned {
         mut left,
