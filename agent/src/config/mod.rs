@@ -45,22 +45,27 @@ pub enum LogFormat {
 pub struct MetricsSettings {
     /// The address and port of `/metrics` and `/healthz`, on loopback (`localhost:PORT`) or a private network; none where
     /// nobody asks.
-    pub listen: Option<String>,
+    listen: Option<String>,
 }
 
 impl MetricsSettings {
+    /// Where it listens. `localhost` is a number here: a host that cannot resolve the name has figures all the same.
+    pub fn listen(&self) -> Option<SocketAddr> {
+        let listen = self.listen.as_ref()?;
+        listen.replacen("localhost:", "127.0.0.1:", 1).parse().ok()
+    }
+
     /// Refuses an address that strangers may reach.
     fn check(&self) -> Result<(), (String, String)> {
         let Some(listen) = &self.listen else {
             return Ok(());
         };
-        let numbers = listen.replacen("localhost:", "127.0.0.1:", 1);
-        let is_near = match numbers.parse().map(|listen: SocketAddr| listen.ip()) {
-            Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-            Ok(IpAddr::V6(ip)) => {
+        let is_near = match self.listen().map(|listen| listen.ip()) {
+            Some(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+            Some(IpAddr::V6(ip)) => {
                 ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
             }
-            Err(_) => false,
+            None => false,
         };
         if is_near {
             return Ok(());
@@ -174,4 +179,21 @@ fn check_topic(key: &str, value: &str) -> Result<(), (String, String)> {
         return Ok(());
     };
     Err((key.to_owned(), problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MetricsSettings;
+
+    /// Neither a table of hosts nor a name server is asked.
+    #[test]
+    fn localhost_is_a_number() {
+        let listen = |text: &str| {
+            let listen = Some(text.to_owned());
+            MetricsSettings { listen }.listen()
+        };
+        assert_eq!(listen("localhost:9441"), "127.0.0.1:9441".parse().ok());
+        assert_eq!(listen("10.0.0.1:9441"), "10.0.0.1:9441".parse().ok());
+        assert_eq!(listen("elsewhere:9441"), None);
+    }
 }

@@ -85,7 +85,7 @@ pub async fn run(config: &ConsumerConfig, mut shutdown: Shutdown) -> Result<(), 
         figures: move || Figures::of(&counted),
         health,
     };
-    observe::serve(config.metrics.listen.clone(), shown);
+    observe::serve(config.metrics.listen(), shown);
     let mut service = Service::ready();
     let (end, ended) = shutdown::channel();
     let (mut pulses, mut running) = (Vec::new(), JoinSet::new());

@@ -1,5 +1,6 @@
 //! `/metrics`, `/figures` and `/healthz` over HTTP: a request at a time per connection, small, bounded in time and size.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,17 +32,17 @@ pub struct Shown<F> {
 
 /// Answers requests until the program ends. An address that is taken is said in the log, and the agent goes on: events
 /// count more than figures.
-pub fn serve<F, T>(listen: Option<String>, shown: Shown<F>)
+pub fn serve<F, T>(listen: Option<SocketAddr>, shown: Shown<F>)
 where
     F: Fn() -> T + Send + Sync + 'static,
     T: Serialize,
 {
     let Some(listen) = listen else { return };
     tokio::spawn(async move {
-        match TcpListener::bind(&listen).await {
+        match TcpListener::bind(listen).await {
             Ok(listener) => accept(listener, Arc::new(shown)).await,
             Err(error) => {
-                tracing::error!(listen, %error, "there are no figures: the address cannot be used");
+                tracing::error!(%listen, %error, "there are no figures: the address cannot be used");
             }
         }
     });

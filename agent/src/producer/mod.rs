@@ -92,7 +92,7 @@ pub async fn run(config: ProducerConfig, shutdown: Shutdown) -> Result<(), Produ
         figures: move || Figures::of(&counted, &found),
         health: health.clone(),
     };
-    observe::serve(config.metrics.listen.clone(), shown);
+    observe::serve(config.metrics.listen(), shown);
     let mut service = Service::ready();
     loop {
         let opened = Producer::open(&config, connection.clone(), metrics.clone(), health.clone());

@@ -112,8 +112,9 @@ answer() {
     fi
     for port in $figures; do
         printf '@figures %s\n' "$port"
-        # Of all that is on every system only bash can open a connection. An agent that hangs takes it and says nothing.
-        timeout 1 bash -c 'exec 3<>"/dev/tcp/localhost/$1" && printf "GET /figures HTTP/1.0\r\n\r\n" >&3 && cat <&3' \
+        # Of all that is on every system only bash can open a connection. An agent that hangs takes it and says nothing. By numbers:
+        # not every host can resolve `localhost`. Older agents may listen at the second.
+        timeout 1 bash -c '{ exec 3<>"/dev/tcp/127.0.0.1/$1" || exec 3<>"/dev/tcp/::1/$1"; } && printf "GET /figures HTTP/1.0\r\n\r\n" >&3 && cat <&3' \
             figures "$port"
         printf '\n'
     done
