@@ -1,6 +1,6 @@
 //! Nodes of a cluster are restarted one at a time, each when all do their work again; all at once where what they cannot do without
-//! moves to another port, since those that still ask at the old one are no part of the cluster, and where they would not know each
-//! other: security goes on or off, or there is another authority.
+//! moves to another port, since those that still ask at the old one are no part of the cluster, where they would not know each
+//! other: security goes on or off, or there is another authority, and where nobody could be asked how they do until they have moved.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,9 @@ pub(super) fn one_by_one(
         let mut changes = changes.iter();
         changes.any(|change| disagrees(component, change, facts))
     });
-    let cut_off = apart || needed_moves(component, plan, desired, facts);
+    let cut_off = apart
+        || needed_moves(component, plan, desired, facts)
+        || unasked_until_moved(component, desired, facts, &queues);
     if cut_off {
         stop_all(component, plan, desired, facts, &queues);
     }
@@ -85,6 +87,25 @@ fn needed_moves(
         units.contains(unit)
             && facts.is_some_and(|facts| facts.units.get(unit).is_some_and(unit::is_up))
     })
+}
+
+/// Whether nobody tells how a component's nodes do, and one that runs is to listen where it does not yet: they are asked where they will
+/// be, so whoever waits for an answer before they restart waits in vain.
+fn unasked_until_moved(
+    component: &dyn Component,
+    desired: &Desired,
+    facts: &BTreeMap<String, Facts>,
+    queues: &BTreeMap<String, Vec<Change>>,
+) -> bool {
+    let own = Place::of(&desired.deployment, component.name()).unit();
+    let moves = queues.iter().any(|(node, changes)| {
+        let is_wait = |change: &Change| matches!(&change.step.action, Action::WaitForPort { unit, port, .. } if *unit == own && !facts.get(node).is_some_and(|facts| facts.ports.contains_key(port)));
+        let runs = facts.get(node).and_then(|facts| facts.units.get(&own));
+        runs.is_some_and(unit::is_up) && changes.iter().any(is_wait)
+    });
+    let report = desired.pipeline.as_ref();
+    let report = report.and_then(|(node, _)| facts.get(node)?.pipeline.as_ref());
+    moves && report.is_none_or(|report| component.serves("", report).is_none())
 }
 
 /// Stops a component's nodes that restart together, before what they cannot do without restarts: without it a clean stop would wait in

@@ -105,6 +105,14 @@ impl FakeWorld {
         settings.insert(key.into(), value.into());
     }
 
+    /// Lets brokers be asked where none listens until it is started anew.
+    pub(crate) fn ask_in_vain(&self) {
+        let mut state = self.state();
+        let brokers = state.running("kafka").into_iter().map(str::to_owned);
+        state.cut_off = brokers.collect();
+        state.unasked = true;
+    }
+
     /// Lets the action after `done` further ones fail, once, with nothing done.
     pub(crate) fn fail_after(&self, done: usize) {
         self.state().fails_in = Some(done);

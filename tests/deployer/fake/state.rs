@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) rejoining: BTreeSet<String>,
     /// Brokers that ask for ZooKeeper where it was before it moved, or know another authority than one that was restarted.
     pub(super) cut_off: BTreeSet<String>,
+    /// Nobody is asked where a broker listens, until one is started.
+    pub(super) unasked: bool,
     /// Node and unit that was started → the ports at which it listened before.
     pub(super) left: BTreeMap<(String, String), BTreeSet<u16>>,
     pub(super) violations: Vec<String>,
@@ -113,7 +115,7 @@ impl State {
     }
 
     /// The nodes on which a unit of a role runs.
-    fn running(&self, role: &str) -> Vec<&str> {
+    pub(super) fn running(&self, role: &str) -> Vec<&str> {
         self.nodes
             .iter()
             .filter(|(_, facts)| {
@@ -157,7 +159,8 @@ impl State {
                 json!({"id": id + 1, "host": format!("{node}.{deployment}.internal"), "port": 9092})
             })
             .collect();
-        let (kafka, couchdb) = (!running.is_empty(), !self.running("couchdb").is_empty());
+        let kafka = !running.is_empty() && !self.unasked;
+        let couchdb = !self.running("couchdb").is_empty();
         let error = |reachable: bool| (!reachable).then_some("connection refused");
         let databases: Vec<_> = self
             .databases
@@ -509,6 +512,7 @@ impl State {
         if is(unit, "zookeeper") && std::mem::take(&mut self.zookeeper_is_new) {
             self.topics.clear();
         }
+        self.unasked &= !is(unit, "kafka");
         if is(unit, "kafka") && ran && !self.cut_off.remove(node) {
             let others: Vec<&String> = self
                 .rejoining

@@ -122,6 +122,34 @@ fn brokers_restart_together_where_zookeeper_moves() {
     }
 }
 
+/// To wait for an answer before they restart would be to wait for ever, today and after each attempt.
+#[test]
+fn brokers_restart_together_where_they_are_asked_at_a_port_to_come() {
+    let stages = |plan: &Plan| {
+        let names = plan.stages.iter().map(|stage| stage.name.clone());
+        names.collect::<Vec<_>>()
+    };
+    for in_vain in [false, true] {
+        let mut deployment = up();
+        deployment.kafka().port = 9192;
+        if in_vain {
+            deployment.world.ask_in_vain();
+        }
+        let plan = deployment.plan();
+        let together = stages(&plan).iter().any(|stage| stage == "kafka");
+        assert_eq!(together, in_vain, "{plan}");
+        let said = plan.to_string().contains("all brokers restart at once");
+        assert_eq!(said, in_vain, "{plan}");
+        deployment.converge();
+    }
+    // A broker that is silent for another reason is waited for.
+    let mut deployment = up();
+    deployment.set_kafka("num.io.threads", "5");
+    deployment.world.ask_in_vain();
+    let plan = deployment.plan();
+    assert!(stages(&plan).contains(&"restart vm2".to_owned()), "{plan}");
+}
+
 #[test]
 fn another_number_of_copies_is_refused_and_copies_altered_by_hand_are_named() {
     let mut deployment = up();
