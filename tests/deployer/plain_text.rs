@@ -131,3 +131,34 @@ fn a_receipt_of_before_meant_off() {
     let read: Receipt = serde_json::from_value(written).expect("a receipt");
     assert!(!read.secure_by_default);
 }
+
+#[test]
+fn where_the_same_inventory_means_on_now_it_is_said_and_how_it_stays_off() {
+    let said = |last: &str, now: &str| {
+        let parsed = |text: &str| layout::parse(text.as_bytes(), "x.yaml").expect("an inventory");
+        let topology = |text: &str| {
+            let made = Topology::new(&parsed(text), &Options::default(), &Ids::default());
+            made.expect("it fits together").0
+        };
+        plain_text::ends(&parsed(now), &topology(last), &topology(now))
+    };
+    let (silent, on, off) = ("", "security: on\n", "security: off\n");
+    let local = |more: &str| text("local", more);
+    let words = said(&local(off), &local(silent)).expect("it is said");
+    assert!(
+        words.contains("`security: off` in the inventory leaves all as it is"),
+        "{words}"
+    );
+    let words = said(
+        &text("existing", &format!("{HOST}{off}")),
+        &text("existing", HOST),
+    );
+    let words = words.expect("it is said");
+    assert!(
+        words.contains("cannot stay off, for whoever is in your hosts' network"),
+        "{words}"
+    );
+    for (last, now) in [(off, on), (off, off), (on, silent), (silent, silent)] {
+        assert_eq!(said(&local(last), &local(now)), None, "{last} {now}");
+    }
+}

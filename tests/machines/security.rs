@@ -241,6 +241,9 @@ fn who_has_no_right_gets_nothing() {
     subtest("security goes off and on again", || {
         goes_off_and_on(&deployer);
     });
+    subtest("brokers ask each other at another port", || {
+        brokers_move(&deployer);
+    });
     subtest("a lost authority is made anew", || {
         an_authority_is_lost(&deployer);
     });
@@ -330,9 +333,41 @@ pub(crate) fn are_kept(deployer: &Deployer, patterns: &BTreeSet<String>, up: &st
 }
 
 fn goes_off_and_on(deployer: &Deployer) {
-    for security in ["off", "on"] {
-        deployer.write(&inventory(security));
-        all_restart_at_once(deployer);
+    deployer.write(&inventory("off"));
+    all_restart_at_once(deployer);
+    // As older deployers left it, to whom an inventory that says nothing of it meant `off`. Nobody changed it since.
+    let silent = |text: &str| text.replacen("security: off\n", "", 1);
+    deployer.write(&silent(&inventory("off")));
+    let mut receipt = deployer.receipt();
+    receipt["inventory"] = silent(receipt["inventory"].as_str().expect("a text")).into();
+    let fields = receipt.as_object_mut().expect("a mapping");
+    fields.remove("secure_by_default").expect("it was there");
+    std::fs::write(deployer.receipt_path(), receipt.to_string()).expect("written");
+    let words = [
+        "security goes on",
+        "nothing is taken in for 10 to 60 seconds",
+        "`security: off` in the inventory leaves all as it is",
+    ];
+    deployer.run(&["plan"]).code(2).says(&words);
+    let asks = deployer.run(&["up"]).code(64);
+    asks.says(&words).says(&["say --yes"]);
+    all_restart_at_once(deployer);
+}
+
+/// The deployer itself asks them there, too: where it will be answered.
+fn brokers_move(deployer: &Deployer) {
+    deployer.write(&format!(
+        "{}kafka: {{ brokers_port: 9094 }}\n",
+        inventory("on")
+    ));
+    deployer
+        .run(&["plan"])
+        .code(2)
+        .says(&["wait for port 9094"]);
+    all_restart_at_once(deployer);
+    for node in ["vm2", "vm3"] {
+        let listens = deployer.on(node, &["ss -Hltn | grep -o ':909[0-9]' | sort"]);
+        assert_eq!(listens, ":9092\n:9094\n", "{node}");
     }
 }
 

@@ -147,7 +147,8 @@ fn plan(
         decided.desired(all, ends)?
     };
     let desired = with_state(&decided, &seen, desired, observe_options.directory)?;
-    let plan = plan::compare(&desired, &situation).map_err(not_ours)?;
+    let mut plan = plan::compare(&desired, &situation).map_err(not_ours)?;
+    plan.notes.splice(0..0, decided.plain_text_ends());
     Ok(Planned {
         prepared: decided,
         seen,

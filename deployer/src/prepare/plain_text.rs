@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::component;
 use crate::component::distributions::DISTRIBUTION;
+use crate::component::pipeline::LOG;
 use crate::inventory::{Inventory, Problem, Problems};
 use crate::receipt::Choices;
 use crate::topology::{CloudName, Topology};
@@ -23,6 +24,23 @@ pub fn check(inventory: &Inventory, topology: &Topology) -> Result<(), Problems>
         refused.push(inventory.problem("security", message, Some(hint)));
     }
     Problems::check(refused)
+}
+
+/// What is said where an inventory that says nothing of `security`, and meant `off` at the last `up`, means `on` now; `None`: it
+/// means what it meant, or somebody wrote another.
+pub fn ends(inventory: &Inventory, last: &Topology, topology: &Topology) -> Option<String> {
+    if inventory.says("security") || last.security.is_on() || !topology.security.is_on() {
+        return None;
+    }
+    let other = match readers(topology) {
+        None => "`security: off` in the inventory leaves all as it is".to_owned(),
+        Some(readers) => format!("it cannot stay off, for {readers} could read along"),
+    };
+    Some(format!(
+        "security goes on, for the inventory says nothing of it and `on` is the default now: with all {}s restarted at once, nothing is \
+         taken in for 10 to 60 seconds; {other}",
+        LOG.one()
+    ))
 }
 
 /// Who else is where the nodes of a topology are; `None`: nobody.

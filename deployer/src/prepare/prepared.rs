@@ -195,6 +195,12 @@ impl Prepared {
         }
     }
 
+    /// What is said where the same inventory means another security than at the last `up`.
+    pub fn plain_text_ends(&self) -> Option<String> {
+        let last = self.last.as_ref()?;
+        plain_text::ends(&self.source.inventory, last, &self.topology)
+    }
+
     /// Refuses what the machines that are there cannot become; those that the clouds have lost do not count.
     pub fn check_machines(&self, lost: &BTreeSet<String>) -> Result<(), CommandError> {
         let (recorded, receipt) = (self.recorded.as_ref(), &self.receipt);

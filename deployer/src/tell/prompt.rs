@@ -96,6 +96,7 @@ pub fn confirm_plan(
         &planned.losses(),
         charges::costs(seen),
         other,
+        prepared.plain_text_ends(),
         &options.renew,
     ) {
         Some(question) => confirm(&question, options.yes, reporter),
@@ -109,6 +110,7 @@ fn question(
     losses: &[String],
     costs: Option<String>,
     other: bool,
+    plain_text_ends: Option<String>,
     renew: &[String],
 ) -> Option<String> {
     let lost = (!losses.is_empty()).then(|| {
@@ -117,13 +119,14 @@ fn question(
     });
     let other = other
         .then(|| format!("The inventory of {name} is another than at the last up, which changes what is shown above."));
+    let closed = plain_text_ends.map(|words| format!("{name}: {words}."));
     let renewed = (!renew.is_empty()).then(|| {
         format!(
             "What is there of {} will be refused, and new ones count.",
             renew.join(", ")
         )
     });
-    let parts = [lost, costs, other, renewed];
+    let parts = [lost, costs, other, closed, renewed];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| format!("{}\nGo on?", parts.join("\n")))
 }
@@ -155,21 +158,24 @@ mod tests {
 
     #[test]
     fn one_question_names_all_that_is_to_be_decided() {
-        assert_eq!(question("x", &[], None, false, &[]), None);
+        assert_eq!(question("x", &[], None, false, None, &[]), None);
         let losses = ["vm3: all documents".to_owned()];
         let cost = "2 machines will run on AWS".to_owned();
-        let asked =
-            question("x", &losses, Some(cost), true, &["shop".to_owned()]).expect("a question");
+        let closed = "security goes on".to_owned();
+        let renew = ["shop".to_owned()];
+        let asked = question("x", &losses, Some(cost), true, Some(closed), &renew);
+        let asked = asked.expect("a question");
         for part in [
             "vm3: all documents",
             "will run on AWS",
             "The inventory of x is another",
+            "x: security goes on.",
             "What is there of shop will be refused",
         ] {
             assert!(asked.contains(part), "`{part}` is missing: {asked}");
         }
         assert_eq!(asked.matches("Go on?").count(), 1, "{asked}");
-        let alone = question("x", &[], None, true, &[]).expect("a question");
+        let alone = question("x", &[], None, true, None, &[]).expect("a question");
         assert!(
             !alone.contains("lost") && alone.ends_with("Go on?"),
             "{alone}"
