@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::Value;
 
 use crate::deployer_command::{Deployer, subtest};
@@ -140,6 +141,9 @@ fn a_real_couchdb_behind_tls() {
         agents(&deployer, &outsider);
     });
     subtest("behind TLS: readers", || readers(&outsider));
+    subtest("behind TLS: a reader that somebody deleted", || {
+        a_reader_is_deleted(&deployer, &outsider);
+    });
     subtest("behind TLS: the deployer's own verbs", || verbs(&deployer));
     subtest("behind TLS: off and on again loses nothing", || {
         for security in ["off", "on"] {
@@ -163,6 +167,20 @@ fn a_real_couchdb_behind_tls() {
             1,
         );
         well(&deployer);
+    });
+    subtest("behind TLS: at another port", || {
+        let elsewhere = inventory(&archive, "on").replace("archive:", "tls_port: 7984, archive:");
+        deployer.write(&elsewhere);
+        let plan = deployer.run(&["plan"]).code(2);
+        plan.says(&[
+            "-url = \"https://",
+            ":6984\"",
+            ":7984\"",
+            "wait for port 7984",
+        ]);
+        deployer.run(&["up", "--yes"]).code(0).says(&["proven"]);
+        deployer.run(&["plan"]).code(0).says(&["nothing to do"]);
+        assert!(!is_open(outsider.address, TLS) && is_open(outsider.address, 7984));
     });
     deployer.teardown();
 }
@@ -351,6 +369,25 @@ fn readers(outsider: &Outsider) {
         println!("reader | {user} | {method} {path} | {got:?}");
         assert_eq!(got, Some(expected), "{user} {method} {path}");
     }
+}
+
+/// Rules let somebody in who is no user any more: that is seen, said and mended.
+fn a_reader_is_deleted(deployer: &Deployer, outsider: &Outsider) {
+    let (documents, user) = (
+        Documents::new(deployer, "vm1"),
+        "_users/org.couchdb.user:grader",
+    );
+    let (_, there) = documents.get(user, Some("admin"));
+    let revision = there["_rev"].as_str().expect("a revision");
+    let path = format!("{user}?rev={revision}");
+    assert_eq!(documents.change(Method::DELETE, &path, &Value::Null), 200);
+    let words = ["utilizations2", "grader may not read it"];
+    deployer.run(&["plan"]).code(2).says(&words);
+    deployer.run(&["status"]).code(1).says(&words);
+    deployer.run(&["up", "--yes"]).code(0);
+    let reads = outsider.status(Some("grader"), "GET", "utilizations2", "");
+    assert_eq!(reads, Some(200));
+    assert_eq!(deployer.run(&["plan"]).code(0).out, "nothing to do\n");
 }
 
 /// The key is CouchDB's alone, and an agent with another authority, or at another name, gets no answer.

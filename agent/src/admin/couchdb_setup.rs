@@ -355,7 +355,8 @@ pub(super) fn take_own(document: &mut Value) -> Option<Value> {
     fields.remove("_rev")
 }
 
-fn user_path(name: &str) -> String {
+/// The document that is a user.
+pub(super) fn user_path(name: &str) -> String {
     format!("_users/org.couchdb.user:{name}")
 }
 

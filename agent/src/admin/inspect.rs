@@ -1,6 +1,6 @@
 //! `inspect`: Kafka and `CouchDB` at one moment, everything asked at once and nothing waited for beyond the deadline.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, join3, join4};
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::AdminError;
 use super::access::{Access, Known};
-use super::couchdb_setup::{Vendor, take_own};
+use super::couchdb_setup::{Vendor, take_own, user_path};
 use super::metadata::{self, Broker, Client, Cluster, Partition, fetch_async};
 use super::offsets::{Committed, Ends};
 use super::readers::{self, GUARD, access_rules, guard};
@@ -23,7 +23,7 @@ use crate::deadline::left;
 use crate::sink::Later;
 use crate::sink::asked::{Asked, Holding};
 use crate::sink::couchdb::Trouble;
-use crate::sink::couchdb::{Couchdb, path_of};
+use crate::sink::couchdb::{Couchdb, OpenError, Server, path_of};
 
 /// How many questions `CouchDB` is asked at once.
 const TURNS: usize = 4;
@@ -85,7 +85,7 @@ struct DatabaseView {
     put_away: Option<u64>,
     /// Whether its access rules, and those of its dead letters, are those that were made with it; `None`: not known.
     access_kept: Option<bool>,
-    /// Whom its access rules let in beside the agents' user.
+    /// Whom its access rules let in beside the agents' user, where they are users.
     readers: Vec<String>,
     /// Whether what refuses their writes is there; `None`: there are none, or it is not known.
     guarded: Option<bool>,
@@ -123,7 +123,19 @@ pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspe
         };
         let topics = config.documented();
         match Couchdb::open(settings).map(|server| server.with_turns(TURNS)) {
-            Ok(server) => inspect_couchdb(&server, &settings.user, &topics, deadline).await,
+            Ok(server) => {
+                let mut view = inspect_couchdb(&server, &settings.user, &topics, deadline).await;
+                if let Some(login) = &config.couchdb_login {
+                    let administrator = Server::of(settings).map_err(OpenError::from);
+                    let administrator =
+                        administrator.and_then(|server| server.login(&login.user, &login.password));
+                    match administrator {
+                        Ok(administrator) => keep_users(&mut view, &administrator, deadline).await,
+                        Err(error) => view.error = Some(crate::error::chain(&error)),
+                    }
+                }
+                view
+            }
             Err(error) => CouchdbView {
                 error: Some(crate::error::chain(&error)),
                 ..CouchdbView::default()
@@ -310,6 +322,25 @@ async fn inspect_couchdb(
             error: Some(trouble.to_string()),
             ..CouchdbView::default()
         },
+    }
+}
+
+/// Leaves out whom rules let in and who is no user there any more. Who is not told stays: that the administrator is refused is said
+/// where something hangs on it.
+async fn keep_users(view: &mut CouchdbView, administrator: &Couchdb, deadline: Instant) {
+    let readers = view.databases.iter().flat_map(|database| &database.readers);
+    let readers: BTreeSet<String> = readers.cloned().collect();
+    let gone = join_all(readers.into_iter().map(async |name| {
+        let path = user_path(&name);
+        let asked = administrator.request(Method::GET, &path, &[], None, left(deadline));
+        let is_gone = asked
+            .await
+            .is_ok_and(|answer| answer.status == StatusCode::NOT_FOUND);
+        is_gone.then_some(name)
+    }));
+    let gone: BTreeSet<String> = gone.await.into_iter().flatten().collect();
+    for database in &mut view.databases {
+        database.readers.retain(|name| !gone.contains(name));
     }
 }
 

@@ -8,8 +8,8 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    Checked, ConfigError, Connection, KafkaLogin, LogFormat, Login, MetricsSettings, Sasl, Tls,
-    Topic, check_bootstrap, check_topic, not_empty,
+    Checked, ConfigError, Connection, CouchdbLogin, KafkaLogin, LogFormat, Login, MetricsSettings,
+    Sasl, Tls, Topic, check_bootstrap, check_topic, not_empty,
 };
 use crate::sink::{self, couchdb};
 
@@ -26,6 +26,9 @@ pub struct ConsumerConfig {
     pub kafka: ConsumerKafka,
     /// The `CouchDB` to which every topic with a database goes, and which the deployer's calls ask.
     pub couchdb: Option<couchdb::Settings>,
+    /// Who asks there for its users; it is in no file.
+    #[serde(skip)]
+    pub couchdb_login: Option<CouchdbLogin>,
     /// Further sinks, by name.
     #[serde(default)]
     pub sinks: BTreeMap<String, SinkSettings>,
@@ -84,8 +87,9 @@ impl Batch {
 }
 
 impl ConsumerConfig {
-    /// Lets somebody else ask Kafka than the agent.
+    /// Lets somebody else ask Kafka than the agent, and `CouchDB` for its users.
     pub fn log_in(&mut self, login: Login) {
+        self.couchdb_login = login.couchdb;
         self.kafka = ConsumerKafka {
             bootstrap: login.kafka.bootstrap.clone(),
             tls: None,

@@ -17,6 +17,8 @@ const MAX_BYTES: u64 = 1 << 20;
 pub struct Login {
     /// At Kafka.
     pub(super) kafka: KafkaLogin,
+    /// At `CouchDB`, whose administrator alone sees its users; none where nobody asks for these.
+    pub(super) couchdb: Option<CouchdbLogin>,
 }
 
 /// A login by certificate.
@@ -31,6 +33,24 @@ pub struct KafkaLogin {
     pub(super) certificate: String,
     /// Its private key, as PEM.
     pub(super) key: String,
+}
+
+/// A login by password.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CouchdbLogin {
+    /// Who asks.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for CouchdbLogin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("CouchdbLogin");
+        shown.field("user", &self.user);
+        shown.finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for KafkaLogin {

@@ -21,7 +21,7 @@ pub use connection::Connection;
 pub use consumer::{Batch, ConsumerConfig, ConsumerKafka, SinkOf, SinkSettings};
 pub use error::ConfigError;
 pub use kafka::{Mechanism, Sasl, Tls};
-pub use login::{KafkaLogin, Login};
+pub use login::{CouchdbLogin, KafkaLogin, Login};
 pub use producer::{
     ProducerConfig, ProducerKafka, SourceSettings, SpoolSettings, SpoolSync, StateSettings,
 };

@@ -15,6 +15,7 @@ use super::{Component, Context, Difference, Disk, Memory, Port, Reach, couchdb, 
 use crate::inventory::{Findings, Inventory, Member, Section, TimeSpan};
 use crate::receipt::Secrets;
 use crate::rights::Right;
+use crate::secret::Secret;
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
 use crate::topology::{Node, Topology};
@@ -218,9 +219,16 @@ pub fn tool(topology: &Topology) -> Option<Tool> {
     })
 }
 
-/// The same as whom brokers refuse nothing.
+/// The same as whom brokers refuse nothing, and to whom CouchDB says whether those who read documents are users there.
 pub fn operator_tool(topology: &Topology, secrets: &Secrets) -> Option<Tool> {
-    let login = kafka::login(topology, secrets);
+    let login = kafka::login(topology, secrets).map(|kafka| {
+        let mut login = json!({ "kafka": kafka });
+        if !kafka::users::readers(topology).is_empty() {
+            let password = secrets.get(couchdb::NAME, couchdb::ADMIN_PASSWORD);
+            login["couchdb"] = json!({ "user": couchdb::ADMIN, "password": password });
+        }
+        Secret::new(login.to_string())
+    });
     tool(topology).map(|tool| Tool { login, ..tool })
 }
 

@@ -28,7 +28,6 @@ use crate::inspect::Inspect;
 use crate::inventory::{Findings, Inventory, Member, Section, Setting};
 use crate::receipt::{Choices, Secrets};
 use crate::rights::Right;
-use crate::secret::Secret;
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
 use crate::topology::{Node, Topology};
@@ -363,16 +362,15 @@ pub fn bootstrap(topology: &Topology) -> String {
 }
 
 /// As whom the deployer asks brokers: where they ask each other, by a certificate of its own. `None`: nobody asks who it is.
-pub fn login(topology: &Topology, secrets: &Secrets) -> Option<Secret> {
+pub fn login(topology: &Topology, secrets: &Secrets) -> Option<Value> {
     topology.security.is_on().then(|| {
         let (key, certificate) = authority::of_operator(secrets);
-        let login = json!({"kafka": {
+        json!({
             "bootstrap": at(section(topology).brokers_port, topology),
             "ca": authority::certificate(secrets),
             "certificate": certificate,
             "key": key,
-        }});
-        Secret::new(login.to_string())
+        })
     })
 }
 
