@@ -38,6 +38,9 @@ pub struct Receipt {
     /// Component → topics with an epoch that `--prune` let go: nobody reads them any more.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pruned: ByComponent<BTreeSet<String>>,
+    /// Component → topics that are read of which each key has one document: so it stays when the inventory names them no more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replaced: ByComponent<BTreeSet<String>>,
     /// Choices made once: what `auto` became.
     pub choices: Choices,
     /// The directory of the agents that `--agents` named; `None`: those beside the deployer.
@@ -82,6 +85,7 @@ impl Receipt {
             numbers: BTreeMap::new(),
             epochs: BTreeMap::new(),
             pruned: BTreeMap::new(),
+            replaced: BTreeMap::new(),
             choices: Choices::default(),
             agents: None,
             cloud_notes: BTreeMap::new(),

@@ -183,6 +183,7 @@ impl World {
         let ids = Ids {
             numbers: self.receipt.numbers.clone(),
             topics: self.receipt.read_topics(kafka::NAME),
+            ..Ids::default()
         };
         let (topology, ids) = Topology::new(inventory, &Options::default(), &ids)
             .map_err(|problems| problems.to_string())?;

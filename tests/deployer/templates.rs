@@ -117,6 +117,7 @@ impl World {
                 )]
                 .into(),
                 pruned: BTreeMap::new(),
+                replaced: BTreeMap::new(),
                 choices: Choices::default(),
                 agents: None,
                 cloud_notes: BTreeMap::new(),
@@ -462,6 +463,31 @@ fn golden_logins_of_the_agents() {
     let rights = request["rights"].as_array().expect("rights").iter();
     let rights: String = rights.map(|right| format!("{right}\n")).collect();
     insta::assert_snapshot!(format!("{}{words}\n{users}\n{rights}", golden(&actions)));
+}
+
+/// Whoever sends to it goes on, and its documents stay what they were.
+#[test]
+fn a_topic_that_left_the_inventory_is_replaced_as_before() {
+    let mut world = World::new("archive");
+    let former = &mut world.topology.former;
+    for topic in ["orders", "totals"] {
+        former.topics.insert(topic.into(), topic.into());
+        let epochs = world.receipt.epochs.get_mut(kafka::NAME).expect("epochs");
+        epochs.insert(topic.into(), "5e6f7a8b".into());
+    }
+    former.replaced.insert("totals".into());
+    let files = world.install("vm2");
+    let config = files.iter().find_map(|action| match action {
+        Action::WriteFile { path, content, .. } if path.ends_with("/consumer.toml") => {
+            Some(content.text.clone())
+        }
+        _ => None,
+    });
+    let config = config.expect("it is written");
+    let topics = config.split("[[topics]]").skip(1);
+    let replaced = topics.filter(|topic| topic.contains("replace = true"));
+    let replaced: Vec<&str> = replaced.filter_map(|topic| topic.lines().nth(1)).collect();
+    assert_eq!(replaced, ["name = \"totals\""]);
 }
 
 #[test]

@@ -144,6 +144,21 @@ fn ids_are_given_in_natural_order_and_kept() {
     assert_eq!((again, same), (topology, ids));
 }
 
+#[test]
+fn what_was_replaced_is_so_until_it_is_pruned() {
+    let set = |topics: &[&str]| topics.iter().map(|topic| (*topic).to_owned()).collect();
+    let text = "{name: t, nodes: {a: {roles: [zookeeper, kafka, consumer, couchdb]}}, kafka: {replication: 1},
+        topics: {extra: {orders: {}}}, sinks: {orders: {from: orders, couchdb: {}}}}";
+    let given = Ids {
+        topics: set(&["orders", "totals", "seen"]),
+        replaced: set(&["orders", "totals", "pruned"]),
+        ..Ids::default()
+    };
+    let (topology, _) = topology(text, &Options::default(), &given).expect("good");
+    // One that the inventory names is as that says.
+    assert_eq!(topology.former.replaced, set(&["totals"]));
+}
+
 /// T37: a count that comes or goes renames a client; its number and its topic do not wander.
 #[test]
 fn a_count_that_comes_or_goes_keeps_clients_numbers_and_topics() {

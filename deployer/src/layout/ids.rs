@@ -46,21 +46,23 @@ impl Ids {
             .values()
             .map(|topic| topic.database.as_str())
             .collect();
-        let read = self
+        let read: BTreeMap<String, String> = self
             .topics
             .iter()
             .map(|topic| (topic.clone(), database_name(topic)))
             // A database has one topic: a new one of a like name takes it over.
             .filter(|(topic, database)| {
-                !topics.contains_key(topic) && !databases.contains(database.as_str())
-            });
+                !topics.is_empty()
+                    && !topics.contains_key(topic)
+                    && !databases.contains(database.as_str())
+            })
+            .collect();
+        let replaced = self.replaced.iter();
+        let replaced = replaced.filter(|topic| read.contains_key(*topic));
         Former {
             brokers: brokers.map(|(name, id)| (*id, name.clone())).collect(),
-            topics: if topics.is_empty() {
-                BTreeMap::new()
-            } else {
-                read.collect()
-            },
+            replaced: replaced.cloned().collect(),
+            topics: read,
         }
     }
 }

@@ -128,9 +128,20 @@ impl Prepared {
         if prune {
             let former = std::mem::take(&mut topology.former.topics);
             pruned.extend(former.into_keys());
+            topology.former.replaced.clear();
         }
         if !pruned.is_empty() {
             receipt.pruned.insert(LOG.name().into(), pruned);
+        }
+        let replaced = topology.topics.values().filter(|topic| topic.replaced);
+        let replaced = replaced.map(|topic| &topic.name);
+        let replaced: BTreeSet<String> =
+            replaced.chain(&topology.former.replaced).cloned().collect();
+        receipt
+            .replaced
+            .retain(|component, _| component != LOG.name());
+        if !replaced.is_empty() {
+            receipt.replaced.insert(LOG.name().into(), replaced);
         }
         let secrets = match entry.as_ref() {
             Some(entry) => match journal::read_secrets(&entry.directory) {
@@ -225,6 +236,7 @@ impl Prepared {
             let Receipt {
                 numbers,
                 pruned,
+                replaced,
                 choices,
                 agents,
                 ..
@@ -232,6 +244,7 @@ impl Prepared {
             *receipt = Receipt {
                 numbers,
                 pruned,
+                replaced,
                 choices,
                 agents,
                 ..before.clone()

@@ -50,6 +50,11 @@ pub fn ids(receipt: &Receipt) -> Ids {
     Ids {
         numbers: receipt.numbers.clone(),
         topics: receipt.read_topics(LOG.name()),
+        replaced: receipt
+            .replaced
+            .get(LOG.name())
+            .cloned()
+            .unwrap_or_default(),
     }
 }
 

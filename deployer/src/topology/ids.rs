@@ -10,6 +10,8 @@ pub struct Ids {
     pub numbers: BTreeMap<String, BTreeMap<String, u32>>,
     /// Topics of earlier inventories that are read still, those of this one among them.
     pub topics: BTreeSet<String>,
+    /// Those of them of which each key had one document when the inventory named them last.
+    pub replaced: BTreeSet<String>,
 }
 
 impl Ids {

@@ -108,6 +108,9 @@ pub struct Former {
     pub brokers: BTreeMap<u32, String>,
     /// Topics that are read still, and their databases: whoever sends to them was not stopped.
     pub topics: BTreeMap<String, String>,
+    /// Those of them of which each key has one document.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub replaced: BTreeSet<String>,
 }
 
 /// The canaries' topic.

@@ -118,6 +118,7 @@ impl Deployment {
             .into(),
             epochs: [(kafka::NAME.to_owned(), epochs.collect())].into(),
             pruned: BTreeMap::new(),
+            replaced: BTreeMap::new(),
             choices: Choices::default(),
             agents: None,
             cloud_notes: BTreeMap::new(),

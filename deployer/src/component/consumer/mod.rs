@@ -329,7 +329,7 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
         database: Some(database),
         epoch: epoch(name),
         canary: false,
-        replace: false,
+        replace: topology.former.replaced.contains(name),
     });
     // In the order of their names, so that one that leaves the inventory changes nothing.
     let mut topics: Vec<TopicSettings<'_>> = wanted.chain(former).collect();
