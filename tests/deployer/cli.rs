@@ -2,6 +2,8 @@
 
 use std::process::{Command, Output};
 
+use clap::Parser as _;
+use deployer::cli::{Cli, Verb};
 use deployer::receipt::Receipt;
 use deployer::run::journal::{Journal, Mode, SECRETS_FILE};
 use tempfile::TempDir;
@@ -27,6 +29,17 @@ fn deployer(home: &TempDir, arguments: &[&str]) -> Output {
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Paths below it are recorded in the receipt.
+#[test]
+fn a_state_directory_holds_wherever_the_next_command_is_called() {
+    let words = ["deployer", "status", "--state-dir", "here"];
+    let Verb::Status(status) = Cli::try_parse_from(words).expect("words").verb else {
+        panic!("another verb");
+    };
+    let wanted = std::path::absolute("here").expect("a path");
+    assert_eq!(status.target.state_dir, Some(wanted));
 }
 
 #[test]

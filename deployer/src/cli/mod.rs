@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::topology::CloudName;
@@ -160,11 +161,16 @@ pub struct Target {
     #[arg(long, value_name = "NAME")]
     pub os_cloud: Option<String>,
     /// Where receipts, keys and secrets are kept [default: `$XDG_STATE_HOME/deployer`, else `~/.local/state/deployer`]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = absolute())]
     pub state_dir: Option<PathBuf>,
     /// The inventory's text, where it is not to be read from a file: that of the last `up`.
     #[arg(skip)]
     pub text: Option<String>,
+}
+
+/// Paths in it are recorded, and have to hold wherever the next command is called.
+fn absolute() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(std::path::absolute)
 }
 
 fn parse_cloud(text: &str) -> Result<CloudName, String> {
