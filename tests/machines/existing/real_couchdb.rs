@@ -65,6 +65,9 @@ async fn auto_becomes_apaches_package_and_leaves_as_it_should() {
     let status = user.expect(0, &["status", "--json"]);
     assert!(status.out.contains("CouchDB 3."), "{}", status.out);
     assert_eq!(user.documents("utilizations1"), 10);
+    let rotated = user.expect(0, &["secrets", "rotate", "--yes"]);
+    assert!(rotated.out.contains("proven"), "{}", rotated.out);
+    user.expect(0, &["plan"]);
     a_changed_password_is_named(&hosts, &user, |more| inventory(&by(&good), more));
     a_tunnel_ends_with_its_command(&user);
 
@@ -136,6 +139,20 @@ fn a_changed_password_is_named(hosts: &Hosts, user: &Product, inventory: impl Fn
     std::fs::write(&secrets, text.replace(old, "changed")).expect("secrets");
     user.expect(0, &["up", "--yes"]);
     user.expect(0, &["export", file]);
+    // What was changed there counts more than what is written here: a new password is no new one before that is gone.
+    let rotate = ["secrets", "rotate", "couchdb-admin", "--yes"];
+    let words = ["user `admin` was changed", "in `[admins]` of its own"];
+    user.expect(1, &rotate).says(&words);
+    user.expect(0, &["secrets"])
+        .says(&["not in use everywhere yet"]);
+    user.expect(1, &["up", "--yes"]).says(&words);
+    hosts.root(
+        "all",
+        "sed -i '/^admin = /d' /var/lib/deployer/real/couchdb/couchdb.ini && systemctl restart couchdb; echo",
+    );
+    user.expect(0, &["up", "--yes"]);
+    user.expect(0, &["plan"]);
+    user.expect(0, &["export", &format!("{file}.new")]);
 }
 
 /// SIGTERM ends the tunnel, too.

@@ -57,6 +57,8 @@ pub const USER: &str = "consumer";
 const RELEASE: &str = "/opt/couchdb";
 
 const CONFIG: &str = "deployer.ini";
+/// What is changed in CouchDB itself lies here, beside its data, and counts more.
+const OWN_INI: &str = "couchdb.ini";
 const ARGUMENTS: &str = "vm.args";
 
 /// Where it listens in plain text, unless security is off.
@@ -270,7 +272,7 @@ fn settings(
         software: RELEASE.to_owned(),
         config: service.place.file(CONFIG),
         arguments: service.place.file(ARGUMENTS),
-        own_ini: format!("{data}/couchdb.ini"),
+        own_ini: format!("{data}/{OWN_INI}"),
     };
     service.add(Action::SeedFile {
         path: process.own_ini.clone(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use sha1::Sha1;
 use sha2::Sha256;
 
-use super::{ADMIN, NAME, USER};
+use super::{ADMIN, NAME, OWN_INI, USER};
 use crate::component::{Form, KnownAs, NewSecret, Renewal};
 use crate::receipt::Secrets;
 use crate::step::Content;
@@ -132,8 +132,9 @@ pub(super) fn stand_in_hash(secrets: &Secrets) -> String {
 /// What to do where somebody has changed the administrator's password in CouchDB. `secrets` is the deployment's file of them.
 pub fn password_changed(secrets: &Path) -> String {
     format!(
-        "the password of CouchDB's user `{ADMIN}` was changed in CouchDB: put the new one into `{ADMIN_PASSWORD}` of `{NAME}` in {}, \
-         then run this again",
+        "the password of CouchDB's user `{ADMIN}` was changed in CouchDB, which keeps it in `[admins]` of its own {OWN_INI}, beside its \
+         data, and reads that last: put the new one into `{ADMIN_PASSWORD}` of `{NAME}` in {}, or take that line out and restart \
+         CouchDB, then run this again",
         secrets.display()
     )
 }
