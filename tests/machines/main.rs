@@ -43,6 +43,7 @@ mod security;
 mod sinks;
 #[path = "../shared/skip.rs"]
 mod skip;
+mod small;
 mod sources;
 mod stand_in;
 mod streams;
