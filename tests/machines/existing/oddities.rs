@@ -1,6 +1,8 @@
 //! Hosts as their owners have set them up: logins, languages, modes and mounts that an image of a cloud does not have. One set of
 //! hosts has them all at once.
 
+use serde_json::Value;
+
 use super::hosts::Hosts;
 use super::product::Product;
 use super::{FILES, PROOF};
@@ -27,7 +29,8 @@ printf 'umask 077\\necho hello\\nsetenv TMPDIR /nowhere\\n' >~student/.cshrc
 mv /etc/hosts /srv/hosts
 ln -s /srv/hosts /etc/hosts";
 
-/// vm2: a sudo that talks, an owner and mode of its own for /etc/hosts, another Java first, nothing is executed from /tmp.
+/// vm2: a sudo that talks, an owner and mode of its own for /etc/hosts, which has no `localhost`, another Java first, nothing is
+/// executed from /tmp.
 const VM2: &str = "set -e
 exec >/dev/null 2>&1
 DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends openjdk-17-jre-headless
@@ -35,6 +38,7 @@ printf '#!/bin/sh\\necho before\\necho before >&2\\n/usr/bin/sudo \"$@\"\\ncode=
 printf '#!/bin/sh\\necho no Java >&2\\nexit 1\\n' >/usr/local/bin/java
 chmod 755 /usr/local/bin/sudo /usr/local/bin/java
 update-alternatives --install /usr/bin/java java /usr/local/bin/java 999999
+sed -i /localhost/d /etc/hosts
 chmod 664 /etc/hosts
 chgrp adm /etc/hosts
 mount -t tmpfs -o noexec tmpfs /tmp";
@@ -111,6 +115,10 @@ async fn hosts_as_their_owners_have_them() {
     // The canaries' topic is not compressed, but the events' is: on a broker that may execute nothing below /tmp.
     assert_eq!(user.documents("utilizations1"), 5);
     every_unit_has_its_own_environment(&hosts);
+    let status = user.expect(0, &["status", "--json"]).out;
+    let status: Value = serde_json::from_str(&status).expect("JSON");
+    let figures = &status["nodes"]["vm2"]["agents"]["consumer"];
+    assert!(figures.is_object(), "{status}");
 
     // H12: what listens is known to be ours.
     user.expect(0, &["up", "--yes"])
