@@ -57,7 +57,9 @@ async fn another_laptop_takes_hosts_over_and_away() {
     std::fs::remove_dir_all(bob.state()).expect("taken over");
     let said = adopt(&key, &[]);
     assert_eq!(said.code, 0, "{}", said.err);
-    bob.expect(0, &["plan"]);
+    // Whoever goes on proves that all arrives.
+    let plan = bob.expect(2, &["plan"]).out;
+    assert!(plan.contains("nothing to do but to prove"), "{plan}");
     bob.expect(0, &["status"]);
 
     // Who died in the middle has his turn for two minutes more: there it is bob's own.
