@@ -43,6 +43,34 @@ fn a_state_directory_holds_wherever_the_next_command_is_called() {
 }
 
 #[test]
+fn an_inventory_that_is_built_in_is_there_by_its_name_and_a_file_wins() {
+    let home = tempfile::tempdir().expect("directory");
+    let status = || deployer(&home, &["status", "-i", "logins"]);
+    let read = status();
+    assert_eq!(read.status.code(), Some(1), "{}", said(&read));
+    assert!(
+        said(&read).contains("there is no deployment"),
+        "{}",
+        said(&read)
+    );
+    std::fs::write(home.path().join("logins"), "nodes: 7\n").expect("a file");
+    let read = status();
+    assert_eq!(read.status.code(), Some(64), "{}", said(&read));
+    assert!(said(&read).contains("logins:1:8"), "{}", said(&read));
+    let written = deployer(&home, &["init", "mine.yaml", "--like", "logins"]);
+    assert_eq!(written.status.code(), Some(0), "{}", said(&written));
+    let text = std::fs::read_to_string(home.path().join("mine.yaml")).expect("a file");
+    assert!(text.contains("name: logins\n"), "{text}");
+    let unknown = deployer(&home, &["init", "other.yaml", "--like", "login"]);
+    assert_eq!(unknown.status.code(), Some(64), "{}", said(&unknown));
+    assert!(
+        said(&unknown).contains("built in are logins, utilization"),
+        "{}",
+        said(&unknown)
+    );
+}
+
+#[test]
 fn wrong_use_ends_with_64_and_says_why() {
     let home = tempfile::tempdir().expect("directory");
     for (arguments, words) in [

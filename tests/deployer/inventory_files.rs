@@ -5,7 +5,7 @@ use deployer::component::couchdb::CouchdbSection;
 use deployer::component::kafka::{KafkaSection, TopicsSection};
 use deployer::component::producer::ProducerSection;
 use deployer::component::zookeeper::ZookeeperSection;
-use deployer::inventory::{CloudName, Inventory};
+use deployer::inventory::{BUILT_IN, CloudName, Inventory};
 use deployer::layout;
 use deployer::topology::{Ids, Options, Topology};
 use serde_json::Value;
@@ -63,6 +63,15 @@ fn the_minimal_inventory_is_good_as_it_is_and_with_every_key_switched_on() {
             full.contains(&format!("{key}:")),
             "minimal.yaml lacks `{key}`"
         );
+    }
+}
+
+#[test]
+fn those_that_are_built_in_are_good_and_called_as_they_are_asked_for() {
+    for (name, text) in BUILT_IN {
+        let inventory = good(text);
+        assert_eq!(inventory.name, name);
+        fits(&inventory);
     }
 }
 

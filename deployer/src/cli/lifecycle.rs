@@ -248,6 +248,14 @@ pub struct Init {
     /// The smallest inventory with every optional key commented, instead of the utilization pipeline.
     #[arg(long)]
     pub minimal: bool,
+    /// One that is built in: logins, utilization.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "utilization",
+        conflicts_with = "minimal"
+    )]
+    pub like: String,
 }
 
 /// Options of `completions`.

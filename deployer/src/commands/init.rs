@@ -12,10 +12,19 @@ const MINIMAL: &str = include_str!("../../../inventory/minimal.yaml");
 /// Writes the file; never over another one.
 pub fn run(options: &Init, out: &mut dyn std::io::Write) -> Result<u8, CommandError> {
     let file = &options.file;
+    let mut all = inventory::BUILT_IN.into_iter();
+    let built_in = all.find(|(name, _)| *name == options.like);
     let text = if options.minimal {
         MINIMAL
+    } else if let Some((_, text)) = built_in {
+        text
     } else {
-        inventory::DEFAULT
+        let names = inventory::BUILT_IN.map(|(name, _)| name);
+        return Err(CommandError::usage(format!(
+            "--like {}: built in are {}",
+            options.like,
+            names.join(", ")
+        )));
     };
     let mut opened = OpenOptions::new()
         .write(true)

@@ -55,5 +55,11 @@ pub use values::{Setting, TimeSpan, texts};
 /// The default pipeline, `inventory/utilization.yaml`, for who runs the binary without its repository.
 pub const DEFAULT: &str = include_str!("../../../inventory/utilization.yaml");
 
+/// The inventories that come with the binary, by name. A file of that name wins.
+pub const BUILT_IN: [(&str, &str); 2] = [
+    ("logins", include_str!("../../../inventory/logins.yaml")),
+    ("utilization", DEFAULT),
+];
+
 /// The range from which local deployments take their networks where the inventory names none.
 pub const LOCAL_NETWORK: &str = "10.213.0.0/16";

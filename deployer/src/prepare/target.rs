@@ -22,12 +22,19 @@ pub struct Source {
     pub inventory: Inventory,
 }
 
-/// Reads the inventory: the one given as a text, the one named, else the usual one, else the one built in.
+/// Reads the inventory: the one given as a text, the one named, by its file or as one that is built in, else the usual one, else the one
+/// built in.
 pub fn read_inventory(target: &Target) -> Result<Source, CommandError> {
     let usual = Path::new(USUAL);
     let (file, bytes) = match (&target.text, &target.inventory) {
         (Some(text), _) => ("the receipt's inventory".into(), text.clone().into_bytes()),
-        (None, Some(path)) => (path.display().to_string(), read(path)?),
+        (None, Some(path)) => match built_in(path) {
+            Some(text) => (
+                format!("{} (built in)", path.display()),
+                text.as_bytes().to_vec(),
+            ),
+            None => (path.display().to_string(), read(path)?),
+        },
         (None, None) if usual.is_file() => (USUAL.into(), read(usual)?),
         (None, None) => (
             format!("{USUAL} (built in)"),
@@ -47,13 +54,23 @@ pub fn read_inventory(target: &Target) -> Result<Source, CommandError> {
     })
 }
 
+/// The inventory that comes with the binary and is meant by a path, where there is no such file.
+fn built_in(path: &Path) -> Option<&'static str> {
+    let mut all = inventory::BUILT_IN.into_iter();
+    let (_, text) = all.find(|(name, _)| path == Path::new(name))?;
+    (!path.exists()).then_some(text)
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     std::fs::read(path).map_err(|error| {
         CommandError::usage(format!(
             "cannot read the inventory {}: {error}",
             path.display()
         ))
-        .hint("deployer init writes one to begin with")
+        .hint(format!(
+            "deployer init writes one to begin with; built in are {}",
+            inventory::BUILT_IN.map(|(name, _)| name).join(", ")
+        ))
     })
 }
 
