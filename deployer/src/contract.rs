@@ -34,6 +34,9 @@ pub struct CanariesSent {
     pub sent: u64,
     /// How many were acknowledged by all in-sync replicas.
     pub acked: u64,
+    /// The offset of the last one that was; `None`: none was, or an agent of before says nothing of it.
+    #[serde(default)]
+    pub newest: Option<i64>,
 }
 
 /// Answer of `send`.

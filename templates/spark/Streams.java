@@ -75,6 +75,10 @@ public final class Streams {
         Refused(JsonNode stream, String why) {
             super("stream `" + text(stream, "name") + "`: " + why);
         }
+
+        Refused(List<String> all) {
+            super(String.join("\n", all));
+        }
     }
 
     /** What a stream makes: rows for its topic, and what did not parse, for another; {@code null}: it takes all rows. */
@@ -98,8 +102,16 @@ public final class Streams {
     }
 
     private static void check(SparkSession spark, JsonNode job) throws Refused {
+        var all = new ArrayList<String>();
         for (var stream : job.get("streams")) {
-            made(source(spark, job, stream), stream);
+            try {
+                made(source(spark, job, stream), stream);
+            } catch (Refused refused) {
+                all.add(refused.getMessage());
+            }
+        }
+        if (!all.isEmpty()) {
+            throw new Refused(all);
         }
     }
 
@@ -131,6 +143,8 @@ public final class Streams {
         var state = Path.of(text(job, "state"));
         var checkpoints = Path.of(text(job, "checkpoints"));
         forget(checkpoints, job);
+        // What a former run said is not so any more.
+        Files.deleteIfExists(state);
         var queries = new HashMap<String, List<StreamingQuery>>();
         for (var stream : job.get("streams")) {
             var made = made(source(spark, job, stream), stream);
@@ -190,30 +204,23 @@ public final class Streams {
                 .start();
     }
 
-    /** How far each stream is: its last batch, and up to where it has read the topic of the markers. */
+    /** How far each stream is: how many batches it has done, and up to where it has read the topic of the markers. */
     private static ObjectNode progress(Map<String, List<StreamingQuery>> queries, String marker) throws IOException {
         var state = JSON.createObjectNode();
         var streams = state.putObject("streams");
         for (var entry : queries.entrySet()) {
-            var batch = -1L;
+            var batches = Long.MAX_VALUE;
             var read = Long.MAX_VALUE;
-            var at = "";
             for (var query : entry.getValue()) {
                 var last = query.lastProgress();
                 var offsets = last == null ? null : last.sources()[0].endOffset();
                 var ends = offsets == null ? JSON.createObjectNode() : JSON.readTree(offsets);
                 read = Math.min(read, ends.path(marker).path("0").asLong(0));
-                if (last != null && last.batchId() > batch && last.numInputRows() > 0) {
-                    batch = last.batchId();
-                    at = last.timestamp();
-                }
+                batches = Math.min(batches, last == null ? 0 : last.batchId() + 1);
             }
             var told = streams.putObject(entry.getKey());
             told.put("markers", read);
-            if (batch >= 0) {
-                told.put("batch", batch);
-                told.put("at", at);
-            }
+            told.put("batches", batches);
         }
         return state;
     }

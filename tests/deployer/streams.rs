@@ -168,6 +168,62 @@ fn what_could_never_run_is_refused_with_its_line() {
 }
 
 #[test]
+fn groups_of_events_that_go_are_said() {
+    let said = |text: &str| Spark.remarks(&read(text).expect("good"));
+    let begins = "the stream totals groups the events of `orders`, which go after 7d: ";
+    assert!(said(GOOD)[0].starts_with(begins), "{:?}", said(GOOD));
+    let grouped = " sum(euros) AS value FROM orders GROUP BY customer";
+    let rows = GOOD.replace(grouped, " euros AS value FROM orders");
+    assert_eq!(said(&rows), <[String; 0]>::default());
+}
+
+#[test]
+fn a_stream_is_behind_until_it_has_passed_the_canary() {
+    let seldom = "
+  seldom: { from: orders, sql: \"SELECT 1 AS key, 2 AS value FROM orders\", to: seldom, every: 1h }
+";
+    let topology = read(&format!("{GOOD}{}", &seldom[1..])).expect("good");
+    let said = |text: &str| {
+        let behind = Spark.behind(&topology, text, 4).expect("it reads them");
+        let words = behind
+            .into_iter()
+            .map(|(part, behind)| format!("{part} {}", behind.how));
+        words.collect::<Vec<_>>()
+    };
+    let silent = [
+        "the stream seldom has not begun yet",
+        "the stream totals has not begun yet",
+    ];
+    assert_eq!(said(""), silent);
+    let text = |markers: u32, error: &str| {
+        format!(
+            r#"{{"streams": {{"totals": {{"markers": {markers}, "batches": 2}}, "seldom": {{"markers": 0, "batches": 1}}}}{error}}}"#
+        )
+    };
+    let begun = said(&text(4, ""));
+    assert_eq!(
+        begun,
+        ["the stream totals is at 4 of 5 canaries, after 2 batches"]
+    );
+    assert_eq!(said(&text(5, "")), <[String; 0]>::default());
+    let ended = said(&text(5, r#", "error": "no""#));
+    let all = [
+        "the stream seldom has ended: no",
+        "the stream totals has ended: no",
+    ];
+    assert_eq!(ended, all);
+}
+
+#[test]
+fn the_lines_of_streams_that_spark_refuses_are_known() {
+    let said = "vm2: write streams.json: ended with exit code 65
+    stream `a-b`: [PARSE_SYNTAX_ERROR] Syntax error at or near 'n'
+    stream `c`: `parse`: the pattern has 2 groups, and there are 1 columns";
+    assert_eq!(Spark.meant(said), ["streams.a-b.sql", "streams.c.parse"]);
+    assert_eq!(Spark.meant("java: not found"), <[String; 0]>::default());
+}
+
+#[test]
 fn spark_is_what_the_pinned_list_names() {
     let jars = spark::jars::jars();
     let names: Vec<&str> = jars

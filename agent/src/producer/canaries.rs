@@ -17,6 +17,8 @@ pub struct Report {
     run: String,
     sent: u64,
     acked: u64,
+    /// The place of the last one that Kafka confirmed.
+    newest: Option<i64>,
 }
 
 impl Report {
@@ -58,13 +60,17 @@ pub async fn send(
         }
     }
     let (mut acked, mut reported) = (0, 0);
+    let mut newest: Option<i64> = None;
     while reported < count {
         let Ok(Some(report)) = tokio::time::timeout_at(deadline, deliveries.recv()).await else {
             break;
         };
         reported += 1;
         match report.result {
-            Ok(_) => acked += 1,
+            Ok(_) => {
+                acked += 1;
+                newest = newest.max(report.offset);
+            }
             Err(error) => {
                 tracing::error!(sequence = report.ticket, %error, "a canary was not confirmed");
             }
@@ -82,5 +88,6 @@ pub async fn send(
         run: run.to_owned(),
         sent: count,
         acked,
+        newest,
     })
 }

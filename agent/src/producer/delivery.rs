@@ -34,6 +34,8 @@ pub(super) struct Delivery {
     pub(super) ticket: u64,
     /// The event's time in milliseconds, if it has one, where Kafka confirmed it.
     pub(super) result: Result<Option<i64>, KafkaError>,
+    /// Its place in its partition, where Kafka confirmed it.
+    pub(super) offset: Option<i64>,
 }
 
 /// Where deliveries are reported to.
@@ -59,6 +61,7 @@ impl ProducerContext for Reporter {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
+        let offset = result.as_ref().ok().map(Message::offset);
         let result = result
             .as_ref()
             .map(|message| message.timestamp().to_millis())
@@ -68,6 +71,7 @@ impl ProducerContext for Reporter {
             generation: self.generation,
             ticket: ticket as u64,
             result,
+            offset,
         });
     }
 }
@@ -220,6 +224,7 @@ impl Client {
                     generation: self.generation,
                     ticket,
                     result: Err(error),
+                    offset: None,
                 };
                 // The receiver lives as long as the client.
                 let _ = self.deliveries.send(report);

@@ -6,6 +6,7 @@ pub mod forget;
 pub mod host_keys;
 pub mod machines;
 pub mod outcome;
+mod passing;
 pub mod prove;
 pub mod reboot;
 pub mod state_copy;

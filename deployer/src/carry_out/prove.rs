@@ -7,6 +7,7 @@ use futures_util::future::{join, join_all};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::passing;
 use crate::component::pipeline::{self, MOVER};
 use crate::contract::{CanariesFound, CanariesSent};
 use crate::error::CommandError;
@@ -28,11 +29,22 @@ pub struct Proof {
     pub acked: u64,
     /// What became of them as documents; `None`: the deployment stores none.
     pub documents: Option<CanariesFound>,
+    /// What has passed them beside.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passed_by: Vec<String>,
 }
 
 impl Proof {
     /// In one line.
     pub fn words(&self) -> String {
+        let passed = match &self.passed_by[..] {
+            [] => String::new(),
+            by => format!("; passed by {}", by.join(", ")),
+        };
+        format!("{}{passed}", self.of_documents())
+    }
+
+    fn of_documents(&self) -> String {
         match &self.documents {
             Some(found) => {
                 let mut words = format!("{} canaries sent, ", self.sent);
@@ -140,10 +152,12 @@ pub async fn prove(
     // One that cannot send hides nothing of what the others show.
     let mut others: Vec<String> = Vec::new();
     let mut sums = (0, 0);
+    let mut newest: Option<i64> = None;
     for sent in sent {
         match sent {
             Ok((sent, said)) => {
                 sums = (sums.0 + sent.sent, sums.1 + sent.acked);
+                newest = newest.max(sent.newest);
                 others.extend(said);
             }
             Err(error) => others.push(error.cause.to_string()),
@@ -160,10 +174,17 @@ pub async fn prove(
             None
         }
     };
+    let mut passed_by = Vec::new();
+    if let Some(newest) = newest.filter(|_| others.is_empty()) {
+        let passed = passing::passed(connections, topology, newest, reporter).await?;
+        passed_by = passed.by;
+        others.extend(passed.behind);
+    }
     let proof = Proof {
         sent: sums.0,
         acked: sums.1,
         documents,
+        passed_by,
     };
     let holds = others.is_empty() && proof.holds();
     let outcome = if holds {

@@ -58,6 +58,15 @@ pub struct Health {
     pub problems: Vec<String>,
 }
 
+/// How far a part of a component's work is that has not passed a canary yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    /// In words.
+    pub how: String,
+    /// A number that grows while it works; `None`: it does not.
+    pub done: Option<i64>,
+}
+
 /// How a component is restarted that runs on several nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restart {

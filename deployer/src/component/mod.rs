@@ -21,8 +21,8 @@ use repository_key::RepositoryKey;
 pub use artifact::{Artifact, Artifacts, Origin};
 pub use context::Context;
 pub use kinds::{
-    Count, Difference, Disk, Form, Health, KnownAs, Memory, NewSecret, Numbers, Port, Reach,
-    Renewal, Restart, Unfit,
+    Behind, Count, Difference, Disk, Form, Health, KnownAs, Memory, NewSecret, Numbers, Port,
+    Reach, Renewal, Restart, Unfit,
 };
 pub use tunnel::{Tunnel, TunnelEnd};
 
@@ -299,6 +299,21 @@ pub trait Component: Sync {
     /// How it does its work on a node that has answered, as far as it says that itself.
     fn health(&self, _: &Topology, _: &Facts) -> Health {
         Health::default()
+    }
+
+    /// What its user should know of what the inventory asks of it, though nothing is wrong.
+    fn remarks(&self, _: &Topology) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The parts of it that have not passed a canary yet, by what its state file says; `None`: it reads no canaries.
+    fn behind(&self, _: &Topology, _state: &str, _canary: i64) -> Option<BTreeMap<String, Behind>> {
+        None
+    }
+
+    /// The keys of the inventory that are meant where a step on a node failed with these words.
+    fn meant(&self, _said: &str) -> Vec<String> {
+        Vec::new()
     }
 
     /// What it still does on a node that the inventory does not name any more, in words; `None`: nothing that concerns others.

@@ -106,6 +106,8 @@ impl Prepared {
         let known = known.transpose()?;
         let mut remarks: Vec<Event> = Vec::new();
         remarks.extend(state_copy::remark(&source.inventory, &topology));
+        let said = component::ALL.iter().flat_map(|one| one.remarks(&topology));
+        remarks.extend(said.map(Event::Note));
         let (mut recorded, mut last) = (None, None);
         let mut receipt = if let Some(known) = known {
             (recorded, last) = of_last_up(&known);

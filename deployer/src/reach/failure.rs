@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::component::pipeline;
+use crate::component::{self, pipeline};
 use crate::error::CommandError;
+use crate::inventory::Inventory;
 use crate::run::Failures;
 use crate::run::journal;
 
@@ -25,6 +26,17 @@ pub fn failed(failures: &Failures, verb: &str) -> CommandError {
     error.hint(format!(
         "once that is mended, deployer {verb} goes on from here{or}"
     ))
+}
+
+/// Says where in the inventory stands what a step on a node refused.
+pub fn with_place(error: CommandError, inventory: &Inventory) -> CommandError {
+    let said = error.cause.to_string();
+    let meant = component::ALL.iter().flat_map(|one| one.meant(&said));
+    let places = meant.map(|key| inventory.problem(key, "is what was refused", None));
+    let places: Vec<_> = places.collect();
+    places
+        .into_iter()
+        .fold(error, |error, place| error.hint(format!("mend {place}")))
 }
 
 /// Says what to do where the store does not take its administrator's password any more: somebody has changed it there.

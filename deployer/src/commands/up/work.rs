@@ -18,7 +18,7 @@ use crate::observe::record::{keep_choices, record_planned, shows_choice, update_
 use crate::observe::{Planned, observe};
 use crate::prepare::prepared::Prepared;
 use crate::reach::connections::Connections;
-use crate::reach::failure::{failed, with_password_hint};
+use crate::reach::failure::{failed, with_password_hint, with_place};
 use crate::receipt::Receipt;
 use crate::report::Reporter;
 use crate::run::Failures;
@@ -155,7 +155,9 @@ impl Work<'_> {
         }
         let summary = ran.map_err(|failures| {
             let secrets = self.journal.directory().join(SECRETS_FILE);
-            with_password_hint(failed(&failures, "up"), &secrets)
+            let inventory = &view.planned.prepared.source.inventory;
+            let error = with_place(failed(&failures, "up"), inventory);
+            with_password_hint(error, &secrets)
         })?;
         if summary.left > 0 {
             return Err(interrupted());

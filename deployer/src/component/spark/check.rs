@@ -6,7 +6,7 @@ use super::NAME;
 use super::section::{Parse, STREAMS, Stream, StreamsSection};
 use crate::component::kafka::settings::RETENTION;
 use crate::inventory::{Findings, Inventory, Member, TimeSpan};
-use crate::topology::Topic;
+use crate::topology::{Topic, Topology};
 
 /// What a query begins with.
 const QUERIES: [&str; 2] = ["select", "with"];
@@ -186,12 +186,7 @@ pub fn check_topics(
             );
             continue;
         };
-        let kept = topic
-            .config
-            .get(RETENTION)
-            .and_then(|text| text.parse().ok());
-        let kept = kept.map(TimeSpan::from_milliseconds);
-        if let Some(kept) = kept.filter(|kept| *kept < SHORTEST_RETENTION) {
+        if let Some(kept) = kept(topic).filter(|kept| *kept < SHORTEST_RETENTION) {
             findings.add(
                 key,
                 format!(
@@ -202,4 +197,27 @@ pub fn check_topics(
             );
         }
     }
+}
+
+/// How long a topic keeps events; `None`: for ever.
+fn kept(topic: &Topic) -> Option<TimeSpan> {
+    let text = topic.config.get(RETENTION)?;
+    text.parse().ok().map(TimeSpan::from_milliseconds)
+}
+
+/// Groups whose events go are not what they were, once they are made anew.
+pub(super) fn remarks(topology: &Topology) -> Vec<String> {
+    let grouping = super::streams(topology).iter().filter(|(_, stream)| {
+        let words: Vec<String> = words(&stream.sql).collect();
+        words.windows(2).any(|two| two == ["group", "by"])
+    });
+    let said = grouping.filter_map(|(name, stream)| {
+        let kept = kept(topology.topics.get(&stream.from)?)?;
+        Some(format!(
+            "the stream {name} groups the events of `{}`, which go after {kept}: changed, or with its checkpoint lost, it begins anew \
+             without those that are gone",
+            stream.from
+        ))
+    });
+    said.collect()
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::place::{self, Place};
 use super::service::{self, AUTHORITY};
 use super::users::PASSWORDS;
-use super::{Component, Context, Count, Disk, Health, Memory, Origin, java, kafka};
+use super::{Behind, Component, Context, Count, Disk, Health, Memory, Origin, java, kafka};
 use crate::authority;
 use crate::facts::Facts;
 use crate::inventory::{Findings, Inventory, Member, Section};
@@ -25,6 +25,7 @@ use crate::step::{Action, Content};
 use crate::template::{TemplateError, fixed, render};
 use crate::topology::{CANARY_TOPIC, Node, Topology};
 use job::Job;
+use section::STREAMS;
 
 pub use check::check_topics;
 pub use health::{Progress, State};
@@ -169,6 +170,35 @@ impl Component for Spark {
 
     fn health(&self, topology: &Topology, facts: &Facts) -> Health {
         health::health(topology, facts)
+    }
+
+    fn remarks(&self, topology: &Topology) -> Vec<String> {
+        check::remarks(topology)
+    }
+
+    fn behind(
+        &self,
+        topology: &Topology,
+        state: &str,
+        canary: i64,
+    ) -> Option<BTreeMap<String, Behind>> {
+        Some(health::behind(topology, state, canary))
+    }
+
+    /// The driver begins with the name of each stream that it refuses.
+    fn meant(&self, said: &str) -> Vec<String> {
+        let refused = said.split("stream `").skip(1);
+        let named = refused.filter_map(|one| one.split_once("`: "));
+        named
+            .map(|(name, why)| {
+                let key = if why.starts_with("`parse`") {
+                    "parse"
+                } else {
+                    "sql"
+                };
+                format!("{STREAMS}.{name}.{key}")
+            })
+            .collect()
     }
 
     fn when_left(&self) -> Option<&'static str> {
