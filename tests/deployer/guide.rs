@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::blocks::{Block, blocks};
 
 /// File and first line of each block that is shown and not run, and why. All others marked `sh` are run by `machines::guide`.
-const SHOWN_ONLY: [(&str, &str, &str); 14] = [
+const SHOWN_ONLY: [(&str, &str, &str); 15] = [
     (
         "README.md",
         "# 1. the pipeline",
@@ -35,6 +35,11 @@ const SHOWN_ONLY: [(&str, &str, &str); 14] = [
         "local.md",
         "deployer teardown",
         "the other blocks need the deployment; the test ends with it",
+    ),
+    (
+        "streams.md",
+        "deployer try login-counts",
+        "it needs a file: `machines::streams` tries it",
     ),
     (
         "existing.md",

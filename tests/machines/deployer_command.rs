@@ -130,7 +130,7 @@ impl Deployer {
         let mut arguments: Vec<String> = own.iter().map(ToString::to_string).collect();
         arguments.extend(["--state-dir".into(), path(&self.state_dir)]);
         match own[0] {
-            "up" | "plan" | "check" => {
+            "up" | "plan" | "check" | "try" => {
                 arguments.extend(["--inventory".into(), path(&self.inventory())]);
             }
             // An id, or a name that is given on purpose, says which one is meant.

@@ -64,6 +64,7 @@ fn streams_count_what_logs_in() {
     }
     let site = Site(Deployer::new(INVENTORY));
     let deployer = &site.0;
+    subtest("a stream is tried without a deployment", || site.tries());
     let proven = "passed by the stream doubles, the stream login-counts";
     deployer.run(&["up", "--yes"]).code(0).says(&[proven]);
     subtest(
@@ -261,6 +262,22 @@ impl Site {
             let doubled = &rows[&n.to_string()]["event"]["doubled"];
             assert_eq!(doubled.as_u64(), Some(2 * n), "{n}");
         }
+    }
+
+    /// What `try` shows of a file.
+    fn tries(&self) {
+        let file = self.0.directory.path().join("sample");
+        let good = "{\"user_id\": \"u\", \"timestamp\": \"2022-03-04T05:06:07Z\"}\n";
+        std::fs::write(&file, format!("{good}{good}{}\n", BAD[2].0)).expect("a file");
+        let file = file.display().to_string();
+        let said = self.0.run(&["try", "login-counts", &file]).code(0);
+        said.says(&[
+            "|2022-03|{\"logins\":2}|",
+            "what does not parse",
+            "has no `user_id`",
+        ]);
+        let said = self.0.run(&["try", "logins", &file]).code(64);
+        said.says(&["has no stream `logins`: there are doubles, login-counts"]);
     }
 
     /// What `up` says of an inventory with queries that are wrong; what runs goes on.

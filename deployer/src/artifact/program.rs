@@ -79,6 +79,14 @@ impl Program {
         }
     }
 
+    /// Java, which runs what is of this box alone.
+    pub fn java() -> Self {
+        Self {
+            name: "java".into(),
+            package: "default-jre-headless",
+        }
+    }
+
     /// Where it is, if anywhere.
     #[expect(
         clippy::disallowed_methods,

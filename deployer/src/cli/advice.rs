@@ -111,7 +111,7 @@ const VERBS: [(&str, &[&str]); 24] = [
         "secrets",
         &["credentials", "password", "passwords", "rotate", "secret"],
     ),
-    ("rehearse", &["drill", "rehearsal", "trial", "try"]),
+    ("rehearse", &["drill", "rehearsal", "trial"]),
     ("extend", &["prolong", "renew"]),
     (
         "export",

@@ -21,7 +21,7 @@ pub use lifecycle::{
 };
 pub use pipeline::{
     ClientConfig, ClientKind, DeadLetters, Docs, Export, Import, Logs, Open, Produce, Send,
-    Service, Ssh, Status, Tail, Tools, Verify,
+    Service, Ssh, Status, Tail, Tools, Try, Verify,
 };
 pub use secrets::{Listed, Rotate, Secrets, SecretsVerb, Show};
 
@@ -56,6 +56,8 @@ pub enum Verb {
     Teardown(Teardown),
     /// Writes every file that `up` would put on the nodes into a directory, secrets left out.
     Render(Render),
+    /// Shows what a stream of the inventory makes of the lines of a file, on this box and without a deployment.
+    Try(Try),
     /// Looks for whatever would make `up` fail: tools, access, disk, memory, ports, clocks.
     Check(Check),
     /// Opens a shell on a node, or runs a command there.
@@ -117,6 +119,7 @@ impl Verb {
             Self::Verify(options) => &options.target,
             Self::Teardown(options) => &options.target,
             Self::Render(options) => &options.target,
+            Self::Try(options) => &options.target,
             Self::Check(options) => &options.target,
             Self::Ssh(options) => &options.target,
             Self::Logs(options) => &options.target,

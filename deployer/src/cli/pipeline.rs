@@ -295,3 +295,15 @@ pub struct Produce {
     #[arg(long)]
     pub wait: bool,
 }
+
+/// Options of `try`.
+#[derive(Debug, Args)]
+pub struct Try {
+    /// The stream of the inventory.
+    pub stream: String,
+    /// The file: each line is an event.
+    pub file: PathBuf,
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+}

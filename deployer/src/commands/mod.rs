@@ -40,6 +40,7 @@ pub mod status;
 pub mod tail;
 pub mod teardown;
 pub mod tools;
+pub mod try_stream;
 pub mod up;
 pub mod verify;
 
@@ -70,6 +71,7 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
         Verb::Verify(options) => verify::run(options, environment, reporter, out).await,
         Verb::Teardown(options) => Box::pin(teardown::run(options, environment, reporter)).await,
         Verb::Render(options) => render::run(options, environment, out).await,
+        Verb::Try(options) => try_stream::run(options, environment, reporter, out).await,
         Verb::Check(options) => Box::pin(check::run(options, environment, reporter, out)).await,
         Verb::Ssh(options) => ssh::run(options, environment).await,
         Verb::Logs(options) => logs::run(options, environment, reporter, out).await,

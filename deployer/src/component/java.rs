@@ -98,17 +98,20 @@ pub(super) fn command(
     words.join(LINE_BREAK)
 }
 
+/// Options of compiler and collector for what is ready in two thirds of the time, and slower in the long run. What the archive's
+/// checksum stands for is not verified anew.
+pub(super) const QUICK: &[&str] = &[
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "-XX:+UnlockDiagnosticVMOptions",
+    "-XX:-BytecodeVerificationRemote",
+];
+
 /// The options of compiler and collector.
 pub(super) fn tuning(node: &Node, context: &Context<'_>) -> &'static [&'static str] {
     let quick = context.topology.clouds.local.quick_start && node.cloud.is_of_this_box();
     if quick {
-        // Ready in two thirds of the time, slower in the long run. What the archive's checksum stands for is not verified anew.
-        &[
-            "-XX:TieredStopAtLevel=1",
-            "-XX:+UseSerialGC",
-            "-XX:+UnlockDiagnosticVMOptions",
-            "-XX:-BytecodeVerificationRemote",
-        ]
+        QUICK
     } else {
         &[
             "-XX:+UseG1GC",

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Component, consumer, couchdb, kafka, producer};
+use super::{Component, consumer, couchdb, kafka, producer, spark};
 use crate::inventory::{Findings, Inventory, Member};
 use crate::topology::{Node, Topic, Topology};
 
@@ -17,6 +17,7 @@ pub use super::kafka::topics::{database_name, topics};
 pub use super::producer::{
     sends_for_ever, state as sender_state, state_file, tools as senders_tools,
 };
+pub use super::spark::{Attempt, attempt, names as streams};
 
 /// What holds the topics.
 pub static LOG: &dyn Component = &kafka::Kafka;
@@ -26,6 +27,9 @@ pub static STORE: &dyn Component = &couchdb::Couchdb;
 pub static SENDER: &dyn Component = &producer::Producer;
 /// What makes documents of the events of topics.
 pub static MOVER: &dyn Component = &consumer::Consumer;
+
+/// What runs the streams.
+pub static STREAMER: &dyn Component = &spark::Spark;
 
 /// The users of the inventory who read the documents of a database.
 pub fn readers(topology: &Topology, database: &str) -> BTreeSet<String> {

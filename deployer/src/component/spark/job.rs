@@ -9,7 +9,8 @@ use super::section::{Mode, Parse, Stream};
 use super::{NAME, streams};
 use crate::component::place::Place;
 use crate::component::{Context, kafka, service};
-use crate::step::sha256;
+use crate::step::{Content, sha256};
+use crate::template::TemplateError;
 use crate::topology::CANARY_TOPIC;
 
 /// Events in one batch at most: what waits must fit into the heap.
@@ -75,6 +76,27 @@ impl<'a> Job<'a> {
             most_per_batch: MOST_PER_BATCH,
             streams: streams(topology).iter().map(told).collect(),
         }
+    }
+
+    /// That of one stream, which is to read a file.
+    pub(super) fn of_file(name: &'a str, stream: &'a Stream) -> Self {
+        Self {
+            kafka: BTreeMap::new(),
+            marker: CANARY_TOPIC,
+            checkpoints: String::new(),
+            state: String::new(),
+            most_per_batch: MOST_PER_BATCH,
+            streams: vec![Told::of(name, stream, "")],
+        }
+    }
+
+    /// The file.
+    pub(super) fn content(&self) -> Result<Content, TemplateError> {
+        let text = serde_json::to_string_pretty(self).map_err(|error| TemplateError {
+            name: super::JOB.to_owned(),
+            source: tera::Error::message(error.to_string()),
+        })?;
+        Ok(Content::open(text))
     }
 }
 

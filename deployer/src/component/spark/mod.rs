@@ -2,6 +2,7 @@
 //!
 //! One process runs them all, by a driver of ours that is sent as a Java source: `java` compiles it at each start, as it is read.
 
+mod attempt;
 mod check;
 mod health;
 pub mod jars;
@@ -27,6 +28,7 @@ use crate::topology::{CANARY_TOPIC, Node, Topology};
 use job::Job;
 use section::STREAMS;
 
+pub use attempt::{Attempt, attempt, names};
 pub use check::check_topics;
 pub use health::{Progress, State};
 pub use section::{Mode, Parse, SparkSection, Stream, StreamsSection};
@@ -248,12 +250,7 @@ impl Component for Spark {
             job: service.place.file(JOB),
             memory_mib: heap_mib + BESIDE_MIB,
         };
-        let job = serde_json::to_string_pretty(&Job::of(context));
-        let job = job.map_err(|error| TemplateError {
-            name: JOB.to_owned(),
-            source: tera::Error::message(error.to_string()),
-        })?;
-        service.judged_file(JOB, Content::open(job), judge(&process));
+        service.judged_file(JOB, Job::of(context).content()?, judge(&process));
         service.unit(UNIT, &process)
     }
 
