@@ -1,10 +1,12 @@
 //! A deployment of AWS that another laptop takes over: with its own credentials, its own SSH key and the passphrase alone.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::{Arc, Mutex};
 
 use ssh_key::{Algorithm, LineEnding, PrivateKey, rand_core::OsRng};
 
 use super::account;
+use crate::account::telling;
 use crate::census::{census, client};
 use crate::desk::{Desk, says};
 use crate::proxy::Proxy;
@@ -18,7 +20,9 @@ async fn another_laptop_takes_it_over_and_away() {
         return;
     };
     let url = moto.url();
-    let (ann, mut bob, ec2) = (Desk::new(), Desk::new(), client(&url, REGION));
+    let (mut ann, mut bob, ec2) = (Desk::new(), Desk::new(), client(&url, REGION));
+    let seen_as = Arc::new(Mutex::new(THIS_BOX));
+    let service = telling(&seen_as).await;
     let proxy = Proxy::start(moto.port).await;
     let there = census(&ec2).await;
     let key = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).expect("a key");
@@ -44,7 +48,7 @@ security: on
 state_copy: {{ passphrase_file: {passphrase} }}
 nodes: {{ one: {{ roles: [] }} }}
 clouds:
-  aws: {{ region: {REGION}, endpoint_url: '{}', ssh_from: [{THIS_BOX}], ssh_keys: [{keys}] }}
+  aws: {{ region: {REGION}, endpoint_url: '{}', address_url: '{service}', ttl: 2h, ssh_keys: [{keys}] }}
 ",
             proxy.url
         )
@@ -68,11 +72,28 @@ clouds:
     let words = ["adopt", "--yes", "--inventory", &file, "--id", &id];
     let words = [&words[..], &["--passphrase-file", &passphrase]].concat();
     says(&bob.run(0, &words), &["is taken over"]);
-    says(
-        &bob.run(0, &["plan", "--inventory", &file]),
-        &["nothing to do"],
+    let (plan, up) = (
+        ["plan", "--inventory", &file],
+        ["up", "--yes", "--inventory", &file],
     );
+    // Whoever goes on proves that all arrives.
+    let goes_on = |desk: &Desk| {
+        says(&desk.run(2, &plan), &["nothing to do but to prove"]);
+        says(&desk.run(0, &up), &["nothing to do"]);
+        says(&desk.run(0, &plan), &["nothing to do"]);
+    };
+    goes_on(&bob);
     says(&bob.run(0, &["status"]), &["all is well"]);
+    // What a verb changes that brings nothing is in the copies, too, and its turn ends with it: the other laptop is behind, and may go
+    // on at once.
+    *seen_as.lock().expect("text") = "198.51.100.9";
+    bob.run(0, &["allow"]);
+    says(&bob.run(0, &plan), &["nothing to do"]);
+    let refused = ann.fails(&up);
+    says(&refused, &["was changed from another laptop since"]);
+    ann.set("HOME", &home);
+    says(&ann.run(0, &words), &["is taken over"]);
+    goes_on(&ann);
     says(&bob.run(0, &["teardown", "--yes"]), &["nothing is left"]);
     assert_eq!(census(&ec2).await, there);
 }

@@ -1,9 +1,12 @@
 //! The whole way: `up --cloud chameleon` from an empty project to documents in CouchDB, on booted machines in a network of their own
 //! and with a producer outside, by the binary as a user calls it; nothing is left after `teardown`.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use deployer::cloud::{Cloud as _, Found};
+use ssh_key::{Algorithm, LineEnding, PrivateKey, rand_core::OsRng};
 
 use super::brief::Brief;
 use super::laptop::Elsewhere;
@@ -13,12 +16,13 @@ use crate::openstack::OpenStack;
 use crate::real_couchdb::release;
 use crate::watcher::THIS_BOX;
 
-fn inventory(laptop: &Elsewhere, couchdb: &str) -> String {
+fn inventory(laptop: &Elsewhere, couchdb: &str, another: &Another) -> String {
     let laptop = laptop.laptop.host();
     format!(
         "\
 name: whole
 cloud: chameleon
+state_copy: {{ passphrase_file: {} }}
 nodes:
   laptop: {{ cloud: existing, roles: [producer] }}
   vm1: {{ count: 2, roles: [producer] }}
@@ -27,9 +31,10 @@ nodes:
 couchdb: {{ {couchdb} }}
 producer: {{ count: 20, interval: 50ms }}
 clouds:
-  chameleon: {{ ssh_from: [{THIS_BOX}], lease: 80h, network: own, cidr: 10.78.64.0/24 }}
+  chameleon: {{ ssh_from: [{THIS_BOX}], lease: 80h, network: own, cidr: 10.78.64.0/24, ssh_keys: ['{}'] }}
   existing: {{ hosts: {{ laptop: {laptop} }} }}
-"
+",
+        another.passphrase, another.public
     )
 }
 
@@ -45,7 +50,8 @@ async fn from_an_empty_project_to_documents_and_back() {
     let brief = Brief::begin(cloud, &couchdb);
     let desk = Desk::new(cloud);
     let laptop = Elsewhere::make(cloud, &desk).await;
-    let file = desk.write("inventory.yaml", &inventory(&laptop, &couchdb));
+    let another = Another::new(cloud, &desk);
+    let file = desk.write("inventory.yaml", &inventory(&laptop, &couchdb, &another));
     let ours = async || found(cloud, "whole").await;
 
     // Nothing that is charged for happens without a word.
@@ -100,8 +106,11 @@ async fn from_an_empty_project_to_documents_and_back() {
     let list = ["list", "--cloud", "chameleon", "--inventory", &file];
     says(&desk.run(0, &list), &["whole", "vm1-1, vm1-2, vm2, vm3"]);
 
-    // The receipt is lost: the id, which everybody of the project can list, is enough.
+    // Another laptop takes it over, by the id, which everybody of the project can list, and the passphrase.
     let id = ours().await.expect("it is listed").id;
+    another.takes_it_over(&id, &file);
+
+    // The receipt is lost: the id is enough.
     std::fs::rename(desk.path("state"), desk.path("lost")).expect("a lost receipt");
     let words = [
         "teardown",
@@ -117,6 +126,43 @@ async fn from_an_empty_project_to_documents_and_back() {
     assert_eq!(ours().await, None);
     laptop.end().await;
     brief.end().await;
+}
+
+/// Another laptop, whose user has the passphrase and an SSH key of its own.
+struct Another {
+    desk: Desk,
+    passphrase: String,
+    public: String,
+}
+
+impl Another {
+    fn new(cloud: &OpenStack, first: &Desk) -> Self {
+        let mut desk = Desk::new(cloud);
+        let key = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).expect("a key");
+        std::fs::create_dir_all(desk.path("home/.ssh")).expect("a home");
+        let path = desk.path("home/.ssh/own");
+        key.write_openssh_file(path.as_ref(), LineEnding::LF)
+            .expect("a key's file");
+        desk.write("home/.ssh/config", &format!("IdentityFile {path}\n"));
+        desk.set("HOME", &desk.path("home"));
+        let passphrase = first.write("passphrase", "correct horse battery staple\n");
+        std::fs::set_permissions(&passphrase, Permissions::from_mode(0o600)).expect("set");
+        Self {
+            desk,
+            passphrase,
+            public: key.public_key().to_openssh().expect("a public key"),
+        }
+    }
+
+    fn takes_it_over(&self, id: &str, file: &str) {
+        let words = ["adopt", "--yes", "--inventory", file, "--id", id];
+        let words = [&words[..], &["--passphrase-file", &self.passphrase]].concat();
+        says(&self.desk.run(0, &words), &["is taken over"]);
+        let plan = ["plan", "--inventory", file];
+        // Whoever goes on proves that all arrives.
+        says(&self.desk.run(2, &plan), &["nothing to do but to prove"]);
+        says(&self.desk.well(), &["in 5 d"]);
+    }
 }
 
 /// A deployment as everybody of the project sees it.
