@@ -260,3 +260,51 @@ fn others(holder: &str, name: &str, node: &str) -> CommandError {
         LONG.as_secs()
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{TAKEN, TURN};
+
+    /// Runs the script as a node does: its exit code, and what it says.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the script itself, by this box's own shell"
+    )]
+    fn call(directory: &Path, verb: &str, who: &str) -> (Option<i32>, String) {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", TURN, "turn", verb]);
+        shell.args([directory.join("turn"), directory.join("mark")]);
+        let output = shell.args([who, "120", &format!("{who} works")]).output();
+        let output = output.expect("sh runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), said)
+    }
+
+    #[test]
+    fn a_turn_is_over_at_its_end_and_once_nobody_renews_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let call = |verb: &str, who: &str| call(directory.path(), verb, who);
+        let path = directory.path().join("turn");
+        std::fs::write(directory.path().join("mark"), "a mark").expect("written");
+        let taken = |by: &str| (Some(TAKEN), format!("{by} works\n"));
+        let has = || (Some(0), "a mark".to_owned());
+        assert_eq!(call("take", "ann"), has());
+        assert_eq!(call("take", "bob"), taken("ann"));
+        // Only its holder has it for longer, and ends it.
+        assert_eq!(call("take", "ann"), has());
+        assert_eq!(call("end", "bob").0, Some(0));
+        assert_eq!(call("take", "bob"), taken("ann"));
+        assert_eq!(call("end", "ann").0, Some(0));
+        assert!(!path.exists());
+        assert_eq!(call("take", "bob"), has());
+        // Two minutes later, where he died.
+        let text = std::fs::read_to_string(&path).expect("a turn");
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines[1] = "1";
+        std::fs::write(&path, lines.join("\n") + "\n").expect("written");
+        assert_eq!(call("take", "ann"), has());
+        assert_eq!(call("take", "bob"), taken("ann"));
+    }
+}
