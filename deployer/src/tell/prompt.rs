@@ -46,14 +46,15 @@ pub fn passphrase(what: &str, reporter: &dyn Reporter) -> Result<Secret, Command
         .hint("--passphrase-file FILE names a file with it"));
     }
     let _nothing_is_drawn = Question::begin(reporter);
-    write!(stderr, "{what}: ").and_then(|()| stderr.flush())?;
     let shown = tcgetattr(&stdin)?;
     let mut hidden = shown.clone();
     hidden.local_modes.remove(LocalModes::ECHO);
     hidden.local_modes.insert(LocalModes::ECHONL);
+    // Before it is asked for: who is quick is not shown either, nor lost.
     tcsetattr(&stdin, OptionalActions::Flush, &hidden)?;
     let mut answer = String::new();
-    let read = stdin.lock().read_line(&mut answer);
+    let asked = write!(stderr, "{what}: ").and_then(|()| stderr.flush());
+    let read = asked.and_then(|()| stdin.lock().read_line(&mut answer));
     tcsetattr(&stdin, OptionalActions::Flush, &shown)?;
     read?;
     Ok(Secret::new(answer.trim_end_matches(['\r', '\n'])))
