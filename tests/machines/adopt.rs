@@ -139,6 +139,29 @@ fn a_deployment_survives_its_laptop() {
             std::fs::remove_dir_all(directory.parent().expect("a directory")).expect("taken over");
         },
     );
+    subtest("at a terminal it asks, and shows no passphrase", || {
+        for (answer, passphrase, code, words) in [
+            (
+                "",
+                "wrong horse battery",
+                1,
+                "the passphrase is not the one",
+            ),
+            ("n\n", PASSPHRASE, 130, "nothing was done"),
+        ] {
+            let mut asked = bob.at_terminal(&["adopt", "--cloud", "local", "--id", &id]);
+            asked.until(&format!("Passphrase of {}: ", bob.name));
+            asked.answer(&format!("{passphrase}\n"));
+            if !answer.is_empty() {
+                asked.until("? [y/N] ");
+                asked.answer(answer);
+            }
+            let (ended, said) = asked.end();
+            assert_eq!(ended, code, "{said}");
+            assert!(said.contains(words) && !said.contains(passphrase), "{said}");
+            assert!(!bob.receipt_path().exists());
+        }
+    });
     subtest("another laptop takes it over", || {
         adopt(&with_file).code(0).says(&["is taken over"]);
         for path in [bob.receipt_path(), bob.secrets_path()] {

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 use crate::agents;
 use crate::command_line::{Running, Said};
+use crate::session::Session;
 use crate::support::{gone, processes};
 
 /// The binary under test.
@@ -120,7 +121,32 @@ impl Deployer {
         self.begin(words, file.into()).finish()
     }
 
+    /// Starts a command line at a terminal.
+    pub(crate) fn at_terminal(&self, words: &[&str]) -> Session {
+        let command = self.command(words);
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        let quoted =
+            words.map(|word| format!("'{}'", word.to_string_lossy().replace('\'', "'\\''")));
+        let quoted: Vec<String> = quoted.collect();
+        let mut script = Command::new("script");
+        script.args(["-qefc", &quoted.join(" "), "/dev/null"]);
+        for (variable, value) in command.get_envs() {
+            script.env(variable, value.expect("a value"));
+        }
+        Session::of(script)
+    }
+
     fn begin(&self, words: &[&str], input: Stdio) -> Running {
+        let mut command = self.command(words);
+        command
+            .stdin(input)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        Running::new(command.spawn().expect("the deployer starts"), words)
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
         let position = match words[0] {
             "kafka" => Some(1),
             _ => words.iter().position(|word| *word == "--"),
@@ -148,16 +174,11 @@ impl Deployer {
                 .args([test, "--exact", "--ignored", "--nocapture"])
                 .env(ARGUMENTS, serde_json::to_string(&arguments).expect("JSON")),
         };
-        command
-            .env("XDG_RUNTIME_DIR", self.directory.path())
-            .stdin(input)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
+        command.env("XDG_RUNTIME_DIR", self.directory.path());
         for (variable, value) in &self.variables {
             command.env(variable, value);
         }
-        Running::new(command.spawn().expect("the deployer starts"), words)
+        command
     }
 
     /// Runs a command line to its end.

@@ -40,6 +40,7 @@ mod relay;
 mod sandbox;
 mod secrets;
 mod security;
+mod session;
 mod sinks;
 #[path = "../shared/skip.rs"]
 mod skip;
