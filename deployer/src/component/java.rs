@@ -28,6 +28,12 @@ pub(super) const LOGGING: &str = "log4j.properties";
 /// The name of the file of passwords in a role's directory.
 pub(super) const LOGIN: &str = "login.conf";
 
+/// By what a quick start protects connections, the quickest first: its compiler knows none of the processor's instructions for
+/// AES, and without them that takes four times as long as `ChaCha20`.
+const QUICK_CIPHERS: &str = "-Djdk.tls.server.cipherSuites=TLS_CHACHA20_POLY1305_SHA256,TLS_AES_256_GCM_SHA384,\
+                             TLS_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,\
+                             TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256";
+
 /// Between the words of a command in a unit file: a line each, so that a difference can be read.
 const LINE_BREAK: &str = " \\\n    ";
 
@@ -98,13 +104,14 @@ pub(super) fn command(
     words.join(LINE_BREAK)
 }
 
-/// Options of compiler and collector for what is ready in two thirds of the time, and slower in the long run. What the archive's
+/// Options of compiler and collector, and of what hangs on the compiler, for what is ready in two thirds of the time, and slower in the long run. What the archive's
 /// checksum stands for is not verified anew.
 pub(super) const QUICK: &[&str] = &[
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
     "-XX:+UnlockDiagnosticVMOptions",
     "-XX:-BytecodeVerificationRemote",
+    QUICK_CIPHERS,
 ];
 
 /// The options of compiler and collector.
