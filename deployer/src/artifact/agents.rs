@@ -12,7 +12,7 @@ use object::elf::{EM_AARCH64, EM_X86_64, FileHeader64, VER_FLG_WEAK};
 use object::read::ReadCache;
 use object::read::elf::FileHeader;
 
-use super::cache::sha256_of;
+use super::cache::{Cache, sha256_of};
 use super::{ArtifactError, file_error};
 use crate::component::artifact::agents;
 use crate::component::{Artifact, Artifacts};
@@ -48,10 +48,10 @@ impl Agents {
         self.0.iter().filter_map(|agent| agent.libc).max()
     }
 
-    /// What they are. Reads all of them, at the same time: some ten milliseconds, the longest of what an unchanged `up` computes.
-    pub fn artifacts(&self) -> Result<Artifacts, ArtifactError> {
+    /// What they are. Those that changed are read, at the same time.
+    pub fn artifacts(&self, cache: &Cache) -> Result<Artifacts, ArtifactError> {
         thread::scope(|scope| {
-            let read = |agent| scope.spawn(move || Agent::artifact(agent));
+            let read = |agent| scope.spawn(move || Agent::artifact(agent, cache));
             let reading: Vec<_> = self
                 .0
                 .iter()
@@ -81,9 +81,8 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// What it is. Reads all of it.
-    fn artifact(&self) -> Result<Artifact, ArtifactError> {
-        let sha256 = sha256_of(&self.path)?;
+    fn artifact(&self, cache: &Cache) -> Result<Artifact, ArtifactError> {
+        let sha256 = cache.read_once("sum", &self.path, || sha256_of(&self.path))?;
         Ok(Artifact {
             identity: format!("{} sha256:{sha256}", self.name),
             sha256: Some(sha256),

@@ -2,7 +2,7 @@
 
 use std::path::{self, Path, PathBuf};
 
-use super::cache::sha256_of;
+use super::cache::{Cache, sha256_of};
 use super::{ArtifactError, off_thread, pack};
 use crate::component::Artifact;
 use crate::component::artifact::{Chosen, Folder};
@@ -16,8 +16,9 @@ pub struct Read {
     pub chosen: Chosen,
 }
 
-/// Reads all of a folder, checks that it is what it should be, and says what it is.
-pub async fn read(folder: Folder) -> Result<Read, ArtifactError> {
+/// Reads all of a folder unless it is known, checks that it is what it should be, and says what it is.
+pub async fn read(folder: Folder, cache: &Cache) -> Result<Read, ArtifactError> {
+    let cache = cache.clone();
     off_thread(folder.wanted, move || {
         let file = Path::new(&folder.file);
         let unusable = |why: String| ArtifactError::NotUsable {
@@ -25,10 +26,20 @@ pub async fn read(folder: Folder) -> Result<Read, ArtifactError> {
             wanted: folder.wanted,
             why,
         };
-        let paths = list(file, unusable)?;
+        let text = cache.read_once("folder", file, || {
+            let mut text = sha256_of(file)?;
+            for path in list(file, unusable)? {
+                text.push('\0');
+                text.push_str(&path.to_string_lossy());
+            }
+            Ok(text)
+        })?;
+        let mut words = text.split('\0');
+        let sha256 = words.next().unwrap_or_default();
+        let paths: Vec<PathBuf> = words.map(PathBuf::from).collect();
         let chosen = (folder.look)(&paths).map_err(unusable)?;
         let artifact = Artifact {
-            identity: format!("{} archive sha256:{}", folder.name, sha256_of(file)?),
+            identity: format!("{} archive sha256:{}", folder.name, sha256),
             sha256: None,
             download: None,
         };

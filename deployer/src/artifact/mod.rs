@@ -14,6 +14,7 @@ pub mod origin;
 pub mod pack;
 pub mod portable;
 pub mod program;
+pub mod read_once;
 pub mod repository;
 
 pub use download::DownloadError;

@@ -11,18 +11,19 @@ use crate::receipt::Choices;
 use crate::topology::Topology;
 
 /// What lies on this box already: our own binaries, and the folders that the inventory names, whatever is recorded of them. All of
-/// it is read, and what hangs on what is in it is chosen.
+/// it is known, and what hangs on what is in it is chosen.
 pub(super) async fn on_this_box(
     inventory: &Inventory,
     topology: &Topology,
     agents: &Agents,
+    cache: &Cache,
     choices: &mut Choices,
 ) -> Result<Artifacts, CommandError> {
     let mut found = Artifacts::new();
     // Plain machines get none.
     let mut nodes = topology.nodes.values();
     if nodes.any(|node| component::has_agents(node, topology)) {
-        found = agents.artifacts()?;
+        found = agents.artifacts(cache)?;
     }
     let none = Choices::default();
     for component in component::ALL {
@@ -31,7 +32,7 @@ pub(super) async fn on_this_box(
             continue;
         };
         let key = folder.key;
-        let read = folder::read(folder).await.map_err(|error| {
+        let read = folder::read(folder, cache).await.map_err(|error| {
             let problem = inventory.problem(key, error.to_string(), None);
             CommandError::usage(Problems::from(problem))
         })?;

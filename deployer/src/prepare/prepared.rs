@@ -159,9 +159,9 @@ impl Prepared {
         let keys = repository_keys::read(&source.inventory, &topology, &environment.home)
             .map_err(CommandError::usage)?;
         let agents = agents::choose(agents, &topology, &mut receipt, &mut remarks)?;
-        let choices = &mut receipt.choices;
+        let (cache, choices) = (Cache::new(&environment.cache_dir), &mut receipt.choices);
         let on_this_box =
-            artifacts::on_this_box(&source.inventory, &topology, &agents, choices).await?;
+            artifacts::on_this_box(&source.inventory, &topology, &agents, &cache, choices).await?;
         // Until the journal is ours nothing random is made up: what is shown twice must be the same.
         let epochs = receipt.epochs.entry(LOG.name().into()).or_default();
         for topic in topology.topics.keys() {
@@ -180,7 +180,7 @@ impl Prepared {
             keys,
             agents,
             artifacts: Artifacts::new(),
-            cache: Cache::new(&environment.cache_dir),
+            cache,
             on_this_box,
             remarks,
         };

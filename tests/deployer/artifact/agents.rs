@@ -3,6 +3,7 @@ use std::path::Path;
 
 use deployer::artifact::ArtifactError;
 use deployer::artifact::agents::{Agent, Agents, LibcVersion, find};
+use deployer::artifact::cache::Cache;
 use deployer::artifact::portable::{MOST_BYTES, OLDEST_LIBC, problems};
 use deployer::step::sha256;
 use tempfile::tempdir;
@@ -41,7 +42,9 @@ fn both_agents_are_found_and_looked_into() {
         );
     }
     let sum = sha256(&program());
-    let artifacts = named.artifacts().unwrap();
+    let artifacts = named
+        .artifacts(&Cache::new(directory.path().join("cache")))
+        .unwrap();
     for name in ["producer", "consumer"] {
         assert_eq!(artifacts[name].identity, format!("{name} sha256:{sum}"));
         assert_eq!(artifacts[name].sha256.as_ref(), Some(&sum));

@@ -163,7 +163,8 @@ async fn read(file: PathBuf) -> Result<Read, ArtifactError> {
         wanted: "a CouchDB release folder as tar.gz",
         look: archive::look,
     };
-    folder::read(folder).await
+    let cache = Cache::new(Path::new(&folder.file).with_file_name("cache"));
+    folder::read(folder, &cache).await
 }
 
 #[tokio::test]

@@ -4,4 +4,5 @@
 mod agents;
 mod couchdb;
 mod kafka;
+mod read_once;
 mod support;
