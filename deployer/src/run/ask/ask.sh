@@ -129,15 +129,12 @@ answer() {
         printf '@users\n'
         getent passwd -- $users
     fi
-    if [ -n "$tables" ]; then
-        printf '@tables\n'
-        for table in $tables; do
-            rules= loaded=
-            { read -r rules && read -r loaded; } <"/run/deployer/$table.rules"
-            now=$(nft list table inet "$table" | sha256sum)
-            printf '%s %s %s %s\n' "$table" "${now%% *}" "${rules%% *}" "${loaded%% *}"
-        done
-    fi
+    for table in $tables; do
+        rules= loaded=
+        { read -r rules && read -r loaded; } <"/run/deployer/$table.rules"
+        printf '@table %s %s %s\n' "$table" "${rules%% *}" "${loaded%% *}"
+        nft list table inet "$table"
+    done
     for path in $archives; do
         if [ ! -d "$path" ]; then continue; fi
         printf '@archive %s\n' "$path"

@@ -154,21 +154,19 @@ impl<'a> Sections<'a> {
     }
 
     pub(super) fn tables(&self) -> BTreeMap<String, TableFact> {
-        let mut tables = BTreeMap::new();
-        for line in self.lines("tables") {
-            let mut words = line.split(' ');
+        let tables = self.0.iter().filter_map(|(name, listed)| {
+            let mut words = name.strip_prefix("table ")?.split(' ');
             let mut word = || words.next().unwrap_or_default();
-            let (table, now, rules, loaded) = (word(), word(), word(), word());
+            let (table, rules, loaded) = (word(), word(), word());
+            let listed: String = listed.iter().map(|line| format!("{line}\n")).collect();
+            let fact = TableFact {
+                rules: rules.to_owned(),
+                untouched: sha256(listed.as_bytes()) == loaded,
+            };
             // Of a table that is not there nothing is listed.
-            if now != sha256(b"") {
-                let fact = TableFact {
-                    rules: rules.to_owned(),
-                    untouched: now == loaded,
-                };
-                tables.insert(table.to_owned(), fact);
-            }
-        }
-        tables
+            (!listed.is_empty()).then(|| (table.to_owned(), fact))
+        });
+        tables.collect()
     }
 
     pub(super) fn archives(&self, asked: &BTreeSet<String>) -> BTreeMap<String, String> {

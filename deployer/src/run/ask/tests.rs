@@ -313,9 +313,15 @@ fn rules_software_and_disks() {
         disks: paths(&["/srv/data one", "/var/lib/x"]),
         ..Query::default()
     };
-    let (sum, other, none) = ("a".repeat(64), "b".repeat(64), sha256(b""));
+    let (listed, none, other) = (
+        "table inet x {\n\tchain y {\n\t}\n}\n",
+        sha256(b""),
+        "b".repeat(64),
+    );
+    let sum = sha256(listed.as_bytes());
     let sections = format!(
-        "@tables\nkept {sum} {other} {sum}\nflushed {sum} {other} {other}\nunknown {sum}  \ngone {none} {other} {sum}\n\
+        "@table kept {other} {sum}\n{listed}@table flushed {other} {other}\n{listed}@table unknown  \n{listed}\
+         @table gone {other} {none}\n\
          @archive /opt/a\n@archive /opt/b\nchanged\n@archive /opt/c\nchanged\n./libs/x.jar: FAILED open or read\n./y: FAILED\n\
          @disks\nAvail 1M-blocks IFree Inodes Mounted on\n   3M     60M 10 99 /srv/data one\n 900M 1000M 0 0 /var\n"
     );
