@@ -35,16 +35,18 @@ pub(super) struct Access {
     deadline: Instant,
 }
 
+/// Makes a client that asks for what consumers may not.
+pub(super) fn client(connection: &Connection) -> Result<Arc<AdminClient<Keeping>>, AdminError> {
+    connection
+        .asking_client("consumer-admin")
+        .create_with_context(Keeping::default())
+        .map(Arc::new)
+        .map_err(AdminError::kafka("a client"))
+}
+
 impl Access {
-    pub(super) fn new(connection: &Connection, deadline: Instant) -> Result<Self, AdminError> {
-        let client = connection
-            .asking_client("consumer-admin")
-            .create_with_context(Keeping::default())
-            .map_err(AdminError::kafka("a client"))?;
-        Ok(Self {
-            client: Arc::new(client),
-            deadline,
-        })
+    pub(super) fn new(client: Arc<AdminClient<Keeping>>, deadline: Instant) -> Self {
+        Self { client, deadline }
     }
 
     /// Asks for both at the same time, once.

@@ -1,16 +1,18 @@
 //! `inspect`: Kafka and `CouchDB` at one moment, everything asked at once and nothing waited for beyond the deadline.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, join3, join4};
+use rdkafka::admin::AdminClient;
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::AdminError;
-use super::access::{Access, Known};
+use super::access::{self, Access, Known};
 use super::couchdb_setup::{Vendor, take_own, user_path};
 use super::metadata::{self, Broker, Client, Cluster, Partition, fetch_async};
 use super::offsets::{Committed, Ends};
@@ -20,6 +22,7 @@ use super::settings::{self, Settings};
 use super::users::Marks;
 use crate::config::{Connection, ConsumerConfig, SinkOf, Topic};
 use crate::deadline::left;
+use crate::kafka::Keeping;
 use crate::sink::Later;
 use crate::sink::asked::{Asked, Holding};
 use crate::sink::couchdb::Trouble;
@@ -142,21 +145,23 @@ pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspe
             },
         }
     };
-    let settings = settings::ask(&connection, &config.topics, deadline);
+    // One for all of its questions: each connection costs a broker the proof of who it is.
+    let admin = access::client(&connection)?;
+    let settings = settings::ask(&admin, &config.topics, deadline);
     let all_sinks = config.all_sinks();
     let named: Vec<_> = all_sinks
         .iter()
         .filter_map(|sink| Some((sink.name?, sink)))
         .collect();
     let kafka = inspect_kafka(&client, config, &named, deadline);
-    let kafka = join(kafka, inspect_access(config, &connection, deadline));
+    let kafka = join(kafka, inspect_access(config, &admin, deadline));
     let sinks = join_all(
         named
             .iter()
             .map(|(name, sink)| inspect_sink(name, sink, deadline)),
     );
     let (kafka, settings, couchdb, sinks) = join4(kafka, settings, couchdb, sinks).await;
-    let (((mut kafka, lags), access), mut settings) = (kafka, settings?);
+    let (((mut kafka, lags), access), mut settings) = (kafka, settings);
     match access {
         Some(Ok(Known { users, rights })) => {
             (kafka.users, kafka.rights) = (Some(users), Some(rights));
@@ -175,8 +180,8 @@ pub async fn inspect(config: &ConsumerConfig, timeout: Duration) -> Result<Inspe
         let lags = lags.get(sink.name.as_str());
         sink.lag = lags.and_then(|lags| lags.get(&sink.topic).copied());
     }
-    // Dropping the client takes a while and frees nothing that the end of the process does not.
-    std::mem::forget(client);
+    // Dropping clients takes a while and frees nothing that the end of the process does not.
+    std::mem::forget((client, admin));
     Ok(Inspection {
         kafka,
         couchdb,
@@ -268,18 +273,12 @@ async fn committed(
 /// Asks who may use Kafka, where the deployer's own login is there to ask.
 async fn inspect_access(
     config: &ConsumerConfig,
-    connection: &Connection,
+    admin: &Arc<AdminClient<Keeping>>,
     deadline: Instant,
 ) -> Option<Result<Known, AdminError>> {
     config.kafka.login.as_ref()?;
-    let access = match Access::new(connection, deadline) {
-        Ok(access) => access,
-        Err(error) => return Some(Err(error)),
-    };
-    let known = access.known().await;
-    // As with the other clients: the end of the process is quicker.
-    std::mem::forget(access);
-    Some(known)
+    let access = Access::new(Arc::clone(admin), deadline);
+    Some(access.known().await)
 }
 
 async fn inspect_couchdb(

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::AdminError;
-use super::access::Access;
+use super::access::{self, Access};
 use super::aloud::aloud;
 use super::couchdb_setup::{self, Credentials};
 use super::in_sync::wait_for;
@@ -150,7 +150,7 @@ async fn prepare_access(
     if request.users.is_none() && request.rights.is_none() {
         return Ok((None, None));
     }
-    let access = Access::new(connection, deadline)?;
+    let access = Access::new(access::client(connection)?, deadline);
     let users = async {
         match &request.users {
             Some(users) => access.set_users(Arc::clone(users)).await.map(Some),

@@ -9,8 +9,7 @@ use rdkafka::admin::{
 use rdkafka::error::KafkaResult;
 use tokio::time::Instant;
 
-use super::AdminError;
-use crate::config::{Connection, Topic};
+use crate::config::Topic;
 use crate::deadline::left;
 use crate::kafka::Keeping;
 
@@ -64,19 +63,13 @@ pub(super) fn plain(value: &str) -> String {
 /// Asks for the own settings of topics by name; a topic that does not exist has no entry, and nobody has one where the
 /// controller does not answer in time.
 pub(super) async fn ask(
-    connection: &Connection,
+    client: &AdminClient<Keeping>,
     topics: &[Topic],
     deadline: Instant,
-) -> Result<BTreeMap<String, Settings>, AdminError> {
-    let client: AdminClient<Keeping> = connection
-        .asking_client("consumer-admin")
-        .create_with_context(Keeping::default())
-        .map_err(AdminError::kafka("a client"))?;
+) -> BTreeMap<String, Settings> {
     let options = AdminOptions::new().request_timeout(Some(left(deadline)));
     let names = topics.iter().map(|topic| topic.name.as_str());
-    let answer = tokio::time::timeout_at(deadline, describe(&client, names, &options)).await;
-    // As with the other client: the end of the process is quicker.
-    std::mem::forget(client);
+    let answer = tokio::time::timeout_at(deadline, describe(client, names, &options)).await;
     let described = match answer {
         Ok(Ok(described)) => described,
         Ok(Err(error)) => {
@@ -96,7 +89,7 @@ pub(super) async fn ask(
         }
         Some((name, own(&described.entries).0))
     });
-    Ok(known.collect())
+    known.collect()
 }
 
 #[cfg(test)]
