@@ -36,6 +36,8 @@ mod moto;
 mod plan;
 mod policy;
 mod proxy;
+#[path = "../shared/python.rs"]
+mod python;
 mod rare;
 #[path = "../shared/real_couchdb.rs"]
 mod real_couchdb;

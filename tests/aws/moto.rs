@@ -1,11 +1,11 @@
 //! A moto server for the tests of one process, in a Python environment of its own.
 
-use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
+use super::python::environment;
 use super::skip::skip;
 
 /// A running moto. It ends with this process: its standard input closes.
@@ -29,65 +29,14 @@ fn command(program: &Path) -> Command {
 /// no way to get its packages; never so in CI.
 pub(crate) fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    match PYTHON.get_or_init(environment) {
+    let requirements = || clouds().join("requirements.txt");
+    match PYTHON.get_or_init(|| environment("moto", &requirements())) {
         Ok(python) => Some(python),
         Err(why) => {
             skip(&format!("needs moto, and {why}"));
             None
         }
     }
-}
-
-fn environment() -> Result<PathBuf, String> {
-    let requirements = clouds().join("requirements.txt");
-    let text = fs::read(&requirements).expect("requirements");
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let name: String = hex(&text);
-    let done = home.join(format!("moto-{name}"));
-    // Test programs that start together: one makes it, the others wait.
-    let lock = fs::File::create(home.join("moto.lock")).map_err(|error| error.to_string())?;
-    lock.lock().map_err(|error| error.to_string())?;
-    let python = done.join("bin/python");
-    if done.join("complete").exists() {
-        return Ok(python);
-    }
-    let run = |command: &mut Command| -> Result<(), String> {
-        let output = command
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| format!("{command:?}: {error}"))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&output.stderr)
-            .lines()
-            .last()
-            .unwrap_or_default()
-            .to_owned();
-        Err(format!("{command:?}: {said}"))
-    };
-    run(command(Path::new("python3"))
-        .args(["-m", "venv", "--clear"])
-        .arg(&done))?;
-    run(command(&python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--requirement",
-        ])
-        .arg(&requirements))?;
-    fs::write(done.join("complete"), "").map_err(|error| error.to_string())?;
-    Ok(python)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
 }
 
 impl Moto {
