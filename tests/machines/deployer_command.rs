@@ -7,6 +7,7 @@
 )]
 
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -104,7 +105,8 @@ impl Deployer {
         std::fs::write(self.inventory(), text).expect("an inventory");
     }
 
-    fn inventory(&self) -> PathBuf {
+    /// Where its inventory is.
+    pub(crate) fn inventory(&self) -> PathBuf {
         self.directory.path().join("inventory.yaml")
     }
 
@@ -116,7 +118,12 @@ impl Deployer {
     /// Runs a command line that reads this text to its end.
     pub(crate) fn reading(&self, words: &[&str], text: &str) -> Said {
         let file = self.directory.path().join("input");
-        std::fs::write(&file, text).expect("an input");
+        // It may be a secret, and this box is looked through for those.
+        let mut options = std::fs::OpenOptions::new();
+        let opened = options.write(true).create(true).truncate(true).mode(0o600);
+        let written = opened.open(&file);
+        let written = written.and_then(|mut opened| opened.write_all(text.as_bytes()));
+        written.expect("an input");
         let file = std::fs::File::open(file).expect("an input");
         self.begin(words, file.into()).finish()
     }

@@ -28,11 +28,14 @@ mod guide;
 mod internet;
 mod interrupted;
 mod kafka;
+mod leaks;
 mod local;
 mod node_exporter;
 mod outsiders;
 #[path = "../shared/place.rs"]
 mod place;
+#[path = "../shared/python.rs"]
+mod python;
 #[path = "../shared/real_couchdb.rs"]
 mod real_couchdb;
 mod receipts;

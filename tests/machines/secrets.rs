@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::attempts::{self, Attempt, may, may_not};
 use crate::command_line::Said;
 use crate::deployer_command::{Deployer, say, subtest};
+use crate::leaks::{self, patterns};
 use crate::real_couchdb::real_couchdb;
-use crate::security::{are_kept, patterns};
 use crate::support::{eventually, may_run};
 use crate::watch::{Documents, Unit, restarted, units, well};
 
@@ -116,7 +116,7 @@ fn rotate(deployer: &Deployer, names: &[&str]) -> Said {
     let (seen, known) = looking.join().expect("a thread");
     assert!(seen.is_empty(), "processes tell secrets: {seen:?}");
     let said = said.code(0).says(&["proven"]);
-    are_kept(deployer, &known, &said.all());
+    leaks::none_of(&known, deployer, &said.all());
     assert_eq!(deployer.run(&["plan"]).code(0).out, "nothing to do\n");
     said
 }

@@ -1,19 +1,37 @@
-//! Brokers and ZooKeeper where security is on, tried by clients that no one here wrote: kcat, Kafka's own tools, ZooKeeper's, and
-//! `openssl s_client`. Each attempt that must fail stands beside a control that succeeds, and the test prints the table.
+//! All servers where security is on, tried by clients that no one here wrote: kcat, Kafka's own tools, ZooKeeper's, nmap, `openssl
+//! s_client`, and those for Python. Each attempt that must fail stands beside a control that succeeds, and the test prints the table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::Value;
 
-use crate::attempts::{self, Attempt, may, may_not};
+use crate::attempts::{self, Attempt, Machine, may, may_not};
 use crate::deployer_command::{Deployer, subtest};
+use crate::leaks;
+use crate::real_couchdb::real_couchdb;
 use crate::support::{eventually, may_run};
 use crate::watch::{Documents, well};
 
-fn inventory(security: &str) -> String {
+/// With the real CouchDB where there is one, and users of all kinds.
+fn inventory(couchdb: Option<&Path>, security: &str) -> String {
+    let (distribution, readers) = match couchdb {
+        Some(archive) => (
+            format!("archive, archive: \"{}\"", archive.display()),
+            ", read_documents: [orders]",
+        ),
+        None => ("pouchdb".to_owned(), ""),
+    };
+    let users = match security {
+        "on" => format!(
+            "users: {{ shop: {{ write: [orders] }}, grader: {{ read: [orders]{readers} }} }}\n"
+        ),
+        _ => String::new(),
+    };
     format!(
-        "security: {security}\nnodes:\n  vm1: {{ count: 2, roles: [producer] }}\n  vm2: {{ roles: [zookeeper, kafka, consumer] }}\n  \
-         vm3: {{ roles: [kafka, couchdb] }}\ncouchdb: {{ distribution: pouchdb }}\nproducer: {{ count: 0, interval: 200ms }}\n"
+        "{users}security: {security}\nnodes:\n  vm1: {{ count: 2, roles: [producer] }}\n  vm2: {{ roles: [zookeeper, kafka, consumer] }}\n  \
+         vm3: {{ roles: [kafka, couchdb] }}\ncouchdb: {{ distribution: {distribution} }}\nproducer: {{ count: 0, interval: 200ms }}\n\
+         topics: {{ extra: {{ orders: {{}} }} }}\nmonitoring: {{ node_exporter: true }}\n"
     )
 }
 
@@ -49,6 +67,12 @@ zk() { login=$1; shift; timeout 30 /opt/deployer/$N/bin/java -Xmx64m -XX:TieredS
 TLS="-Dzookeeper.client.secure=true -Dzookeeper.clientCnxnSocket=org.apache.zookeeper.ClientCnxnSocketNetty
     -Dzookeeper.ssl.trustStore.type=PEM -Dzookeeper.ssl.trustStore.location=$D/kafka/authority.pem"
 KAFKA=-Djava.security.auth.login.config=$D/kafka/login.conf
+# The znodes that others than brokers may change.
+open_znodes() { zk $KAFKA ls -R / && grep '^/' "$W/said" >"$W/znodes" && sed 's/^/getAcl -s /' "$W/znodes" | zk $KAFKA &&
+    awk -v list="$W/znodes" 'BEGIN { seen = 0; while ((getline line <list) > 0) znodes[count++] = line }
+        /^.world,/ { getline; if ($0 != ": r") open = 1 }
+        /^numChildren/ { if (open) print znodes[seen]; seen++; open = 0 }
+        END { if (seen != count) print seen " of " count }' "$W/said" | sort | xargs; }
 "#;
 
 const ATTEMPTS: &[Attempt] = &[
@@ -187,20 +211,73 @@ const ATTEMPTS: &[Attempt] = &[
     may("kafka", "asks ZooKeeper with it", "zk $KAFKA ls /"),
     may(
         "kafka",
-        "has closed what it made",
-        "zk $KAFKA getAcl /config/topics/utilizations1 && grep -A1 sasl,.kafka $W/said | grep -qx ': cdrwa' && grep -A1 world,.anyone $W/said | grep -qx ': r'",
+        "has closed all znodes in which something lies",
+        "[ \"$(open_znodes)\" = '/ /consumers /zookeeper /zookeeper/quota' ]",
     ),
     may_not(
         "outsider",
         "asks ZooKeeper by four-letter words",
         "timeout 5 bash -c 'exec 3<>/dev/tcp/'$H'/2181; printf srvr >&3; grep -q . <&3'",
     ),
+    may_not(
+        "openssl",
+        "takes the broker's certificate when it has expired",
+        "openssl s_client -connect $B -CAfile $D/consumer/authority.pem -verify_return_error -verify_hostname $H -attime 4102444800 </dev/null",
+    ),
+    may(
+        "its own node",
+        "reads the consumer's figures",
+        "timeout 5 bash -c 'exec 3<>/dev/tcp/localhost/9442; printf \"GET /metrics HTTP/1.0\\r\\n\\r\\n\" >&3; grep -q consumer_ <&3'",
+    ),
+    may_not(
+        "its own node",
+        "reads them at the address that others know",
+        "timeout 5 bash -c '</dev/tcp/'$H'/9442'",
+    ),
+    may_not(
+        "another node",
+        "reads a producer's figures",
+        "timeout 5 bash -c '</dev/tcp/vm1-1.'$N'.internal/9441'",
+    ),
+    may(
+        "consumer",
+        "reads the file of its own password",
+        "runuser -u $N-consumer -- cat $D/consumer/kafka-password",
+    ),
+    may_not(
+        "neighbour",
+        "reads it",
+        "runuser -u nobody -- cat $D/consumer/kafka-password",
+    ),
+    may(
+        "kafka",
+        "reads the file of its own key",
+        "runuser -u $N-kafka -- cat $D/kafka/certificate.pem",
+    ),
+    may_not(
+        "consumer",
+        "reads the broker's key",
+        "runuser -u $N-consumer -- cat $D/kafka/certificate.pem",
+    ),
+    may_not(
+        "neighbour",
+        "reads the brokers' password for ZooKeeper",
+        "runuser -u nobody -- cat $D/kafka/login.conf",
+    ),
+    may(
+        "nmap",
+        "finds open on another member what the guide names, and no more",
+        "nmap -n -Pn -p- -T4 --max-retries 2 -oG - vm3.$N.internal | grep -o '[0-9]*/open/tcp' | cut -d/ -f1 | xargs >\"$W/said\"; \
+         [ \"$(cat \"$W/said\")\" = \"$PORTS\" ]",
+    ),
 ];
 
-/// Tries all of them on a member, by root, who may read each agent's password, and with the deployer's certificate beside.
-fn table(deployer: &Deployer) {
+/// Tries all of them on a member, by root, who may read each agent's password, and with the deployer's certificate beside. Then what
+/// clients for Python try.
+fn table(deployer: &Deployer, real_couchdb: bool) {
     let secrets = deployer.secrets();
-    let mut words = WORDS.to_owned();
+    let couchdb = if real_couchdb { 6984 } else { 5984 };
+    let mut words = format!("PORTS='22 {couchdb} 9092 9093 9100'\n{WORDS}");
     let mut give = |name: &str, secret: &Value| {
         words.push_str(&attempts::file(name, secret.as_str().expect("a secret")));
     };
@@ -212,37 +289,42 @@ fn table(deployer: &Deployer) {
         "grep -q elsewhere.example /etc/hosts || sed -n \"s/ $H.*/ elsewhere.example/p\" /etc/hosts >>/etc/hosts\n\
          trap 'rm -r \"$W\"; sed -i /elsewhere.example/d /etc/hosts' EXIT\n",
     );
-    deployer.on(
-        "vm2",
-        &["command -v kcat >/dev/null || apt-get install -qq -y kcat >/dev/null"],
-    );
+    let install = "command -v kcat >/dev/null && command -v nmap >/dev/null || apt-get install -qq -y kcat nmap >/dev/null";
+    deployer.on("vm2", &[install]);
     attempts::on_member(deployer, "vm2", &words, ATTEMPTS);
+    let member = Machine::of(&deployer.id(), "vm1-1");
+    attempts::by_clients_for_python(&deployer.name, &secrets, &member, real_couchdb);
 }
 
-/// No event is lost on any of these ways; those sent meanwhile come later.
+/// No event is lost on any of these ways; those sent meanwhile come later. Here on `local` it is the whole table; on `existing`
+/// (`existing::life`) it is what clients for Python try, the ports that answer, and the search for secrets.
 #[test]
 fn who_has_no_right_gets_nothing() {
     if !may_run("who_has_no_right_gets_nothing") {
         return;
     }
-    let deployer = Deployer::new(&inventory("on"));
+    let couchdb = real_couchdb(".tar.gz", "what others try with CouchDB, by couchdb-python");
+    let couchdb = couchdb.as_deref();
+    let deployer = Deployer::new(&inventory(couchdb, "on"));
     let up = deployer
         .run(&["up", "--yes"])
         .code(0)
         .says(&["proven"])
         .all();
     assert_eq!(deployer.run(&["plan"]).code(0).out, "nothing to do\n");
-    subtest("each attempt, and its control", || table(&deployer));
+    subtest("each attempt, and its control", || {
+        table(&deployer, couchdb.is_some());
+    });
     subtest("no secret lies where others look", || {
-        secrets_are_kept(&deployer, &up);
+        leaks::none_of(&leaks::patterns(&deployer.secrets()), &deployer, &up);
     });
     // What was tried is no drift: nothing of it came about.
     assert_eq!(deployer.run(&["plan"]).code(0).out, "nothing to do\n");
     subtest("security goes off and on again", || {
-        goes_off_and_on(&deployer);
+        goes_off_and_on(&deployer, couchdb);
     });
     subtest("brokers ask each other at another port", || {
-        brokers_move(&deployer);
+        brokers_move(&deployer, couchdb);
     });
     subtest("a lost authority is made anew", || {
         an_authority_is_lost(&deployer);
@@ -251,93 +333,12 @@ fn who_has_no_right_gets_nothing() {
     deployer.teardown();
 }
 
-/// Says where on a node one of the secrets is that it reads: `journal`, `processes`, or a file that everybody may read. And how many of
-/// the service's own files hold one, so that it is known to find them.
-const SEARCH: &str = r#"
-set -uf
-umask 077
-P=/run/security-search; cat >$P
-journalctl --no-pager -o cat | grep -q -F -f $P && echo journal
-set +f
-cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' | grep -q -F -f $P && echo processes
-find / -xdev -path /proc -prune -o -path /sys -prune -o -type f -perm -o+r -size -4M -print0 2>/dev/null |
-    xargs -0 grep -l -F -f $P 2>/dev/null
-echo "held $(grep -rl -F -f $P /etc/deployer | wc -l)"
-rm $P
-"#;
-
-/// The lines of a deployment's secrets that are nobody else's, former ones too.
-pub(crate) fn patterns(secrets: &Value) -> BTreeSet<String> {
-    let mut patterns = BTreeSet::new();
-    for (of, own) in secrets.as_object().expect("a mapping") {
-        for (key, secret) in own.as_object().into_iter().flatten() {
-            // Certificates are for everybody, and a server's id is no secret.
-            let text = secret.as_str().expect("a text");
-            let private = text
-                .split("-----BEGIN CERTIFICATE")
-                .next()
-                .unwrap_or_default();
-            let lines = private
-                .lines()
-                .filter(|line| line.len() > 20 && !line.starts_with("-----"));
-            let known = of == "couchdb" && key == "uuid";
-            patterns.extend(lines.filter(|_| !known).map(str::to_owned));
-        }
-    }
-    patterns
-}
-
-/// No secret is in a journal, in the arguments or the environment of a process, in a file that everybody may read, in the receipt, or in
-/// what `up`, `plan` and `status` say.
-pub(crate) fn secrets_are_kept(deployer: &Deployer, up: &str) {
-    are_kept(deployer, &patterns(&deployer.secrets()), up);
-}
-
-/// The same of some secrets, whether they count any more or not.
-pub(crate) fn are_kept(deployer: &Deployer, patterns: &BTreeSet<String>, up: &str) {
-    assert!(patterns.len() > 10, "{} secrets", patterns.len());
-    let lines: Vec<&str> = patterns.iter().map(String::as_str).collect();
-    for node in ["vm1-1", "vm2", "vm3"] {
-        let path = "/run/security-search.sh";
-        deployer
-            .reading(
-                &[
-                    "ssh",
-                    node,
-                    "--",
-                    "sh",
-                    "-c",
-                    "cat >/run/security-search.sh",
-                ],
-                SEARCH,
-            )
-            .code(0);
-        let said = deployer.reading(&["ssh", node, "--", "sh", path], &(lines.join("\n") + "\n"));
-        let said = said.code(0).out;
-        let held = said.trim().strip_prefix("held ");
-        let held = held.unwrap_or_else(|| panic!("{node}: a secret lies open: {said}"));
-        assert_ne!(held, "0", "{node}: the services have theirs");
-    }
-    let told = [
-        up.to_owned(),
-        deployer.run(&["plan"]).all(),
-        deployer.run(&["status", "--json"]).all(),
-        std::fs::read_to_string(deployer.receipt_path()).expect("a receipt"),
-    ];
-    for (pattern, text) in lines
-        .iter()
-        .flat_map(|line| told.iter().map(move |text| (line, text)))
-    {
-        assert!(!text.contains(pattern), "a secret is told: {text}");
-    }
-}
-
-fn goes_off_and_on(deployer: &Deployer) {
-    deployer.write(&inventory("off"));
+fn goes_off_and_on(deployer: &Deployer, couchdb: Option<&Path>) {
+    deployer.write(&inventory(couchdb, "off"));
     all_restart_at_once(deployer);
     // As older deployers left it, to whom an inventory that says nothing of it meant `off`. Nobody changed it since.
     let silent = |text: &str| text.replacen("security: off\n", "", 1);
-    deployer.write(&silent(&inventory("off")));
+    deployer.write(&silent(&inventory(couchdb, "off")));
     let mut receipt = deployer.receipt();
     receipt["inventory"] = silent(receipt["inventory"].as_str().expect("a text")).into();
     let fields = receipt.as_object_mut().expect("a mapping");
@@ -355,10 +356,10 @@ fn goes_off_and_on(deployer: &Deployer) {
 }
 
 /// The deployer itself asks them there, too: where it will be answered.
-fn brokers_move(deployer: &Deployer) {
+fn brokers_move(deployer: &Deployer, couchdb: Option<&Path>) {
     deployer.write(&format!(
         "{}kafka: {{ brokers_port: 9094 }}\n",
-        inventory("on")
+        inventory(couchdb, "on")
     ));
     deployer
         .run(&["plan"])

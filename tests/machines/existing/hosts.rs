@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use deployer::machine::{Access, Machine, SshAccess};
 
+use crate::attempts;
 use crate::support::{Deployment, eventually, succeed};
 
 /// Makes a login with the key of its input.
@@ -49,6 +50,16 @@ impl Hosts {
             assert_eq!(hosts.root(name, &script), "running");
         }
         hosts
+    }
+
+    /// The id of the machines, which is no deployment's of the code under test.
+    pub(super) fn id(&self) -> &str {
+        &self.deployment.wanted.id
+    }
+
+    /// A host from the outside.
+    pub(super) fn machine(&self, name: &str) -> attempts::Machine {
+        attempts::Machine::of(self.id(), name)
     }
 
     /// The private key of `student` and `guest`.

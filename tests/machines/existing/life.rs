@@ -5,6 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use super::hosts::Hosts;
 use super::product::Product;
 use super::section;
+use crate::attempts;
+use crate::leaks;
 use crate::real_couchdb::release;
 use crate::support::{eventually, may_run};
 
@@ -23,7 +25,8 @@ async fn a_pipeline_comes_works_and_goes() {
     let inventory = format!(
         "name: class\ncloud: existing\nnodes:\n  vm1: {{ count: 2, roles: [producer] }}\n  \
          vm2: {{ roles: [zookeeper, kafka, consumer] }}\n  vm3: {{ roles: [kafka, couchdb] }}\n\
-         couchdb: {{ {} }}\nproducer: {{ count: 10, interval: 100ms }}\n{}",
+         couchdb: {{ {} }}\nproducer: {{ count: 10, interval: 100ms }}\ntopics: {{ extra: {{ orders: {{}} }} }}\n\
+         users: {{ shop: {{ write: [orders] }}, grader: {{ read: [orders], read_documents: [orders] }} }}\n{}",
         couchdb,
         section(&hosts, &places)
     );
@@ -32,6 +35,7 @@ async fn a_pipeline_comes_works_and_goes() {
     is_for_members_only(&hosts, &user);
     outlives_a_reboot(&hosts, &user);
     keeps_its_data(&hosts, &user);
+    who_has_no_right_gets_nothing(&hosts, &user);
     belongs_to_nobody_else(&hosts, &inventory);
     goes_without_its_receipt(&hosts, &user);
 }
@@ -83,10 +87,23 @@ fn is_for_members_only(hosts: &Hosts, user: &Product) {
         assert!(!hosts.reaches("stranger", host, port), "{host}:{port}");
         assert!(!hosts.box_reaches(host, port), "{host}:{port}");
     }
-    // Plain text is for its own node alone.
-    assert!(!hosts.reaches("vm1-1", "vm3", 5984));
-    // What is not ours stays as open as it was.
-    assert!(hosts.reaches("stranger", "vm2", 22));
+    // What is not ours stays as open as it was, and plain text is for its own node alone: nmap sees no other port.
+    hosts.root(
+        "stranger",
+        "DEBIAN_FRONTEND=noninteractive apt-get -q -y install nmap >/dev/null 2>&1; command -v nmap",
+    );
+    let tools = hosts.machine("stranger");
+    for (from, host, ports) in [
+        ("vm1-1", "vm2", "22 2181 9092 9093"),
+        ("vm1-1", "vm3", "22 6984 9092 9093"),
+        ("stranger", "vm2", "22"),
+        ("stranger", "vm3", "22"),
+    ] {
+        let network = hosts.machine(from).network();
+        let open = tools.nmap(network, hosts.address(host));
+        println!("nmap | from {from} | {host} | {open}");
+        assert_eq!(open, ports, "{host} from {from}");
+    }
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = free.local_addr().expect("its number").port();
     drop(free);
@@ -133,6 +150,22 @@ fn keeps_its_data(hosts: &Hosts, user: &Product) {
     assert!(up.out.contains("0 twice"), "{}", up.out);
     // Those of before and those of the new run.
     assert_eq!(user.documents("utilizations1"), 20);
+}
+
+/// The events that are written here come after all that is counted.
+fn who_has_no_right_gets_nothing(hosts: &Hosts, user: &Product) {
+    let receipt = user.state().join("class-existing/receipt.json");
+    let secrets = std::fs::read(receipt.with_file_name("secrets.json")).expect("secrets");
+    let secrets = serde_json::from_slice(&secrets).expect("JSON");
+    attempts::by_clients_for_python("class", &secrets, &hosts.machine("vm1-1"), true);
+    let patterns = leaks::patterns(&secrets);
+    let mut told = vec![std::fs::read_to_string(receipt).expect("a receipt")];
+    for words in [&["plan"][..], &["status", "--json"]] {
+        let said = user.run(words);
+        told.extend([said.out, said.err]);
+    }
+    leaks::are_told(&patterns, &told);
+    leaks::lie_open(&patterns, hosts.id(), &NODES, &user.inventory());
 }
 
 fn belongs_to_nobody_else(hosts: &Hosts, inventory: &str) {

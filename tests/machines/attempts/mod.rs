@@ -7,11 +7,18 @@
     reason = "tests run the box's own programs"
 )]
 
+mod clients;
+mod machine;
+
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use crate::deployer_command::Deployer;
+
+pub(crate) use clients::by_clients_for_python;
+pub(crate) use machine::Machine;
 
 /// What is tried: as whom, what, and whether it must succeed.
 pub(crate) struct Attempt {
@@ -92,14 +99,33 @@ fn script(words: &str, attempts: &[Attempt]) -> String {
     script
 }
 
+/// Number → exit status and the last words, by the lines that say `result NUMBER STATUS`.
+fn results(said: &str) -> BTreeMap<usize, (&str, String)> {
+    let mut results = BTreeMap::new();
+    let mut last = None;
+    for line in said.lines() {
+        let head = line.strip_prefix("result ").and_then(|rest| {
+            let (number, status) = rest.split_once(' ')?;
+            Some((number.parse::<usize>().ok()?, status))
+        });
+        if let Some((number, status)) = head {
+            results.insert(number, (status, String::new()));
+            last = Some(number);
+        } else if let Some((_, detail)) = last.and_then(|number| results.get_mut(&number)) {
+            detail.push_str(line);
+            detail.push('\n');
+        }
+    }
+    results
+}
+
 /// Prints the table, and names what did not end as it must.
 fn look(place: &str, said: &str, attempts: &[Attempt]) {
     let mut wrong = Vec::new();
-    let mut results = said.split("result ").skip(1);
+    let results = results(said);
     for (number, attempt) in attempts.iter().enumerate() {
-        let result = results.next().and_then(|one| one.split_once('\n'));
-        let (head, detail) = result.unwrap_or_else(|| panic!("attempt {number}: {said}"));
-        let status = head.strip_prefix(&format!("{number} "));
+        let result = results.get(&number);
+        let (status, detail) = result.unwrap_or_else(|| panic!("attempt {number}: {said}"));
         let verdict = if attempt.succeeds {
             "succeeds"
         } else {
@@ -110,8 +136,8 @@ fn look(place: &str, said: &str, attempts: &[Attempt]) {
             attempt.who, attempt.what
         );
         println!("{line}");
-        if (status == Some("0")) != attempt.succeeds {
-            wrong.push(format!("{line}, but ended with {status:?}: {detail}"));
+        if (*status == "0") != attempt.succeeds {
+            wrong.push(format!("{line}, but ended with {status}: {detail}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
