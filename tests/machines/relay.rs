@@ -89,6 +89,23 @@ fn unpack(identity: &str) -> Action {
 const STATE: &str = "cd /opt/deployer/test && find . -type f -printf '%M %U %P\\n' | sort && find . -type f -exec sha256sum {} + | sort";
 const TRACES: &str = "systemctl list-units --all --plain --no-legend 'deployer-relay*'; ls -A /var/tmp /opt/deployer/test";
 
+/// What another user of a node tries with what lies there for neighbours.
+const TRY: &str = "for file in $(find /var/tmp/deployer-relay* -type f 2>/dev/null); do echo seen; \
+     for user in nobody root; do \
+         runuser -u $user -- sh -c 'exec 2>/dev/null; touch \"$0\" && echo $1 writes; touch \"${0%/*}/more\" && echo $1 adds' $file $user; \
+     done; rm ${file%/*}/more; done";
+
+/// Nobody but root changes what neighbours will get, or adds to it.
+async fn is_left_alone(executor: &HostExecutor) {
+    let mut said = String::new();
+    for node in NODES {
+        said += &says(executor, node, TRY).await;
+    }
+    println!("relay | {said:?}");
+    assert!(said.contains("seen\nroot writes\nroot adds\n"), "{said}");
+    assert!(!said.contains("nobody"), "{said}");
+}
+
 /// How many of the nodes were served by a neighbour.
 fn served(said: &BTreeMap<&str, String>) -> usize {
     said.values()
@@ -191,6 +208,7 @@ async fn a_file_is_sent_once_and_goes_on_from_there() {
     for action in [&unpack("kafka 1"), &upload] {
         let said = told(&executor, action).await;
         assert_eq!(served(&said), 2, "{said:#?}");
+        is_left_alone(&executor).await;
         // It is there: neither sent nor fetched again.
         let said = told(&executor, action).await;
         assert_eq!(served(&said), 0, "{said:#?}");
