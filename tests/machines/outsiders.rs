@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::attempts::Machine;
 use crate::deployer_command::Deployer;
 use crate::support::{eventually, may_run, succeed};
 
@@ -50,14 +51,20 @@ impl Outsider {
 
     fn reaches(&self, address: &str, port: u16) -> bool {
         let connect = format!(">/dev/tcp/{address}/{port}");
-        let words = ["ip", "netns", "exec", &self.namespace];
-        let attempt = [&words[1..], &["timeout", "2", "bash", "-c", &connect]].concat();
+        let mut attempt = self.network();
+        attempt.args(["timeout", "2", "bash", "-c", &connect]);
+        attempt.output().expect("ip runs").status.success()
+    }
+
+    /// What starts a program in its network.
+    fn network(&self) -> Command {
         #[expect(
             clippy::disallowed_methods,
             reason = "tests run the box's own programs"
         )]
-        let ended = Command::new(words[0]).args(attempt).output();
-        ended.expect("ip runs").status.success()
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.namespace]);
+        command
     }
 
     /// The ports of these that let it in.
@@ -152,5 +159,43 @@ fn who_is_not_on_the_box_reaches_no_machine() {
         assert!(box_reaches(&vm2, *port) && member(*port), "{port}");
     }
     deployer.run(&["plan"]).code(0).says(&["nothing to do"]);
+    nmap_sees_what_the_guide_names(&outsider, &deployer, &vm2);
+    who_takes_a_nodes_place_is_refused(&deployer);
     deployer.teardown();
+}
+
+/// From a member, and from outside of the box, of all 65,535.
+fn nmap_sees_what_the_guide_names(outsider: &Outsider, deployer: &Deployer, address: &str) {
+    deployer.on("vm1", &["apt-get install -qq -y nmap >/dev/null"]);
+    let member = Machine::of(&deployer.id(), "vm1");
+    for (who, from, ports) in [
+        ("member", member.network(), "22 2181 5984 9092 9093"),
+        ("outsider", outsider.network(), ""),
+    ] {
+        let open = member.nmap(from, address);
+        println!("nmap | {who} | {open}");
+        assert_eq!(open, ports, "{who}");
+    }
+}
+
+/// Nothing is said to a machine that shows another host key than at the last run, whoever it is.
+fn who_takes_a_nodes_place_is_refused(deployer: &Deployer) {
+    let machine = Machine::of(&deployer.id(), "vm1");
+    machine.swap_host_key();
+    deployer.hang_up();
+    for words in [&["up", "--yes"][..], &["plan"], &["status"], &["verify"]] {
+        deployer
+            .run(words)
+            .code(1)
+            .says(&["vm1: the host key of", "is not the expected one"]);
+    }
+    deployer.run(&["up", "--yes"]).code(1).says(&[
+        "next: vm1: make sure it is the machine you mean",
+        "something else answers in its place",
+    ]);
+    machine.swap_host_key();
+    deployer
+        .run(&["up", "--yes"])
+        .code(0)
+        .says(&["nothing to do"]);
 }

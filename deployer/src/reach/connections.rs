@@ -172,7 +172,9 @@ fn hint(node: &str, reason: &HostError) -> String {
         }
         HostError::HostKey { .. } => {
             format!(
-                "{node}: make sure it is the machine you mean, then set its `host_key:` or mend your known_hosts"
+                "{node}: make sure it is the machine you mean. Then, where it is a host of yours, set its `host_key:` or mend your known_hosts. \
+                 A machine that the deployer made keeps its key: something else answers in its place, or somebody changed it. Put the key \
+                 back, or take the machine away at its cloud: `deployer up` makes another"
             )
         }
         HostError::Login { .. } => {

@@ -50,6 +50,25 @@ impl Machine {
         ])
     }
 
+    /// Lets its sshd show another host key, or its own again. Sessions live on.
+    pub(crate) fn swap_host_key(&self) {
+        const SWAP: &str = "
+            set -eu
+            cd /etc/ssh
+            if [ -e own ]; then
+                mv own ssh_host_ed25519_key
+            else
+                mv ssh_host_ed25519_key own
+                ssh-keygen -q -t ed25519 -N '' -f other && mv other ssh_host_ed25519_key
+            fi
+            systemctl reset-failed ssh.service
+            systemctl restart ssh.service";
+        let said = self.inside().args(["sh", "-c", SWAP]).output();
+        let said = said.expect("nsenter runs");
+        let errors = String::from_utf8_lossy(&said.stderr);
+        assert!(said.status.success(), "{errors}");
+    }
+
     /// The ports of an address that answer, as its own nmap sees them from the network that `from` starts programs in.
     pub(crate) fn nmap(&self, mut from: Command, address: &str) -> String {
         from.args([

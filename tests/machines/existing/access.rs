@@ -171,6 +171,26 @@ fn the_users_own_configuration(hosts: &Hosts) {
             .contains(&format!("{inside} spare.ways.internal"))
     );
     user.expect(0, &["up"]).says(&["nothing to do"]);
+    // Another one in its place is refused, by the words of the known hosts.
+    let machine = hosts.machine("spare");
+    machine.swap_host_key();
+    let ended = machine
+        .inside()
+        .args(["pkill", "-u", "student", "sshd"])
+        .status();
+    assert!(ended.expect("pkill runs").success(), "its sessions");
+    for words in [&["up", "--yes"][..], &["plan"], &["status"]] {
+        let ran = user.expect(1, words);
+        let said = ran.out + &ran.err;
+        assert!(said.contains("spare: the host key of"), "{said}");
+        assert!(said.contains("is not the expected one"), "{said}");
+    }
+    user.expect(1, &["up", "--yes"]).says(&[
+        "next: spare: make sure it is the machine you mean",
+        "set its `host_key:` or mend your known_hosts",
+    ]);
+    machine.swap_host_key();
+    user.expect(0, &["up", "--yes"]).says(&["nothing to do"]);
     user.expect(0, &["teardown", "--yes"]);
     for host in ["good", "spare"] {
         assert_eq!(hosts.traces(host, "ways"), "", "{host}");
