@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::agents;
+
 /// No command may take longer, in seconds.
 const LIMIT: &str = "240";
 /// The program under test.
@@ -30,6 +32,7 @@ pub(super) struct Ran {
 impl Product {
     /// A user with this inventory.
     pub(super) fn new(inventory: &str) -> Self {
+        agents::built_beside(PROGRAM);
         let files = tempfile::tempdir().expect("a directory");
         let product = Self { files };
         std::fs::create_dir_all(product.home().join(".ssh")).expect("a home");
