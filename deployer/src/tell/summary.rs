@@ -22,11 +22,12 @@ pub fn say(outcome: &Outcome, directory: &Path, out: &mut dyn Write) -> io::Resu
         writeln!(out, "{label:<11}{client} {state}")?;
     }
     for document in &outcome.documents {
-        writeln!(
-            out,
+        // Not every document has one.
+        let line = format!(
             "document:  {}/{}  {}",
             document.database, document.id, document.timestamp
-        )?;
+        );
+        writeln!(out, "{}", line.trim_end())?;
     }
     let store = topology.nodes_with(STORE.name()).next();
     let port = store.and_then(|node| component::tunnel_port(STORE, node, topology));
