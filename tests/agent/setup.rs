@@ -335,10 +335,10 @@ fn canaries_are_awaited_whether_they_were_sent_before_or_after() {
     let report = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| awaiting("a"));
         std::thread::sleep(Duration::from_millis(300));
-        for client in ["c1", "c2"] {
+        for (client, newest) in [("c1", 9), ("c2", 19)] {
             assert_eq!(
                 send(client, "a"),
-                json!({"client": client, "run": "a", "sent": 10, "acked": 10})
+                json!({"client": client, "run": "a", "sent": 10, "acked": 10, "newest": newest})
             );
         }
         waiting.join().unwrap()
