@@ -168,11 +168,12 @@ fn who_is_not_on_the_box_reaches_no_machine() {
 fn nmap_sees_what_the_guide_names(outsider: &Outsider, deployer: &Deployer, address: &str) {
     deployer.on("vm1", &["apt-get install -qq -y nmap >/dev/null"]);
     let member = Machine::of(&deployer.id(), "vm1");
-    for (who, from, ports) in [
-        ("member", member.network(), "22 2181 5984 9092 9093"),
-        ("outsider", outsider.network(), ""),
-    ] {
-        let open = member.nmap(from, address);
+    let networks: [(_, &dyn Fn() -> Command, _); 2] = [
+        ("member", &|| member.network(), "22 2181 5984 9092 9093"),
+        ("outsider", &|| outsider.network(), ""),
+    ];
+    for (who, from, ports) in networks {
+        let open = member.nmap(from, address, ports);
         println!("nmap | {who} | {open}");
         assert_eq!(open, ports, "{who}");
     }

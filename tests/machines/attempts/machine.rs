@@ -1,6 +1,7 @@
 //! A machine of this box from the outside: programs of the box in its network, and its own programs, past sshd and the code under
 //! test.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -69,8 +70,20 @@ impl Machine {
         assert!(said.status.success(), "{errors}");
     }
 
-    /// The ports of an address that answer, as its own nmap sees them from the network that `from` starts programs in.
-    pub(crate) fn nmap(&self, mut from: Command, address: &str) -> String {
+    /// The ports of an address that answer, as its own nmap sees them from the network that `from` starts programs in: of all that
+    /// there are, and of those that are expected once more, slowly, for of the many questions a busy box loses some.
+    pub(crate) fn nmap(&self, from: impl Fn() -> Command, address: &str, expected: &str) -> String {
+        let all = ["-p-", "-T4", "--max-retries", "2", "--min-rate", "20000"];
+        let mut open = self.scan(from(), &all, address);
+        if !expected.is_empty() {
+            let slowly = ["-p", &expected.replace(' ', ","), "--max-retries", "10"];
+            open.extend(self.scan(from(), &slowly, address));
+        }
+        let open: Vec<String> = open.iter().map(u16::to_string).collect();
+        open.join(" ")
+    }
+
+    fn scan(&self, mut from: Command, how: &[&str], address: &str) -> BTreeSet<u16> {
         from.args([
             "nsenter",
             "--target",
@@ -81,17 +94,18 @@ impl Machine {
             "--wd",
             "--",
         ]);
-        from.args(["nmap", "-n", "-Pn", "-p-", "-T4", "--max-retries", "2"]);
-        from.args(["--min-rate", "20000", "-oG", "-", address]);
+        from.args(["nmap", "-n", "-Pn"]).args(how);
+        from.args(["-oG", "-", address]);
         let said = from.output().expect("nsenter runs");
         let errors = String::from_utf8_lossy(&said.stderr);
         assert!(said.status.success(), "{from:?}: {errors}");
         let said = String::from_utf8_lossy(&said.stdout);
         let open = said.split([' ', '\t', ',']).filter_map(|part| {
             let (port, state) = part.split_once('/')?;
-            state.starts_with("open/tcp").then_some(port)
+            let open = state.starts_with("open/tcp");
+            open.then(|| port.parse().expect("a port"))
         });
-        open.collect::<Vec<_>>().join(" ")
+        open.collect()
     }
 
     fn enter(&self, parts: &[&str]) -> Command {

@@ -99,8 +99,8 @@ fn is_for_members_only(hosts: &Hosts, user: &Product) {
         ("stranger", "vm2", "22"),
         ("stranger", "vm3", "22"),
     ] {
-        let network = hosts.machine(from).network();
-        let open = tools.nmap(network, hosts.address(host));
+        let network = || hosts.machine(from).network();
+        let open = tools.nmap(network, hosts.address(host), ports);
         println!("nmap | from {from} | {host} | {open}");
         assert_eq!(open, ports, "{host} from {from}");
     }
