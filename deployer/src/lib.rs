@@ -69,4 +69,5 @@ pub mod sudo;
 pub mod tell;
 pub mod template;
 pub mod topology;
+pub mod whole_file;
 pub mod yaml;

@@ -14,6 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("contract", &[]),
     ("facts", &["step"]),
     ("few", &[]),
+    ("whole_file", &[]),
     ("figures", &[]),
     ("firewall", &["template"]),
     ("hosts_table", &["template"]),
@@ -94,8 +95,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "yaml",
         ],
     ),
-    ("host", &["machine", "process", "retry"]),
-    ("artifact", &["component", "process", "retry", "step"]),
+    ("host", &["machine", "process", "retry", "whole_file"]),
+    (
+        "artifact",
+        &["component", "process", "retry", "step", "whole_file"],
+    ),
     (
         "run",
         &[

@@ -1,7 +1,6 @@
 //! Files of this box that commands want to know whole: each is read once, and then only after it changed.
 
 use std::fs::Metadata;
-use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::cache::Cache;
 use super::{ArtifactError, file_error};
 use crate::step::sha256;
+use crate::whole_file;
 
 /// The directory of what is known, in the cache.
 const KNOWN: &str = "known";
@@ -68,12 +68,10 @@ fn serves<'a>(record: &'a str, file: &Metadata) -> Option<&'a str> {
 }
 
 fn keep(path: &Path, record: &str) -> std::io::Result<()> {
-    let directory = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(directory)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(record.as_bytes())?;
-    file.persist(path)?;
-    Ok(())
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    whole_file::replace(path, record.as_bytes())
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! Opens shells on the machines of a deployment, each by its own way.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use super::here::HereHost;
 use super::ssh::{self, Route, SshHost};
 use super::{Host, HostError, Line, ssh_config};
 use crate::machine::{Access, Machine, SshAccess};
+use crate::whole_file;
 
 /// A Unix socket's path may have 107 bytes; ssh and the crate add up to 63 to ours.
 const LONGEST_CONTROL: usize = 107 - 63;
@@ -230,15 +230,8 @@ fn control_directory(runtime_dir: Option<&Path>) -> Result<PathBuf, ConnectorErr
 
 /// Replaces a file whole: another command line may be reading it.
 fn write(path: &Path, text: &str) -> Result<(), ConnectorError> {
-    let failed = |source| ConnectorError::File {
+    whole_file::replace(path, text.as_bytes()).map_err(|source| ConnectorError::File {
         path: path.into(),
         source,
-    };
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    let mode = std::fs::Permissions::from_mode(0o600);
-    file.as_file().set_permissions(mode).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    })
 }
