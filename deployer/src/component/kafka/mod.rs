@@ -34,7 +34,7 @@ use crate::topology::{Node, Topology};
 
 pub(super) use agent_login::AgentLogin;
 pub use sections::{ExtraTopic, KafkaSection, TopicsSection};
-pub use topic_name::check_topic_name;
+pub use topic_name::{check_topic_name, no_topic};
 pub use users::{User, UsersSection};
 
 /// The component.

@@ -1,4 +1,9 @@
-//! Names of topics by Kafka's rules.
+//! Names of topics: by Kafka's rules, and of those that an inventory has.
+
+use std::collections::BTreeMap;
+
+use crate::inventory::Findings;
+use crate::topology::Topic;
 
 /// Kafka's own limit.
 const MAX_TOPIC_NAME: usize = 249;
@@ -29,6 +34,25 @@ pub fn check_topic_name(name: &str) -> Result<(), String> {
         return Err("begins with `__`, as only Kafka's own topics do".to_owned());
     }
     Ok(())
+}
+
+/// Says at a key that the topic it names is none of the inventory's, and which are.
+pub fn no_topic(
+    key: String,
+    topic: &str,
+    topics: &BTreeMap<String, Topic>,
+    findings: &mut Findings<'_>,
+) {
+    let own = topics.values().filter(|topic| !topic.canary);
+    let own: Vec<String> = own.map(|topic| format!("`{}`", topic.name)).collect();
+    findings.lacks(
+        key,
+        format!("`{topic}` is no topic of the inventory"),
+        format!(
+            "add it to `topics.extra`, or name one of {}",
+            own.join(", ")
+        ),
+    );
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::NAME;
+use super::topic_name::no_topic;
 use crate::authority::OPERATOR_NAME;
 use crate::component::users::is_agents;
 use crate::inventory::{Findings, Inventory, Member};
@@ -173,26 +174,13 @@ pub(super) fn check_topics(
     findings: &mut Findings<'_>,
 ) {
     let UsersSection(users) = inventory.sections.get();
-    let own: Vec<&String> = topics
-        .values()
-        .filter(|topic| !topic.canary)
-        .map(|topic| &topic.name)
-        .collect();
     for (name, user) in users {
         for (right, named) in user.topics() {
             for (index, topic) in named.iter().enumerate() {
-                if own.contains(&topic) {
-                    continue;
+                if topics.get(topic).is_none_or(|topic| topic.canary) {
+                    let key = format!("users.{name}.{right}[{index}]");
+                    no_topic(key, topic, topics, findings);
                 }
-                let known: Vec<String> = own.iter().map(|name| format!("`{name}`")).collect();
-                findings.lacks(
-                    format!("users.{name}.{right}[{index}]"),
-                    format!("`{topic}` is no topic of the inventory"),
-                    format!(
-                        "add it to `topics.extra`, or name one of {}",
-                        known.join(", ")
-                    ),
-                );
             }
         }
     }

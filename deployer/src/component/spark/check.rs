@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::NAME;
 use super::section::{Parse, STREAMS, Stream, StreamsSection};
+use crate::component::kafka::no_topic;
 use crate::component::kafka::settings::RETENTION;
 use crate::inventory::{Findings, Inventory, Member, TimeSpan};
 use crate::topology::{Topic, Topology};
@@ -174,16 +175,7 @@ pub fn check_topics(
     for (name, stream) in streams {
         let key = format!("{STREAMS}.{name}.from");
         let Some(topic) = topics.get(&stream.from).filter(|topic| !topic.canary) else {
-            let known = topics.values().filter(|topic| !topic.canary);
-            let known: Vec<String> = known.map(|topic| format!("`{}`", topic.name)).collect();
-            findings.lacks(
-                key,
-                format!("`{}` is no topic of the inventory", stream.from),
-                format!(
-                    "add it to `topics.extra`, or name one of {}",
-                    known.join(", ")
-                ),
-            );
+            no_topic(key, &stream.from, topics, findings);
             continue;
         };
         if let Some(kept) = kept(topic).filter(|kept| *kept < SHORTEST_RETENTION) {

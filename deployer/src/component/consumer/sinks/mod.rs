@@ -83,11 +83,7 @@ pub fn sinks(
         let key = format!("sinks.{name}");
         let Some(topic) = topics.get_mut(&sink.from) else {
             if has(kafka::NAME) {
-                findings.lacks(
-                    format!("{key}.from"),
-                    format!("`{}` is no topic of the inventory", sink.from),
-                    format!("add it to `topics.extra`, or name one of {}", names(topics)),
-                );
+                kafka::no_topic(format!("{key}.from"), &sink.from, topics, findings);
             }
             continue;
         };
@@ -131,10 +127,4 @@ pub fn sinks(
 /// A component's name as its makers write it.
 fn title(name: &'static str) -> &'static str {
     component::named(name).map_or(name, component::Component::title)
-}
-
-fn names(topics: &BTreeMap<String, Topic>) -> String {
-    let own = topics.values().filter(|topic| !topic.canary);
-    let names: Vec<String> = own.map(|topic| format!("`{}`", topic.name)).collect();
-    names.join(", ")
 }
