@@ -65,8 +65,8 @@ pub async fn run(
     }
     let (prepared, seen) = (&planned.prepared, &planned.seen);
     let forgotten = charges::forgotten(seen);
-    let settled = planned.is_settled() && planned.plan.troubles.is_empty();
-    let settled = settled && !prepared.receipt.unproven;
+    let settled =
+        planned.is_settled() && planned.plan.troubles.is_empty() && !prepared.receipt.unproven;
     if options.json {
         let machines = seen
             .clouds

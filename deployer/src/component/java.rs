@@ -104,8 +104,8 @@ pub(super) fn command(
     words.join(LINE_BREAK)
 }
 
-/// Options of compiler and collector, and of what hangs on the compiler, for what is ready in two thirds of the time, and slower in the long run. What the archive's
-/// checksum stands for is not verified anew.
+/// Options of compiler and collector, and of what hangs on the compiler, for what is ready in two thirds of the time, and slower
+/// in the long run. What the archive's checksum stands for is not verified anew.
 pub(super) const QUICK: &[&str] = &[
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",

@@ -99,9 +99,16 @@ fn unasked_until_moved(
 ) -> bool {
     let own = Place::of(&desired.deployment, component.name()).unit();
     let moves = queues.iter().any(|(node, changes)| {
-        let is_wait = |change: &Change| matches!(&change.step.action, Action::WaitForPort { unit, port, .. } if *unit == own && !facts.get(node).is_some_and(|facts| facts.ports.contains_key(port)));
-        let runs = facts.get(node).and_then(|facts| facts.units.get(&own));
-        runs.is_some_and(unit::is_up) && changes.iter().any(is_wait)
+        let Some(facts) = facts.get(node) else {
+            return false;
+        };
+        let is_new = |change: &Change| match &change.step.action {
+            Action::WaitForPort { unit, port, .. } => {
+                *unit == own && !facts.ports.contains_key(port)
+            }
+            _ => false,
+        };
+        facts.units.get(&own).is_some_and(unit::is_up) && changes.iter().any(is_new)
     });
     let report = desired.pipeline.as_ref();
     let report = report.and_then(|(node, _)| facts.get(node)?.pipeline.as_ref());
