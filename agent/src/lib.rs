@@ -16,6 +16,7 @@ mod deadline;
 pub mod error;
 pub mod event;
 pub mod kafka;
+pub mod mail;
 pub mod observe;
 pub mod producer;
 pub mod schedule;

@@ -5,7 +5,7 @@
 //! courses take seconds. A course is all in its seed, which a failure shows.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use agent::config::Topic;
 use agent::consumer::Metrics;
@@ -201,7 +201,7 @@ async fn course(seed: u64) {
     let records = partition(&mut chance);
     let topic = topic(false);
     let store = unsure(&mut chance, seed);
-    let writer = Writer::new(Box::new(Documents::new(store)), Metrics::default());
+    let writer = Writer::new(Arc::new(Documents::new(store)), Metrics::default());
     let (mut committed, mut position) = (0, 0);
     while position < records.len() {
         let end = (position + chance.random_range(1..10)).min(records.len());
@@ -280,7 +280,7 @@ async fn replacing_course(seed: u64) {
     let partitions = partitions(&mut chance);
     let topic = topic(true);
     let store = unsure(&mut chance, seed);
-    let writer = Writer::new(Box::new(Documents::new(store)), Metrics::default());
+    let writer = Writer::new(Arc::new(Documents::new(store)), Metrics::default());
     let (mut committed, mut positions) = ([0; 2], [0; 2]);
     while (0..2).any(|one| positions[one] < partitions[one].len()) {
         let one = chance.random_range(0..2);

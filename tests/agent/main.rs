@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod alerts;
 mod any_bytes;
 mod backlog;
 mod bad_events;
@@ -28,11 +29,15 @@ mod lab;
 mod losses;
 mod observed;
 mod pipeline;
+#[path = "../shared/python.rs"]
+mod python;
 mod replaced;
 mod secure;
 mod setup;
 mod sinks;
 #[path = "../shared/skip.rs"]
 mod skip;
+#[path = "../shared/smtp.rs"]
+mod smtp;
 mod store;
 mod topics;

@@ -1,5 +1,6 @@
 //! The writer against the double: what each answer makes of a batch.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent::config::Topic;
@@ -29,8 +30,8 @@ fn client(double: &Double) -> Couchdb {
     Server::at(&double.url).login("consumer", "sesame").unwrap()
 }
 
-fn documents(double: &Double) -> Box<dyn Sink> {
-    Box::new(Documents::new(client(double)))
+fn documents(double: &Double) -> Arc<dyn Sink> {
+    Arc::new(Documents::new(client(double)))
 }
 
 fn records(values: &[Value]) -> Vec<Record> {

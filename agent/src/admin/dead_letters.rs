@@ -202,7 +202,7 @@ struct Hands {
 impl Hands {
     fn new(config: &ConsumerConfig) -> Result<Self, AdminError> {
         let server = Couchdb::open(config.couchdb()?)?;
-        let sink = Box::new(Documents::new(server.clone()));
+        let sink = Arc::new(Documents::new(server.clone()));
         Ok(Self {
             server,
             writer: Writer::new(sink, Metrics::default()),

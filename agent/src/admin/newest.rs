@@ -47,7 +47,8 @@ fn places<'a>(
 ) -> Vec<(SinkOf<'a>, Vec<&'a Topic>)> {
     let is_wanted = |found: &Topic| topic.map_or(!found.canary, |name| found.name == name);
     let (mut places, mut taken) = (Vec::new(), BTreeSet::new());
-    for sink in config.all_sinks() {
+    let sinks = config.all_sinks().into_iter();
+    for sink in sinks.filter(|sink| sink.settings.keeps_records()) {
         let mut topics = sink.topics.clone();
         topics.retain(|found| is_wanted(found) && taken.insert(&found.name));
         if topics.is_empty() {

@@ -36,6 +36,15 @@ pub(crate) fn certificates(
     certificates_in(&read(key, path)?).map_err(refusal(key, path))
 }
 
+/// Reads certificates in PEM, each as a text of its own.
+pub(crate) fn pems(key: &'static str, path: &Path) -> Result<Vec<String>, ConfigError> {
+    const END: &str = "-----END CERTIFICATE-----";
+    let text = read(key, path)?;
+    certificates_in(&text).map_err(refusal(key, path))?;
+    let whole = text.split_inclusive(END).filter(|part| part.ends_with(END));
+    Ok(whole.map(str::to_owned).collect())
+}
+
 /// Reads certificates from a text in PEM; else says what is wrong with it.
 pub(super) fn certificates_in(text: &str) -> Result<Vec<Certificate>, String> {
     let certificates = Certificate::from_pem_bundle(text.as_bytes()).map_err(|error| {

@@ -1,6 +1,7 @@
 //! The consumer's figures.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,11 +10,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use rdkafka::statistics::Statistics;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::losses::Loss;
 use super::written::Written;
 use crate::observe::{self, Health, Labelled, Registry};
-use crate::sink::Record;
+use crate::sink::{Record, Sink};
 
 /// A partition, as a figure's label.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
@@ -38,6 +40,16 @@ struct SinkFigures {
     dead_letters: u64,
     /// Topic → events that Kafka deleted before they were read.
     lost: BTreeMap<String, u64>,
+    /// How it is beside, where its kind has more to tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    told: Option<Value>,
+}
+
+/// A sink that is counted.
+pub(super) struct Counted {
+    pub(super) name: Option<String>,
+    pub(super) metrics: Metrics,
+    pub(super) sink: Arc<dyn Sink>,
 }
 
 /// What a deployer wants to know of a consumer.
@@ -47,13 +59,14 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    /// Those of sinks with these names.
-    pub(super) fn of(sinks: &[(Option<String>, Metrics)]) -> Self {
-        let sinks = sinks.iter();
+    /// Those of some sinks.
+    pub(super) fn of(sinks: &[Counted]) -> Self {
+        let figures = |counted: &Counted| SinkFigures {
+            told: counted.sink.told(),
+            ..counted.metrics.figures(counted.name.as_deref())
+        };
         Self {
-            sinks: sinks
-                .map(|(name, metrics)| metrics.figures(name.as_deref()))
-                .collect(),
+            sinks: sinks.iter().map(figures).collect(),
         }
     }
 }
@@ -164,6 +177,7 @@ impl Metrics {
             lag,
             dead_letters: self.dead.get(),
             lost: lost.map(|(of, lost)| (of.topic, lost.get())).collect(),
+            told: None,
         }
     }
 

@@ -31,10 +31,10 @@ use tokio::time::Instant;
 use crate::config::{Batch, ConfigError, Connection, ConsumerConfig, SinkOf, Topic};
 use crate::observe::{self, Health, Pulse, Service, Shown};
 use crate::shutdown::{self, Shutdown};
-use crate::sink::OpenError;
+use crate::sink::{OpenError, Sink};
 use losses::{Loss, Losses};
-use metrics::Figures;
 pub use metrics::Metrics;
+use metrics::{Counted, Figures};
 use partition::Partition;
 use queues::{Load, PartitionQueues};
 use reader::Client;
@@ -74,8 +74,19 @@ pub async fn run(config: &ConsumerConfig, mut shutdown: Shutdown) -> Result<(), 
     for sink in config.all_sinks() {
         let metrics = Metrics::new(health.clone());
         registries.push(metrics.registry(sink.name));
-        counted.push((sink.name.map(str::to_owned), metrics.clone()));
-        readings.push(Reading::open(&sink, &connection, &config.batch, metrics)?);
+        let opened: Arc<dyn Sink> = sink.settings.open()?.into();
+        counted.push(Counted {
+            name: sink.name.map(str::to_owned),
+            metrics: metrics.clone(),
+            sink: Arc::clone(&opened),
+        });
+        readings.push(Reading::open(
+            &sink,
+            opened,
+            &connection,
+            &config.batch,
+            metrics,
+        )?);
     }
     if readings.is_empty() {
         return Err(ConfigError::NoSink.into());
@@ -124,14 +135,16 @@ struct Reading {
     underway: Arc<Underway>,
     losses: Arc<Losses>,
     lost: mpsc::UnboundedReceiver<Loss>,
+    sink: Arc<dyn Sink>,
     writer: Writer,
     metrics: Metrics,
 }
 
 impl Reading {
-    /// Opens the sink and joins its group.
+    /// Joins the group of a sink.
     fn open(
         sink: &SinkOf<'_>,
+        opened: Arc<dyn Sink>,
         connection: &Connection,
         batch: &Batch,
         metrics: Metrics,
@@ -140,7 +153,7 @@ impl Reading {
         let (found, lost) = mpsc::unbounded_channel();
         let losses = Arc::new(Losses::new(found));
         let topics: Arc<[Topic]> = sink.topics.iter().copied().cloned().collect();
-        let writer = Writer::new(sink.settings.open()?, metrics.clone());
+        let writer = Writer::new(Arc::clone(&opened), metrics.clone());
         let (client, revoked) = reader::open(
             connection,
             &sink.group,
@@ -163,6 +176,7 @@ impl Reading {
             underway,
             losses,
             lost,
+            sink: opened,
             writer,
             metrics,
         })
@@ -185,6 +199,8 @@ impl Reading {
             metrics: self.metrics,
         };
         let mut messages = client.stream();
+        let health = consumer.metrics.health.clone();
+        let mut work = self.sink.work(&health);
         let result = loop {
             consumer.start_writes();
             let step = tokio::select! {
@@ -203,6 +219,7 @@ impl Reading {
                     Ok(())
                 }
                 Some(done) = consumer.writes.join_next() => done.map(|done| consumer.settle(&done)).map_err(ConsumerError::Write),
+                () = &mut work => Ok(()),
                 message = messages.next() => consumer.gather(message, &mut messages),
             };
             if let Err(error) = step {

@@ -18,11 +18,8 @@ pub struct Writer {
 
 impl Writer {
     /// Writes to this sink and counts here.
-    pub fn new(sink: Box<dyn Sink>, metrics: Metrics) -> Self {
-        Self {
-            sink: sink.into(),
-            metrics,
-        }
+    pub fn new(sink: Arc<dyn Sink>, metrics: Metrics) -> Self {
+        Self { sink, metrics }
     }
 
     /// Writes records of a topic. Returns only when every record is settled: while the sink is away, or somebody must

@@ -2,13 +2,16 @@
 //!
 //! A new sink is a folder or file here and a row in [`KINDS`].
 
+mod alert;
 pub mod asked;
 pub mod couchdb;
+mod disk;
 pub mod document;
 mod event_fields;
 pub mod files;
 pub mod headers;
 mod letter;
+mod letters;
 mod record;
 
 use std::fmt::Debug;
@@ -16,16 +19,19 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::config::error::ConfigError;
 use crate::config::kinds;
 use crate::config::topic::Topic;
+use crate::observe::Health;
 use asked::Asked;
 pub use letter::Letter;
 pub use record::Record;
 
 /// The kinds of sinks, each with how its settings are read.
 const KINDS: &[(&str, Read)] = &[
+    ("alert", read::<alert::Settings>),
     ("couchdb", read::<couchdb::Settings>),
     ("files", read::<files::Settings>),
 ];
@@ -48,6 +54,17 @@ pub trait Sink: Send + Sync {
         topic: &'a Topic,
         letters: &'a [Letter<'a>],
     ) -> BoxFuture<'a, Vec<Outcome>>;
+
+    /// Does what goes by the clock and not by records, as long as the consumer runs. What is wrong is raised there. It may be
+    /// given up at any moment.
+    fn work<'a>(&'a self, _health: &'a Health) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    /// Tells how it is, for its deployer; `None`: the figures of all sinks tell it.
+    fn told(&self) -> Option<Value> {
+        None
+    }
 }
 
 /// What became of a record or a letter.
@@ -96,6 +113,11 @@ pub trait Settings: Debug + Send + Sync {
         Ok(())
     }
 
+    /// Whether records can be found there again.
+    fn keeps_records(&self) -> bool {
+        true
+    }
+
     /// Makes the sink; nothing is written yet.
     ///
     /// # Errors
@@ -115,6 +137,9 @@ pub enum OpenError {
     /// There can be no client of `CouchDB`.
     #[error(transparent)]
     Couchdb(#[from] couchdb::OpenError),
+    /// A file of the configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
 }
 
 /// Reads the settings of a kind.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,13 @@ use serde_json::value::RawValue;
 
 use super::counts::Counts;
 use super::part::offsets;
-use super::{Format, Settings, blocking, later, letters};
+use super::{Format, Settings};
 use crate::config::topic::Topic;
 use crate::sink::Later;
 use crate::sink::asked::{Asked, Holding, Newest, lost_events, sort, timestamp};
+use crate::sink::disk::{blocking, later};
 use crate::sink::document::LOST;
+use crate::sink::letters;
 
 /// How many bytes are read at once.
 const BLOCK: usize = 256 * 1024;
@@ -80,7 +82,7 @@ impl Asked for Kept {
             if after.is_some() {
                 return Ok(Vec::new());
             }
-            let letters = blocking(move || place.letters()).await;
+            let letters = blocking(move || letters::read(&place.directory)).await;
             letters.map_err(|error| later(&error))
         })
     }
@@ -106,7 +108,7 @@ impl Place {
             Format::Json => self.newest(1)?.pop(),
             Format::Csv => None,
         };
-        let letters = self.letters()?;
+        let letters = letters::read(&self.directory)?;
         let is_loss = |letter: &&Value| {
             letter["_id"]
                 .as_str()
@@ -139,22 +141,6 @@ impl Place {
         sort(&mut newest);
         newest.truncate(n);
         Ok(newest)
-    }
-
-    fn letters(&self) -> io::Result<Vec<Value>> {
-        let file = match File::open(self.directory.join(letters::NAME)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let lines = BufReader::new(file)
-            .lines()
-            .collect::<io::Result<Vec<String>>>()?;
-        // One that is being written is half there.
-        Ok(lines
-            .iter()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect())
     }
 
     /// The files of each partition, in the order of its records.

@@ -6,7 +6,6 @@
 
 mod asked;
 mod counts;
-mod letters;
 mod part;
 mod row;
 mod slots;
@@ -15,17 +14,18 @@ use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::disk::{blocking, held, later};
 use super::document::{KEPT_BYTES, document};
-use super::{Asked, Later, Letter, OpenError, Outcome, Record, Sink};
+use super::letters::Letters;
+use super::{Asked, Letter, OpenError, Outcome, Record, Sink};
 use crate::config::error::ConfigError;
 use crate::config::topic::Topic;
-use letters::Letters;
 use part::{Files, Part, Row};
 pub use row::Format;
 
@@ -242,29 +242,5 @@ impl Shared {
             }
         }
         Ok(())
-    }
-}
-
-/// Runs what waits for the disk where it holds nobody up.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(io::Error::other).flatten()
-}
-
-fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // A thread that panics leaves nothing half done but what is taken out, which is opened anew.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn later(error: &io::Error) -> Later {
-    let reason = error.to_string();
-    match error.kind() {
-        io::ErrorKind::PermissionDenied
-        | io::ErrorKind::ReadOnlyFilesystem
-        | io::ErrorKind::NotADirectory
-        | io::ErrorKind::InvalidData => Later::Denied(reason),
-        _ => Later::Away(reason),
     }
 }

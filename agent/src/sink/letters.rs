@@ -1,13 +1,14 @@
-//! Letters: one file for each topic, a line of JSON for each.
+//! Letters on the disk: one file for each topic, a line of JSON for each.
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::sink::document::Document;
+use super::document::Document;
 
 /// The file's name.
 pub(super) const NAME: &str = "dead-letters.jsonl";
@@ -63,6 +64,22 @@ impl Letters {
         self.file.sync_data()?;
         Ok(new)
     }
+}
+
+/// Reads the letters of a directory. One that is being written is half there, and left out.
+pub(super) fn read(directory: &Path) -> io::Result<Vec<Value>> {
+    let file = match File::open(directory.join(NAME)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let lines = BufReader::new(file)
+        .lines()
+        .collect::<io::Result<Vec<String>>>()?;
+    Ok(lines
+        .iter()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect())
 }
 
 #[cfg(test)]
