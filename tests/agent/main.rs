@@ -27,6 +27,7 @@ mod group;
 mod interleavings;
 mod lab;
 mod losses;
+mod mariadb;
 mod observed;
 mod pipeline;
 #[path = "../shared/python.rs"]

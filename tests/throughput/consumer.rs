@@ -17,14 +17,14 @@ use crate::lab::{get, secret};
 use crate::process::{self, Used};
 use crate::{Rates, TURNS};
 
-const EVENTS: usize = 120_000;
+pub const EVENTS: usize = 120_000;
 /// Documents of one request.
 const BATCH: usize = 500;
 /// Documents posted one by one: enough to see a rate.
 const SINGLE: usize = 300;
 /// Documents of a database that has readers.
 const READ: usize = 30_000;
-const PATIENCE: Duration = Duration::from_mins(5);
+pub const PATIENCE: Duration = Duration::from_mins(5);
 
 pub fn throughput(cluster: &Cluster, couchdb: &Server, directory: &Path) {
     for partitions in [1, 2, 4, 8] {
@@ -203,7 +203,7 @@ fn quantile(before: &[(String, u64)], after: &[(String, u64)], part: f64) -> Str
 }
 
 /// Fills a topic with events, spread over its partitions; returns their documents.
-fn fill(cluster: &Cluster, topic: &str, partitions: i32) -> Vec<Document> {
+pub fn fill(cluster: &Cluster, topic: &str, partitions: i32) -> Vec<Document> {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", cluster.bootstrap())
         .set("linger.ms", "50")

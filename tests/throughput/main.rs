@@ -10,6 +10,7 @@
 //! | `producer`  | lines of 100 B and 1 KB from a pipe to confirmed events       | a bare loop over librdkafka with the same settings and the same events, and Kafka's `ProducerPerformance` |
 //! | `consumer`  | a backlog in 1, 2, 4 and 8 partitions to documents            | `_bulk_docs` of the same documents, 500 at once, as many requests at once as there are partitions; and one `POST` per document |
 //! | `readers`   | `_bulk_docs` to a database of which users read the documents  | the same to one of which nobody does             |
+//! | `rows`      | a backlog in 2 partitions to rows of a real `MariaDB`         | one commit for each row                          |
 //! | `latency`   | from an event to its document, at 10 a second and at half of the consumer's best | the targets, 1 s and 3 s               |
 //!
 //! What is compared runs in turns, three times; of each, the slowest, the middle and the fastest run are printed, and ratios
@@ -45,15 +46,18 @@ mod couchdb;
 mod double;
 #[path = "../agent/lab.rs"]
 mod lab;
+#[path = "../agent/mariadb/server.rs"]
+mod mariadb;
 mod process;
 mod producer;
+mod rows;
 
 use std::fmt;
 
 use cluster::Cluster;
 use couchdb::Server;
 
-const NAMES: [&str; 4] = ["producer", "consumer", "readers", "latency"];
+const NAMES: [&str; 5] = ["producer", "rows", "consumer", "readers", "latency"];
 
 /// How often each thing is measured.
 const TURNS: usize = 3;
@@ -100,6 +104,9 @@ fn main() {
     let cluster = Cluster::start(directory.path(), "warm-up", 1);
     if wanted("producer") {
         producer::measure(&cluster, directory.path());
+    }
+    if wanted("rows") {
+        rows::throughput(&cluster, directory.path());
     }
     if !["consumer", "readers", "latency"]
         .iter()

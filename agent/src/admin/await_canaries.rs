@@ -1,15 +1,16 @@
-//! `await-canaries`: waits until the documents of all canaries of a run are there, each exactly once.
+//! `await-canaries`: waits until all canaries of a run are there, each exactly once: as documents, and in the sinks that take them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
+use futures_util::future::{join, try_join_all};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::AdminError;
-use crate::config::{ConsumerConfig, Topic};
+use crate::config::{ConsumerConfig, SinkOf, Topic};
 use crate::sink::couchdb::Trouble;
 use crate::sink::couchdb::{Couchdb, path_of};
 use crate::sink::document::document_id;
@@ -20,10 +21,20 @@ const LONG_POLL: Duration = Duration::from_secs(1);
 const REQUEST: Duration = Duration::from_secs(5);
 /// The wait after a question that failed.
 const RETRY: Duration = Duration::from_millis(50);
+/// The wait between two looks into a sink with a name.
+const LOOK: Duration = Duration::from_millis(200);
 
-/// What `await-canaries` prints.
+/// What `await-canaries` prints: what became of them in `CouchDB`, and in each sink with a name that takes them.
 #[derive(Debug, Serialize)]
 pub struct Report {
+    #[serde(flatten)]
+    documents: Arrivals,
+    sinks: BTreeMap<String, Arrivals>,
+}
+
+/// What became of canaries in a place.
+#[derive(Debug, Serialize)]
+struct Arrivals {
     expected: usize,
     found: usize,
     /// The ids of the documents that are not there.
@@ -36,14 +47,15 @@ pub struct Report {
 impl Report {
     /// Returns whether every canary is there.
     pub fn is_complete(&self) -> bool {
-        self.missing.is_empty()
+        let mut all = self.sinks.values().chain([&self.documents]);
+        all.all(|found| found.missing.is_empty())
     }
 }
 
-/// Waits for canaries 1 to `count` of each client.
+/// Waits for canaries 1 to `count` of each client, and takes them out of the sinks with names, where they have a place of their own.
 ///
 /// # Errors
-/// When no canary topic is configured; never because `CouchDB` is away, which only makes canaries missing.
+/// When no canary topic or nothing that takes canaries is configured; never because a sink is away, which only makes canaries missing.
 pub async fn wait(
     config: &ConsumerConfig,
     run: &str,
@@ -55,15 +67,49 @@ pub async fn wait(
     let topic = config
         .canary_topic()
         .ok_or_else(|| AdminError::NoTopic("of canaries".to_owned()))?;
-    let server = Couchdb::open(config.couchdb()?)?;
-    let mut sightings = Sightings::new(run, clients, count);
+    let all_sinks = config.all_sinks();
+    let taking = all_sinks.iter().filter_map(|sink| {
+        let name = sink.name.filter(|_| sink.settings.takes_canaries())?;
+        Some(in_sink(
+            name,
+            sink,
+            Sightings::new(run, clients, count),
+            deadline,
+        ))
+    });
+    let taking: Vec<_> = taking.collect();
+    let is_taken = !taking.is_empty();
+    let documents = async {
+        if config.couchdb.is_none() && is_taken {
+            return Ok(Sightings::new(run, &[], 0));
+        }
+        let server = Couchdb::open(config.couchdb()?)?;
+        let sightings = Sightings::new(run, clients, count);
+        Ok::<_, AdminError>(as_documents(&server, topic, clients, sightings, deadline).await)
+    };
+    let (documents, sinks) = join(documents, try_join_all(taking)).await;
+    Ok(Report {
+        documents: documents?.report(),
+        sinks: sinks?.into_iter().collect(),
+    })
+}
+
+/// Waits for their documents.
+async fn as_documents(
+    server: &Couchdb,
+    topic: &Topic,
+    clients: &[String],
+    mut sightings: Sightings,
+    deadline: Instant,
+) -> Sightings {
+    let run = sightings.run.clone();
     let mut since: Option<String> = None;
     while !sightings.is_complete() && Instant::now() < deadline {
         let step = match &since {
-            None => look_around(&server, topic, run, clients, &mut sightings)
+            None => look_around(server, topic, &run, clients, &mut sightings)
                 .await
                 .map(Some),
-            Some(since) => follow(&server, topic, since, deadline, &mut sightings).await,
+            Some(since) => follow(server, topic, since, deadline, &mut sightings).await,
         };
         match step {
             Ok(next) => since = next,
@@ -75,11 +121,41 @@ pub async fn wait(
     }
     // Missing is only what was looked for: a feed that was silent, or slow, says nothing.
     if !sightings.is_complete()
-        && let Err(trouble) = look_around(&server, topic, run, clients, &mut sightings).await
+        && let Err(trouble) = look_around(server, topic, &run, clients, &mut sightings).await
     {
         tracing::warn!("the last look for the canaries failed: {trouble}");
     }
-    Ok(sightings.report())
+    sightings
+}
+
+/// Waits for them in a sink with a name, and takes them out of it.
+async fn in_sink(
+    name: &str,
+    sink: &SinkOf<'_>,
+    mut sightings: Sightings,
+    deadline: Instant,
+) -> Result<(String, Arrivals), AdminError> {
+    let asked = sink.settings.asked()?;
+    let run = sightings.run.clone();
+    loop {
+        match asked.canaries(&run).await {
+            Ok(found) => found
+                .iter()
+                .for_each(|document| sightings.note(document, None)),
+            Err(later) => tracing::warn!("{}: no news of the canaries: {later}", sink.title()),
+        }
+        if sightings.is_complete() || Instant::now() > deadline {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    if let Err(later) = asked.remove_canaries(&run).await {
+        tracing::warn!(
+            "{}: the canaries stay until the next ones come: {later}",
+            sink.title()
+        );
+    }
+    Ok((name.to_owned(), sightings.report()))
 }
 
 /// Notes what is there already, and returns where the news begins.
@@ -232,7 +308,7 @@ impl Sightings {
         }
     }
 
-    fn report(mut self) -> Report {
+    fn report(mut self) -> Arrivals {
         self.latencies.sort_by(f64::total_cmp);
         let mut missing: Vec<String> = self
             .awaited
@@ -241,7 +317,7 @@ impl Sightings {
             .map(|(id, _)| id.clone())
             .collect();
         missing.sort_unstable();
-        Report {
+        Arrivals {
             expected: self.awaited.len(),
             found: self.awaited.len() - missing.len(),
             missing,

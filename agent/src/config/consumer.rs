@@ -133,7 +133,10 @@ impl ConsumerConfig {
             topics: self
                 .topics
                 .iter()
-                .filter(|topic| sink.from.contains(&topic.name))
+                .filter(|topic| {
+                    let is_proof = topic.canary && sink.kind.takes_canaries();
+                    is_proof || sink.from.contains(&topic.name)
+                })
                 .collect(),
             settings: &*sink.kind,
         });

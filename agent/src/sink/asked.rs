@@ -30,6 +30,16 @@ pub trait Asked: Send + Sync {
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Vec<Newest>, Later>>;
 
+    /// Returns the canaries of a run, as documents; of a kind that takes none there are none.
+    fn canaries<'a>(&'a self, _run: &'a str) -> BoxFuture<'a, Result<Vec<Value>, Later>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Removes the canaries of a run, and what earlier ones left.
+    fn remove_canaries<'a>(&'a self, _run: &'a str) -> BoxFuture<'a, Result<(), Later>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Returns some of a topic's letters, those after one, in the order of their ids; none: there are no more.
     fn letters<'a>(
         &'a self,

@@ -12,6 +12,8 @@ pub mod files;
 pub mod headers;
 mod letter;
 mod letters;
+pub mod mariadb;
+mod place;
 mod record;
 
 use std::fmt::Debug;
@@ -34,6 +36,7 @@ const KINDS: &[(&str, Read)] = &[
     ("alert", read::<alert::Settings>),
     ("couchdb", read::<couchdb::Settings>),
     ("files", read::<files::Settings>),
+    ("mariadb", read::<mariadb::Settings>),
 ];
 
 /// Takes records. A call may be given up at any moment: the records then come again.
@@ -116,6 +119,11 @@ pub trait Settings: Debug + Send + Sync {
     /// Whether records can be found there again.
     fn keeps_records(&self) -> bool {
         true
+    }
+
+    /// Returns whether it has a place for the canaries, which then come to every sink of it.
+    fn takes_canaries(&self) -> bool {
+        false
     }
 
     /// Makes the sink; nothing is written yet.

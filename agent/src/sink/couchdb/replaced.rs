@@ -6,42 +6,18 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Row, Store, Trouble};
 use crate::config::topic::Topic;
 use crate::sink::document::Document;
 use crate::sink::event_fields::EventFields;
+use crate::sink::place::{Place, key, newest};
 use crate::sink::{Later, Outcome, Record};
 
 /// How often documents that others write, too, are compared again before that waits.
 const ROUNDS: usize = 5;
-
-/// Where a record was, as its document says it under `kafka`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Place {
-    epoch: String,
-    partition: i32,
-    offset: i64,
-    timestamp: Option<i64>,
-}
-
-impl Place {
-    /// Compares the ages of two records of one key.
-    fn age(&self, other: &Self) -> Ordering {
-        if self.partition != other.partition {
-            // A key changes its partition when there are more of them. No two consumers may disagree on two of one moment.
-            let moment = |place: &Self| (place.timestamp, place.partition);
-            return moment(self).cmp(&moment(other));
-        }
-        if self.epoch != other.epoch {
-            // The topic was made anew, and only the new one is read.
-            return Ordering::Greater;
-        }
-        self.offset.cmp(&other.offset)
-    }
-}
 
 /// A record that may become the document of its key.
 struct Entry<'a> {
@@ -86,11 +62,7 @@ fn entry<'a>(
     index: usize,
     record: &'a Record,
 ) -> Result<(&'a str, Entry<'a>), String> {
-    let key = record.key.as_deref().unwrap_or_default();
-    let key = std::str::from_utf8(key).map_err(|error| format!("the key is not UTF-8: {error}"))?;
-    if key.is_empty() {
-        return Err("the record has no key, which is its document's id".to_owned());
-    }
+    let key = key(record)?;
     if key.starts_with('_') {
         return Err(format!("the key {key:?} begins with '_': it can be no id"));
     }
@@ -108,12 +80,7 @@ fn entry<'a>(
                 .to_owned(),
         );
     }
-    let place = Place {
-        epoch: topic.epoch.clone(),
-        partition: record.partition,
-        offset: record.offset,
-        timestamp: record.timestamp,
-    };
+    let place = Place::of(topic, record);
     let fields = text.trim_start();
     let entry = Entry {
         index,
@@ -121,17 +88,6 @@ fn entry<'a>(
         fields,
     };
     Ok((key, entry))
-}
-
-/// The newest of some records.
-fn newest<'e, 'a>(entries: &'e [Entry<'a>]) -> Option<&'e Entry<'a>> {
-    entries.iter().reduce(|newest, entry| {
-        if entry.place.age(&newest.place) == Ordering::Greater {
-            entry
-        } else {
-            newest
-        }
-    })
 }
 
 /// What a document that is there says of itself.
@@ -153,7 +109,7 @@ async fn round(
     let stored = store.get(database, &ids).await?;
     let mut documents = Vec::new();
     keys.retain(|key, entries| {
-        let Some(newest) = newest(entries) else {
+        let Some(newest) = newest(entries, |entry| &entry.place) else {
             return false;
         };
         let revision = match stored.get(*key).map(Stored::deserialize) {
@@ -178,7 +134,7 @@ async fn round(
         let Some(entries) = keys.get_mut(id.as_str()) else {
             continue;
         };
-        let newest = newest(entries).map(|newest| newest.index);
+        let newest = newest(entries, |entry| &entry.place).map(|newest| newest.index);
         match row {
             Row::Stored => {
                 settle(entries, outcomes, &Outcome::Already);
@@ -281,32 +237,6 @@ async fn put(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn place(epoch: &str, partition: i32, offset: i64, timestamp: i64) -> Place {
-        Place {
-            epoch: epoch.into(),
-            partition,
-            offset,
-            timestamp: Some(timestamp),
-        }
-    }
-
-    #[test]
-    fn within_a_partition_offsets_tell_the_age_and_between_partitions_the_time() {
-        let there = place("a", 1, 10, 500);
-        for (place, age) in [
-            (place("a", 1, 10, 500), Ordering::Equal),
-            (place("a", 1, 11, 400), Ordering::Greater),
-            (place("a", 1, 9, 600), Ordering::Less),
-            (place("b", 1, 0, 400), Ordering::Greater),
-            (place("a", 2, 0, 501), Ordering::Greater),
-            (place("a", 2, 99, 499), Ordering::Less),
-            (place("a", 2, 0, 500), Ordering::Greater),
-            (place("a", 0, 0, 500), Ordering::Less),
-        ] {
-            assert_eq!(place.age(&there), age, "{place:?}");
-        }
-    }
 
     #[test]
     fn a_document_is_the_fields_of_the_value_or_there_is_a_reason_why_not() {
