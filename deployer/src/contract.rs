@@ -142,4 +142,20 @@ pub struct CanariesFound {
     pub p50_ms: Option<f64>,
     /// 99 of 100 were.
     pub p99_ms: Option<f64>,
+    /// What became of them in sinks that have a place for them, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sinks: BTreeMap<String, CanariesKept>,
+}
+
+/// What became of canaries in a sink.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CanariesKept {
+    /// How many were expected.
+    pub expected: u64,
+    /// How many are there.
+    pub found: u64,
+    /// Those that are not.
+    pub missing: Vec<String>,
+    /// Canaries that are there more than once.
+    pub duplicates: u64,
 }

@@ -262,7 +262,7 @@ fn what_may_come_of_a_part_left_out_is_not_said() {
         (
             "name: a\nnodes:\n  vm1: { roles: [zookeper, kafka] }\nkafka: { replication: 1 }\n",
             "t.yaml:3:18: nodes.vm1.roles[0]: unknown role `zookeper`; did you mean `zookeeper`? (known: `zookeeper`, `kafka`, \
-             `couchdb`, `consumer`, `spark`, `producer`)",
+             `couchdb`, `mariadb`, `consumer`, `spark`, `producer`)",
         ),
         // The default stands for a port that is not known.
         (

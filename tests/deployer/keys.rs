@@ -133,6 +133,12 @@ fn text(row: &Row, value: Option<&Value>) -> String {
         let stream = json!({"from": "orders", "sql": "SELECT 1 AS key, 2 AS value FROM orders", "to": "counts"});
         streams.or_insert_with(|| json!({"s": stream}));
     }
+    if ["mariadb.", "sinks.*.mariadb."]
+        .iter()
+        .any(|key| row.key.starts_with(key))
+    {
+        text["nodes"]["vm4"] = json!({"roles": ["mariadb"]});
+    }
     let packaged = row.key.starts_with("couchdb.repository");
     if row.key == "couchdb.distribution" || packaged {
         let couchdb = text["couchdb"].as_object_mut().expect("couchdb");

@@ -46,6 +46,7 @@ fn the_unit_of_every_component_is_closed_in() {
         let all = layout::parse(all, "x.yaml").expect("a good inventory");
         world.topology.sections = all.sections;
         world.add_streams();
+        world.add_tables();
         for (name, node) in &world.topology.nodes {
             for component in component::of_node(node, &world.topology) {
                 let unit = unit(&world, name, component);

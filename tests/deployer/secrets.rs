@@ -19,7 +19,7 @@ fn inventory(security: &str) -> String {
         _ => "",
     };
     format!(
-        "name: x\nsecurity: {security}\n{users}nodes:\n  vm1: {{ roles: [zookeeper, kafka, couchdb, consumer, producer] }}\n\
+        "name: x\nsecurity: {security}\n{users}nodes:\n  vm1: {{ roles: [zookeeper, kafka, couchdb, mariadb, consumer, producer] }}\n\
          kafka: {{ replication: 1 }}\nmonitoring: {{ node_exporter: true }}\n"
     )
 }
@@ -58,6 +58,8 @@ fn each_has_a_name_of_its_own() {
             "couchdb-admin",
             "couchdb-consumer",
             "couchdb-sessions",
+            "mariadb-consumer",
+            "mariadb-admin",
             "node-exporter-monitor"
         ]
     );
@@ -77,6 +79,8 @@ fn each_has_a_name_of_its_own() {
         "couchdb-consumer",
         "couchdb-cookie",
         "couchdb-sessions",
+        "mariadb-consumer",
+        "mariadb-admin",
     ];
     assert_eq!(names(off.iter()), own);
 }
@@ -93,6 +97,8 @@ fn whatever_is_kept_is_listed() {
         ("couchdb", "admin_hash", "is made of another"),
         ("node-exporter", "hash", "is made of another"),
         ("couchdb", "uuid", "is no secret"),
+        ("mariadb", "user_hash", "is made of another"),
+        ("mariadb", "admin_hash", "is made of another"),
     ];
     for (of, key, _) in secrets.all() {
         let listed = all.iter().any(|one| one.of == of && one.key == key);

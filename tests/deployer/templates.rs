@@ -181,6 +181,16 @@ streams:
         self.topology.nodes.insert(node.name.clone(), node);
     }
 
+    /// Adds a node with tables.
+    pub(super) fn add_tables(&mut self) {
+        let node = node("vm5", &["mariadb"]);
+        self.topology.nodes.insert(node.name.clone(), node);
+        for (key, secret) in [("user_hash", "*USER"), ("admin_hash", "*ADMIN")] {
+            let of = component::mariadb::NAME;
+            self.secrets.set(of, key, Secret::new(secret));
+        }
+    }
+
     /// The same with security.
     pub(super) fn secured(distribution: &str) -> Self {
         let mut world = Self::new(distribution);
@@ -407,6 +417,16 @@ fn golden_files_of_a_secured_node_with_streams() {
         _ => false,
     });
     insta::assert_snapshot!(golden(&actions));
+}
+
+#[test]
+fn golden_files_of_a_secured_node_with_tables() {
+    let mut world = World::new("apache");
+    world.add_tables();
+    world.topology.security = Security::On;
+    let own = Secret::new("KEY AND CERTIFICATE\n");
+    world.secrets.set("certificates", "vm5/mariadb", own);
+    insta::assert_snapshot!(golden(&world.install("vm5")));
 }
 
 #[test]

@@ -30,6 +30,7 @@ mod interrupted;
 mod kafka;
 mod leaks;
 mod local;
+mod mariadb;
 mod node_exporter;
 mod outsiders;
 #[path = "../shared/place.rs"]

@@ -14,7 +14,7 @@ use crate::watch::{Unit, restarted, units, well};
 const INVENTORY: &str = "\
 security: on
 nodes:
-  vm1: { roles: [zookeeper, kafka, consumer, couchdb] }
+  vm1: { roles: [zookeeper, kafka, consumer, couchdb, mariadb] }
   vm2: { roles: [spark, producer] }
 kafka: { replication: 1 }
 couchdb: { distribution: pouchdb }
@@ -22,6 +22,7 @@ producer: { source: logins, count: 1999, interval: 0s, topic: logins }
 topics: { extra: { numbers: { partitions: 2 } } }
 sinks:
   counts: { from: login-counts, couchdb: { replace: true } }
+  months: { from: login-counts, mariadb: { replace: true, columns: { logins: { type: integer } } } }
   refused: { from: login-counts-bad, files: {} }
   doubled: { from: doubles, couchdb: { replace: true } }
 streams:
@@ -76,6 +77,7 @@ fn streams_count_what_logs_in() {
                 .collect();
             deployer.reading(&["send", "logins", "-"], &bad).code(0);
             site.await_counts("logins", 0);
+            site.await_rows();
             site.await_refused(20);
         },
     );
@@ -94,6 +96,7 @@ fn streams_count_what_logs_in() {
         site.send_numbers(101, 200);
         site.systemctl("start");
         site.await_counts("logins", newest + 1);
+        site.await_rows();
         site.await_doubles(200);
     });
     subtest(
@@ -208,6 +211,17 @@ impl Site {
         assert_eq!(ids, wanted);
     }
 
+    /// Waits until there are twelve rows, one for each month, whose counts are all logins.
+    fn await_rows(&self) {
+        let socket = format!("/var/lib/deployer/{}/mariadb/mariadb.sock", self.0.name);
+        let question = "SELECT COUNT(*), CAST(SUM(logins) AS INT) FROM months";
+        let script = format!("mariadb --no-defaults -S {socket} events -N -B -e \"{question}\"");
+        within(PATIENCE, "twelve rows", || {
+            let rows = self.on("vm1", &script);
+            (rows.trim_end() == "12\t1999").then_some(()).ok_or(rows)
+        });
+    }
+
     /// Lines of a file sink's files.
     fn rows(&self, sink: &str, topic: &str) -> Vec<Value> {
         let files = format!(
@@ -287,7 +301,7 @@ impl Site {
             "`stamp`",
             "stream `doubles`: [PARSE_SYNTAX_ERROR]",
             "streams.login-counts.sql: is what was refused",
-            "inventory.yaml:26:10: streams.doubles.sql: is what was refused",
+            "inventory.yaml:27:10: streams.doubles.sql: is what was refused",
         ]);
         let after: BTreeMap<String, Unit> = units(&self.0);
         assert_eq!(restarted(&before, &after), BTreeSet::new());

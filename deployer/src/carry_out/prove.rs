@@ -1,5 +1,6 @@
 //! The proof: numbered canaries go all the way from the senders to documents; none may be lost, none may be there twice.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::passing;
 use crate::component::pipeline::{self, MOVER};
-use crate::contract::{CanariesFound, CanariesSent};
+use crate::contract::{CanariesFound, CanariesKept, CanariesSent};
 use crate::error::CommandError;
 use crate::few::few;
 use crate::host::{Command, Host, Input};
@@ -29,6 +30,9 @@ pub struct Proof {
     pub acked: u64,
     /// What became of them as documents; `None`: the deployment stores none.
     pub documents: Option<CanariesFound>,
+    /// What became of them in sinks that have a place for them, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sinks: BTreeMap<String, CanariesKept>,
     /// What has passed them beside.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub passed_by: Vec<String>,
@@ -41,7 +45,8 @@ impl Proof {
             [] => String::new(),
             by => format!("; passed by {}", by.join(", ")),
         };
-        format!("{}{passed}", self.of_documents())
+        let kept: String = self.sinks.iter().map(kept_words).collect();
+        format!("{}{kept}{passed}", self.of_documents())
     }
 
     fn of_documents(&self) -> String {
@@ -82,7 +87,27 @@ impl Proof {
                 .documents
                 .as_ref()
                 .is_none_or(|found| found.found == found.expected && found.duplicates == 0)
+            && self
+                .sinks
+                .values()
+                .all(|kept| kept.found == kept.expected && kept.duplicates == 0)
     }
+
+    /// Those that did not arrive somewhere.
+    fn missing(&self) -> Vec<String> {
+        let documents = self.documents.iter().flat_map(|found| &found.missing);
+        let kept = self.sinks.values().flat_map(|kept| &kept.missing);
+        let missing: BTreeSet<&String> = documents.chain(kept).collect();
+        missing.into_iter().cloned().collect()
+    }
+}
+
+/// What became of canaries in a sink, as a part of a line.
+fn kept_words((name, kept): (&String, &CanariesKept)) -> String {
+    format!(
+        "; {} came to the sink {name}, {} twice",
+        kept.found, kept.duplicates
+    )
 }
 
 /// Sends `count` canaries from each sender and waits for their documents. Changes nothing else.
@@ -124,8 +149,9 @@ pub async fn prove(
         ]);
         json::<CanariesSent>(sender, host, tool.program.clone(), arguments).await
     }));
-    let stored =
-        topology.nodes_with(MOVER.name()).next().is_some() && pipeline::has_store(topology);
+    let has_store = pipeline::has_store(topology);
+    let moved = topology.nodes_with(MOVER.name()).next().is_some();
+    let stored = moved && (has_store || pipeline::take_canaries(topology));
     let awaiting = async {
         let Some(tool) = pipeline::tool(topology).filter(|_| stored) else {
             return Ok(None);
@@ -163,10 +189,12 @@ pub async fn prove(
             Err(error) => others.push(error.cause.to_string()),
         }
     }
+    let mut sinks = BTreeMap::new();
     let documents = match documents {
-        Ok(Some((found, said))) => {
+        Ok(Some((mut found, said))) => {
             others.extend(said);
-            Some(found)
+            sinks = std::mem::take(&mut found.sinks);
+            Some(found).filter(|_| has_store)
         }
         Ok(None) => None,
         Err(error) => {
@@ -184,6 +212,7 @@ pub async fn prove(
         sent: sums.0,
         acked: sums.1,
         documents,
+        sinks,
         passed_by,
     };
     let holds = others.is_empty() && proof.holds();
@@ -201,9 +230,10 @@ pub async fn prove(
     if holds {
         return Ok(Some(proof));
     }
-    let missing = proof.documents.as_ref().map(|found| few(&found.missing, 5));
-    let missing = missing.filter(|missing| !missing.is_empty());
-    let missing = missing.map_or(String::new(), |missing| format!("; missing: {missing}"));
+    let missing = match few(&proof.missing(), 5) {
+        none if none.is_empty() => none,
+        missing => format!("; missing: {missing}"),
+    };
     let others: String = others.iter().map(|said| format!("\n    {said}")).collect();
     Err(CommandError::failed(format!(
         "the pipeline does not hold: {}{missing}{others}",

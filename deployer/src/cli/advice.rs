@@ -349,7 +349,7 @@ mod tests {
             ),
             (
                 &["deployer", "open", "kafak"],
-                "error: there is no service `kafak`\n  next: did you mean `kafka`?\n  next: known: couchdb, kafka\n",
+                "error: there is no service `kafak`\n  next: did you mean `kafka`?\n  next: known: couchdb, kafka, ",
             ),
             (
                 &["deployer", "build-agents", "--target", "riscv"],

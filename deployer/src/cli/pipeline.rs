@@ -144,6 +144,8 @@ pub enum Service {
     Couchdb,
     /// The brokers.
     Kafka,
+    /// MariaDB's port.
+    Mariadb,
 }
 
 impl Service {
@@ -152,6 +154,7 @@ impl Service {
         match self {
             Self::Couchdb => "couchdb",
             Self::Kafka => "kafka",
+            Self::Mariadb => "mariadb",
         }
     }
 }

@@ -35,6 +35,7 @@ pub mod distributions;
 pub mod java;
 pub mod kafka;
 mod kinds;
+pub mod mariadb;
 pub mod node_exporter;
 pub mod order;
 pub mod own_tool;
@@ -353,6 +354,7 @@ pub static ALL: &[&dyn Component] = &[
     &zookeeper::Zookeeper,
     &kafka::Kafka,
     &couchdb::Couchdb,
+    &mariadb::Mariadb,
     &consumer::Consumer,
     &spark::Spark,
     &producer::Producer,

@@ -49,6 +49,7 @@ pub const PAGES: &[Page] = pages![
     "streams"
     "clients"
     "couchdb"
+    "mariadb"
     "data"
     "security"
     "threats"

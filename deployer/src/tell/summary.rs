@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::carry_out::outcome::Outcome;
-use crate::component::pipeline::{self, MOVER, SENDER, STORE};
+use crate::component::pipeline::{self, LOG, MOVER, SENDER, STORE};
 use crate::component::{self, Port, Reach};
 use crate::machine::Access;
 use crate::run::journal;
@@ -69,6 +69,14 @@ pub fn say(outcome: &Outcome, directory: &Path, out: &mut dyn Write) -> io::Resu
             "           login {admin}, password in {}",
             secrets.display()
         )?;
+    }
+    for component in component::ALL {
+        let is_told = [STORE.name(), LOG.name()].contains(&component.name());
+        let is_there = topology.nodes_with(component.name()).next().is_some();
+        if is_there && !is_told && component.tunnel().is_some() {
+            let (label, name) = (format!("{}:", component.title()), component.name());
+            writeln!(out, "{label:<11}by the tunnel of `deployer open {name}`")?;
+        }
     }
     for state in &seen.clouds {
         if let Some(lifetime) = state.cloud.lifetime(&state.plan) {

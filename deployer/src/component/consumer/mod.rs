@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::kafka::AgentLogin;
 use super::place::{self, Place};
 use super::service::{self, Service};
-use super::{Component, Context, Difference, Disk, Memory, Port, Reach, couchdb, kafka};
+use super::{Component, Context, Difference, Disk, Memory, Port, Reach, couchdb, kafka, mariadb};
 use crate::inventory::{Findings, Inventory, Member, Section, TimeSpan};
 use crate::receipt::Secrets;
 use crate::rights::Right;
@@ -112,6 +112,14 @@ impl Component for Consumer {
 
     fn needs(&self) -> &'static [&'static str] {
         &[kafka::NAME, couchdb::NAME]
+    }
+
+    fn follows(&self) -> &'static [&'static str] {
+        &[mariadb::NAME]
+    }
+
+    fn calls(&self) -> &'static [&'static str] {
+        &[kafka::NAME, couchdb::NAME, mariadb::NAME]
     }
 
     /// Sinks say themselves what they need.
@@ -359,7 +367,13 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
         sinks: sinks
             .filter_map(|(name, sink)| {
                 let kind = sinks::kind(sink)?;
-                let settings = kind.settings(sink, &format!("{}/{name}", place.data()));
+                let told = sinks::Told {
+                    name,
+                    directory: format!("{}/{name}", place.data()),
+                    place: &place,
+                    topology,
+                };
+                let settings = kind.settings(sink, &told);
                 let settings = settings.into_iter();
                 Some(SinkSettings {
                     name,
@@ -379,6 +393,18 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
     ];
     if let Some(login) = &settings.login {
         actions.extend(login.files(&place, &group, context));
+    }
+    for kind in sinks::KINDS {
+        let mut named = settings.sinks.iter().map(|sink| sink.kind);
+        let Some((component, key)) = kind
+            .password()
+            .filter(|_| named.any(|it| it == kind.name()))
+        else {
+            continue;
+        };
+        let password = Content::secret(format!("{}\n", context.secrets.get(component, key)));
+        let name = sinks::password_file(*kind);
+        actions.push(service::configuration_file(&place, &group, &name, password));
     }
     if settings.couchdb.is_some() {
         actions.push(service::configuration_file(

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Kind;
+use super::{Kind, Told};
 use crate::inventory::{Findings, Section, Sink};
 
 /// The kind.
@@ -56,7 +56,7 @@ impl Kind for Files {
         Section::of::<Settings>(NAME)
     }
 
-    fn check(&self, key: &str, sink: &Sink, findings: &mut Findings<'_>) {
+    fn check(&self, _: &str, key: &str, sink: &Sink, findings: &mut Findings<'_>) {
         let Settings {
             format, columns, ..
         } = sink.kinds.get::<Settings>();
@@ -76,14 +76,14 @@ impl Kind for Files {
         }
     }
 
-    fn settings(&self, sink: &Sink, directory: &str) -> BTreeMap<&'static str, Value> {
+    fn settings(&self, sink: &Sink, told: &Told<'_>) -> BTreeMap<&'static str, Value> {
         let Settings {
             format,
             columns,
             roll_mib,
         } = sink.kinds.get::<Settings>();
         BTreeMap::from([
-            ("directory", json!(directory)),
+            ("directory", json!(told.directory)),
             ("format", json!(format)),
             ("columns", json!(columns)),
             ("roll_bytes", json!(roll_mib << 20)),

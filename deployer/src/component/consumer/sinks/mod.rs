@@ -4,15 +4,17 @@
 
 mod couchdb;
 mod files;
+mod mariadb;
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::NAME;
+use crate::component::place::Place;
 use crate::component::{self, kafka};
 use crate::inventory::{Findings, Inventory, Member, Section, Sink};
-use crate::topology::Topic;
+use crate::topology::{Topic, Topology};
 
 /// A kind of sink.
 pub trait Kind: Sync {
@@ -37,17 +39,55 @@ pub trait Kind: Sync {
         false
     }
 
-    /// Looks at what stands at `key`.
-    fn check(&self, _key: &str, _: &Sink, _: &mut Findings<'_>) {}
+    /// Whether it has a place for the canaries, which prove the way to it.
+    fn takes_canaries(&self) -> bool {
+        false
+    }
 
-    /// What the agents are told of a sink, in their words. The directory is the sink's own.
-    fn settings(&self, _: &Sink, _directory: &str) -> BTreeMap<&'static str, Value> {
+    /// The secret by which the consumer is let in: its component and its key.
+    fn password(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    /// The places beside the consumer that nothing but the sink with this name may write to.
+    fn places(&self, _name: &str, _: &Sink) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Looks at what stands at `key` of the sink with this name.
+    fn check(&self, _name: &str, _key: &str, _: &Sink, _: &mut Findings<'_>) {}
+
+    /// What the agents are told of a sink, in their words.
+    fn settings(&self, _: &Sink, _: &Told<'_>) -> BTreeMap<&'static str, Value> {
         BTreeMap::new()
     }
 }
 
+/// What a sink's settings are made of, beside what the inventory says.
+pub struct Told<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// A directory of its own.
+    pub directory: String,
+    /// Where the consumer's files are.
+    pub place: &'a Place,
+    /// The deployment.
+    pub topology: &'a Topology,
+}
+
+/// The file of the password by which the consumer is let in to a kind of sinks.
+pub fn password_file(kind: &dyn Kind) -> String {
+    format!("{}-password", kind.name())
+}
+
 /// All kinds: a row for each.
-pub static KINDS: &[&dyn Kind] = &[&couchdb::Couchdb, &files::Files];
+pub static KINDS: &[&dyn Kind] = &[&couchdb::Couchdb, &files::Files, &mariadb::Mariadb];
+
+/// Whether canaries come to a sink with a name.
+pub fn take_canaries(topology: &Topology) -> bool {
+    let mut kinds = topology.sinks.values().filter_map(kind);
+    kinds.any(Kind::takes_canaries)
+}
 
 /// The kind of a sink; `None`: it names none, or several.
 pub fn kind(sink: &Sink) -> Option<&'static dyn Kind> {
@@ -79,6 +119,7 @@ pub fn sinks(
         );
     }
     let mut found = BTreeMap::new();
+    let mut places: BTreeMap<String, &str> = BTreeMap::new();
     for (name, sink) in &inventory.sinks {
         let key = format!("sinks.{name}");
         let Some(topic) = topics.get_mut(&sink.from) else {
@@ -99,7 +140,16 @@ pub fn sinks(
             continue;
         };
         let key = format!("{key}.{}", kind.name());
-        kind.check(&key, sink, findings);
+        kind.check(name, &key, sink, findings);
+        for place in kind.places(name, sink) {
+            if let Some(other) = places.insert(place.clone(), name) {
+                findings.add(
+                    key.clone(),
+                    format!("the sink `{other}` writes to {place} already"),
+                    "name another place",
+                );
+            }
+        }
         if let Some(needed) = kind.needs().filter(|needed| !has(needed)) {
             findings.lacks(
                 key.clone(),

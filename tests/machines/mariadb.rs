@@ -1,0 +1,377 @@
+//! Rows of a real MariaDB where security is on, seen by Debian's own client: each event is one, once, whatever is killed; and what
+//! others try.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::attempts::{self, Attempt, may, may_not};
+use crate::deployer_command::{Deployer, subtest};
+use crate::leaks::{self, patterns};
+use crate::sandbox::units_are_closed_in;
+use crate::support::{eventually, may_run, within};
+use crate::watch::{restarted, units, well};
+
+const INVENTORY: &str = "\
+nodes:
+  vm1: { roles: [zookeeper, kafka, mariadb] }
+  vm2: { roles: [consumer, producer] }
+kafka: { replication: 1 }
+producer: { source: trucks, count: 1000, interval: 0s, topic: trucks }
+topics: { extra: { numbers: { partitions: 2 } } }
+sinks:
+  trucks:
+    from: trucks
+    mariadb:
+      columns:
+        at: { type: datetime, from: truck.timestamp }
+        fuel: { type: double, from: truck.fuel_consumed }
+        sequence: { type: integer }
+  numbers: { from: numbers, mariadb: { columns: { n: { type: integer, from: event.n } } } }
+";
+
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How many numbers there are more at each turn.
+const NUMBERS: u64 = 20_000;
+
+#[test]
+fn rows_of_mariadb() {
+    if !may_run("rows_of_mariadb") {
+        return;
+    }
+    let site = Site(Deployer::new(INVENTORY));
+    let deployer = &site.0;
+    let up = deployer.run(&["up", "--yes", "--wait"]).code(0);
+    up.says(&["deployer open mariadb"]).says(&[
+        "canaries sent",
+        "came to the sink numbers, 0 twice",
+        "came to the sink trucks, 0 twice",
+    ]);
+    let canaries =
+        "SELECT (SELECT COUNT(*) FROM canaries.trucks) + (SELECT COUNT(*) FROM canaries.numbers)";
+    assert_eq!(site.ask(canaries), "0", "none is left");
+    subtest("each event is one row", || {
+        let counted = "SELECT COUNT(*), COUNT(DISTINCT sequence), MAX(sequence), COUNT(at), COUNT(fuel) FROM trucks";
+        assert_eq!(site.ask(counted), "1000\t1000\t1000\t1000\t1000");
+        let status = well(deployer);
+        let sink = &status["topics"]["trucks"]["sinks"]["trucks"];
+        assert_eq!(sink["records"], 1000, "{sink}");
+        assert_eq!(sink["dead_letters"], 0, "{sink}");
+    });
+    subtest("nothing is to do, and nothing is started", || {
+        let before = units(deployer);
+        deployer.run(&["up"]).code(0).says(&["nothing to do"]);
+        assert_eq!(restarted(&before, &units(deployer)), BTreeSet::new());
+    });
+    units_are_closed_in(deployer);
+    subtest("killed consumer and server: none lost, none twice", || {
+        site.send(1, NUMBERS);
+        site.systemctl("vm1", "kill --signal=KILL", "mariadb");
+        site.send(NUMBERS + 1, 2 * NUMBERS);
+        site.systemctl("vm2", "kill --signal=KILL", "consumer");
+        site.send(2 * NUMBERS + 1, 3 * NUMBERS);
+        site.await_numbers(3 * NUMBERS);
+        for (node, role) in [("vm1", "mariadb"), ("vm2", "consumer")] {
+            let restarts = site.systemctl(node, "show -P NRestarts", role);
+            assert_eq!(restarts.trim(), "1", "{role}");
+        }
+    });
+    subtest("what cannot be a row is kept", || {
+        let bad = "{\"n\": \"seven\"}\n";
+        deployer.reading(&["send", "numbers", "-"], bad).code(0);
+        eventually("a dead letter", || {
+            let letters = site.ask("SELECT COUNT(*) FROM numbers_dead_letters");
+            (letters == "1").then_some(()).ok_or(letters)
+        });
+        let told = deployer.run(&["dead-letters"]).code(0);
+        told.says(&["`event.n` is \"seven\": no whole number"]);
+        site.ask("DELETE FROM numbers_dead_letters");
+    });
+    subtest("a server that is away is named", || site.is_away());
+    subtest("one more column", || {
+        let wider = INVENTORY.replace(
+            "        sequence:",
+            "        distance: { type: double, from: truck.distance_covered }\n        sequence:",
+        );
+        deployer.write(&wider.replace("count: 1000", "count: 1100"));
+        let planned = deployer.run(&["plan"]).code(2);
+        planned.says(&["+columns", "distance double truck.distance_covered"]);
+        deployer.run(&["up", "--yes", "--wait"]).code(0);
+        let counted = "SELECT COUNT(*), COUNT(distance) FROM trucks";
+        eventually("the new run's rows", || {
+            let rows = site.ask(counted);
+            (rows == "2100\t1100").then_some(()).ok_or(rows)
+        });
+    });
+    subtest("each attempt, and its control", || site.attempts());
+    subtest("a tunnel", || site.tunnel());
+    subtest("other passwords", || site.rotates());
+    well(deployer);
+    let moved = INVENTORY
+        .replace(", mariadb]", "]")
+        .replace("[consumer", "[mariadb, consumer");
+    deployer.write(&moved);
+    let refused = deployer.run(&["up", "--yes"]).code(64);
+    refused.says(&["--destroy-data vm1"]);
+    deployer.teardown();
+}
+
+/// The deployment, and what happens in it.
+struct Site(Deployer);
+
+impl Site {
+    fn on(&self, node: &str, script: &str) -> String {
+        self.0.on(node, &["sh", "-c", script])
+    }
+
+    fn systemctl(&self, node: &str, words: &str, role: &str) -> String {
+        let unit = format!("{}-{role}.service", self.0.name);
+        self.on(node, &format!("systemctl {words} {unit}"))
+    }
+
+    /// Asks as root of its node, as soon as it answers: Debian's client, at the socket.
+    fn ask(&self, question: &str) -> String {
+        let data = format!("/var/lib/deployer/{}/mariadb", self.0.name);
+        let client = format!("mariadb --no-defaults --socket={data}/mariadb.sock events -N -B");
+        let script = format!("{client} -e \"{question}\"");
+        eventually("MariaDB answers", || {
+            let said = self.0.run(&["ssh", "vm1", "--", "sh", "-c", &script]);
+            let answer = said.out.trim_end().to_owned();
+            (said.code == Some(0))
+                .then_some(answer)
+                .ok_or_else(|| said.all())
+        })
+    }
+
+    fn send(&self, first: u64, last: u64) {
+        let lines: String = (first..=last)
+            .map(|n| format!("{{\"n\": {n}}}\n"))
+            .collect();
+        self.0.reading(&["send", "numbers", "-"], &lines).code(0);
+    }
+
+    /// Waits until each of the first numbers is a row, and sees that none is there twice.
+    fn await_numbers(&self, count: u64) {
+        let counted = "SELECT COUNT(*), COUNT(DISTINCT n), MIN(n), MAX(n) FROM numbers";
+        let wanted = format!("{count}\t{count}\t1\t{count}");
+        within(PATIENCE, "all numbers", || {
+            let rows = self.ask(counted);
+            (rows == wanted).then_some(()).ok_or(rows)
+        });
+    }
+
+    fn is_away(&self) {
+        self.systemctl("vm1", "stop", "mariadb");
+        self.send(3 * NUMBERS + 1, 3 * NUMBERS + 100);
+        eventually("status names it", || {
+            let said = self.0.run(&["status"]);
+            let parts = ["mariadb.service is stopped", "sink numbers: MariaDB"];
+            let names_it = parts.iter().all(|part| said.all().contains(part));
+            names_it.then_some(()).ok_or_else(|| said.all())
+        });
+        self.systemctl("vm1", "start", "mariadb");
+        self.await_numbers(3 * NUMBERS + 100);
+        well(&self.0);
+        self.0
+            .run(&["logs", "mariadb"])
+            .code(0)
+            .says(&["ready for connections"]);
+        self.0.run(&["check"]).code(0);
+    }
+
+    /// The port at this box's end of a tunnel is MariaDB's: it greets with its version.
+    fn tunnel(&self) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        drop(listener);
+        let tunnel = self
+            .0
+            .start(&["open", "mariadb", "--port", &port.to_string()]);
+        eventually("MariaDB greets", || {
+            let mut greeting = [0; 64];
+            let read = TcpStream::connect(("127.0.0.1", port)).and_then(|mut server| {
+                server.set_read_timeout(Some(Duration::from_secs(5)))?;
+                server.read(&mut greeting)
+            });
+            let said = String::from_utf8_lossy(&greeting);
+            let greets = read.is_ok() && said.contains("MariaDB");
+            greets
+                .then_some(())
+                .ok_or_else(|| format!("{read:?}: {said}"))
+        });
+        tunnel.interrupt();
+        tunnel.finish().says(&["--user admin", "events"]);
+    }
+
+    /// Others in the places of its secrets: the old ones open nothing, and the new ones are nowhere but where they belong.
+    fn rotates(&self) {
+        let before = self.0.secrets();
+        let old = before["mariadb"]["user_password"]
+            .as_str()
+            .expect("a password");
+        let names = ["mariadb-consumer", "mariadb-admin"];
+        let words = [&["secrets", "rotate", "--yes"][..], &names].concat();
+        let said = self.0.run(&words).code(0);
+        let mut known = patterns(&before);
+        known.extend(patterns(&self.0.secrets()));
+        leaks::none_of(&known, &self.0, &said.all());
+        self.send(3 * NUMBERS + 101, 3 * NUMBERS + 200);
+        self.await_numbers(3 * NUMBERS + 200);
+        let words = format!(
+            "{}{}",
+            attempts::file("old", &login("consumer", old)),
+            CLIENT
+        );
+        attempts::on_member(&self.0, "vm1", &words, WITH_OLD);
+        self.0.run(&["plan"]).code(0).says(&["nothing to do"]);
+    }
+
+    /// What passwords open, and what is closed to everybody.
+    fn attempts(&self) {
+        let secrets = self.0.secrets();
+        let password = |key: &str| secrets["mariadb"][key].as_str().expect("a password");
+        let files = [
+            ("consumer", login("consumer", password("user_password"))),
+            ("admin", login("admin", password("admin_password"))),
+            ("wrong", login("consumer", "wrong")),
+        ];
+        let files = files
+            .map(|(name, text)| attempts::file(name, &text))
+            .concat();
+        attempts::on_member(&self.0, "vm1", &format!("{files}{CLIENT}"), AT_SERVER);
+        attempts::on_member(&self.0, "vm2", CLIENT, BESIDE);
+    }
+}
+
+fn login(user: &str, password: &str) -> String {
+    format!("[client]\nuser={user}\npassword={password}\n")
+}
+
+const CLIENT: &str = r#"
+D=/etc/deployer/$1; H=vm1.$1.internal; S=/var/lib/deployer/$1/mariadb/mariadb.sock
+TLS="--ssl-ca=$D/kafka/authority.pem --ssl-verify-server-cert"
+openssl req -x509 -newkey ed25519 -nodes -subj /CN=$H -keyout "$W/key" -out "$W/other" 2>/dev/null
+as() { F=$1; shift; mariadb --defaults-file="$W/$F" --connect-timeout=5 -N -B "$@" 2>"$W/said"; }
+over() { F=$1; Q=$2; as "$F" -h "$H" $TLS -e "$Q"; }
+"#;
+
+const AT_SERVER: &[Attempt] = &[
+    may(
+        "consumer",
+        "reads rows by TLS",
+        "over consumer 'SELECT COUNT(*) FROM events.trucks' | grep -q 2100",
+    ),
+    may_not(
+        "consumer",
+        "trusts another authority",
+        "as consumer -h $H --ssl-ca=$W/other --ssl-verify-server-cert -e 'SELECT 1'",
+    ),
+    may_not(
+        "consumer",
+        "reads in plain text",
+        "as consumer -h $H --skip-ssl -e 'SELECT 1'",
+    ),
+    may_not(
+        "outsider",
+        "comes with a wrong password",
+        "over wrong 'SELECT 1'",
+    ),
+    may_not(
+        "consumer",
+        "deletes rows",
+        "over consumer 'DELETE FROM events.trucks'",
+    ),
+    may_not(
+        "consumer",
+        "drops a table",
+        "over consumer 'DROP TABLE events.trucks'",
+    ),
+    may_not(
+        "consumer",
+        "reads users",
+        "over consumer 'SELECT * FROM mysql.user'",
+    ),
+    may_not(
+        "consumer",
+        "makes a database",
+        "over consumer 'CREATE DATABASE d'",
+    ),
+    may_not(
+        "consumer",
+        "reads the node's files",
+        "over consumer \"SELECT LOAD_FILE('/etc/passwd')\" | grep -q root",
+    ),
+    may(
+        "admin",
+        "makes and drops a table from the node",
+        "as admin -h 127.0.0.1 -e 'CREATE TABLE events.mine (n INT); DROP TABLE events.mine'",
+    ),
+    may_not("admin", "comes from a member", "over admin 'SELECT 1'"),
+    may_not(
+        "admin",
+        "reads users",
+        "as admin -h 127.0.0.1 -e 'SELECT * FROM mysql.user'",
+    ),
+    may(
+        "root",
+        "asks at the socket",
+        "mariadb --no-defaults -S $S -e 'SELECT 1'",
+    ),
+    may_not(
+        "neighbour",
+        "asks at the socket",
+        "runuser -u nobody -- mariadb --no-defaults -u root -S $S -e 'SELECT 1'",
+    ),
+    may_not(
+        "neighbour",
+        "comes without a password",
+        "runuser -u nobody -- mariadb --no-defaults -u root -h 127.0.0.1 -e 'SELECT 1'",
+    ),
+    may(
+        "root",
+        "reads its hashes",
+        "grep -q USING $D/mariadb/rights.sql",
+    ),
+    may_not(
+        "neighbour",
+        "reads its hashes",
+        "runuser -u nobody -- cat $D/mariadb/rights.sql",
+    ),
+    may(
+        "root",
+        "reads its tables",
+        "ls $(dirname $S)/tables/events | grep -q trucks",
+    ),
+    may_not(
+        "neighbour",
+        "reads its tables",
+        "runuser -u nobody -- ls $(dirname $S)/tables",
+    ),
+];
+
+const BESIDE: &[Attempt] = &[
+    may(
+        "root",
+        "reads the consumer's password",
+        "grep -q . $D/consumer/mariadb-password",
+    ),
+    may_not(
+        "neighbour",
+        "reads the consumer's password",
+        "runuser -u nobody -- cat $D/consumer/mariadb-password",
+    ),
+];
+
+const WITH_OLD: &[Attempt] = &[
+    may(
+        "root",
+        "asks at the socket",
+        "mariadb --no-defaults -S $S -e 'SELECT 1'",
+    ),
+    may_not(
+        "consumer",
+        "comes with the password of before",
+        "over old 'SELECT 1'",
+    ),
+];
