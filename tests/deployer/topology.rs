@@ -260,6 +260,33 @@ topics:
 }
 
 #[test]
+fn several_producers_write_to_a_topic_that_the_inventory_names_itself() {
+    let text = "{ name: x, nodes: { vm1: { count: 2, roles: [producer] }, vm2: { roles: [zookeeper, kafka] } }, \
+        kafka: { replication: 1 }, producer: { topic: trucks }, topics: { extra: { trucks: { partitions: 2 } } } }";
+    let (shared, _) = simple(text);
+    let names: Vec<&String> = shared.topics.keys().collect();
+    assert_eq!(names, [CANARY_TOPIC, "trucks"]);
+    assert_eq!(shared.topics["trucks"].partitions, 2);
+    for node in ["vm1-1", "vm1-2"] {
+        assert_eq!(client_of(&shared, node).topic, "trucks");
+    }
+    let refused = |text: &str| {
+        let refused = topology(text, &Options::default(), &Ids::default());
+        refused.expect_err(text).to_string()
+    };
+    let unnamed = refused(&text.replace("extra: { trucks: ", "extra: { orders: "));
+    let words = "producer.topic: `trucks`, the topic of vm1-2, is the topic of vm1-1 already; put `{number}` or `{client}` into the name, or name it in `topics.extra`, too";
+    assert!(unnamed.contains(words), "{unnamed}");
+    let stream = "streams: { s: { from: orders, sql: \"SELECT 1 AS key, 2 AS value FROM orders\", to: trucks } }, topics:";
+    let both = text
+        .replace("extra: {", "extra: { orders: {},")
+        .replace("topics:", stream);
+    let both = refused(&both);
+    let words = "streams.s.to: `trucks`, of the stream s, is the topic of vm1-1 already";
+    assert!(both.contains(words), "{both}");
+}
+
+#[test]
 fn nodes_without_roles_and_pipelines_without_agents_are_fine() {
     let (topology, _) = simple("{name: plain, nodes: {vm1: , vm2: {count: 1}}}");
     assert_eq!(topology.nodes.keys().collect::<Vec<_>>(), ["vm1", "vm2-1"]);

@@ -79,7 +79,7 @@ pub struct TopicsSection {
     /// More settings of each topic, by their Kafka names.
     #[schemars(extend("propertyNames" = {"format": "setting-name"}))]
     pub settings: BTreeMap<String, Setting>,
-    /// Topics of producers that are not in the inventory, by name. The consumer stores their events too.
+    /// Topics of producers that are not in the inventory, and settings of others, by name. Several producers may write to one.
     #[schemars(extend("propertyNames" = {"format": "topic-name"}))]
     pub extra: BTreeMap<String, ExtraTopic>,
 }

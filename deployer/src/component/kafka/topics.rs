@@ -47,6 +47,7 @@ pub fn topics(
     }
     let mut claims = Claims::default();
     let common = ExtraTopic::default();
+    let said: &TopicsSection = inventory.sections.get();
     for member in members.iter().filter(|member| member.has(producer::NAME)) {
         let Some(number) = ids.of(producer::NAME).get(&member.name) else {
             continue;
@@ -65,17 +66,22 @@ pub fn topics(
                 format!("`{name}`, the topic of {}, {reason}", member.name),
             );
         }
-        claims.add(&name, &key, &format!("{CLIENT}{}", member.name), findings);
+        // Several may write to one that the inventory names by itself, too.
+        if !(topics.contains_key(&name) && said.extra.contains_key(&name)) {
+            claims.add(&name, &key, &format!("{CLIENT}{}", member.name), findings);
+        }
         topics.insert(name.clone(), topic(inventory, name, &common));
     }
-    let said: &TopicsSection = inventory.sections.get();
+    let mut made = BTreeSet::new();
     for (name, extra) in &said.extra {
-        let key = format!("topics.extra.{name}");
-        claims.add(name, &key, "one of `topics.extra`", findings);
-        topics.insert(name.clone(), topic(inventory, name.clone(), extra));
+        let own = topic(inventory, name.clone(), extra);
+        if topics.insert(name.clone(), own).is_none() {
+            let key = format!("topics.extra.{name}");
+            claims.add(name, &key, "one of `topics.extra`", findings);
+            made.insert(name.clone());
+        }
     }
     // A stream's topics are made for it, unless the inventory has one of that name for its settings.
-    let mut made: BTreeSet<String> = said.extra.keys().cloned().collect();
     let StreamsSection(streams) = inventory.sections.get();
     for (stream, wanted) in streams {
         for name in wanted.writes(stream) {
@@ -162,7 +168,8 @@ impl Claims {
 
     fn refuse(&self, topic: &str, whose: &str) -> Option<(String, &'static str)> {
         const RENAME: &str = "give one of them another name";
-        const PLACEHOLDER: &str = "put `{number}` or `{client}` into the name";
+        const PLACEHOLDER: &str =
+            "put `{number}` or `{client}` into the name, or name it in `topics.extra`, too";
         if let Some((other, owner)) = self.topics.get(&topic.replace('.', "_")) {
             if other == topic {
                 let clients = [owner.as_str(), whose]
