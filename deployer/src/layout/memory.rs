@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::component::{self, Component, Memory};
+use crate::component::{self, Component, Count, Memory};
 use crate::inventory::{Findings, Inventory, Machines, Member};
 use crate::topology::{Node, Topology};
 
@@ -85,7 +85,7 @@ pub(super) fn check(
     findings: &mut Findings<'_>,
 ) {
     for member in members {
-        let Some(available) = available(member, inventory, topology) else {
+        let Some(has) = available(member, inventory, topology) else {
             continue;
         };
         let heaps = component::ALL
@@ -98,18 +98,50 @@ pub(super) fn check(
         }
         let node = &topology.nodes[&member.name];
         let parts = parts(node, topology);
-        let sum: u64 = parts.iter().map(|part| part.mib).sum();
-        if sum <= available {
+        let total: u64 = parts.iter().map(|part| part.mib).sum();
+        if total <= has {
             continue;
         }
         let words: Vec<&str> = parts.iter().map(|part| part.what.as_str()).collect();
+        let others = members.iter().filter(|other| other.name != member.name);
+        let rooms = others.filter_map(|other| {
+            let own = sum(&topology.nodes[&other.name], topology);
+            let room = available(other, inventory, topology)?.checked_sub(own)?;
+            Some((other.name.as_str(), room))
+        });
+        let elsewhere = elsewhere(node, topology, total - has, rooms);
+        let elsewhere = elsewhere
+            .map(|(role, other)| format!("give `{role}` to {other}, which has room for it, or "));
         findings.add(
             &member.key,
             format!(
-                "needs {sum} MiB of memory ({}) and has {available}",
+                "needs {total} MiB of memory ({}) and has {has}",
                 words.join(", ")
             ),
-            format!("lower `heap_mib`, or raise `{}.memory_mib`", member.key),
+            format!(
+                "{}lower `heap_mib`, or raise `{}.memory_mib` to {total}",
+                elsewhere.unwrap_or_default(),
+                member.key
+            ),
         );
     }
+}
+
+/// What of a node could be on another one, so that the rest fits, and the one that has most room: it is there once and keeps no data.
+fn elsewhere<'a>(
+    node: &Node,
+    topology: &Topology,
+    missing: u64,
+    rooms: impl Iterator<Item = (&'a str, u64)>,
+) -> Option<(&'static str, &'a str)> {
+    let (other, room) = rooms.max_by_key(|(_, room)| *room)?;
+    let movable = component::of_node(node, topology).filter(|component| {
+        let Memory { heap, beside } = component.memory(topology);
+        let takes = heap.unwrap_or(0).saturating_add(beside);
+        component.count() == Count::One
+            && !component.holds_data()
+            && (missing..=room).contains(&takes)
+    });
+    let name = movable.map(Component::name).next()?;
+    Some((name, other))
 }
