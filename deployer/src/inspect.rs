@@ -63,6 +63,8 @@ pub struct Topic {
     pub partitions: Vec<Partition>,
     /// Events in it; `None`: not known.
     pub messages: Option<i64>,
+    /// Where its partitions end, as far as that is known.
+    pub ends: BTreeMap<i32, i64>,
     /// Events that were not taken yet; `None`: not known.
     pub lag: Option<i64>,
     /// Events that were deleted before they were taken, and nobody has written that down; `None`: not known.
@@ -288,6 +290,19 @@ impl Topic {
                 (!same).then(|| format!("topic {name}: {key} {there} → {wanted}"))
             })
             .collect()
+    }
+
+    /// How many records are behind what was read of each partition; `None`: not known.
+    pub fn behind(&self, read: &BTreeMap<i32, i64>) -> Option<i64> {
+        if read.is_empty() {
+            return self.messages;
+        }
+        let ends = self.partitions.iter().map(|partition| {
+            let end = self.ends.get(&partition.id)?;
+            let read = read.get(&partition.id).copied();
+            Some((end - read.unwrap_or(0)).max(0))
+        });
+        ends.sum()
     }
 
     /// How many copies its partitions have where that is another number, in words.

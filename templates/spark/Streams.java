@@ -28,6 +28,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.regex.Pattern;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -35,6 +36,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.catalyst.analysis.UnsupportedOperationChecker;
 import org.apache.spark.sql.catalyst.streaming.InternalOutputModes;
+import org.apache.spark.sql.streaming.SourceProgress;
 import org.apache.spark.sql.streaming.StreamingQuery;
 import org.apache.spark.sql.streaming.StreamingQueryException;
 import org.apache.spark.sql.streaming.Trigger;
@@ -67,6 +69,47 @@ public final class Streams {
     private static final int SHOWN = 1000;
 
     private static final ObjectMapper JSON = new ObjectMapper();
+
+    /** A query that was started, and where it notes what it has done. */
+    private record Query(StreamingQuery query, String from, Path checkpoint) {
+        /** How many batches are done. */
+        long batches() throws IOException {
+            var commits = checkpoint.resolve("commits");
+            if (!Files.isDirectory(commits)) {
+                return 0;
+            }
+            try (var all = Files.list(commits)) {
+                var names = all.map(path -> path.getFileName().toString());
+                return names.filter(name -> name.matches("[0-9]+")).mapToLong(Long::parseLong).max().orElse(-1) + 1;
+            }
+        }
+
+        /** Up to where a batch has read, for each of its sources: below a version and a line about the batch. */
+        List<JsonNode> ends(long batch) throws IOException {
+            var ends = new ArrayList<JsonNode>();
+            if (batch >= 0) {
+                for (var line : Files.readAllLines(checkpoint.resolve("offsets/" + batch)).stream().skip(2).toList()) {
+                    // So it is written where a source had nothing yet.
+                    ends.add(line.equals("-") ? JSON.createObjectNode() : JSON.readTree(line));
+                }
+            }
+            return ends;
+        }
+
+        /** When the last batch was done, and what it was where this process did it. */
+        ObjectNode last() throws IOException {
+            var batch = batches() - 1;
+            var told = JSON.createObjectNode();
+            told.put("at", Files.getLastModifiedTime(checkpoint.resolve("commits/" + batch)).toInstant().toString());
+            var progress = query.lastProgress();
+            if (progress != null && progress.batchId() == batch) {
+                var read = Arrays.stream(progress.sources()).mapToLong(SourceProgress::numInputRows);
+                told.put("records", read.max().orElse(0));
+                told.put("took_ms", progress.batchDuration());
+            }
+            return told;
+        }
+    }
 
     /** Why a stream cannot run, in words. */
     private static final class Refused extends Exception {
@@ -145,11 +188,11 @@ public final class Streams {
         forget(checkpoints, job);
         // What a former run said is not so any more.
         Files.deleteIfExists(state);
-        var queries = new HashMap<String, List<StreamingQuery>>();
+        var queries = new HashMap<String, List<Query>>();
         for (var stream : job.get("streams")) {
             var made = made(source(spark, job, stream), stream);
             var own = checkpoints.resolve(text(stream, "checkpoint"));
-            var started = new ArrayList<StreamingQuery>();
+            var started = new ArrayList<Query>();
             started.add(start(job, stream, made.good(), "to", own.resolve("good")));
             if (made.bad() != null) {
                 started.add(start(job, stream, kept(made.bad()), "bad", own.resolve("bad")));
@@ -191,9 +234,9 @@ public final class Streams {
         }
     }
 
-    private static StreamingQuery start(JsonNode job, JsonNode stream, Dataset<Row> rows, String to, Path checkpoint)
+    private static Query start(JsonNode job, JsonNode stream, Dataset<Row> rows, String to, Path checkpoint)
             throws Exception {
-        return rows.writeStream()
+        var query = rows.writeStream()
                 .queryName(text(stream, "name") + (to.equals("to") ? "" : " " + to))
                 .format("kafka")
                 .options(options(job))
@@ -202,25 +245,39 @@ public final class Streams {
                 .outputMode(text(stream, "mode"))
                 .trigger(Trigger.ProcessingTime(stream.get("every_ms").asLong()))
                 .start();
+        return new Query(query, text(stream, "from"), checkpoint);
     }
 
-    /** How far each stream is: how many batches it has done, and up to where it has read the topic of the markers. */
-    private static ObjectNode progress(Map<String, List<StreamingQuery>> queries, String marker) throws IOException {
+    /** How far each stream is, by what its checkpoints have: of several queries, and sources of one, the last counts. */
+    private static ObjectNode progress(Map<String, List<Query>> queries, String marker) throws IOException {
         var state = JSON.createObjectNode();
         var streams = state.putObject("streams");
         for (var entry : queries.entrySet()) {
-            var batches = Long.MAX_VALUE;
-            var read = Long.MAX_VALUE;
-            for (var query : entry.getValue()) {
-                var last = query.lastProgress();
-                var offsets = last == null ? null : last.sources()[0].endOffset();
-                var ends = offsets == null ? JSON.createObjectNode() : JSON.readTree(offsets);
-                read = Math.min(read, ends.path(marker).path("0").asLong(0));
-                batches = Math.min(batches, last == null ? 0 : last.batchId() + 1);
-            }
             var told = streams.putObject(entry.getKey());
-            told.put("markers", read);
+            var batches = Long.MAX_VALUE;
+            var markers = Long.MAX_VALUE;
+            var read = new TreeMap<String, Long>();
+            for (var query : entry.getValue()) {
+                var batch = query.batches() - 1;
+                var ends = query.ends(batch);
+                batches = Math.min(batches, batch + 1);
+                if (ends.isEmpty()) {
+                    markers = 0;
+                }
+                for (var end : ends) {
+                    markers = Math.min(markers, end.path(marker).path("0").asLong(0));
+                    for (var partition : end.path(query.from()).properties()) {
+                        read.merge(partition.getKey(), partition.getValue().asLong(), Math::min);
+                    }
+                }
+            }
+            told.put("markers", markers);
             told.put("batches", batches);
+            told.set("read", JSON.valueToTree(read));
+            var first = entry.getValue().get(0);
+            if (first.batches() > 0) {
+                told.set("last", first.last());
+            }
         }
         return state;
     }
@@ -372,7 +429,7 @@ public final class Streams {
                 col("kafka.key"),
                 col("value"),
                 col("reason"));
-        return rows.select(key.as("key"), to_json(value).as("value"));
+        return rows.select(key.as("key"), text(value).as("value"));
     }
 
     /** What is written to the stream's topic: texts. */
@@ -383,11 +440,16 @@ public final class Streams {
                     stream, "its SQL must give the two columns `key` and `value`, and gives " + String.join(", ", columns));
         }
         var type = rows.schema().apply("value").dataType();
-        var value = nested(type) ? to_json(col("value")) : col("value").cast("string");
+        var value = nested(type) ? text(col("value")) : col("value").cast("string");
         if (nested(rows.schema().apply("key").dataType())) {
             throw new Refused(stream, "its `key` must be a single value, such as a text");
         }
         return rows.select(col("key").cast("string").as("key"), value.as("value"));
+    }
+
+    /** JSON whose moments keep their microseconds. */
+    private static Column text(Column nested) {
+        return to_json(nested, Map.of("timestampFormat", "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"));
     }
 
     private static boolean nested(DataType type) {

@@ -155,6 +155,41 @@ fn json_keeps_its_shape() {
 }
 
 #[test]
+fn streams_have_a_table() {
+    let logins = inventory::BUILT_IN[0].1;
+    let inventory = layout::parse(logins.as_bytes(), "logins").expect("inventory");
+    let made = Topology::new(&inventory, &Options::default(), &Ids::default());
+    let topology = made.expect("topology").0;
+    let said = |state: &serde_json::Value| {
+        let mut spark = Facts::default();
+        let file = FileFact {
+            text: Some(json!({"streams": {"login-counts": state}}).to_string()),
+            ..FileFact::default()
+        };
+        let path = "/var/lib/deployer/logins/spark/state.json";
+        spark.files.insert(path.into(), file);
+        let mut pipeline = pipeline();
+        pipeline["kafka"]["topics"][1]["name"] = json!("logins");
+        pipeline["kafka"]["topics"][1]["ends"] = json!({"0": 1999});
+        let vm2 = Facts {
+            pipeline: Some(pipeline),
+            ..Facts::default()
+        };
+        let heard = [("vm2", vm2), ("vm4", spark)];
+        let heard = heard.map(|(node, facts)| (node.to_owned(), Heard::Facts(Box::new(facts))));
+        let now = "2026-11-21T10:00:07Z".parse().expect("timestamp");
+        let report = Report::new(&topology, "0a", &heard.into(), &BTreeMap::new(), now);
+        let text = report.text();
+        let table = text.split("\n\n").find(|part| part.starts_with("stream "));
+        table.expect("a table").to_owned()
+    };
+    let last = json!({"at": "2026-11-21T10:00:00Z", "records": 1020, "took_ms": 310});
+    let state = json!({"markers": 20, "batches": 3, "read": {"0": 1500}, "last": last});
+    let first = json!({"markers": 0, "batches": 0, "read": {}});
+    insta::assert_snapshot!(format!("{}\n\n{}", said(&state), said(&first)));
+}
+
+#[test]
 fn plain_text_is_said() {
     let said = |security: &str, distribution: &str| {
         let text = inventory::DEFAULT.replace(

@@ -2,7 +2,9 @@
 
 use deployer::component::Component as _;
 use deployer::component::spark::{self, Spark};
+use deployer::facts::{Facts, FileFact};
 use deployer::topology::{Ids, Options, Topology};
+use serde_json::{Value, json};
 
 const GOOD: &str = "\
 name: x
@@ -202,7 +204,7 @@ fn a_stream_is_behind_until_it_has_passed_the_canary() {
     assert_eq!(said(""), silent);
     let text = |markers: u32, error: &str| {
         format!(
-            r#"{{"streams": {{"totals": {{"markers": {markers}, "batches": 2}}, "seldom": {{"markers": 0, "batches": 1}}}}{error}}}"#
+            r#"{{"streams": {{"totals": {{"markers": {markers}, "batches": 2}}, "seldom": {{"markers": 5, "batches": 1}}}}{error}}}"#
         )
     };
     let begun = said(&text(4, ""));
@@ -211,12 +213,58 @@ fn a_stream_is_behind_until_it_has_passed_the_canary() {
         ["the stream totals is at 4 of 5 canaries, after 2 batches"]
     );
     assert_eq!(said(&text(5, "")), <[String; 0]>::default());
+    // One that looks seldom has proven nothing by its first look: it is waited for longer.
+    let first = text(5, "").replace(
+        "\"markers\": 5, \"batches\": 1",
+        "\"markers\": 0, \"batches\": 1",
+    );
+    let one = ["the stream seldom is at 0 of 5 canaries, after 1 batches"];
+    assert_eq!(said(&first), one);
+    let behind = Spark.behind(&topology, &first, 4).expect("it reads them");
+    let waits = behind.values().map(|behind| behind.every.as_secs());
+    assert_eq!(waits.collect::<Vec<_>>(), [3600]);
     let ended = said(&text(5, r#", "error": "no""#));
     let all = [
         "the stream seldom has ended: no",
         "the stream totals has ended: no",
     ];
     assert_eq!(ended, all);
+}
+
+#[test]
+fn how_far_a_stream_is_goes_by_what_it_has_committed() {
+    let topology = read(GOOD).expect("good");
+    let report = |ends: &Value, said: &Value| {
+        let partitions = (0..4).map(|id| json!({"id": id, "leader": 1}));
+        let partitions: Vec<Value> = partitions.collect();
+        let topic =
+            json!({"name": "orders", "partitions": partitions, "messages": 30, "ends": ends});
+        let log = serde_json::from_value(json!({ "topics": [topic] })).expect("a log");
+        let mut facts = Facts::default();
+        let file = FileFact {
+            text: Some(json!({"streams": {"totals": said}}).to_string()),
+            ..FileFact::default()
+        };
+        facts.files.insert(spark::state(&topology), file);
+        let now = "2026-11-21T10:00:07Z".parse().expect("a moment");
+        let reports = Spark.streams(&topology, &facts, &log, now);
+        json!(reports["totals"])
+    };
+    let ends = json!({"0": 10, "1": 20, "2": 5, "3": 0});
+    let read = json!({"0": 10, "1": 12, "2": 5});
+    let last = json!({"at": "2026-11-21T10:00:03.5Z", "records": 17, "took_ms": 250});
+    let said = json!({"markers": 7, "batches": 3, "read": read, "last": last});
+    let wanted = json!({"from": "orders", "to": "totals", "lag": 8, "batches": 3, "last_age_seconds": 3,
+        "last_records": 17, "last_took_ms": 250});
+    assert_eq!(report(&ends, &said), wanted);
+    // Before its first batch all that the topic holds is before it.
+    let begun = report(&ends, &json!({"markers": 0, "batches": 0}));
+    assert_eq!(
+        (&begun["lag"], &begun["last_age_seconds"]),
+        (&json!(30), &Value::Null)
+    );
+    // A partition whose leader does not answer hides how much there is.
+    assert_eq!(report(&json!({"0": 10}), &said)["lag"], Value::Null);
 }
 
 #[test]

@@ -16,7 +16,8 @@ security: on
 nodes:
   vm1: { roles: [zookeeper, kafka, consumer, couchdb, mariadb] }
   vm2: { roles: [spark, producer] }
-kafka: { replication: 1 }
+  vm3: { roles: [kafka] }
+kafka: { replication: 2 }
 couchdb: { distribution: pouchdb }
 producer: { source: logins, count: 1999, interval: 0s, topic: logins }
 topics: { extra: { numbers: { partitions: 2 } } }
@@ -94,11 +95,25 @@ fn streams_count_what_logs_in() {
         site.systemctl("stop");
         site.on("vm2", &format!("rm -r {}/checkpoints", site.data()));
         site.send_numbers(101, 200);
+        site.await_lag("doubles", 100);
         site.systemctl("start");
         site.await_counts("logins", newest + 1);
         site.await_rows();
         site.await_doubles(200);
+        let last = site.await_lag("doubles", 0);
+        assert!(last["last_records"].as_u64() > Some(0), "{last}");
     });
+    subtest(
+        "killed brokers and a killed consumer lose nothing, and a number has one document",
+        || {
+            let killed = [("vm1", "kafka"), ("vm3", "kafka"), ("vm1", "consumer")];
+            for (first, (node, role)) in (201..).step_by(100).zip(killed) {
+                site.kill_under_numbers(node, role, first, first + 99);
+            }
+            site.await_doubles(500);
+            well(deployer);
+        },
+    );
     subtest(
         "a broken stream is refused with Spark's words, and the others run on",
         || {
@@ -150,18 +165,48 @@ impl Site {
 
     /// Kills the driver while it runs: it begins again by itself.
     fn kill_driver(&self) {
-        let before = self.process();
+        let before = self.process("vm2 spark");
         self.systemctl("kill --signal=KILL");
-        within(PATIENCE, "the driver runs again", || {
-            let now = self.process();
+        self.await_other("vm2 spark", before);
+    }
+
+    fn process(&self, unit: &str) -> u64 {
+        units(&self.0)[unit].pid
+    }
+
+    /// Waits until a unit runs again, as another process.
+    fn await_other(&self, unit: &str, before: u64) {
+        within(PATIENCE, &format!("{unit} runs again"), || {
+            let now = self.process(unit);
             (now != 0 && now != before)
                 .then_some(())
                 .ok_or_else(|| format!("process {now}"))
         });
     }
 
-    fn process(&self) -> u64 {
-        units(&self.0)["vm2 spark"].pid
+    /// Kills a process while numbers are sent, and sends more before it is there again.
+    fn kill_under_numbers(&self, node: &str, role: &str, first: u64, last: u64) {
+        let unit = format!("{node} {role}");
+        let before = self.process(&unit);
+        let half = u64::midpoint(first, last);
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.send_numbers(first, half));
+            let name = format!("{}-{role}.service", self.0.name);
+            self.on(node, &format!("systemctl kill --signal=KILL {name}"));
+        });
+        self.send_numbers(half + 1, last);
+        self.await_other(&unit, before);
+    }
+
+    /// Waits until `status` says that so many records wait for a stream.
+    fn await_lag(&self, stream: &str, lag: u64) -> Value {
+        within(PATIENCE, &format!("a lag of {lag}"), || {
+            let status = self.0.run(&["status", "--json"]).json();
+            let said = &status["streams"][stream];
+            let dated = said["batches"].as_u64() > Some(0) && said["last_age_seconds"].is_u64();
+            let is_so = said["lag"] == lag && dated;
+            is_so.then(|| said.clone()).ok_or_else(|| said.to_string())
+        })
     }
 
     fn send_numbers(&self, first: u64, last: u64) {

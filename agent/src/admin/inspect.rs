@@ -1,6 +1,6 @@
 //! `inspect`: Kafka and `CouchDB` at one moment, everything asked at once and nothing waited for beyond the deadline.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +60,8 @@ struct TopicView {
     name: String,
     partitions: Vec<Partition>,
     messages: Option<i64>,
+    /// Where its partitions end, as far as that is known.
+    ends: BTreeMap<i32, i64>,
     lag: Option<i64>,
     /// Events that Kafka has deleted and the group had not read, where the consumer did not write that down.
     deleted: Option<i64>,
@@ -232,6 +234,7 @@ async fn inspect_kafka<'a>(
             name: topic.name.clone(),
             partitions: present.partitions.clone(),
             messages: ends.messages(present),
+            ends: ends.of(present),
             lag: ends.lag(present, &group).filter(|_| is_read),
             deleted: ends.deleted(present, &group).filter(|_| is_read),
             config: None,

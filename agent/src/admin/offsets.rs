@@ -61,6 +61,13 @@ impl Ends {
         sum(topic, |key| Some(self.high.get(key)? - self.low.get(key)?))
     }
 
+    /// Returns where the partitions of a topic end, as far as that is known.
+    pub(super) fn of(&self, topic: &Topic) -> BTreeMap<i32, i64> {
+        let partitions = topic.partitions.iter();
+        let end = |id: i32| Some((id, *self.high.get(&(topic.name.clone(), id))?));
+        partitions.filter_map(|one| end(one.id)).collect()
+    }
+
     /// Returns how many records of a topic a group has not read. Where it has committed nothing, it begins at the
     /// earliest.
     pub(super) fn lag(&self, topic: &Topic, group: &Committed) -> Option<i64> {
@@ -192,6 +199,7 @@ mod tests {
             high: at(&[(0, 15), (1, 7)]),
         };
         assert_eq!(ends.messages(&topic), Some(17));
+        assert_eq!(ends.of(&topic), BTreeMap::from([(0, 15), (1, 7)]));
         let of = |committed: Option<&[(i32, i64)]>| {
             let offsets = committed.map(at);
             let group = Committed { offsets };
@@ -202,5 +210,6 @@ mod tests {
         assert_eq!(of(None), (None, None));
         ends.high.remove(&("t".to_owned(), 0));
         assert_eq!(ends.messages(&topic), None);
+        assert_eq!(ends.of(&topic), BTreeMap::from([(1, 7)]));
     }
 }

@@ -1,6 +1,7 @@
 //! The proof of what reads the canaries beside the way to documents: each part of it has passed the last one.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -13,8 +14,10 @@ use crate::reach::connections::Connections;
 use crate::report::{Event, Reporter, StepOutcome};
 use crate::topology::{Node, Topology};
 
-/// How long it may take. It may have just been started.
+/// How long it may take, beside the time until it looks. It may have just been started.
 const TIMEOUT: Duration = Duration::from_mins(2);
+/// Who looks less often than this is waited for longer than anybody would expect.
+const OFTEN: Duration = Duration::from_secs(30);
 /// How long to wait before its state is read again.
 const PAUSE: Duration = Duration::from_millis(250);
 /// How long one reading may take.
@@ -40,9 +43,15 @@ pub(super) async fn passed(
             if let Some(state) = component.state_file(topology)
                 && let Some(all) = component.behind(topology, "", canary)
             {
+                let seldom = all.values().map(|part| part.every).max();
+                let seldom = seldom.unwrap_or_default();
                 let all: Vec<String> = all.into_keys().collect();
-                let words = format!("wait for {}", few(&all, 5));
+                let mut words = format!("wait for {}", few(&all, 5));
+                if seldom > OFTEN {
+                    let _ = write!(words, ", which may take {} s to look", seldom.as_secs());
+                }
                 let awaited = Awaited {
+                    timeout: TIMEOUT + seldom,
                     host: connections.host(&node.name)?,
                     topology,
                     component,
@@ -61,6 +70,7 @@ pub(super) async fn passed(
 
 /// What is waited for.
 struct Awaited<'a> {
+    timeout: Duration,
     host: &'a dyn Host,
     topology: &'a Topology,
     component: &'a dyn Component,
@@ -85,7 +95,7 @@ impl Awaited<'_> {
         let started = Instant::now();
         let (first, last) = self.follow().await?;
         let mut behind = BTreeMap::new();
-        for (part, Behind { how, done }) in last {
+        for (part, Behind { how, done, .. }) in last {
             let said = format!("{part} {how}");
             let began = first.get(&part);
             if began.is_some_and(|began| done.is_some_and(|done| done > *began)) {
@@ -113,7 +123,7 @@ impl Awaited<'_> {
     async fn follow(
         &self,
     ) -> Result<(BTreeMap<String, i64>, BTreeMap<String, Behind>), CommandError> {
-        let deadline = Instant::now() + TIMEOUT;
+        let deadline = Instant::now() + self.timeout;
         let command = Command {
             program: "cat".into(),
             arguments: vec![self.state.clone()],

@@ -1,5 +1,9 @@
 //! What a component says of itself: how many there may be, who reaches it, what it takes, and what is wrong with a node for it.
 
+use std::time::Duration;
+
+use serde::Serialize;
+
 /// How many nodes a component may be on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
@@ -58,6 +62,25 @@ pub struct Health {
     pub problems: Vec<String>,
 }
 
+/// How far a stream is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct StreamReport {
+    /// The topic that it reads.
+    pub from: String,
+    /// The topic that its rows go to.
+    pub to: String,
+    /// Records of the topic that no batch has passed yet; `None`: not known.
+    pub lag: Option<i64>,
+    /// Batches done; `None`: not known.
+    pub batches: Option<i64>,
+    /// How long ago the last one was done, in seconds.
+    pub last_age_seconds: Option<i64>,
+    /// Records that it read, canaries among them; `None`: an earlier process did it.
+    pub last_records: Option<i64>,
+    /// How long it took.
+    pub last_took_ms: Option<i64>,
+}
+
 /// How far a part of a component's work is that has not passed a canary yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Behind {
@@ -65,6 +88,8 @@ pub struct Behind {
     pub how: String,
     /// A number that grows while it works; `None`: it does not.
     pub done: Option<i64>,
+    /// How often it looks for canaries.
+    pub every: Duration,
 }
 
 /// How a component is restarted that runs on several nodes.

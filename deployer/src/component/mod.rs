@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::authority::{self, Service, Services};
 use crate::facts::{Facts, System};
+use crate::inspect::Log;
 use crate::inventory::{Findings, Inventory, Member, Problem, Section, Sections};
 use crate::receipt::{Choices, Secrets};
 use crate::rights::Right;
@@ -22,7 +24,7 @@ pub use artifact::{Artifact, Artifacts, Origin};
 pub use context::Context;
 pub use kinds::{
     Behind, Count, Difference, Disk, Form, Health, KnownAs, Memory, NewSecret, Numbers, Port,
-    Reach, Renewal, Restart, Unfit,
+    Reach, Renewal, Restart, StreamReport, Unfit,
 };
 pub use tunnel::{Tunnel, TunnelEnd};
 
@@ -305,6 +307,17 @@ pub trait Component: Sync {
     /// What its user should know of what the inventory asks of it, though nothing is wrong.
     fn remarks(&self, _: &Topology) -> Vec<String> {
         Vec::new()
+    }
+
+    /// How far the streams are that it runs on a node, by name: by what the node says at a moment, and by where topics end.
+    fn streams(
+        &self,
+        _: &Topology,
+        _: &Facts,
+        _: &Log,
+        _: Timestamp,
+    ) -> BTreeMap<String, StreamReport> {
+        BTreeMap::new()
     }
 
     /// The parts of it that have not passed a canary yet, by what its state file says; `None`: it reads no canaries.

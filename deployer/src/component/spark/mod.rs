@@ -11,14 +11,18 @@ mod section;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::place::{self, Place};
 use super::service::{self, AUTHORITY};
 use super::users::PASSWORDS;
-use super::{Behind, Component, Context, Count, Disk, Health, Memory, Origin, java, kafka};
+use super::{
+    Behind, Component, Context, Count, Disk, Health, Memory, Origin, StreamReport, java, kafka,
+};
 use crate::authority;
 use crate::facts::Facts;
+use crate::inspect::Log;
 use crate::inventory::{Findings, Inventory, Member, Section};
 use crate::receipt::Choices;
 use crate::rights::Right;
@@ -30,7 +34,7 @@ use section::STREAMS;
 
 pub use attempt::{Attempt, attempt, names};
 pub use check::check_topics;
-pub use health::{Progress, State};
+pub use health::{Last, Progress, State};
 pub use section::{Mode, Parse, SparkSection, Stream, StreamsSection};
 
 /// The component.
@@ -176,6 +180,16 @@ impl Component for Spark {
 
     fn remarks(&self, topology: &Topology) -> Vec<String> {
         check::remarks(topology)
+    }
+
+    fn streams(
+        &self,
+        topology: &Topology,
+        facts: &Facts,
+        log: &Log,
+        now: Timestamp,
+    ) -> BTreeMap<String, StreamReport> {
+        health::reports(topology, facts, log, now)
     }
 
     fn behind(

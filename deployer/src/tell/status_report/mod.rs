@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize as _, Serialize};
 
 use crate::cloud::ends;
-use crate::component;
 use crate::component::pipeline::{self as parts, LOG, STORE};
+use crate::component::{self, StreamReport};
 use crate::facts::{DiskFact, Facts};
 use crate::figures::Figures;
 use crate::inspect::Inspect;
@@ -47,6 +47,9 @@ pub struct Report {
     pub store: Option<String>,
     /// Topics by name, the canaries' included.
     pub topics: BTreeMap<String, TopicReport>,
+    /// Streams by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub streams: BTreeMap<String, StreamReport>,
     /// When the first of its machines powers itself off, or its lease ends; `None`: none does.
     pub expires: Option<jiff::Timestamp>,
     /// The time until then, in words.
@@ -210,6 +213,8 @@ impl Report {
             problems.extend(unanswered(topology, heard));
             (None, None, BTreeMap::new())
         };
+        let log = inspection.map(|inspection: Inspect| inspection.log);
+        let streams = node::streams(topology, heard, &log.unwrap_or_default(), now);
         let expires = heard.values().filter_map(expiry).min();
         Self {
             format: 1,
@@ -224,6 +229,7 @@ impl Report {
             brokers,
             store,
             topics,
+            streams,
             expires,
             lease: None,
             left: expires.map(|end| ends::power_off(Some(end), now)),

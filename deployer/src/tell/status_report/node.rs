@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::component::place::Place;
-use crate::component::{self, Health};
+use crate::component::{self, Health, StreamReport};
 use crate::facts::{Facts, UnitFact};
 use crate::figures::Figures;
+use crate::inspect::Log;
 use crate::topology::{Node, Topology};
 
 use super::{AgentReport, Heard, NodeReport};
@@ -113,4 +116,24 @@ pub(super) fn judge_agents(
         problems.extend(wrong.map(|wrong| format!("{}: {role}: {wrong}", node.name)));
         report.agents.insert(role.to_owned(), agent);
     }
+}
+
+/// How far the streams are, by name. Those of a node that says nothing are there, and of them nothing is known.
+pub(super) fn streams(
+    topology: &Topology,
+    heard: &BTreeMap<String, Heard>,
+    log: &Log,
+    now: Timestamp,
+) -> BTreeMap<String, StreamReport> {
+    let silent = Facts::default();
+    let of_node = |node: &Node| {
+        let facts = match heard.get(&node.name) {
+            Some(Heard::Facts(facts)) => facts,
+            _ => &silent,
+        };
+        let there = component::of_node(node, topology);
+        let streams = there.flat_map(|component| component.streams(topology, facts, log, now));
+        streams.collect::<Vec<_>>()
+    };
+    topology.nodes.values().flat_map(of_node).collect()
 }

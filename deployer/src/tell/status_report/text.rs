@@ -138,6 +138,7 @@ impl Report {
                 }
             }
         }
+        self.write_streams(&mut text);
         let put_away: u64 = self
             .topics
             .values()
@@ -158,6 +159,29 @@ impl Report {
             }
         }
         text
+    }
+
+    fn write_streams(&self, text: &mut String) {
+        if self.streams.is_empty() {
+            return;
+        }
+        let _ = write!(
+            text,
+            "\n{:<24} {:>10} {:>8} {:>8} {:>10} {:>12}\n",
+            "stream", "lag", "batches", "last", "records", "took"
+        );
+        for (name, stream) in &self.streams {
+            let took = stream.last_took_ms.map(|took| format!("{took} ms"));
+            let _ = writeln!(
+                text,
+                "{name:<24} {:>10} {:>8} {:>8} {:>10} {:>12}",
+                shown(stream.lag),
+                shown(stream.batches),
+                age(stream.last_age_seconds),
+                shown(stream.last_records),
+                shown(took),
+            );
+        }
     }
 }
 
