@@ -54,4 +54,5 @@ mod stand_in;
 mod streams;
 mod support;
 mod third_cloud;
+mod trucks;
 mod watch;

@@ -151,7 +151,7 @@ impl Verb {
 /// Which deployment, and where we keep what we know of it.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Target {
-    /// The inventory, or one that is built in: logins, utilization [default: inventory/utilization.yaml, else the one built in]
+    /// The inventory, or one that is built in: logins, trucks, utilization [default: inventory/utilization.yaml, else the one built in]
     #[arg(long, short, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
     /// The deployment's name [default: the inventory's]
