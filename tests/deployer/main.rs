@@ -17,6 +17,7 @@ mod inventory_words;
 mod journal;
 mod keys;
 mod layers;
+mod lineage;
 mod local_plan;
 mod loopback;
 mod neighbours;

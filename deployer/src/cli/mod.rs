@@ -20,8 +20,8 @@ pub use lifecycle::{
     Rehearse, Render, Teardown, Up,
 };
 pub use pipeline::{
-    ClientConfig, ClientKind, DeadLetters, Docs, Export, Import, Logs, Open, Produce, Send,
-    Service, Ssh, Status, Tail, Tools, Try, Verify,
+    ClientConfig, ClientKind, DeadLetters, Docs, Export, Import, Lineage, Logs, Open, Produce,
+    Send, Service, Ssh, Status, Tail, Tools, Try, Verify,
 };
 pub use secrets::{Listed, Rotate, Secrets, SecretsVerb, Show};
 
@@ -58,6 +58,8 @@ pub enum Verb {
     Render(Render),
     /// Shows what a stream of the inventory makes of the lines of a file, on this box and without a deployment.
     Try(Try),
+    /// Shows the way of events by the inventory: from sources by topics and streams to sinks.
+    Lineage(Lineage),
     /// Looks for whatever would make `up` fail: tools, access, disk, memory, ports, clocks.
     Check(Check),
     /// Opens a shell on a node, or runs a command there.
@@ -120,6 +122,7 @@ impl Verb {
             Self::Teardown(options) => &options.target,
             Self::Render(options) => &options.target,
             Self::Try(options) => &options.target,
+            Self::Lineage(options) => &options.target,
             Self::Check(options) => &options.target,
             Self::Ssh(options) => &options.target,
             Self::Logs(options) => &options.target,

@@ -310,3 +310,14 @@ pub struct Try {
     #[command(flatten)]
     pub target: Target,
 }
+
+/// Options of `lineage`.
+#[derive(Debug, Args)]
+pub struct Lineage {
+    /// As a drawing of Mermaid's, which renders in Markdown.
+    #[arg(long)]
+    pub mermaid: bool,
+    /// Which deployment.
+    #[command(flatten)]
+    pub target: Target,
+}

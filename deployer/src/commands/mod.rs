@@ -26,6 +26,7 @@ pub mod extend;
 pub mod guide;
 pub mod import;
 pub mod init;
+pub mod lineage;
 pub mod list;
 pub mod logs;
 pub mod open;
@@ -72,6 +73,7 @@ pub async fn run(cli: &Cli, environment: &Environment) -> Result<u8, CommandErro
         Verb::Teardown(options) => Box::pin(teardown::run(options, environment, reporter)).await,
         Verb::Render(options) => render::run(options, environment, out).await,
         Verb::Try(options) => try_stream::run(options, environment, reporter, out).await,
+        Verb::Lineage(options) => lineage::run(options, out),
         Verb::Check(options) => Box::pin(check::run(options, environment, reporter, out)).await,
         Verb::Ssh(options) => ssh::run(options, environment).await,
         Verb::Logs(options) => logs::run(options, environment, reporter, out).await,

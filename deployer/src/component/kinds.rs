@@ -62,6 +62,28 @@ pub struct Health {
     pub problems: Vec<String>,
 }
 
+/// What events go from and to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stop {
+    /// What makes them.
+    Source(String),
+    /// A topic.
+    Topic(String),
+    /// A query.
+    Stream(String),
+    /// What keeps them.
+    Sink(String),
+}
+
+/// Events go from one to the other.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Flow {
+    /// Where they come from.
+    pub from: Stop,
+    /// Where they go to.
+    pub to: Stop,
+}
+
 /// How far a stream is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct StreamReport {

@@ -23,8 +23,8 @@ use repository_key::RepositoryKey;
 pub use artifact::{Artifact, Artifacts, Origin};
 pub use context::Context;
 pub use kinds::{
-    Behind, Count, Difference, Disk, Form, Health, KnownAs, Memory, NewSecret, Numbers, Port,
-    Reach, Renewal, Restart, StreamReport, Unfit,
+    Behind, Count, Difference, Disk, Flow, Form, Health, KnownAs, Memory, NewSecret, Numbers, Port,
+    Reach, Renewal, Restart, Stop, StreamReport, Unfit,
 };
 pub use tunnel::{Tunnel, TunnelEnd};
 
@@ -306,6 +306,11 @@ pub trait Component: Sync {
 
     /// What its user should know of what the inventory asks of it, though nothing is wrong.
     fn remarks(&self, _: &Topology) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Which way it moves events of the inventory's.
+    fn flows(&self, _: &Topology) -> Vec<Flow> {
         Vec::new()
     }
 

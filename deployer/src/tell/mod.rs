@@ -2,6 +2,7 @@
 
 pub mod charges;
 pub mod lease_end;
+pub mod lineage;
 pub mod live;
 pub mod plan_text;
 pub mod prompt;

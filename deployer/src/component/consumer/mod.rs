@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use super::kafka::AgentLogin;
 use super::place::{self, Place};
 use super::service::{self, Service};
-use super::{Component, Context, Difference, Disk, Memory, Port, Reach, couchdb, kafka, mariadb};
+use super::{
+    Component, Context, Difference, Disk, Flow, Memory, Port, Reach, Stop, couchdb, kafka, mariadb,
+};
 use crate::inventory::{Findings, Inventory, Member, Section, TimeSpan};
 use crate::receipt::Secrets;
 use crate::rights::Right;
@@ -192,6 +194,28 @@ impl Component for Consumer {
     fn tool_files(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
         let place = Place::new(context.topology, NAME);
         Ok(service::tool(&place, files(node, context)?))
+    }
+
+    /// Databases have no names of their own in the inventory: each is called after its topic.
+    fn flows(&self, topology: &Topology) -> Vec<Flow> {
+        if topology.nodes_with(NAME).next().is_none() {
+            return Vec::new();
+        }
+        let has_store = topology.nodes_with(couchdb::NAME).next().is_some();
+        let documented = topology.topics.values();
+        let documented = documented.filter(|topic| has_store && topic.documented && !topic.canary);
+        let documents = documented.map(|topic| Flow {
+            from: Stop::Topic(topic.name.clone()),
+            to: Stop::Sink(format!("{} {}", couchdb::NAME, topic.database)),
+        });
+        let named = topology.sinks.iter().map(|(name, sink)| {
+            let kind = sinks::kind(sink).map_or("", |kind| kind.name());
+            Flow {
+                from: Stop::Topic(sink.from.clone()),
+                to: Stop::Sink(format!("{kind} {name}")),
+            }
+        });
+        documents.chain(named).collect()
     }
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {

@@ -14,7 +14,8 @@ use super::kafka::AgentLogin;
 use super::place::{self, Place};
 use super::service::{self, Service};
 use super::{
-    Component, Context, Disk, Health, Memory, Numbers, Port, Reach, Unfit, consumer, kafka,
+    Component, Context, Disk, Flow, Health, Memory, Numbers, Port, Reach, Stop, Unfit, consumer,
+    kafka,
 };
 use crate::facts::{Facts, System};
 use crate::inventory::{Findings, Inventory, Member, Section, Sections};
@@ -167,6 +168,22 @@ impl Component for Producer {
     fn tool_files(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
         let place = Place::new(context.topology, NAME);
         Ok(service::tool(&place, files(node, context)?))
+    }
+
+    fn flows(&self, topology: &Topology) -> Vec<Flow> {
+        let nodes = topology.nodes_with(NAME);
+        let flow = |node: &Node| {
+            let client = client(node)?;
+            let source = match &client.file {
+                Some(file) => file.path.clone(),
+                None => client.source.name().to_owned(),
+            };
+            Some(Flow {
+                from: Stop::Source(format!("{source} of {}", node.name)),
+                to: Stop::Topic(client.topic.clone()),
+            })
+        };
+        nodes.filter_map(flow).collect()
     }
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {

@@ -104,6 +104,18 @@ pub enum Source {
 }
 
 impl Source {
+    /// As an inventory calls it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Top => "top",
+            Self::Stdin => "stdin",
+            Self::File => "file",
+            Self::Logins => "logins",
+            Self::Trucks => "trucks",
+            Self::Logs => "logs",
+        }
+    }
+
     /// Whether its events are made up, by a seed.
     pub(super) fn is_made_up(self) -> bool {
         match self {

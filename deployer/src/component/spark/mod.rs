@@ -18,7 +18,8 @@ use super::place::{self, Place};
 use super::service::{self, AUTHORITY};
 use super::users::PASSWORDS;
 use super::{
-    Behind, Component, Context, Count, Disk, Health, Memory, Origin, StreamReport, java, kafka,
+    Behind, Component, Context, Count, Disk, Flow, Health, Memory, Origin, Stop, StreamReport,
+    java, kafka,
 };
 use crate::authority;
 use crate::facts::Facts;
@@ -180,6 +181,22 @@ impl Component for Spark {
 
     fn remarks(&self, topology: &Topology) -> Vec<String> {
         check::remarks(topology)
+    }
+
+    fn flows(&self, topology: &Topology) -> Vec<Flow> {
+        let mut flows = Vec::new();
+        for (name, stream) in streams(topology) {
+            let query = Stop::Stream(name.clone());
+            flows.push(Flow {
+                from: Stop::Topic(stream.from.clone()),
+                to: query.clone(),
+            });
+            flows.extend(stream.writes(name).map(|topic| Flow {
+                from: query.clone(),
+                to: Stop::Topic(topic),
+            }));
+        }
+        flows
     }
 
     fn streams(
