@@ -346,7 +346,7 @@ impl Site {
             "`stamp`",
             "stream `doubles`: [PARSE_SYNTAX_ERROR]",
             "streams.login-counts.sql: is what was refused",
-            "inventory.yaml:27:10: streams.doubles.sql: is what was refused",
+            "inventory.yaml:28:10: streams.doubles.sql: is what was refused",
         ]);
         let after: BTreeMap<String, Unit> = units(&self.0);
         assert_eq!(restarted(&before, &after), BTreeSet::new());
