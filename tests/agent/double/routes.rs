@@ -333,7 +333,7 @@ fn all_documents(database: &Database, request: &Request) -> Reply {
     };
     Answer(
         200,
-        json!({"total_rows": rows.len(), "offset": 0, "rows": rows}),
+        json!({"total_rows": database.live().len(), "offset": 0, "rows": rows}),
     )
 }
 

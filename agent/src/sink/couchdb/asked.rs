@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, join4, try_join};
+use futures_util::future::{BoxFuture, join3, try_join};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -68,20 +68,27 @@ async fn holding(
     let (path, dead_letters) = (path_of(&topic.database), path_of(&topic.dead_letters()));
     let design_path = format!("{path}/_all_docs");
     let design_range = [("startkey", r#""_design/""#), ("endkey", r#""_design0""#)];
-    let (info, designs, dead, newest) = join4(
-        server.request(Method::GET, &path, &[], None, left(deadline)),
-        server.get_json(&design_path, &design_range, left(deadline)),
+    // This tells how many documents there are in all, too.
+    let designs = server.request(
+        Method::GET,
+        &design_path,
+        &design_range,
+        None,
+        left(deadline),
+    );
+    let (designs, dead, newest) = join3(
+        designs,
         server.request(Method::GET, &dead_letters, &[], None, left(deadline)),
         newest_of(server, &topic.database, 1, left(deadline)),
     )
     .await;
-    let Some(info) = present(info?)? else {
+    let Some(designs) = present(designs?)? else {
         return Ok(None);
     };
     // They may be missing alone.
     let dead = present(dead?)?;
-    let count = |info: &Value| info.get("doc_count").and_then(Value::as_u64);
-    let all_letters = dead.as_ref().and_then(count);
+    let count = |answer: &Value, field: &str| answer.get(field).and_then(Value::as_u64);
+    let all_letters = dead.as_ref().and_then(|info| count(info, "doc_count"));
     // Where there are letters at all it is asked which they are.
     let (put_away, lost) = if all_letters > Some(0) {
         let put_away = count_put_away(server, topic, left(deadline));
@@ -91,12 +98,11 @@ async fn holding(
     } else {
         (all_letters, 0)
     };
-    let designs = designs?
-        .get("rows")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len) as u64;
+    let all = count(&designs, "total_rows");
+    let designs = designs.get("rows").and_then(Value::as_array);
+    let designs = designs.map_or(0, Vec::len) as u64;
     Ok(Some(Holding {
-        records: count(&info).map(|documents| documents.saturating_sub(designs)),
+        records: all.map(|documents| documents.saturating_sub(designs)),
         newest: newest?
             .first()
             .and_then(|newest| timestamp(&newest.document)),
