@@ -753,11 +753,11 @@ fn a_unit_records_at_its_start_exactly_what_its_start_expects() {
                     .expect("a unit");
                 let line = unit_text
                     .lines()
-                    .find_map(|line| line.split_once("exec sha256sum "))
+                    .find_map(|line| line.split_once("exec sha256sum \"$$@\"; } > "))
                     .map(|(_, line)| line)
                     .expect("a record");
-                let (recorded, record) = line.split_once(" > ").expect("redirected");
-                assert_eq!(record, format!("{}'", loaded_record(unit)));
+                let (record, recorded) = line.split_once("' sh ").expect("its files");
+                assert_eq!(record, loaded_record(unit));
                 let recorded: BTreeSet<&str> = recorded.split(' ').collect();
                 assert_eq!(recorded, reads.keys().map(String::as_str).collect());
                 // All files but the one that is CouchDB's own.

@@ -142,7 +142,8 @@ pub fn archive_mark(identity: &str) -> String {
     format!("{identity}\n")
 }
 
-/// Where a unit records, at each start, `sha256sum` lines of the files it loaded. In `/run`: gone with the processes.
+/// Where a unit records, at each start, `sha256sum` lines of the files it loaded; before them, for each, a line of inode, colon, time
+/// of last change and path, by which a program need not be read again. In `/run`: gone with the processes.
 pub fn loaded_record(unit: &str) -> String {
     format!("/run/deployer/{unit}.loaded")
 }

@@ -52,7 +52,7 @@ fn a_check_goes_past_the_first_problem(hosts: &Hosts, inventory: &str) {
 type Damage = (&'static str, &'static str, &'static str);
 
 /// Each kind of thing that we own, once.
-const DAMAGES: [Damage; 12] = [
+const DAMAGES: [Damage; 13] = [
     (
         "vm2",
         "echo '# by hand' >>/etc/deployer/drift/kafka/server.properties",
@@ -109,12 +109,22 @@ const DAMAGES: [Damage; 12] = [
         "vm2: create user drift-producer (missing)",
     ),
     ("vm3", OPEN_DATABASE, "prepare"),
+    (
+        "vm2",
+        OTHER_PROGRAM,
+        "to /opt/deployer/drift/bin/producer (content differs)",
+    ),
 ];
 
 /// Lets everybody read and write a database.
 const OPEN_DATABASE: &str = "rules='{\"members\":{\"names\":[],\"roles\":[]}}'; \
     printf 'PUT /utilizations1/_security HTTP/1.0\\r\\nAuthorization: Basic %s\\r\\nContent-Type: application/json\\r\\nContent-Length: %s\\r\\n\\r\\n%s' \
     \"$(cat /root/admin)\" ${#rules} \"$rules\" | timeout 20 bash -c 'exec 3<>/dev/tcp/localhost/5984; cat >&3; head -n 1 <&3' | grep -q ' 200 '";
+
+/// Another program of the same name, size and time: the unit's own note of what it took at its start is not believed of it.
+const OTHER_PROGRAM: &str = "cd /opt/deployer/drift/bin && cp -p producer other \
+    && printf x | dd of=other bs=1 seek=$(($(stat -c %s other) - 1)) conv=notrunc status=none && touch -r producer other \
+    && mv -f other producer";
 
 fn each_damage(hosts: &Hosts, user: &Product) {
     let secrets = std::fs::read_to_string(user.state().join("drift-existing/secrets.json"));

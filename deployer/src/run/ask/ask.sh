@@ -18,7 +18,25 @@ existing() {
     done
 }
 
+# Puts the sum of a program into `sum`, if a unit of ours took it at its start, and nobody touched the file since: which file it is
+# and when it was last changed in any way is noted before each sum. To read programs takes most of the time of an answer.
+taken() {
+    sum= mark=
+    for line in $records; do
+        case $line in
+            *:*" $1") mark=${line%% *} ;;
+            *"  $1")
+                case "$found$IFS" in
+                    *" ${mark:-none} $1$IFS"*) sum=${line%% *} ;;
+                esac
+                mark=
+                ;;
+        esac
+    done
+}
+
 answer() {
+    records=
     read -r begin rest </proc/uptime
     printf '@self\n'
     for path in /proc/sys/kernel/random/boot_id /proc/1/stat /proc/sys/kernel/hostname /etc/machine-id; do
@@ -90,12 +108,21 @@ answer() {
         printf '@loaded\n'
         for unit in $units; do
             if [ -f "/run/deployer/$unit.loaded" ]; then
-                while read -r line; do printf '%s %s\n' "$unit" "$line"; done <"/run/deployer/$unit.loaded"
+                while read -r line; do
+                    printf '%s %s\n' "$unit" "$line"
+                    records=$records$line$IFS
+                done <"/run/deployer/$unit.loaded"
             fi
         done
         if command -v ss >/dev/null; then
-            # Where root may not look into others' processes no `pid=` comes, but the user does, and often the control group.
-            sockets=$(ss -Htlnpe)
+            # Whose they are: for processes ss looks at every file that anybody has open, so only where a control group is no service's.
+            # Where root may not look into others' processes no `pid=` comes, but the user does.
+            sockets=$(ss -Htlne)
+            for line in $sockets; do
+                case $line in *cgroup:*.service*) continue ;; esac
+                sockets=$(ss -Htlnpe)
+                break
+            done
             printf '@ports\n%s\n@groups\n' "$sockets"
             for line in $sockets; do
                 case $line in *pid=*) ;; *) continue ;; esac
@@ -166,10 +193,16 @@ answer() {
     fi
 
     printf '@files\n'
-    stat -L --printf '%f %s %U %G %n\n' -- $files $unread
-    printf '@sums\n'
+    found=$(stat -L --printf '%f %s %U %G %i:%.Z %n\n' -- $files $unread)
+    printf '%s\n@sums\n' "$found"
     existing "$files"
-    sums=
+    sums= untaken=
+    for path in $regular; do
+        sum=
+        case $path in */bin/*) if [ -z "$whole" ]; then taken "$path"; fi ;; esac
+        if [ -n "$sum" ]; then printf '%s  %s\n' "$sum" "$path"; else untaken=$untaken$path$IFS; fi
+    done
+    regular=$untaken
     case $regular in
         # Programs of ours are large: openssl, where it is, takes a fifth of the time, by what the processor has for it.
         */bin/*) sums=$(openssl dgst -sha256 -r $regular) || sums= ;;

@@ -58,9 +58,10 @@ impl<'a> Sections<'a> {
     pub(super) fn files(&self) -> BTreeMap<String, (FileFact, u64)> {
         let mut files = BTreeMap::new();
         for line in self.lines("files") {
-            let mut words = line.splitn(5, ' ');
+            let mut words = line.splitn(6, ' ');
             let mut word = || words.next().unwrap_or_default();
-            let (mode, size, owner, group, path) = (word(), word(), word(), word(), word());
+            let (mode, size, owner, group) = (word(), word(), word(), word());
+            let (_when, path) = (word(), word());
             let (Ok(mode), Ok(size)) = (u32::from_str_radix(mode, 16), size.parse()) else {
                 continue;
             };

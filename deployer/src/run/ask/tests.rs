@@ -39,7 +39,7 @@ fn exchange() -> Exchange {
 /// An answer with these sections and the two files that are always in it.
 fn answer(sections: &str, hosts: &str) -> Vec<u8> {
     let files = format!(
-        "@files\n81a4 {} root root /etc/hosts\n81a4 {} root root /etc/os-release\n@sums\n{}  /etc/hosts\n{}  /etc/os-release\n",
+        "@files\n81a4 {} root root 7:1.5 /etc/hosts\n81a4 {} root root 8:1.5 /etc/os-release\n@sums\n{}  /etc/hosts\n{}  /etc/os-release\n",
         HOSTS.len(),
         OS.len(),
         sha256(HOSTS.as_bytes()),
