@@ -154,6 +154,11 @@ fn what_could_never_run_is_refused_with_its_line() {
             "t.yaml:4:3: nodes.vm2: needs 1152 MiB of memory (system 256, Spark 512 + 384) and has 1024; give `spark` to vm3, which has room for it, or lower `heap_mib`",
         ),
         (
+            "[spark] }",
+            "[spark], memory_mib: 1024 }\n  vm3: { count: 2 }",
+            "(system 256, Spark 512 + 384) and has 1024; lower `heap_mib`, or raise `nodes.vm2.memory_mib` to 1152",
+        ),
+        (
             "partitions: 4",
             "retention: 1m",
             "streams.totals.from: `orders` keeps events for 1m: they may be gone before the stream has read them",

@@ -103,7 +103,12 @@ pub(super) fn check(
             continue;
         }
         let words: Vec<&str> = parts.iter().map(|part| part.what.as_str()).collect();
-        let others = members.iter().filter(|other| other.name != member.name);
+        // What is there once cannot be on all nodes of an entry.
+        let alone =
+            |other: &Member<'_>| members.iter().filter(|one| one.key == other.key).count() == 1;
+        let others = members
+            .iter()
+            .filter(|other| other.name != member.name && alone(other));
         let rooms = others.filter_map(|other| {
             let own = sum(&topology.nodes[&other.name], topology);
             let room = available(other, inventory, topology)?.checked_sub(own)?;
