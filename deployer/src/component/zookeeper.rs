@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::place;
-use super::service::Certificates;
+use super::service::{AUTHORITY, Certificates};
 use super::{
     Component, Context, Count, Disk, Form, KnownAs, Memory, NewSecret, Port, Reach, Renewal, java,
 };
@@ -25,6 +25,11 @@ const JARS: &str = "kafka";
 
 const CONFIG: &str = "zoo.cfg";
 const UNIT: &str = "zookeeper/zookeeper.service";
+
+/// What its own client is told at the first start.
+const CLOSE: &str = "close";
+/// The znodes that nobody closes otherwise.
+const OPEN: &[&str] = &["/", "/consumers", "/zookeeper", "/zookeeper/quota"];
 
 /// ZooKeeper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -71,6 +76,32 @@ struct Settings {
     data: String,
     port: u16,
     security: Option<Certificates>,
+}
+
+/// What its unit is rendered from.
+#[derive(Serialize)]
+struct Process {
+    #[serde(flatten)]
+    java: java::Process,
+    /// `None`: security is off.
+    close: Option<Close>,
+}
+
+/// What its own client needs to close the znodes that are open in a new ZooKeeper.
+#[derive(Serialize)]
+struct Close {
+    /// The server, as brokers reach it.
+    server: String,
+    authority: String,
+    commands: String,
+    /// How many znodes these close.
+    count: usize,
+}
+
+/// What the commands are rendered from.
+#[derive(Serialize)]
+struct Open {
+    znodes: &'static [&'static str],
 }
 
 impl Component for Zookeeper {
@@ -141,8 +172,12 @@ impl Component for Zookeeper {
         let mut login = None;
         if context.topology.security.is_on() {
             security = Some(service.certificates());
-            service.file(java::LOGIN, self::login("server", context.secrets)?);
+            service.file(java::LOGIN, self::login(true, context.secrets)?);
             login = Some(service.place.file(java::LOGIN));
+            service.file(
+                CLOSE,
+                Content::open(render("zookeeper/close", &Open { znodes: OPEN })?),
+            );
         }
         service.file(
             CONFIG,
@@ -159,31 +194,39 @@ impl Component for Zookeeper {
             java::LOGGING,
             java::logging(&["org.apache.zookeeper.server.NIOServerCnxnFactory"])?,
         );
-        let process = java::Process {
-            java: java::command(
-                node,
-                context,
-                zookeeper.heap_mib,
-                &temporary,
-                &service.place.file(java::LOGGING),
-                login.as_deref(),
-            ),
+        let java = java::command(
+            node,
+            context,
+            zookeeper.heap_mib,
+            &temporary,
+            &service.place.file(java::LOGGING),
+            login.as_deref(),
+        );
+        let secured = connect(context.topology).filter(|_| context.topology.security.is_on());
+        let close = secured.map(|server| Close {
+            server,
+            authority: service.place.file(AUTHORITY),
+            commands: service.place.file(CLOSE),
+            count: OPEN.len(),
+        });
+        let java = java::Process {
+            java,
             software,
             config: service.place.file(CONFIG),
         };
-        service.unit(UNIT, &process)
+        service.unit(UNIT, &Process { java, close })
     }
 }
 
-/// The file by which the server knows who logs in, or by which a client of it does.
-fn login(side: &'static str, secrets: &Secrets) -> Result<Content, TemplateError> {
+/// The file by which a client logs in, and by which the server knows who does.
+fn login(server: bool, secrets: &Secrets) -> Result<Content, TemplateError> {
     #[derive(Serialize)]
     struct Login<'a> {
-        side: &'static str,
+        server: bool,
         password: &'a str,
     }
     let login = Login {
-        side,
+        server,
         password: secrets.get(NAME, PASSWORD),
     };
     Ok(Content::secret(render("zookeeper/login.conf", &login)?))
@@ -191,7 +234,7 @@ fn login(side: &'static str, secrets: &Secrets) -> Result<Content, TemplateError
 
 /// The file by which a client logs in.
 pub(super) fn client_login(secrets: &Secrets) -> Result<Content, TemplateError> {
-    login("client", secrets)
+    login(false, secrets)
 }
 
 /// The directory of the archive in which brokers are, too.

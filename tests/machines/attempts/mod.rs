@@ -9,6 +9,7 @@
 
 mod clients;
 mod machine;
+mod servers;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,6 +20,7 @@ use crate::deployer_command::Deployer;
 
 pub(crate) use clients::by_clients_for_python;
 pub(crate) use machine::Machine;
+pub(crate) use servers::{at_servers, open_znodes, znodes_are_closed};
 
 /// What is tried: as whom, what, and whether it must succeed.
 pub(crate) struct Attempt {
@@ -69,20 +71,39 @@ pub(crate) fn on_member(deployer: &Deployer, node: &str, words: &str, attempts: 
     look(&format!("on {node}"), &said.code(0).out, attempts);
 }
 
+/// The same on a machine, past sshd and the code under test.
+fn on_machine(machine: &Machine, name: &str, words: &str, attempts: &[Attempt]) {
+    let mut shell = machine.inside();
+    // Not by the environment of the box.
+    let path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+    shell.args(["env", "-i", path, "bash", "-s", name]);
+    look(
+        "on a member",
+        &fed(shell, &script(words, attempts)),
+        attempts,
+    );
+}
+
 /// Tries all of them on this box.
 pub(crate) fn on_the_box(deployer: &Deployer, words: &str, attempts: &[Attempt]) {
     let mut shell = Command::new("bash");
     shell.args(["-s", &deployer.name]);
+    look(
+        "on the box",
+        &fed(shell, &script(words, attempts)),
+        attempts,
+    );
+}
+
+/// What a shell says of the script that it reads.
+fn fed(mut shell: Command, script: &str) -> String {
     shell.stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut shell = shell.spawn().expect("bash runs");
+    let mut shell = shell.spawn().expect("it runs");
     let mut input = shell.stdin.take().expect("its input");
-    input
-        .write_all(script(words, attempts).as_bytes())
-        .expect("it reads");
+    input.write_all(script.as_bytes()).expect("it reads");
     drop(input);
     let said = shell.wait_with_output().expect("it ends");
-    let said = String::from_utf8(said.stdout).expect("text");
-    look("on the box", &said, attempts);
+    String::from_utf8(said.stdout).expect("text")
 }
 
 fn script(words: &str, attempts: &[Attempt]) -> String {
