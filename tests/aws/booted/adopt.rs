@@ -14,6 +14,16 @@ use crate::watcher::THIS_BOX;
 
 const REGION: &str = "eu-north-1";
 
+/// Runs a command of root's on the node; it must succeed.
+fn on_node(desk: &Desk, command: &str) {
+    let state = desk.path("state");
+    let begin = ["ssh", "one", "--state-dir", &state, "--"];
+    let words = [&begin[..], &["sudo", "sh", "-c", command]].concat();
+    let output = desk.anywhere(&words).output().expect("ssh");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command}: {said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_laptop_takes_it_over_and_away() {
     let Some((moto, _watcher)) = account(REGION) else {
@@ -89,6 +99,14 @@ clouds:
     *seen_as.lock().expect("text") = "198.51.100.9";
     bob.run(0, &["allow"]);
     says(&bob.run(0, &plan), &["nothing to do"]);
+    // And it ends where they cannot be written.
+    let copy = "/etc/deployer/shared/state.age";
+    on_node(&bob, &format!("rm {copy} && mkdir {copy}"));
+    *seen_as.lock().expect("text") = "198.51.100.10";
+    says(&bob.fails(&["allow"]), &[copy]);
+    on_node(&bob, "! ls /run/deployer-shared.turn && ls /run");
+    on_node(&bob, &format!("rmdir {copy}"));
+    says(&bob.run(0, &up), &["write the encrypted copy of the state"]);
     let refused = ann.fails(&up);
     says(&refused, &["was changed from another laptop since"]);
     ann.set("HOME", &home);
