@@ -19,7 +19,8 @@
 //! | `security`  | `up`, unchanged `up`, 1 KB events sent, stored; `security: on` | the same with `security: off`          |
 //!
 //! What is compared runs in turns, so that a busy moment of the box meets both; of each, the fastest, the middle and the slowest
-//! run are printed, and ratios are those of the middle ones. A figure that misses its target makes the exit code 1.
+//! run are printed, and ratios are those of the middle ones (of `security` the middle one of the turns). A figure that misses its
+//! target makes the exit code 1.
 //!
 //! The play is made from what `up` has put on the machines: the same packages, users, directories, files (content, owner and
 //! mode), units and ports, in tasks with loops, which is quicker than a task an item. It runs as well as Ansible can: as many

@@ -13,6 +13,12 @@ impl Samples {
         self.0.push(took.as_secs_f64());
     }
 
+    /// How many times as long as others that were taken in turns with these: the middle one of the turns.
+    pub(crate) fn beside(&self, others: &Self) -> f64 {
+        let turns = self.0.iter().zip(&others.0);
+        Self(turns.map(|(took, other)| took / other).collect()).median()
+    }
+
     /// The middle one, in seconds; of an even number, the mean of the two in the middle.
     pub(crate) fn median(&self) -> f64 {
         let sorted = self.sorted();

@@ -1,4 +1,6 @@
-//! What `security: on` costs: each figure on two deployments that differ in nothing else, in turns.
+//! What `security: on` costs: each figure on two deployments that differ in nothing else, in turns. How quickly machines come up
+//! is measured as they are by default; what goes through brokers, by those that hosts and clouds have: a quick start's compiler
+//! knows none of the processor's instructions for AES, and its brokers are not made for the long run.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,10 +8,13 @@ use std::time::Duration;
 use crate::lab::Lab;
 use crate::samples::Samples;
 
-/// Events that are sent, and that are stored: enough of each to see a rate; and how long their lines are.
+/// Events that are sent, and that are stored: enough of each to see a rate; and about how long their lines are.
 const SENT: usize = 1_000_000;
 const STORED: usize = 200_000;
 const BYTES: usize = 1000;
+
+/// How often the quick things run, for each time that the slow ones do.
+const QUICK: usize = 3;
 
 /// Sends lines by the agent that is installed, as its own configuration says; prints how long that took, in nanoseconds.
 const PRODUCE: &str = r#"
@@ -18,9 +23,17 @@ cd /root
 config=/etc/deployer/$1/producer/producer.toml
 sed '/^\[source\]/,$d' "$config" >bench.toml
 printf '[source]\nkind = "stdin"\ncount = 0\n[state]\ndirectory = "/root/bench-state-%s"\n' "$(date +%s%N)" >>bench.toml
-# Letters that compress about as JSON does.
-letters=$(seq 1 "$3" | awk '{ printf "%c", 97 + $1 * 7 % 26 }' | cut -c "9-$3")
-seq -f "%08.0f$letters" "$2" >lines
+# Snapshots of a machine: the same words with other numbers, which compress to a quarter.
+awk -v bytes="$3" 'BEGIN {
+    srand(1)
+    for (line = 0; line < 1000; line++) {
+        text = sprintf("{\"load\":%.2f,\"processes\":[", 4 * rand())
+        for (process = 1; length(text) < bytes - 70; process++)
+            text = text sprintf("{\"pid\":%d,\"user\":\"service-%d\",\"cpu\":%.1f,\"rss\":%d},", 777 * process, process, 100 * rand(), 900000 * rand())
+        print text "{}]}"
+    }
+}' >thousand
+seq "$(($2 / 1000))" | xargs -I{} cat thousand >lines
 sync
 begin=$(date +%s%N)
 "/opt/deployer/$1/bin/producer" --config bench.toml <lines
@@ -66,6 +79,7 @@ impl Side {
         deployer: &Path,
         name: &'static str,
         security: &str,
+        quick_start: bool,
         archive: Option<&Path>,
     ) -> Result<Self, String> {
         let couchdb = archive.map_or(String::new(), |archive| {
@@ -75,7 +89,8 @@ impl Side {
         let inventory = format!(
             "name: {name}\ncloud: local\nsecurity: {security}\n\
              nodes:\n  vm1: {{ count: 2, roles: [producer] }}\n  vm2: {{ roles: [zookeeper, kafka, consumer] }}\n\
-             \x20 vm3: {{ roles: [kafka, couchdb] }}\n{couchdb}producer: {{ count: 1 }}\n"
+             \x20 vm3: {{ roles: [kafka, couchdb] }}\n{couchdb}producer: {{ count: 1 }}\n\
+             clouds: {{ local: {{ quick_start: {quick_start} }} }}\n"
         );
         Ok(Self {
             lab: Lab::new(deployer, name, &inventory)?,
@@ -87,8 +102,8 @@ impl Side {
         })
     }
 
-    /// One turn.
-    fn turn(&mut self) -> Result<(), String> {
+    /// One turn of the first half: from no machine, and back.
+    fn comes_and_goes(&mut self) -> Result<(), String> {
         let up = self.lab.up()?;
         self.up.push(up.took);
         let words = up.stderr.lines();
@@ -99,43 +114,62 @@ impl Side {
             up.took.as_secs_f64(),
             words.next().unwrap_or("no word about where to")
         );
-        for _ in 0..3 {
+        for _ in 0..QUICK {
             let again = self.lab.up()?;
             if !again.stderr.contains("nothing to do") {
                 return Err(format!("an unchanged up did something:\n{}", again.stderr));
             }
             self.unchanged.push(again.took);
         }
-        let addresses = self.lab.addresses()?;
-        let on = |node: &str, script: &str, arguments: &[&str]| -> Result<Vec<f64>, String> {
-            let address = addresses
-                .get(node)
-                .ok_or_else(|| format!("no address of {node}"))?;
-            let command = [&["sudo", "bash", "-c", script, "bench"], arguments].concat();
-            let quoted: Vec<String> = command.iter().map(|word| quote(word)).collect();
-            let quoted: Vec<&str> = quoted.iter().map(String::as_str).collect();
-            let said = self.lab.on(address, &quoted)?;
-            let said = String::from_utf8_lossy(&said);
-            let last = said.lines().last().unwrap_or_default();
-            let numbers: Result<_, _> = last.split(' ').skip(1).map(str::parse).collect();
-            numbers.map_err(|_: std::num::ParseFloatError| format!("{node} said {last:?}"))
-        };
-        let bytes = BYTES.to_string();
-        let stop = || on("vm2", STOP, &[self.name]);
-        let produce =
-            |events: usize| on("vm1-1", PRODUCE, &[self.name, &events.to_string(), &bytes]);
-        stop()?;
-        produce(STORED)?;
-        let stored = on("vm2", CONSUME, &[self.name, &STORED.to_string()])?;
-        stop()?;
-        let took = figure(&produce(SENT)?, 0)?;
+        self.lab.teardown()?;
+        Ok(())
+    }
+
+    /// Stands for the second half, with events that wait, by brokers that have had time to compile.
+    fn stands(&self) -> Result<(), String> {
+        self.lab.up()?;
+        self.on("vm2", STOP, &[])?;
+        self.produce(SENT).map(drop)
+    }
+
+    /// One turn of it: events are sent.
+    fn sends(&mut self) -> Result<(), String> {
+        let took = self.produce(SENT)?;
         self.producer.push(Duration::from_secs_f64(took / 1e9));
+        Ok(())
+    }
+
+    /// One turn of it: events are stored.
+    fn stores(&mut self) -> Result<(), String> {
+        let stored = self.on("vm2", CONSUME, &[&STORED.to_string()])?;
+        self.on("vm2", STOP, &[])?;
         // As if all of them had been seen.
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let all = figure(&stored, 1)? / figure(&stored, 0)? * STORED as f64;
         self.consumer.push(Duration::from_secs_f64(all / 1e9));
-        self.lab.teardown()?;
         Ok(())
+    }
+
+    fn produce(&self, events: usize) -> Result<f64, String> {
+        let took = self.on("vm1-1", PRODUCE, &[&events.to_string(), &BYTES.to_string()])?;
+        figure(&took, 0)
+    }
+
+    /// Runs a script on a node, by root; the numbers that it printed last.
+    fn on(&self, node: &str, script: &str, arguments: &[&str]) -> Result<Vec<f64>, String> {
+        let addresses = self.lab.addresses()?;
+        let address = addresses
+            .get(node)
+            .ok_or_else(|| format!("no address of {node}"))?;
+        let begin = ["sudo", "bash", "-c", script, "bench", self.name];
+        let command = [&begin, arguments].concat();
+        let quoted: Vec<String> = command.iter().map(|word| quote(word)).collect();
+        let quoted: Vec<&str> = quoted.iter().map(String::as_str).collect();
+        let said = self.lab.on(address, &quoted)?;
+        let said = String::from_utf8_lossy(&said);
+        let last = said.lines().last().unwrap_or_default();
+        let numbers: Result<_, _> = last.split(' ').skip(1).map(str::parse).collect();
+        numbers.map_err(|_: std::num::ParseFloatError| format!("{node} said {last:?}"))
     }
 }
 
@@ -151,23 +185,49 @@ pub(crate) fn measure(deployer: &Path, repetitions: usize) -> Result<Vec<(String
         "security: on beside off, 4 machines; {SENT} events of {BYTES} B sent, {STORED} stored, a turn; documents go to {store}"
     );
     let archive = archive.as_deref();
-    let mut on = Side::new(deployer, "secured", "on", archive)?;
-    let mut off = Side::new(deployer, "plain", "off", archive)?;
+    let sides = |quick_start| {
+        let side = |name, security| Side::new(deployer, name, security, quick_start, archive);
+        Ok::<_, String>((side("secured", "on")?, side("plain", "off")?))
+    };
+    let (mut on, mut off) = sides(true)?;
     // Whatever a box lacks is made by the first run, which does not count.
     off.lab.up()?;
     off.lab.teardown()?;
     for _ in 0..repetitions {
-        on.turn()?;
-        off.turn()?;
+        on.comes_and_goes()?;
+        off.comes_and_goes()?;
     }
+    let (mut on_at_work, mut off_at_work) = sides(false)?;
+    on_at_work.stands()?;
+    off_at_work.stands()?;
+    for _ in 0..repetitions {
+        on_at_work.stores()?;
+        off_at_work.stores()?;
+        for _ in 0..QUICK {
+            on_at_work.sends()?;
+            off_at_work.sends()?;
+        }
+    }
+    on_at_work.lab.teardown()?;
+    off_at_work.lab.teardown()?;
     let rows = [
         ("warm up", &on.up, &off.up, 1.5),
         ("unchanged up", &on.unchanged, &off.unchanged, f64::INFINITY),
-        ("producer", &on.producer, &off.producer, 1.0 / 0.75),
-        ("consumer", &on.consumer, &off.consumer, 1.0 / 0.85),
+        (
+            "producer",
+            &on_at_work.producer,
+            &off_at_work.producer,
+            1.0 / 0.75,
+        ),
+        (
+            "consumer",
+            &on_at_work.consumer,
+            &off_at_work.consumer,
+            1.0 / 0.85,
+        ),
     ];
     let judged = rows.map(|(words, on, off, limit)| {
-        let ratio = on.median() / off.median();
+        let ratio = on.beside(off);
         println!("{on}  {words}, on\n{off}  {words}, off");
         let wanted = if limit.is_finite() {
             format!(", wanted ≤ {limit:.2}")
