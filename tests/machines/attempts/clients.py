@@ -11,6 +11,7 @@ import os
 import ssl
 import sys
 import tempfile
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -296,6 +297,16 @@ def attempt(row, number, who):
     return f"result {number} {status}\n{said}"
 
 
+def attempt_of_last(row, number, who):
+    """What a row has made, a server that did not make it knows a moment later."""
+    deadline = time.monotonic() + 20
+    while True:
+        said = attempt(row, number, who)
+        if "made" not in row["arguments"] or said.startswith(f"result {number} 0") or time.monotonic() > deadline:
+            return said
+        time.sleep(0.2)
+
+
 def main():
     logging.disable(logging.CRITICAL)
     os.environ["SSL_CERT_FILE"] = file("authority.pem", TOLD["authority"])
@@ -303,7 +314,7 @@ def main():
         for row in TOLD["rows"]:
             first, last = row["first"], len(row["who"]) - 1
             others = pool.map(lambda one: attempt(row, first + one, row["who"][one]), range(last))
-            for said in [*others, attempt(row, first + last, row["who"][last])]:
+            for said in [*others, attempt_of_last(row, first + last, row["who"][last])]:
                 print(said, flush=True)
 
 
