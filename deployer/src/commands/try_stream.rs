@@ -16,7 +16,7 @@ use crate::process;
 use crate::reach::failure::with_place;
 use crate::receipt::Choices;
 use crate::report::{Event, Reporter};
-use crate::topology::{Ids, Options, Topology};
+use crate::topology::Topology;
 
 /// How long it may take.
 const DEADLINE: Duration = Duration::from_mins(10);
@@ -28,13 +28,7 @@ pub async fn run(
     reporter: &dyn Reporter,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
-    let source = target::read_inventory(&options.target)?;
-    let wanted = Options {
-        cloud: options.target.cloud,
-        name: options.target.name.clone(),
-    };
-    let made = Topology::new(&source.inventory, &wanted, &Ids::default());
-    let (topology, _) = made.map_err(CommandError::usage)?;
+    let (source, topology) = target::read_topology(&options.target)?;
     let streams = pipeline::streams(&topology);
     let stream = options.stream.as_str();
     if !streams.contains(&stream) {

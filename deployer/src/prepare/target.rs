@@ -6,7 +6,7 @@ use crate::cli::{Environment, Target};
 use crate::error::CommandError;
 use crate::inventory::{self, Inventory};
 use crate::run::journal::{self, Entry, Journal, Mode};
-use crate::topology::{CloudName, Options, Topology};
+use crate::topology::{CloudName, Ids, Options, Topology};
 
 /// The usual place of the inventory.
 const USUAL: &str = "inventory/utilization.yaml";
@@ -41,17 +41,28 @@ pub fn read_inventory(target: &Target) -> Result<Source, CommandError> {
             inventory::DEFAULT.as_bytes().to_vec(),
         ),
     };
-    let options = Options {
-        cloud: target.cloud,
-        name: target.name.clone(),
-    };
-    let inventory = Topology::read(&bytes, &file, &options).map_err(CommandError::usage)?;
+    let inventory = Topology::read(&bytes, &file, &options(target)).map_err(CommandError::usage)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok(Source {
         file,
         text,
         inventory,
     })
+}
+
+/// Reads the inventory, and what it makes of itself where nothing is recorded yet.
+pub fn read_topology(target: &Target) -> Result<(Source, Topology), CommandError> {
+    let source = read_inventory(target)?;
+    let made = Topology::new(&source.inventory, &options(target), &Ids::default());
+    let (topology, _) = made.map_err(CommandError::usage)?;
+    Ok((source, topology))
+}
+
+fn options(target: &Target) -> Options {
+    Options {
+        cloud: target.cloud,
+        name: target.name.clone(),
+    }
 }
 
 /// The inventory that comes with the binary and is meant by a path, where there is no such file.

@@ -16,7 +16,7 @@ use crate::reach::{clouds, root};
 use crate::receipt::Receipt;
 use crate::report::{Event, Reporter};
 use crate::step::{StateMark, sha256};
-use crate::topology::{CloudName, Ids, Options, Topology};
+use crate::topology::CloudName;
 
 /// A copy.
 pub struct Found {
@@ -80,13 +80,7 @@ impl Search<'_> {
         if target.inventory.is_none() && local {
             return self.this_box(options, environment, reporter).await;
         }
-        let source = target::read_inventory(target)?;
-        let choice = Options {
-            cloud: target.cloud,
-            name: target.name.clone(),
-        };
-        let (topology, _) = Topology::new(&source.inventory, &choice, &Ids::default())
-            .map_err(CommandError::usage)?;
+        let (_, topology) = target::read_topology(target)?;
         let receipt = Receipt::bare(self.id, &topology.name, topology.cloud.name());
         let mut machines = BTreeMap::new();
         for name in clouds::names(&topology, &receipt) {

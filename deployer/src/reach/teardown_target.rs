@@ -12,7 +12,7 @@ use crate::reach::user_hosts::{connect, hosts_of_the_user, manifests};
 use crate::receipt::{MachineRecord, Receipt};
 use crate::report::{Event, Reporter};
 use crate::run::journal::{self, JournalError};
-use crate::topology::{CloudName, Ids, Options, Topology};
+use crate::topology::{CloudName, Topology};
 
 /// Stands for an id that nobody knows any more.
 pub const UNKNOWN: &str = "-";
@@ -132,13 +132,7 @@ async fn by_manifests(
     environment: &Environment,
     reporter: &dyn Reporter,
 ) -> Result<TeardownTarget, CommandError> {
-    let source = target::read_inventory(&options.target)?;
-    let choice = Options {
-        cloud: options.target.cloud,
-        name: options.target.name.clone(),
-    };
-    let (topology, _) =
-        Topology::new(&source.inventory, &choice, &Ids::default()).map_err(CommandError::usage)?;
+    let (source, topology) = target::read_topology(&options.target)?;
     let mut receipt = Receipt::bare(UNKNOWN, &topology.name, topology.cloud.name());
     receipt.inventory.clone_from(&source.text);
     let cloud = clouds::open(CloudName::EXISTING, &topology, Path::new(""), environment).await?;
