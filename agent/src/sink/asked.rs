@@ -13,6 +13,9 @@ use super::Later;
 use crate::config::topic::Topic;
 use crate::event::format_timestamp;
 
+/// How many letters are read at once: each may have megabytes.
+pub(super) const PAGE: usize = 20;
+
 /// Tells what a sink holds, and changes nothing. What a kind cannot tell it says in words.
 pub trait Asked: Send + Sync {
     /// Counts what it holds of a topic; `None`: there is no place for it yet.

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Later;
+use super::{Later, Outcome, Record};
 
 /// Runs what waits for the disk where it holds nobody up.
 pub(super) async fn blocking<T: Send + 'static>(
@@ -16,6 +16,18 @@ pub(super) async fn blocking<T: Send + 'static>(
 pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A thread that panics leaves nothing half done but what is taken out, which is opened anew.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What became of records that were written, but for those that can never be. `written`: from which offset on they were not there.
+pub(super) fn settle(records: &[&Record], outcomes: &mut [Outcome], written: &io::Result<i64>) {
+    for (record, outcome) in records.iter().zip(outcomes) {
+        match written {
+            _ if matches!(outcome, Outcome::Never(_)) => {}
+            Ok(next) if record.offset < *next => *outcome = Outcome::Already,
+            Ok(_) => {}
+            Err(error) => *outcome = Outcome::Later(later(error)),
+        }
+    }
 }
 
 pub(super) fn later(error: &io::Error) -> Later {

@@ -8,7 +8,10 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::document::Document;
+use super::disk::later;
+use super::document::{Document, KEPT_BYTES};
+use super::{Letter, Outcome};
+use crate::config::topic::Topic;
 
 /// The file's name.
 pub(super) const NAME: &str = "dead-letters.jsonl";
@@ -63,6 +66,29 @@ impl Letters {
         self.file.write_all(text.as_bytes())?;
         self.file.sync_data()?;
         Ok(new)
+    }
+}
+
+/// Letters as they are kept here.
+pub(super) fn documents(topic: &Topic, letters: &[Letter<'_>]) -> Vec<Document> {
+    let letters = letters.iter();
+    letters
+        .map(|letter| letter.document(topic, KEPT_BYTES))
+        .collect()
+}
+
+/// What became of so many letters, by what [`Letters::add`] says of them.
+pub(super) fn outcomes(added: io::Result<Vec<bool>>, count: usize) -> Vec<Outcome> {
+    let outcome = |is_new| {
+        if is_new {
+            Outcome::Done
+        } else {
+            Outcome::Already
+        }
+    };
+    match added {
+        Ok(new) => new.into_iter().map(outcome).collect(),
+        Err(error) => vec![Outcome::Later(later(&error)); count],
     }
 }
 

@@ -22,9 +22,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::disk::{blocking, held, later};
-use super::document::KEPT_BYTES;
-use super::letters::Letters;
+use super::disk::{blocking, held, settle};
+use super::letters::{self, Letters};
 use super::{Asked, Letter, OpenError, Outcome, Record, Sink};
 use crate::config::error::ConfigError;
 use crate::config::topic::Topic;
@@ -226,14 +225,7 @@ impl Sink for Alert {
             });
             let written = written.await;
             self.taken.notify_one();
-            for (record, outcome) in records.iter().zip(&mut outcomes) {
-                match &written {
-                    _ if matches!(outcome, Outcome::Never(_)) => {}
-                    Ok(from) if record.offset < *from => *outcome = Outcome::Already,
-                    Ok(_) => {}
-                    Err(error) => *outcome = Outcome::Later(later(error)),
-                }
-            }
+            settle(records, &mut outcomes, &written);
             outcomes
         })
     }
@@ -244,10 +236,7 @@ impl Sink for Alert {
         letters: &'a [Letter<'a>],
     ) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
-            let documents = letters
-                .iter()
-                .map(|letter| letter.document(topic, KEPT_BYTES));
-            let documents: Vec<_> = documents.collect();
+            let documents = letters::documents(topic, letters);
             let count = documents.len();
             let shared = Arc::clone(&self.shared);
             let kept = blocking(move || {
@@ -260,17 +249,7 @@ impl Sink for Alert {
                 *held = Some(letters);
                 Ok(new)
             });
-            let outcome = |is_new| {
-                if is_new {
-                    Outcome::Done
-                } else {
-                    Outcome::Already
-                }
-            };
-            match kept.await {
-                Ok(new) => new.into_iter().map(outcome).collect(),
-                Err(error) => vec![Outcome::Later(later(&error)); count],
-            }
+            letters::outcomes(kept.await, count)
         })
     }
 

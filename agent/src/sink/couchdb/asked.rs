@@ -14,15 +14,13 @@ use super::store::Trouble;
 use crate::config::topic::Topic;
 use crate::deadline::left;
 use crate::sink::Later;
-use crate::sink::asked::{Asked, Holding, Newest, lost_events, sort, timestamp};
+use crate::sink::asked::{Asked, Holding, Newest, PAGE, lost_events, sort, timestamp};
 
 /// How many of the latest changes are looked at for each wanted document. Changes come from several shards, in the order
 /// of each but not of all, so the newest is among the last ones rather than the last one.
 const LOOK_BACK: usize = 20;
 /// How long a request for letters may take.
 const REQUEST: Duration = Duration::from_secs(30);
-/// How many letters are read at once: each may have megabytes.
-const PAGE: usize = 20;
 
 impl Asked for Couchdb {
     fn holding<'a>(

@@ -20,9 +20,9 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::disk::{blocking, held, later};
-use super::document::{KEPT_BYTES, document};
-use super::letters::Letters;
+use super::disk::{blocking, held, settle};
+use super::document::document;
+use super::letters::{self, Letters};
 use super::{Asked, Letter, OpenError, Outcome, Record, Sink};
 use crate::config::error::ConfigError;
 use crate::config::topic::Topic;
@@ -140,14 +140,7 @@ impl Sink for FilesSink {
             let files = self.shared.files(topic, first.partition);
             let shared = Arc::clone(&self.shared);
             let written = blocking(move || shared.append(files, &rows)).await;
-            for (record, outcome) in records.iter().zip(&mut outcomes) {
-                match &written {
-                    _ if matches!(outcome, Outcome::Never(_)) => {}
-                    Ok(next) if record.offset < *next => *outcome = Outcome::Already,
-                    Ok(_) => {}
-                    Err(error) => *outcome = Outcome::Later(later(error)),
-                }
-            }
+            settle(records, &mut outcomes, &written);
             outcomes
         })
     }
@@ -158,10 +151,7 @@ impl Sink for FilesSink {
         letters: &'a [Letter<'a>],
     ) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
-            let documents: Vec<_> = letters
-                .iter()
-                .map(|letter| letter.document(topic, KEPT_BYTES))
-                .collect();
+            let documents = letters::documents(topic, letters);
             let count = documents.len();
             let directory = self.shared.directory(topic);
             let shared = Arc::clone(&self.shared);
@@ -176,19 +166,7 @@ impl Sink for FilesSink {
                 all.insert(directory, letters);
                 Ok(new)
             });
-            match kept.await {
-                Ok(new) => {
-                    let outcome = |is_new| {
-                        if is_new {
-                            Outcome::Done
-                        } else {
-                            Outcome::Already
-                        }
-                    };
-                    new.into_iter().map(outcome).collect()
-                }
-                Err(error) => vec![Outcome::Later(later(&error)); count],
-            }
+            letters::outcomes(kept.await, count)
         })
     }
 }

@@ -10,17 +10,16 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{Decode, MySql, Row as _, Type};
 use tokio::time::Instant;
 
+use super::Tables;
 use super::client::{Client, Trouble};
 use super::column::Cell;
 use super::table::Table;
 use crate::config::topic::Topic;
 use crate::deadline::left;
 use crate::sink::Later;
-use crate::sink::asked::{Asked, Holding, Newest, lost_events, timestamp};
+use crate::sink::asked::{Asked, Holding, Newest, PAGE, lost_events, timestamp};
 use crate::sink::document::LOST;
 
-/// How many letters are read at once: each may have megabytes.
-const PAGE: usize = 20;
 /// From which age on, in milliseconds, nobody waits for a canary any more.
 const LEFT_MILLIS: i64 = 3_600_000;
 
@@ -76,21 +75,7 @@ impl Kept {
     }
 }
 
-/// The table of events, and that of canaries.
-pub(super) struct AskedTables {
-    pub(super) events: Kept,
-    pub(super) canaries: Option<Kept>,
-}
-
-impl AskedTables {
-    /// The one that takes a topic's records.
-    fn of(&self, topic: &Topic) -> &Kept {
-        let canaries = self.canaries.as_ref().filter(|_| topic.canary);
-        canaries.unwrap_or(&self.events)
-    }
-}
-
-impl Asked for AskedTables {
+impl Asked for Tables<Kept> {
     fn holding<'a>(
         &'a self,
         topic: &'a Topic,

@@ -29,15 +29,15 @@ const VALUES: usize = 65_535;
 /// The most rows of one statement: more are not faster.
 const ROWS: usize = 1000;
 
-/// The table of events, and that of canaries.
-struct Tables {
-    events: Rows,
-    canaries: Option<Rows>,
+/// The table of events, and that of canaries, each with what is done there.
+struct Tables<T> {
+    events: T,
+    canaries: Option<T>,
 }
 
-impl Tables {
+impl<T> Tables<T> {
     /// The one that takes a topic's records.
-    fn of(&self, topic: &Topic) -> &Rows {
+    fn of(&self, topic: &Topic) -> &T {
         let canaries = self.canaries.as_ref().filter(|_| topic.canary);
         canaries.unwrap_or(&self.events)
     }
@@ -183,7 +183,7 @@ impl Rows {
     }
 }
 
-impl Sink for Tables {
+impl Sink for Tables<Rows> {
     fn place(&self, topic: &Topic) -> String {
         self.of(topic).table.name.clone()
     }

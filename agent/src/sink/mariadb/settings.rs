@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::asked::{AskedTables, Kept};
+use super::asked::Kept;
 use super::client::Client;
 use super::column::Column;
 use super::table::{OWN, Table, letters};
@@ -136,7 +136,7 @@ impl crate::sink::Settings for Settings {
 
     fn asked(&self) -> Result<Box<dyn Asked>, OpenError> {
         let kept = |(client, table)| Kept { client, table };
-        Ok(Box::new(AskedTables {
+        Ok(Box::new(Tables {
             events: kept(self.events()?),
             canaries: self.canaries()?.map(kept),
         }))
