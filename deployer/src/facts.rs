@@ -119,7 +119,7 @@ pub struct System {
     /// Files asked for that cannot be read as they must be, each with why.
     #[serde(default)]
     pub closed: BTreeMap<String, String>,
-    /// The node's clock minus the operator's, in milliseconds, as well as one round trip tells.
+    /// The node's clock minus the operator's, in milliseconds: what they differ at least, for one round trip tells no more.
     pub clock_skew_ms: i64,
 }
 

@@ -1,6 +1,6 @@
 //! How a node itself is: its system, its memory, its clock.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Exchange;
 use super::sections::Sections;
@@ -51,8 +51,8 @@ impl Sections<'_> {
         }
     }
 
-    /// The node read its clock at the beginning of its work. What the exchange took beyond that work was spent on the way, half
-    /// of it before the clock was read.
+    /// The node read its clock just before its work. What the exchange took beyond that work was spent on the way, who knows
+    /// how much of it before the clock was read: a slow way is no wrong clock.
     fn clock_skew_ms(&self, exchange: &Exchange) -> i64 {
         let Ok(nanoseconds) = self.line("clock").parse::<i128>() else {
             return 0;
@@ -62,12 +62,15 @@ impl Sections<'_> {
             .split(' ')
             .map(|word| word.parse::<f64>().unwrap_or(0.0));
         let (begin, end) = (uptimes.next().unwrap_or(0.0), uptimes.next().unwrap_or(0.0));
-        let work = Duration::try_from_secs_f64(end - begin).unwrap_or_default();
-        let before = exchange.took.saturating_sub(work) / 2;
-        let here = (exchange.asked_at + before)
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let here = i128::try_from(here.as_nanos()).unwrap_or(i128::MAX);
-        i64::try_from((nanoseconds - here) / 1_000_000).unwrap_or(i64::MAX)
+        // Told to hundredths, cut off.
+        let work = Duration::try_from_secs_f64(end - begin - 0.01).unwrap_or_default();
+        let here = |time: SystemTime| {
+            let time = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+            i128::try_from(time.as_nanos()).unwrap_or(i128::MAX)
+        };
+        let earliest = here(exchange.asked_at);
+        let latest = here(exchange.asked_at + exchange.took.saturating_sub(work));
+        let apart = nanoseconds - nanoseconds.clamp(earliest, latest);
+        i64::try_from(apart / 1_000_000).unwrap_or(i64::MAX)
     }
 }
