@@ -35,6 +35,13 @@ pub(crate) fn promises_an_address_twice(proxy: &Proxy) {
     proxy.fault("POST", "/leases", 1, fault);
 }
 
+/// Two leases that start on one host at once: Placement refuses the second, whose inventory is not of the newest generation (409), and
+/// Blazar asks once (`utils/openstack/placement.py`, `update_reservation_inventory`). Seen on the OpenStack of these tests.
+pub(crate) fn promises_machines_in_vain(proxy: &Proxy, times: u32) {
+    let fault = Fault::GiveAndMark("flavor:instance", "ERROR");
+    proxy.fault("POST", "/leases", times, fault);
+}
+
 /// And the end of the lease that failed takes the floating IP away from the other one (`plugins/floatingips/floatingip_plugin.py`,
 /// `on_end`, which deletes it by its address).
 pub(crate) fn takes_an_address_back(proxy: &Proxy) {

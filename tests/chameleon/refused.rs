@@ -229,11 +229,16 @@ async fn an_address_is_taken_without_a_lease_where_none_is_given() {
 type Habit = (&'static str, fn(&Proxy), &'static str);
 
 #[tokio::test]
-async fn an_address_that_somebody_else_got_is_made_up_for() {
+async fn what_a_lease_did_not_give_is_made_up_for() {
     let Some(openstack) = OpenStack::shared() else {
         return;
     };
-    let habits: [Habit; 2] = [
+    let habits: [Habit; 3] = [
+        (
+            "d0000000000d",
+            |proxy| habits::promises_machines_in_vain(proxy, 2),
+            "failed at the site, so another one",
+        ),
         (
             "d0000000000b",
             habits::promises_an_address_twice,
@@ -255,6 +260,34 @@ async fn an_address_that_somebody_else_got_is_made_up_for() {
         assert!(said.contains(words), "{said}");
         nothing_is_left(&demo, &openstack.cloud("alice")).await;
     }
+}
+
+#[tokio::test]
+async fn a_site_that_never_gives_machines_is_not_asked_for_ever() {
+    let Some(openstack) = OpenStack::shared() else {
+        return;
+    };
+    let demo = Deployment::new("d0000000000e", &["vm1"]);
+    let proxy = Proxy::start().await;
+    habits::promises_machines_in_vain(&proxy, u32::MAX);
+    let refused = demo.up(&behind(openstack, &proxy)).await;
+    let error = refused.expect_err("no machines");
+    says(&error, &["is ERROR", "could not give what it promised"]);
+    let calls = proxy.take_calls();
+    let asked = calls
+        .iter()
+        .filter(|call| call.starts_with("POST") && call.ends_with("/leases"));
+    assert_eq!(
+        asked.count(),
+        4,
+        "three for machines, one for an address: {calls:?}"
+    );
+    // Each that failed was given back.
+    let found = openstack.cloud("bob").deployments().await.expect("list");
+    let ours = found.iter().find(|found| found.id == "d0000000000e");
+    let things = ours.map_or_else(String::new, |found| found.things.join(", "));
+    assert!(!things.contains("(machines)"), "{things}");
+    nothing_is_left(&demo, &openstack.cloud("alice")).await;
 }
 
 /// What the habit imitates, from the very version that has it: most sites are behind the newest.

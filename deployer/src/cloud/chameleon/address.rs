@@ -12,7 +12,7 @@ use super::notes::note;
 use super::observed::{Address, Server};
 use super::operation::Floating;
 use super::session::Service;
-use super::{catalog, lease, observe, remove};
+use super::{catalog, lease, observe};
 use crate::cloud::{CloudError, wait};
 
 /// This deployment's floating IPs.
@@ -71,16 +71,8 @@ async fn leased(
         "network_id": network,
         "amount": nodes.len(),
     });
-    let id = lease::make(context, Purpose::Address, name, end, vec![reservation]).await?;
-    if let Err(error) = lease::active(context, &id).await {
-        // Only one that the site gave up is given back. One that is still on its way may come yet: `up` again waits for it.
-        let seen = observe::lease_if_there(context.session(), &id).await;
-        if seen.is_ok_and(|lease| lease.is_some_and(|lease| lease.failed())) {
-            remove::lease(context, &id).await?;
-        }
-        return Err(error);
-    }
-    hand_out(context, &id, nodes).await
+    let lease = lease::get(context, Purpose::Address, name, end, &[reservation], 1).await?;
+    hand_out(context, &lease.id, nodes).await
 }
 
 /// Gives each node one of the floating IPs that an active lease gives.

@@ -7,18 +7,24 @@ use serde_json::{Value, json};
 
 use super::context::{CloudContext, KINDS, id};
 use super::failure::says;
-use super::marks::Purpose;
+use super::marks::{self, Purpose};
 use super::notes::note;
 use super::observe;
 use super::observed::Lease;
+use super::remove;
 use super::session::Service;
 use crate::cloud::CloudError;
 use crate::cloud::wait::{self, Goal, Underway};
+use crate::retry::Retry;
 
 /// A time as Blazar wants it: UTC, without saying so.
 pub(super) fn date(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M").to_string()
 }
+
+/// How often machines are asked for. A lease may fail for what has passed a moment later: of two that start on one host at once
+/// Placement refuses the second (Blazar 18, `update_reservation_inventory`, which asks once).
+const ATTEMPTS: u32 = 3;
 
 /// Makes a lease for machines and waits until it is active; notes its reservations by flavor.
 pub(super) async fn machines(
@@ -34,8 +40,16 @@ pub(super) async fn machines(
             json!({"resource_type": "flavor:instance", "flavor_id": flavor, "amount": amount, "affinity": null})
         })
         .collect();
-    let id = make(context, Purpose::Machines, name, end, reservations).await?;
-    let lease = active(context, &id).await?;
+    let lease = get(
+        context,
+        Purpose::Machines,
+        name,
+        end,
+        &reservations,
+        ATTEMPTS,
+    )
+    .await?;
+    let id = &lease.id;
     context.notes.record(note::END, &lease.end.to_string())?;
     // In the order they were asked for, as far as the sizes do not tell.
     let sizes = super::catalog::flavors(context.session()).await?;
@@ -57,13 +71,46 @@ pub(super) async fn machines(
     Ok(())
 }
 
-/// Makes a lease. Names were unique once and are not any more: it is looked for where no answer came.
-pub(super) async fn make(
+/// Makes a lease and waits until it is active. One that the site gave up is given back, and another one asked for, so many times at
+/// most. One that is still on its way may come yet: `up` again waits for it.
+pub(super) async fn get(
     context: &CloudContext<'_>,
     purpose: Purpose,
     name: &str,
     end: Timestamp,
-    reservations: Vec<Value>,
+    reservations: &[Value],
+    times: u32,
+) -> Result<Lease, CloudError> {
+    let mut name = name.to_owned();
+    let mut retry = Retry::every(context.pace().poll).times(times);
+    loop {
+        let id = make(context, purpose, &name, end, reservations).await?;
+        let why = match active(context, &id).await {
+            Err(error) => error,
+            lease => return lease,
+        };
+        let seen = observe::lease_if_there(context.session(), &id).await;
+        if !seen.is_ok_and(|lease| lease.is_some_and(|lease| lease.failed())) {
+            return Err(why);
+        }
+        remove::lease(context, &id).await?;
+        if retry.is_over() {
+            return Err(why);
+        }
+        let line = format!("the lease {id} failed at the site, so another one");
+        context.progress.line(None, &line);
+        retry.pause().await;
+        name = marks::lease_name(context.wanted, purpose, Timestamp::now());
+    }
+}
+
+/// Makes a lease. Names were unique once and are not any more: it is looked for where no answer came.
+async fn make(
+    context: &CloudContext<'_>,
+    purpose: Purpose,
+    name: &str,
+    end: Timestamp,
+    reservations: &[Value],
 ) -> Result<String, CloudError> {
     let (asked, now) = (note::lease(purpose), Timestamp::now());
     context.notes.record(&asked, &format!("{now} {name}"))?;
