@@ -17,6 +17,9 @@ pub struct Figures {
     /// Of a consumer: topic → events that Kafka deleted before they were read, since its start.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub lost: BTreeMap<String, u64>,
+    /// Of a consumer: how its alerts are, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub alerts: BTreeMap<String, Alert>,
     /// Of a producer: events that Kafka refused for good since its start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<u64>,
@@ -29,6 +32,22 @@ pub struct Figures {
     pub spool_bytes: Option<u64>,
     /// Of a producer: the size at which its source is not read any more.
     pub spool_limit_bytes: Option<u64>,
+}
+
+/// How an alert is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Alert {
+    /// The window that was judged last.
+    pub judged: Option<String>,
+    /// Windows that wait for the end of the cooldown.
+    pub due: u64,
+    /// A mail is written that the relay has not taken.
+    pub unsent: bool,
+    /// When the relay took the last one.
+    pub last_mail: Option<String>,
+    /// Why it does not take one.
+    pub last_error: Option<String>,
 }
 
 /// Why an answer holds no figures.
@@ -82,6 +101,8 @@ struct Sink {
     lag: BTreeMap<String, i64>,
     dead_letters: u64,
     lost: BTreeMap<String, u64>,
+    /// Where it is an alert.
+    told: Option<Alert>,
 }
 
 /// A producer's spool.
@@ -110,6 +131,9 @@ impl Told {
             for (topic, count) in sink.lost {
                 *figures.lost.entry(topic).or_default() += count;
             }
+            if let (Some(name), Some(alert)) = (&sink.name, sink.told) {
+                figures.alerts.insert(name.clone(), alert);
+            }
             for (topic, lag) in sink.lag {
                 let way = match &sink.name {
                     Some(name) => format!("{topic} to {name}"),
@@ -137,7 +161,8 @@ mod tests {
         let figures = read(
             r#"{"wrong": ["a: HTTP 404 not_found", "b: is away"], "more": 1, "sinks": [
                 {"name": null, "lag": {"a": 7, "b": 0}, "dead_letters": 12, "lost": {"a": 5}, "more": 1},
-                {"name": "files", "lag": {"a": 9}, "dead_letters": 1}]}"#,
+                {"name": "files", "lag": {"a": 9}, "dead_letters": 1},
+                {"name": "errors", "told": {"judged": "a to b", "due": 2, "unsent": true, "last_mail": null, "more": 1}}]}"#,
         );
         let figures = figures.expect("figures");
         let lag = [("a", 7), ("a to files", 9), ("b", 0)];
@@ -147,6 +172,9 @@ mod tests {
         assert_eq!(figures.lost, [("a".to_owned(), 5)].into());
         assert_eq!(figures.wrong, ["a: HTTP 404 not_found", "b: is away"]);
         assert_eq!(figures.spool_events, None);
+        let alert = &figures.alerts["errors"];
+        assert_eq!((alert.due, alert.unsent), (2, true));
+        assert_eq!(alert.judged.as_deref(), Some("a to b"));
         let new = read(r#"{"wrong": [], "sinks": [{"lag": {}}]}"#).expect("figures");
         assert_eq!((new.lag, new.dead_letters), (None, Some(0)));
     }

@@ -64,7 +64,7 @@ fn an_inventory_that_is_built_in_is_there_by_its_name_and_a_file_wins() {
     let unknown = deployer(&home, &["init", "other.yaml", "--like", "login"]);
     assert_eq!(unknown.status.code(), Some(64), "{}", said(&unknown));
     assert!(
-        said(&unknown).contains("built in are logins, trucks, utilization"),
+        said(&unknown).contains("built in are logins, logs, trucks, utilization"),
         "{}",
         said(&unknown)
     );

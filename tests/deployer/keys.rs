@@ -124,14 +124,24 @@ fn text(row: &Row, value: Option<&Value>) -> String {
         }
         *at = value.clone();
     }
-    if ["spark.", "streams."]
-        .iter()
-        .any(|key| row.key.starts_with(key))
-    {
+    let alerts = ["alerts.", "mail."];
+    let is_of = |keys: &[&str]| keys.iter().any(|key| row.key.starts_with(key));
+    if is_of(&alerts) {
+        let keys = text.as_object_mut().expect("keys");
+        let alert = json!({"stream": "s", "when": {"key": 1}, "report": "value", "to": ["a@b.test"], "subject": "x"});
+        keys.entry("alerts").or_insert_with(|| json!({"a": alert}));
+        let mail = keys.entry("mail").or_insert_with(|| json!({}));
+        let mail = mail.as_object_mut().expect("mail");
+        mail.entry("relay").or_insert_with(|| json!("a.test"));
+        mail.entry("from").or_insert_with(|| json!("x@b.test"));
+    }
+    if is_of(&alerts) || is_of(&["spark.", "streams."]) {
         text["nodes"]["vm4"] = json!({"roles": ["spark"]});
         let streams = text.as_object_mut().expect("keys").entry("streams");
         let stream = json!({"from": "orders", "sql": "SELECT 1 AS key, 2 AS value FROM orders", "to": "counts"});
-        streams.or_insert_with(|| json!({"s": stream}));
+        let mut other = stream.clone();
+        other["to"] = json!("others");
+        streams.or_insert_with(|| json!({"s": stream, "t": other}));
     }
     if ["mariadb.", "sinks.*.mariadb."]
         .iter()

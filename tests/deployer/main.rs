@@ -1,5 +1,6 @@
 //! Tests of the deployer that need no machine.
 
+mod alerts;
 mod artifact;
 #[path = "../shared/blocks.rs"]
 mod blocks;

@@ -40,7 +40,8 @@ pub(super) async fn passed(
     let mut passed = Passed::default();
     for node in topology.nodes.values() {
         for component in component::of_node(node, topology) {
-            if let Some(state) = component.state_file(topology)
+            let said_in = component.said_in(node, topology);
+            if !said_in.is_empty()
                 && let Some(all) = component.behind(topology, "", canary)
             {
                 let seldom = all.values().map(|part| part.every).max();
@@ -55,7 +56,7 @@ pub(super) async fn passed(
                     host: connections.host(&node.name)?,
                     topology,
                     component,
-                    state,
+                    said_in,
                     canary,
                 };
                 let behind = awaited.aloud(node, &words, reporter).await?;
@@ -74,7 +75,7 @@ struct Awaited<'a> {
     host: &'a dyn Host,
     topology: &'a Topology,
     component: &'a dyn Component,
-    state: String,
+    said_in: Vec<String>,
     canary: i64,
 }
 
@@ -126,14 +127,14 @@ impl Awaited<'_> {
         let deadline = Instant::now() + self.timeout;
         let command = Command {
             program: "cat".into(),
-            arguments: vec![self.state.clone()],
+            arguments: self.said_in.clone(),
             input: Input::Nothing,
             timeout: READING,
             root: true,
         };
         let mut first = BTreeMap::new();
         loop {
-            // Before its first word there is no file.
+            // Before its first word there is no file; of several those are shown that there are.
             let said = self.host.run(&command).await?.stdout;
             let said = String::from_utf8_lossy(&said);
             let behind = self.component.behind(self.topology, &said, self.canary);

@@ -299,6 +299,11 @@ pub trait Component: Sync {
         None
     }
 
+    /// The files on a node by which it is seen what of it is behind.
+    fn said_in(&self, _: &Node, topology: &Topology) -> Vec<String> {
+        self.state_file(topology).into_iter().collect()
+    }
+
     /// How it does its work on a node that has answered, as far as it says that itself.
     fn health(&self, _: &Topology, _: &Facts) -> Health {
         Health::default()
@@ -325,7 +330,8 @@ pub trait Component: Sync {
         BTreeMap::new()
     }
 
-    /// The parts of it that have not passed a canary yet, by what its state file says; `None`: it reads no canaries.
+    /// The parts of it that have not passed a canary yet, or are not proven otherwise, by what those files say, one after the other;
+    /// `None`: nothing of it is.
     fn behind(&self, _: &Topology, _state: &str, _canary: i64) -> Option<BTreeMap<String, Behind>> {
         None
     }

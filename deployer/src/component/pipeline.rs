@@ -7,6 +7,7 @@ use super::{Component, consumer, couchdb, kafka, producer, spark};
 use crate::inventory::{Findings, Inventory, Member};
 use crate::topology::{Node, Topic, Topology};
 
+pub use super::consumer::alerts::{MailSection, PASSWORD_PLACE as MAIL_PASSWORD};
 pub use super::consumer::sinks::{KINDS as SINKS, sinks, take_canaries};
 pub use super::consumer::{
     credentials, operator_tool, pipeline as preparation, pipeline_node as node, tool,

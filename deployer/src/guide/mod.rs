@@ -47,6 +47,7 @@ pub const PAGES: &[Page] = pages![
     "agents"
     "formats"
     "streams"
+    "alerts"
     "clients"
     "couchdb"
     "mariadb"

@@ -7,6 +7,7 @@ mod earlier;
 pub mod ends;
 pub mod images;
 pub mod login_keys;
+mod mail;
 pub mod outside;
 pub mod plain_text;
 pub mod prepared;

@@ -22,12 +22,13 @@ use crate::prepare::earlier::{beside, of_last_up, with_made};
 use crate::prepare::ends::Ends;
 use crate::prepare::target::{self, Source};
 use crate::prepare::{
-    agents, artifacts, cloud_sections, images, login_keys, outside, plain_text, recorded,
+    agents, artifacts, cloud_sections, images, login_keys, mail, outside, plain_text, recorded,
     repository_keys, state_copy,
 };
 use crate::receipt::{Receipt, Secrets};
 use crate::report::{Event, Reporter};
 use crate::run::journal::{self, Entry, Journal, JournalError};
+use crate::secret::Secret;
 use crate::state_copy::Seal;
 use crate::topology::{CloudName, Ids, Options, Topology};
 
@@ -51,6 +52,8 @@ pub struct Prepared {
     pub receipt: Receipt,
     /// The secrets, or placeholders.
     pub secrets: Secrets,
+    /// The password by which mail is sent; `None`: nobody logs in for that.
+    mail: Option<Secret>,
     /// Who may read the copy of the state; `None`: the inventory asks for none.
     pub seal: Option<Seal>,
     /// The keys of package repositories.
@@ -103,6 +106,8 @@ impl Prepared {
             .map_err(CommandError::usage)?;
         let seal = state_copy::read(&source.inventory, &environment.home);
         let seal = seal.map_err(CommandError::usage)?;
+        let mail_password = mail::read(&source.inventory, &environment.home);
+        let mail_password = mail_password.map_err(CommandError::usage)?;
         let known = known.transpose()?;
         let mut remarks: Vec<Event> = Vec::new();
         remarks.extend(state_copy::remark(&source.inventory, &topology));
@@ -156,6 +161,7 @@ impl Prepared {
             },
             None => Secrets::placeholders(),
         };
+        let secrets = mail::kept(secrets, mail_password.as_ref());
         let keys = repository_keys::read(&source.inventory, &topology, &environment.home)
             .map_err(CommandError::usage)?;
         let agents = agents::choose(agents, &topology, &mut receipt, &mut remarks)?;
@@ -176,6 +182,7 @@ impl Prepared {
             entry,
             receipt,
             secrets,
+            mail: mail_password,
             seal,
             keys,
             agents,
@@ -261,7 +268,7 @@ impl Prepared {
         let adopted = Self {
             recorded,
             last,
-            secrets: journal.secrets(&self.topology)?,
+            secrets: mail::kept(journal.secrets(&self.topology)?, self.mail.as_ref()),
             ..adopted.with_epochs(&BTreeSet::new())?
         };
         Ok((adopted, known.then_some(before)))
@@ -284,7 +291,10 @@ impl Prepared {
     pub fn renewing(self, names: &[String], journal: &Journal) -> Result<Self, CommandError> {
         let secrets = match names {
             [] => self.secrets,
-            names => journal.renewed_secrets(names, &self.topology)?,
+            names => {
+                let renewed = journal.renewed_secrets(names, &self.topology)?;
+                mail::kept(renewed, self.mail.as_ref())
+            }
         };
         Ok(Self { secrets, ..self })
     }

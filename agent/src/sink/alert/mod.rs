@@ -171,7 +171,8 @@ impl Shared {
     fn read(&self) -> io::Result<Kept> {
         let mut kept = Kept::open(&self.settings.directory)?;
         // Of the clocks that a restart begins anew nothing is on the disk.
-        kept.begin(Timestamp::now().as_millisecond());
+        let title = &self.settings.title;
+        kept.begin(title, Timestamp::now().as_millisecond());
         Ok(kept)
     }
 }

@@ -19,6 +19,8 @@ const NAME: &str = "state.json";
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct State {
+    /// Whose it is.
+    title: String,
     /// The mark of the settings by which a mail of trial was sent.
     pub(super) tested: Option<String>,
     /// Epoch and partition → the offset from which on nothing is taken in.
@@ -65,7 +67,8 @@ impl Kept {
     }
 
     /// Begins the clocks of which nothing is on the disk.
-    pub(super) fn begin(&mut self, now: i64) {
+    pub(super) fn begin(&mut self, title: &str, now: i64) {
+        title.clone_into(&mut self.state.title);
         self.state.windows.begin(now);
     }
 

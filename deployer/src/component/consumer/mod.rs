@@ -1,6 +1,7 @@
 //! The consumer agent: the service that moves events to CouchDB, and the tool by which the deployer prepares and asks
 //! the pipeline.
 
+pub mod alerts;
 pub mod sinks;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,8 @@ use super::kafka::AgentLogin;
 use super::place::{self, Place};
 use super::service::{self, Service};
 use super::{
-    Component, Context, Difference, Disk, Flow, Memory, Port, Reach, Stop, couchdb, kafka, mariadb,
+    Behind, Component, Context, Difference, Disk, Flow, Memory, Port, Reach, Stop, couchdb, kafka,
+    mariadb,
 };
 use crate::inventory::{Findings, Inventory, Member, Section, TimeSpan};
 use crate::receipt::Secrets;
@@ -109,7 +111,9 @@ impl Component for Consumer {
     }
 
     fn sections(&self) -> Vec<Section> {
-        vec![Section::of::<ConsumerSection>(NAME)]
+        let mut sections = alerts::sections();
+        sections.push(Section::of::<ConsumerSection>(NAME));
+        sections
     }
 
     fn needs(&self) -> &'static [&'static str] {
@@ -138,6 +142,7 @@ impl Component for Consumer {
             TimeSpan::from_milliseconds(0),
             TimeSpan::from_seconds(60),
         );
+        alerts::check(inventory, findings);
     }
 
     fn reads_data_of(&self) -> &'static [&'static str] {
@@ -178,12 +183,38 @@ impl Component for Consumer {
     fn rights(&self, _: &Node, topology: &Topology) -> Vec<Right> {
         let topics = topology.topics.keys().chain(topology.former.topics.keys());
         let topics = topics.map(|topic| Right::on_topic(NAME, topic, "read"));
-        let sinks = topology.sinks.keys();
+        let sinks = topology.sinks.keys().chain(alerts::names(topology));
         let groups = sinks.map(|sink| format!("{}-{sink}", topology.name));
         let groups = [topology.name.clone()].into_iter().chain(groups);
         topics
             .chain(groups.map(|group| Right::on_group(NAME, &group, "read")))
             .collect()
+    }
+
+    /// Those by which a relay is known.
+    fn packages(&self, context: &Context<'_>) -> Vec<String> {
+        let topology = context.topology;
+        let is_needed = alerts::names(topology).next().is_some() && alerts::is_encrypted(topology);
+        let packages = is_needed.then(|| "ca-certificates".to_owned());
+        packages.into_iter().collect()
+    }
+
+    fn said_in(&self, node: &Node, topology: &Topology) -> Vec<String> {
+        if alerts::is_on(node, topology) {
+            alerts::states(topology)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// An alert reads no canary: its mail of trial proves it.
+    fn behind(
+        &self,
+        topology: &Topology,
+        state: &str,
+        _canary: i64,
+    ) -> Option<BTreeMap<String, Behind>> {
+        Some(alerts::behind(topology, state))
     }
 
     /// On the node that answers for the pipeline.
@@ -215,12 +246,17 @@ impl Component for Consumer {
                 to: Stop::Sink(format!("{kind} {name}")),
             }
         });
-        documents.chain(named).collect()
+        let alerts = alerts::told(topology).into_iter().map(|alert| Flow {
+            from: Stop::Topic(alert.from.to_owned()),
+            to: Stop::Sink(format!("mail {}", alert.name)),
+        });
+        documents.chain(named).chain(alerts).collect()
     }
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
         let mut service = Service::new(context, node, &Self);
-        if !context.topology.sinks.is_empty() {
+        let topology = context.topology;
+        if !topology.sinks.is_empty() || alerts::is_on(node, topology) {
             service.kept_directory();
         }
         service.extend(files(node, context)?);
@@ -367,8 +403,33 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
     let mut topics: Vec<TopicSettings<'_>> = wanted.chain(former).collect();
     topics.sort_by_key(|topic| topic.name);
     let section = section(topology);
+    let told = |(key, value): (&'static str, Value)| (key, value.to_string());
     // Whoever only asks writes to none.
     let sinks = topology.sinks.iter().filter(|_| node.has(NAME));
+    let sinks = sinks.filter_map(|(name, sink)| {
+        let kind = sinks::kind(sink)?;
+        let own = sinks::Told {
+            name,
+            directory: format!("{}/{name}", place.data()),
+            place: &place,
+            topology,
+        };
+        let settings = kind.settings(sink, &own);
+        Some(SinkSettings {
+            name,
+            kind: kind.name(),
+            from: &sink.from,
+            of_kind: settings.into_iter().map(told).collect(),
+        })
+    });
+    let sends = alerts::is_on(node, topology);
+    let alerts = sends.then(|| alerts::told(topology)).into_iter().flatten();
+    let alerts = alerts.map(|alert| SinkSettings {
+        name: alert.name,
+        kind: "alert",
+        from: alert.from,
+        of_kind: alert.of_kind.into_iter().map(told).collect(),
+    });
     let settings = Settings {
         group: &topology.name,
         bootstrap: kafka::bootstrap(topology),
@@ -388,27 +449,7 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
             metrics_port: section.metrics_port,
         },
         topics,
-        sinks: sinks
-            .filter_map(|(name, sink)| {
-                let kind = sinks::kind(sink)?;
-                let told = sinks::Told {
-                    name,
-                    directory: format!("{}/{name}", place.data()),
-                    place: &place,
-                    topology,
-                };
-                let settings = kind.settings(sink, &told);
-                let settings = settings.into_iter();
-                Some(SinkSettings {
-                    name,
-                    kind: kind.name(),
-                    from: &sink.from,
-                    of_kind: settings
-                        .map(|(key, value)| (key, value.to_string()))
-                        .collect(),
-                })
-            })
-            .collect(),
+        sinks: sinks.chain(alerts).collect(),
     };
     let config = Content::open(render("agent/consumer.toml", &settings)?);
     let mut actions = vec![
@@ -436,6 +477,14 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
             &group,
             PASSWORD,
             password(context.secrets),
+        ));
+    }
+    if let Some(password) = alerts::password(topology, context.secrets).filter(|_| sends) {
+        actions.push(service::configuration_file(
+            &place,
+            &group,
+            alerts::PASSWORD,
+            password,
         ));
     }
     Ok(actions)

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{AgentReport, Report};
+use crate::figures::Alert;
 
 impl AgentReport {
     /// In a few words; `None`: nothing that a user would want to know.
@@ -39,6 +40,30 @@ impl AgentReport {
     }
 }
 
+impl Alert {
+    /// In a few words.
+    fn words(&self) -> String {
+        let judged = self.judged.as_deref();
+        let judged = judged.map_or("no window judged yet".to_owned(), |window| {
+            format!("judged {window}")
+        });
+        let mut words = vec![judged];
+        if self.due > 0 {
+            words.push(format!("{} windows wait for the next mail", self.due));
+        }
+        if self.unsent {
+            words.push("a mail is not sent yet".to_owned());
+        }
+        if let Some(time) = &self.last_mail {
+            words.push(format!("last mail {time}"));
+        }
+        if let Some(error) = &self.last_error {
+            words.push(format!("last error: {error}"));
+        }
+        words.join(", ")
+    }
+}
+
 impl Report {
     /// The report as text.
     pub fn text(&self) -> String {
@@ -68,6 +93,10 @@ impl Report {
             for (role, agent) in &node.agents {
                 if let Some(words) = agent.words() {
                     let _ = writeln!(text, "{:<27} {role}: {words}", "");
+                }
+                for (name, alert) in &agent.figures.alerts {
+                    let words = alert.words();
+                    let _ = writeln!(text, "{:<27} alert {name}: {words}", "");
                 }
             }
         }
