@@ -30,6 +30,7 @@ mod interrupted;
 mod kafka;
 mod leaks;
 mod local;
+mod logs;
 mod mariadb;
 mod node_exporter;
 mod outsiders;
@@ -49,6 +50,8 @@ mod sinks;
 #[path = "../shared/skip.rs"]
 mod skip;
 mod small;
+#[path = "../shared/smtp.rs"]
+mod smtp;
 mod sources;
 mod stand_in;
 mod streams;

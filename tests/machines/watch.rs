@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -225,14 +226,27 @@ pub(crate) fn whole_run(
 
 /// Runs a command in a machine without its sshd: from this box, in the machine's namespaces.
 pub(crate) fn inside(deployer: &Deployer, node: &str, command: &[&str]) -> String {
+    let target = first_of(deployer, node);
+    let mut words = vec!["--target", &target, "--all"];
+    words.extend(command);
+    succeed("nsenter", &words)
+}
+
+/// What starts programs of this box in a machine's network.
+#[expect(clippy::disallowed_methods, reason = "tests run what they like")]
+pub(crate) fn network_of(deployer: &Deployer, node: &str) -> Command {
+    let mut command = Command::new("nsenter");
+    command.args(["--target", &first_of(deployer, node), "--net", "--"]);
+    command
+}
+
+/// Process 1 of a machine, as this box counts.
+fn first_of(deployer: &Deployer, node: &str) -> String {
     let leader = processes(&deployer.id())
         .into_iter()
         .find(|process| is_first_of(*process, node))
         .unwrap_or_else(|| panic!("{node} does not run"));
-    let target = leader.to_string();
-    let mut words = vec!["--target", &target, "--all"];
-    words.extend(command);
-    succeed("nsenter", &words)
+    leader.to_string()
 }
 
 /// Whether a process is process 1 of the machine of a node.
