@@ -1,14 +1,20 @@
 //! Streams on real Spark, between real brokers where security is on: logins are counted by month, and what is no login is kept with
 //! the reason. Nothing is lost and nothing counted twice, whatever happens to the driver, its memory and its queries.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests run the box's own programs"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::attempts::{self, Attempt, may, may_not};
 use crate::deployer_command::{Deployer, subtest};
-use crate::support::{may_run, within};
+use crate::support::{eventually, may_run, within};
 use crate::watch::{Unit, restarted, units, well};
 
 const INVENTORY: &str = "\
@@ -95,6 +101,8 @@ fn streams_count_what_logs_in() {
         // Rows are there before the batch that made them is noted as done.
         site.await_lag("doubles", 0);
         site.systemctl("stop");
+        let said = deployer.run(&["open", "spark"]).code(1);
+        said.says(&["Spark does not run on vm2", "deployer logs spark"]);
         site.on("vm2", &format!("rm -r {}/checkpoints", site.data()));
         site.send_numbers(101, 200);
         site.await_lag("doubles", 100);
@@ -141,6 +149,7 @@ fn streams_count_what_logs_in() {
     );
     well(deployer);
     deployer.run(&["plan"]).code(0).says(&["nothing to do"]);
+    subtest("Spark's own page shows the stream", || site.page());
     subtest("each attempt, and its control", || site.attempts());
     deployer.teardown();
 }
@@ -351,6 +360,28 @@ impl Site {
         ]);
         let after: BTreeMap<String, Unit> = units(&self.0);
         assert_eq!(restarted(&before, &after), BTreeSet::new());
+    }
+
+    /// Spark's own page, at this box's end of a tunnel.
+    fn page(&self) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        drop(listener);
+        let tunnel = self
+            .0
+            .start(&["open", "spark", "--port", &port.to_string()]);
+        let page = format!("http://127.0.0.1:{port}/StreamingQuery/");
+        eventually("the page", || {
+            let asked = Command::new("curl")
+                .args(["-sS", "--max-time", "10", &page])
+                .output()
+                .expect("curl");
+            let said = String::from_utf8_lossy(&asked.stdout);
+            let shows = said.contains("Active Streaming Queries") && said.contains("login-counts");
+            shows.then_some(()).ok_or_else(|| format!("{asked:?}"))
+        });
+        tunnel.interrupt();
+        tunnel.finish().says(&[&page]);
     }
 
     /// What Spark's own password opens, what others open of it, and what of it listens.

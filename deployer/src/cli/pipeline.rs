@@ -146,6 +146,8 @@ pub enum Service {
     Kafka,
     /// MariaDB's port.
     Mariadb,
+    /// Spark's own web page.
+    Spark,
 }
 
 impl Service {
@@ -155,6 +157,7 @@ impl Service {
             Self::Couchdb => "couchdb",
             Self::Kafka => "kafka",
             Self::Mariadb => "mariadb",
+            Self::Spark => "spark",
         }
     }
 }

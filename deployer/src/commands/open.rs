@@ -3,13 +3,16 @@
 use std::io::Write;
 
 use crate::cli::{Environment, Open};
-use crate::component::{self, Tunnel, TunnelEnd};
+use crate::component::{self, Component, Tunnel, TunnelEnd};
 use crate::error::CommandError;
+use crate::facts::{Query, UnitFact};
 use crate::machine::Access;
+use crate::reach::connections::CONNECT_TIMEOUT_RUNNING;
 use crate::reach::deployment::Deployment;
 use crate::reach::lent_names::LentNames;
 use crate::reach::ssh_line::{not_begun, program, ssh_arguments};
 use crate::report::{Event, Reporter};
+use crate::run::Executor as _;
 use crate::run::runner::Stop;
 
 /// Keeps the tunnels open until interrupted, and the names that lead to them for as long in this box's hosts table, where we may
@@ -64,6 +67,7 @@ pub async fn run(
             "this deployment has no node with the role {role}"
         )));
     }
+    require_running(&deployment, component, &forwards, environment, reporter).await?;
     let stop = Stop::on_interrupt();
     let ends: Vec<TunnelEnd> = forwards.iter().map(|(end, _)| end.clone()).collect();
     let names = tunnel.names(&ends, topology);
@@ -99,6 +103,50 @@ pub async fn run(
         lent.take_out().await?;
     }
     ended
+}
+
+/// Refuses tunnels to what runs on none of the nodes, and names those on which it does not.
+async fn require_running(
+    deployment: &Deployment,
+    component: &dyn Component,
+    forwards: &[(TunnelEnd, u16)],
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<(), CommandError> {
+    let nodes = || forwards.iter().map(|(end, _)| end.node.as_str());
+    let connections = deployment
+        .connect(nodes(), CONNECT_TIMEOUT_RUNNING, environment, reporter)
+        .await?;
+    connections.require_all()?;
+    let unit = deployment.unit(component);
+    let query = Query {
+        units: [unit.clone()].into(),
+        ..Query::default()
+    };
+    let mut silent = Vec::new();
+    for node in nodes() {
+        let facts = connections.executor().ask(node, &query).await?;
+        if !facts.units.get(&unit).is_some_and(UnitFact::runs) {
+            silent.push(node);
+        }
+    }
+    connections.close(true).await?;
+    if silent.is_empty() {
+        return Ok(());
+    }
+    let words = format!(
+        "{} does not run on {}",
+        component.title(),
+        silent.join(", ")
+    );
+    if silent.len() < forwards.len() {
+        reporter.event(&Event::Note(words));
+        return Ok(());
+    }
+    Err(CommandError::failed(words).hint(format!(
+        "`deployer logs {}` says why; `deployer up` starts it",
+        component.name()
+    )))
 }
 
 /// Opens the tunnels and says how they are used, until one of them ends or somebody interrupts.

@@ -7,6 +7,7 @@ mod check;
 mod health;
 pub mod jars;
 mod job;
+mod page;
 mod section;
 
 use std::collections::BTreeMap;
@@ -18,8 +19,8 @@ use super::place::{self, Place};
 use super::service::{self, AUTHORITY};
 use super::users::PASSWORDS;
 use super::{
-    Behind, Component, Context, Count, Disk, Flow, Health, Memory, Origin, Stop, StreamReport,
-    java, kafka,
+    Behind, Component, Context, Count, Disk, Flow, Health, Memory, Origin, Port, Reach, Stop,
+    StreamReport, Tunnel, java, kafka,
 };
 use crate::authority;
 use crate::facts::Facts;
@@ -98,6 +99,7 @@ struct Process {
     driver: String,
     job: String,
     memory_mib: u64,
+    ui_port: u16,
 }
 
 impl Component for Spark {
@@ -161,6 +163,18 @@ impl Component for Spark {
             data: 200,
             software: ARCHIVE_MIB,
         }
+    }
+
+    fn ports(&self, _: &Node, topology: &Topology) -> Vec<Port> {
+        vec![Port {
+            number: section(topology).ui_port,
+            key: "spark.ui_port",
+            reach: Reach::Node,
+        }]
+    }
+
+    fn tunnel(&self) -> Option<&'static dyn Tunnel> {
+        Some(&Self)
     }
 
     fn artifact(&self, _: &Topology, _: &Choices) -> Option<Origin> {
@@ -280,12 +294,13 @@ impl Component for Spark {
             driver: service.place.file(DRIVER),
             job: service.place.file(JOB),
             memory_mib: heap_mib + BESIDE_MIB,
+            ui_port: section(topology).ui_port,
         };
         service.judged_file(JOB, Job::of(context).content()?, judge(&process));
         service.unit(UNIT, &process)
     }
 
-    /// It opens no port for anybody, and never ends by itself.
+    /// No member waits for a port of it, and it never ends by itself.
     fn start(
         &self,
         _: &Node,

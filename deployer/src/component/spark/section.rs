@@ -26,11 +26,17 @@ pub struct SparkSection {
     /// Java heap in MiB. With less than this least one Spark does not start.
     #[schemars(range(min = 480, max = 65_536))]
     pub heap_mib: u64,
+    /// The port of its own web page, for its node alone.
+    #[schemars(range(min = 1024))]
+    pub ui_port: u16,
 }
 
 impl Default for SparkSection {
     fn default() -> Self {
-        Self { heap_mib: 512 }
+        Self {
+            heap_mib: 512,
+            ui_port: 4040,
+        }
     }
 }
 
