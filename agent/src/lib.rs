@@ -9,6 +9,7 @@
 
 pub mod admin;
 pub mod backoff;
+mod bucket;
 pub mod command;
 pub mod config;
 pub mod consumer;

@@ -74,6 +74,11 @@ fn check(agent: &str, text: &[u8]) -> (i32, String) {
     Authority::new(directory, "ca").issue("agent");
     secret(directory, "password", "sesame\n");
     secret(directory, "empty", "\n");
+    secret(
+        directory,
+        "keys",
+        "aws_access_key_id = A\naws_secret_access_key = s\n",
+    );
     secret(directory, "lines", "sesame\nmore\n");
     std::fs::write(directory.join("open"), "geheim").unwrap();
     secret(
@@ -376,6 +381,80 @@ fn a_key_that_does_not_fit_its_certificate_is_a_configuration_error() {
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(78), "{message}");
     assert!(message.contains("ssl.key.location"), "{message}");
+}
+
+#[test]
+fn a_bad_bucket_is_one_clear_line() {
+    let good = PRODUCER.replace(
+        "kind = \"top\"\ncount = 100\ninterval_ms = 1000\nraw = false\n",
+        "kind = \"bucket\"\ncount = 0\nname = \"logs\"\nendpoint = \"https://s3.example.org\"\nregion = \"eu-north-1\"\n\
+         prefix = \"in/\"\ncredentials_file = \"DIRECTORY/keys\"\ninterval_ms = 5000\nsettled_ms = 60000\n",
+    );
+    let endpoint = "\"https://s3.example.org\"";
+    let keys = "credentials_file = \"DIRECTORY/keys\"";
+    assert_refused(
+        "producer",
+        &good,
+        &[
+            ("\"logs\"", "\"Logs\"", &["source.name", "a-z"]),
+            ("\"logs\"", "\"lo\"", &["source.name", "3 to 63"]),
+            (
+                endpoint,
+                "\"s3.example.org\"",
+                &["source.endpoint", "https://HOST"],
+            ),
+            (endpoint, "\"ftp://x\"", &["source.endpoint"]),
+            (endpoint, "\"https://k:geheim@x\"", &["source.endpoint"]),
+            (endpoint, "\"https://x/logs\"", &["source.endpoint"]),
+            (
+                "\"eu-north-1\"",
+                "\"EU (Stockholm)\"",
+                &["source.region", "eu-north-1"],
+            ),
+            (
+                "endpoint = \"https://s3.example.org\"\nregion = \"eu-north-1\"\n",
+                "",
+                &["source.region", "endpoint"],
+            ),
+            (keys, "", &["source.credentials_file", "instance_profile"]),
+            (
+                keys,
+                "credentials_file = \"DIRECTORY/keys\"\ninstance_profile = true",
+                &["source.credentials_file", "not both"],
+            ),
+            (
+                keys,
+                "credentials_file = \"DIRECTORY/none\"",
+                &["source.credentials_file", "cannot be read"],
+            ),
+            (
+                keys,
+                "credentials_file = \"DIRECTORY/open\"",
+                &["source.credentials_file", "open to everybody"],
+            ),
+            (
+                keys,
+                "credentials_file = \"DIRECTORY/password\"",
+                &["source.credentials_file", "KEY = VALUE"],
+            ),
+            (
+                "interval_ms = 5000",
+                "interval_ms = 1",
+                &["source.interval_ms", "100"],
+            ),
+            (
+                "settled_ms = 60000",
+                "settled_ms = 1",
+                &["source.settled_ms", "100"],
+            ),
+            ("prefix = \"in/\"", "folder = \"in/\"", &["folder"]),
+            (
+                "count = 0",
+                "count = 0\nschedule = \"0 0 * * *\"",
+                &["source.schedule"],
+            ),
+        ],
+    );
 }
 
 #[test]

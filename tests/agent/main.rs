@@ -13,6 +13,7 @@ mod alerts;
 mod any_bytes;
 mod backlog;
 mod bad_events;
+mod bucket;
 mod certificates;
 mod chance;
 mod cluster;
@@ -28,6 +29,9 @@ mod interleavings;
 mod lab;
 mod losses;
 mod mariadb;
+#[path = "../shared/moto.rs"]
+#[expect(dead_code, reason = "clouds are asked at its whole address")]
+mod moto;
 mod observed;
 mod pipeline;
 #[path = "../shared/python.rs"]

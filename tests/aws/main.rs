@@ -32,6 +32,7 @@ mod honest;
 mod kept;
 mod kills;
 mod limits;
+#[path = "../shared/moto.rs"]
 mod moto;
 mod plan;
 mod policy;

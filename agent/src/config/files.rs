@@ -80,7 +80,7 @@ pub(super) fn private_key_in(text: &str) -> Result<(), String> {
 }
 
 /// Reads a file that nobody but its owner and a group may read.
-fn read_secret(key: &'static str, path: &Path) -> Result<String, ConfigError> {
+pub(crate) fn read_secret(key: &'static str, path: &Path) -> Result<String, ConfigError> {
     let mode = std::fs::metadata(path)
         .map_err(|error| refusal(key, path)(format!("cannot be read: {error}")))?
         .permissions()

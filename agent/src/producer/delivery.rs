@@ -9,7 +9,7 @@ use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use tokio::sync::mpsc;
 
-use super::ProducerError;
+use super::{ProducerError, transactions};
 use crate::config::Connection;
 use crate::kafka::{self, LastError};
 
@@ -38,9 +38,12 @@ pub(super) struct Delivery {
     pub(super) offset: Option<i64>,
 }
 
+/// The client of librdkafka.
+pub(super) type Sender = ThreadedProducer<Reporter>;
+
 /// Where deliveries are reported to.
 #[derive(Debug, Clone)]
-struct Reporter {
+pub(super) struct Reporter {
     generation: u64,
     last: LastError,
     deliveries: mpsc::UnboundedSender<Delivery>,
@@ -81,6 +84,8 @@ impl ProducerContext for Reporter {
 pub(super) enum Guarantee {
     /// Kafka drops repeated sends, and no event is ever given up.
     Idempotent,
+    /// The same, in transactions.
+    Transactional,
     /// An event is given up after this time, and a repeated send may be there twice; the client is ready half a second
     /// sooner, because it needs no producer id.
     Prompt(Duration),
@@ -96,7 +101,7 @@ pub(super) struct Client {
     next_batch: usize,
     generation: u64,
     last: LastError,
-    producer: Option<ThreadedProducer<Reporter>>,
+    producer: Option<Sender>,
     deliveries: mpsc::UnboundedSender<Delivery>,
 }
 
@@ -124,6 +129,11 @@ impl Client {
         };
         client.renew()?;
         Ok((client, receiver))
+    }
+
+    /// Returns the present client.
+    pub(super) fn sender(&self) -> Option<Sender> {
+        self.producer.clone()
     }
 
     /// Returns how often the client was replaced.
@@ -161,12 +171,14 @@ impl Client {
             deliveries: self.deliveries.clone(),
         };
         let (idempotent, timeout) = match self.guarantee {
-            Guarantee::Idempotent => ("true", Duration::ZERO),
+            Guarantee::Idempotent | Guarantee::Transactional => ("true", Duration::ZERO),
             Guarantee::Prompt(timeout) => ("false", timeout),
         };
-        let producer = self
-            .connection
-            .client(&format!("producer-{}", self.key))
+        let mut config = self.connection.client(&format!("producer-{}", self.key));
+        if self.guarantee == Guarantee::Transactional {
+            config.set("transactional.id", transactions::name(&self.key));
+        }
+        let producer = config
             .set("enable.idempotence", idempotent)
             .set("acks", "all")
             // Zero is never.

@@ -15,6 +15,14 @@ pub(super) struct Writing {
     synced: JoinHandle<io::Result<()>>,
 }
 
+impl Writing {
+    /// Waits until the disk has what was written, or says that it has not.
+    pub(super) async fn synced(&mut self) -> io::Result<()> {
+        let synced = (&mut self.synced).await;
+        synced.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+}
+
 impl Producer {
     /// Returns how many events the run still wants.
     pub(super) fn wanted(&self) -> usize {
@@ -127,10 +135,16 @@ impl Producer {
         let Some(writing) = &mut self.writing else {
             return;
         };
-        let synced = (&mut writing.synced).await;
+        let synced = writing.synced().await;
+        self.kept(synced);
+    }
+
+    /// Counts the events at hand as produced, where the disk has them.
+    pub(super) fn kept(&mut self, synced: io::Result<()>) {
+        let Some(writing) = self.writing.take() else {
+            return;
+        };
         let (bytes, start) = (writing.bytes, self.spool.end());
-        self.writing = None;
-        let synced = synced.unwrap_or_else(|error| Err(io::Error::other(error)));
         if let Err(error) = self.spool.keep(synced) {
             return self.hold(&error);
         }

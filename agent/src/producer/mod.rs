@@ -16,8 +16,10 @@ mod refused;
 mod sending;
 mod spool;
 mod state;
+mod transactions;
 mod window;
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +45,7 @@ use refused::Refused;
 pub use spool::SpoolError;
 use spool::{Place, Spool};
 pub use state::{State, StateDirectory, StateError};
+use transactions::Transactions;
 use window::Window;
 
 /// The most confirmations taken at once.
@@ -134,6 +137,8 @@ struct Producer {
     /// When they are tried again.
     write_at: Option<Instant>,
     client: Client,
+    /// Where each batch is a transaction.
+    transactions: Option<Transactions>,
     refused: Refused,
     backoff: Backoff,
     /// When the client is replaced, after it reported an error.
@@ -164,6 +169,7 @@ impl Producer {
             Some(state) if state.settings == state::settings_hash(config) && is_sure(&state) => {
                 state
             }
+            Some(state) if is_sure(&state) => state.followed(config),
             _ => State::new(config, ticket),
         };
         let mut checkpoints = Checkpoints::default();
@@ -198,9 +204,17 @@ impl Producer {
         state.refused = set_aside;
         // Kept before the first event, or a crash would leave events of a run nobody knows.
         directory.save(&state)?;
-        let (client, deliveries) = Client::new(connection, &config.client, Guarantee::Idempotent)?;
+        let once = config.source.kind.is_in_transactions().then(|| {
+            let (client, topic) = (&config.client, &config.kafka.topic);
+            Transactions::new(connection.clone(), client, topic, &state.tickets)
+        });
+        let guarantee = match once {
+            Some(_) => Guarantee::Transactional,
+            None => Guarantee::Idempotent,
+        };
+        let (client, deliveries) = Client::new(connection, &config.client, guarantee)?;
         metrics.spool_limit.set(config.spool.bytes.cast_signed());
-        let producer = Self {
+        let mut producer = Self {
             origin: Origin {
                 client: config.client.clone(),
                 host: host_name(),
@@ -218,6 +232,7 @@ impl Producer {
             writing: None,
             write_at: None,
             client,
+            transactions: once,
             refused,
             backoff: backoff(),
             renew_at: None,
@@ -225,6 +240,7 @@ impl Producer {
             metrics,
             health,
         };
+        producer.begin_transactions();
         Ok((producer, deliveries))
     }
 
@@ -263,7 +279,7 @@ impl Producer {
             }
             let takes = open && self.takes();
             let (renew, write) = (self.renew_at, self.write_at);
-            let is_writing = self.writing.is_some();
+            let waits = self.writing.is_some() || self.transactions.is_some();
             let (mut taken, mut reports) = (Vec::new(), Vec::new());
             tokio::select! {
                 biased;
@@ -282,8 +298,10 @@ impl Producer {
                     self.client.renew()?;
                     self.window.recall_all();
                     self.spool.rewind(self.state.ticket)?;
+                    self.begin_transactions();
                 }
-                () = self.keep(), if is_writing => {}
+
+                worked = self.work(), if waits => worked?,
                 () = tokio::time::sleep_until(write.unwrap_or_else(Instant::now)), if write.is_some() => self.write()?,
                 received = source.take(&mut taken, MAX_BATCHES), if takes => {
                     open = received > 0;
@@ -332,6 +350,28 @@ impl Producer {
         self.window.is_empty() && self.spool.position() == self.spool.end()
     }
 
+    /// Waits for the disk, or for what Kafka says of a transaction, whichever comes first.
+    async fn work(&mut self) -> Result<(), ProducerError> {
+        let told = match (&mut self.writing, &mut self.transactions) {
+            (None, None) => pending().await,
+            (Some(_), None) => None,
+            (None, Some(transactions)) => Some(transactions.told().await),
+            (Some(writing), Some(transactions)) => tokio::select! {
+                biased;
+                synced = writing.synced() => {
+                    self.kept(synced);
+                    return Ok(());
+                }
+                told = transactions.told() => Some(told),
+            },
+        };
+        if let Some(told) = told {
+            return self.hear(told);
+        }
+        self.keep().await;
+        Ok(())
+    }
+
     /// Waits for what is on its way, but not for ever; the rest is sent by the next start.
     async fn drain(
         &mut self,
@@ -351,11 +391,11 @@ impl Producer {
         let deadline = Instant::now() + DRAIN;
         while !self.window.is_empty() {
             let mut reports = Vec::new();
-            if tokio::time::timeout_at(deadline, deliveries.recv_many(&mut reports, MAX_REPORTS))
-                .await
-                .is_err()
-            {
-                break;
+            tokio::select! {
+                biased;
+                _ = deliveries.recv_many(&mut reports, MAX_REPORTS) => {}
+                worked = self.work() => worked?,
+                () = tokio::time::sleep_until(deadline) => break,
             }
             self.confirm(reports)?;
             self.settle()?;

@@ -19,13 +19,8 @@ pub struct NewRun {
 pub fn new_run(config: &ProducerConfig) -> Result<NewRun, ProducerError> {
     let directory = StateDirectory::open(&config.state.directory)?;
     // Without a state that can be read, all of the spool is sent again: what is there already stays as it is.
-    let (ticket, refused) = directory
-        .load()
-        .ok()
-        .flatten()
-        .map_or((0, 0), |state| (state.ticket, state.refused));
-    let mut state = State::new(config, ticket);
-    state.refused = refused;
+    let found = directory.load().ok().flatten();
+    let state = found.map_or_else(|| State::new(config, 0), |found| found.followed(config));
     directory.save(&state)?;
     Ok(NewRun {
         client: config.client.clone(),

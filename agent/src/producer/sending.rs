@@ -15,6 +15,11 @@ impl Producer {
         if self.window.is_empty() {
             self.heard_at = Instant::now();
         }
+        if let Some(mut transactions) = self.transactions.take() {
+            let sent = self.send_batch(&mut transactions).await;
+            self.transactions = Some(transactions);
+            return sent;
+        }
         while self.renew_at.is_none() {
             let room = self.window.room(self.spool.position());
             let (window, client, state) = (&mut self.window, &self.client, &self.state);
@@ -42,14 +47,19 @@ impl Producer {
     }
 
     pub(super) fn confirm(&mut self, reports: Vec<Delivery>) -> Result<(), ProducerError> {
-        let now = Timestamp::now();
+        let (now, now_at) = (Timestamp::now(), Instant::now());
         let (mut confirmed, mut refused, mut again) = (0, Vec::new(), None::<u64>);
         for report in reports {
             let ticket = report.ticket;
             let error = match report.result {
                 Ok(timestamp) => {
-                    self.window.confirm(ticket);
-                    confirmed += 1;
+                    if self.transactions.is_none() {
+                        self.window.confirm(ticket);
+                        confirmed += 1;
+                    } else if report.generation == self.client.generation() {
+                        // Its transaction is not committed yet.
+                        self.heard_at = now_at;
+                    }
                     if let Some(timestamp) = timestamp {
                         let passed = observe::seconds_between(timestamp, now);
                         self.metrics.latency.observe(passed);
@@ -62,7 +72,7 @@ impl Producer {
             };
             match error.rdkafka_error_code() {
                 // It was in a batch with one that is refused.
-                Some(RDKafkaErrorCode::InvalidDifferentRecord) => {
+                Some(RDKafkaErrorCode::InvalidDifferentRecord) if self.transactions.is_none() => {
                     self.metrics.errors.inc();
                     self.window.recall(ticket);
                     again = Some(again.map_or(ticket, |first| first.min(ticket)));
@@ -110,7 +120,7 @@ impl Producer {
     }
 
     /// Sends all events again by a new client, after a while.
-    fn fail(&mut self, error: &str) {
+    pub(super) fn fail(&mut self, error: &str) {
         self.metrics.errors.inc();
         if self.renew_at.is_none() {
             let wait = self.backoff.next_wait();

@@ -93,6 +93,9 @@ pub struct State {
     /// The machine's boot in which the run was last at work.
     #[serde(default)]
     pub boot: String,
+    /// Which counting of tickets it is; another one begins where events in the spool were lost.
+    #[serde(default)]
+    pub tickets: String,
 }
 
 impl State {
@@ -112,6 +115,17 @@ impl State {
             others: Vec::new(),
             refused: 0,
             boot: boot(),
+            tickets: new_run(),
+        }
+    }
+
+    /// Returns a run that follows this one, with the same spool.
+    #[must_use]
+    pub fn followed(&self, config: &ProducerConfig) -> Self {
+        Self {
+            refused: self.refused,
+            tickets: self.tickets.clone(),
+            ..Self::new(config, self.ticket)
         }
     }
 

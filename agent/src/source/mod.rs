@@ -2,6 +2,7 @@
 //!
 //! A new source is a file here and a row in [`KINDS`].
 
+mod bucket;
 mod checkpoint;
 mod drive;
 pub mod file;
@@ -38,6 +39,7 @@ const KINDS: &[(&str, Read)] = &[
     ("top", read::<top::Settings>),
     ("stdin", read::<stdin::Settings>),
     ("file", read::<file::Settings>),
+    ("bucket", read::<crate::bucket::Settings>),
     ("logins", read::<generator::Settings<logins::Logins>>),
     ("trucks", read::<generator::Settings<trucks::Journey>>),
     ("logs", read::<generator::Settings<logs::Logs>>),
@@ -101,6 +103,12 @@ pub trait Settings: Debug + Send + Sync {
     /// Whether it makes its events itself, so that a run can begin at any time.
     fn makes_events(&self) -> bool {
         true
+    }
+
+    /// Whether each batch is a transaction, so that its events are in the topic once also for who reads that. A batch must then be
+    /// small enough to be on its way as a whole.
+    fn is_in_transactions(&self) -> bool {
+        false
     }
 
     /// What makes a run of so many events this run: where it changes, a new run begins.

@@ -154,6 +154,8 @@ impl Cluster {
                  zookeeper.connect={client}\nlog.dirs={}\nzookeeper.session.timeout.ms=6000\n\
                  default.replication.factor=2\nmin.insync.replicas=1\nunclean.leader.election.enable=false\n\
                  offsets.topic.replication.factor=2\noffsets.topic.num.partitions=4\n\
+                 transaction.state.log.replication.factor=2\ntransaction.state.log.min.isr=1\n\
+                 transaction.state.log.num.partitions=4\n\
                  auto.create.topics.enable=false\ngroup.initial.rebalance.delay.ms=0\n",
                 gate.address,
                 directory.join(name).display()

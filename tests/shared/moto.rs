@@ -20,7 +20,10 @@ fn clouds() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clouds")
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests start their own servers")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "tests start their own servers; the agents have no such ban"
+)]
 fn command(program: &Path) -> Command {
     Command::new(program)
 }
