@@ -42,7 +42,7 @@ fn the_unit_of_every_component_is_closed_in() {
     let mut seen = BTreeSet::new();
     for distribution in DISTRIBUTIONS {
         let mut world = World::new(distribution);
-        let all = b"{name: x, monitoring: {node_exporter: true}, nodes: {vm1: }}";
+        let all = b"{name: x, monitoring: {node_exporter: true}, mariadb: {phpmyadmin: true}, nodes: {vm1: }}";
         let all = layout::parse(all, "x.yaml").expect("a good inventory");
         world.topology.sections = all.sections;
         world.add_streams();

@@ -20,7 +20,7 @@ fn inventory(security: &str) -> String {
     };
     format!(
         "name: x\nsecurity: {security}\n{users}nodes:\n  vm1: {{ roles: [zookeeper, kafka, couchdb, mariadb, consumer, producer] }}\n\
-         kafka: {{ replication: 1 }}\nmonitoring: {{ node_exporter: true }}\n"
+         kafka: {{ replication: 1 }}\nmonitoring: {{ node_exporter: true }}\nmariadb: {{ phpmyadmin: true }}\n"
     )
 }
 
@@ -60,6 +60,7 @@ fn each_has_a_name_of_its_own() {
             "couchdb-sessions",
             "mariadb-consumer",
             "mariadb-admin",
+            "phpmyadmin-cookies",
             "node-exporter-monitor"
         ]
     );
@@ -81,6 +82,7 @@ fn each_has_a_name_of_its_own() {
         "couchdb-sessions",
         "mariadb-consumer",
         "mariadb-admin",
+        "phpmyadmin-cookies",
     ];
     assert_eq!(names(off.iter()), own);
 }

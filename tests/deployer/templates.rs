@@ -8,6 +8,7 @@ use deployer::component::couchdb::CouchdbSection;
 use deployer::component::couchdb::package::{FINGERPRINT, KEY};
 use deployer::component::couchdb::settings as couchdb;
 use deployer::component::kafka::KafkaSection;
+use deployer::component::mariadb::MariadbSection;
 use deployer::component::producer::{Client, Source, SourceFile};
 use deployer::component::repository_key::Keys;
 use deployer::component::spark::StreamsSection;
@@ -189,6 +190,8 @@ streams:
             let of = component::mariadb::NAME;
             self.secrets.set(of, key, Secret::new(secret));
         }
+        let of = component::phpmyadmin::NAME;
+        self.secrets.set(of, "cookies", Secret::new("COOKIES"));
     }
 
     /// The same with security.
@@ -427,6 +430,24 @@ fn golden_files_of_a_secured_node_with_tables() {
     let own = Secret::new("KEY AND CERTIFICATE\n");
     world.secrets.set("certificates", "vm5/mariadb", own);
     insta::assert_snapshot!(golden(&world.install("vm5")));
+}
+
+#[test]
+fn phpmyadmin_is_for_its_own_node_and_its_settings_for_it_alone() {
+    let mut world = World::new("apache");
+    world.add_tables();
+    let said = b"{name: x, mariadb: {phpmyadmin: true}, nodes: {vm1: }}";
+    let said = layout::parse(said, "x.yaml").expect("a good inventory");
+    let section: &MariadbSection = said.sections.get();
+    *world.topology.sections.get_mut() = section.clone();
+    let actions = world.install("vm5");
+    let files = files(&actions);
+    let unit = files["/etc/systemd/system/utilization-phpmyadmin.service"];
+    assert!(unit.text.contains(" -S 127.0.0.1:8081 "), "{}", unit.text);
+    let settings = files["/etc/deployer/utilization/phpmyadmin/config.inc.php"];
+    assert!(settings.secret && settings.text.contains("'COOKIES'"));
+    let ports = component::phpmyadmin::Phpmyadmin.ports(world.node("vm5"), &world.topology);
+    assert!(ports.iter().all(|port| port.reach == Reach::Node));
 }
 
 #[test]

@@ -117,6 +117,25 @@ fn rows_of_mariadb() {
     deployer.teardown();
 }
 
+#[test]
+#[ignore = "builds a base image with PHP: minutes"]
+fn a_browser_sees_tables_of_mariadb() {
+    if !may_run("a_browser_sees_tables_of_mariadb") {
+        return;
+    }
+    let inventory = INVENTORY.replace("producer: {", "mariadb: { phpmyadmin: true }\nproducer: {");
+    let site = Site(Deployer::new(&inventory));
+    let deployer = &site.0;
+    let up = deployer.run(&["up", "--yes", "--wait"]).code(0);
+    up.says(&["deployer open phpmyadmin"]);
+    deployer.run(&["up"]).code(0).says(&["nothing to do"]);
+    units_are_closed_in(deployer);
+    attempts::on_member(deployer, "vm1", "D=/etc/deployer/$1\n", BESIDE_PAGES);
+    site.pages();
+    well(deployer);
+    deployer.teardown();
+}
+
 /// The deployment, and what happens in it.
 struct Site(Deployer);
 
@@ -180,11 +199,34 @@ impl Site {
         self.0.run(&["check"]).code(0);
     }
 
+    /// A browser logs in to phpMyAdmin through a tunnel, with the administrator's password and no other.
+    fn pages(&self) {
+        let port = free_port();
+        let tunnel = self
+            .0
+            .start(&["open", "phpmyadmin", "--port", &port.to_string()]);
+        let secrets = self.0.secrets();
+        let password = secrets["mariadb"]["admin_password"]
+            .as_str()
+            .expect("a password");
+        let files = [("right", password), ("wrong", "wrong")];
+        let files = files
+            .map(|(name, text)| attempts::file(name, text))
+            .concat();
+        eventually("the tunnel is open", || {
+            let open = TcpStream::connect(("127.0.0.1", port));
+            open.map(drop).map_err(|error| error.to_string())
+        });
+        attempts::on_the_box(&self.0, &format!("{files}P={port}\n{BROWSER}"), AT_PAGES);
+        tunnel.interrupt();
+        tunnel
+            .finish()
+            .says(&["phpMyAdmin: http://127.0.0.1:", "login:    admin"]);
+    }
+
     /// The port at this box's end of a tunnel is MariaDB's: it greets with its version.
     fn tunnel(&self) {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("an address").port();
-        drop(listener);
+        let port = free_port();
         let tunnel = self
             .0
             .start(&["open", "mariadb", "--port", &port.to_string()]);
@@ -244,6 +286,11 @@ impl Site {
     }
 }
 
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
 fn login(user: &str, password: &str) -> String {
     format!("[client]\nuser={user}\npassword={password}\n")
 }
@@ -255,6 +302,32 @@ openssl req -x509 -newkey ed25519 -nodes -subj /CN=$H -keyout "$W/key" -out "$W/
 as() { F=$1; shift; mariadb --defaults-file="$W/$F" --connect-timeout=5 -N -B "$@" 2>"$W/said"; }
 over() { F=$1; Q=$2; as "$F" -h "$H" $TLS -e "$Q"; }
 "#;
+
+const BROWSER: &str = r#"
+U=http://127.0.0.1:$P/index.php
+page() { curl -s -m 20 -b "$W/jar" -c "$W/jar" "$@"; }
+logs_in() {
+    rm -f "$W/jar"; tr -d '\n' <"$W/$1" >"$W/password"
+    token=$(page "$U?route=/" | sed -n 's/.*name="token" value="\([^"]*\)".*/\1/p' | head -n 1)
+    page -L "$U?route=/" --data-urlencode "token=$token" -d pma_username=admin -d server=1 \
+        --data-urlencode "pma_password@$W/password" >/dev/null
+    page "$U?route=/database/structure&db=events&server=1" | grep -q trucks
+}
+"#;
+
+const AT_PAGES: &[Attempt] = &[
+    may("admin", "sees tables in a browser", "logs_in right"),
+    may_not(
+        "neighbour",
+        "sees tables with a wrong password",
+        "logs_in wrong",
+    ),
+    may(
+        "neighbour",
+        "sees the page that asks for a password",
+        "page \"$U\" | grep -q pma_password",
+    ),
+];
 
 const AT_SERVER: &[Attempt] = &[
     may(
@@ -360,6 +433,29 @@ const BESIDE: &[Attempt] = &[
         "neighbour",
         "reads the consumer's password",
         "runuser -u nobody -- cat $D/consumer/mariadb-password",
+    ),
+];
+
+const BESIDE_PAGES: &[Attempt] = &[
+    may(
+        "root",
+        "sees where phpMyAdmin listens",
+        "ss -Hltn | awk '{ print $4 }' | grep -q '^127.0.0.1:8081$'",
+    ),
+    may_not(
+        "outsider",
+        "finds phpMyAdmin elsewhere",
+        "ss -Hltn | awk '{ print $4 }' | grep ':8081$' | grep -v '^127.0.0.1:'",
+    ),
+    may(
+        "root",
+        "reads what encrypts logins of browsers",
+        "grep -q blowfish $D/phpmyadmin/config.inc.php",
+    ),
+    may_not(
+        "neighbour",
+        "reads what encrypts logins of browsers",
+        "runuser -u nobody -- cat $D/phpmyadmin/config.inc.php",
     ),
 ];
 

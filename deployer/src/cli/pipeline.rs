@@ -146,6 +146,8 @@ pub enum Service {
     Kafka,
     /// MariaDB's port.
     Mariadb,
+    /// phpMyAdmin's pages.
+    Phpmyadmin,
     /// Spark's own web page.
     Spark,
 }
@@ -157,6 +159,7 @@ impl Service {
             Self::Couchdb => "couchdb",
             Self::Kafka => "kafka",
             Self::Mariadb => "mariadb",
+            Self::Phpmyadmin => "phpmyadmin",
             Self::Spark => "spark",
         }
     }

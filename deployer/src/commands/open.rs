@@ -30,7 +30,9 @@ pub async fn run(
         component::named(role).and_then(|component| Some((component, component.tunnel()?)));
     let (component, tunnel) = offered
         .ok_or_else(|| CommandError::usage(format!("there is no tunnel to a node's {role}")))?;
-    let ports = topology.nodes_with(role).filter_map(|node| {
+    let nodes = topology.nodes.values();
+    let nodes = nodes.filter(|node| component.is_on(node, topology));
+    let ports = nodes.filter_map(|node| {
         let port = component::tunnel_port(component, node, topology)?;
         Some((node, port.number))
     });
@@ -63,8 +65,13 @@ pub async fn run(
         )));
     }
     if forwards.is_empty() {
+        let missing = if component.is_role() {
+            format!("node with the role {role}")
+        } else {
+            component.title().to_owned()
+        };
         return Err(CommandError::usage(format!(
-            "this deployment has no node with the role {role}"
+            "this deployment has no {missing}"
         )));
     }
     require_running(&deployment, component, &forwards, environment, reporter).await?;

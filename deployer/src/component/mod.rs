@@ -41,6 +41,7 @@ pub mod mariadb;
 pub mod node_exporter;
 pub mod order;
 pub mod own_tool;
+pub mod phpmyadmin;
 pub mod pipeline;
 pub mod place;
 pub mod producer;
@@ -379,6 +380,7 @@ pub static ALL: &[&dyn Component] = &[
     &kafka::Kafka,
     &couchdb::Couchdb,
     &mariadb::Mariadb,
+    &phpmyadmin::Phpmyadmin,
     &consumer::Consumer,
     &spark::Spark,
     &producer::Producer,

@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(
             names(starts()),
             [
-                "zookeeper, couchdb, mariadb, node-exporter",
+                "zookeeper, couchdb, mariadb, phpmyadmin, node-exporter",
                 "kafka",
                 "consumer, spark",
                 "producer"
@@ -73,7 +73,7 @@ mod tests {
             [
                 "consumer, spark, producer",
                 "kafka",
-                "zookeeper, couchdb, mariadb, node-exporter"
+                "zookeeper, couchdb, mariadb, phpmyadmin, node-exporter"
             ]
         );
         for component in ALL {

@@ -72,10 +72,13 @@ pub fn say(outcome: &Outcome, directory: &Path, out: &mut dyn Write) -> io::Resu
     }
     for component in component::ALL {
         let is_told = [STORE.name(), LOG.name()].contains(&component.name());
-        let is_there = topology.nodes_with(component.name()).next().is_some();
+        let is_there = topology
+            .nodes
+            .values()
+            .any(|node| component.is_on(node, topology));
         if is_there && !is_told && component.tunnel().is_some() {
             let (label, name) = (format!("{}:", component.title()), component.name());
-            writeln!(out, "{label:<11}by the tunnel of `deployer open {name}`")?;
+            writeln!(out, "{label:<10} by the tunnel of `deployer open {name}`")?;
         }
     }
     for state in &seen.clouds {

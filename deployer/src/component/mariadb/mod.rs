@@ -34,7 +34,7 @@ pub const CANARIES: &str = "canaries";
 /// Who writes to both.
 pub const USER: &str = "consumer";
 /// Who may do anything in it, from its own node or through a tunnel.
-const ADMIN: &str = "admin";
+pub const ADMIN: &str = "admin";
 
 /// The server's program without a service, and a client.
 const PACKAGES: [&str; 2] = ["mariadb-server-core", "mariadb-client-core"];
