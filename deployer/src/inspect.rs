@@ -145,6 +145,8 @@ pub struct Sink {
     pub dead_letters: Option<u64>,
     /// Events of the topic that did not come there yet.
     pub lag: Option<i64>,
+    /// The tables of its database → their columns → the types of these.
+    pub tables: BTreeMap<String, BTreeMap<String, String>>,
     /// Why nothing is known of it.
     pub error: Option<String>,
 }

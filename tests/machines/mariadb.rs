@@ -89,12 +89,14 @@ fn rows_of_mariadb() {
         site.ask("DELETE FROM numbers_dead_letters");
     });
     subtest("a server that is away is named", || site.is_away());
-    subtest("one more column", || {
-        let wider = INVENTORY.replace(
+    let wider = INVENTORY
+        .replace(
             "        sequence:",
             "        distance: { type: double, from: truck.distance_covered }\n        sequence:",
-        );
-        deployer.write(&wider.replace("count: 1000", "count: 1100"));
+        )
+        .replace("count: 1000", "count: 1100");
+    subtest("one more column", || {
+        deployer.write(&wider);
         let planned = deployer.run(&["plan"]).code(2);
         planned.says(&["+columns", "distance double truck.distance_covered"]);
         deployer.run(&["up", "--yes", "--wait"]).code(0);
@@ -104,11 +106,26 @@ fn rows_of_mariadb() {
             (rows == "2100\t1100").then_some(()).ok_or(rows)
         });
     });
+    subtest("a column of another type is refused", || {
+        deployer.write(&INVENTORY.replace("fuel: { type: double", "fuel: { type: text"));
+        for command in [&["plan"][..], &["up", "--yes"]] {
+            let refused = deployer.run(command).code(64);
+            refused.says(&[
+                "nothing was changed",
+                "the column `fuel` of the table `trucks` is double and should be text",
+            ]);
+        }
+        assert_eq!(site.ask("SELECT COUNT(fuel) FROM trucks"), "2100");
+        deployer.write(&wider);
+        deployer.run(&["up"]).code(0).says(&["nothing to do"]);
+    });
     subtest("each attempt, and its control", || site.attempts());
     subtest("a tunnel", || site.tunnel());
     subtest("other passwords", || site.rotates());
     well(deployer);
+    // Of tables that are left behind no column stands in the way.
     let moved = INVENTORY
+        .replace("fuel: { type: double", "fuel: { type: text")
         .replace(", mariadb]", "]")
         .replace("[consumer", "[mariadb, consumer");
     deployer.write(&moved);

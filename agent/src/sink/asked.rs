@@ -1,5 +1,6 @@
 //! What can be asked of a sink: what it holds of a topic, the newest of it, and its letters.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -64,7 +65,13 @@ pub struct Holding {
     pub lost_events: Option<u64>,
     /// Letters that were put away.
     pub put_away: Option<u64>,
+    /// The tables of its database, each with its columns' types.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: Tables,
 }
+
+/// Table → column → its type: the word of ours for it, else the database's own.
+pub type Tables = BTreeMap<String, BTreeMap<String, String>>;
 
 /// A document, understood and as it is: read as a value, a long number loses digits.
 pub struct Newest {

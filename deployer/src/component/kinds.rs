@@ -205,6 +205,17 @@ pub struct Difference {
     pub diff: Option<String>,
 }
 
+/// What is in data that stay, and can never be what is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contrary {
+    /// The component whose data it is: where these begin anew, nothing stands in the way.
+    pub holder: &'static str,
+    /// What is there and what is wanted, in words.
+    pub what: String,
+    /// What the user can do.
+    pub hint: String,
+}
+
 impl Difference {
     pub(super) fn of(because: impl Into<String>) -> Self {
         Self {

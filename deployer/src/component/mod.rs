@@ -23,8 +23,8 @@ use repository_key::RepositoryKey;
 pub use artifact::{Artifact, Artifacts, Origin};
 pub use context::Context;
 pub use kinds::{
-    Behind, Count, Difference, Disk, Flow, Form, Health, KnownAs, Memory, NewSecret, Numbers, Port,
-    Reach, Renewal, Restart, Stop, StreamReport, Unfit,
+    Behind, Contrary, Count, Difference, Disk, Flow, Form, Health, KnownAs, Memory, NewSecret,
+    Numbers, Port, Reach, Renewal, Restart, Stop, StreamReport, Unfit,
 };
 pub use tunnel::{Tunnel, TunnelEnd};
 
@@ -288,6 +288,11 @@ pub trait Component: Sync {
     /// How the report of its tool differs from what an [`Action::CallTool`] wants; `None`: it does not.
     fn differs(&self, _: &Value, _: Option<&Value>) -> Option<Difference> {
         None
+    }
+
+    /// What of an [`Action::CallTool`]'s wishes can never be, by the report of its tool.
+    fn contraries(&self, _: &Value, _: &Value) -> Vec<Contrary> {
+        Vec::new()
     }
 
     /// Whether it does its work on a host, by a tool's report; `None`: the report does not tell.

@@ -4,12 +4,14 @@
 use std::collections::BTreeSet;
 
 use crate::component::pipeline::LOG;
+use crate::component::{self, Contrary};
 use crate::few::few;
 use crate::inspect::{Held, Inspect, Log};
+use crate::step::Action;
 use crate::topology::Topic;
 
 use super::check::inspect;
-use super::data::{begins_anew_with, loss, recorded};
+use super::data::{Data, begins_anew_with, data, holders, loss, recorded};
 use super::{Desired, Loss, Situation};
 
 /// The brokers' name of the time for which events stay.
@@ -52,10 +54,10 @@ fn changed(situation: &Situation<'_>, wanted: &Topic, number: impl Fn(&Topic) ->
 
 /// The wishes that cannot be fulfilled.
 pub fn impossible(desired: &Desired, situation: &Situation<'_>) -> Vec<Impossible> {
+    let mut found = contraries(desired, situation);
     let Some(log) = log(desired, situation) else {
-        return Vec::new();
+        return found;
     };
-    let mut found = Vec::new();
     let mut copies: Vec<&str> = Vec::new();
     let mut numbers = BTreeSet::new();
     for wanted in desired.topics.values() {
@@ -100,6 +102,36 @@ pub fn impossible(desired: &Desired, situation: &Situation<'_>) -> Vec<Impossibl
         });
     }
     found
+}
+
+/// What stands in data that stay against what tools are to make of them.
+fn contraries(desired: &Desired, situation: &Situation<'_>) -> Vec<Impossible> {
+    let mut found = Vec::new();
+    for (node, facts) in situation.facts {
+        let Some(report) = &facts.pipeline else {
+            continue;
+        };
+        for action in desired.actions(node) {
+            let Action::CallTool {
+                component, wanted, ..
+            } = action
+            else {
+                continue;
+            };
+            let component = component::named(component).into_iter();
+            found.extend(component.flat_map(|one| one.contraries(wanted, report)));
+        }
+    }
+    let stays = |one: &Contrary| {
+        holders(desired, one.holder).any(|node| {
+            let data = data(desired, situation, node, one.holder);
+            matches!(data, Data::There | Data::Unknown)
+        })
+    };
+    let staying = found.into_iter().filter(stays);
+    staying
+        .map(|Contrary { what, hint, .. }| Impossible { what, hint })
+        .collect()
 }
 
 /// What is lost with brokers that are no longer wanted.

@@ -380,6 +380,8 @@ impl State {
                     topics,
                     settings,
                     databases,
+                    // The consumer makes them.
+                    tables: _,
                     readers,
                     users,
                     rights,

@@ -109,6 +109,7 @@ async fn holding(
             .map(|(dead, put_away)| dead.saturating_sub(put_away)),
         lost_events: Some(lost),
         put_away,
+        ..Holding::default()
     }))
 }
 

@@ -119,7 +119,7 @@ impl Place {
             newest: newest.and_then(|newest| timestamp(&newest.document)),
             dead_letters: Some(letters.len() as u64),
             lost_events: Some(letters.iter().filter(is_loss).map(lost_events).sum()),
-            put_away: None,
+            ..Holding::default()
         }))
     }
 
@@ -281,7 +281,7 @@ mod tests {
             newest: Some("2026-11-29T00:00:04.000Z".to_owned()),
             dead_letters: Some(2),
             lost_events: Some(7),
-            put_away: None,
+            ..Holding::default()
         };
         assert_eq!(holding, Some(expected));
         let ids = |n| {

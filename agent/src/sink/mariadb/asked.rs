@@ -12,12 +12,12 @@ use tokio::time::Instant;
 
 use super::Tables;
 use super::client::{Client, Trouble};
-use super::column::Cell;
+use super::column::{Cell, Form};
 use super::table::Table;
 use crate::config::topic::Topic;
 use crate::deadline::left;
 use crate::sink::Later;
-use crate::sink::asked::{Asked, Holding, Newest, PAGE, lost_events, timestamp};
+use crate::sink::asked::{self, Asked, Holding, Newest, PAGE, lost_events, timestamp};
 use crate::sink::document::LOST;
 
 /// From which age on, in milliseconds, nobody waits for a canary any more.
@@ -41,15 +41,33 @@ impl Kept {
         values.map_err(|error| self.client.trouble(error))
     }
 
+    /// Counts the rows, and tells the tables of the database.
+    async fn counted(&self) -> Result<(i64, asked::Tables), Trouble> {
+        let rows = self.client.rows(self.table.count(), &[]).await?;
+        let counted = rows.iter().map(|row| {
+            let columns: String = row.try_get(1)?;
+            let columns: Vec<[String; 3]> = serde_json::from_str(&columns)
+                .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+            let mut tables = asked::Tables::new();
+            for [table, column, kind] in columns {
+                let table = tables.entry(table).or_default();
+                table.insert(column, Form::word(&kind).to_owned());
+            }
+            Ok((row.try_get(0)?, tables))
+        });
+        let counted = counted.last().unwrap_or(Err(sqlx::Error::RowNotFound));
+        counted.map_err(|error| self.client.trouble(error))
+    }
+
     async fn holding(&self) -> Result<Option<Holding>, Trouble> {
-        let counted = self.values::<i64>(self.table.count(), &[]);
+        let counted = self.counted();
         let letters = self.values::<i64>(self.table.count_letters(), &[]);
         let from = Cell::Text(LOST.to_owned());
         let until = Cell::Text(format!("{LOST}\u{10ffff}"));
         let lost = [&from, &until];
         let lost = self.values::<String>(self.table.lost(), &lost);
         let asked = try_join3(counted, letters, lost);
-        let (records, letters, lost) = match asked.await {
+        let ((records, tables), letters, lost) = match asked.await {
             Err(Trouble::NoTable(_)) => return Ok(None),
             asked => asked?,
         };
@@ -57,11 +75,12 @@ impl Kept {
         let lost = lost.iter().map(|letter| lost_events(&read(letter)));
         let number = |values: Vec<i64>| values.first().and_then(|&value| value.try_into().ok());
         Ok(Some(Holding {
-            records: number(records),
+            records: records.try_into().ok(),
             newest: newest.and_then(|newest| timestamp(&newest.document)),
             dead_letters: number(letters),
             lost_events: Some(lost.sum()),
             put_away: None,
+            tables,
         }))
     }
 

@@ -67,6 +67,12 @@ impl Form {
         (Self::Text, "text"),
     ];
 
+    /// The word for a column's type as the server says it: ours, else the server's own.
+    pub(super) fn word(kind: &str) -> &str {
+        let known = Self::ALL.iter().find(|(form, _)| form.is(kind));
+        known.map_or(kind, |(_, word)| word)
+    }
+
     /// Its type in the table.
     pub(super) fn sql(self) -> &'static str {
         match self {
@@ -175,6 +181,21 @@ mod tests {
         ] {
             let refused = read(text).expect_err("is refused");
             assert!(refused.contains(reason), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_type_has_our_word_or_the_servers() {
+        for (said, word) in [
+            ("datetime(6)", "datetime"),
+            ("double", "double"),
+            ("bigint(20)", "integer"),
+            ("tinyint(1)", "boolean"),
+            ("longtext", "text"),
+            ("bigint(20) unsigned", "bigint(20) unsigned"),
+            ("varchar(64)", "varchar(64)"),
+        ] {
+            assert_eq!(Form::word(said), word);
         }
     }
 

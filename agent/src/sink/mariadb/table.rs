@@ -159,9 +159,13 @@ impl Table {
         )
     }
 
-    /// How many rows there are.
+    /// How many rows there are, and in the same question all tables of the database: each column's table, name and type.
     pub(super) fn count(&self) -> String {
-        format!("SELECT COUNT(*) FROM `{}`", self.name)
+        format!(
+            "SELECT COUNT(*), (SELECT JSON_ARRAYAGG(JSON_ARRAY(table_name, column_name, column_type)) \
+             FROM information_schema.columns WHERE table_schema = DATABASE()) FROM `{}`",
+            self.name
+        )
     }
 
     /// How many letters there are.

@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::place::{self, Place};
 use super::service::{self, Service};
 use super::{
-    Behind, Component, Context, Difference, Disk, Flow, Memory, Port, Reach, Stop, couchdb, kafka,
-    mariadb,
+    Behind, Component, Context, Contrary, Difference, Disk, Flow, Memory, Port, Reach, Stop,
+    couchdb, kafka, mariadb,
 };
 use crate::inventory::{Findings, Inventory, Member, Section, TimeSpan};
 use crate::rights::Right;
@@ -24,6 +24,7 @@ use crate::topology::{Node, Topology};
 mod access;
 mod configuration;
 mod section;
+mod tables;
 mod tool;
 mod wanted;
 
@@ -114,6 +115,10 @@ impl Component for Consumer {
 
     fn differs(&self, wanted: &Value, report: Option<&Value>) -> Option<Difference> {
         wanted::differs(wanted, report)
+    }
+
+    fn contraries(&self, wanted: &Value, report: &Value) -> Vec<Contrary> {
+        tables::contraries(wanted, report)
     }
 
     fn ports(&self, _: &Node, topology: &Topology) -> Vec<Port> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::configuration::{self, PASSWORD};
-use super::{CONFIG, NAME, Wanted, access};
+use super::{CONFIG, NAME, Wanted, access, tables};
 use crate::component::place::{self, Place};
 use crate::component::{Context, couchdb, kafka};
 use crate::receipt::Secrets;
@@ -93,6 +93,7 @@ pub fn pipeline(context: &Context<'_>) -> Option<Action> {
             .filter(|_| has_couchdb)
             .cloned()
             .collect(),
+        tables: tables::wanted(topology),
         ..Wanted::default()
     };
     access::add(&mut request, &mut wanted, context);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::access::{self, Marks};
+use super::tables::Table;
 use crate::component::Difference;
 use crate::inspect::Inspect;
 use crate::rights::Right;
@@ -19,6 +20,9 @@ pub struct Wanted {
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
     /// The databases that must exist.
     pub databases: BTreeSet<String>,
+    /// The tables of sinks, which the consumer makes where they are missing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, Table>,
     /// Databases of which users read the documents.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub readers: BTreeMap<String, BTreeSet<String>>,

@@ -89,6 +89,13 @@ impl Kind for Mariadb {
         tables.map(|table| format!("the table `{table}`")).into()
     }
 
+    fn table(&self, name: &str, sink: &Sink) -> Option<(String, BTreeMap<String, String>)> {
+        let settings = sink.kinds.get::<Settings>();
+        let columns = settings.columns.iter();
+        let columns = columns.map(|(name, column)| (name.clone(), column.form.word().to_owned()));
+        Some((settings.table(name), columns.collect()))
+    }
+
     fn check(&self, name: &str, key: &str, sink: &Sink, findings: &mut Findings<'_>) {
         let settings = sink.kinds.get::<Settings>();
         if settings.columns.is_empty() {

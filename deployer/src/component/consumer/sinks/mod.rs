@@ -54,6 +54,11 @@ pub trait Kind: Sync {
         Vec::new()
     }
 
+    /// The table that the sink with this name writes to, and the types of its columns; `None`: to none.
+    fn table(&self, _name: &str, _: &Sink) -> Option<(String, BTreeMap<String, String>)> {
+        None
+    }
+
     /// Looks at what stands at `key` of the sink with this name.
     fn check(&self, _name: &str, _key: &str, _: &Sink, _: &mut Findings<'_>) {}
 
