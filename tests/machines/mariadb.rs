@@ -122,6 +122,9 @@ fn rows_of_mariadb() {
     subtest("each attempt, and its control", || site.attempts());
     subtest("a tunnel", || site.tunnel());
     subtest("other passwords", || site.rotates());
+    subtest("a full disk: the sink says so and waits", || {
+        site.disk_full(3 * NUMBERS + 200);
+    });
     well(deployer);
     // Of tables that are left behind no column stands in the way.
     let moved = INVENTORY
@@ -214,6 +217,45 @@ impl Site {
             .code(0)
             .says(&["ready for connections"]);
         self.0.run(&["check"]).code(0);
+    }
+
+    /// Fills a small disk under the tables, and gives it room again: what came meanwhile is there then, once.
+    fn disk_full(&self, mut sent: u64) {
+        let data = format!("/var/lib/deployer/{}/mariadb", self.0.name);
+        self.systemctl("vm1", "stop", "mariadb");
+        // All blocks of what is there are taken: what can lack room is what is added.
+        let mount = format!(
+            "mv {data} {data}-disk && mkdir {data} && size=$(du -sm --apparent-size {data}-disk | cut -f 1) && \
+             mount -t tmpfs -o size=$((size + 64))m small {data} && cp -a --sparse=never {data}-disk/. {data} && \
+             chown --reference={data}-disk {data} && chmod --reference={data}-disk {data} && rm -r {data}-disk"
+        );
+        self.on("vm1", &mount);
+        self.systemctl("vm1", "start", "mariadb");
+        self.await_numbers(sent);
+        self.on(
+            "vm1",
+            &format!("cat /dev/zero >{data}/filling 2>&1 || true"),
+        );
+        within(PATIENCE, "status says that there is no room", || {
+            self.send(sent + 1, sent + NUMBERS);
+            sent += NUMBERS;
+            let said = self.0.run(&["status"]).all();
+            said.contains("The table 'numbers' is full")
+                .then_some(())
+                .ok_or(said)
+        });
+        let logs = self.0.run(&["logs", "consumer"]).code(0);
+        logs.says(&["the sink takes nothing", "The table 'numbers' is full"]);
+        self.on("vm1", &format!("rm {data}/filling"));
+        self.await_numbers(sent);
+        well(&self.0);
+        self.systemctl("vm1", "stop", "mariadb");
+        let back = format!(
+            "cp -a {data} {data}-disk && umount {data} && rmdir {data} && mv {data}-disk {data}"
+        );
+        self.on("vm1", &back);
+        self.systemctl("vm1", "start", "mariadb");
+        self.await_numbers(sent);
     }
 
     /// A browser logs in to phpMyAdmin through a tunnel, with the administrator's password and no other.
