@@ -76,6 +76,7 @@ fn trucks_are_rows_and_what_follows_of_them() {
     deployer.teardown();
 }
 
+/// With agents that are not built for release (`cargo test --release`) its figures are mostly what these take.
 #[test]
 #[ignore = "figures: alone on the box"]
 fn a_million_events_of_trucks() {
@@ -96,6 +97,9 @@ fn a_million_events_of_trucks() {
     };
     let deployer = &site.deployer;
     deployer.run(&["up", "--yes"]).code(0);
+    for (sink, topic) in [("trucks", "trucks"), ("figures", "truck-figures")] {
+        site.await_lines(sink, topic, 1_000_000);
+    }
     let events = site.events(1_000_000);
     go_on(&events);
     site.await_read(1_000_000, &events);

@@ -67,6 +67,17 @@ impl Site {
         });
     }
 
+    /// Waits until a sink has so many lines, looked at where they are and seldom: that costs little.
+    pub(super) fn await_lines(&self, sink: &str, topic: &str, count: usize) {
+        let files = self.files(sink, topic);
+        let seconds = self.patience.as_secs();
+        let script = format!("until [ $(cat {files} | wc -l) -ge {count} ]; do sleep 1; done");
+        self.on(
+            "vm2",
+            &format!("timeout {seconds} sh -c '{script}' 2>/dev/null"),
+        );
+    }
+
     /// When the last line of a sink was written, in seconds.
     pub(super) fn written(&self, sink: &str, topic: &str) -> i64 {
         let script = format!(
