@@ -8,8 +8,7 @@ use reqwest::Client;
 use rusty_s3::Credentials;
 use serde::Deserialize;
 
-use super::Settings;
-use crate::config::ConfigError;
+use crate::config::error::ConfigError;
 use crate::config::files::read_secret;
 
 /// Where a machine asks about itself.
@@ -48,11 +47,12 @@ struct Told {
 }
 
 impl Keys {
-    pub(super) fn new(settings: &Settings) -> Self {
-        match &settings.credentials_file {
-            Some(file) => Self::File(file.clone()),
+    /// Those in a file; without one those that the machine's profile has, asked for there where that is said.
+    pub(super) fn new(file: Option<&Path>, metadata: Option<&str>) -> Self {
+        match file {
+            Some(file) => Self::File(file.to_owned()),
             None => Self::Profile {
-                metadata: settings.metadata.clone().unwrap_or(METADATA.to_owned()),
+                metadata: metadata.unwrap_or(METADATA).to_owned(),
                 present: None,
             },
         }

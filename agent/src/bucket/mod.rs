@@ -112,7 +112,10 @@ impl Store {
             bucket,
             prefix: settings.prefix.clone(),
             http: http.build().map_err(unmade)?,
-            keys: Keys::new(settings),
+            keys: Keys::new(
+                settings.credentials_file.as_deref(),
+                settings.metadata.as_deref(),
+            ),
         })
     }
 

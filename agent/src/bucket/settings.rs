@@ -6,7 +6,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::credentials;
-use crate::config::ConfigError;
+use crate::config::error::ConfigError;
 
 /// The region where a store of another kind than AWS has none.
 const NO_REGION: &str = "us-east-1";

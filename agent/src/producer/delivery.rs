@@ -9,7 +9,7 @@ use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use tokio::sync::mpsc;
 
-use super::{ProducerError, transactions};
+use super::ProducerError;
 use crate::config::Connection;
 use crate::kafka::{self, LastError};
 
@@ -40,6 +40,11 @@ pub(super) struct Delivery {
 
 /// The client of librdkafka.
 pub(super) type Sender = ThreadedProducer<Reporter>;
+
+/// The name of a client's transactions, and of the group that keeps its ticket.
+pub(super) fn transactional_id(client: &str) -> String {
+    format!("producer-{client}")
+}
 
 /// Where deliveries are reported to.
 #[derive(Debug, Clone)]
@@ -176,7 +181,7 @@ impl Client {
         };
         let mut config = self.connection.client(&format!("producer-{}", self.key));
         if self.guarantee == Guarantee::Transactional {
-            config.set("transactional.id", transactions::name(&self.key));
+            config.set("transactional.id", transactional_id(&self.key));
         }
         let producer = config
             .set("enable.idempotence", idempotent)

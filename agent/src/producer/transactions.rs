@@ -17,7 +17,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::delivery::{QUEUE_WAIT, Sender};
+use super::delivery::{QUEUE_WAIT, Sender, transactional_id};
 use super::spool::Place;
 use super::{Producer, ProducerError, backoff};
 use crate::config::Connection;
@@ -79,7 +79,7 @@ impl Transactions {
     pub(super) fn new(connection: Connection, client: &str, topic: &str, tickets: &str) -> Self {
         let ledger = Ledger {
             connection,
-            name: name(client),
+            name: transactional_id(client),
             topic: topic.to_owned(),
             tickets: tickets.to_owned(),
         };
@@ -115,11 +115,6 @@ impl Transactions {
             Phase::Ready(_) | Phase::Open(..) | Phase::Broken => pending().await,
         }
     }
-}
-
-/// The name of a client's transactions, and of the group that keeps its ticket.
-pub(super) fn name(client: &str) -> String {
-    format!("producer-{client}")
 }
 
 impl Ledger {

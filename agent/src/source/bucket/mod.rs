@@ -9,7 +9,7 @@ mod progress;
 
 use super::{Source, Start};
 use crate::bucket::Settings;
-use crate::config::ConfigError;
+use crate::config::error::ConfigError;
 use objects::Objects;
 
 impl super::Settings for Settings {
