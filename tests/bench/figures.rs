@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::ansible::Play;
 use crate::lab::{Lab, all_at_once};
 use crate::samples::Samples;
-use crate::security;
+use crate::{alerts, security, streams};
 
 /// The utilization pipeline, with producers that never finish: a finished one is something that Ansible does not know.
 const FOUR: &str = "\
@@ -205,6 +205,21 @@ impl Figures {
         for (words, met) in security::measure(&self.deployer, self.repetitions)? {
             self.judge(&words, met);
         }
+        Ok(())
+    }
+
+    /// `streams`: what Spark takes.
+    pub(crate) fn streams(&mut self) -> Result<(), String> {
+        for (words, met) in streams::measure(&self.deployer, self.repetitions)? {
+            self.judge(&words, met);
+        }
+        Ok(())
+    }
+
+    /// `alerts`: how soon mail comes.
+    pub(crate) fn alerts(&mut self) -> Result<(), String> {
+        let (words, met) = alerts::measure(&self.deployer)?;
+        self.judge(&words, met);
         Ok(())
     }
 

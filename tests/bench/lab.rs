@@ -112,6 +112,24 @@ impl Lab {
         Ok(output.stdout)
     }
 
+    /// Runs a script on a node, by root, with the deployment's name before its arguments; what it printed.
+    pub(crate) fn script(
+        &self,
+        node: &str,
+        script: &str,
+        arguments: &[&str],
+    ) -> Result<String, String> {
+        let addresses = self.addresses()?;
+        let address = addresses.get(node);
+        let address = address.ok_or_else(|| format!("no address of {node}"))?;
+        let begin = ["sudo", "bash", "-c", script, "bench", self.name];
+        let command = [&begin, arguments].concat();
+        let quoted: Vec<String> = command.iter().map(|word| quote(word)).collect();
+        let quoted: Vec<&str> = quoted.iter().map(String::as_str).collect();
+        let said = self.on(address, &quoted)?;
+        Ok(String::from_utf8_lossy(&said).into_owned())
+    }
+
     /// `ssh` to a machine, with options.
     pub(crate) fn ssh(&self, address: &str, options: &[&str]) -> Command {
         let mut ssh = Command::new("ssh");
@@ -141,6 +159,11 @@ impl Drop for Lab {
             println!("the deployment could not be taken away: {words}");
         }
     }
+}
+
+/// A word for the shell of the other side.
+fn quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Unix sockets below a directory.

@@ -17,6 +17,8 @@
 //! | `twenty`    | `up` with nothing to do, 20 machines without roles             | `ssh HOST true` on all at once         |
 //! | `teardown`  | `teardown` of 4 machines                                       | the target, 5 s                        |
 //! | `security`  | `up`, unchanged `up`, 1 KB events sent, stored; `security: on` | the same with `security: off`          |
+//! | `streams`   | `up -i trucks`, data proven; the first batch; memory of `-i logins` | the targets, 35 s, 10 s, 1.6 GB   |
+//! | `alerts`    | from a window's end to its mail at the relay                   | the target, grace and 10 s             |
 //!
 //! What is compared runs in turns, so that a busy moment of the box meets both; of each, the fastest, the middle and the slowest
 //! run are printed, and ratios are those of the middle ones (of `security` the middle one of the turns). A figure that misses its
@@ -38,16 +40,33 @@
 
 use std::process::ExitCode;
 
+mod alerts;
 mod ansible;
 mod figures;
 mod lab;
+#[path = "../shared/python.rs"]
+mod python;
 mod samples;
 mod security;
+#[path = "../shared/smtp.rs"]
+mod smtp;
+mod streams;
 
 use figures::Figures;
 
 /// The figures there are.
-const NAMES: [&str; 5] = ["first", "unchanged", "twenty", "teardown", "security"];
+const NAMES: [&str; 7] = [
+    "first",
+    "unchanged",
+    "twenty",
+    "teardown",
+    "security",
+    "streams",
+    "alerts",
+];
+
+/// Those of the four machines.
+const FOUR: [&str; 3] = ["first", "unchanged", "teardown"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -101,7 +120,7 @@ fn run(arguments: &[String]) -> Result<bool, String> {
     let mut figures = Figures::begin(deployer, repetitions)?;
     let four: Vec<&str> = wanted
         .iter()
-        .filter(|name| !["twenty", "security"].contains(name))
+        .filter(|name| FOUR.contains(name))
         .copied()
         .collect();
     if !four.is_empty() {
@@ -112,6 +131,12 @@ fn run(arguments: &[String]) -> Result<bool, String> {
     }
     if wanted.contains(&"security") {
         figures.security()?;
+    }
+    if wanted.contains(&"streams") {
+        figures.streams()?;
+    }
+    if wanted.contains(&"alerts") {
+        figures.alerts()?;
     }
     Ok(figures.end())
 }

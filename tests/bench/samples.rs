@@ -30,6 +30,16 @@ impl Samples {
         }
     }
 
+    /// The time within which this share of them were done.
+    pub(crate) fn share(&self, share: f64) -> f64 {
+        let sorted = self.sorted();
+        #[expect(clippy::cast_precision_loss, reason = "a handful")]
+        let wanted = share * sorted.len() as f64;
+        let done = (1..=sorted.len())
+            .find(|done| f64::from(u32::try_from(*done).unwrap_or(u32::MAX)) >= wanted);
+        done.map_or(f64::NAN, |done| sorted[done - 1])
+    }
+
     fn sorted(&self) -> Vec<f64> {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);

@@ -157,16 +157,7 @@ impl Side {
 
     /// Runs a script on a node, by root; the numbers that it printed last.
     fn on(&self, node: &str, script: &str, arguments: &[&str]) -> Result<Vec<f64>, String> {
-        let addresses = self.lab.addresses()?;
-        let address = addresses
-            .get(node)
-            .ok_or_else(|| format!("no address of {node}"))?;
-        let begin = ["sudo", "bash", "-c", script, "bench", self.name];
-        let command = [&begin, arguments].concat();
-        let quoted: Vec<String> = command.iter().map(|word| quote(word)).collect();
-        let quoted: Vec<&str> = quoted.iter().map(String::as_str).collect();
-        let said = self.lab.on(address, &quoted)?;
-        let said = String::from_utf8_lossy(&said);
+        let said = self.lab.script(node, script, arguments)?;
         let last = said.lines().last().unwrap_or_default();
         let numbers: Result<_, _> = last.split(' ').skip(1).map(str::parse).collect();
         numbers.map_err(|_: std::num::ParseFloatError| format!("{node} said {last:?}"))
@@ -260,9 +251,4 @@ fn couchdb() -> Option<PathBuf> {
     let mut paths = files.map(|entry| entry.path());
     let archive = paths.find(|path| path.to_string_lossy().ends_with(".tar.gz"))?;
     archive.canonicalize().ok()
-}
-
-/// A word for the shell of the other side.
-fn quote(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
 }

@@ -12,6 +12,7 @@ import logging
 import os
 import ssl
 import sys
+import time
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
@@ -45,6 +46,7 @@ class Keeper:
             "subject": str(mail["subject"]),
             "id": str(mail["message-id"]),
             "text": mail.get_content(),
+            "came": time.time(),
         }
         count = sum(name.endswith(".mail") for name in os.listdir(DIRECTORY))
         keep(f"{count:04}.mail", json.dumps(said))
