@@ -1,7 +1,7 @@
 //! When a window is over, whether it is reported, and when. Pure: the clock is given, in milliseconds.
 //!
 //! A window is over once a row of a later one has come, and the grace has passed since; or, where none comes, after two windows'
-//! time without any row. Then it is judged. Rows that come later open it again. What is to be reported waits for the end of the
+//! time without any row, and no less than the grace: a stream may be slower than its windows. Then it is judged. Rows that come later open it again. What is to be reported waits for the end of the
 //! cooldown, which begins with each report.
 
 use std::collections::BTreeMap;
@@ -151,9 +151,8 @@ impl Windows {
 
     /// When a window is over, as far as it is known now.
     fn over(&self, window: &Window, rules: &Rules) -> i64 {
-        let silent = self
-            .heard
-            .saturating_add(window.span.length().saturating_mul(2));
+        let silence = window.span.length().saturating_mul(2);
+        let silent = self.heard.saturating_add(silence.max(rules.grace));
         let passed = window
             .passed
             .map(|passed| passed.saturating_add(rules.grace));

@@ -97,6 +97,22 @@ fn without_later_rows_a_window_is_over_after_twice_its_time_of_silence() {
 }
 
 #[test]
+fn silence_shorter_than_the_grace_ends_no_window() {
+    let rules = Rules {
+        grace: 3 * MINUTE,
+        ..rules(0)
+    };
+    let mut windows = Windows::default();
+    windows.begin(0);
+    take(&mut windows, 7, "ERROR", 2, 100);
+    assert!(turn(&mut windows, &rules, 99 + 3 * MINUTE).is_empty());
+    assert_eq!(
+        turn(&mut windows, &rules, 100 + 3 * MINUTE),
+        ["7: (ERROR,2)"]
+    );
+}
+
+#[test]
 fn a_window_below_the_threshold_says_nothing_until_late_rows_take_it_over() {
     let (mut windows, rules) = (Windows::default(), rules(0));
     take(&mut windows, 0, "ERROR", 1, 0);
