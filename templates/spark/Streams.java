@@ -17,6 +17,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.File;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -27,9 +28,13 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Properties;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
+import org.apache.spark.SparkConf;
+import org.apache.spark.deploy.master.Master$;
+import org.apache.spark.deploy.worker.Worker$;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -44,11 +49,12 @@ import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.MapType;
 import org.apache.spark.sql.types.StructType;
+import scala.Option;
 
 /**
  * The driver of a deployment's streams: each moves what its SQL makes of the rows of one topic to another topic.
  *
- * <p>{@code Streams run JOB} runs them until one ends; {@code Streams check JOB} only looks whether all could run, and
+ * <p>{@code Streams run JOB} runs them until one ends, with {@code CLUSTER}, a file, on several nodes; {@code Streams check JOB} only looks whether all could run, and
  * {@code Streams try JOB FILE} shows what the one stream of a job makes of the lines of a file.
  */
 public final class Streams {
@@ -130,6 +136,9 @@ public final class Streams {
     public static void main(String[] arguments) throws Exception {
         try {
             var job = JSON.readTree(new File(arguments[1]));
+            if (arguments[0].equals("run") && arguments.length > 2) {
+                gather(arguments[2]);
+            }
             var spark = SparkSession.builder().getOrCreate();
             switch (arguments[0]) {
                 case "run" -> run(spark, job);
@@ -142,6 +151,31 @@ public final class Streams {
             System.exit(REFUSED);
         }
         System.exit(0);
+    }
+
+    /** Makes this process the master of several nodes and the first of those that work for it, by a file of settings. */
+    private static void gather(String file) throws IOException {
+        var said = new Properties();
+        try (var reader = Files.newBufferedReader(Path.of(file))) {
+            said.load(reader);
+        }
+        said.forEach((key, value) -> System.setProperty(key.toString(), value.toString()));
+        var settings = new SparkConf();
+        var master = settings.get("spark.master");
+        var host = settings.get("spark.driver.host");
+        // Its own page is that of the streams: those of master and worker have any port.
+        Master$.MODULE$.startRpcEnvAndEndpoint(host, URI.create(master).getPort(), 0, settings);
+        Worker$.MODULE$.startRpcEnvAndEndpoint(
+                host,
+                settings.getInt("spark.deployer.worker.port", 0),
+                0,
+                Runtime.getRuntime().availableProcessors(),
+                (int) settings.getSizeAsMb("spark.executor.memory"),
+                new String[] {master},
+                settings.get("spark.local.dir") + "/work",
+                Option.empty(),
+                settings,
+                Option.empty());
     }
 
     private static void check(SparkSession spark, JsonNode job) throws Refused {
@@ -203,7 +237,7 @@ public final class Streams {
         try {
             var said = "";
             do {
-                var now = progress(queries, marker).toString();
+                var now = progress(spark, queries, marker).toString();
                 if (!now.equals(said)) {
                     write(state, now);
                     said = now;
@@ -211,7 +245,7 @@ public final class Streams {
             } while (!spark.streams().awaitAnyTermination(1000));
             throw new IllegalStateException("a stream has ended");
         } catch (StreamingQueryException error) {
-            var last = progress(queries, marker);
+            var last = progress(spark, queries, marker);
             last.put("error", words(error));
             write(state, last.toString());
             throw error;
@@ -249,8 +283,13 @@ public final class Streams {
     }
 
     /** How far each stream is, by what its checkpoints have: of several queries, and sources of one, the last counts. */
-    private static ObjectNode progress(Map<String, List<Query>> queries, String marker) throws IOException {
+    private static ObjectNode progress(SparkSession spark, Map<String, List<Query>> queries, String marker)
+            throws IOException {
         var state = JSON.createObjectNode();
+        if (!spark.sparkContext().isLocal()) {
+            // The driver is among them.
+            state.put("workers", spark.sparkContext().statusTracker().getExecutorInfos().length - 1);
+        }
         var streams = state.putObject("streams");
         for (var entry : queries.entrySet()) {
             var told = streams.putObject(entry.getKey());

@@ -137,6 +137,9 @@ fn text(row: &Row, value: Option<&Value>) -> String {
     }
     if is_of(&alerts) || is_of(&["spark.", "streams."]) {
         text["nodes"]["vm4"] = json!({"roles": ["spark"]});
+        if row.key == "spark.port" {
+            text["nodes"]["vm5"] = json!({"roles": ["spark"]});
+        }
         let streams = text.as_object_mut().expect("keys").entry("streams");
         let stream = json!({"from": "orders", "sql": "SELECT 1 AS key, 2 AS value FROM orders", "to": "counts"});
         let mut other = stream.clone();

@@ -19,7 +19,8 @@ fn inventory(security: &str) -> String {
         _ => "",
     };
     format!(
-        "name: x\nsecurity: {security}\n{users}nodes:\n  vm1: {{ roles: [zookeeper, kafka, couchdb, mariadb, consumer, producer] }}\n\
+        "name: x\nsecurity: {security}\n{users}nodes:\n  vm1: {{ roles: [zookeeper, kafka, couchdb, mariadb, consumer, spark, producer], memory_mib: 4096 }}\n\
+         streams: {{ s: {{ from: utilizations1, sql: \"SELECT 1 AS key, 2 AS value FROM utilizations1\", to: counts }} }}\n\
          kafka: {{ replication: 1 }}\nmonitoring: {{ node_exporter: true }}\nmariadb: {{ phpmyadmin: true }}\n"
     )
 }
@@ -55,6 +56,7 @@ fn each_has_a_name_of_its_own() {
             "consumer",
             "producer-vm1",
             "shop",
+            "spark",
             "couchdb-admin",
             "couchdb-consumer",
             "couchdb-sessions",
@@ -65,7 +67,14 @@ fn each_has_a_name_of_its_own() {
         ]
     );
     let pausing = on.iter().filter(|one| one.renewal == Renewal::Pausing);
-    assert_eq!(names(pausing), ["zookeeper-kafka", "deployer-authority"]);
+    assert_eq!(
+        names(pausing),
+        [
+            "zookeeper-kafka",
+            "spark-authentication",
+            "deployer-authority"
+        ]
+    );
     let with = on
         .iter()
         .filter(|one| matches!(one.renewal, Renewal::With(_)));
@@ -83,6 +92,7 @@ fn each_has_a_name_of_its_own() {
         "mariadb-consumer",
         "mariadb-admin",
         "phpmyadmin-cookies",
+        "spark-authentication",
     ];
     assert_eq!(names(off.iter()), own);
 }

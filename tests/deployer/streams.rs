@@ -1,8 +1,8 @@
 //! Streams of an inventory: what is refused before anything is made, and the topics and rights that they have.
 
-use deployer::component::Component as _;
 use deployer::component::spark::{self, Spark};
-use deployer::facts::{Facts, FileFact};
+use deployer::component::{Component as _, Reach};
+use deployer::facts::{Facts, FileFact, UnitFact};
 use deployer::topology::{Ids, Options, Topology};
 use serde_json::{Value, json};
 
@@ -252,7 +252,7 @@ fn how_far_a_stream_is_goes_by_what_it_has_committed() {
         };
         facts.files.insert(spark::state(&topology), file);
         let now = "2026-11-21T10:00:07Z".parse().expect("a moment");
-        let reports = Spark.streams(&topology, &facts, &log, now);
+        let reports = Spark.streams(&topology.nodes["vm2"], &topology, &facts, &log, now);
         json!(reports["totals"])
     };
     let ends = json!({"0": 10, "1": 20, "2": 5, "3": 0});
@@ -296,4 +296,54 @@ fn spark_is_what_the_pinned_list_names() {
     }
     assert!(names.is_sorted() && names.len() > 100);
     assert!(!names.iter().any(|name| name.starts_with("rocksdb")));
+}
+
+#[test]
+fn several_nodes_have_one_driver_and_members_reach_their_ports() {
+    let shared = GOOD.replace(
+        "  vm2: { roles: [spark] }\n",
+        "  vm2: { roles: [spark], memory_mib: 2048 }\n  vm3: { roles: [spark], memory_mib: 2100 }\n",
+    );
+    let wanted = "nodes.vm2: needs 2048 MiB of memory (system 256, Spark 1024 + 768) and has 2047";
+    let refused = read(&shared.replace("memory_mib: 2048", "memory_mib: 2047"));
+    let refused = refused.expect_err("too little");
+    assert!(refused.contains(wanted), "{refused}");
+    let topology = read(&shared).expect("good");
+    let ports = |node: &str| -> Vec<(u16, Reach)> {
+        let ports = Spark.ports(&topology.nodes[node], &topology);
+        ports.iter().map(|port| (port.number, port.reach)).collect()
+    };
+    let members = |number| (number, Reach::Members);
+    let mut first: Vec<(u16, Reach)> = (7077..=7081).map(members).collect();
+    first.push((4040, Reach::Node));
+    assert_eq!(ports("vm2"), first);
+    assert_eq!(ports("vm3"), [members(7078), members(7081)]);
+    let state = |node: &str| Spark.state_file(&topology.nodes[node], &topology);
+    assert_eq!(state("vm2"), Some(spark::state(&topology)));
+    assert_eq!(state("vm3"), None);
+    let alone = read(GOOD).expect("good");
+    let ports = Spark.ports(&alone.nodes["vm2"], &alone);
+    let ports: Vec<(u16, Reach)> = ports.iter().map(|port| (port.number, port.reach)).collect();
+    assert_eq!(ports, [(4040, Reach::Node)]);
+    // That too few work is said of the one with the driver.
+    let problems = |node: &str, workers: usize| {
+        let mut facts = Facts::default();
+        let unit = UnitFact {
+            active: "active".into(),
+            ..UnitFact::default()
+        };
+        facts.units.insert("x-spark.service".into(), unit);
+        let said = json!({"streams": {"totals": {}}, "workers": workers}).to_string();
+        let file = FileFact {
+            text: Some(said),
+            ..FileFact::default()
+        };
+        facts.files.insert(spark::state(&topology), file);
+        Spark
+            .health(&topology.nodes[node], &topology, &facts)
+            .problems
+    };
+    assert_eq!(problems("vm2", 1), ["1 of 2 nodes work on the streams"]);
+    assert_eq!(problems("vm2", 2), <[String; 0]>::default());
+    assert_eq!(problems("vm3", 1), <[String; 0]>::default());
 }

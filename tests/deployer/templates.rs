@@ -422,6 +422,28 @@ fn golden_files_of_a_secured_node_with_streams() {
     insta::assert_snapshot!(golden(&actions));
 }
 
+/// The one with the driver, and one that works for it.
+#[test]
+fn golden_files_of_nodes_that_share_streams() {
+    let mut world = World::new("apache");
+    world.add_streams();
+    let node = node("vm6", &["spark"]);
+    world.topology.nodes.insert(node.name.clone(), node);
+    let secret = Secret::new("AUTHENTICATION");
+    world
+        .secrets
+        .set(component::spark::NAME, "authentication", secret);
+    let mut actions = world.install("vm4");
+    actions.extend(world.install("vm6"));
+    actions.retain(|action| match action {
+        Action::WriteFile { path, .. } => {
+            path.ends_with(".service") || path.ends_with(".properties") && !path.contains("log4j")
+        }
+        _ => false,
+    });
+    insta::assert_snapshot!(golden(&actions));
+}
+
 #[test]
 fn golden_files_of_a_secured_node_with_tables() {
     let mut world = World::new("apache");

@@ -53,6 +53,7 @@ mod small;
 #[path = "../shared/smtp.rs"]
 mod smtp;
 mod sources;
+mod spark_nodes;
 mod stand_in;
 mod streams;
 mod support;

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::attempts::{self, Attempt, may, may_not};
 use crate::deployer_command::{Deployer, subtest};
+use crate::spark_nodes;
 use crate::support::{eventually, may_run, within};
 use crate::watch::{Unit, restarted, units, well};
 
@@ -21,8 +22,8 @@ const INVENTORY: &str = "\
 security: on
 nodes:
   vm1: { roles: [zookeeper, kafka, consumer, couchdb, mariadb] }
-  vm2: { roles: [spark, producer] }
-  vm3: { roles: [kafka] }
+  vm2: { roles: [spark, producer], memory_mib: 3072 }
+  vm3: { roles: [kafka], memory_mib: 3072 }
 kafka: { replication: 2 }
 couchdb: { distribution: pouchdb }
 producer: { source: logins, count: 1999, interval: 0s, topic: logins }
@@ -63,7 +64,7 @@ const BAD: [(&str, &str); 4] = [
     ("{\"user_id\": \"u\"}", "has no `timestamp`"),
 ];
 
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 #[test]
 fn streams_count_what_logs_in() {
@@ -151,18 +152,25 @@ fn streams_count_what_logs_in() {
     deployer.run(&["plan"]).code(0).says(&["nothing to do"]);
     subtest("Spark's own page shows the stream", || site.page());
     subtest("each attempt, and its control", || site.attempts());
+    subtest(
+        "a second node works for the first, and nobody else does",
+        || {
+            site.share();
+        },
+    );
+    well(deployer);
     deployer.teardown();
 }
 
 /// The deployment, and what happens in it.
-struct Site(Deployer);
+pub(crate) struct Site(pub(crate) Deployer);
 
 impl Site {
-    fn on(&self, node: &str, script: &str) -> String {
+    pub(crate) fn on(&self, node: &str, script: &str) -> String {
         self.0.on(node, &["sh", "-c", script])
     }
 
-    fn data(&self) -> String {
+    pub(crate) fn data(&self) -> String {
         format!("/var/lib/deployer/{}/spark", self.0.name)
     }
 
@@ -195,7 +203,7 @@ impl Site {
     }
 
     /// Kills a process while numbers are sent, and sends more before it is there again.
-    fn kill_under_numbers(&self, node: &str, role: &str, first: u64, last: u64) {
+    pub(crate) fn kill_under_numbers(&self, node: &str, role: &str, first: u64, last: u64) {
         let unit = format!("{node} {role}");
         let before = self.process(&unit);
         let half = u64::midpoint(first, last);
@@ -219,13 +227,13 @@ impl Site {
         });
     }
 
-    fn send_numbers(&self, first: u64, last: u64) {
+    pub(crate) fn send_numbers(&self, first: u64, last: u64) {
         let lines: String = (first..=last).map(|n| format!("number {n}\n")).collect();
         self.0.reading(&["send", "numbers", "-"], &lines).code(0);
     }
 
     /// The documents of a topic.
-    fn documents(&self, topic: &str) -> Vec<Value> {
+    pub(crate) fn documents(&self, topic: &str) -> Vec<Value> {
         let words = ["docs", "-n", "1000", "--topic", topic];
         let said = self.0.run(&words).code(0);
         let documents = said.out.lines().map(serde_json::from_str);
@@ -309,7 +317,7 @@ impl Site {
     }
 
     /// Waits until each of the first numbers has its document, and none has another.
-    fn await_doubles(&self, count: u64) {
+    pub(crate) fn await_doubles(&self, count: u64) {
         let documents = within(PATIENCE, &format!("{count} doubles"), || {
             let documents = self.documents("doubles");
             let there = format!("{} documents", documents.len());
@@ -360,6 +368,18 @@ impl Site {
         ]);
         let after: BTreeMap<String, Unit> = units(&self.0);
         assert_eq!(restarted(&before, &after), BTreeSet::new());
+    }
+
+    /// Gives a second node the role, with what the inventory has now.
+    fn share(&self) {
+        let now = std::fs::read_to_string(self.0.inventory()).expect("the inventory");
+        let (_, now) = now.split_once('\n').expect("its name first");
+        self.0
+            .write(&now.replace("vm3: { roles: [kafka]", "vm3: { roles: [kafka, spark]"));
+        let said = self.0.run(&["up", "--yes"]).code(0);
+        said.says(&["passed by the stream login-counts"]);
+        spark_nodes::await_workers(self, 2);
+        spark_nodes::at_master(&self.0);
     }
 
     /// Spark's own page, at this box's end of a tunnel.

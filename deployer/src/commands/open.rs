@@ -32,7 +32,8 @@ pub async fn run(
         .ok_or_else(|| CommandError::usage(format!("there is no tunnel to a node's {role}")))?;
     let nodes = topology.nodes.values();
     let nodes = nodes.filter(|node| component.is_on(node, topology));
-    let ports = nodes.filter_map(|node| {
+    let ends = nodes.filter(|node| tunnel.ends_at(node, topology));
+    let ports = ends.filter_map(|node| {
         let port = component::tunnel_port(component, node, topology)?;
         Some((node, port.number))
     });

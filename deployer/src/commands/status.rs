@@ -183,8 +183,8 @@ fn question(deployment: &Deployment, desired: &Desired, node: &str) -> Query {
     query.figures = component::metrics_ports(node, topology)
         .into_values()
         .collect();
-    let states =
-        component::of_node(node, topology).filter_map(|component| component.state_file(topology));
+    let states = component::of_node(node, topology)
+        .filter_map(|component| component.state_file(node, topology));
     query.files.extend(states.map(|state| (state, true)));
     if node.cloud.end() == End::PowerOff {
         query.files.insert(POWER_OFF_FILE.into(), true);

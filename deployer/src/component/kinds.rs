@@ -11,6 +11,8 @@ pub enum Count {
     Any,
     /// One at most.
     One,
+    /// One, or several that share its work.
+    Together,
 }
 
 /// Who reaches a port.

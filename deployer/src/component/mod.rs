@@ -301,17 +301,17 @@ pub trait Component: Sync {
     }
 
     /// The file in which it says how far it is.
-    fn state_file(&self, _: &Topology) -> Option<String> {
+    fn state_file(&self, _: &Node, _: &Topology) -> Option<String> {
         None
     }
 
     /// The files on a node by which it is seen what of it is behind.
-    fn said_in(&self, _: &Node, topology: &Topology) -> Vec<String> {
-        self.state_file(topology).into_iter().collect()
+    fn said_in(&self, node: &Node, topology: &Topology) -> Vec<String> {
+        self.state_file(node, topology).into_iter().collect()
     }
 
     /// How it does its work on a node that has answered, as far as it says that itself.
-    fn health(&self, _: &Topology, _: &Facts) -> Health {
+    fn health(&self, _: &Node, _: &Topology, _: &Facts) -> Health {
         Health::default()
     }
 
@@ -328,6 +328,7 @@ pub trait Component: Sync {
     /// How far the streams are that it runs on a node, by name: by what the node says at a moment, and by where topics end.
     fn streams(
         &self,
+        _: &Node,
         _: &Topology,
         _: &Facts,
         _: &Log,
@@ -373,7 +374,7 @@ pub trait Component: Sync {
         service::start(
             &self.unit(context.topology, context.choices),
             reads,
-            self.state_file(context.topology),
+            self.state_file(node, context.topology),
             &numbers,
         )
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::topology::Topology;
+use crate::topology::{Node, Topology};
 
 /// The end of a tunnel on the operator's box.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,11 @@ pub trait Tunnel: Sync {
     /// the same port.
     fn leads_by_name(&self) -> bool {
         false
+    }
+
+    /// Whether one ends at a node of its.
+    fn ends_at(&self, _: &Node, _: &Topology) -> bool {
+        true
     }
 
     /// The names that lead to its nodes, where it leads by names, and the addresses that they must have here.

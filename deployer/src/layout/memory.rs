@@ -143,9 +143,12 @@ fn elsewhere<'a>(
     let movable = component::of_node(node, topology).filter(|component| {
         let Memory { heap, beside } = component.memory(topology);
         let takes = heap.unwrap_or(0).saturating_add(beside);
-        component.count() == Count::One
-            && !component.holds_data()
-            && (missing..=room).contains(&takes)
+        let is_one = match component.count() {
+            Count::Any => false,
+            Count::One => true,
+            Count::Together => topology.nodes_with(component.name()).count() == 1,
+        };
+        is_one && !component.holds_data() && (missing..=room).contains(&takes)
     });
     let name = movable.map(Component::name).next()?;
     Some((name, other))

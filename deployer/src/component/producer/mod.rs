@@ -205,11 +205,11 @@ impl Component for Producer {
         as_service(node).is_some()
     }
 
-    fn state_file(&self, topology: &Topology) -> Option<String> {
+    fn state_file(&self, _: &Node, topology: &Topology) -> Option<String> {
         Some(state_file(topology))
     }
 
-    fn health(&self, topology: &Topology, facts: &Facts) -> Health {
+    fn health(&self, _: &Node, topology: &Topology, facts: &Facts) -> Health {
         health::health(topology, facts)
     }
 

@@ -42,6 +42,7 @@ pub fn attempt(
         logging: path(LOGGING),
         opened: OPENED,
         software: &own,
+        classes: None,
     };
     let files = vec![
         (LOGGING, Content::open(fixed("spark/log4j2.properties")?)),

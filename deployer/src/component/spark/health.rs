@@ -19,6 +19,9 @@ use crate::topology::Topology;
 pub struct State {
     /// Stream → how far it is.
     pub streams: BTreeMap<String, Progress>,
+    /// How many nodes work for it, where several should.
+    #[serde(default)]
+    pub workers: Option<usize>,
     /// Why it ended.
     #[serde(default)]
     pub error: Option<String>,
@@ -125,6 +128,10 @@ pub(super) fn health(topology: &Topology, facts: &Facts) -> Health {
         let silent = streams(topology).keys();
         let silent = silent.filter(|name| !said.streams.contains_key(*name));
         problems.extend(silent.map(|name| format!("the stream {name} has not begun yet")));
+    }
+    let nodes = topology.nodes_with(NAME).count();
+    if let Some(workers) = said.workers.filter(|workers| *workers < nodes) {
+        problems.push(format!("{workers} of {nodes} nodes work on the streams"));
     }
     Health {
         problems,

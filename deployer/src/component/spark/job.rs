@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::section::{Mode, Parse, Stream};
-use super::{NAME, streams};
+use super::{CHECKPOINTS, NAME, streams};
 use crate::component::place::Place;
 use crate::component::{Context, kafka, service};
 use crate::step::{Content, sha256};
@@ -71,7 +71,7 @@ impl<'a> Job<'a> {
         Self {
             kafka,
             marker: CANARY_TOPIC,
-            checkpoints: format!("{}/checkpoints", place.data()),
+            checkpoints: format!("{}/{CHECKPOINTS}", place.data()),
             state: super::state(topology),
             most_per_batch: MOST_PER_BATCH,
             streams: streams(topology).iter().map(told).collect(),

@@ -1,9 +1,11 @@
-//! Spark, on one node: it runs the streams, which make of the events of topics the rows of other topics.
+//! Spark: it runs the streams, which make of the events of topics the rows of other topics.
 //!
 //! One process runs them all, by a driver of ours that is sent as a Java source: `java` compiles it at each start, as it is read.
+//! Several nodes share the work of it.
 
 mod attempt;
 mod check;
+mod cluster;
 mod health;
 pub mod jars;
 mod job;
@@ -19,8 +21,8 @@ use super::place::{self, Place};
 use super::service::{self, AUTHORITY};
 use super::users::PASSWORDS;
 use super::{
-    Behind, Component, Context, Count, Disk, Flow, Health, Memory, Origin, Port, Reach, Stop,
-    StreamReport, Tunnel, java, kafka,
+    Behind, Component, Context, Count, Disk, Flow, Form, Health, KnownAs, Memory, NewSecret,
+    Origin, Port, Reach, Renewal, Stop, StreamReport, Tunnel, java, kafka,
 };
 use crate::authority;
 use crate::facts::Facts;
@@ -46,12 +48,30 @@ pub struct Spark;
 pub const NAME: &str = "spark";
 
 const UNIT: &str = "spark/spark.service";
+/// That of a node that only works for the first.
+const WORKER_UNIT: &str = "spark/worker.service";
 const JOB: &str = "streams.json";
 const STATE: &str = "state.json";
+const CHECKPOINTS: &str = "checkpoints";
 const DRIVER: &str = "Streams.java";
 const DRIVER_TEXT: &str = include_str!("../../../../templates/spark/Streams.java");
 const OPTIONS: &str = "java.options";
 const LOGGING: &str = "log4j2.properties";
+
+/// By what the processes of several nodes know each other.
+const AUTHENTICATION: &str = "authentication";
+const SECRETS: &[NewSecret] = &[NewSecret {
+    key: AUTHENTICATION,
+    form: Form::Password,
+    known_as: Some(KnownAs {
+        name: "authentication",
+        about: "by what several nodes with Spark know each other",
+        is_password: false,
+        by_security: false,
+        // All of them must know the same one.
+        renewal: Renewal::Pausing,
+    }),
+}];
 
 /// What it takes beside the heap, in MiB.
 const BESIDE_MIB: u64 = 384;
@@ -84,6 +104,7 @@ struct Options<'a> {
     logging: String,
     opened: [&'static str; 13],
     software: &'a str,
+    classes: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -100,6 +121,7 @@ struct Process {
     job: String,
     memory_mib: u64,
     ui_port: u16,
+    member: Option<cluster::Member>,
 }
 
 impl Component for Spark {
@@ -124,7 +146,7 @@ impl Component for Spark {
     }
 
     fn count(&self) -> Count {
-        Count::One
+        Count::Together
     }
 
     fn check(&self, inventory: &Inventory, members: &[Member<'_>], findings: &mut Findings<'_>) {
@@ -151,11 +173,17 @@ impl Component for Spark {
         rights
     }
 
+    /// Beside a driver is what works for it, and on other nodes what takes no more.
     fn memory(&self, topology: &Topology) -> Memory {
+        let processes = if cluster::is_shared(topology) { 2 } else { 1 };
         Memory {
-            heap: Some(section(topology).heap_mib),
-            beside: BESIDE_MIB,
+            heap: Some(section(topology).heap_mib.saturating_mul(processes)),
+            beside: BESIDE_MIB * processes,
         }
+    }
+
+    fn secrets(&self) -> &'static [NewSecret] {
+        SECRETS
     }
 
     fn disk(&self) -> Disk {
@@ -165,12 +193,16 @@ impl Component for Spark {
         }
     }
 
-    fn ports(&self, _: &Node, topology: &Topology) -> Vec<Port> {
-        vec![Port {
-            number: section(topology).ui_port,
-            key: "spark.ui_port",
-            reach: Reach::Node,
-        }]
+    fn ports(&self, node: &Node, topology: &Topology) -> Vec<Port> {
+        let mut ports = cluster::ports(node, topology);
+        if cluster::leads(node, topology) {
+            ports.push(Port {
+                number: section(topology).ui_port,
+                key: "spark.ui_port",
+                reach: Reach::Node,
+            });
+        }
+        ports
     }
 
     fn tunnel(&self) -> Option<&'static dyn Tunnel> {
@@ -185,12 +217,16 @@ impl Component for Spark {
         vec![java::PACKAGE.to_owned()]
     }
 
-    fn state_file(&self, topology: &Topology) -> Option<String> {
-        Some(state(topology))
+    fn state_file(&self, node: &Node, topology: &Topology) -> Option<String> {
+        cluster::leads(node, topology).then(|| state(topology))
     }
 
-    fn health(&self, topology: &Topology, facts: &Facts) -> Health {
-        health::health(topology, facts)
+    fn health(&self, node: &Node, topology: &Topology, facts: &Facts) -> Health {
+        if cluster::leads(node, topology) {
+            health::health(topology, facts)
+        } else {
+            Health::default()
+        }
     }
 
     fn remarks(&self, topology: &Topology) -> Vec<String> {
@@ -215,12 +251,17 @@ impl Component for Spark {
 
     fn streams(
         &self,
+        node: &Node,
         topology: &Topology,
         facts: &Facts,
         log: &Log,
         now: Timestamp,
     ) -> BTreeMap<String, StreamReport> {
-        health::reports(topology, facts, log, now)
+        if cluster::leads(node, topology) {
+            health::reports(topology, facts, log, now)
+        } else {
+            BTreeMap::new()
+        }
     }
 
     fn behind(
@@ -255,8 +296,10 @@ impl Component for Spark {
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
         let topology = context.topology;
         let software = format!("{}/{NAME}", place::software(topology));
+        let leads = cluster::leads(node, topology);
+        let unit = if leads { UNIT } else { WORKER_UNIT };
         let (mut service, temporary) =
-            java::service(node, context, &Self, (NAME, &software), UNIT)?;
+            java::service(node, context, &Self, (NAME, &software), unit)?;
         let mut login = None;
         if topology.security.is_on() {
             let known = authority::certificate(context.secrets);
@@ -273,6 +316,7 @@ impl Component for Spark {
             login = Some(service.place.file(java::LOGIN));
         }
         service.file(LOGGING, Content::open(fixed("spark/log4j2.properties")?));
+        let member = cluster::join(&mut service, node, context, &temporary, login.as_deref())?;
         let heap_mib = section(topology).heap_mib;
         let options = Options {
             tuning: java::tuning(node, context).join("\n"),
@@ -282,25 +326,30 @@ impl Component for Spark {
             logging: service.place.file(LOGGING),
             opened: OPENED,
             software: &software,
+            classes: member.as_ref().map(cluster::Member::classes),
         };
         service.file(
             OPTIONS,
             Content::open(render("spark/java.options", &options)?),
         );
-        service.file(DRIVER, Content::open(DRIVER_TEXT));
+        let Memory { heap, beside } = self.memory(topology);
         let process = Process {
             java: place::java(topology),
             options: service.place.file(OPTIONS),
             driver: service.place.file(DRIVER),
             job: service.place.file(JOB),
-            memory_mib: heap_mib + BESIDE_MIB,
+            memory_mib: heap.unwrap_or(0).saturating_add(beside),
             ui_port: section(topology).ui_port,
+            member,
         };
-        service.judged_file(JOB, Job::of(context).content()?, judge(&process));
-        service.unit(UNIT, &process)
+        if leads {
+            service.file(DRIVER, Content::open(DRIVER_TEXT));
+            service.judged_file(JOB, Job::of(context).content()?, judge(&process));
+        }
+        service.unit(unit, &process)
     }
 
-    /// No member waits for a port of it, and it never ends by itself.
+    /// It never ends by itself, and one node alone opens no port that a member waits for.
     fn start(
         &self,
         _: &Node,
@@ -311,7 +360,7 @@ impl Component for Spark {
             &self.unit(context.topology, context.choices),
             reads,
             None,
-            &[],
+            cluster::first_port(context.topology).as_slice(),
         )
     }
 }

@@ -26,6 +26,9 @@ pub struct SparkSection {
     /// Java heap in MiB. With less than this least one Spark does not start.
     #[schemars(range(min = 480, max = 65_536))]
     pub heap_mib: u64,
+    /// The first of five ports, where several nodes share the work: members alone reach them.
+    #[schemars(range(min = 1024, max = 65_531))]
+    pub port: u16,
     /// The port of its own web page, for its node alone.
     #[schemars(range(min = 1024))]
     pub ui_port: u16,
@@ -35,6 +38,7 @@ impl Default for SparkSection {
     fn default() -> Self {
         Self {
             heap_mib: 512,
+            port: 7077,
             ui_port: 4040,
         }
     }

@@ -25,7 +25,7 @@ pub(super) fn judge_units(
         .iter()
         .map(|component| {
             let unit = Place::new(topology, component.name()).unit();
-            (unit, component.health(topology, facts))
+            (unit, component.health(node, topology, facts))
         })
         .collect();
     for (unit, fact) in &facts.units {
@@ -132,7 +132,8 @@ pub(super) fn streams(
             _ => &silent,
         };
         let there = component::of_node(node, topology);
-        let streams = there.flat_map(|component| component.streams(topology, facts, log, now));
+        let streams =
+            there.flat_map(|component| component.streams(node, topology, facts, log, now));
         streams.collect::<Vec<_>>()
     };
     topology.nodes.values().flat_map(of_node).collect()
