@@ -55,6 +55,15 @@ impl Right {
         }
     }
 
+    /// A right on the transactions that have this id.
+    pub fn on_transactions(user: &str, id: &str, may: &str) -> Self {
+        Self {
+            topic: None,
+            more: [("transactional_id".to_owned(), Value::String(id.to_owned()))].into(),
+            ..Self::on_topic(user, "", may)
+        }
+    }
+
     /// Each thing that it allows, in words: `x: write topic t`.
     pub fn words(&self) -> impl Iterator<Item = String> + '_ {
         let named =

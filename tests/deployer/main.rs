@@ -4,6 +4,7 @@ mod alerts;
 mod artifact;
 #[path = "../shared/blocks.rs"]
 mod blocks;
+mod bucket;
 mod cases;
 mod cli;
 mod couchdb;

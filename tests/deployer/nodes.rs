@@ -28,6 +28,7 @@ pub(crate) fn client(number: u32) -> Node {
         topic: format!("utilizations{number}"),
         source: Source::Top,
         file: None,
+        bucket: None,
         count: 100,
         interval_ms: Some(1000),
         seed: None,

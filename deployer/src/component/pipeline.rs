@@ -16,7 +16,8 @@ pub use super::couchdb::{ADMIN, password_changed, url as store_address};
 pub use super::kafka::client::{files as client_files, users};
 pub use super::kafka::topics::{database_name, topics};
 pub use super::producer::{
-    sends_for_ever, state as sender_state, state_file, tools as senders_tools,
+    BUCKET_KEYS, bucket_keys_files, sends_for_ever, state as sender_state, state_file,
+    tools as senders_tools,
 };
 pub use super::spark::{Attempt, attempt, names as streams};
 

@@ -48,6 +48,7 @@ pub const PAGES: &[Page] = pages![
     "formats"
     "streams"
     "alerts"
+    "bucket"
     "clients"
     "couchdb"
     "mariadb"

@@ -2,6 +2,7 @@
 
 mod agents;
 mod artifacts;
+mod bucket_keys;
 pub mod cloud_sections;
 mod earlier;
 pub mod ends;

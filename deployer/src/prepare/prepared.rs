@@ -22,8 +22,8 @@ use crate::prepare::earlier::{beside, of_last_up, with_made};
 use crate::prepare::ends::Ends;
 use crate::prepare::target::{self, Source};
 use crate::prepare::{
-    agents, artifacts, cloud_sections, images, login_keys, mail, outside, plain_text, recorded,
-    repository_keys, state_copy,
+    agents, artifacts, bucket_keys, cloud_sections, images, login_keys, mail, outside, plain_text,
+    recorded, repository_keys, state_copy,
 };
 use crate::receipt::{Receipt, Secrets};
 use crate::report::{Event, Reporter};
@@ -54,6 +54,8 @@ pub struct Prepared {
     pub secrets: Secrets,
     /// The password by which mail is sent; `None`: nobody logs in for that.
     mail: Option<Secret>,
+    /// The keys of buckets that are read.
+    bucket_keys: bucket_keys::Keys,
     /// Who may read the copy of the state; `None`: the inventory asks for none.
     pub seal: Option<Seal>,
     /// The keys of package repositories.
@@ -108,6 +110,8 @@ impl Prepared {
         let seal = seal.map_err(CommandError::usage)?;
         let mail_password = mail::read(&source.inventory, &environment.home);
         let mail_password = mail_password.map_err(CommandError::usage)?;
+        let of_buckets = bucket_keys::read(&source.inventory, &topology, &environment.home);
+        let of_buckets = of_buckets.map_err(CommandError::usage)?;
         let known = known.transpose()?;
         let mut remarks: Vec<Event> = Vec::new();
         remarks.extend(state_copy::remark(&source.inventory, &topology));
@@ -162,6 +166,7 @@ impl Prepared {
             None => Secrets::placeholders(),
         };
         let secrets = mail::kept(secrets, mail_password.as_ref());
+        let secrets = bucket_keys::kept(secrets, &of_buckets);
         let keys = repository_keys::read(&source.inventory, &topology, &environment.home)
             .map_err(CommandError::usage)?;
         let agents = agents::choose(agents, &topology, &mut receipt, &mut remarks)?;
@@ -183,6 +188,7 @@ impl Prepared {
             receipt,
             secrets,
             mail: mail_password,
+            bucket_keys: of_buckets,
             seal,
             keys,
             agents,
@@ -268,10 +274,15 @@ impl Prepared {
         let adopted = Self {
             recorded,
             last,
-            secrets: mail::kept(journal.secrets(&self.topology)?, self.mail.as_ref()),
+            secrets: self.with_users(journal.secrets(&self.topology)?),
             ..adopted.with_epochs(&BTreeSet::new())?
         };
         Ok((adopted, known.then_some(before)))
+    }
+
+    /// These secrets, with those that are in files of the user's.
+    fn with_users(&self, secrets: Secrets) -> Secrets {
+        bucket_keys::kept(mail::kept(secrets, self.mail.as_ref()), &self.bucket_keys)
     }
 
     /// The same with an epoch for each topic that has none, and new ones for those to be renewed.
@@ -293,7 +304,7 @@ impl Prepared {
             [] => self.secrets,
             names => {
                 let renewed = journal.renewed_secrets(names, &self.topology)?;
-                mail::kept(renewed, self.mail.as_ref())
+                self.with_users(renewed)
             }
         };
         Ok(Self { secrets, ..self })

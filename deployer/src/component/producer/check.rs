@@ -1,6 +1,6 @@
 //! What of an inventory no producer could do.
 
-use super::{NAME, ProducerChange, ProducerSection, Source};
+use super::{NAME, ProducerChange, ProducerSection, Source, bucket};
 use crate::inventory::{Findings, Inventory, Member, TimeSpan};
 
 /// Looks at all that concerns producers.
@@ -10,6 +10,7 @@ pub(super) fn check(inventory: &Inventory, members: &[Member<'_>], findings: &mu
         check_role(member, findings);
         if member.has(NAME) {
             check_source(inventory, member, findings);
+            bucket::check(inventory, member, findings);
             check_run(inventory, member, findings);
         }
     }

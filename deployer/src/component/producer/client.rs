@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::topic_pattern::fill_topic_pattern;
-use super::{ProducerChange, ProducerSection, Source};
+use super::{Bucket, ProducerChange, ProducerSection, Source, bucket};
 use crate::inventory::{Inventory, Member, TimeSpan};
 
 /// A client: what is said of all producers, with what its node does differently.
@@ -15,6 +15,8 @@ pub struct Client {
     pub source: Source,
     /// The file it reads; `None`: it reads none.
     pub file: Option<SourceFile>,
+    /// The bucket it reads; `None`: it reads none.
+    pub bucket: Option<Bucket>,
     /// Events to send; 0: for ever.
     pub count: u64,
     /// Milliseconds between events; `None`: as its source has them.
@@ -55,6 +57,7 @@ pub(super) fn client(inventory: &Inventory, member: &Member<'_>, number: u32) ->
                 path: path.clone(),
                 group: own.group.as_ref().unwrap_or(&all.group).clone(),
             }),
+        bucket: bucket::bucket(inventory, member).filter(|_| source == Source::Bucket),
         count: own.count.unwrap_or(all.count),
         interval_ms: interval(source, own.interval.or(all.interval)),
         seed: own.seed.or(all.seed).filter(|_| source.is_made_up()),
@@ -68,7 +71,7 @@ pub(super) fn client(inventory: &Inventory, member: &Member<'_>, number: u32) ->
 fn interval(source: Source, said: Option<TimeSpan>) -> Option<u64> {
     let interval = match source {
         Source::Top => Some(said.unwrap_or(TimeSpan::from_seconds(1))),
-        Source::Logins | Source::Trucks | Source::Logs => said,
+        Source::Bucket | Source::Logins | Source::Trucks | Source::Logs => said,
         Source::Stdin | Source::File => None,
     };
     interval.map(TimeSpan::milliseconds)

@@ -1,5 +1,6 @@
 //! The producer agent: the service that sends a client's events, and the tool by which canaries start.
 
+mod bucket;
 mod check;
 mod client;
 mod health;
@@ -25,6 +26,7 @@ use crate::template::{TemplateError, render};
 use crate::topology::{CANARY_TOPIC, Node, Topology};
 use topic_pattern::check_topic_pattern;
 
+pub use bucket::{Bucket, BucketSection, KEYS as BUCKET_KEYS};
 pub use client::{Client, SourceFile, topic_of};
 pub use health::state;
 pub use section::{ProducerChange, ProducerSection, Source};
@@ -47,6 +49,7 @@ struct Settings<'a> {
     topic: &'a str,
     login: Option<AgentLogin>,
     source: Option<&'a Client>,
+    bucket_keys: Option<String>,
     state: String,
 }
 
@@ -154,9 +157,18 @@ impl Component for Producer {
     fn rights(&self, node: &Node, _: &Topology) -> Vec<Right> {
         let own = client(node).map(|client| client.topic.as_str());
         let topics = [CANARY_TOPIC].into_iter().chain(own);
-        topics
-            .map(|topic| Right::on_topic(&user(node), topic, "write"))
-            .collect()
+        let user = user(node);
+        let mut rights: Vec<Right> = topics
+            .map(|topic| Right::on_topic(&user, topic, "write"))
+            .collect();
+        // Where it came to is an offset of a group of its own, and a part of its transactions. Kafka lets only who may read a topic
+        // keep one for it.
+        if let Some(client) = client(node).filter(|client| client.bucket.is_some()) {
+            rights.push(Right::on_topic(&user, &client.topic, "read"));
+            rights.push(Right::on_group(&user, &user, "read"));
+            rights.push(Right::on_transactions(&user, &user, "write"));
+        }
+        rights
     }
 
     /// Where canaries start without a producer: on the node that answers for the pipeline.
@@ -176,7 +188,10 @@ impl Component for Producer {
             let client = client(node)?;
             let source = match &client.file {
                 Some(file) => file.path.clone(),
-                None => client.source.name().to_owned(),
+                None => match &client.bucket {
+                    Some(bucket) => format!("bucket {}", bucket.name),
+                    None => client.source.name().to_owned(),
+                },
             };
             Some(Flow {
                 from: Stop::Source(format!("{source} of {}", node.name)),
@@ -248,6 +263,20 @@ pub fn client(node: &Node) -> Option<&Client> {
     node.sections.find()
 }
 
+/// The file with the keys of each node that reads a bucket, and the key of the inventory that says it.
+pub fn bucket_keys_files<'a>(topology: &'a Topology) -> Vec<(&'a str, &'a str, &'a str)> {
+    let nodes = topology.nodes.values();
+    let reads = |node: &'a Node| {
+        let bucket = client(node)?.bucket.as_ref()?;
+        Some((
+            node.name.as_str(),
+            bucket.key.as_str(),
+            bucket.keys.as_str(),
+        ))
+    };
+    nodes.filter_map(reads).collect()
+}
+
 /// The same as a service; `None`: it is none. Lines come from whoever runs the binary.
 fn as_service(node: &Node) -> Option<&Client> {
     client(node).filter(|client| client.source != Source::Stdin)
@@ -264,12 +293,23 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
     if let Some(login) = &login {
         read.extend(login.files(&place, &group, context));
     }
+    let reads_bucket = source.is_some_and(|client| client.bucket.is_some());
+    if reads_bucket {
+        let keys = bucket::keys(node, context.secrets);
+        read.push(service::configuration_file(
+            &place,
+            &group,
+            bucket::FILE,
+            keys,
+        ));
+    }
     let settings = Settings {
         client: &node.name,
         bootstrap: kafka::bootstrap(topology),
         topic: source.map_or(CANARY_TOPIC, |client| &client.topic),
         login,
         source,
+        bucket_keys: reads_bucket.then(|| place.file(bucket::FILE)),
         state: place.data(),
     };
     let config = Content::open(render("agent/producer.toml", &settings)?);

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::BucketSection;
 use crate::inventory::TimeSpan;
 
 /// What producers do, unless a node says otherwise.
@@ -17,10 +18,12 @@ pub struct ProducerSection {
     /// The group of the node by which the producer may read the file.
     #[schemars(extend("format" = "login"))]
     pub group: String,
+    /// The bucket whose objects' lines are the events, where the source is `bucket`.
+    pub bucket: Option<BucketSection>,
     /// Events to send; 0: for ever.
     #[schemars(range(max = 1_000_000_000_000_u64))]
     pub count: u64,
-    /// Time between events. Unsaid: of `top` `1s`, `logins` `100ms`, `trucks` `250ms`, of `logs` by chance.
+    /// Time between events, of a `bucket` between lists. Unsaid: `top` `1s`, `bucket` `5s`, `logins` `100ms`, `trucks` `250ms`, `logs` by chance.
     pub interval: Option<TimeSpan>,
     /// The same seed gives the same `logins`, `trucks` and `logs`; without one they are others in each run.
     #[schemars(range(max = 1_000_000_000_000_u64))]
@@ -44,6 +47,7 @@ impl Default for ProducerSection {
             source: Source::Top,
             path: None,
             group: "adm".to_owned(),
+            bucket: None,
             count: 100,
             interval: None,
             seed: None,
@@ -67,6 +71,8 @@ pub struct ProducerChange {
     /// The group of the node by which the producer may read the file.
     #[schemars(extend("format" = "login"))]
     pub group: Option<String>,
+    /// The bucket whose objects' lines are the events, where the source is `bucket`.
+    pub bucket: Option<BucketSection>,
     /// Events to send; 0: for ever.
     #[schemars(range(max = 1_000_000_000_000_u64))]
     pub count: Option<u64>,
@@ -95,6 +101,8 @@ pub enum Source {
     Stdin,
     /// A line of a file that grows, through its rotations.
     File,
+    /// A line of an object in a bucket, each once.
+    Bucket,
     /// A login of a web site, made up.
     Logins,
     /// What a truck tells on its way, made up.
@@ -110,6 +118,7 @@ impl Source {
             Self::Top => "top",
             Self::Stdin => "stdin",
             Self::File => "file",
+            Self::Bucket => "bucket",
             Self::Logins => "logins",
             Self::Trucks => "trucks",
             Self::Logs => "logs",
@@ -119,7 +128,7 @@ impl Source {
     /// Whether its events are made up, by a seed.
     pub(super) fn is_made_up(self) -> bool {
         match self {
-            Self::Top | Self::Stdin | Self::File => false,
+            Self::Top | Self::Stdin | Self::File | Self::Bucket => false,
             Self::Logins | Self::Trucks | Self::Logs => true,
         }
     }
@@ -131,6 +140,11 @@ impl Source {
 
     /// The shortest time between two events.
     pub(super) fn shortest(self) -> TimeSpan {
-        TimeSpan::from_milliseconds(if self.is_made_up() { 0 } else { 10 })
+        TimeSpan::from_milliseconds(match self {
+            Self::Logins | Self::Trucks | Self::Logs => 0,
+            Self::Top | Self::Stdin | Self::File => 10,
+            // Each list has its price.
+            Self::Bucket => 1000,
+        })
     }
 }
