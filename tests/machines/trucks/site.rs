@@ -69,13 +69,16 @@ impl Site {
 
     /// Waits until a sink has so many lines, looked at where they are and seldom: that costs little.
     pub(super) fn await_lines(&self, sink: &str, topic: &str, count: usize) {
-        let files = self.files(sink, topic);
-        let seconds = self.patience.as_secs();
-        let script = format!("until [ $(cat {files} | wc -l) -ge {count} ]; do sleep 1; done");
-        self.on(
-            "vm2",
-            &format!("timeout {seconds} sh -c '{script}' 2>/dev/null"),
+        let lines = format!("cat {} 2>/dev/null | wc -l", self.files(sink, topic));
+        // A minute at a time: no command of a test may take longer than some.
+        let script = format!(
+            "for second in $(seq 60); do [ $({lines}) -ge {count} ] && break; sleep 1; done; {lines}"
         );
+        within(self.patience, &format!("{count} lines in {sink}"), || {
+            let said = self.on("vm2", &script);
+            let lines: usize = said.trim().parse().expect("a number");
+            (lines >= count).then_some(()).ok_or(said)
+        });
     }
 
     /// When the last line of a sink was written, in seconds.
