@@ -170,6 +170,16 @@ impl Losses {
         }
     }
 
+    /// Notes that what comes before this offset was read. Returns whether that is more than was noted as records.
+    pub(super) fn pass(&self, partition: &Partition, next: i64) -> bool {
+        let known = self.lock().next.get(partition).copied();
+        let is_more = known.is_none_or(|known| known < next);
+        if is_more {
+            self.see(partition, next - 1);
+        }
+        is_more
+    }
+
     /// Judges the gaps by where the partitions begin now.
     pub(super) fn judge(&self, statistics: &Statistics) {
         let begin = |partition: &Partition| {
@@ -264,6 +274,26 @@ mod tests {
         // Never read, or the group is forgotten.
         assert_eq!(found(Offset::Invalid, 0, &[0], 0), none);
         assert_eq!(found(Offset::Invalid, 7, &[7], 7), [(0, Some(7))]);
+    }
+
+    #[test]
+    fn the_end_of_a_transaction_is_passed_once_and_is_no_loss() {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let losses = Losses::new(sender);
+        losses.see(&partition(), 5);
+        assert!(!losses.pass(&partition(), 6));
+        assert!(losses.pass(&partition(), 7));
+        assert!(!losses.pass(&partition(), 7));
+        // Retention takes all of it.
+        (0..TURNS).for_each(|_| losses.judge_by(|_| Some(7)));
+        losses.see(&partition(), 7);
+        (0..TURNS).for_each(|_| losses.judge_by(|_| Some(7)));
+        assert!(receiver.try_recv().is_err());
+        // What was deleted before it was read is lost, though only the end of a transaction is behind it.
+        assert!(losses.pass(&partition(), 21));
+        (0..TURNS).for_each(|_| losses.judge_by(|_| Some(20)));
+        let lost = receiver.try_recv().expect("a loss");
+        assert_eq!((lost.from, lost.count), (8, Some(12)));
     }
 
     #[test]

@@ -24,6 +24,7 @@ use futures_util::{FutureExt, StreamExt};
 use rdkafka::consumer::{Consumer, MessageStream};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
+use rdkafka::topic_partition_list::Offset;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -208,6 +209,7 @@ impl Reading {
                 () = shutdown.requested() => break Ok(()),
                 () = pulse.beat() => {
                     consumer.metrics.queued.set(consumer.queues.waiting());
+                    consumer.pass_over();
                     Ok(())
                 }
                 Some(partitions) = consumer.revoked.recv() => {
@@ -368,6 +370,33 @@ impl Consumption<'_> {
         }
         if let Err(error) = self.client.store_offset(topic, *number, *last) {
             tracing::warn!(topic, partition = number, offset = last, %error, "the offset is not kept; its events are read again");
+        }
+    }
+
+    /// Stores how far partitions are read of which all is settled. What was read last there may be the end of a transaction, which is
+    /// given to nobody: it would count as unread until the next record comes.
+    fn pass_over(&self) {
+        let read = match self.client.position() {
+            Ok(read) => read,
+            Err(error) => return tracing::debug!(%error, "how far is read is not known"),
+        };
+        for element in read.elements() {
+            // Where nothing was read yet there is no offset.
+            let Offset::Offset(next) = element.offset() else {
+                continue;
+            };
+            let partition = Partition {
+                topic: element.topic().to_owned(),
+                number: element.partition(),
+            };
+            if self.queues.holds(&partition) || !self.losses.pass(&partition, next) {
+                continue;
+            }
+            self.underway.pass(&partition, next - 1);
+            let Partition { topic, number } = &partition;
+            if let Err(error) = self.client.store_offset(topic, *number, next - 1) {
+                tracing::debug!(topic, partition = number, %error, "the offset is not kept");
+            }
         }
     }
 

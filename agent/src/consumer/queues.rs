@@ -128,6 +128,12 @@ impl PartitionQueues {
         }
     }
 
+    /// Returns whether records of a partition are not settled yet.
+    pub(super) fn holds(&self, partition: &Partition) -> bool {
+        let queue = self.by_partition.get(partition);
+        queue.is_some_and(|queue| queue.writing || !queue.waiting.is_empty())
+    }
+
     /// Returns the paused partitions to resume now, and regards them as resumed.
     pub(super) fn take_to_resume(&mut self) -> Vec<Partition> {
         let room = self.room();

@@ -42,6 +42,15 @@ impl Underway {
         }
     }
 
+    /// Notes that nothing is to be settled up to this offset.
+    pub(super) fn pass(&self, partition: &Partition, last: i64) {
+        if let Some(write) = self.lock().get_mut(partition)
+            && write.settled
+        {
+            write.last = write.last.max(last);
+        }
+    }
+
     /// Forgets partitions, after waiting for their writes, but not for long. Returns the last settled offset of each
     /// whose write has ended.
     pub(super) fn take(&self, partitions: &[Partition], limit: Duration) -> Vec<(Partition, i64)> {

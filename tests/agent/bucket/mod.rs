@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
-use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::Value;
 
@@ -398,5 +398,59 @@ fn a_producer_that_is_killed_within_transactions_gives_each_line_once() {
         found == expected,
         "some lines are there twice, others never"
     );
+    assert!(agent.terminate().success());
+    nothing_is_left_to_read(&lab, &cluster);
+}
+
+/// A consumer comes to the very end of a topic, which is the end of a transaction: Kafka's own tools say so.
+fn nothing_is_left_to_read(lab: &Lab, cluster: &Cluster) {
+    cluster.make("u", 2);
+    let bootstrap = cluster.bootstrap();
+    let client = |key: &str, value: &str| {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &bootstrap).set(key, value);
+        config
+    };
+    let sends: BaseProducer = client("transactional.id", "u").create().unwrap();
+    sends.init_transactions(PATIENCE).unwrap();
+    for aborted in [false, true] {
+        sends.begin_transaction().unwrap();
+        for partition in [0, 1] {
+            let record = BaseRecord::<(), str>::to("u")
+                .payload("x")
+                .partition(partition);
+            sends.send(record).unwrap();
+        }
+        sends.flush(PATIENCE).unwrap();
+        if aborted {
+            sends.abort_transaction(PATIENCE).unwrap();
+        } else {
+            sends.commit_transaction(PATIENCE).unwrap();
+        }
+    }
+    let directory = lab.path("u");
+    std::fs::create_dir(&directory).unwrap();
+    let config = lab.path("u.toml");
+    let text = format!(
+        "group = \"u\"\n[kafka]\nbootstrap = {bootstrap:?}\n[[topics]]\nname = \"u\"\nepoch = \"e0\"\n\
+         [sinks.all]\nkind = \"files\"\nfrom = [\"u\"]\ndirectory = \"{}\"\n",
+        directory.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let mut agent = Agent::consumer(&config);
+    let asks: BaseConsumer = client("group.id", "u-all").create().unwrap();
+    let mut list = TopicPartitionList::new();
+    list.add_partition_range("u", 0, 1);
+    wait_until("the group is at the end of both partitions", || {
+        let committed = asks.committed_offsets(list.clone(), PATIENCE).unwrap();
+        committed.elements().iter().all(|element| {
+            let (_, end) = asks
+                .fetch_watermarks("u", element.partition(), PATIENCE)
+                .unwrap();
+            // A record and the end of its transaction, twice.
+            assert_eq!(end, 4);
+            element.offset() == Offset::Offset(end)
+        })
+    });
     assert!(agent.terminate().success());
 }
