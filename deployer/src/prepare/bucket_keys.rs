@@ -1,12 +1,12 @@
 //! The keys of buckets, from files of the user's.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::component::pipeline::{BUCKET_KEYS, bucket_keys_files};
 use crate::inventory::{Inventory, Problems};
 use crate::prepare::login_keys::expanded;
+use crate::prepare::private_file::{self, Fault};
 use crate::receipt::Secrets;
 use crate::secret::Secret;
 use crate::topology::Topology;
@@ -40,18 +40,10 @@ pub(super) fn kept(mut secrets: Secrets, keys: &Keys) -> Secrets {
 }
 
 /// The keys in a file, as the agents read them. The error is what is wrong with it, and what to do.
-fn read_file(path: &Path) -> Result<Secret, (String, String)> {
+fn read_file(path: &Path) -> Result<Secret, Fault> {
     let shown = path.display();
     let form = "it holds `aws_access_key_id = …` and `aws_secret_access_key = …`".to_owned();
-    let unreadable =
-        |error: std::io::Error| (format!("cannot read {shown}: {error}"), form.clone());
-    let mode = std::fs::metadata(path).map_err(unreadable)?;
-    let mode = mode.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        let open = format!("{shown} can be read by others (mode {mode:04o})");
-        return Err((open, format!("chmod 600 {shown}")));
-    }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let text = private_file::read(path, &form)?;
     let lines = || text.lines().map(str::trim);
     if lines().filter(|line| line.starts_with('[')).count() > 1 {
         let several = format!("{shown} holds more than one profile");
@@ -74,28 +66,16 @@ fn read_file(path: &Path) -> Result<Secret, (String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::read_file;
 
     #[test]
-    fn keys_are_those_of_one_profile_and_for_their_owner_alone() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("keys");
-        let refused = |words: &str| {
-            let (message, hint) = read_file(&path).expect_err("refused");
-            assert!(message.contains(words), "{message}");
-            assert!(!message.contains("geheim") && !hint.contains("geheim"));
-        };
-        refused("cannot read");
-        let write = |text: &str, mode: u32| {
-            std::fs::write(&path, text).expect("written");
-            std::fs::set_permissions(&path, Permissions::from_mode(mode)).expect("set");
+    fn keys_are_those_of_one_profile() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let read = |text: &str| {
+            std::fs::write(file.path(), text).expect("written");
+            read_file(file.path())
         };
         let good = "[default]\naws_access_key_id = A\naws_secret_access_key = geheim\n";
-        write(good, 0o640);
-        refused("can be read by others (mode 0640)");
         for (text, words) in [
             ("", "no `aws_access_key_id"),
             (
@@ -104,10 +84,10 @@ mod tests {
             ),
             (&format!("{good}[other]\n"), "more than one profile"),
         ] {
-            write(text, 0o600);
-            refused(words);
+            let (message, hint) = read(text).expect_err("refused");
+            assert!(message.contains(words), "{message}");
+            assert!(!message.contains("geheim") && !hint.contains("geheim"));
         }
-        write(good, 0o600);
-        assert_eq!(read_file(&path).expect("keys").expose(), good);
+        assert_eq!(read(good).expect("keys").expose(), good);
     }
 }

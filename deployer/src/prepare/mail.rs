@@ -1,11 +1,11 @@
 //! The password by which mail is sent, from a file of the user's.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::component::pipeline::{MAIL_PASSWORD, MailSection};
 use crate::inventory::{Inventory, Problems};
 use crate::prepare::login_keys::expanded;
+use crate::prepare::private_file::{self, Fault};
 use crate::receipt::Secrets;
 use crate::secret::Secret;
 
@@ -33,19 +33,9 @@ pub(super) fn kept(mut secrets: Secrets, password: Option<&Secret>) -> Secrets {
 }
 
 /// The password in a file: all of it, but for the end of its line. The error is what is wrong with it, and what to do.
-fn password(path: &Path) -> Result<Secret, (String, String)> {
+fn password(path: &Path) -> Result<Secret, Fault> {
     let shown = path.display();
-    let unreadable = |error: std::io::Error| {
-        let first = "write the relay's password into it first".to_owned();
-        (format!("cannot read {shown}: {error}"), first)
-    };
-    let mode = std::fs::metadata(path).map_err(unreadable)?;
-    let mode = mode.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        let open = format!("{shown} can be read by others (mode {mode:04o})");
-        return Err((open, format!("chmod 600 {shown}")));
-    }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let text = private_file::read(path, "write the relay's password into it first")?;
     let password = text.trim_end_matches(['\n', '\r']);
     if password.is_empty() || password.contains(['\n', '\r', '\0']) {
         let wrong = format!("{shown} does not hold one line, the password");
@@ -56,32 +46,23 @@ fn password(path: &Path) -> Result<Secret, (String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::password;
 
     #[test]
-    fn a_password_is_one_line_and_for_its_owner_alone() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("password");
-        let refused = |words: &str| {
-            let (message, hint) = password(&path).expect_err("refused");
-            assert!(message.contains(words), "{message}");
-            assert!(!message.contains("sesame") && !hint.contains("sesame"));
+    fn a_password_is_one_line() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let read = |text: &str| {
+            std::fs::write(file.path(), text).expect("written");
+            password(file.path())
         };
-        refused("cannot read");
-        let write = |text: &str, mode: u32| {
-            std::fs::write(&path, text).expect("written");
-            std::fs::set_permissions(&path, Permissions::from_mode(mode)).expect("set");
-        };
-        write("sesame\n", 0o644);
-        refused("can be read by others (mode 0644)");
         for text in ["", "\n", "sesame\nmore\n"] {
-            write(text, 0o600);
-            refused("does not hold one line");
+            let (message, hint) = read(text).expect_err("refused");
+            assert!(message.contains("does not hold one line"), "{message}");
+            assert!(!message.contains("sesame") && !hint.contains("sesame"));
         }
-        write("open sesame\n", 0o600);
-        assert_eq!(password(&path).expect("a password").expose(), "open sesame");
+        assert_eq!(
+            read("open sesame\n").expect("a password").expose(),
+            "open sesame"
+        );
     }
 }

@@ -12,6 +12,7 @@ mod mail;
 pub mod outside;
 pub mod plain_text;
 pub mod prepared;
+mod private_file;
 pub mod recorded;
 pub mod repository_keys;
 pub mod state_copy;

@@ -1,10 +1,10 @@
 //! Who may read the copy of the state that the inventory asks for.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::inventory::{Inventory, Problem, Problems, StateCopy};
 use crate::prepare::login_keys::expanded;
+use crate::prepare::private_file::{self, Fault};
 use crate::report::Event;
 use crate::secret::Secret;
 use crate::state_copy::Seal;
@@ -33,19 +33,9 @@ pub fn read(inventory: &Inventory, home: &Path) -> Result<Option<Seal>, Problems
 }
 
 /// The passphrase in a file: its first line. The error is what is wrong with it, and what to do.
-pub fn passphrase(path: &Path) -> Result<Secret, (String, String)> {
+pub fn passphrase(path: &Path) -> Result<Secret, Fault> {
     let shown = path.display();
-    let unreadable = |error: std::io::Error| {
-        let first = "write a passphrase of your own into it first".to_owned();
-        (format!("cannot read {shown}: {error}"), first)
-    };
-    let mode = std::fs::metadata(path).map_err(unreadable)?;
-    let mode = mode.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        let open = format!("{shown} can be read by others (mode {mode:04o})");
-        return Err((open, format!("chmod 600 {shown}")));
-    }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let text = private_file::read(path, "write a passphrase of your own into it first")?;
     let line = text.lines().next().unwrap_or_default();
     let length = line.chars().count();
     if length < SHORTEST {
@@ -91,33 +81,21 @@ pub fn remark(inventory: &Inventory, topology: &Topology) -> Option<Event> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::passphrase;
 
     #[test]
-    fn a_passphrase_is_long_and_for_its_owner_alone() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("passphrase");
-        let refused = |words: &str| {
-            let (message, hint) = passphrase(&path).expect_err("refused");
+    fn a_passphrase_is_long() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let read = |text: &str| {
+            std::fs::write(file.path(), text).expect("written");
+            passphrase(file.path())
+        };
+        for (text, words) in [("\n", "has 0 characters"), ("horse\n", "has 5 characters")] {
+            let (message, hint) = read(text).expect_err("refused");
             assert!(message.contains(words), "{message}");
             assert!(!message.contains("horse") && !hint.contains("horse"));
-        };
-        refused("cannot read");
-        let write = |text: &str, mode: u32| {
-            std::fs::write(&path, text).expect("written");
-            std::fs::set_permissions(&path, Permissions::from_mode(mode)).expect("set");
-        };
-        write("correct horse battery\n", 0o644);
-        refused("can be read by others (mode 0644)");
-        write("\n", 0o600);
-        refused("has 0 characters");
-        write("horse\n", 0o600);
-        refused("has 5 characters");
-        write("correct horse battery\nmore\n", 0o600);
-        let read = passphrase(&path).expect("a passphrase");
+        }
+        let read = read("correct horse battery\nmore\n").expect("a passphrase");
         assert_eq!(read.expose(), "correct horse battery");
     }
 }
