@@ -30,7 +30,9 @@ async fn told(bench: &Bench) -> Vec<Finding> {
 
 #[tokio::test]
 async fn too_many_processors_are_refused_before_anything_is_made() {
-    let Some(moto) = Moto::start(&[]) else { return };
+    let Some(moto) = Moto::start(None, &[]) else {
+        return;
+    };
     let account = Account {
         limit: 5,
         ..Account::default()
@@ -76,7 +78,9 @@ async fn too_many_processors_are_refused_before_anything_is_made() {
 
 #[tokio::test]
 async fn quotas_of_new_accounts_are_told_before_anything_is_made() {
-    let Some(moto) = Moto::start(&[]) else { return };
+    let Some(moto) = Moto::start(None, &[]) else {
+        return;
+    };
     for (limit, fits) in [(1, false), (5, false), (32, true)] {
         let account = Account {
             limit,
@@ -101,7 +105,9 @@ async fn quotas_of_new_accounts_are_told_before_anything_is_made() {
 
 #[tokio::test]
 async fn who_may_not_ask_is_told_so_and_not_stopped() {
-    let Some(moto) = Moto::start(&[]) else { return };
+    let Some(moto) = Moto::start(None, &[]) else {
+        return;
+    };
     let account = Account {
         limit: 5,
         advice: Advice::Denied,

@@ -34,7 +34,9 @@ fn keys() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_settings_are_refused_before_anything_is_made() {
-    let Some(moto) = Moto::start(&[]) else { return };
+    let Some(moto) = Moto::start(None, &[]) else {
+        return;
+    };
     let proxy = Proxy::start(moto.port).await;
     let ec2 = client(&moto.url(), REGION);
     let subnet = ec2
@@ -156,7 +158,9 @@ async fn wrong_settings_are_refused_before_anything_is_made() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_that_will_not_do_are_named() {
-    let Some(moto) = Moto::start(&[]) else { return };
+    let Some(moto) = Moto::start(None, &[]) else {
+        return;
+    };
     let proxy = Proxy::start(moto.port).await;
     let region = "ap-south-2";
     let ec2 = client(&moto.url(), region);
@@ -223,7 +227,9 @@ async fn credentials_that_will_not_do_are_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_of_aws_leave_no_machine() {
-    let Some(moto) = Moto::start(&[]) else { return };
+    let Some(moto) = Moto::start(None, &[]) else {
+        return;
+    };
     let proxy = Proxy::start(moto.port).await;
     let region = "ca-west-1";
     let ec2 = client(&moto.url(), region);

@@ -148,7 +148,9 @@ async fn ways_out_by_hand(ec2: &aws_sdk_ec2::Client, id: &str) {
 
 #[tokio::test]
 async fn the_least_policy_is_enough_and_not_too_much() {
-    let Some(moto) = Moto::start(&[]) else { return };
+    let Some(moto) = Moto::start(None, &[]) else {
+        return;
+    };
     let http = reqwest::Client::builder()
         .no_proxy()
         .build()

@@ -78,7 +78,7 @@ pub(crate) fn moto() -> Option<&'static Moto> {
     python()?;
     SHARED
         .get_or_init(|| {
-            let moto = Moto::start(&[("ON_LOOPBACK", "yes")])?;
+            let moto = Moto::start(None, &[("ON_LOOPBACK", "yes")])?;
             make_image();
             for last in ADDRESSES {
                 // Where a sshd of this box listens everywhere, it hears the knocking.

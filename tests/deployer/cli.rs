@@ -64,7 +64,7 @@ fn an_inventory_that_is_built_in_is_there_by_its_name_and_a_file_wins() {
     let unknown = deployer(&home, &["init", "other.yaml", "--like", "login"]);
     assert_eq!(unknown.status.code(), Some(64), "{}", said(&unknown));
     assert!(
-        said(&unknown).contains("built in are logins, logs, trucks, utilization"),
+        said(&unknown).contains("built in are logins, logs, logs-bucket, trucks, utilization"),
         "{}",
         said(&unknown)
     );
@@ -205,6 +205,17 @@ fn init_writes_an_inventory_once() {
         std::fs::read(home.path().join("inventory.yaml")).expect("kept"),
         text
     );
+    let help = deployer(&home, &["init", "--help"]);
+    let help = String::from_utf8_lossy(&help.stdout).into_owned();
+    let words: Vec<&str> = help.split([' ', ',', '.', '\n']).collect();
+    for (name, text) in deployer::inventory::BUILT_IN {
+        assert!(words.contains(&name), "{name}: {help}");
+        let file = format!("{name}.yaml");
+        let like = deployer(&home, &["init", "--like", name, &file]);
+        assert!(like.status.success(), "{}", said(&like));
+        let written = std::fs::read_to_string(home.path().join(&file));
+        assert_eq!(written.expect("written"), text);
+    }
 }
 
 #[test]

@@ -2,13 +2,18 @@
 //! is away meanwhile.
 
 use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use deployer::inventory::BUILT_IN;
 use serde_json::Value;
 
 use crate::deployer_command::{Deployer, subtest};
+use crate::moto::Moto;
 use crate::skip::skip;
 use crate::smtp::{Relay, mails};
 use crate::support::{may_run, within};
@@ -21,6 +26,11 @@ const MACHINES: u64 = 3;
 
 /// What alerts are about: windows that no run of this test can be at the edge of.
 const AGES: &str = "'36500 days'";
+
+/// The minute of the lines that go by a bucket.
+const MINUTE: &str = "2600-01-01 00:00";
+/// Who puts them there: moto looks at no signature, but lets nobody write over an object.
+const SOMEBODY: &str = "Authorization: AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
 
 /// Mail about more than one error, by a relay on the consumer's node.
 fn alerts(port: u16) -> String {
@@ -148,6 +158,12 @@ fn levels_are_counted_and_mail_comes_about_errors() {
         },
     );
     deployer.run(&["plan"]).code(0).says(&["nothing to do"]);
+    subtest(
+        "by a bucket, and by an object that grows, the counts are the same",
+        || {
+            site.await_counts_of_a_bucket();
+        },
+    );
     deployer.teardown();
 }
 
@@ -177,6 +193,86 @@ impl Site {
         })
     }
 
+    /// Puts the lines of one machine into a bucket, once whole and once as an object that grows, and waits for the counts of both.
+    fn await_counts_of_a_bucket(&self) {
+        let Some(moto) = Moto::start(Some(network_of(&self.0, "vm1")), &[]) else {
+            return;
+        };
+        let url = format!("{}/logs", moto.url());
+        let put = |key: &str, text: &str| {
+            let mut curl = network_of(&self.0, "vm1");
+            curl.args([
+                "curl",
+                "-fsS",
+                "-X",
+                "PUT",
+                "-H",
+                "Host: s3.amazonaws.com",
+                // Else moto takes it for a form, and the object is empty.
+                "-H",
+                "Content-Type: text/plain",
+                "-H",
+                SOMEBODY,
+            ]);
+            curl.args(["--data-binary", "@-", &format!("{url}{key}")]);
+            feed(curl, text);
+        };
+        put("", "");
+        let keys = self.0.directory.path().join("bucket-keys");
+        fs::write(&keys, "aws_access_key_id = A\naws_secret_access_key = s\n").expect("keys");
+        fs::set_permissions(&keys, Permissions::from_mode(0o600)).expect("a mode");
+        let source = format!(
+            "producer: {{ source: bucket, count: 0, interval: 1s, bucket: {{ name: logs, endpoint: \"{}\", credentials_file: \"{}\" }} }}",
+            moto.url(),
+            keys.display()
+        );
+        let alone = "vm1: { roles: [producer, spark] }";
+        assert!(inventory().contains(alone));
+        let with = format!("vm1: {{ roles: [producer, spark], {source} }}");
+        self.0.write(&inventory().replace(alone, &with));
+        self.0.run(&["up", "--yes"]).code(0);
+        let lines = self.lines("vm1");
+        let text = lines.concat();
+        put("/whole/1.log", &text);
+        put("/grows/1.log", &lines[..40].concat());
+        let count = |factor: u64| LEVELS.map(|(level, n)| (level, factor * n)).into();
+        let all = |counts: &BTreeMap<&str, u64>| counts.values().sum::<u64>();
+        within(PATIENCE, "the first lines of the one that grows", || {
+            let counts = self.counts(MINUTE);
+            (all(&counts) == 140)
+                .then_some(())
+                .ok_or_else(|| format!("{counts:?}"))
+        });
+        put("/grows/1.log", &text);
+        within(PATIENCE, "the counts of both", || {
+            let counts = self.counts(MINUTE);
+            (counts == count(2))
+                .then_some(())
+                .ok_or_else(|| format!("{counts:?}"))
+        });
+        well(&self.0);
+    }
+
+    /// The lines that a client wrote, all of them in one minute.
+    fn lines(&self, client: &str) -> Vec<String> {
+        let rows = self.rows();
+        let of = rows.iter().filter(|row| row["client"] == client);
+        let lines = of.map(|row| row["line"].as_str().expect("a line"));
+        lines
+            .map(|line| format!("{MINUTE}{}\n", &line[MINUTE.len()..]))
+            .collect()
+    }
+
+    /// How many lines of a minute there are of each level, by the documents.
+    fn counts(&self, minute: &str) -> BTreeMap<&'static str, u64> {
+        let documents = self.documents();
+        let of = |level: &str| documents.get(&format!("{minute}:00 {level}")).copied();
+        LEVELS
+            .iter()
+            .filter_map(|(level, _)| Some((*level, of(level)?)))
+            .collect()
+    }
+
     fn send(&self, lines: &[&str]) {
         let text = format!("{}\n", lines.join("\n"));
         self.0.reading(&["send", "logs", "-"], &text).code(0);
@@ -184,27 +280,14 @@ impl Site {
 
     /// Waits until each minute and level has the document that a recount of the lines gives.
     fn await_counts(&self) {
-        let files = format!("/var/lib/deployer/{}/consumer/lines/logs/2*", self.0.name);
         within(PATIENCE, "the counts of all lines", || {
-            let text = self
-                .0
-                .on("vm4", &["sh", "-c", &format!("cat {files} || true")]);
             let mut wanted: BTreeMap<String, u64> = BTreeMap::new();
-            for row in text.lines() {
-                let row: Value =
-                    serde_json::from_str(row).map_err(|error| format!("{row}: {error}"))?;
+            for row in self.rows() {
                 let line = row["line"].as_str().ok_or_else(|| row.to_string())?;
                 let (minute, level) = minute_and_level(line);
                 *wanted.entry(format!("{minute}:00 {level}")).or_default() += 1;
             }
-            let said = self.0.run(&["docs", "-n", "1000", "--topic", "log-counts"]);
-            let documents = said
-                .out
-                .lines()
-                .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            let found: BTreeMap<String, u64> = documents
-                .filter_map(|one| Some((one["_id"].as_str()?.to_owned(), one["n"].as_u64()?)))
-                .collect();
+            let found = self.documents();
             let all = LEVELS
                 .iter()
                 .map(|(_, count)| MACHINES * count)
@@ -214,6 +297,29 @@ impl Site {
                 .then_some(())
                 .ok_or_else(|| format!("{found:?} is not {wanted:?}"))
         });
+    }
+
+    /// The lines that came, as the consumer's files have them.
+    fn rows(&self) -> Vec<Value> {
+        let files = format!("/var/lib/deployer/{}/consumer/lines/logs/2*", self.0.name);
+        let read = format!("cat {files} || true");
+        let text = self.0.on("vm4", &["sh", "-c", &read]);
+        // One may be half written.
+        text.lines()
+            .filter_map(|row| serde_json::from_str(row).ok())
+            .collect()
+    }
+
+    /// The documents' counts, by minute and level.
+    fn documents(&self) -> BTreeMap<String, u64> {
+        let said = self.0.run(&["docs", "-n", "1000", "--topic", "log-counts"]);
+        let documents = said
+            .out
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        documents
+            .filter_map(|one| Some((one["_id"].as_str()?.to_owned(), one["n"].as_u64()?)))
+            .collect()
     }
 
     /// Waits until `status` says that mail cannot be sent.
@@ -249,4 +355,13 @@ fn minute_and_level(line: &str) -> (&str, &str) {
     let (_, rest) = line.split_once("] ").expect("a thread");
     let (level, _) = rest.split_once(' ').expect("a level");
     (&line[.."2021-11-20 21:06".len()], level)
+}
+
+/// Runs a program with this as its input; it must succeed.
+fn feed(mut command: Command, text: &str) {
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("it starts");
+    let mut input = child.stdin.take().expect("an input");
+    input.write_all(text.as_bytes()).expect("it reads");
+    drop(input);
+    assert!(child.wait().expect("it ends").success(), "{command:?}");
 }

@@ -32,6 +32,8 @@ mod leaks;
 mod local;
 mod logs;
 mod mariadb;
+#[path = "../shared/moto.rs"]
+mod moto;
 mod node_exporter;
 mod outsiders;
 #[path = "../shared/place.rs"]

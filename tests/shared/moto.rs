@@ -43,9 +43,17 @@ pub(crate) fn python() -> Option<&'static Path> {
 }
 
 impl Moto {
-    /// Starts one with these more settings in its environment.
-    pub(crate) fn start(environment: &[(&str, &str)]) -> Option<Self> {
-        let mut process = command(python()?)
+    /// Starts one with these more settings in its environment. `runner` starts programs, such as in the network of a machine.
+    pub(crate) fn start(runner: Option<Command>, environment: &[(&str, &str)]) -> Option<Self> {
+        let python = python()?;
+        let mut process = match runner {
+            Some(mut runner) => {
+                runner.arg(python);
+                runner
+            }
+            None => command(python),
+        };
+        let mut process = process
             .arg(clouds().join("moto_server.py"))
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
@@ -69,9 +77,10 @@ impl Moto {
     }
 
     /// The one that tests of this process share; each test uses a region of its own.
+    #[allow(dead_code, reason = "not all who start one share it")]
     pub(crate) fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Moto>> = OnceLock::new();
         python()?;
-        SHARED.get_or_init(|| Self::start(&[])).as_ref()
+        SHARED.get_or_init(|| Self::start(None, &[])).as_ref()
     }
 }

@@ -248,7 +248,7 @@ pub struct Init {
     /// The smallest inventory with every optional key commented, instead of the utilization pipeline.
     #[arg(long)]
     pub minimal: bool,
-    /// One that is built in: logins, trucks, utilization.
+    /// One that is built in: logins, logs, logs-bucket, trucks, utilization.
     #[arg(
         long,
         value_name = "NAME",

@@ -56,9 +56,13 @@ pub use values::{Setting, TimeSpan, texts};
 pub const DEFAULT: &str = include_str!("../../../inventory/utilization.yaml");
 
 /// The inventories that come with the binary, by name. A file of that name wins.
-pub const BUILT_IN: [(&str, &str); 4] = [
+pub const BUILT_IN: [(&str, &str); 5] = [
     ("logins", include_str!("../../../inventory/logins.yaml")),
     ("logs", include_str!("../../../inventory/logs.yaml")),
+    (
+        "logs-bucket",
+        include_str!("../../../inventory/logs-bucket.yaml"),
+    ),
     ("trucks", include_str!("../../../inventory/trucks.yaml")),
     ("utilization", DEFAULT),
 ];

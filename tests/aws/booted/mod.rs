@@ -12,7 +12,7 @@ use crate::watcher::{Watcher, may_boot};
 
 /// An account of its own whose machines in a region are booted; `None`, after one line why, where that cannot be.
 fn account(region: &str) -> Option<(Moto, Watcher)> {
-    let moto = Moto::start(&[])?;
+    let moto = Moto::start(None, &[])?;
     if !may_boot() {
         return None;
     }
