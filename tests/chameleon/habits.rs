@@ -35,8 +35,9 @@ pub(crate) fn promises_an_address_twice(proxy: &Proxy) {
     proxy.fault("POST", "/leases", 1, fault);
 }
 
-/// Two leases that start on one host at once: Placement refuses the second, whose inventory is not of the newest generation (409), and
-/// Blazar asks once (`utils/openstack/placement.py`, `update_reservation_inventory`). Seen on the OpenStack of these tests.
+/// A lease that is in ERROR once it should start. It was seen on the OpenStack of these tests, and why was not; what Blazar's source
+/// has: two that start on one host at once make its provider at Placement twice, which refuses the second (409), and nobody tries
+/// again (`utils/openstack/placement.py`, `create_reservation_provider`).
 pub(crate) fn promises_machines_in_vain(proxy: &Proxy, times: u32) {
     let fault = Fault::GiveAndMark("flavor:instance", "ERROR");
     proxy.fault("POST", "/leases", times, fault);

@@ -22,8 +22,9 @@ pub(super) fn date(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-/// How often machines are asked for. A lease may fail for what has passed a moment later: of two that start on one host at once
-/// Placement refuses the second (Blazar 18, `update_reservation_inventory`, which asks once).
+/// How often machines are asked for. A lease may fail for what has passed a moment later: where two start on one host at once, both
+/// may make that host's provider at Placement, which refuses one of them (Blazar 18, `utils/openstack/placement.py`,
+/// `update_reservation_inventory`: a conflict of the inventory is tried five times, that one is not).
 const ATTEMPTS: u32 = 3;
 
 /// Makes a lease for machines and waits until it is active; notes its reservations by flavor.
