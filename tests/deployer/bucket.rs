@@ -2,7 +2,8 @@
 
 use deployer::component::Component as _;
 use deployer::component::producer::Producer;
-use deployer::topology::{Ids, Options, Topology};
+
+use crate::topologies::{assert_refused, read};
 
 const GOOD: &str = "\
 name: x
@@ -22,19 +23,10 @@ nodes:
 kafka: { replication: 1 }
 ";
 
-fn read(text: &str) -> Result<Topology, String> {
-    let options = Options::default();
-    let read = Topology::read(text.as_bytes(), "t.yaml", &options);
-    read.and_then(|inventory| Topology::new(&inventory, &options, &Ids::default()))
-        .map(|(topology, _)| topology)
-        .map_err(|problems| problems.to_string())
-}
-
 #[test]
 fn what_no_store_could_have_is_refused_with_its_line() {
-    read(GOOD).expect("good");
     let endpoint = "region: eu-north-1\n        endpoint: ";
-    for (good, bad, told) in [
+    let cases = [
         (
             "name: my-logs",
             "name: s3://My_Logs",
@@ -95,10 +87,8 @@ fn what_no_store_could_have_is_refused_with_its_line() {
             "schedule: \"0 * * * *\"",
             "nodes.vm1.producer.schedule: is of no use",
         ),
-    ] {
-        let refused = read(&GOOD.replacen(good, bad, 1)).expect_err(told);
-        assert!(refused.contains(told), "{told}:\n{refused}");
-    }
+    ];
+    assert_refused(GOOD, &cases);
 }
 
 #[test]

@@ -43,4 +43,5 @@ mod status;
 mod streams;
 mod templates;
 mod threats;
+mod topologies;
 mod topology;

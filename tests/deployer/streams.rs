@@ -3,8 +3,9 @@
 use deployer::component::spark::{self, Spark};
 use deployer::component::{Component as _, Reach};
 use deployer::facts::{Facts, FileFact, UnitFact};
-use deployer::topology::{Ids, Options, Topology};
 use serde_json::{Value, json};
+
+use crate::topologies::read;
 
 const GOOD: &str = "\
 name: x
@@ -22,14 +23,6 @@ streams:
     sql: SELECT customer AS key, sum(euros) AS value FROM orders GROUP BY customer
     to: totals
 ";
-
-fn read(text: &str) -> Result<Topology, String> {
-    let options = Options::default();
-    let read = Topology::read(text.as_bytes(), "t.yaml", &options);
-    read.and_then(|inventory| Topology::new(&inventory, &options, &Ids::default()))
-        .map(|(topology, _)| topology)
-        .map_err(|problems| problems.to_string())
-}
 
 #[test]
 fn its_topics_are_made_and_its_rights_are_those_of_its_topics() {
