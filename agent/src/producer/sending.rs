@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::delivery::{Delivery, QUEUE_WAIT};
 use super::refused::reason;
+use super::spool::Record;
 use super::{Producer, ProducerError, StateError, backoff};
 use crate::observe;
 
@@ -22,28 +23,39 @@ impl Producer {
         }
         while self.renew_at.is_none() {
             let room = self.window.room(self.spool.position());
-            let (window, client, state) = (&mut self.window, &self.client, &self.state);
-            let mut refused = None;
-            let seen = self.spool.next(room, |ticket, record| {
-                let sequence = Some(record.sequence).filter(|_| record.run == state.run);
-                if refused.is_none()
-                    && window.admit(ticket, sequence, record.event.len())
-                    && !client.send(ticket, record.topic, record.timestamp, record.event)
-                {
-                    refused = Some(ticket);
-                }
-            })?;
-            if let Some(ticket) = refused {
-                self.window.recall(ticket);
-                self.spool.rewind(ticket)?;
-                tokio::time::sleep(QUEUE_WAIT).await;
-                break;
-            }
-            if seen == 0 {
+            if self.give(room, |_| {}).await? == 0 {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Gives the Kafka client so many records of the spool at most, and shows each. Returns how many there were; none where the client
+    /// took no more, after a pause.
+    pub(super) async fn give(
+        &mut self,
+        room: usize,
+        mut show: impl FnMut(&Record<'_>),
+    ) -> Result<usize, ProducerError> {
+        let (window, client, state) = (&mut self.window, &self.client, &self.state);
+        let mut refused = None;
+        let seen = self.spool.next(room, |ticket, record| {
+            show(record);
+            let sequence = Some(record.sequence).filter(|_| record.run == state.run);
+            if refused.is_none()
+                && window.admit(ticket, sequence, record.event.len())
+                && !client.send(ticket, record.topic, record.timestamp, record.event)
+            {
+                refused = Some(ticket);
+            }
+        })?;
+        let Some(ticket) = refused else {
+            return Ok(seen);
+        };
+        self.window.recall(ticket);
+        self.spool.rewind(ticket)?;
+        tokio::time::sleep(QUEUE_WAIT).await;
+        Ok(0)
     }
 
     pub(super) fn confirm(&mut self, reports: Vec<Delivery>) -> Result<(), ProducerError> {

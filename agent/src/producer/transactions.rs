@@ -17,7 +17,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::delivery::{QUEUE_WAIT, Sender, transactional_id};
+use super::delivery::{Sender, transactional_id};
 use super::spool::Place;
 use super::{Producer, ProducerError, backoff};
 use crate::config::Connection;
@@ -186,24 +186,9 @@ impl Producer {
                 }
                 _ => break,
             };
-            let (window, client, state) = (&mut self.window, &self.client, &self.state);
-            let (mut is_last, mut refused) = (false, None);
-            let seen = self.spool.next(1, |ticket, record| {
-                is_last = record.place != Place::Within;
-                let sequence = Some(record.sequence).filter(|_| record.run == state.run);
-                if window.admit(ticket, sequence, record.event.len())
-                    && !client.send(ticket, record.topic, record.timestamp, record.event)
-                {
-                    refused = Some(ticket);
-                }
-            })?;
-            if let Some(ticket) = refused {
-                self.window.recall(ticket);
-                self.spool.rewind(ticket)?;
-                tokio::time::sleep(QUEUE_WAIT).await;
-                break;
-            }
-            if seen == 0 {
+            let mut is_last = false;
+            let given = self.give(1, |record| is_last = record.place != Place::Within);
+            if given.await? == 0 {
                 break;
             }
             if is_last {
