@@ -60,7 +60,7 @@ impl Retry {
         retry
     }
 
-    /// With a deadline, counted from now on.
+    /// With a deadline, counted from when it was begun.
     #[must_use]
     pub fn within(mut self, limit: Duration) -> Self {
         self.within = Some(limit);

@@ -5,6 +5,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use deployer::host::here::HereHost;
@@ -420,6 +421,41 @@ async fn waits_for_a_machine_that_boots() {
         .connect_as(&nodes, "node", patience, &progress)
         .await
         .expect("connected");
+    assert_eq!(says(&*host, "echo up").await, "up");
+    host.close(false).await.expect("closed");
+}
+
+/// A machine that takes connections, and is too busy with its start to answer on them, is not one that is away.
+#[tokio::test]
+async fn waits_longer_for_a_machine_that_is_there_and_busy() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let (server, mut access) = (("127.0.0.1", sshd.port), sshd.access());
+    let busy = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let busy = busy.expect("listens");
+    access.port = Some(busy.local_addr().expect("an address").port());
+    let nodes = [("node".to_owned(), access)].into();
+    let attempts = AtomicUsize::new(0);
+    let progress = |_: &str| _ = attempts.fetch_add(1, Ordering::SeqCst);
+    let machine = async {
+        let mut kept = Vec::new();
+        loop {
+            let (mut client, _) = busy.accept().await.expect("a connection");
+            if attempts.load(Ordering::SeqCst) < 2 {
+                kept.push(client);
+                continue;
+            }
+            tokio::spawn(async move {
+                let mut server = tokio::net::TcpStream::connect(server).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    };
+    // Two attempts of two seconds and more end in silence: more than the patience for a machine that is away.
+    let connecting = sshd.connect_as(&nodes, "node", Duration::from_secs(1), &progress);
+    let host = tokio::select! {
+        host = connecting => host.expect("connected"),
+        () = machine => unreachable!("it takes connections for ever"),
+    };
     assert_eq!(says(&*host, "echo up").await, "up");
     host.close(false).await.expect("closed");
 }

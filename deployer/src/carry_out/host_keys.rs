@@ -14,7 +14,7 @@ use crate::host::{Command, Connector, Input};
 use crate::machine::{Access, Machine};
 use crate::observe::Planned;
 use crate::observe::observer::ObserveOptions;
-use crate::reach::connections::{CONNECT_TIMEOUT_RUNNING, Connections};
+use crate::reach::connections::{CONNECT_TIMEOUT_NEW, Connections};
 use crate::receipt::{HostKey, Receipt};
 use crate::report;
 use crate::run::journal::Journal;
@@ -67,7 +67,8 @@ pub async fn replace(
     let machines = given.into_iter();
     let machines = machines.map(|(node, (machine, _))| (node, receipt.trusting(machine)));
     let (machines, reporter) = (machines.collect(), looking.reporter);
-    let anew = Connections::connect(&connector, &machines, CONNECT_TIMEOUT_RUNNING, reporter).await;
+    // They have only just been made, and may still be busy with their start.
+    let anew = Connections::connect(&connector, &machines, CONNECT_TIMEOUT_NEW, reporter).await;
     anew.require_all()?;
     anew.close(true).await?;
     let keys = receipt.host_keys;

@@ -34,6 +34,7 @@ pub(super) async fn explain(route: &Route) -> Option<Failure> {
     let detail = complaint(&said)?;
     Some(Failure {
         passing: !FINAL.iter().any(|word| detail.contains(word)),
+        busy: false,
         error: HostError::Jump {
             node: route.node.clone(),
             gate: way.gate,

@@ -8,7 +8,7 @@ use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
 use tokio::time::timeout;
 
 use super::route::Route;
-use super::ssh_error::{Failure, interpret};
+use super::ssh_error::{Failure, HANDSHAKE, interpret};
 use super::{HostError, Line, jump, ssh_program};
 use crate::retry::Retry;
 
@@ -16,6 +16,8 @@ use crate::retry::Retry;
 pub(super) const KEPT: NonZeroUsize = NonZeroUsize::new(600).expect("not zero");
 /// How long a kept master, a process of this box, may take to answer.
 pub(super) const PROBE: Duration = Duration::from_millis(500);
+/// How long a machine may take, at least, that takes connections and does not get to answer on them: it just started, or has much to do.
+const BUSY: Duration = Duration::from_secs(30);
 /// The directory of a connection attempt that is younger than this may still be at work.
 const ATTEMPT: Duration = Duration::from_mins(1);
 /// The crate's name for the directories that hold control sockets.
@@ -79,7 +81,14 @@ pub(super) async fn reach(
         {
             failure = explained;
         }
-        let Failure { error, passing } = failure;
+        let Failure {
+            error,
+            passing,
+            busy,
+        } = failure;
+        if busy && !connect_timeout.is_zero() {
+            retry = retry.within(connect_timeout.max(BUSY));
+        }
         if !passing || !retry.leaves(Duration::from_secs(1)) {
             return Err(error);
         }
@@ -134,9 +143,10 @@ async fn launch(route: &Route, seconds: u64) -> Result<Session, Failure> {
                 node: route.node.clone(),
             },
             passing: false,
+            busy: false,
         }),
         Ok(Err(error)) => Err(failure(&chain(&error))),
-        Err(_) => Err(failure("the handshake timed out")),
+        Err(_) => Err(failure(HANDSHAKE)),
     }
 }
 

@@ -9,6 +9,8 @@ pub(super) struct Failure {
     pub(super) error: HostError,
     /// The same attempt may succeed in a moment: the machine is still booting, or its sshd dropped one of many newcomers.
     pub(super) passing: bool,
+    /// The machine took the connection, and then did not get to speak in time, or closed it: it is there, and busy.
+    pub(super) busy: bool,
 }
 
 /// What the crate puts before ssh's own words.
@@ -41,6 +43,11 @@ const DROPPED: &[&str] = &[
     "Connection reset by",
     "connection reset",
 ];
+
+/// What is said where the connection stood, and the other side was silent on it. The last are our own words.
+const TAKEN: &[&str] = &["during banner exchange", HANDSHAKE];
+/// Our words where ssh itself set no limit.
+pub(super) const HANDSHAKE: &str = "the handshake timed out";
 
 /// Turns ssh's words into an error. `seconds` is the attempt's own deadline.
 pub(super) fn interpret(node: &str, address: &str, seconds: u64, words: &str) -> Failure {
@@ -88,6 +95,7 @@ pub(super) fn interpret(node: &str, address: &str, seconds: u64, words: &str) ->
         let detail = detail(UNRESOLVED);
         Failure {
             passing: detail.contains("Temporary failure"),
+            busy: false,
             error: HostError::Name {
                 node,
                 address,
@@ -95,21 +103,24 @@ pub(super) fn interpret(node: &str, address: &str, seconds: u64, words: &str) ->
             },
         }
     } else if has(REFUSED) {
-        passing_failure(HostError::Refused { node, address })
+        passing_failure(HostError::Refused { node, address }, false)
     } else if has(SILENT) {
         let detail = detail(SILENT);
-        passing_failure(HostError::Timeout {
+        let busy = has(TAKEN);
+        let error = HostError::Timeout {
             node,
             address,
             seconds,
             detail,
-        })
+        };
+        passing_failure(error, busy)
     } else {
         let passing = has(DROPPED);
         let detail = detail(DROPPED);
         Failure {
             error: HostError::Connection { node, detail },
             passing,
+            busy: passing,
         }
     }
 }
@@ -118,12 +129,14 @@ fn final_failure(error: HostError) -> Failure {
     Failure {
         error,
         passing: false,
+        busy: false,
     }
 }
 
-fn passing_failure(error: HostError) -> Failure {
+fn passing_failure(error: HostError, busy: bool) -> Failure {
     Failure {
         error,
         passing: true,
+        busy,
     }
 }
