@@ -74,10 +74,20 @@ public final class Streams {
     /** How many rows {@code try} shows. */
     private static final int SHOWN = 1000;
 
+    /** A batch that takes longer than so many looks is one that takes long. */
+    private static final int LONG = 10;
+
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /** A query that was started, and where it notes what it has done. */
-    private record Query(StreamingQuery query, String from, Path checkpoint) {
+    private record Query(StreamingQuery query, String from, Path checkpoint, int[] looks) {
+        /** Whether it is at a batch for many looks already; each counts. */
+        boolean working() {
+            var status = query.status();
+            looks[0] = status.isTriggerActive() && status.isDataAvailable() ? looks[0] + 1 : 0;
+            return looks[0] > LONG;
+        }
+
         /** How many batches are done. */
         long batches() throws IOException {
             var commits = checkpoint.resolve("commits");
@@ -279,7 +289,7 @@ public final class Streams {
                 .outputMode(text(stream, "mode"))
                 .trigger(Trigger.ProcessingTime(stream.get("every_ms").asLong()))
                 .start();
-        return new Query(query, text(stream, "from"), checkpoint);
+        return new Query(query, text(stream, "from"), checkpoint, new int[1]);
     }
 
     /** How far each stream is, by what its checkpoints have: of several queries, and sources of one, the last counts. */
@@ -295,8 +305,10 @@ public final class Streams {
             var told = streams.putObject(entry.getKey());
             var batches = Long.MAX_VALUE;
             var markers = Long.MAX_VALUE;
+            var working = false;
             var read = new TreeMap<String, Long>();
             for (var query : entry.getValue()) {
+                working |= query.working();
                 var batch = query.batches() - 1;
                 var ends = query.ends(batch);
                 batches = Math.min(batches, batch + 1);
@@ -312,6 +324,7 @@ public final class Streams {
             }
             told.put("markers", markers);
             told.put("batches", batches);
+            told.put("working", working);
             told.set("read", JSON.valueToTree(read));
             var first = entry.getValue().get(0);
             if (first.batches() > 0) {

@@ -1,7 +1,7 @@
 //! Streams of an inventory: what is refused before anything is made, and the topics and rights that they have.
 
 use deployer::component::spark::{self, Spark};
-use deployer::component::{Component as _, Reach};
+use deployer::component::{Component as _, Does, Reach};
 use deployer::facts::{Facts, FileFact, UnitFact};
 use serde_json::{Value, json};
 
@@ -221,6 +221,15 @@ fn a_stream_is_behind_until_it_has_passed_the_canary() {
     let behind = Spark.behind(&topology, &first, 4).expect("it reads them");
     let waits = behind.values().map(|behind| behind.every.as_secs());
     assert_eq!(waits.collect::<Vec<_>>(), [3600]);
+    // One that is at a long batch, and one that has ended, are told apart.
+    let does = |said: &str| {
+        let behind = Spark.behind(&topology, said, 4).expect("it reads them");
+        behind.values().map(|part| part.does).collect::<Vec<_>>()
+    };
+    let working = first.replace("\"markers\": 0,", "\"markers\": 0, \"working\": true,");
+    assert_eq!(does(&working), [Does::Work]);
+    assert_eq!(does(&first), [Does::Nothing]);
+    assert_eq!(does(&text(5, r#", "error": "no""#)), [Does::End; 2]);
     let ended = said(&text(5, r#", "error": "no""#));
     let all = [
         "the stream seldom has ended: no",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::component::{self, Behind, Component};
+use crate::component::{self, Behind, Component, Does};
 use crate::error::CommandError;
 use crate::few::few;
 use crate::host::{Command, Host, Input};
@@ -16,6 +16,12 @@ use crate::topology::{Node, Topology};
 
 /// How long it may take, beside the time until it looks. It may have just been started.
 const TIMEOUT: Duration = Duration::from_mins(2);
+/// How long it may take where it is seen at work all the time: much may wait before the canaries.
+const AT_WORK: Duration = Duration::from_mins(15);
+/// How long one that has ended may stay so: systemd begins it again.
+const ENDED: Duration = Duration::from_mins(1);
+/// How often it is said how far they are.
+const WORDS: Duration = Duration::from_secs(15);
 /// Who looks less often than this is waited for longer than anybody would expect.
 const OFTEN: Duration = Duration::from_secs(30);
 /// How long to wait before its state is read again.
@@ -94,12 +100,17 @@ impl Awaited<'_> {
             words: words.clone(),
         });
         let started = Instant::now();
-        let (first, last) = self.follow().await?;
+        let progress = |line: &str| {
+            reporter.event(&Event::StepOutput {
+                node: node.clone(),
+                line: line.into(),
+            });
+        };
+        let (watch, last) = self.follow(&progress).await?;
         let mut behind = BTreeMap::new();
-        for (part, Behind { how, done, .. }) in last {
-            let said = format!("{part} {how}");
-            let began = first.get(&part);
-            if began.is_some_and(|began| done.is_some_and(|done| done > *began)) {
+        for (part, how) in last {
+            let said = format!("{part} {}", how.how);
+            if watch.is_on_its_way(&part, &how) {
                 reporter.event(&Event::Note(format!("{said}: it is on its way")));
             } else {
                 behind.insert(part, said);
@@ -120,11 +131,12 @@ impl Awaited<'_> {
         Ok(behind)
     }
 
-    /// How much each part had done when it first said so, and what is behind at the end.
+    /// What was seen, and what is behind at the end.
     async fn follow(
         &self,
-    ) -> Result<(BTreeMap<String, i64>, BTreeMap<String, Behind>), CommandError> {
-        let deadline = Instant::now() + self.timeout;
+        progress: &(dyn Fn(&str) + Sync),
+    ) -> Result<(Watch, BTreeMap<String, Behind>), CommandError> {
+        let started = Instant::now();
         let command = Command {
             program: "cat".into(),
             arguments: self.said_in.clone(),
@@ -132,22 +144,154 @@ impl Awaited<'_> {
             timeout: READING,
             root: true,
         };
-        let mut first = BTreeMap::new();
+        let mut watch = Watch::new(self.timeout);
+        let mut told = Duration::ZERO;
         loop {
             // Before its first word there is no file; of several those are shown that there are.
             let said = self.host.run(&command).await?.stdout;
             let said = String::from_utf8_lossy(&said);
             let behind = self.component.behind(self.topology, &said, self.canary);
             let behind = behind.unwrap_or_default();
-            for (part, how) in &behind {
-                if let Some(done) = how.done {
-                    first.entry(part.clone()).or_insert(done);
-                }
+            let now = started.elapsed();
+            if watch.is_over(&behind, now) {
+                return Ok((watch, behind));
             }
-            if behind.is_empty() || Instant::now() > deadline {
-                return Ok((first, behind));
+            if now >= told + WORDS {
+                told = now;
+                for (part, Behind { how, .. }) in &behind {
+                    progress(&format!("{part} {how}"));
+                }
             }
             sleep(PAUSE).await;
         }
+    }
+}
+
+/// What was seen of the parts that are waited for.
+struct Watch {
+    timeout: Duration,
+    /// How much each had done when it first said so.
+    first: BTreeMap<String, i64>,
+    /// Since when each has ended, and how often it has.
+    ended: BTreeMap<String, (Option<Duration>, u32)>,
+}
+
+impl Watch {
+    fn new(timeout: Duration) -> Self {
+        Self {
+            timeout,
+            first: BTreeMap::new(),
+            ended: BTreeMap::new(),
+        }
+    }
+
+    /// Notes what is behind after a time, and says whether no more is to be waited for: all have passed or are on their way, one is
+    /// dead, or one is silent for too long.
+    fn is_over(&mut self, behind: &BTreeMap<String, Behind>, now: Duration) -> bool {
+        let mut dead = false;
+        for (part, how) in behind {
+            if let Some(done) = how.done {
+                self.first.entry(part.clone()).or_insert(done);
+            }
+            let (since, times) = self.ended.entry(part.clone()).or_default();
+            if how.does != Does::End {
+                *since = None;
+            } else if since.is_none() {
+                *since = Some(now);
+                *times += 1;
+            }
+            dead |= *times > 1 || since.is_some_and(|since| now > since + ENDED);
+        }
+        if behind.is_empty() || dead {
+            return true;
+        }
+        if now <= self.timeout {
+            return false;
+        }
+        let mut all = behind.iter();
+        let silent = all.any(|(part, how)| !self.is_on_its_way(part, how));
+        let mut all = behind.iter();
+        silent || now > AT_WORK + self.timeout || all.all(|(part, how)| self.moves(part, how))
+    }
+
+    /// Whether a part has done more than when it first said how much.
+    fn moves(&self, part: &str, how: &Behind) -> bool {
+        let first = self.first.get(part);
+        how.done
+            .zip(first)
+            .is_some_and(|(done, first)| done > *first)
+    }
+
+    fn is_on_its_way(&self, part: &str, how: &Behind) -> bool {
+        how.does == Does::Work || self.moves(part, how)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::{AT_WORK, ENDED, TIMEOUT, Watch};
+    use crate::component::{Behind, Does};
+
+    /// One part that is behind.
+    fn one(done: Option<i64>, does: Does) -> BTreeMap<String, Behind> {
+        let part = Behind {
+            how: String::new(),
+            done,
+            does,
+            every: Duration::ZERO,
+        };
+        [("it".to_owned(), part)].into()
+    }
+
+    /// What a watch says after these times.
+    fn over(seen: &[(Duration, BTreeMap<String, Behind>)]) -> Vec<bool> {
+        let mut watch = Watch::new(TIMEOUT);
+        let seen = seen.iter();
+        seen.map(|(now, behind)| watch.is_over(behind, *now))
+            .collect()
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_has_passed_or_says_nothing_is_waited_for_no_longer() {
+        let silent = one(Some(0), Does::Nothing);
+        let late = TIMEOUT + SECOND;
+        let said = [(TIMEOUT, silent.clone()), (late, silent)];
+        assert_eq!(over(&said), [false, true]);
+        assert_eq!(over(&[(SECOND, BTreeMap::new())]), [true]);
+    }
+
+    #[test]
+    fn what_is_at_work_is_waited_for_until_it_has_done_something() {
+        let working = one(Some(0), Does::Work);
+        let late = TIMEOUT + SECOND;
+        let begun = [(SECOND, working.clone()), (late, working.clone())];
+        assert_eq!(over(&begun), [false, false]);
+        let done = [begun.as_slice(), &[(late, one(Some(1), Does::Work))]].concat();
+        assert_eq!(over(&done), [false, false, true]);
+        let stops = [begun.as_slice(), &[(late, one(Some(0), Does::Nothing))]].concat();
+        assert_eq!(over(&stops), [false, false, true]);
+        let end = AT_WORK + late;
+        let never = [begun.as_slice(), &[(end, working)]].concat();
+        assert_eq!(over(&never), [false, false, true]);
+    }
+
+    #[test]
+    fn what_ends_twice_or_stays_so_is_dead() {
+        let ended = one(None, Does::End);
+        let begins = one(None, Does::Nothing);
+        let second = SECOND * 2;
+        let twice = [
+            (SECOND, ended.clone()),
+            (second, begins),
+            (second, ended.clone()),
+        ];
+        assert_eq!(over(&twice), [false, false, true]);
+        let stays = [(SECOND, ended.clone()), (ENDED + second, ended)];
+        assert_eq!(over(&stays), [false, true]);
     }
 }

@@ -110,10 +110,23 @@ pub struct StreamReport {
 pub struct Behind {
     /// In words.
     pub how: String,
-    /// A number that grows while it works; `None`: it does not.
+    /// A number that grows with what it has done; `None`: it has not begun.
     pub done: Option<i64>,
+    /// What it does now.
+    pub does: Does,
     /// How often it looks for canaries.
     pub every: Duration,
+}
+
+/// What a part of a component's work does now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Does {
+    /// Nothing that is seen.
+    Nothing,
+    /// It is at something long.
+    Work,
+    /// It has ended, and may be begun again.
+    End,
 }
 
 /// How a component is restarted that runs on several nodes.

@@ -23,8 +23,8 @@ use repository_key::RepositoryKey;
 pub use artifact::{Artifact, Artifacts, Origin};
 pub use context::Context;
 pub use kinds::{
-    Behind, Contrary, Count, Difference, Disk, Flow, Form, Health, KnownAs, Memory, NewSecret,
-    Numbers, Port, Reach, Renewal, Restart, Stop, StreamReport, Unfit,
+    Behind, Contrary, Count, Difference, Disk, Does, Flow, Form, Health, KnownAs, Memory,
+    NewSecret, Numbers, Port, Reach, Renewal, Restart, Stop, StreamReport, Unfit,
 };
 pub use tunnel::{Tunnel, TunnelEnd};
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::section::Stream;
 use super::{NAME, state, streams};
 use crate::component::place::Place;
-use crate::component::{Behind, Health, StreamReport};
+use crate::component::{Behind, Does, Health, StreamReport};
 use crate::facts::Facts;
 use crate::inspect::Log;
 use crate::topology::Topology;
@@ -35,6 +35,8 @@ pub struct Progress {
     pub markers: i64,
     /// How many batches it has done.
     pub batches: i64,
+    /// Whether it is at a batch that takes long.
+    pub working: bool,
     /// Up to where they have read each partition of its topic.
     pub read: BTreeMap<i32, i64>,
     /// The last one.
@@ -71,23 +73,33 @@ pub(super) fn behind(topology: &Topology, text: &str, canary: i64) -> BTreeMap<S
     let mut behind = BTreeMap::new();
     for (name, stream) in streams(topology) {
         let progress = said.streams.get(name);
-        let (how, done) = match (&said.error, progress) {
-            (Some(error), _) => (format!("has ended: {error}"), None),
-            (None, None) => ("has not begun yet".to_owned(), None),
+        let (how, done, does) = match (&said.error, progress) {
+            (Some(error), _) => (format!("has ended: {error}"), None, Does::End),
+            (None, None) => ("has not begun yet".to_owned(), None, Does::Nothing),
             (None, Some(Progress { markers, .. })) if *markers > canary => continue,
             (
                 None,
                 Some(Progress {
-                    markers, batches, ..
+                    markers,
+                    batches,
+                    working,
+                    ..
                 }),
             ) => {
                 let of = canary + 1;
                 let how = format!("is at {markers} of {of} canaries, after {batches} batches");
-                (how, Some(*batches))
+                let does = if *working { Does::Work } else { Does::Nothing };
+                (how, Some(*batches), does)
             }
         };
         let every = Duration::from_millis(stream.every.milliseconds());
-        behind.insert(format!("the stream {name}"), Behind { how, done, every });
+        let part = Behind {
+            how,
+            done,
+            does,
+            every,
+        };
+        behind.insert(format!("the stream {name}"), part);
     }
     behind
 }

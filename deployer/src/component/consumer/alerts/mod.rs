@@ -12,9 +12,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{NAME, pipeline_node};
-use crate::component::Behind;
 use crate::component::place::Place;
 use crate::component::spark;
+use crate::component::{Behind, Does};
 use crate::receipt::Secrets;
 use crate::step::{Content, sha256};
 use crate::topology::{Node, Topology};
@@ -154,6 +154,7 @@ pub(super) fn behind(topology: &Topology, said: &str) -> BTreeMap<String, Behind
         let how = Behind {
             how: format!("could not send its mail marked TEST{error}"),
             done: None,
+            does: Does::Nothing,
             every: Duration::ZERO,
         };
         behind.insert(format!("the alert {name}"), how);
