@@ -1,8 +1,9 @@
+import static org.apache.spark.sql.functions.array;
 import static org.apache.spark.sql.functions.call_function;
 import static org.apache.spark.sql.functions.col;
-import static org.apache.spark.sql.functions.concat;
 import static org.apache.spark.sql.functions.concat_ws;
 import static org.apache.spark.sql.functions.current_timestamp;
+import static org.apache.spark.sql.functions.explode;
 import static org.apache.spark.sql.functions.from_json;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.monotonically_increasing_id;
@@ -371,11 +372,12 @@ public final class Streams {
         var ours = col("event.kind").isNotNull().and(col("event.client").isNotNull());
         // What a producer saw stands under the name of its kind; `deployer send` calls it `event`.
         var field = when(col("event.kind").equalTo("json"), "event").otherwise(col("event.kind"));
-        var within = call_function("get_json_object", col("value"), concat(lit("$."), field));
+        // Not by a path, which would be read anew for each row.
+        var within = call_function("json_tuple", col("value"), field);
         var rows = records.withColumn("kafka", place)
-                .withColumn("event", event)
-                .withColumn("payload", when(ours, within))
-                .withColumn("payload", call_function("coalesce", col("payload"), col("value")))
+                .withColumn("event", once(event))
+                .withColumn("payload", within)
+                .withColumn("payload", call_function("coalesce", when(ours, col("payload")), col("value")))
                 .withColumn("event", when(ours, col("event")))
                 .select("kafka", "event", "value", "payload");
         var parse = stream.path("parse");
@@ -427,7 +429,7 @@ public final class Streams {
         var wanted = StructType.fromDDL(said);
         free(stream, wanted.fieldNames());
         var options = Map.of("mode", "PERMISSIVE", "columnNameOfCorruptRecord", CORRUPT);
-        var parsed = rows.withColumn("row", from_json(col("payload"), wanted.add(CORRUPT, "string"), options));
+        var parsed = rows.withColumn("row", once(from_json(col("payload"), wanted.add(CORRUPT, "string"), options)));
         var corrupt = col("row").isNull().or(col("row." + CORRUPT).isNotNull());
         return parsed.withColumn("reason", required(when(corrupt, "is no JSON object with " + said), parse));
     }
@@ -449,9 +451,17 @@ public final class Streams {
             // A group that took no part is no text.
             groups.add(when(group.notEqual(""), group).as(names.get(index)));
         }
-        var parsed = rows.withColumn("row", struct(groups.toArray(Column[]::new)));
+        var parsed = rows.withColumn("row", once(struct(groups.toArray(Column[]::new))));
         var other = call_function("coalesce", col("payload").rlike(regex), lit(false)).equalTo(false);
         return parsed.withColumn("reason", required(when(other, "does not match " + regex), parse));
+    }
+
+    /**
+     * What is looked at several times and takes long, done once for each row: else Spark puts it in the place of each look, and parses
+     * a row again for each of its columns. It does not look into what comes of a list, here one of one.
+     */
+    private static Column once(Column column) {
+        return explode(array(column));
     }
 
     private static Column required(Column reason, JsonNode parse) {
