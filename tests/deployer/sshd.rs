@@ -29,6 +29,13 @@ fn send(process: u32, signal: rustix::process::Signal) {
     }
 }
 
+/// Lets processes go on that stand still.
+pub(crate) fn thaw(processes: &[u32]) {
+    for process in processes {
+        send(*process, rustix::process::Signal::CONT);
+    }
+}
+
 /// The server's program; `None`, where there is none.
 fn program() -> Option<PathBuf> {
     let found = ["/usr/sbin/sshd", "/usr/local/sbin/sshd"]
@@ -148,17 +155,10 @@ impl Sshd {
         fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
-    /// Lets the server and its connections stand still, as a machine does that lost its power.
-    pub(crate) fn freeze(&self) {
+    /// Lets the server and its connections stand still, as a machine does that lost its power; returns their processes.
+    pub(crate) fn freeze(&self) -> Vec<u32> {
         // Each before its children are looked for: what stands still makes no more of them.
-        self.processes(|process| send(process, rustix::process::Signal::STOP));
-    }
-
-    /// Lets them go on.
-    pub(crate) fn thaw(&self) {
-        for process in self.processes(|_| ()) {
-            send(process, rustix::process::Signal::CONT);
-        }
+        self.processes(|process| send(process, rustix::process::Signal::STOP))
     }
 
     /// The server and its connections; `visit` sees each before its children are looked for.

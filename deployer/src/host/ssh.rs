@@ -27,8 +27,10 @@ use crate::retry::Retry;
 /// How long a machine may take to open a channel on a connection that stands.
 const OPEN: Duration = Duration::from_secs(10);
 /// The same for the first channel on a connection that was kept: the machine may have died since, and nobody should have to
-/// wait until the master notices.
+/// wait until the master notices. It may as well be busy: then a new connection tells.
 const OPEN_KEPT: Duration = Duration::from_secs(2);
+/// How long a machine may take to answer to a connection that is opened anew.
+const ANEW: Duration = Duration::from_secs(10);
 
 /// An open connection to a node.
 #[derive(Debug)]
@@ -96,11 +98,8 @@ impl SshHost {
                 .stdin(input)
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());
-            let limit = if self.doubtful.load(Ordering::Relaxed) {
-                OPEN_KEPT
-            } else {
-                OPEN
-            };
+            let doubtful = self.doubtful.load(Ordering::Relaxed);
+            let limit = if doubtful { OPEN_KEPT } else { OPEN };
             let failure = match timeout(limit, remote.spawn()).await {
                 Ok(Ok(child)) => {
                     self.doubtful.store(false, Ordering::Relaxed);
@@ -109,6 +108,11 @@ impl SshHost {
                 Ok(Err(error)) => error,
                 Err(_) => {
                     self.give_up(&session).await;
+                    if doubtful && !renewed {
+                        renewed = true;
+                        self.renew(&session).await?;
+                        continue;
+                    }
                     return Err(self.silent(limit, format!("opening `{}`", command.program)));
                 }
             };
@@ -137,7 +141,8 @@ impl SshHost {
     async fn renew(&self, gone: &Arc<Session>) -> Result<(), HostError> {
         let mut session = self.session.lock().await;
         if Arc::ptr_eq(&session, gone) {
-            *session = Arc::new(reach(&self.route, Duration::ZERO, &|_| {}).await?);
+            *session = Arc::new(reach(&self.route, ANEW, &|_| {}).await?);
+            self.doubtful.store(false, Ordering::Relaxed);
         }
         Ok(())
     }
