@@ -26,6 +26,8 @@ pub struct Query {
     pub deployment: String,
     /// The pipeline's state, from the node that answers for it.
     pub pipeline: Option<Tool>,
+    /// How long the pipeline may take for its answer.
+    pub patience: Patience,
     /// The node's own addresses.
     pub addresses: bool,
     /// Ports of this node at which agents tell about themselves.
@@ -41,6 +43,16 @@ pub struct Query {
     /// The machine and its operating system. To ask for them takes about as long as all else of a plain node, and they matter
     /// only before something is put on it.
     pub system: bool,
+}
+
+/// How long an answer may take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Patience {
+    /// As something hangs on it: what is busy is not to look like what is away.
+    #[default]
+    Long,
+    /// A moment: it is shown, and asked for again soon.
+    Short,
 }
 
 /// What a node answered.

@@ -10,7 +10,7 @@ use crate::cli::{Environment, Status};
 use crate::cloud::ends::POWER_OFF_FILE;
 use crate::component;
 use crate::error::CommandError;
-use crate::facts::{Facts, Query};
+use crate::facts::{Facts, Patience, Query};
 use crate::machine::Access;
 use crate::plan::{self, Desired};
 use crate::prepare::recorded;
@@ -169,6 +169,7 @@ fn question(deployment: &Deployment, desired: &Desired, node: &str) -> Query {
     let topology = &deployment.topology;
     let mut query = plan::query(&topology.name, desired.actions(node));
     query.addresses = true;
+    query.patience = Patience::Short;
     // Whether the binaries are those that were sent is not known here, so there is no use in reading them.
     for action in desired.actions(node) {
         if let Action::UploadFile { path, .. } = action {

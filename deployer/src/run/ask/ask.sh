@@ -7,6 +7,7 @@ set -f
 exec 2>/dev/null
 files=$1 shown=$2 units=$3 packages=$4 users=$5 tables=$6 program=$7 config=$8 system=$9 figures=${10} addresses=${11}
 archives=${12} whole=${13} disks=${14} unread=${15} sources=${16} login=${17}
+patience=${18}
 # What is said here is bytes; looking for a locale takes each program a tenth of its time.
 LC_ALL=C
 
@@ -225,7 +226,7 @@ if [ -n "$program" ] && [ -x "$program" ]; then
     # The pipeline is asked while the rest is answered; what it says waits in the pipe. The store has no certificate: to read those that
     # the system trusts takes longer than all its questions.
     # All that there is to be read is its login.
-    SSL_CERT_FILE=/dev/null SSL_CERT_DIR=/dev/null "$program" --config "$config" $login inspect | {
+    SSL_CERT_FILE=/dev/null SSL_CERT_DIR=/dev/null "$program" --config "$config" $login inspect --timeout "$patience" | {
         answer
         cat
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::facts::{Facts, Query};
+use crate::facts::{Facts, Patience, Query};
 use crate::host::{Command, Host, HostError, Input};
 use crate::step::{LOGIN, Manifest};
 
@@ -87,6 +87,7 @@ fn command(query: &Query) -> Command {
         lines(query.unread.iter().map(String::as_str)),
         lines(sources.iter().map(String::as_str)),
         login.map_or("", |_| LOGIN).to_owned(),
+        seconds(query.patience).to_string(),
     ];
     let mut arguments: Vec<String> = vec!["-c".into(), SCRIPT.into(), "ask".into()];
     arguments.extend(lists);
@@ -101,6 +102,14 @@ fn command(query: &Query) -> Command {
         ),
         timeout: TIMEOUT,
         root: true,
+    }
+}
+
+/// How many seconds the pipeline has.
+fn seconds(patience: Patience) -> u8 {
+    match patience {
+        Patience::Long => 10,
+        Patience::Short => 2,
     }
 }
 
