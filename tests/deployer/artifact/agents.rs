@@ -123,8 +123,12 @@ fn what_is_not_fit_to_be_shipped_is_told() {
 fn agents_that_were_built_to_be_shipped_are_fit_for_it() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    for machine in ["x86_64", "aarch64"] {
-        let place = target.join("release/agents").join(machine);
+    let machines = ["x86_64", "aarch64"];
+    for (profile, machine) in ["release", "debug"]
+        .map(|at| machines.map(|machine| (at, machine)))
+        .concat()
+    {
+        let place = target.join(profile).join("agents").join(machine);
         if !place.is_dir() {
             eprintln!(
                 "not looked into: {}; `deployer build-agents` makes it",
