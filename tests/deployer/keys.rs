@@ -231,7 +231,10 @@ impl World {
             (key.to_owned(), artifact)
         };
         let archive = format!("couchdb {:?}", couchdb::section(topology).archive);
-        let artifacts = BTreeMap::from([
+        let own = component::ALL.iter().flat_map(|one| one.parcels(topology));
+        let own = own.map(|parcel| artifact(&parcel.key, format!("{:?}", parcel.files)));
+        let mut artifacts: BTreeMap<_, _> = own.collect();
+        artifacts.extend([
             artifact(kafka::NAME, "kafka 3.9.1".into()),
             artifact(couchdb::NAME, archive),
             artifact(component::spark::NAME, "spark".into()),

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use deployer::cloud::aws::ttl;
 use deployer::component::producer::{Client, NAME, Source, SourceFile};
+use deployer::component::program::{self, OnNode};
 use deployer::component::{self, Component};
 use deployer::template::SANDBOX;
 use deployer::{firewall, hosts_table, layout};
@@ -42,11 +43,14 @@ fn the_unit_of_every_component_is_closed_in() {
     let mut seen = BTreeSet::new();
     for distribution in DISTRIBUTIONS {
         let mut world = World::new(distribution);
-        let all = b"{name: x, monitoring: {node_exporter: true}, mariadb: {phpmyadmin: true}, nodes: {vm1: }}";
+        let all = b"{name: x, monitoring: {node_exporter: true}, mariadb: {phpmyadmin: true}, programs: {p: {on: vm1, run: ./p}}, nodes: {vm1: }}";
         let all = layout::parse(all, "x.yaml").expect("a good inventory");
         world.topology.sections = all.sections;
         world.add_streams();
         world.add_tables();
+        let here = OnNode(vec!["p".to_owned()]);
+        let node = world.topology.nodes.get_mut("vm2").expect("a node");
+        node.sections.add(program::NAME, here);
         for (name, node) in &world.topology.nodes {
             for component in component::of_node(node, &world.topology) {
                 let unit = unit(&world, name, component);

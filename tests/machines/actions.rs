@@ -119,6 +119,7 @@ fn start(finishes: Option<&str>) -> Action {
         unit: UNIT.into(),
         reads: BTreeMap::new(),
         finishes: finishes.map(Into::into),
+        foreign: false,
     }
 }
 

@@ -38,6 +38,7 @@ mod node_exporter;
 mod outsiders;
 #[path = "../shared/place.rs"]
 mod place;
+mod programs;
 #[path = "../shared/python.rs"]
 mod python;
 #[path = "../shared/real_couchdb.rs"]

@@ -12,6 +12,7 @@ pub mod maven;
 pub mod npm;
 pub mod origin;
 pub mod pack;
+pub mod parcel;
 pub mod portable;
 pub mod program;
 pub mod read_once;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::artifact::origin;
+use crate::artifact::{origin, parcel};
 use crate::component;
 use crate::component::artifact::SOURCE;
 use crate::error::CommandError;
@@ -47,6 +47,13 @@ pub async fn fetch(planned: &Planned, reporter: &dyn Reporter) -> Result<Fetched
         paths: paths.collect(),
         ..Fetched::default()
     };
+    for component in component::ALL {
+        for component::Parcel { key, .. } in component.parcels(&prepared.topology) {
+            let known = prepared.artifacts.get(&key);
+            let path = known.and_then(|artifact| parcel::path(&key, artifact, &prepared.cache));
+            fetched.paths.extend(path.map(|path| (key, path)));
+        }
+    }
     let choices = &prepared.receipt.choices;
     for component in component::ALL {
         let name = component.name();

@@ -47,8 +47,8 @@ pub struct Ssh {
 /// Options of `logs`.
 #[derive(Debug, Args)]
 pub struct Logs {
-    /// A node, or a role for all nodes that have it.
-    #[arg(value_name = "NODE|ROLE")]
+    /// A node, or a role or a program for all nodes that have it.
+    #[arg(value_name = "NODE|ROLE|PROGRAM")]
     pub subject: String,
     /// Which deployment.
     #[command(flatten)]

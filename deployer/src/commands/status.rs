@@ -144,7 +144,7 @@ fn services(deployment: &Deployment, node: &str) -> BTreeSet<String> {
     };
     component::of_node(node, &deployment.topology)
         .filter(|component| component.has_unit(node))
-        .map(|component| deployment.unit(component))
+        .flat_map(|component| deployment.units(component, node))
         .collect()
 }
 

@@ -98,6 +98,17 @@ pub struct Folder {
     pub look: fn(&[PathBuf]) -> Result<Chosen, String>,
 }
 
+/// Files of the user's that are sent as one tar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parcel {
+    /// Its key among the artifacts.
+    pub key: String,
+    /// The files and folders of this box. Each lies in the tar by its own name.
+    pub files: Vec<String>,
+    /// The inventory's key that names them.
+    pub said_at: String,
+}
+
 /// Choice → what was chosen; `None`: nothing is.
 pub type Chosen = BTreeMap<&'static str, Option<&'static str>>;
 

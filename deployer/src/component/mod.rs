@@ -20,7 +20,7 @@ use own_tool::OwnTool;
 use place::Place;
 use repository_key::RepositoryKey;
 
-pub use artifact::{Artifact, Artifacts, Origin};
+pub use artifact::{Artifact, Artifacts, Origin, Parcel};
 pub use context::Context;
 pub use kinds::{
     Behind, Contrary, Count, Difference, Disk, Does, Flow, Form, Health, KnownAs, Memory,
@@ -45,6 +45,7 @@ pub mod phpmyadmin;
 pub mod pipeline;
 pub mod place;
 pub mod producer;
+pub mod program;
 pub mod refusal;
 pub mod repository_key;
 pub mod secrets;
@@ -80,7 +81,7 @@ pub trait Component: Sync {
         Vec::new()
     }
 
-    /// Adds what it does on a node of its role, where that is not the same on each. `number` is the node's.
+    /// Adds what it does on a node of its role, or on any where it has none, if that is not the same on each. `number` is the node's.
     fn on_node(&self, _: &Inventory, _: &Member<'_>, _: Option<u32>, _: &mut Sections) {}
 
     /// Whether it belongs on a node.
@@ -211,7 +212,7 @@ pub trait Component: Sync {
     }
 
     /// The memory it takes.
-    fn memory(&self, topology: &Topology) -> Memory;
+    fn memory(&self, _: &Node, topology: &Topology) -> Memory;
 
     /// The disk space it needs.
     fn disk(&self) -> Disk;
@@ -256,8 +257,13 @@ pub trait Component: Sync {
         None
     }
 
+    /// Files of the user's that this box sends for it, beside that.
+    fn parcels(&self, _: &Topology) -> Vec<Parcel> {
+        Vec::new()
+    }
+
     /// Debian packages it needs on a node.
-    fn packages(&self, _: &Context<'_>) -> Vec<String> {
+    fn packages(&self, _: &Node, _: &Context<'_>) -> Vec<String> {
         Vec::new()
     }
 
@@ -283,6 +289,11 @@ pub trait Component: Sync {
     /// The name of its unit.
     fn unit(&self, topology: &Topology, _: &Choices) -> String {
         Place::new(topology, self.name()).unit()
+    }
+
+    /// The names of its units on a node: its own, or one for each thing that it runs there.
+    fn units(&self, _: &Node, topology: &Topology, choices: &Choices) -> Vec<String> {
+        vec![self.unit(topology, choices)]
     }
 
     /// How the report of its tool differs from what an [`Action::CallTool`] wants; `None`: it does not.
@@ -390,6 +401,7 @@ pub static ALL: &[&dyn Component] = &[
     &consumer::Consumer,
     &spark::Spark,
     &producer::Producer,
+    &program::Program,
     &node_exporter::NodeExporter,
 ];
 
@@ -429,7 +441,7 @@ pub fn services(topology: &Topology) -> Services {
 /// The Debian packages of a node.
 pub fn packages(node: &Node, context: &Context<'_>) -> BTreeSet<String> {
     of_node(node, context.topology)
-        .flat_map(|component| component.packages(context))
+        .flat_map(|component| component.packages(node, context))
         .chain(base::packages(node))
         .collect()
 }

@@ -145,7 +145,7 @@ impl Component for NodeExporter {
         monitoring(topology).node_exporter
     }
 
-    fn memory(&self, _: &Topology) -> Memory {
+    fn memory(&self, _: &Node, _: &Topology) -> Memory {
         Memory {
             heap: None,
             beside: 24,

@@ -64,14 +64,14 @@ mod tests {
             [
                 "zookeeper, couchdb, mariadb, phpmyadmin, node-exporter",
                 "kafka",
-                "consumer, spark",
+                "consumer, spark, program",
                 "producer"
             ]
         );
         assert_eq!(
             names(stops()),
             [
-                "consumer, spark, producer",
+                "consumer, spark, producer, program",
                 "kafka",
                 "zookeeper, couchdb, mariadb, phpmyadmin, node-exporter"
             ]

@@ -81,7 +81,7 @@ impl Component for Phpmyadmin {
         Some(&Self)
     }
 
-    fn memory(&self, _: &Topology) -> Memory {
+    fn memory(&self, _: &Node, _: &Topology) -> Memory {
         Memory {
             heap: None,
             beside: 96,
@@ -103,7 +103,7 @@ impl Component for Phpmyadmin {
         }]
     }
 
-    fn packages(&self, _: &Context<'_>) -> Vec<String> {
+    fn packages(&self, _: &Node, _: &Context<'_>) -> Vec<String> {
         PACKAGES.map(str::to_owned).into()
     }
 

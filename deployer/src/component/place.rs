@@ -22,45 +22,45 @@ pub fn program(topology: &Topology, name: &str) -> String {
     format!("{}/bin/{name}", software(topology))
 }
 
-/// The places and names of one component.
+/// The places and names of one component, or of one of the programs of an inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     deployment: String,
-    component: &'static str,
+    name: String,
 }
 
 impl Place {
-    /// The places of a component.
-    pub fn new(topology: &Topology, component: &'static str) -> Self {
-        Self::of(&topology.name, component)
+    /// The places of what has a name.
+    pub fn new(topology: &Topology, name: &str) -> Self {
+        Self::of(&topology.name, name)
     }
 
-    /// The places of a component in a deployment of that name.
-    pub fn of(deployment: &str, component: &'static str) -> Self {
+    /// The same in a deployment of that name.
+    pub fn of(deployment: &str, name: &str) -> Self {
         Self {
             deployment: deployment.into(),
-            component,
+            name: name.into(),
         }
     }
 
-    /// The component.
-    pub fn component(&self) -> &'static str {
-        self.component
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The unit, with its suffix: `NAME-ROLE.service`.
     pub fn unit(&self) -> String {
-        format!("{}-{}.service", self.deployment, self.component)
+        format!("{}-{}.service", self.deployment, self.name)
     }
 
     /// The system user and its group: `NAME-ROLE`.
     pub fn user(&self) -> String {
-        format!("{}-{}", self.deployment, self.component)
+        format!("{}-{}", self.deployment, self.name)
     }
 
     /// The directory of its configuration.
     pub fn directory(&self) -> String {
-        format!("/etc/deployer/{}/{}", self.deployment, self.component)
+        format!("/etc/deployer/{}/{}", self.deployment, self.name)
     }
 
     /// One of its configuration files.
@@ -70,12 +70,12 @@ impl Place {
 
     /// The directory of what it unpacks to execute it. Where its software lies, code may be executed.
     pub fn temporary(&self) -> String {
-        format!("/opt/deployer/{}/tmp/{}", self.deployment, self.component)
+        format!("/opt/deployer/{}/tmp/{}", self.deployment, self.name)
     }
 
     /// The directory of its data.
     pub fn data(&self) -> String {
-        format!("/var/lib/deployer/{}/{}", self.deployment, self.component)
+        format!("/var/lib/deployer/{}/{}", self.deployment, self.name)
     }
 }
 

@@ -131,8 +131,19 @@ impl<'a> Service<'a> {
         node: &'a Node,
         component: &'static dyn Component,
     ) -> Self {
-        let user = Place::new(context.topology, component.name()).user();
-        Self::of_user(context, node, component, user, false)
+        let place = Place::new(context.topology, component.name());
+        Self::named(context, node, component, place)
+    }
+
+    /// As [`Service::new`], for one of several things of a component's that each have a name of their own.
+    pub(super) fn named(
+        context: &'a Context<'a>,
+        node: &'a Node,
+        component: &'static dyn Component,
+        place: Place,
+    ) -> Self {
+        let user = place.user();
+        Self::of_user(context, node, component, place, user, false)
     }
 
     /// As [`Service::new`], with the user that a package brings.
@@ -142,7 +153,8 @@ impl<'a> Service<'a> {
         component: &'static dyn Component,
         user: &str,
     ) -> Self {
-        Self::of_user(context, node, component, user.to_owned(), true)
+        let place = Place::new(context.topology, component.name());
+        Self::of_user(context, node, component, place, user.to_owned(), true)
     }
 
     /// As [`Service::packaged`], for a package that needs no file of ours beside the drop-in.
@@ -153,7 +165,7 @@ impl<'a> Service<'a> {
     ) -> Self {
         Self {
             actions: Vec::new(),
-            ..Self::of_user(context, node, component, String::new(), true)
+            ..Self::packaged(context, node, component, "")
         }
     }
 
@@ -161,10 +173,10 @@ impl<'a> Service<'a> {
         context: &'a Context<'a>,
         node: &'a Node,
         component: &'static dyn Component,
+        place: Place,
         user: String,
         packaged: bool,
     ) -> Self {
-        let place = Place::new(context.topology, component.name());
         let actions = vec![
             Action::CreateUser {
                 user: user.clone(),
@@ -304,7 +316,7 @@ impl<'a> Service<'a> {
             &Unit {
                 description: format!(
                     "{} of the deployment {}",
-                    self.component.name(),
+                    self.place.name(),
                     self.context.topology.name
                 ),
                 names: hosts_table::unit(&self.context.topology.name),
@@ -370,6 +382,7 @@ pub(super) fn start(
         unit: unit.to_owned(),
         reads: reads.clone(),
         finishes,
+        foreign: false,
     };
     let waits = ports.iter().map(|port| Action::WaitForPort {
         port: *port,
@@ -387,7 +400,7 @@ fn earlier_units(
 ) -> Vec<String> {
     of_node(node, context.topology)
         .take_while(|earlier| earlier.name() != component.name())
-        .map(|earlier| earlier.unit(context.topology, context.choices))
+        .flat_map(|earlier| earlier.units(node, context.topology, context.choices))
         .collect()
 }
 

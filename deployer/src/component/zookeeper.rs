@@ -137,7 +137,7 @@ impl Component for Zookeeper {
         true
     }
 
-    fn memory(&self, topology: &Topology) -> Memory {
+    fn memory(&self, _: &Node, topology: &Topology) -> Memory {
         Memory {
             heap: Some(section(topology).heap_mib),
             beside: 96,
@@ -151,7 +151,7 @@ impl Component for Zookeeper {
         }
     }
 
-    fn packages(&self, _: &Context<'_>) -> Vec<String> {
+    fn packages(&self, _: &Node, _: &Context<'_>) -> Vec<String> {
         vec![java::PACKAGE.to_owned()]
     }
 

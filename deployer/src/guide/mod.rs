@@ -50,6 +50,7 @@ pub const PAGES: &[Page] = pages![
     "alerts"
     "bucket"
     "clients"
+    "programs"
     "couchdb"
     "mariadb"
     "data"

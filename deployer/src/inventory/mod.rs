@@ -50,7 +50,7 @@ pub use security::Security;
 pub use sink::Sink;
 pub use state_copy::StateCopy;
 pub use types::{Inventory, Node};
-pub use values::{Setting, TimeSpan, texts};
+pub use values::{Setting, TimeSpan, Words, texts};
 
 /// The default pipeline, `inventory/utilization.yaml`, for who runs the binary without its repository.
 pub const DEFAULT: &str = include_str!("../../../inventory/utilization.yaml");

@@ -102,7 +102,8 @@ fn node(inventory: &Inventory, member: &Member<'_>, ids: &Ids) -> Node {
         .is_of_the_user()
         .then(|| inventory.clouds.existing.hosts.get(&member.name))
         .flatten();
-    let own = component::ALL.iter().filter(|one| member.has(one.name()));
+    let all = component::ALL.iter();
+    let own = all.filter(|one| member.has(one.name()) || !one.is_role());
     let (mut numbers, mut sections) = (BTreeMap::new(), Sections::default());
     for component in own {
         let name = component.name();

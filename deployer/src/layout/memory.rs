@@ -24,7 +24,8 @@ struct Part {
 /// What a node needs: the system, and each component its heap, if it has one, and what it uses beside the heap.
 fn parts(node: &Node, topology: &Topology) -> Vec<Part> {
     let of = |component: &'static dyn Component| {
-        let (title, Memory { heap, beside }) = (component.title(), component.memory(topology));
+        let (title, Memory { heap, beside }) =
+            (component.title(), component.memory(node, topology));
         match heap {
             Some(heap) => Part {
                 what: format!("{title} {heap} + {beside}"),
@@ -141,7 +142,7 @@ fn elsewhere<'a>(
 ) -> Option<(&'static str, &'a str)> {
     let (other, room) = rooms.max_by_key(|(_, room)| *room)?;
     let movable = component::of_node(node, topology).filter(|component| {
-        let Memory { heap, beside } = component.memory(topology);
+        let Memory { heap, beside } = component.memory(node, topology);
         let takes = heap.unwrap_or(0).saturating_add(beside);
         let is_one = match component.count() {
             Count::Any => false,

@@ -159,7 +159,8 @@ pub fn check(action: &Action, facts: &Facts) -> Check {
             unit,
             reads,
             finishes,
-        } => match unit::need(unit, reads, finishes.as_deref(), facts) {
+            foreign,
+        } => match unit::need(unit, reads, finishes.as_deref(), *foreign, facts) {
             Need::Nothing => Check::Satisfied,
             Need::Enable => Check::differs("not enabled"),
             Need::Start(because) => Check::differs(because),

@@ -181,7 +181,7 @@ pub fn desired_with(
         let mut install = common.install.get(name).cloned().unwrap_or_default();
         let mut ports = BTreeSet::new();
         for component in component::of_node(node, topology).map(instead) {
-            packages.extend(component.packages(context));
+            packages.extend(component.packages(node, context));
             let open = component.ports(node, topology).into_iter();
             // What stands in for it may listen for members where it would not itself.
             let stands_in = component.stand_in(topology, context.choices).is_some();

@@ -67,10 +67,13 @@ pub(super) fn queue(
             unit,
             reads,
             finishes,
+            foreign,
         } = action
         {
             started.insert(unit);
-            if let Need::Restart(because) = unit::need(unit, reads, finishes.as_deref(), facts) {
+            if let Need::Restart(because) =
+                unit::need(unit, reads, finishes.as_deref(), *foreign, facts)
+            {
                 queue.restarts.push(Restart {
                     node: node.into(),
                     unit: unit.clone(),

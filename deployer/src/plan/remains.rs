@@ -127,6 +127,7 @@ mod tests {
                     unit,
                     reads,
                     finishes,
+                    foreign: false,
                 },
             ]
         };

@@ -184,6 +184,7 @@ fn restarts(change: &Change, facts: Option<&Facts>) -> bool {
             unit,
             reads,
             finishes,
+            foreign,
         },
         Some(facts),
     ) = (&change.step.action, facts)
@@ -191,7 +192,7 @@ fn restarts(change: &Change, facts: Option<&Facts>) -> bool {
         return false;
     };
     matches!(
-        unit::need(unit, reads, finishes.as_deref(), facts),
+        unit::need(unit, reads, finishes.as_deref(), *foreign, facts),
         Need::Restart(_)
     )
 }

@@ -18,17 +18,20 @@ pub(super) enum Need {
     Restart(String),
 }
 
-/// What a unit needs that should have read these files.
+/// What a unit needs that should have read these files. One that fails again and again is started anew, unless what it runs is `foreign`:
+/// that would fail as before.
 pub(super) fn need(
     unit: &str,
     reads: &BTreeMap<String, String>,
     finishes: Option<&str>,
+    foreign: bool,
     facts: &Facts,
 ) -> Need {
     let Some(fact) = facts.units.get(unit).filter(|fact| fact.loaded) else {
         return Need::Start("not installed".into());
     };
-    if is_up(fact) {
+    let passes = matches!(fact.active.as_str(), "activating" | "deactivating");
+    if is_up(fact) || (foreign && passes) {
         let changed = changed(reads, &fact.reads, "it started");
         return match changed.or_else(|| damaged(reads, facts)) {
             Some(changed) => Need::Restart(changed),
@@ -141,7 +144,7 @@ mod tests {
 
     fn need_of(facts: &Facts, checksum: &str, finishes: Option<&str>) -> Need {
         let reads = [("/etc/app.toml".to_owned(), checksum.to_owned())].into();
-        need("app.service", &reads, finishes, facts)
+        need("app.service", &reads, finishes, false, facts)
     }
 
     #[test]
@@ -177,6 +180,11 @@ mod tests {
         let failing = facts("activating", "auto-restart", true);
         let because = "it fails again and again".to_owned();
         assert_eq!(need_of(&failing, "1", None), Need::Start(because));
+        let reads = [("/etc/app.toml".to_owned(), "1".to_owned())].into();
+        assert_eq!(
+            need("app.service", &reads, None, true, &failing),
+            Need::Nothing
+        );
         let failed = facts("failed", "failed", true);
         let state = Some("/var/state.json");
         assert_eq!(

@@ -1,8 +1,10 @@
 //! What is known, before anything is fetched, of what this box would send to nodes.
 
+use std::path::Path;
+
 use crate::artifact::agents::Agents;
 use crate::artifact::cache::Cache;
-use crate::artifact::{ArtifactError, folder, origin};
+use crate::artifact::{ArtifactError, folder, origin, parcel};
 use crate::component::artifact::SOURCE;
 use crate::component::{self, Artifacts, Origin};
 use crate::error::CommandError;
@@ -10,12 +12,13 @@ use crate::inventory::{Inventory, Problems};
 use crate::receipt::Choices;
 use crate::topology::Topology;
 
-/// What lies on this box already: our own binaries, and the folders that the inventory names, whatever is recorded of them. All of
+/// What lies on this box already: our own binaries, the folders and files that the inventory names, whatever is recorded of them. All of
 /// it is known, and what hangs on what is in it is chosen.
 pub(super) async fn on_this_box(
     inventory: &Inventory,
     topology: &Topology,
     agents: &Agents,
+    home: &Path,
     cache: &Cache,
     choices: &mut Choices,
 ) -> Result<Artifacts, CommandError> {
@@ -40,6 +43,15 @@ pub(super) async fn on_this_box(
             choices.set(name, choice, chosen);
         }
         found.insert(name.to_owned(), read.artifact);
+    }
+    for component in component::ALL {
+        for parcel in component.parcels(topology) {
+            let read = parcel::read(&parcel, home, cache).await.map_err(|error| {
+                let problem = inventory.problem(&parcel.said_at, error.to_string(), None);
+                CommandError::usage(Problems::from(problem))
+            })?;
+            found.insert(parcel.key, read);
+        }
     }
     Ok(found)
 }

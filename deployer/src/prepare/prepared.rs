@@ -171,8 +171,15 @@ impl Prepared {
             .map_err(CommandError::usage)?;
         let agents = agents::choose(agents, &topology, &mut receipt, &mut remarks)?;
         let (cache, choices) = (Cache::new(&environment.cache_dir), &mut receipt.choices);
-        let on_this_box =
-            artifacts::on_this_box(&source.inventory, &topology, &agents, &cache, choices).await?;
+        let on_this_box = artifacts::on_this_box(
+            &source.inventory,
+            &topology,
+            &agents,
+            &environment.home,
+            &cache,
+            choices,
+        )
+        .await?;
         // Until the journal is ours nothing random is made up: what is shown twice must be the same.
         let epochs = receipt.epochs.entry(LOG.name().into()).or_default();
         for topic in topology.topics.keys() {

@@ -98,9 +98,10 @@ pub fn of_receipt(
         sha256: Some(String::new()),
         download: None,
     };
-    let artifacts = ALL
-        .iter()
-        .map(|component| (component.name().to_owned(), unknown.clone()));
+    let names = ALL.iter().map(|component| component.name().to_owned());
+    let parcels = ALL.iter().flat_map(|component| component.parcels(topology));
+    let keys = names.chain(parcels.map(|parcel| parcel.key));
+    let artifacts = keys.map(|key| (key, unknown.clone()));
     let context = Context {
         topology,
         receipt,

@@ -49,6 +49,11 @@ impl Deployment {
         component.unit(&self.topology, &self.receipt.choices)
     }
 
+    /// The units of a component on a node.
+    pub fn units(&self, component: &dyn Component, node: &Node) -> Vec<String> {
+        component.units(node, &self.topology, &self.receipt.choices)
+    }
+
     /// A node by name.
     pub fn node(&self, name: &str) -> Result<&Node, CommandError> {
         self.topology.nodes.get(name).ok_or_else(|| {

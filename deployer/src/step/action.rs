@@ -133,6 +133,9 @@ pub enum Action {
         /// A state file of a service that may end by itself: with `"finished": true` in it the service is healthy when
         /// it is not running.
         finishes: Option<String>,
+        /// It runs a program that is none of ours: whether it fails is its own affair, which is shown and stops nothing.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        foreign: bool,
     },
     /// Waits until a TCP port of this node listens.
     WaitForPort {

@@ -92,15 +92,15 @@ impl Component for ByHand {
         self.0.holds_data()
     }
 
-    fn memory(&self, topology: &Topology) -> Memory {
-        self.0.memory(topology)
+    fn memory(&self, node: &Node, topology: &Topology) -> Memory {
+        self.0.memory(node, topology)
     }
 
     fn disk(&self) -> Disk {
         self.0.disk()
     }
 
-    fn packages(&self, _: &Context<'_>) -> Vec<String> {
+    fn packages(&self, _: &Node, _: &Context<'_>) -> Vec<String> {
         match self.0.name() {
             zookeeper::NAME | kafka::NAME => vec!["java17 | java21".into()],
             _ => Vec::new(),
@@ -196,6 +196,7 @@ impl Component for ByHand {
             unit: unit.clone(),
             reads: reads.clone(),
             finishes: (role == producer::NAME).then_some(state),
+            foreign: false,
         };
         let wait = self.port(node, context).map(|port| Action::WaitForPort {
             port,

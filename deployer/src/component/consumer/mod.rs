@@ -99,7 +99,7 @@ impl Component for Consumer {
         &[kafka::NAME]
     }
 
-    fn memory(&self, _: &Topology) -> Memory {
+    fn memory(&self, _: &Node, _: &Topology) -> Memory {
         Memory {
             heap: None,
             beside: 128,
@@ -146,7 +146,7 @@ impl Component for Consumer {
     }
 
     /// Those by which a relay is known.
-    fn packages(&self, context: &Context<'_>) -> Vec<String> {
+    fn packages(&self, _: &Node, context: &Context<'_>) -> Vec<String> {
         let topology = context.topology;
         let is_needed = alerts::names(topology).next().is_some() && alerts::is_encrypted(topology);
         let packages = is_needed.then(|| "ca-certificates".to_owned());

@@ -149,7 +149,7 @@ impl Component for Couchdb {
         Some(package::USER)
     }
 
-    fn memory(&self, _: &Topology) -> Memory {
+    fn memory(&self, _: &Node, _: &Topology) -> Memory {
         Memory {
             heap: None,
             beside: 256,
@@ -201,7 +201,7 @@ impl Component for Couchdb {
         }
     }
 
-    fn packages(&self, context: &Context<'_>) -> Vec<String> {
+    fn packages(&self, _: &Node, context: &Context<'_>) -> Vec<String> {
         let packages: &[&str] = match distribution(context.topology, context.choices) {
             Distribution::Auto | Distribution::Apache => &["ca-certificates"],
             // A release needs the libraries of ICU and OpenSSL, whose packages have another name in each release of the

@@ -43,8 +43,11 @@ pub fn files(
     users(topology).find(|known| *known == user)?;
     let login = Login {
         servers: &bootstrap(topology),
-        user,
-        password,
+        known: Some(Known {
+            user,
+            password,
+            authority: AUTHORITY,
+        }),
         groups: &super::users::groups(user),
         documents: Documents {
             url: store,
@@ -65,12 +68,56 @@ pub fn files(
     ])
 }
 
+/// What programs of the inventory's read to reach the brokers, in the words of the usual clients.
+pub(in crate::component) struct Settings {
+    /// librdkafka's.
+    pub(in crate::component) librdkafka: String,
+    /// Kafka's own, which programs in Java have.
+    pub(in crate::component) java: String,
+    /// A module of Python.
+    pub(in crate::component) python: String,
+}
+
+/// The settings of a user on a node, where the authority's certificate lies at `authority`. Nobody logs in where security is off.
+pub(in crate::component) fn settings(
+    user: &str,
+    authority: &str,
+    topology: &Topology,
+    secrets: &Secrets,
+) -> Settings {
+    let known = topology.security.is_on().then(|| Known {
+        user,
+        password: secrets.get(PASSWORDS, user),
+        authority,
+    });
+    let login = Login {
+        servers: &bootstrap(topology),
+        known,
+        groups: &super::users::groups(user),
+        documents: Documents {
+            url: None,
+            databases: BTreeSet::new(),
+        },
+    };
+    Settings {
+        librdkafka: login.kcat(),
+        java: login.java(),
+        python: login.python(),
+    }
+}
+
 struct Login<'a> {
     servers: &'a str,
-    user: &'a str,
-    password: &'a str,
+    known: Option<Known<'a>>,
     groups: &'a str,
     documents: Documents<'a>,
+}
+
+/// By what somebody is known, and knows the brokers.
+struct Known<'a> {
+    user: &'a str,
+    password: &'a str,
+    authority: &'a str,
 }
 
 /// Where documents are, and those that the user may read.
@@ -89,55 +136,71 @@ impl Documents<'_> {
 impl Login<'_> {
     /// librdkafka's words; `kcat -F kcat.conf` in the directory.
     fn kcat(&self) -> String {
-        let Self {
-            servers,
+        let mut text = format!("bootstrap.servers={}\n", self.servers);
+        if let Some(Known {
             user,
             password,
-            ..
-        } = self;
-        format!(
-            "bootstrap.servers={servers}\n\
-             security.protocol=sasl_ssl\n\
-             sasl.mechanisms=SCRAM-SHA-512\n\
-             sasl.username={user}\n\
-             sasl.password={password}\n\
-             ssl.ca.location={AUTHORITY}\n"
-        )
+            authority,
+        }) = &self.known
+        {
+            // A text takes everything.
+            let _ = write!(
+                text,
+                "security.protocol=sasl_ssl\n\
+                 sasl.mechanisms=SCRAM-SHA-512\n\
+                 sasl.username={user}\n\
+                 sasl.password={password}\n\
+                 ssl.ca.location={authority}\n"
+            );
+        }
+        text
     }
 
     /// Kafka's own words: for its tools and for programs in Java.
     fn java(&self) -> String {
-        let Self {
-            servers,
+        let mut text = format!("bootstrap.servers={}\n", self.servers);
+        if let Some(Known {
             user,
             password,
-            ..
-        } = self;
-        format!(
-            "bootstrap.servers={servers}\n\
-             security.protocol=SASL_SSL\n\
-             sasl.mechanism=SCRAM-SHA-512\n\
-             sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required \
-             username=\"{user}\" password=\"{password}\";\n\
-             ssl.truststore.type=PEM\n\
-             ssl.truststore.location={AUTHORITY}\n"
-        )
+            authority,
+        }) = &self.known
+        {
+            let _ = write!(
+                text,
+                "security.protocol=SASL_SSL\n\
+                 sasl.mechanism=SCRAM-SHA-512\n\
+                 sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required \
+                 username=\"{user}\" password=\"{password}\";\n\
+                 ssl.truststore.type=PEM\n\
+                 ssl.truststore.location={authority}\n"
+            );
+        }
+        text
     }
 
     /// A module with the settings of both usual clients.
     fn python(&self) -> String {
-        let Self {
-            servers,
+        let (servers, groups) = (self.servers, self.groups);
+        let about = format!(
+            "\"\"\"confluent_kafka.Producer(CONFLUENT), kafka.KafkaProducer(**KAFKA_PYTHON); groups begin with {groups}\"\"\"\n"
+        );
+        let Some(Known {
             user,
             password,
-            groups,
-            documents,
-        } = self;
+            authority,
+        }) = &self.known
+        else {
+            return format!(
+                "{about}\
+                 CONFLUENT = {{\"bootstrap.servers\": \"{servers}\"}}\n\
+                 KAFKA_PYTHON = {{\"bootstrap_servers\": \"{servers}\".split(\",\")}}\n"
+            );
+        };
         let mut text = format!(
-            "\"\"\"confluent_kafka.Producer(CONFLUENT), kafka.KafkaProducer(**KAFKA_PYTHON); groups begin with {groups}\"\"\"\n\
+            "{about}\
              from pathlib import Path\n\
              \n\
-             CA = str(Path(__file__).resolve().parent / \"{AUTHORITY}\")\n\
+             CA = str(Path(__file__).resolve().parent / \"{authority}\")\n\
              CONFLUENT = {{\n    \
              \"bootstrap.servers\": \"{servers}\",\n    \
              \"security.protocol\": \"SASL_SSL\",\n    \
@@ -155,8 +218,8 @@ impl Login<'_> {
              \"ssl_cafile\": CA,\n\
              }}\n"
         );
-        if let Some(url) = documents.readable() {
-            let databases: Vec<_> = documents.databases.iter().collect();
+        if let Some(url) = self.documents.readable() {
+            let databases: Vec<_> = self.documents.databases.iter().collect();
             // A text takes everything.
             let _ = write!(
                 text,
@@ -176,19 +239,25 @@ impl Login<'_> {
     fn env(&self) -> String {
         let Self {
             servers,
-            user,
-            password,
+            known:
+                Some(Known {
+                    user,
+                    password,
+                    authority,
+                }),
             groups,
             documents,
-        } = self;
+        } = self
+        else {
+            return format!("KAFKA_BOOTSTRAP={}\n", self.servers);
+        };
         let mut text = format!(
             "KAFKA_BOOTSTRAP={servers}\n\
              KAFKA_USER={user}\n\
              KAFKA_PASSWORD={password}\n\
              KAFKA_GROUP={groups}1\n\
-             KAFKA_CA={AUTHORITY}\n"
+             KAFKA_CA={authority}\n"
         );
-        // A text takes everything.
         if let Some(url) = documents.url {
             let _ = writeln!(text, "COUCHDB_URL={url}");
         }
@@ -200,7 +269,7 @@ impl Login<'_> {
                 "COUCHDB_USER={user}\n\
                  COUCHDB_PASSWORD={password}\n\
                  COUCHDB_DATABASES={databases}\n\
-                 COUCHDB_CA={AUTHORITY}\n"
+                 COUCHDB_CA={authority}\n"
             );
         }
         text

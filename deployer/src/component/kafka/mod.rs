@@ -174,7 +174,7 @@ impl Component for Kafka {
         check::check(inventory, members, findings);
     }
 
-    fn memory(&self, topology: &Topology) -> Memory {
+    fn memory(&self, _: &Node, topology: &Topology) -> Memory {
         Memory {
             heap: Some(section(topology).heap_mib),
             beside: 256,
@@ -227,7 +227,7 @@ impl Component for Kafka {
         Some(Origin::Jars(jars::jars(section(topology))))
     }
 
-    fn packages(&self, _: &Context<'_>) -> Vec<String> {
+    fn packages(&self, _: &Node, _: &Context<'_>) -> Vec<String> {
         vec![java::PACKAGE.to_owned()]
     }
 

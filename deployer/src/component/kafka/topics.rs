@@ -6,6 +6,7 @@ use super::settings::RETENTION;
 use super::topic_name::check_topic_name;
 use super::{ExtraTopic, KafkaSection, NAME, TopicsSection, users};
 use crate::component::producer::{self, ProducerChange};
+use crate::component::program;
 use crate::component::spark::{self, StreamsSection};
 use crate::inventory::{Findings, Inventory, Member, texts};
 use crate::topology::{CANARY_TOPIC, Ids, Topic};
@@ -102,6 +103,7 @@ pub fn topics(
     topics.insert(canaries.name.clone(), canaries);
     users::check_topics(inventory, &topics, findings);
     spark::check_topics(inventory, &topics, findings);
+    program::check_topics(inventory, &topics, findings);
     topics
 }
 

@@ -89,7 +89,7 @@ fn is_taken(name: &str) -> bool {
 }
 
 /// What may be a user's name.
-pub(super) fn check_user_name(name: &str) -> Result<(), String> {
+pub(in crate::component) fn check_user_name(name: &str) -> Result<(), String> {
     let begins = name.starts_with(|first: char| first.is_ascii_lowercase());
     let fits = |one: char| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '-';
     if !begins || name.ends_with('-') || name.len() > 32 || !name.chars().all(fits) {

@@ -105,7 +105,7 @@ impl Component for Mariadb {
         Some(&Self)
     }
 
-    fn memory(&self, topology: &Topology) -> Memory {
+    fn memory(&self, _: &Node, topology: &Topology) -> Memory {
         Memory {
             heap: None,
             beside: 96 + section(topology).buffer_pool_mib,
@@ -143,7 +143,7 @@ impl Component for Mariadb {
         })
     }
 
-    fn packages(&self, _: &Context<'_>) -> Vec<String> {
+    fn packages(&self, _: &Node, _: &Context<'_>) -> Vec<String> {
         PACKAGES.map(str::to_owned).into()
     }
 

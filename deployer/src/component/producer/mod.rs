@@ -111,7 +111,7 @@ impl Component for Producer {
         check::check(inventory, members, findings);
     }
 
-    fn memory(&self, _: &Topology) -> Memory {
+    fn memory(&self, _: &Node, _: &Topology) -> Memory {
         Memory {
             heap: None,
             beside: 32,

@@ -174,7 +174,7 @@ impl Component for Spark {
     }
 
     /// Beside a driver is what works for it, and on other nodes what takes no more.
-    fn memory(&self, topology: &Topology) -> Memory {
+    fn memory(&self, _: &Node, topology: &Topology) -> Memory {
         let processes = if cluster::is_shared(topology) { 2 } else { 1 };
         Memory {
             heap: Some(section(topology).heap_mib.saturating_mul(processes)),
@@ -213,7 +213,7 @@ impl Component for Spark {
         Some(Origin::Jars(jars::jars()))
     }
 
-    fn packages(&self, _: &Context<'_>) -> Vec<String> {
+    fn packages(&self, _: &Node, _: &Context<'_>) -> Vec<String> {
         vec![java::PACKAGE.to_owned()]
     }
 
@@ -332,7 +332,7 @@ impl Component for Spark {
             OPTIONS,
             Content::open(render("spark/java.options", &options)?),
         );
-        let Memory { heap, beside } = self.memory(topology);
+        let Memory { heap, beside } = self.memory(node, topology);
         let process = Process {
             java: place::java(topology),
             options: service.place.file(OPTIONS),

@@ -186,8 +186,17 @@ impl Executor for HostExecutor {
                 ports,
                 members,
             } => network::write_firewall(shell, table, ports, members).await,
-            Action::StartUnit { unit, finishes, .. } => {
-                units::start(shell, unit, finishes.is_some()).await
+            Action::StartUnit {
+                unit,
+                finishes,
+                foreign,
+                ..
+            } => {
+                let may = units::May {
+                    finish: finishes.is_some(),
+                    fail: *foreign,
+                };
+                units::start(shell, unit, may).await
             }
             Action::WaitForPort {
                 port,

@@ -1,6 +1,6 @@
-# Makes a unit run with the files as they are now: unit, whether it may end by itself (`finishes`).
+# Makes a unit run with the files as they are now: unit, whether it may end by itself (`finishes`) or fail (`fails`).
 set -u
-unit=$1 finishes=$2
+unit=$1 may=$2
 
 log() {
     journalctl -u "$unit" -n 20 --no-pager -o cat 2>/dev/null
@@ -13,14 +13,16 @@ systemctl enable --quiet "$unit" || exit
 systemctl reset-failed "$unit" 2>/dev/null
 if ! systemctl restart "$unit"; then
     log
+    if [ "$may" = fails ]; then exit 0; fi
     exit 1
 fi
+if [ "$may" = fails ]; then exit 0; fi
 # What cannot run at all (a wrong library, a bad setting) ends within this moment; what runs needs longer to be of use.
 sleep 0.2
 state=$(systemctl show -p ActiveState -p SubState -p Result -p NRestarts -- "$unit")
 case $state in
     *ActiveState=failed* | *SubState=auto-restart*) ;;
-    *ActiveState=inactive*) if [ "$finishes" = finishes ]; then exit 0; fi ;;
+    *ActiveState=inactive*) if [ "$may" = finishes ]; then exit 0; fi ;;
     *NRestarts=0* | *NRestarts=) exit 0 ;;
 esac
 printf '%s\n' "$state"

@@ -19,11 +19,24 @@ const PORT: Script = Script {
     text: include_str!("port.sh"),
 };
 
-pub(super) async fn start(shell: &Shell<'_>, unit: &str, finishes: bool) -> Result<(), StepError> {
-    let finishes = if finishes { "finishes" } else { "stays" };
+/// What of a unit is as it should be, beside that it runs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct May {
+    /// That it has ended by itself.
+    pub(super) finish: bool,
+    /// That it fails.
+    pub(super) fail: bool,
+}
+
+pub(super) async fn start(shell: &Shell<'_>, unit: &str, may: May) -> Result<(), StepError> {
+    let may = match may {
+        May { fail: true, .. } => "fails",
+        May { finish: true, .. } => "finishes",
+        May { .. } => "stays",
+    };
     // A broker that is restarted hands over its partitions first.
     shell
-        .script(&START, &[unit, finishes], Input::Nothing, LONG)
+        .script(&START, &[unit, may], Input::Nothing, LONG)
         .await?;
     Ok(())
 }

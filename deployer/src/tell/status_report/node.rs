@@ -31,8 +31,10 @@ pub(super) fn judge_units(
     for (unit, fact) in &facts.units {
         let finished = health.get(unit).is_some_and(|health| health.finished);
         let state = match fact.active.as_str() {
+            "active" if fact.sub == "exited" => "finished",
             "active" => "running",
             "failed" => "failed",
+            _ if fact.sub.starts_with("auto-restart") => "failing",
             "inactive" if finished => "finished",
             _ if fact.runs() => "starting",
             _ => "stopped",
