@@ -25,6 +25,15 @@ pub struct Machine {
     pub operator: Option<IpAddr>,
 }
 
+/// What the machine of a node is to its cloud's other services: they let it in, and no keys lie on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// Its name in the user's account.
+    pub name: String,
+    /// The key of the inventory that names it.
+    pub key: String,
+}
+
 impl Machine {
     /// The address of this machine as seen from `other`: in a network both are in, else the public one.
     ///

@@ -29,6 +29,7 @@ mod faults;
 mod gone;
 mod guests;
 mod honest;
+mod iam;
 mod kept;
 mod kills;
 mod limits;
@@ -36,6 +37,7 @@ mod limits;
 mod moto;
 mod plan;
 mod policy;
+mod profile;
 mod proxy;
 #[path = "../shared/python.rs"]
 mod python;

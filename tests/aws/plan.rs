@@ -70,6 +70,7 @@ fn instance(node: &str, state: State, expires: &str) -> Instance {
         zone: Some("eu-central-1a".into()),
         launched: Some(now()),
         tells: false,
+        profile: None,
     }
 }
 

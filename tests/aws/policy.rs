@@ -5,9 +5,10 @@
 
 use deployer::cloud::Cloud as _;
 use deployer::cloud::aws::permissions;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::bench::Bench;
+use super::iam::Iam;
 use super::moto::Moto;
 use super::proxy::Proxy;
 
@@ -19,74 +20,6 @@ const RARE: [&str; 4] = [
     "ec2:DetachNetworkInterface",
     "ec2:ReplaceRoute",
 ];
-
-struct Iam {
-    port: u16,
-    http: reqwest::Client,
-}
-
-impl Iam {
-    async fn call(&self, parameters: &[(&str, &str)]) -> String {
-        let body: Vec<String> = parameters
-            .iter()
-            .map(|(key, value)| format!("{key}={}", encoded(value)))
-            .collect();
-        let answer = self
-            .http
-            .post(format!("http://127.0.0.1:{}/", self.port))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .header(
-                "authorization",
-                "AWS4-HMAC-SHA256 Credential=key/20261121/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=none",
-            )
-            .body(format!("Version=2010-05-08&{}", body.join("&")))
-            .send()
-            .await
-            .expect("moto answers");
-        let (status, text) = (answer.status(), answer.text().await.expect("text"));
-        assert!(status.is_success(), "{text}");
-        text
-    }
-
-    /// A user with these actions; the access key.
-    async fn user(&self, name: &str, actions: &[&str]) -> (String, String) {
-        let document = json!({
-            "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]
-        });
-        self.call(&[("Action", "CreateUser"), ("UserName", name)])
-            .await;
-        let document = document.to_string();
-        let put = [
-            ("Action", "PutUserPolicy"),
-            ("UserName", name),
-            ("PolicyName", "p"),
-            ("PolicyDocument", &document),
-        ];
-        self.call(&put).await;
-        let answer = self
-            .call(&[("Action", "CreateAccessKey"), ("UserName", name)])
-            .await;
-        let inside = |tag: &str| {
-            let start = answer.find(&format!("<{tag}>")).expect("tag") + tag.len() + 2;
-            let end = answer[start..].find("</").expect("end") + start;
-            answer[start..end].to_owned()
-        };
-        (inside("AccessKeyId"), inside("SecretAccessKey"))
-    }
-}
-
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| {
-            if byte.is_ascii_alphanumeric() {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
-}
 
 /// A whole life: made, stopped and started by hand, a rule changed, taken away.
 async fn life(
@@ -151,14 +84,7 @@ async fn the_least_policy_is_enough_and_not_too_much() {
     let Some(moto) = Moto::start(None, &[]) else {
         return;
     };
-    let http = reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .expect("client");
-    let iam = Iam {
-        port: moto.port,
-        http: http.clone(),
-    };
+    let iam = Iam::new(moto.port);
     let all: Vec<&str> = permissions::actions().collect();
     let enough = iam.user("enough", &all).await;
     let root = iam.user("root", &["*"]).await;
@@ -175,11 +101,7 @@ async fn the_least_policy_is_enough_and_not_too_much() {
     let proxy = Proxy::start(moto.port).await;
     proxy.no_guests();
     let url = proxy.url.clone();
-    http.post(format!("{direct}/moto-api/reset-auth"))
-        .body("0")
-        .send()
-        .await
-        .expect("reset");
+    iam.enforce().await;
 
     life(&url, &direct, "200000000000", &enough, &root)
         .await

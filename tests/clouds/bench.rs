@@ -55,6 +55,7 @@ pub(crate) fn machine(node: &str, memory_mib: u64) -> WantedMachine {
         node: node.into(),
         memory_mib,
         open: false,
+        profile: None,
         host_key: Secret::new(
             "-----BEGIN OPENSSH PRIVATE KEY-----\nnot a key\n-----END OPENSSH PRIVATE KEY-----\n",
         ),

@@ -49,6 +49,21 @@ def respect_dry_runs():
     RouteTables.create_route_table = respectful(RouteTables.create_route_table)
 
 
+def show_replaced_profiles():
+    """moto's machines keep the instance profile that they had first; AWS shows the one that took its place."""
+    from moto.ec2.models.iam_instance_profile import IamInstanceProfileAssociationBackend as Backend
+
+    replace = Backend.replace_iam_instance_profile_association
+
+    def honest(self, *arguments, **words):
+        association = replace(self, *arguments, **words)
+        profile = {"Arn": association.iam_instance_profile.arn, "Id": association.association_id}
+        self.modify_instance_attribute(association.instance_id, "iam_instance_profile", profile)
+        return association
+
+    Backend.replace_iam_instance_profile_association = honest
+
+
 def unknown_service(environ, start_response):
     """moto breaks off at services that it does not have, such as the price list; AWS answers."""
     environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -80,6 +95,7 @@ def main():
         return create_backend_app(service) if service else unknown_service
 
     respect_dry_runs()
+    show_replaced_profiles()
     elastic_ip_addresses.random_ip = elastic_network_interfaces.random_public_ip = address
     server = make_server("127.0.0.1", 0, DomainDispatcherApplication(application), threaded=True)
     threading.Thread(target=end_with_standard_input, daemon=True).start()

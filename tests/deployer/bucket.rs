@@ -68,6 +68,16 @@ fn what_no_store_could_have_is_refused_with_its_line() {
             "nodes.vm1.producer.bucket: has no keys",
         ),
         (
+            "credentials_file: ~/keys",
+            "credentials_file: ~/keys\n        instance_profile: reader",
+            "t.yaml:13:27: nodes.vm1.producer.bucket.instance_profile: stands beside `credentials_file`",
+        ),
+        (
+            "credentials_file: ~/keys",
+            "instance_profile: arn:aws:iam::1:instance-profile/reader",
+            "t.yaml:12:27: nodes.vm1.producer.bucket.instance_profile: `arn:aws:iam::1:instance-profile/reader` is no name",
+        ),
+        (
             "source: bucket\n",
             "source: top\n",
             "nodes.vm1.producer.bucket: is of no use: the source is no bucket",

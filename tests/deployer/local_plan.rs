@@ -22,6 +22,7 @@ fn wanted(nodes: &[&str]) -> Wanted {
         node: node.into(),
         memory_mib: 2048,
         open: false,
+        profile: None,
         host_key: Secret::new("a private key"),
         host_key_public: format!("ssh-ed25519 {node}"),
     };

@@ -119,6 +119,7 @@ impl Deployment {
                     node: node.clone(),
                     memory_mib: 512,
                     open: false,
+                    profile: None,
                     host_key: Secret::new(private),
                     host_key_public: public,
                 };

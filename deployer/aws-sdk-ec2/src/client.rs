@@ -47,6 +47,8 @@ impl Client {
     }
 }
 
+mod associate_iam_instance_profile;
+
 mod associate_route_table;
 
 mod attach_internet_gateway;
@@ -91,6 +93,8 @@ mod delete_vpc;
 
 mod describe_addresses;
 
+mod describe_iam_instance_profile_associations;
+
 mod describe_images;
 
 mod describe_instance_type_offerings;
@@ -122,6 +126,8 @@ mod detach_network_interface;
 mod disassociate_route_table;
 
 mod import_key_pair;
+
+mod replace_iam_instance_profile_association;
 
 mod replace_route;
 

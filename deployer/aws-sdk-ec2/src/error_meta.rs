@@ -38,6 +38,34 @@ impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for Error {
         }
     }
 }
+impl<R>
+    From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::associate_iam_instance_profile::AssociateIamInstanceProfileError, R>>
+    for Error
+where
+    R: Send + Sync + std::fmt::Debug + 'static,
+{
+    fn from(
+        err: ::aws_smithy_runtime_api::client::result::SdkError<
+            crate::operation::associate_iam_instance_profile::AssociateIamInstanceProfileError,
+            R,
+        >,
+    ) -> Self {
+        match err {
+            ::aws_smithy_runtime_api::client::result::SdkError::ServiceError(context) => Self::from(context.into_err()),
+            _ => Error::Unhandled(crate::error::sealed_unhandled::Unhandled {
+                meta: ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(&err).clone(),
+                source: err.into(),
+            }),
+        }
+    }
+}
+impl From<crate::operation::associate_iam_instance_profile::AssociateIamInstanceProfileError> for Error {
+    fn from(err: crate::operation::associate_iam_instance_profile::AssociateIamInstanceProfileError) -> Self {
+        match err {
+            crate::operation::associate_iam_instance_profile::AssociateIamInstanceProfileError::Unhandled(inner) => Error::Unhandled(inner),
+        }
+    }
+}
 impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::associate_route_table::AssociateRouteTableError, R>> for Error
 where
     R: Send + Sync + std::fmt::Debug + 'static,
@@ -504,6 +532,40 @@ impl From<crate::operation::describe_addresses::DescribeAddressesError> for Erro
         }
     }
 }
+impl<R>
+    From<
+        ::aws_smithy_runtime_api::client::result::SdkError<
+            crate::operation::describe_iam_instance_profile_associations::DescribeIamInstanceProfileAssociationsError,
+            R,
+        >,
+    > for Error
+where
+    R: Send + Sync + std::fmt::Debug + 'static,
+{
+    fn from(
+        err: ::aws_smithy_runtime_api::client::result::SdkError<
+            crate::operation::describe_iam_instance_profile_associations::DescribeIamInstanceProfileAssociationsError,
+            R,
+        >,
+    ) -> Self {
+        match err {
+            ::aws_smithy_runtime_api::client::result::SdkError::ServiceError(context) => Self::from(context.into_err()),
+            _ => Error::Unhandled(crate::error::sealed_unhandled::Unhandled {
+                meta: ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(&err).clone(),
+                source: err.into(),
+            }),
+        }
+    }
+}
+impl From<crate::operation::describe_iam_instance_profile_associations::DescribeIamInstanceProfileAssociationsError> for Error {
+    fn from(err: crate::operation::describe_iam_instance_profile_associations::DescribeIamInstanceProfileAssociationsError) -> Self {
+        match err {
+            crate::operation::describe_iam_instance_profile_associations::DescribeIamInstanceProfileAssociationsError::Unhandled(inner) => {
+                Error::Unhandled(inner)
+            }
+        }
+    }
+}
 impl<R> From<::aws_smithy_runtime_api::client::result::SdkError<crate::operation::describe_images::DescribeImagesError, R>> for Error
 where
     R: Send + Sync + std::fmt::Debug + 'static,
@@ -861,6 +923,40 @@ impl From<crate::operation::import_key_pair::ImportKeyPairError> for Error {
     fn from(err: crate::operation::import_key_pair::ImportKeyPairError) -> Self {
         match err {
             crate::operation::import_key_pair::ImportKeyPairError::Unhandled(inner) => Error::Unhandled(inner),
+        }
+    }
+}
+impl<R>
+    From<
+        ::aws_smithy_runtime_api::client::result::SdkError<
+            crate::operation::replace_iam_instance_profile_association::ReplaceIamInstanceProfileAssociationError,
+            R,
+        >,
+    > for Error
+where
+    R: Send + Sync + std::fmt::Debug + 'static,
+{
+    fn from(
+        err: ::aws_smithy_runtime_api::client::result::SdkError<
+            crate::operation::replace_iam_instance_profile_association::ReplaceIamInstanceProfileAssociationError,
+            R,
+        >,
+    ) -> Self {
+        match err {
+            ::aws_smithy_runtime_api::client::result::SdkError::ServiceError(context) => Self::from(context.into_err()),
+            _ => Error::Unhandled(crate::error::sealed_unhandled::Unhandled {
+                meta: ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(&err).clone(),
+                source: err.into(),
+            }),
+        }
+    }
+}
+impl From<crate::operation::replace_iam_instance_profile_association::ReplaceIamInstanceProfileAssociationError> for Error {
+    fn from(err: crate::operation::replace_iam_instance_profile_association::ReplaceIamInstanceProfileAssociationError) -> Self {
+        match err {
+            crate::operation::replace_iam_instance_profile_association::ReplaceIamInstanceProfileAssociationError::Unhandled(inner) => {
+                Error::Unhandled(inner)
+            }
         }
     }
 }

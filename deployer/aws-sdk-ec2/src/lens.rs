@@ -1,4 +1,14 @@
 
+pub(crate) fn reflens_describe_iam_instance_profile_associations_output_output_next_token(
+    input: &crate::operation::describe_iam_instance_profile_associations::DescribeIamInstanceProfileAssociationsOutput,
+) -> ::std::option::Option<&::std::string::String> {
+    let input = match &input.next_token {
+        ::std::option::Option::None => return ::std::option::Option::None,
+        ::std::option::Option::Some(t) => t,
+    };
+    ::std::option::Option::Some(input)
+}
+
 pub(crate) fn reflens_describe_images_output_output_next_token(
     input: &crate::operation::describe_images::DescribeImagesOutput,
 ) -> ::std::option::Option<&::std::string::String> {
@@ -106,6 +116,13 @@ pub(crate) fn reflens_describe_vpcs_output_output_next_token(
         ::std::option::Option::None => return ::std::option::Option::None,
         ::std::option::Option::Some(t) => t,
     };
+    ::std::option::Option::Some(input)
+}
+
+pub(crate) fn lens_describe_iam_instance_profile_associations_output_output_iam_instance_profile_associations(
+    input: crate::operation::describe_iam_instance_profile_associations::DescribeIamInstanceProfileAssociationsOutput,
+) -> ::std::option::Option<::std::vec::Vec<crate::types::IamInstanceProfileAssociation>> {
+    let input = input.iam_instance_profile_associations?;
     ::std::option::Option::Some(input)
 }
 

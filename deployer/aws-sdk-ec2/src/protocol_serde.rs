@@ -23,6 +23,10 @@ pub fn parse_http_error_metadata(
     crate::ec2_query_errors::parse_error_metadata(response_body)
 }
 
+pub(crate) mod shape_associate_iam_instance_profile;
+
+pub(crate) mod shape_associate_iam_instance_profile_input;
+
 pub(crate) mod shape_associate_route_table;
 
 pub(crate) mod shape_associate_route_table_input;
@@ -107,6 +111,10 @@ pub(crate) mod shape_describe_addresses;
 
 pub(crate) mod shape_describe_addresses_input;
 
+pub(crate) mod shape_describe_iam_instance_profile_associations;
+
+pub(crate) mod shape_describe_iam_instance_profile_associations_input;
+
 pub(crate) mod shape_describe_images;
 
 pub(crate) mod shape_describe_images_input;
@@ -170,6 +178,10 @@ pub(crate) mod shape_disassociate_route_table_input;
 pub(crate) mod shape_import_key_pair;
 
 pub(crate) mod shape_import_key_pair_input;
+
+pub(crate) mod shape_replace_iam_instance_profile_association;
+
+pub(crate) mod shape_replace_iam_instance_profile_association_input;
 
 pub(crate) mod shape_replace_route;
 
@@ -274,6 +286,10 @@ pub(crate) mod shape_ena_srd_specification_request;
 pub(crate) mod shape_enclave_options;
 
 pub(crate) mod shape_group_identifier_list;
+
+pub(crate) mod shape_iam_instance_profile_association;
+
+pub(crate) mod shape_iam_instance_profile_association_set;
 
 pub(crate) mod shape_image_list;
 

@@ -3,6 +3,8 @@ pub use crate::types::_domain_type::DomainType;
 
 pub use crate::types::_iam_instance_profile_specification::IamInstanceProfileSpecification;
 
+pub use crate::types::_iam_instance_profile_association::IamInstanceProfileAssociation;
+
 pub use crate::types::_route_table_association_state::RouteTableAssociationState;
 
 pub use crate::types::_subnet_ipv6_cidr_block_association::SubnetIpv6CidrBlockAssociation;
@@ -124,6 +126,8 @@ pub use crate::types::_tag_specification::TagSpecification;
 pub use crate::types::_ipv4_prefix_specification::Ipv4PrefixSpecification;
 
 pub use crate::types::_iam_instance_profile::IamInstanceProfile;
+
+pub use crate::types::_iam_instance_profile_association_state::IamInstanceProfileAssociationState;
 
 pub use crate::types::_route_table_association_state_code::RouteTableAssociationStateCode;
 
@@ -600,6 +604,10 @@ mod _http_tokens_state;
 mod _hypervisor_type;
 
 mod _iam_instance_profile;
+
+mod _iam_instance_profile_association;
+
+mod _iam_instance_profile_association_state;
 
 mod _iam_instance_profile_specification;
 

@@ -226,6 +226,7 @@ mod tests {
             node: node.into(),
             memory_mib: 0,
             open: false,
+            profile: None,
             host_key: Secret::new(""),
             host_key_public: String::new(),
         };

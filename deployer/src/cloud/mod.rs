@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::machine::Machine;
+use crate::machine::{Machine, Profile};
 use crate::secret::Secret;
 use crate::topology::CloudName;
 
@@ -91,6 +91,8 @@ pub struct WantedMachine {
     pub memory_mib: u64,
     /// Whether hosts outside this cloud, if there are any, must reach it.
     pub open: bool,
+    /// What it is to the cloud's other services; `None`: nothing, or what somebody else made it.
+    pub profile: Option<Profile>,
     /// The private host key it gets before its first boot (OpenSSH's own format).
     pub host_key: Secret,
     /// Its public half.
@@ -374,6 +376,14 @@ pub enum CloudError {
         /// The service's word for the failure, for programs.
         code: String,
         /// The service's words for it, and what to do where we know.
+        message: String,
+    },
+    /// What the inventory says cannot be, as only the cloud knows.
+    #[error("{key}: {message}")]
+    Inventory {
+        /// The key of the inventory.
+        key: String,
+        /// What is wrong with it, and what to do about it.
         message: String,
     },
     /// The request cannot be met.

@@ -56,6 +56,11 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    /// Whether its machines can be something to its other services.
+    fn has_profiles(&self) -> bool {
+        false
+    }
+
     /// Where this box asks for the address it is seen by, if the cloud lets others in by address.
     fn address_url<'a>(&self, _clouds: &'a Clouds) -> Option<&'a str> {
         None

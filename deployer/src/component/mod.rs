@@ -10,6 +10,7 @@ use crate::authority::{self, Service, Services};
 use crate::facts::{Facts, System};
 use crate::inspect::Log;
 use crate::inventory::{Findings, Inventory, Member, Problem, Section, Sections};
+use crate::machine::Profile;
 use crate::receipt::{Choices, Secrets};
 use crate::rights::Right;
 use crate::step::{ARCHIVE_MARKER, Action, Tool, archive_mark, sha256};
@@ -170,6 +171,11 @@ pub trait Component: Sync {
     /// The user's files that it reads on a node → the groups by which it may.
     fn user_files(&self, _: &Node) -> BTreeMap<String, String> {
         BTreeMap::new()
+    }
+
+    /// What a node's machine must be to its cloud for it; `None`: nothing.
+    fn profile<'a>(&self, _: &'a Node) -> Option<&'a Profile> {
+        None
     }
 
     /// How a tunnel to it is used; `None`: `open` does not offer it.
@@ -476,6 +482,11 @@ pub fn outside_ports(node: &Node, topology: &Topology) -> BTreeSet<u16> {
     there
         .filter_map(|component| component.outside_port(topology))
         .collect()
+}
+
+/// What a node's machine must be to its cloud.
+pub fn profile<'a>(node: &'a Node, topology: &Topology) -> Option<&'a Profile> {
+    of_node(node, topology).find_map(|component| component.profile(node))
 }
 
 /// The files that actions put on a node → their SHA-256. Of an unpacked archive it is the file [`ARCHIVE_MARKER`], which

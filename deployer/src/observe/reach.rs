@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 
-use crate::cloud::Wanted;
+use crate::cloud::{CloudError, Wanted};
 use crate::component;
 use crate::error::CommandError;
 use crate::host::{Connector, HostError};
@@ -123,10 +123,21 @@ async fn look_at_clouds(
                 name,
                 cloud,
                 wanted,
-                plan: plan?,
+                plan: plan.map_err(|error| placed(error, prepared))?,
             })
         })
         .collect()
+}
+
+/// What only the cloud could know to be wrong with the inventory, with its line.
+fn placed(error: CloudError, prepared: &Prepared) -> CommandError {
+    match error {
+        CloudError::Inventory { key, message } => {
+            let problem = prepared.source.inventory.problem(key, message, None);
+            CommandError::usage(problem.to_string())
+        }
+        error => error.into(),
+    }
 }
 
 /// Where a machine does not answer at all, its cloud's own rules may be why.

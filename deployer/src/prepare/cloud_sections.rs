@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cloud::registry;
+use crate::component;
 use crate::inventory::{Inventory, Problem, Problems};
 use crate::topology::{CloudName, Topology};
 
@@ -22,7 +23,26 @@ pub fn check(inventory: &Inventory, topology: &Topology) -> Result<(), Problems>
         let found = provider.problems(&topology.clouds, &nodes).into_iter();
         problems.extend(found.map(|problem| placed(inventory, &section, problem)));
     }
+    problems.extend(profiles(inventory, topology));
     Problems::check(problems)
+}
+
+/// Profiles of machines whose cloud has none.
+fn profiles(inventory: &Inventory, topology: &Topology) -> Vec<Problem> {
+    let nodes = topology.nodes.values();
+    let problems = nodes.filter_map(|node| {
+        let profile = component::profile(node, topology)?;
+        let provider = registry::provider(node.cloud).ok()?;
+        (!provider.has_profiles()).then(|| {
+            let message = format!(
+                "{} has a machine of {}, where there are no instance profiles",
+                node.name, node.cloud
+            );
+            let hint = "write `credentials_file: PATH` in its place".to_owned();
+            inventory.problem(profile.key.as_str(), message, Some(hint))
+        })
+    });
+    problems.collect()
 }
 
 /// A problem at its place: each begins with the key it is about.

@@ -158,6 +158,7 @@ fn bare_machine(node: &Node, topology: &Topology) -> WantedMachine {
     WantedMachine {
         node: node.name.clone(),
         memory_mib: node.memory_mib,
+        profile: component::profile(node, topology).cloned(),
         open: !component::outside_ports(node, topology).is_empty(),
         host_key: Secret::new(""),
         host_key_public: String::new(),

@@ -1,6 +1,8 @@
 
 pub use crate::types::_iam_instance_profile_specification::IamInstanceProfileSpecificationBuilder;
 
+pub use crate::types::_iam_instance_profile_association::IamInstanceProfileAssociationBuilder;
+
 pub use crate::types::_route_table_association_state::RouteTableAssociationStateBuilder;
 
 pub use crate::types::_subnet_ipv6_cidr_block_association::SubnetIpv6CidrBlockAssociationBuilder;

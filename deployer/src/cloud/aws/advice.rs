@@ -47,6 +47,9 @@ pub(super) fn advice(code: &str, call: &str, message: &str) -> Option<String> {
         "Unsupported" | "UnsupportedOperation" | "InvalidInstanceType.NotFound" => {
             "choose another `instance_type`, or other `zones`"
         }
+        "InvalidParameterValue" if message.contains("Invalid IAM Instance Profile") => {
+            "look at `instance_profile`; EC2 knows one that was just made after some seconds"
+        }
         "OperationNotPermitted" => {
             "somebody protects the machine from being ended or stopped: switch that off in EC2's console (Change termination protection)"
         }

@@ -6,7 +6,7 @@ use super::context::CloudContext;
 use super::failure::api;
 use super::notes::note;
 use super::operation::Operation;
-use super::{launch, make, make_access, remove, running, tags, wait};
+use super::{launch, make, make_access, profile, remove, running, tags, wait};
 use crate::cloud::{Applied, CloudError};
 
 /// Does one operation.
@@ -63,6 +63,9 @@ pub async fn apply(
                     .await
                     .map_err(|died| died.error)?,
             );
+        }
+        Operation::GiveProfile { instance, profile } => {
+            profile::give(context, instance, profile).await?;
         }
         Operation::Renew { instances, expires } => renew(context, instances, *expires).await?,
         Operation::Terminate { instances } => remove::terminate(context, instances).await?,

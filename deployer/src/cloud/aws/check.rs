@@ -76,6 +76,7 @@ impl Aws {
                 String::new()
             }
         };
+        findings.extend(self.profile_findings(wanted).await);
         findings.extend(self.permissions(wanted, &image).await);
         Ok(findings)
     }

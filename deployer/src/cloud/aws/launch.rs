@@ -1,9 +1,10 @@
 //! Machines: making, starting and waiting for them.
 
 use aws_sdk_ec2::types::{
-    BlockDeviceMapping, EbsBlockDevice, HttpTokensState, InstanceMetadataEndpointState,
-    InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification, InstanceType,
-    ResourceType, ShutdownBehavior, VolumeType,
+    BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification,
+    InstanceMetadataEndpointState, InstanceMetadataOptionsRequest,
+    InstanceNetworkInterfaceSpecification, InstanceType, ResourceType, ShutdownBehavior,
+    VolumeType,
 };
 use jiff::Timestamp;
 
@@ -157,6 +158,11 @@ async fn run(
         OnTtl::Stop => ShutdownBehavior::Stop,
         OnTtl::Terminate => ShutdownBehavior::Terminate,
     };
+    let profile = launch.profile.as_ref();
+    let profile = profile.map(|name| {
+        let by_name = IamInstanceProfileSpecification::builder();
+        by_name.name(name).build()
+    });
     // The token makes it safe to repeat: by the SDK, by this loop, and by the next `up`.
     let call = context
         .ec2()
@@ -177,6 +183,7 @@ async fn run(
                 .build(),
         )
         .network_interfaces(interface)
+        .set_iam_instance_profile(profile)
         .tag_specifications(tags::specification(ResourceType::Instance, &tags))
         .tag_specifications(tags::specification(ResourceType::Volume, &disk_tags))
         .tag_specifications(tags::specification(

@@ -49,6 +49,7 @@ mod places;
 pub mod plan;
 pub mod prices;
 mod problems;
+mod profile;
 pub mod provider;
 pub mod quota;
 mod remarks;
@@ -58,6 +59,7 @@ mod requests;
 pub mod rules;
 mod running;
 pub mod settings;
+mod signed;
 pub mod tags;
 pub mod teardown;
 pub mod ttl;
@@ -78,6 +80,7 @@ pub struct Aws {
     sts: aws_sdk_sts::Client,
     quotas: aws_sdk_servicequotas::Client,
     price_list: aws_sdk_pricing::Client,
+    signed: signed::Signed,
     region: String,
     settings: Settings,
     pace: Pace,
@@ -104,6 +107,7 @@ impl Aws {
             sts: client::identity(config, &settings),
             quotas,
             price_list,
+            signed: signed::Signed::new(config, &settings),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
             settings,
             pace,
@@ -160,6 +164,8 @@ impl Cloud for Aws {
         plan.remarks = Box::pin(self.remarks(&plan.steps, &catalog, &observed.subnets)).await?;
         let telling = remarks::telling(&observed.instances, &self.region);
         plan.remarks.extend(telling);
+        plan.remarks
+            .extend(self.profiles(wanted, &plan.steps).await?);
         Ok(plan)
     }
 

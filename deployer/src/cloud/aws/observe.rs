@@ -139,6 +139,11 @@ fn instance(seen: &types::Instance) -> Option<Instance> {
             .launch_time()
             .and_then(|time| Timestamp::from_second(time.secs()).ok()),
         tells: seen.metadata_options().is_some_and(tells),
+        profile: seen
+            .iam_instance_profile()
+            .and_then(|profile| profile.arn())
+            .and_then(|arn| arn.rsplit('/').next())
+            .map(Into::into),
     })
 }
 

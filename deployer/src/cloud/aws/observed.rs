@@ -69,6 +69,8 @@ pub struct Instance {
     pub launched: Option<Timestamp>,
     /// Its metadata service answers who shows no token, or is further away than the machine itself.
     pub tells: bool,
+    /// Its instance profile, whoever gave it.
+    pub profile: Option<String>,
 }
 
 impl Listed for Instance {

@@ -102,6 +102,13 @@ pub enum Operation {
         /// Which.
         instance: String,
     },
+    /// Gives a machine an instance profile of the user's, in place of the one that it has.
+    GiveProfile {
+        /// The machine.
+        instance: String,
+        /// The profile.
+        profile: String,
+    },
     /// Notes on the machines that they live longer.
     Renew {
         /// Which.
@@ -146,6 +153,9 @@ pub struct Launch {
     pub attempt: u32,
     /// When it powers itself off; `None`: never.
     pub expires: Option<Timestamp>,
+    /// Its instance profile, which is the user's.
+    #[serde(default)]
+    pub profile: Option<String>,
 }
 
 /// A zone where a machine may be made.

@@ -67,9 +67,25 @@ pub const CHANGE: [&str; 22] = [
 /// Advice before machines are made: without these, quota and prices are not known, and nothing else is different.
 pub const ADVICE: [&str; 2] = ["pricing:GetProducts", "servicequotas:GetServiceQuota"];
 
+/// Looking at instance profiles of the user's; needed only where an inventory names one.
+const LOOK_AT_PROFILES: [&str; 2] = [
+    "ec2:DescribeIamInstanceProfileAssociations",
+    "iam:GetInstanceProfile",
+];
+
+/// Giving one to a machine that is there.
+const GIVE_PROFILES: [&str; 2] = [
+    "ec2:AssociateIamInstanceProfile",
+    "ec2:ReplaceIamInstanceProfileAssociation",
+];
+
+/// Letting a machine act as the role of its profile.
+const PASS: &str = "iam:PassRole";
+
 /// The name IAM has for a call.
 pub fn action(call: &str) -> String {
     match call {
+        "GetInstanceProfile" => "iam:GetInstanceProfile".into(),
         "GetCallerIdentity" => "sts:GetCallerIdentity".into(),
         "GetProducts" => "pricing:GetProducts".into(),
         "GetServiceQuota" => "servicequotas:GetServiceQuota".into(),
@@ -80,6 +96,37 @@ pub fn action(call: &str) -> String {
 /// All actions that are needed.
 pub fn actions() -> impl Iterator<Item = &'static str> {
     LOOK_AND_MAKE.into_iter().chain(CHANGE)
+}
+
+/// The actions that are needed besides where an inventory names an instance profile.
+pub fn profile_actions() -> impl Iterator<Item = &'static str> {
+    let looks = LOOK_AT_PROFILES.into_iter().chain(GIVE_PROFILES);
+    looks.chain([PASS])
+}
+
+/// The policy that is needed besides where an inventory names an instance profile: it is given to machines of ours only, and its
+/// role to EC2 only.
+pub fn profile_policy() -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Sid": "LookAtProfiles", "Effect": "Allow", "Action": LOOK_AT_PROFILES, "Resource": "*"},
+            {
+                "Sid": "GiveThemToOurs",
+                "Effect": "Allow",
+                "Action": GIVE_PROFILES,
+                "Resource": "*",
+                "Condition": {"Null": {(format!("aws:ResourceTag/{}", tags::ID)): "false"}}
+            },
+            {
+                "Sid": "PassTheRole",
+                "Effect": "Allow",
+                "Action": PASS,
+                "Resource": "arn:aws:iam::ACCOUNT:role/ROLE",
+                "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
+            }
+        ]
+    })
 }
 
 /// The policy. What is changed or deleted must carry our tag, and nothing that is there already can be given it: these

@@ -1,13 +1,15 @@
 //! What is to be done so that a deployment's machines are there, or that nothing of it is. Pure: compares what is wanted with
 //! what was observed.
 
+use std::fmt::Write as _;
+
 use super::network;
 use super::notes::Attempt;
 use super::observed::{Instance, State};
 use super::operation::{Launch, Operation};
 use super::settings::Settings;
 use super::view::{View, stage, step};
-use super::{places, renewal, user_data};
+use super::{places, profile, renewal, user_data};
 use crate::cloud::reconcile::{self, Addresses, Choice};
 use crate::cloud::{CloudError, CloudPlan, Wanted};
 use crate::machine::Machine;
@@ -51,6 +53,7 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
                 instance_type,
                 zones,
                 expires,
+                profile: machine.profile.as_ref().map(|profile| profile.name.clone()),
             };
             // Too long a text is found before anything is made.
             user_data::render(
@@ -59,10 +62,13 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
                 &view.settings.ssh_keys,
                 launch.expires,
             )?;
-            let words = format!(
+            let mut words = format!(
                 "make a {} with {} GiB of disk from {}",
                 launch.instance_type, view.settings.disk_gib, launch.image
             );
+            if let Some(profile) = &launch.profile {
+                let _ = write!(words, " and the instance profile {profile}");
+            }
             let mut step = step(
                 stage::MACHINES,
                 words,
@@ -119,6 +125,7 @@ pub fn plan(view: &View<'_>) -> Result<CloudPlan, CloudError> {
     }
     let missing = view.wanted.machines.len().saturating_sub(chosen.len());
     places::room(view, missing)?;
+    steps.extend(profile::steps(view, chosen));
     let (renewal, until) = renewal::renewal(view, chosen, launches, expires);
     steps.extend(renewal);
     result.expires = until;

@@ -40,6 +40,10 @@ impl provider::Provider for Provider {
         Some(clouds.aws.architecture.machine())
     }
 
+    fn has_profiles(&self) -> bool {
+        true
+    }
+
     fn address_url<'a>(&self, clouds: &'a Clouds) -> Option<&'a str> {
         Some(&clouds.aws.address_url)
     }

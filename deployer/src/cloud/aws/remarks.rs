@@ -93,6 +93,7 @@ mod tests {
             zone: None,
             launched: None,
             tells,
+            profile: None,
         };
         let instances = [
             instance("i-1", true, State::Running),

@@ -46,6 +46,7 @@ pub(super) mod stage {
     pub(in super::super) const NETWORK: &str = "network";
     pub(in super::super) const ROUTES: &str = "routes";
     pub(in super::super) const MACHINES: &str = "machines";
+    pub(in super::super) const PROFILES: &str = "profiles";
     pub(in super::super) const TTL: &str = "ttl";
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{NAME, ProducerChange, ProducerSection, Source};
 use crate::inventory::{Findings, Inventory, Member};
+use crate::machine::Profile;
 use crate::receipt::Secrets;
 use crate::step::Content;
 use crate::topology::Node;
@@ -31,6 +32,8 @@ pub struct BucketSection {
     /// The file on this box with the keys, as AWS's own tools have it. For you alone: mode 0600.
     #[schemars(extend("format" = "path"))]
     pub credentials_file: Option<String>,
+    /// On AWS, in place of that file: the instance profile of yours whose role lets the machine in.
+    pub instance_profile: Option<String>,
 }
 
 /// A bucket that a client reads.
@@ -44,12 +47,23 @@ pub struct Bucket {
     pub endpoint: Option<String>,
     /// Its region.
     pub region: String,
-    /// The file on this box with the keys.
+    /// Who lets the client in.
     #[serde(skip)]
-    pub keys: String,
-    /// What of the inventory says that file.
-    #[serde(skip)]
-    pub key: String,
+    pub opened_by: OpenedBy,
+}
+
+/// Who lets a client into its bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OpenedBy {
+    /// The keys in a file on this box, and the key of the inventory that names it.
+    File {
+        /// The file.
+        path: String,
+        /// The key.
+        key: String,
+    },
+    /// The role of its machine.
+    Profile(Profile),
 }
 
 /// The bucket of a member, and the key of the inventory that says it.
@@ -71,9 +85,24 @@ pub(super) fn bucket(inventory: &Inventory, member: &Member<'_>) -> Option<Bucke
         prefix: said.prefix.clone(),
         endpoint: said.endpoint.clone(),
         region: said.region.clone().unwrap_or_else(|| NO_REGION.to_owned()),
-        keys: said.credentials_file.clone().unwrap_or_default(),
-        key: format!("{key}.credentials_file"),
+        opened_by: match &said.instance_profile {
+            Some(name) => OpenedBy::Profile(Profile {
+                name: name.clone(),
+                key: format!("{key}.instance_profile"),
+            }),
+            None => OpenedBy::File {
+                path: said.credentials_file.clone().unwrap_or_default(),
+                key: format!("{key}.credentials_file"),
+            },
+        },
     })
+}
+
+impl Bucket {
+    /// Whether keys lie beside the client.
+    pub(super) fn has_keys(&self) -> bool {
+        matches!(self.opened_by, OpenedBy::File { .. })
+    }
 }
 
 /// The keys of a node's bucket.
@@ -149,13 +178,31 @@ pub(super) fn check(inventory: &Inventory, member: &Member<'_>, findings: &mut F
             "write a name such as `eu-north-1`",
         );
     }
-    if said.credentials_file.is_none() {
-        findings.add(
+    match (&said.credentials_file, &said.instance_profile) {
+        (None, None) => findings.add(
             key,
             "has no keys",
-            "add `credentials_file: PATH`, as AWS's own tools have it, with one profile, mode 0600",
-        );
+            "add `credentials_file: PATH`, as AWS's own tools have it, with one profile, mode 0600; or on AWS \
+             `instance_profile: NAME`, whose role lets the machine in",
+        ),
+        (Some(_), Some(_)) => findings.add(
+            format!("{key}.instance_profile"),
+            "stands beside `credentials_file`, and one of them is used",
+            "take one of them away",
+        ),
+        (None, Some(name)) if !is_profile(name) => findings.add(
+            format!("{key}.instance_profile"),
+            format!("`{name}` is no name of an instance profile"),
+            "write its name alone, as `aws iam list-instance-profiles` has it: neither path nor `arn:`",
+        ),
+        _ => {}
     }
+}
+
+/// Whether IAM could have an instance profile of this name.
+fn is_profile(name: &str) -> bool {
+    let is_fit = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    (1..=128).contains(&name.len()) && name.chars().all(is_fit)
 }
 
 /// Whether it is a scheme, a host and a port, and nothing more.

@@ -20,13 +20,14 @@ use super::{
 };
 use crate::facts::{Facts, System};
 use crate::inventory::{Findings, Inventory, Member, Section, Sections};
+use crate::machine::Profile;
 use crate::rights::Right;
 use crate::step::{Action, Content, Tool};
 use crate::template::{TemplateError, render};
 use crate::topology::{CANARY_TOPIC, Node, Topology};
 use topic_pattern::check_topic_pattern;
 
-pub use bucket::{Bucket, BucketSection, KEYS as BUCKET_KEYS};
+pub use bucket::{Bucket, BucketSection, KEYS as BUCKET_KEYS, OpenedBy};
 pub use client::{Client, SourceFile, topic_of};
 pub use health::state;
 pub use section::{ProducerChange, ProducerSection, Source};
@@ -171,6 +172,13 @@ impl Component for Producer {
         rights
     }
 
+    fn profile<'a>(&self, node: &'a Node) -> Option<&'a Profile> {
+        match &client(node)?.bucket.as_ref()?.opened_by {
+            OpenedBy::Profile(profile) => Some(profile),
+            OpenedBy::File { .. } => None,
+        }
+    }
+
     /// Where canaries start without a producer: on the node that answers for the pipeline.
     fn is_tool_on(&self, node: &Node, topology: &Topology) -> bool {
         let producers = topology.nodes_with(NAME).next();
@@ -263,16 +271,12 @@ pub fn client(node: &Node) -> Option<&Client> {
     node.sections.find()
 }
 
-/// The file with the keys of each node that reads a bucket, and the key of the inventory that says it.
+/// The file with the keys of each node that reads a bucket by some, and the key of the inventory that says it.
 pub fn bucket_keys_files<'a>(topology: &'a Topology) -> Vec<(&'a str, &'a str, &'a str)> {
     let nodes = topology.nodes.values();
-    let reads = |node: &'a Node| {
-        let bucket = client(node)?.bucket.as_ref()?;
-        Some((
-            node.name.as_str(),
-            bucket.key.as_str(),
-            bucket.keys.as_str(),
-        ))
+    let reads = |node: &'a Node| match &client(node)?.bucket.as_ref()?.opened_by {
+        OpenedBy::File { path, key } => Some((node.name.as_str(), key.as_str(), path.as_str())),
+        OpenedBy::Profile(_) => None,
     };
     nodes.filter_map(reads).collect()
 }
@@ -293,8 +297,9 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
     if let Some(login) = &login {
         read.extend(login.files(&place, &group, context));
     }
-    let reads_bucket = source.is_some_and(|client| client.bucket.is_some());
-    if reads_bucket {
+    let bucket = source.and_then(|client| client.bucket.as_ref());
+    let has_keys = bucket.is_some_and(Bucket::has_keys);
+    if has_keys {
         let keys = bucket::keys(node, context.secrets);
         read.push(service::configuration_file(
             &place,
@@ -309,7 +314,7 @@ fn files(node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateErro
         topic: source.map_or(CANARY_TOPIC, |client| &client.topic),
         login,
         source,
-        bucket_keys: reads_bucket.then(|| place.file(bucket::FILE)),
+        bucket_keys: has_keys.then(|| place.file(bucket::FILE)),
         state: place.data(),
     };
     let config = Content::open(render("agent/producer.toml", &settings)?);
