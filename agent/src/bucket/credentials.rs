@@ -58,6 +58,13 @@ impl Keys {
         }
     }
 
+    /// Forgets those of the profile: the machine may have another role now.
+    pub(super) fn forget(&mut self) {
+        if let Self::Profile { present, .. } = self {
+            *present = None;
+        }
+    }
+
     /// Returns the keys that are in force.
     pub(super) async fn get(&mut self, http: &Client) -> Result<Credentials, String> {
         match self {

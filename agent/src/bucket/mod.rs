@@ -129,9 +129,8 @@ impl Store {
             if let Some(token) = next.take() {
                 action.with_continuation_token(token);
             }
-            let response = self
-                .ask(Method::GET, action.sign(SIGNED), HeaderMap::new())
-                .await?;
+            let url = action.sign(SIGNED);
+            let response = self.ask(Method::GET, url, HeaderMap::new()).await?;
             let now = date(response.headers());
             let text = response.text().await.map_err(|error| self.away(error))?;
             let page: ListObjectsV2Response =
@@ -198,13 +197,21 @@ impl Store {
     }
 
     /// Sends a request, and makes words of whatever is no success.
-    async fn ask(&self, method: Method, url: Url, headers: HeaderMap) -> Result<Response, Trouble> {
+    async fn ask(
+        &mut self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+    ) -> Result<Response, Trouble> {
         let request = self.http.request(method, url).headers(headers);
         let response = request.send().await.map_err(|error| self.away(error))?;
         if response.status().is_success() {
             return Ok(response);
         }
         let (status, headers) = (response.status(), response.headers().clone());
+        if status == StatusCode::FORBIDDEN {
+            self.keys.forget();
+        }
         let body = response.text().await.unwrap_or_default();
         Err(Answer::new(status, &headers, &body, date(&headers)).trouble(&self.bucket))
     }

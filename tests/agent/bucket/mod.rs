@@ -280,6 +280,9 @@ fn keys_of_the_machines_profile_are_asked_for_anew_before_they_end() {
     let before = asked();
     listed(2);
     assert_eq!(asked(), before);
+    // A machine that has got another role asks for its keys when those that it has are refused.
+    course.bucket.front.set(Way::Answer(403, String::new()));
+    wait_until("they are asked for at once", || asked() > before);
     assert!(agent.terminate().success());
 }
 
