@@ -1,6 +1,7 @@
 //! Kafka clients as both agents make them, and their log lines.
 
 mod errors;
+pub mod transaction_log;
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::task::JoinHandle;
@@ -21,9 +21,12 @@ use super::delivery::{Sender, transactional_id};
 use super::spool::Place;
 use super::{Producer, ProducerError, backoff};
 use crate::config::Connection;
+use crate::kafka::transaction_log;
 
 /// How long Kafka may take over a step of a transaction.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a broker may take to say which there are.
+const LOOK: Duration = Duration::from_secs(5);
 /// The partition under which the ticket is kept: every topic has it.
 const PARTITION: i32 = 0;
 
@@ -45,8 +48,8 @@ struct Ledger {
 
 /// What Kafka says of a transaction.
 pub(super) enum Told {
-    /// A client may begin.
-    Begun(KafkaResult<Begun>),
+    /// A client may begin, or why not.
+    Begun(Result<Begun, String>),
     /// A batch is committed.
     Ended(KafkaResult<()>),
 }
@@ -60,7 +63,7 @@ pub(super) struct Begun {
 
 enum Phase {
     /// A new client ends what an older one left open, and asks how far that came.
-    Beginning(JoinHandle<KafkaResult<Begun>>),
+    Beginning(JoinHandle<Result<Begun, String>>),
     /// Nothing is open.
     Ready(Arc<ConsumerGroupMetadata>),
     /// A batch is being sent, from this ticket on.
@@ -102,7 +105,7 @@ impl Transactions {
 
     /// Waits for what Kafka says; for ever where there is nothing that it is asked.
     pub(super) async fn told(&mut self) -> Told {
-        let lost = |error| KafkaError::ClientCreation(format!("the call ended: {error}"));
+        let lost = |error| format!("the call ended: {error}");
         match &mut self.phase {
             Phase::Beginning(asked) => {
                 let begun = asked.await;
@@ -110,7 +113,8 @@ impl Transactions {
             }
             Phase::Ending { outcome, .. } => {
                 let ended = outcome.await;
-                Told::Ended(ended.unwrap_or_else(|error| Err(lost(error))))
+                let ended = ended.map_err(|error| KafkaError::ClientCreation(lost(error)));
+                Told::Ended(ended.flatten())
             }
             Phase::Ready(_) | Phase::Open(..) | Phase::Broken => pending().await,
         }
@@ -118,8 +122,17 @@ impl Transactions {
 }
 
 impl Ledger {
-    fn begin(&self, sender: &Sender) -> KafkaResult<Begun> {
-        sender.init_transactions(PATIENCE)?;
+    /// Begins, or says why that cannot be.
+    fn begin(&self, sender: &Sender) -> Result<Begun, String> {
+        if let Err(error) = sender.init_transactions(PATIENCE) {
+            return Err(unbegun(&error, sender));
+        }
+        let asked = self.ask();
+        asked.map_err(|error| crate::kafka::with_advice(&error))
+    }
+
+    /// Asks how far it came.
+    fn ask(&self) -> KafkaResult<Begun> {
         let asks: BaseConsumer = self
             .connection
             .client(&self.name)
@@ -151,6 +164,22 @@ impl Ledger {
         kept.set_metadata(&self.tickets);
         sender.send_offsets_to_transaction(&list, group, PATIENCE)?;
         sender.commit_transaction(PATIENCE)
+    }
+}
+
+/// Why no transaction may begin. Where Kafka's time was up, a broker tells whether it could have been otherwise.
+fn unbegun(error: &KafkaError, sender: &Sender) -> String {
+    let words = crate::kafka::with_advice(error);
+    if error.rdkafka_error_code() != Some(RDKafkaErrorCode::OperationTimedOut) {
+        return words;
+    }
+    match sender.client().fetch_metadata(None, LOOK) {
+        Ok(metadata) => {
+            let why = transaction_log::what_is_wrong(&metadata);
+            format!("no transaction begins ({words}): {why}")
+        }
+        // No broker answers: what the client itself said of that is shown beside.
+        Err(_) => words,
     }
 }
 
@@ -225,9 +254,8 @@ impl Producer {
                 self.is_heard();
             }
             // By this client nothing more can be sent: nobody knows what became of its batch.
-            (_, Told::Begun(Err(error)) | Told::Ended(Err(error))) => {
-                self.fail(&crate::kafka::with_advice(&error));
-            }
+            (_, Told::Begun(Err(reason))) => self.fail(&reason),
+            (_, Told::Ended(Err(error))) => self.fail(&crate::kafka::with_advice(&error)),
             (phase, Told::Begun(Ok(_)) | Told::Ended(Ok(()))) => transactions.phase = phase,
         }
         Ok(())

@@ -11,6 +11,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use serde_json::Value;
 
 use crate::cluster::Cluster;
@@ -240,6 +241,26 @@ fn whatever_the_store_answers_is_said_and_nothing_is_lost() {
     for secret in ["geheim", "X-Amz-Signature"] {
         assert!(!log.contains(secret), "{log}");
     }
+    assert!(agent.terminate().success());
+}
+
+#[test]
+fn where_kafka_cannot_keep_its_log_of_transactions_that_is_said() {
+    let Some(course) = Course::new("unbegun", AT_ONCE) else {
+        return;
+    };
+    let refused = vec![RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE; 10_000];
+    let finds = RDKafkaApiKey::FindCoordinator;
+    course.lab.kafka.request_errors(finds, &refused);
+    course.bucket.put("1.log", b"1\n");
+    let mut agent = course.start();
+    wait_until("it says why", || {
+        agent
+            .log()
+            .contains("set `transaction.state.log.replication.factor=2`")
+    });
+    course.lab.kafka.clear_request_errors(finds);
+    course.wait_for(&["1"]);
     assert!(agent.terminate().success());
 }
 
