@@ -169,7 +169,7 @@ async fn asks_the_pipeline_in_the_same_breath() {
     let facts = executor.ask("here", &query).await.expect("answer");
     assert_eq!(
         facts.pipeline,
-        Some(serde_json::json!({"arguments": "--config /c inspect"}))
+        Some(serde_json::json!({"arguments": "--config /c inspect --timeout 10"}))
     );
     assert!(
         facts.system.clock_skew_ms.abs() < 250,
