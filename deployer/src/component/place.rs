@@ -12,6 +12,11 @@ pub fn software(topology: &Topology) -> String {
     format!("/opt/deployer/{}", topology.name)
 }
 
+/// The directory of the deployment's data.
+pub fn data(topology: &Topology) -> String {
+    format!("/var/lib/deployer/{}", topology.name)
+}
+
 /// The link to the Java that components run by, whatever other ones a host has.
 pub fn java(topology: &Topology) -> String {
     program(topology, "java")
@@ -51,6 +56,11 @@ impl Place {
     /// The unit, with its suffix: `NAME-ROLE.service`.
     pub fn unit(&self) -> String {
         format!("{}-{}.service", self.deployment, self.name)
+    }
+
+    /// The unit that starts it at times.
+    pub fn timer(&self) -> String {
+        format!("{}-{}.timer", self.deployment, self.name)
     }
 
     /// The system user and its group: `NAME-ROLE`.

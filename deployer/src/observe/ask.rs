@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::{join_all, try_join_all};
 
-use crate::component;
+use crate::component::{self, place};
 use crate::error::CommandError;
 use crate::facts::{Facts, Query, System};
 use crate::machine::Machine;
@@ -75,6 +75,9 @@ pub async fn systems<'a>(
             let there = component::of_node(node, topology);
             there.flat_map(|component| component.user_files(node))
         });
+        // What lies below it is made by `up`, with its groups.
+        let own = format!("{}/", place::data(topology));
+        let sources = sources.filter(|(path, _)| !path.starts_with(&own));
         let query = Query {
             system: true,
             sources: sources.collect(),

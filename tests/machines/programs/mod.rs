@@ -3,19 +3,24 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::deployer_command::{Deployer, subtest};
 use crate::sandbox::units_are_closed_in;
-use crate::support::{eventually, may_run};
-use crate::watch::units;
+use crate::support::{eventually, may_run, within};
+use crate::watch::{units, well};
 
 const SHOP: &str = include_str!("Shop.java");
 const TALKER: &str = include_str!("talker.sh");
 
+const PATIENCE: Duration = Duration::from_mins(2);
+
 const INVENTORY: &str = r#"
 nodes:
   vm1: { roles: [zookeeper, kafka, couchdb, consumer] }
-  vm2: {}
+  vm2:
+    roles: [producer]
+    producer: { source: file, path: /var/lib/deployer/#/clock/runs, group: #-clock, topic: runs, count: 0 }
 kafka: { replication: 1 }
 topics: { extra: { orders: {}, private: {} } }
 programs:
@@ -34,6 +39,7 @@ programs:
     env: kafka
     environment: { GREETING: "it's me" }
   crash: { on: vm2, run: exit 3 }
+  clock: { on: vm2, run: 'date >>$STATE_DIRECTORY/runs', schedule: "* * * * *" }
 "#;
 
 #[test]
@@ -77,6 +83,7 @@ fn programs_of_ones_own() {
                     ("vm1", "shop", "finished"),
                     ("vm2", "talker", "running"),
                     ("vm2", "crash", "failing"),
+                    ("vm2", "clock", "waiting"),
                 ];
                 let is_so = wanted.iter().all(|(node, name, state)| {
                     status["nodes"][node]["units"][site.unit(name)] == *state
@@ -173,6 +180,16 @@ fn programs_of_ones_own() {
                 &["programs.shop.writes[0]", "`odres` is no topic"],
             ),
             (
+                "* * * * *",
+                "* * * *",
+                &["programs.clock.schedule", "is not a schedule"],
+            ),
+            (
+                "* * * * *",
+                "* * L * *",
+                &["programs.clock.schedule", "a timer can say"],
+            ),
+            (
                 "run: sh talker.sh",
                 "run: ''",
                 &["programs.talker", "runs nothing"],
@@ -185,6 +202,28 @@ fn programs_of_ones_own() {
             refused.says(words).says(&["inventory.yaml:"]);
         }
     });
+    subtest(
+        "what runs at times has its time, and a producer reads what it writes",
+        || {
+            let next = "systemctl show -P NextElapseUSecRealtime $0-clock.timer";
+            let next = site.on("vm2", next);
+            assert!(next.contains(":00 "), "{next}");
+            // `a_pair_in_python` waits for a minute to be over.
+            site.on("vm2", "systemctl start $0-clock.service");
+            eventually("a run", || {
+                let runs = site.on(
+                    "vm2",
+                    "cat /var/lib/deployer/$0/clock/runs 2>/dev/null; true",
+                );
+                (!runs.is_empty()).then_some(()).ok_or(runs)
+            });
+            eventually("its line is a document", || {
+                let said = deployer.run(&["docs", "--topic", "runs"]);
+                let is_there = said.out.contains("UTC");
+                is_there.then_some(()).ok_or_else(|| said.all())
+            });
+        },
+    );
     subtest(
         "one that is taken out of the inventory leaves nothing",
         || {
@@ -203,6 +242,65 @@ fn programs_of_ones_own() {
     deployer.teardown();
 }
 
+/// The students' own pair, by Debian's kafka-python.
+const PAIR: &str = r"
+nodes:
+  vm1: { roles: [zookeeper, kafka] }
+  vm2: {}
+kafka: { replication: 1 }
+topics: { extra: { utilizations1: {} } }
+programs:
+  top:
+    on: vm2
+    files: @/producer.py
+    run: exec python3 producer.py
+    packages: [python3-kafka]
+    env: kafka
+    writes: [utilizations1]
+  keeper:
+    on: vm1
+    files: @/consumer.py
+    run: exec python3 consumer.py
+    packages: [python3-kafka]
+    env: kafka
+    reads: [utilizations1]
+  clock: { on: vm2, run: touch $STATE_DIRECTORY/ran, schedule: '* * * * *' }
+";
+
+#[test]
+#[ignore = "builds a base image with Python: minutes"]
+fn a_pair_in_python() {
+    if !may_run("a_pair_in_python") {
+        return;
+    }
+    let site = Site(Deployer::new(""));
+    let deployer = &site.0;
+    let files = [
+        ("producer.py", include_str!("producer.py")),
+        ("consumer.py", include_str!("consumer.py")),
+    ];
+    for (name, text) in files {
+        fs::write(site.file(name), text).expect("a file");
+    }
+    deployer.write(&site.filled(PAIR));
+    deployer.run(&["up", "--yes"]).code(0);
+    let wanted: String = (1..=20).map(|number| format!("{number} True\n")).collect();
+    within(PATIENCE, "each event once, in order", || {
+        let kept = site.on("vm1", "cat /var/lib/deployer/$0/keeper/events; true");
+        (kept == wanted).then_some(()).ok_or_else(|| {
+            let logs = ["top", "keeper"].map(|name| deployer.run(&["logs", name]).all());
+            format!("{kept}{}", logs.concat())
+        })
+    });
+    within(PATIENCE, "a run at its time", || {
+        let ran = site.on("vm2", "ls /var/lib/deployer/$0/clock");
+        (ran == "ran\n").then_some(()).ok_or(ran)
+    });
+    well(deployer);
+    deployer.run(&["plan"]).code(0).says(&["nothing to do"]);
+    deployer.teardown();
+}
+
 /// The deployment, and what happens in it.
 struct Site(Deployer);
 
@@ -212,8 +310,13 @@ impl Site {
     }
 
     fn inventory(&self) -> String {
+        self.filled(INVENTORY)
+    }
+
+    /// With the test's directory, and the deployment's name.
+    fn filled(&self, text: &str) -> String {
         let directory: &Path = self.0.directory.path();
-        let text = INVENTORY.replace('@', directory.to_str().expect("a plain path"));
+        let text = text.replace('@', directory.to_str().expect("a plain path"));
         text.replace('#', &self.0.name)
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::environment::OWN;
+use super::schedule::calendar;
 use super::section::{KAFKA, OwnProgram, PROGRAMS, ProgramsSection};
 use crate::component::kafka::{self, UsersSection, no_topic};
 use crate::component::{self, Component};
@@ -121,6 +122,15 @@ fn check_files(key: &str, program: &OwnProgram, findings: &mut Findings<'_>) {
             format!("{key}.run"),
             "must be one line",
             "put more into a file, and run that",
+        );
+    }
+    if let Some(schedule) = &program.schedule
+        && calendar(schedule).is_none()
+    {
+        findings.add(
+            format!("{key}.schedule"),
+            format!("`{schedule}` is more than a timer can say"),
+            "write five fields of numbers, names, `*`, lists, ranges and steps, such as `0,20,40 * * * *`",
         );
     }
     let mut names = BTreeSet::new();

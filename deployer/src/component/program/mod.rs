@@ -3,6 +3,7 @@
 
 mod check;
 mod environment;
+mod schedule;
 mod section;
 
 use std::collections::BTreeMap;
@@ -13,14 +14,15 @@ use super::artifact::Parcel;
 use super::kafka;
 use super::place::{self, Place};
 use super::service::{self, Service};
-use super::{Component, Context, Disk, Flow, Memory, Stop, couchdb};
+use super::{Component, Context, Disk, Flow, Memory, Stop, checksums, couchdb};
 use crate::inventory::{Findings, Inventory, Member, Section, Sections};
 use crate::receipt::Choices;
 use crate::rights::Right;
-use crate::step::{Action, Content};
+use crate::step::{Access, Action, Content};
 use crate::template::{TemplateError, render};
 use crate::topology::{Node, Topology};
 use environment::{environment, quoted};
+use schedule::calendar;
 use section::{KAFKA, PROGRAMS, check_program_name, check_variable_name};
 
 pub use check::check_topics;
@@ -33,6 +35,9 @@ pub struct Program;
 pub const NAME: &str = "program";
 
 const UNIT: &str = "program/program.service";
+/// That of one that runs at times, and what starts it then.
+const SCHEDULED: &str = "program/scheduled.service";
+const TIMER: &str = "program/program.timer";
 const RUN: &str = "run";
 
 /// The names of the programs on a node.
@@ -46,8 +51,18 @@ struct Script<'a> {
     run: &'a str,
 }
 
+/// What starts a program at times.
+#[derive(Serialize)]
+struct Timer<'a> {
+    description: String,
+    calendar: Vec<String>,
+    /// The checksum of the service: a change of it is one of the timer, which makes systemd read both anew.
+    service: &'a str,
+}
+
 #[derive(Serialize)]
 struct Process {
+    timer: String,
     run: String,
     memory_mib: u64,
 }
@@ -185,8 +200,12 @@ impl Component for Program {
 
     fn units(&self, node: &Node, topology: &Topology, _: &Choices) -> Vec<String> {
         let here = on_node(node, topology);
-        here.map(|(name, _)| Place::new(topology, name).unit())
-            .collect()
+        here.flat_map(|(name, program)| {
+            let place = Place::new(topology, name);
+            let timer = program.schedule.is_some().then(|| place.timer());
+            [place.unit()].into_iter().chain(timer)
+        })
+        .collect()
     }
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
@@ -204,8 +223,17 @@ impl Component for Program {
         context: &Context<'_>,
         reads: &BTreeMap<String, String>,
     ) -> Vec<Action> {
-        let start = |(name, _): (&String, &OwnProgram)| {
+        let start = |(name, program): (&String, &OwnProgram)| {
             let place = Place::new(context.topology, name);
+            // Each run reads its files anew.
+            if program.schedule.is_some() {
+                return Action::StartUnit {
+                    unit: place.timer(),
+                    reads: BTreeMap::new(),
+                    finishes: None,
+                    foreign: false,
+                };
+            }
             let unit = place.unit();
             let own = [
                 format!("{}/", place.directory()),
@@ -276,8 +304,27 @@ fn install(
     };
     service.file(RUN, Content::open(render("program/run", &script)?));
     let process = Process {
+        timer: place.timer(),
         run: place.file(RUN),
         memory_mib: program.memory_mib,
     };
-    service.unit(UNIT, &process)
+    let Some(schedule) = &program.schedule else {
+        return service.unit(UNIT, &process);
+    };
+    let mut actions = service.unit(SCHEDULED, &process)?;
+    let unit = place::unit_file(&place.unit());
+    let sums = checksums(&actions);
+    let timer = Timer {
+        description: format!("{name} of the deployment {}", topology.name),
+        calendar: calendar(schedule).unwrap_or_default(),
+        service: sums.get(&unit).map_or("", String::as_str),
+    };
+    let text = render(TIMER, &timer)?;
+    actions.push(Action::WriteFile {
+        path: place::unit_file(&place.timer()),
+        content: Content::open(text),
+        access: Access::root("root", 0o644),
+        judge: None,
+    });
+    Ok(actions)
 }

@@ -29,6 +29,9 @@ pub struct OwnProgram {
     pub files: Words,
     /// What is run: one line for a shell.
     pub run: String,
+    /// When it runs, to its end, by cron's five fields in UTC; without it always.
+    #[schemars(extend("format" = "schedule"))]
+    pub schedule: Option<String>,
     /// Debian packages that it needs.
     pub packages: Vec<String>,
     /// What it logs in to: `kafka`.
@@ -51,6 +54,7 @@ impl Default for OwnProgram {
             on: Words::default(),
             files: Words::default(),
             run: String::new(),
+            schedule: None,
             packages: Vec::new(),
             env: Words::default(),
             reads: Vec::new(),

@@ -23,3 +23,5 @@ if [ $# -gt 0 ]; then
     runuser -u "$user" -- env -i LANG=C.UTF-8 PATH="$PATH" timeout 300 "$@" "$temporary" >&2
 fi
 mv -fT -- "$temporary" "$path"
+# A timer that runs has the times of its new file at once.
+case $path in /etc/systemd/system/*.timer) systemctl daemon-reload ;; esac

@@ -30,16 +30,20 @@ pub(super) fn judge_units(
         .collect();
     for (unit, fact) in &facts.units {
         let finished = health.get(unit).is_some_and(|health| health.finished);
+        let timer = unit.replace(".service", ".timer");
+        let has_timer = timer != *unit && facts.units.contains_key(&timer);
         let state = match fact.active.as_str() {
             "active" if fact.sub == "exited" => "finished",
             "active" => "running",
             "failed" => "failed",
             _ if fact.sub.starts_with("auto-restart") => "failing",
             "inactive" if finished => "finished",
+            "inactive" if has_timer => "waiting",
+            "activating" if has_timer => "running",
             _ if fact.runs() => "starting",
             _ => "stopped",
         };
-        if !matches!(state, "running" | "finished") {
+        if !matches!(state, "running" | "finished" | "waiting") {
             problems.push(format!(
                 "{name}: {unit} is {state}; see `deployer logs {name}`"
             ));
