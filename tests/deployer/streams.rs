@@ -1,8 +1,11 @@
 //! Streams of an inventory: what is refused before anything is made, and the topics and rights that they have.
 
+use std::io::Write as _;
+
 use deployer::component::spark::{self, Spark};
-use deployer::component::{Component as _, Does, Reach};
+use deployer::component::{Component as _, Does, Flow, Reach, Stop};
 use deployer::facts::{Facts, FileFact, UnitFact};
+use deployer::receipt::Choices;
 use serde_json::{Value, json};
 
 use crate::topologies::read;
@@ -348,4 +351,269 @@ fn several_nodes_have_one_driver_and_members_reach_their_ports() {
     assert_eq!(problems("vm2", 1), ["1 of 2 nodes work on the streams"]);
     assert_eq!(problems("vm2", 2), <[String; 0]>::default());
     assert_eq!(problems("vm3", 1), <[String; 0]>::default());
+}
+
+const PROGRAM: &str = "\
+name: x
+nodes:
+  vm1: { roles: [zookeeper, kafka, producer] }
+  vm2: { roles: [spark] }
+kafka: { replication: 1 }
+topics: { extra: { orders: {}, clients: {} } }
+streams:
+  joined:
+    program: build/joined.jar
+    class: org.example.Joined
+    arguments: [fast]
+    from: [orders, clients]
+    to: joined
+";
+
+#[test]
+fn a_program_has_a_user_of_its_own_and_no_driver_beside_it() {
+    let topology = read(PROGRAM).expect("good");
+    assert!(topology.topics.contains_key("joined"));
+    let node = &topology.nodes["vm2"];
+    let rights = Spark.rights(node, &topology);
+    let words: Vec<String> = rights
+        .iter()
+        .flat_map(deployer::rights::Right::words)
+        .collect();
+    let wanted = [
+        "spark-joined: read topic orders",
+        "spark-joined: read topic clients",
+        "spark-joined: write topic joined",
+        "spark-joined: read group spark-joined-, prefix: true",
+    ];
+    assert_eq!(words, wanted);
+    let flow = |from, to| Flow { from, to };
+    let topic = |name: &str| Stop::Topic(name.to_owned());
+    let joined = Stop::Stream("joined".to_owned());
+    let flows = [
+        flow(topic("orders"), joined.clone()),
+        flow(topic("clients"), joined.clone()),
+        flow(joined, topic("joined")),
+    ];
+    assert_eq!(Spark.flows(&topology), flows);
+    let units = |text: &str| {
+        let topology = read(text).expect("good");
+        Spark.units(&topology.nodes["vm2"], &topology, &Choices::default())
+    };
+    assert_eq!(units(PROGRAM), ["x-joined-spark.service"]);
+    let query = "  all: { from: orders, sql: SELECT 1 AS key, 2 AS value FROM orders, to: all }\n";
+    let both = PROGRAM.replace(
+        "streams:\n",
+        &format!(
+            "streams:\n{}",
+            query.replace(
+                "sql: SELECT 1 AS key, 2 AS value FROM orders",
+                "sql: \"SELECT 1 AS key, 2 AS value FROM orders\""
+            )
+        ),
+    );
+    assert_eq!(units(&both), ["x-spark.service", "x-joined-spark.service"]);
+    let memory = |text: &str| {
+        let topology = read(text).expect("good");
+        Spark.memory(&topology.nodes["vm2"], &topology).heap
+    };
+    assert_eq!((memory(PROGRAM), memory(&both)), (Some(512), Some(1024)));
+}
+
+#[test]
+fn what_could_never_run_in_the_drivers_place_is_refused_with_its_line() {
+    let cases: &[(&str, &str, &str)] = &[
+        (
+            "build/joined.jar",
+            "joined.py",
+            "t.yaml:9:14: streams.joined.program: is a program in Python, which nodes with Spark do not run",
+        ),
+        (
+            "build/joined.jar",
+            "joined.scala",
+            "streams.joined.program: is neither a jar nor a source file of Java",
+        ),
+        (
+            "build/joined.jar",
+            "build/joined%n.jar",
+            "streams.joined.program: `joined%n.jar` has more in its name than letters",
+        ),
+        (
+            "streams:",
+            "programs: { joined-spark: { on: vm1, run: ./run } }\nstreams:",
+            "streams.joined: its unit would be that of `joined-spark`, one of `programs`",
+        ),
+        (
+            "    class: org.example.Joined\n",
+            "",
+            "t.yaml:8:3: streams.joined: says no `class`",
+        ),
+        (
+            "org.example.Joined",
+            "org.example.",
+            "streams.joined.class: `org.example.` is not the name of a class",
+        ),
+        (
+            "arguments: [fast]",
+            "sql: SELECT 1",
+            "t.yaml:11:10: streams.joined.sql: is of queries: a program does that itself",
+        ),
+        (
+            "arguments: [fast]",
+            "every: 5s",
+            "streams.joined.every: is of queries",
+        ),
+        (
+            "program: build/joined.jar",
+            "sql: SELECT 1 AS key, 2 AS value FROM orders, clients",
+            "streams.joined.from: names several topics, and a query has one",
+        ),
+        (
+            "program: build/joined.jar",
+            "sql: SELECT 1 AS key, 2 AS value FROM orders, clients",
+            "streams.joined.class: is of a program, and there is none",
+        ),
+        (
+            "    program: build/joined.jar\n",
+            "",
+            "streams.joined: says neither `sql` nor `program`",
+        ),
+        (
+            "to: joined",
+            "to: [joined, clients]",
+            "reads what comes of its own rows: `clients` → `clients`",
+        ),
+        (
+            "[orders, clients]",
+            "[orders, client]",
+            "streams.joined.from: `client` is no topic of the inventory",
+        ),
+        (
+            "[orders, clients]",
+            "[]",
+            "streams.joined.from: names no topic",
+        ),
+    ];
+    for (good, bad, told) in cases {
+        assert!(PROGRAM.contains(good), "{good}");
+        let said = read(&PROGRAM.replace(good, bad)).expect_err(bad);
+        assert!(said.contains(told), "{bad}:\n{said}\nhas not\n{told}");
+    }
+}
+
+/// The begin of a class file for a version of Java, which names what it refers to.
+fn class(java: u8, refers: &str) -> Vec<u8> {
+    let mut class = vec![0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, java + 44];
+    class.extend(refers.as_bytes());
+    class
+}
+
+fn jar(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut jar = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in files {
+        let options = zip::write::SimpleFileOptions::default();
+        jar.start_file(*name, options).expect("a file");
+        jar.write_all(content).expect("written");
+    }
+    jar.finish().expect("a jar").into_inner()
+}
+
+#[test]
+fn a_jar_is_looked_into_before_anything_is_made() {
+    let main = (
+        "a/Main.class",
+        class(17, "java/lang/Object scala/Function1"),
+    );
+    let look = |jar: &[u8], class: &str| match spark::look("x.jar", jar, class) {
+        Ok(()) => "good".to_owned(),
+        Err((message, hint)) => format!("{message}; {hint}"),
+    };
+    let good = jar(std::slice::from_ref(&main));
+    assert_eq!(look(&good, "a.Main"), "good");
+    assert!(look(b"PK, or so", "a.Main").starts_with("x.jar is no jar: "));
+    assert_eq!(
+        look(&good, "Main"),
+        "x.jar has no class `Main`; it has `a.Main`: write `class: a.Main`"
+    );
+    let newer = jar(&[("Main.class", class(21, ""))]);
+    assert_eq!(
+        look(&newer, "Main"),
+        "x.jar was built for Java 21, and nodes have Java 17; build it with `--release 17`"
+    );
+    let properties = |text: &str| text.as_bytes().to_vec();
+    let older = [
+        ("2.11", ("b/B.class", class(8, "scala/Function1$class"))),
+        ("2.12", ("b/B.class", class(8, "scala/Serializable"))),
+        (
+            "2.11",
+            (
+                "META-INF/maven/g/x_2.11/pom.properties",
+                properties("groupId=g\nartifactId=x_2.11\nversion=1\n"),
+            ),
+        ),
+        (
+            "2.12",
+            ("library.properties", properties("version.number=2.12.18\n")),
+        ),
+    ];
+    for (scala, file) in older {
+        let path = file.0;
+        let said = look(&jar(&[main.clone(), file]), "a.Main");
+        let wanted = format!(
+            "x.jar was built for Scala {scala}, as its {path} shows; Spark 4.2.0 needs 2.13; "
+        );
+        assert!(said.starts_with(&wanted), "{said}");
+    }
+    let library = ("library.properties", properties("version.number=2.13.16\n"));
+    assert_eq!(look(&jar(&[main, library]), "a.Main"), "good");
+    let source = |text: &str, class: &str| match spark::look("Main.java", text.as_bytes(), class) {
+        Ok(()) => "good".to_owned(),
+        Err((message, _)) => message,
+    };
+    let text = "package a;\npublic final class Main {}\n";
+    assert_eq!(source(text, "a.Main"), "good");
+    assert_eq!(source(text, "Main"), "the class of Main.java is `a.Main`");
+    assert_eq!(source(text, "a.Other"), "Main.java has no class `Other`");
+}
+
+#[test]
+fn what_is_seen_of_a_program_is_said_and_proves_nothing() {
+    let topology = read(PROGRAM).expect("good");
+    let said = |text: &str| {
+        let behind = Spark.behind(&topology, text, 4).expect("it is looked at");
+        assert!(behind.values().all(|part| !part.proves));
+        let words = behind.into_iter();
+        words
+            .map(|(part, behind)| format!("{part} {}", behind.how))
+            .collect::<Vec<_>>()
+    };
+    let begun = "the stream joined is not seen at work: its program has begun no query yet";
+    assert_eq!(said(""), [begun]);
+    let state = |queries: u32, error: &str| {
+        format!(
+            r#"{{"streams": {{"joined": {{"queries": {queries}, "topics": {{"orders": {{"0": 5}}, "clients": {{"0": 2}}}}, "batches": 3}}}}{error}}}"#
+        )
+    };
+    assert_eq!(said(&state(1, "")), <[String; 0]>::default());
+    let none = "the stream joined is not seen at work: no query of its program is active";
+    assert_eq!(said(&state(0, "")), [none]);
+    let ended = "the stream joined is not seen at work: a query of its program has ended: no";
+    assert_eq!(said(&state(0, r#", "error": "no""#)), [ended]);
+    let topic = |name: &str, end: u32| json!({"name": name, "partitions": [{"id": 0, "leader": 1}], "messages": end, "ends": {"0": end}});
+    let log = json!({ "topics": [topic("orders", 9), topic("clients", 2)] });
+    let log = serde_json::from_value(log).expect("a log");
+    let mut facts = Facts::default();
+    let file = FileFact {
+        text: Some(state(1, "")),
+        ..FileFact::default()
+    };
+    facts
+        .files
+        .insert("/var/lib/deployer/x/joined-spark/state.json".into(), file);
+    let now = "2026-11-21T10:00:07Z".parse().expect("a moment");
+    let node = &topology.nodes["vm2"];
+    let report = &Spark.streams(node, &topology, &facts, &log, now)["joined"];
+    assert_eq!(
+        (report.lag, report.batches, report.from.as_str()),
+        (Some(4), Some(3), "orders, clients")
+    );
 }

@@ -422,6 +422,48 @@ fn golden_files_of_a_secured_node_with_streams() {
     insta::assert_snapshot!(golden(&actions));
 }
 
+/// A program in the driver's place, with a login of its own.
+#[test]
+fn golden_files_of_a_secured_program_of_streams() {
+    let mut world = World::secured("apache");
+    let text = "\
+name: x
+nodes: { vm1: }
+streams:
+  digits:
+    program: build/Digits.java
+    class: org.example.Digits
+    arguments: [\"a \\\"b\\\"\", c]
+    from: [utilizations1, utilizations2]
+    to: digits
+";
+    let said = layout::parse(text.as_bytes(), "x.yaml").expect("a good inventory");
+    let streams: &StreamsSection = said.sections.get();
+    *world.topology.sections.get_mut() = streams.clone();
+    let node = node("vm4", &["spark"]);
+    world.topology.nodes.insert(node.name.clone(), node);
+    let file = Artifact {
+        identity: "spark-digits sha256:33".into(),
+        sha256: Some("33".repeat(32)),
+        download: None,
+    };
+    world.artifacts.insert("spark-digits".into(), file);
+    let own = Secret::new("DIGITS PASSWORD");
+    world.secrets.set("passwords", "spark-digits", own);
+    let mut actions = world.install("vm4");
+    actions.retain(|action| match action {
+        Action::WriteFile { path, .. } => {
+            path.ends_with("digits-spark.service")
+                || ["kafka.properties", "program.arguments", "login.conf"]
+                    .iter()
+                    .any(|file| path.ends_with(&format!("digits-spark/{file}")))
+        }
+        Action::UnpackArchive { .. } | Action::CreateUser { .. } => true,
+        _ => false,
+    });
+    insta::assert_snapshot!(golden(&actions));
+}
+
 /// The one with the driver, and one that works for it.
 #[test]
 fn golden_files_of_nodes_that_share_streams() {

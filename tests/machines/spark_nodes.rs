@@ -87,8 +87,59 @@ fn several_nodes_share_the_work() {
         assert_eq!(self::queries(&site), queries);
         assert!(!units(deployer).contains_key("vm3 spark"));
     });
+    subtest(
+        "a full disk under what streams remember is said, and costs nothing",
+        || {
+            full_disk(&site, 501, 600);
+            assert_eq!(self::queries(&site), queries);
+        },
+    );
     well(deployer);
     deployer.teardown();
+}
+
+/// Fills a small disk under the checkpoints while numbers come, and gives it room again.
+fn full_disk(site: &Site, first: u64, last: u64) {
+    let data = site.data();
+    let spark = |verb: &str| {
+        site.on(
+            "vm2",
+            &format!("systemctl {verb} {}-spark.service", site.0.name),
+        );
+    };
+    spark("stop");
+    let mount = format!(
+        "mv {data} {data}-disk && mkdir {data} && mount -t tmpfs -o size=16m small {data} && cp -a {data}-disk/. {data} && \
+         chown --reference={data}-disk {data} && chmod --reference={data}-disk {data} && rm -r {data}-disk"
+    );
+    site.on("vm2", &mount);
+    spark("start");
+    let half = u64::midpoint(first, last);
+    site.send_numbers(first, half);
+    site.await_doubles(half);
+    await_sums(site, half);
+    site.on(
+        "vm2",
+        &format!("cat /dev/zero >{data}/filling 2>&1 || true"),
+    );
+    site.send_numbers(half + 1, last);
+    within(PATIENCE, "logs say that there is no room", || {
+        let said = site.0.run(&["logs", "spark", "--lines", "400"]).code(0).out;
+        let is_said = said.contains("No space left on device");
+        is_said.then_some(()).ok_or(said)
+    });
+    let words = format!("vm2: the disk at {data} is full: 0 of 16 MiB are free");
+    site.0.run(&["status"]).code(1).says(&[&words]);
+    site.on("vm2", &format!("rm {data}/filling"));
+    site.await_doubles(last);
+    await_sums(site, last);
+    well(&site.0);
+    spark("stop");
+    let back = format!(
+        "cp -a {data} {data}-disk && umount {data} && rmdir {data} && mv {data}-disk {data}"
+    );
+    site.on("vm2", &back);
+    spark("start");
 }
 
 /// How long one node, and two, take for the same number of events that were there before: `cargo test --test machines \

@@ -64,6 +64,9 @@ const BAD: [(&str, &str); 4] = [
     ("{\"user_id\": \"u\"}", "has no `timestamp`"),
 ];
 
+/// A program that counts numbers by their last digits.
+const PROGRAM: &str = include_str!("../fixtures/Digits.java");
+
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 #[test]
@@ -147,6 +150,10 @@ fn streams_count_what_logs_in() {
             let left = site.on("vm2", &format!("ls {}/checkpoints", site.data()));
             assert_eq!(left.lines().count(), 1, "{left}");
         },
+    );
+    subtest(
+        "a program counts as it should, is killed, and changes alone",
+        || site.program(),
     );
     well(deployer);
     deployer.run(&["plan"]).code(0).says(&["nothing to do"]);
@@ -370,6 +377,91 @@ impl Site {
         assert_eq!(restarted(&before, &after), BTreeSet::new());
     }
 
+    /// A program of the user's in the place of the driver, beside it.
+    fn program(&self) {
+        let file = self.0.directory.path().join("Digits.java");
+        std::fs::write(&file, PROGRAM).expect("a file");
+        let now = std::fs::read_to_string(self.0.inventory()).expect("the inventory");
+        let (_, now) = now.split_once('\n').expect("its name first");
+        let sinks = "  digits: { from: digits, couchdb: { replace: true } }\nstreams:\n";
+        let stream = format!(
+            "  digits: {{ program: {}, class: Digits, arguments: [\"digit \"], from: numbers, to: digits }}\n",
+            file.display()
+        );
+        self.0
+            .write(&format!("{}{stream}", now.replace("streams:\n", sinks)));
+        let said = self.0.run(&["up", "--yes"]).code(0);
+        said.says(&[
+            "passed by the stream login-counts; seen at work, as far as can be told from outside: the stream digits",
+            "the stream digits is a program of yours",
+        ]);
+        self.await_digits("digit ", 500);
+        let unit = "vm2 digits-spark";
+        let before = self.process(unit);
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.send_numbers(501, 550));
+            let name = format!("{}-digits-spark.service", self.0.name);
+            self.on("vm2", &format!("systemctl kill --signal=KILL {name}"));
+        });
+        self.send_numbers(551, 600);
+        self.await_other(unit, before);
+        self.await_digits("digit ", 600);
+        self.await_lag("digits", 0);
+        let said = self.0.run(&["try", "digits", "/dev/null"]).code(64);
+        said.says(&["the stream digits is a program, and `try` is for queries"]);
+        let running = units(&self.0);
+        std::fs::write(
+            &file,
+            PROGRAM.replace("prefix + line", "\"the \" + prefix + line"),
+        )
+        .expect("a file");
+        let plan = self.0.run(&["plan"]).code(2);
+        plan.says(&["digits-spark.service (restart: digits changed since it started)"]);
+        self.0.run(&["up", "--yes"]).code(0);
+        let alone: BTreeSet<String> = [unit.to_owned()].into();
+        assert_eq!(restarted(&running, &units(&self.0)), alone);
+        // What it remembers is its own affair: it goes on where it was.
+        self.send_numbers(601, 610);
+        within(PATIENCE, "the changed program's rows", || {
+            let found = self.digits("the digit ");
+            (found.len() == 10)
+                .then_some(())
+                .ok_or_else(|| format!("{found:?}"))
+        });
+        for said in ["logs", "status"] {
+            let words: &[&str] = if said == "logs" {
+                &["logs", "vm2"]
+            } else {
+                &["status"]
+            };
+            self.0.run(words).code(0).says(&["digits-spark"]);
+        }
+    }
+
+    /// The numbers by their last digits, of keys that begin so.
+    fn digits(&self, prefix: &str) -> BTreeMap<String, u64> {
+        let documents = self.documents("digits").into_iter();
+        let counts = documents.filter_map(|document| {
+            let digit = document["_id"].as_str()?.strip_prefix(prefix)?.to_owned();
+            Some((digit, document["numbers"].as_u64()?))
+        });
+        counts.collect()
+    }
+
+    /// Waits until the last digits of the first numbers are counted.
+    fn await_digits(&self, prefix: &str, last: u64) {
+        let mut wanted: BTreeMap<String, u64> = BTreeMap::new();
+        for n in 1..=last {
+            *wanted.entry((n % 10).to_string()).or_default() += 1;
+        }
+        within(PATIENCE, &format!("the digits of {last} numbers"), || {
+            let found = self.digits(prefix);
+            (found == wanted)
+                .then_some(())
+                .ok_or_else(|| format!("{found:?}"))
+        });
+    }
+
     /// Gives a second node the role, with what the inventory has now.
     fn share(&self) {
         let now = std::fs::read_to_string(self.0.inventory()).expect("the inventory");
@@ -411,10 +503,17 @@ impl Site {
             .as_str()
             .expect("a password")
             .to_owned();
-        let words = attempts::file(
-            "login",
-            &format!("sasl.username=spark\nsasl.password={password}"),
-        );
+        let own = self.0.secrets()["passwords"]["spark-digits"]
+            .as_str()
+            .expect("a password")
+            .to_owned();
+        let login = |file: &str, user: &str, password: &str| {
+            attempts::file(
+                file,
+                &format!("sasl.username={user}\nsasl.password={password}"),
+            )
+        };
+        let words = login("login", "spark", &password) + &login("other", "spark-digits", &own);
         self.on(
             "vm1",
             "command -v kcat >/dev/null || apt-get install -qq -y kcat >/dev/null",
@@ -432,6 +531,7 @@ fn place(document: &Value) -> u64 {
 const BROKER: &str = r#"
 K="kcat -F $W/login -b vm1.$1.internal:9092 -X security.protocol=SASL_SSL -X sasl.mechanisms=SCRAM-SHA-512
     -X ssl.ca.location=/etc/deployer/$1/consumer/authority.pem -X socket.timeout.ms=5000"
+as_program() { K="kcat -F $W/other ${K#kcat -F $W/login}"; }
 reads() { timeout 20 $K -C -t "$1" -o beginning -c 1 -e 2>"$W/said" | grep -q .; }
 writes() { printf 'tried:{"tried": true}\n' | timeout 20 $K -K : -X message.timeout.ms=5000 -P -t "$1" 2>"$W/said" && ! grep -q failed "$W/said"; }
 "#;
@@ -443,6 +543,31 @@ const AT_BROKERS: &[Attempt] = &[
     may_not("spark", "reads its rows", "reads login-counts"),
     may_not("spark", "writes what its stream reads", "writes logins"),
     may_not("spark", "writes a topic of nobody", "writes numbers"),
+    may(
+        "a program",
+        "reads what it is from",
+        "as_program; reads numbers",
+    ),
+    may(
+        "a program",
+        "writes what it is to",
+        "as_program; writes digits",
+    ),
+    may_not(
+        "a program",
+        "reads what another stream reads",
+        "as_program; reads logins",
+    ),
+    may_not(
+        "a program",
+        "writes what another stream writes",
+        "as_program; writes login-counts",
+    ),
+    may_not(
+        "a program",
+        "reads the canaries",
+        "as_program; reads deployer-canaries",
+    ),
 ];
 
 const ON_NODE: &[Attempt] = &[
@@ -455,6 +580,21 @@ const ON_NODE: &[Attempt] = &[
         "neighbour",
         "reads its password",
         "runuser -u nobody -- cat $D/login.conf",
+    ),
+    may_not(
+        "a program",
+        "reads the driver's password",
+        "runuser -u $1-digits-spark -- cat $D/login.conf",
+    ),
+    may_not(
+        "a program",
+        "changes what another stream remembers",
+        "runuser -u $1-digits-spark -- touch /var/lib/deployer/$1/spark/checkpoints/x",
+    ),
+    may_not(
+        "neighbour",
+        "reads a program's password",
+        "runuser -u nobody -- cat $D/../digits-spark/login.conf",
     ),
     may("root", "sees what listens", "ss -Hltn | grep -q ."),
     may_not(

@@ -20,6 +20,8 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 const AT_WORK: Duration = Duration::from_mins(15);
 /// How long one that has ended may stay so: systemd begins it again.
 const ENDED: Duration = Duration::from_mins(1);
+/// How long what no canary passes may take until it is seen at work. Whether it is stops nothing.
+const SEEN: Duration = Duration::from_mins(1);
 /// How often it is said how far they are.
 const WORDS: Duration = Duration::from_secs(15);
 /// Who looks less often than this is waited for longer than anybody would expect.
@@ -33,6 +35,8 @@ const READING: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(super) struct Passed {
     pub(super) by: Vec<String>,
+    /// What no canary passes, and is at work.
+    pub(super) seen: Vec<String>,
     pub(super) behind: Vec<String>,
 }
 
@@ -52,7 +56,11 @@ pub(super) async fn passed(
             {
                 let seldom = all.values().map(|part| part.every).max();
                 let seldom = seldom.unwrap_or_default();
-                let all: Vec<String> = all.into_keys().collect();
+                let proves: BTreeMap<String, bool> = all
+                    .into_iter()
+                    .map(|(part, how)| (part, how.proves))
+                    .collect();
+                let all: Vec<String> = proves.keys().cloned().collect();
                 let mut words = format!("wait for {}", few(&all, 5));
                 if seldom > OFTEN {
                     let _ = write!(words, ", which may take {} s to look", seldom.as_secs());
@@ -66,9 +74,12 @@ pub(super) async fn passed(
                     canary,
                 };
                 let behind = awaited.aloud(node, &words, reporter).await?;
-                let there = all.into_iter().filter(|part| !behind.contains_key(part));
-                passed.by.extend(there);
-                passed.behind.extend(behind.into_values());
+                let there = proves.into_iter();
+                let there = there.filter(|(part, _)| !behind.contains_key(part));
+                let (by, seen): (Vec<_>, Vec<_>) = there.partition(|(_, proves)| *proves);
+                passed.by.extend(by.into_iter().map(|(part, _)| part));
+                passed.seen.extend(seen.into_iter().map(|(part, _)| part));
+                passed.behind.extend(behind.into_values().flatten());
             }
         }
     }
@@ -86,14 +97,14 @@ struct Awaited<'a> {
 }
 
 impl Awaited<'_> {
-    /// Waits, and says it; the parts that have not passed, in words. One that has much to read before and is on its way is noted, and
-    /// is not among them.
+    /// Waits, and says it; the parts that have not passed, and in words why that is a failure. It is none of one that has much to read
+    /// before and is on its way, nor of what no canary passes: these are noted.
     async fn aloud(
         &self,
         node: &Node,
         words: &str,
         reporter: &dyn Reporter,
-    ) -> Result<BTreeMap<String, String>, CommandError> {
+    ) -> Result<BTreeMap<String, Option<String>>, CommandError> {
         let (node, words) = (Some(node.name.clone()), words.to_owned());
         reporter.event(&Event::StepStarted {
             node: node.clone(),
@@ -110,14 +121,16 @@ impl Awaited<'_> {
         let mut behind = BTreeMap::new();
         for (part, how) in last {
             let said = format!("{part} {}", how.how);
-            if watch.is_on_its_way(&part, &how) {
+            let fails = how.proves && !watch.is_on_its_way(&part, &how);
+            if !how.proves {
+                reporter.event(&Event::Warning(said.clone()));
+            } else if !fails {
                 reporter.event(&Event::Note(format!("{said}: it is on its way")));
-            } else {
-                behind.insert(part, said);
             }
+            behind.insert(part, fails.then_some(said));
         }
-        let said: Vec<&str> = behind.values().map(String::as_str).collect();
-        let outcome = if behind.is_empty() {
+        let said: Vec<&str> = behind.values().flatten().map(String::as_str).collect();
+        let outcome = if said.is_empty() {
             StepOutcome::Done
         } else {
             StepOutcome::Failed(said.join("; "))
@@ -205,13 +218,16 @@ impl Watch {
         if behind.is_empty() || dead {
             return true;
         }
+        let proven = || behind.iter().filter(|(_, how)| how.proves);
+        if proven().next().is_none() {
+            return now > SEEN;
+        }
         if now <= self.timeout {
             return false;
         }
-        let mut all = behind.iter();
-        let silent = all.any(|(part, how)| !self.is_on_its_way(part, how));
-        let mut all = behind.iter();
-        silent || now > AT_WORK + self.timeout || all.all(|(part, how)| self.moves(part, how))
+        let silent = proven().any(|(part, how)| !self.is_on_its_way(part, how));
+        let long = now > AT_WORK + self.timeout;
+        silent || long || proven().all(|(part, how)| self.moves(part, how))
     }
 
     /// Whether a part has done more than when it first said how much.
@@ -232,7 +248,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
-    use super::{AT_WORK, ENDED, TIMEOUT, Watch};
+    use super::{AT_WORK, ENDED, SEEN, TIMEOUT, Watch};
     use crate::component::{Behind, Does};
 
     /// One part that is behind.
@@ -242,6 +258,7 @@ mod tests {
             done,
             does,
             every: Duration::ZERO,
+            proves: true,
         };
         [("it".to_owned(), part)].into()
     }
@@ -278,6 +295,19 @@ mod tests {
         let end = AT_WORK + late;
         let never = [begun.as_slice(), &[(end, working)]].concat();
         assert_eq!(over(&never), [false, false, true]);
+    }
+
+    #[test]
+    fn what_no_canary_passes_is_waited_for_a_shorter_time_and_holds_nothing_up() {
+        let mut foreign = one(None, Does::Nothing);
+        for part in foreign.values_mut() {
+            part.proves = false;
+        }
+        let alone = [(SEEN, foreign.clone()), (SEEN + SECOND, foreign.clone())];
+        assert_eq!(over(&alone), [false, true]);
+        let mut both = one(Some(0), Does::Nothing);
+        both.extend(foreign.into_values().map(|part| ("other".to_owned(), part)));
+        assert_eq!(over(&[(SEEN + SECOND, both)]), [false]);
     }
 
     #[test]

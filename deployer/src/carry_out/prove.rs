@@ -36,6 +36,9 @@ pub struct Proof {
     /// What has passed them beside.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub passed_by: Vec<String>,
+    /// What no canary passes, and was seen at work.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub seen_at_work: Vec<String>,
 }
 
 impl Proof {
@@ -45,8 +48,15 @@ impl Proof {
             [] => String::new(),
             by => format!("; passed by {}", by.join(", ")),
         };
+        let seen = match &self.seen_at_work[..] {
+            [] => String::new(),
+            seen => format!(
+                "; seen at work, as far as can be told from outside: {}",
+                seen.join(", ")
+            ),
+        };
         let kept: String = self.sinks.iter().map(kept_words).collect();
-        format!("{}{kept}{passed}", self.of_documents())
+        format!("{}{kept}{passed}{seen}", self.of_documents())
     }
 
     fn of_documents(&self) -> String {
@@ -202,10 +212,11 @@ pub async fn prove(
             None
         }
     };
-    let mut passed_by = Vec::new();
+    let (mut passed_by, mut seen_at_work) = (Vec::new(), Vec::new());
     if let Some(newest) = newest.filter(|_| others.is_empty()) {
         let passed = passing::passed(connections, topology, newest, reporter).await?;
         passed_by = passed.by;
+        seen_at_work = passed.seen;
         others.extend(passed.behind);
     }
     let proof = Proof {
@@ -214,6 +225,7 @@ pub async fn prove(
         documents,
         sinks,
         passed_by,
+        seen_at_work,
     };
     let holds = others.is_empty() && proof.holds();
     let outcome = if holds {

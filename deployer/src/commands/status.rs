@@ -184,8 +184,10 @@ fn question(deployment: &Deployment, desired: &Desired, node: &str) -> Query {
     query.figures = component::metrics_ports(node, topology)
         .into_values()
         .collect();
-    let states = component::of_node(node, topology)
-        .filter_map(|component| component.state_file(node, topology));
+    let states = component::of_node(node, topology).flat_map(|component| {
+        let own = component.state_file(node, topology).into_iter();
+        own.chain(component.said_in(node, topology))
+    });
     query.files.extend(states.map(|state| (state, true)));
     if node.cloud.end() == End::PowerOff {
         query.files.insert(POWER_OFF_FILE.into(), true);

@@ -31,6 +31,10 @@ pub async fn run(
     let (source, topology) = target::read_topology(&options.target)?;
     let streams = pipeline::streams(&topology);
     let stream = options.stream.as_str();
+    if pipeline::is_program(&topology, stream) {
+        let words = format!("the stream {stream} is a program, and `try` is for queries");
+        return Err(CommandError::usage(words).hint("run it on this box by its own means"));
+    }
     if !streams.contains(&stream) {
         return Err(no_stream(stream, &streams, &source));
     }

@@ -70,7 +70,7 @@ pub(super) fn service<'a>(
 
 /// Makes the link by which our services start Java: another one of the host (`/usr/bin/java`, `JAVA_HOME`, one first in `PATH`) is
 /// not theirs.
-fn link(context: &Context<'_>) -> Action {
+pub(super) fn link(context: &Context<'_>) -> Action {
     Action::LinkFile {
         path: place::java(context.topology),
         targets: PROGRAMS.map(str::to_owned).into(),

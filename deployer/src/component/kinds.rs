@@ -116,6 +116,8 @@ pub struct Behind {
     pub does: Does,
     /// How often it looks for canaries.
     pub every: Duration,
+    /// Whether it is proven once it is not behind: a canary has passed. Else it is only seen at work.
+    pub proves: bool,
 }
 
 /// What a part of a component's work does now.

@@ -19,7 +19,10 @@ pub use super::producer::{
     BUCKET_KEYS, bucket_keys_files, sends_for_ever, state as sender_state, state_file,
     tools as senders_tools,
 };
-pub use super::spark::{Attempt, attempt, names as streams};
+pub use super::spark::{
+    Attempt, Fault as ProgramFault, attempt, is_program, look as look_at_program, names as streams,
+    programs_of as stream_programs,
+};
 
 /// What holds the topics.
 pub static LOG: &dyn Component = &kafka::Kafka;

@@ -1,6 +1,10 @@
 //! Where things lie on a node, and what they are called. Every path and name that we make on a node is made here.
 
+use crate::step::sha256;
 use crate::topology::Topology;
+
+/// The longest name of a user that Linux takes; that of a deployment is at most half of it.
+const MAX_USER: usize = 32;
 
 /// The directory of a deployment's configuration.
 pub fn configuration(topology: &Topology) -> String {
@@ -64,8 +68,16 @@ impl Place {
     }
 
     /// The system user and its group: `NAME-ROLE`.
+    ///
+    /// One that is longer than Linux takes has a digest in the place of the role.
     pub fn user(&self) -> String {
-        format!("{}-{}", self.deployment, self.name)
+        let user = format!("{}-{}", self.deployment, self.name);
+        if user.len() <= MAX_USER {
+            return user;
+        }
+        let digest = sha256(self.name.as_bytes());
+        let room = MAX_USER - self.deployment.len() - 1;
+        format!("{}-{}", self.deployment, &digest[..room])
     }
 
     /// The directory of its configuration.
@@ -97,4 +109,18 @@ pub fn unit_file(unit: &str) -> String {
 /// A drop-in of ours for a unit that a package brought.
 pub fn drop_in(unit: &str) -> String {
     format!("/etc/systemd/system/{unit}.d/10-deployer.conf")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Place;
+
+    #[test]
+    fn a_user_has_a_name_that_linux_takes() {
+        let user = |name: &str| Place::of("sixteen-letters-", name).user();
+        assert_eq!(user("fifteen-letters"), "sixteen-letters--fifteen-letters");
+        let (one, other) = (user("sixteen-letters1"), user("sixteen-letters2"));
+        assert_eq!((one.len(), other.len()), (32, 32));
+        assert_ne!(one, other);
+    }
 }

@@ -16,4 +16,5 @@ mod private_file;
 pub mod recorded;
 pub mod repository_keys;
 pub mod state_copy;
+mod stream_programs;
 pub mod target;

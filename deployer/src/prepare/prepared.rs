@@ -23,7 +23,7 @@ use crate::prepare::ends::Ends;
 use crate::prepare::target::{self, Source};
 use crate::prepare::{
     agents, artifacts, bucket_keys, cloud_sections, images, login_keys, mail, outside, plain_text,
-    recorded, repository_keys, state_copy,
+    recorded, repository_keys, state_copy, stream_programs,
 };
 use crate::receipt::{Receipt, Secrets};
 use crate::report::{Event, Reporter};
@@ -112,6 +112,8 @@ impl Prepared {
         let mail_password = mail_password.map_err(CommandError::usage)?;
         let of_buckets = bucket_keys::read(&source.inventory, &topology, &environment.home);
         let of_buckets = of_buckets.map_err(CommandError::usage)?;
+        stream_programs::check(&source.inventory, &environment.home)
+            .map_err(CommandError::usage)?;
         let known = known.transpose()?;
         let mut remarks: Vec<Event> = Vec::new();
         remarks.extend(state_copy::remark(&source.inventory, &topology));

@@ -86,7 +86,7 @@ pub fn topics(
     let StreamsSection(streams) = inventory.sections.get();
     for (stream, wanted) in streams {
         for name in wanted.writes(stream) {
-            if name != wanted.from && made.insert(name.clone()) {
+            if !wanted.from.0.contains(&name) && made.insert(name.clone()) {
                 let (key, whose) = (
                     format!("streams.{stream}.to"),
                     format!("of the stream {stream}"),

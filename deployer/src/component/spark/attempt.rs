@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::job::Job;
-use super::{DRIVER, DRIVER_TEXT, JOB, LOGGING, OPENED, OPTIONS, Options, section, streams};
+use super::{
+    DRIVER, DRIVER_TEXT, JOB, LOGGING, OPENED, OPTIONS, Options, queries, section, streams,
+};
 use crate::component::java;
 use crate::step::Content;
 use crate::template::{TemplateError, fixed, render};
@@ -17,9 +19,15 @@ pub struct Attempt {
     pub arguments: Vec<String>,
 }
 
-/// The names of all streams, in the order of the alphabet.
+/// The names of all streams that can be tried, in the order of the alphabet: those that are queries.
 pub fn names(topology: &Topology) -> Vec<&str> {
-    streams(topology).keys().map(String::as_str).collect()
+    queries(topology).map(|(name, _)| name.as_str()).collect()
+}
+
+/// Whether a stream is a program of the user's.
+pub fn is_program(topology: &Topology, stream: &str) -> bool {
+    let stream = streams(topology).get(stream);
+    stream.is_some_and(|stream| stream.program.is_some())
 }
 
 /// A stream and a file; the directory is empty but for the jars, in `libs`. `None`: there is no such stream.

@@ -6,11 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::program::{Program, programs};
 use super::section::Stream;
-use super::{NAME, state, streams};
+use super::{NAME, queries, state, streams};
 use crate::component::place::Place;
 use crate::component::{Behind, Does, Health, StreamReport};
-use crate::facts::Facts;
+use crate::facts::{Facts, UnitFact};
 use crate::inspect::Log;
 use crate::topology::Topology;
 
@@ -41,6 +42,10 @@ pub struct Progress {
     pub read: BTreeMap<i32, i64>,
     /// The last one.
     pub last: Option<Last>,
+    /// How many queries of a program are active.
+    pub queries: usize,
+    /// Up to where these have read each of their topics.
+    pub topics: BTreeMap<String, BTreeMap<i32, i64>>,
 }
 
 /// The last batch of a stream.
@@ -60,18 +65,55 @@ impl State {
         serde_json::from_str(text).ok()
     }
 
-    fn of(topology: &Topology, facts: &Facts) -> Self {
-        let file = facts.files.get(&state(topology));
-        let said = file.and_then(|file| Self::read(file.text.as_deref()?));
-        said.unwrap_or_default()
+    /// Reads several, one after the other.
+    fn read_all(text: &str) -> Vec<Self> {
+        let all = serde_json::Deserializer::from_str(text).into_iter();
+        all.map_while(Result::ok).collect()
+    }
+
+    fn of(path: &str, facts: &Facts) -> Option<Self> {
+        Self::read(facts.files.get(path)?.text.as_deref()?)
     }
 }
 
-/// The streams that have not passed a canary.
+impl Program<'_> {
+    /// What is not as it should be, by what is seen of it; `None`: nothing is.
+    fn fault(&self, said: Option<&State>) -> Option<String> {
+        let progress = said.and_then(|said| said.streams.get(self.name));
+        let error = said.and_then(|said| said.error.as_ref());
+        match (error, progress) {
+            (Some(error), _) => Some(format!("a query of its program has ended: {error}")),
+            (None, None) => Some("its program has begun no query yet".to_owned()),
+            (None, Some(Progress { queries: 0, .. })) => {
+                Some("no query of its program is active".to_owned())
+            }
+            (None, Some(_)) => None,
+        }
+    }
+}
+
+/// The streams that have not passed a canary, and the programs of which no query is active: no canary goes through them.
 pub(super) fn behind(topology: &Topology, text: &str, canary: i64) -> BTreeMap<String, Behind> {
-    let said = State::read(text).unwrap_or_default();
+    let all = State::read_all(text);
+    let of = |name: &str| all.iter().find(|said| said.streams.contains_key(name));
     let mut behind = BTreeMap::new();
-    for (name, stream) in streams(topology) {
+    for program in programs(topology) {
+        if let Some(how) = program.fault(of(program.name)) {
+            let part = Behind {
+                how: format!("is not seen at work: {how}"),
+                done: None,
+                does: Does::Nothing,
+                every: Duration::ZERO,
+                proves: false,
+            };
+            behind.insert(words(program.name), part);
+        }
+    }
+    let is_programs =
+        |said: &State| programs(topology).any(|program| said.streams.contains_key(program.name));
+    let said = all.iter().find(|said| !is_programs(said));
+    let said = said.cloned().unwrap_or_default();
+    for (name, stream) in queries(topology) {
         let progress = said.streams.get(name);
         let (how, done, does) = match (&said.error, progress) {
             (Some(error), _) => (format!("has ended: {error}"), None, Does::End),
@@ -98,10 +140,15 @@ pub(super) fn behind(topology: &Topology, text: &str, canary: i64) -> BTreeMap<S
             done,
             does,
             every,
+            proves: true,
         };
-        behind.insert(format!("the stream {name}"), part);
+        behind.insert(words(name), part);
     }
     behind
+}
+
+fn words(stream: &str) -> String {
+    format!("the stream {stream}")
 }
 
 /// What `status` shows of streams.
@@ -111,14 +158,29 @@ pub(super) fn reports(
     log: &Log,
     now: Timestamp,
 ) -> BTreeMap<String, StreamReport> {
-    let said = State::of(topology, facts);
+    let driver = State::of(&state(topology), facts).unwrap_or_default();
     let report = |(name, stream): (&String, &Stream)| {
-        let progress = said.streams.get(name);
+        let program = Program::of(name, stream);
+        let own = program.and_then(|program| State::of(&program.state(topology), facts));
+        let said = if program.is_some() {
+            own.as_ref()
+        } else {
+            Some(&driver)
+        };
+        let progress = said.and_then(|said| said.streams.get(name));
         let last = progress.and_then(|progress| progress.last.as_ref());
+        let behind = |topic: &String| {
+            let progress = progress?;
+            let read = match program {
+                Some(_) => progress.topics.get(topic)?,
+                None => &progress.read,
+            };
+            log.topic(topic)?.behind(read)
+        };
         let report = StreamReport {
-            from: stream.from.clone(),
-            to: stream.to.clone(),
-            lag: progress.and_then(|progress| log.topic(&stream.from)?.behind(&progress.read)),
+            from: stream.from.0.join(", "),
+            to: stream.to.0.join(", "),
+            lag: stream.from.0.iter().map(behind).sum(),
             batches: progress.map(|progress| progress.batches),
             last_age_seconds: last.map(|last| now.duration_since(last.at).as_secs().max(0)),
             last_records: last.and_then(|last| last.records),
@@ -129,26 +191,36 @@ pub(super) fn reports(
     streams(topology).iter().map(report).collect()
 }
 
+/// What is not well with the driver, and with programs, where their units run; of others that is said anyway.
 pub(super) fn health(topology: &Topology, facts: &Facts) -> Health {
-    let unit = facts.units.get(&Place::new(topology, NAME).unit());
-    if unit.is_none_or(|unit| !unit.runs()) {
-        return Health::default();
+    let runs = |unit: &str| facts.units.get(unit).is_some_and(UnitFact::runs);
+    let mut problems = Vec::new();
+    if runs(&Place::new(topology, NAME).unit()) {
+        problems = of_driver(topology, facts);
     }
-    let said = State::of(topology, facts);
-    let mut problems: Vec<String> = said.error.clone().into_iter().collect();
-    if problems.is_empty() {
-        let silent = streams(topology).keys();
-        let silent = silent.filter(|name| !said.streams.contains_key(*name));
-        problems.extend(silent.map(|name| format!("the stream {name} has not begun yet")));
-    }
-    let nodes = topology.nodes_with(NAME).count();
-    if let Some(workers) = said.workers.filter(|workers| *workers < nodes) {
-        problems.push(format!("{workers} of {nodes} nodes work on the streams"));
+    for program in programs(topology).filter(|program| runs(&program.unit(topology))) {
+        let said = State::of(&program.state(topology), facts);
+        let fault = program.fault(said.as_ref());
+        problems.extend(fault.map(|fault| format!("{}: {fault}", words(program.name))));
     }
     Health {
         problems,
         ..Health::default()
     }
+}
+
+fn of_driver(topology: &Topology, facts: &Facts) -> Vec<String> {
+    let said = State::of(&state(topology), facts).unwrap_or_default();
+    let mut problems: Vec<String> = said.error.clone().into_iter().collect();
+    if problems.is_empty() {
+        let silent = queries(topology).filter(|(name, _)| !said.streams.contains_key(*name));
+        problems.extend(silent.map(|(name, _)| format!("{} has not begun yet", words(name))));
+    }
+    let nodes = topology.nodes_with(NAME).count();
+    if let Some(workers) = said.workers.filter(|workers| *workers < nodes) {
+        problems.push(format!("{workers} of {nodes} nodes work on the streams"));
+    }
+    problems
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 use crate::component::artifact::Jars;
 
 /// The version whose checksums are pinned.
-const VERSION: &str = "4.2.0";
+pub(super) const VERSION: &str = "4.2.0";
+/// The Scala that it was built for.
+pub(super) const SCALA: &str = "2.13";
 const POM: &str = include_str!("data/pom.xml");
 const LIST: &str = include_str!("data/maven.sha512");
 

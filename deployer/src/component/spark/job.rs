@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::section::{Mode, Parse, Stream};
-use super::{CHECKPOINTS, NAME, streams};
+use super::{CHECKPOINTS, NAME, queries};
 use crate::component::place::Place;
-use crate::component::{Context, kafka, service};
+use crate::component::{Context, kafka};
+use crate::inventory::Words;
 use crate::step::{Content, sha256};
 use crate::template::TemplateError;
 use crate::topology::CANARY_TOPIC;
@@ -20,7 +21,7 @@ const MOST_PER_BATCH: u32 = 100_000;
 #[derive(Serialize)]
 pub(super) struct Job<'a> {
     /// Settings of all its clients.
-    kafka: BTreeMap<&'static str, String>,
+    kafka: BTreeMap<String, String>,
     /// The topic by which is seen how far it is.
     marker: &'static str,
     checkpoints: String,
@@ -51,30 +52,21 @@ impl<'a> Job<'a> {
     pub(super) fn of(context: &Context<'a>) -> Self {
         let topology = context.topology;
         let place = Place::new(topology, NAME);
-        let mut kafka = BTreeMap::from([("kafka.bootstrap.servers", kafka::bootstrap(topology))]);
-        if topology.security.is_on() {
-            kafka.extend([
-                ("kafka.security.protocol", "SASL_SSL".to_owned()),
-                ("kafka.sasl.mechanism", "SCRAM-SHA-512".to_owned()),
-                ("kafka.ssl.truststore.type", "PEM".to_owned()),
-                (
-                    "kafka.ssl.truststore.location",
-                    place.file(service::AUTHORITY),
-                ),
-            ]);
-        }
+        // Spark passes on what begins so.
+        let kafka = super::kafka_settings(topology, &place).into_iter();
+        let kafka = kafka.map(|(key, value)| (format!("kafka.{key}"), value));
         let epochs = context.receipt.epochs_of(kafka::NAME);
         let told = |(name, stream): (&'a String, &'a Stream)| {
-            let epoch = epochs.get(&stream.from).map_or("", String::as_str);
+            let epoch = epochs.get(of(&stream.from)).map_or("", String::as_str);
             Told::of(name, stream, epoch)
         };
         Self {
-            kafka,
+            kafka: kafka.collect(),
             marker: CANARY_TOPIC,
             checkpoints: format!("{}/{CHECKPOINTS}", place.data()),
             state: super::state(topology),
             most_per_batch: MOST_PER_BATCH,
-            streams: streams(topology).iter().map(told).collect(),
+            streams: queries(topology).map(told).collect(),
         }
     }
 
@@ -105,10 +97,10 @@ impl<'a> Told<'a> {
     pub(super) fn of(name: &'a str, stream: &'a Stream, epoch: &str) -> Self {
         let mut told = Self {
             name,
-            from: &stream.from,
+            from: of(&stream.from),
             parse: stream.parse.as_ref(),
-            sql: &stream.sql,
-            to: &stream.to,
+            sql: stream.query(),
+            to: of(&stream.to),
             bad: stream.bad(name),
             mode: stream.mode,
             // How often it is looked at changes nothing of what it is.
@@ -120,4 +112,9 @@ impl<'a> Told<'a> {
         told.every_ms = stream.every.milliseconds();
         told
     }
+}
+
+/// The topic of a query, which has one.
+fn of(topics: &Words) -> &str {
+    topics.0.first().map_or("", String::as_str)
 }

@@ -1,15 +1,17 @@
 //! Spark: it runs the streams, which make of the events of topics the rows of other topics.
 //!
 //! One process runs them all, by a driver of ours that is sent as a Java source: `java` compiles it at each start, as it is read.
-//! Several nodes share the work of it.
+//! Several nodes share the work of it. A program of the user's in its place has a process of its own.
 
 mod attempt;
 mod check;
 mod cluster;
+mod driver;
 mod health;
 pub mod jars;
 mod job;
 mod page;
+mod program;
 mod section;
 
 use std::collections::BTreeMap;
@@ -19,26 +21,25 @@ use serde::Serialize;
 
 use super::place::{self, Place};
 use super::service::{self, AUTHORITY};
-use super::users::PASSWORDS;
 use super::{
     Behind, Component, Context, Count, Disk, Flow, Form, Health, KnownAs, Memory, NewSecret,
-    Origin, Port, Reach, Renewal, Stop, StreamReport, Tunnel, java, kafka,
+    Origin, Parcel, Port, Reach, Renewal, Stop, StreamReport, Tunnel, java, kafka,
 };
-use crate::authority;
 use crate::facts::Facts;
 use crate::inspect::Log;
 use crate::inventory::{Findings, Inventory, Member, Section};
 use crate::receipt::Choices;
 use crate::rights::Right;
-use crate::step::{Action, Content};
-use crate::template::{TemplateError, fixed, render};
+use crate::step::Action;
+use crate::template::TemplateError;
 use crate::topology::{CANARY_TOPIC, Node, Topology};
-use job::Job;
+use program::programs;
 use section::STREAMS;
 
-pub use attempt::{Attempt, attempt, names};
+pub use attempt::{Attempt, attempt, is_program, names};
 pub use check::check_topics;
 pub use health::{Last, Progress, State};
+pub use program::{Fault, look, programs_of};
 pub use section::{Mode, Parse, SparkSection, Stream, StreamsSection};
 
 /// The component.
@@ -109,19 +110,8 @@ struct Options<'a> {
 
 #[derive(Serialize)]
 struct Login<'a> {
-    user: &'static str,
+    user: &'a str,
     password: &'a str,
-}
-
-#[derive(Serialize)]
-struct Process {
-    java: String,
-    options: String,
-    driver: String,
-    job: String,
-    memory_mib: u64,
-    ui_port: u16,
-    member: Option<cluster::Member>,
 }
 
 impl Component for Spark {
@@ -157,29 +147,34 @@ impl Component for Spark {
         &[kafka::NAME]
     }
 
-    /// It reads and writes what its streams do, and the canaries, by which is seen how far it is.
+    /// It reads and writes what its streams do, and the canaries, by which is seen how far it is. A program does so as itself.
     fn rights(&self, _: &Node, topology: &Topology) -> Vec<Right> {
-        let mut rights = vec![Right::on_topic(NAME, CANARY_TOPIC, "read")];
-        for (name, stream) in streams(topology) {
+        let mut rights = Vec::new();
+        if has_driver(topology) {
+            rights.push(Right::on_topic(NAME, CANARY_TOPIC, "read"));
+        }
+        for (name, stream) in queries(topology) {
+            let read = stream.from.0.iter();
+            let read = read.map(|topic| Right::on_topic(NAME, topic, "read"));
             let write = stream.writes(name);
             let write = write.map(|topic| Right::on_topic(NAME, &topic, "write"));
-            let read = Right::on_topic(NAME, &stream.from, "read");
-            for right in [read].into_iter().chain(write) {
+            for right in read.chain(write) {
                 if !rights.contains(&right) {
                     rights.push(right);
                 }
             }
         }
+        rights.extend(programs(topology).flat_map(|program| program.rights()));
         rights
     }
 
-    /// Beside a driver is what works for it, and on other nodes what takes no more.
-    fn memory(&self, _: &Node, topology: &Topology) -> Memory {
-        let processes = if cluster::is_shared(topology) { 2 } else { 1 };
-        Memory {
-            heap: Some(section(topology).heap_mib.saturating_mul(processes)),
-            beside: BESIDE_MIB * processes,
+    /// Beside a driver are what works for it and programs; on other nodes is what takes no more than those two.
+    fn memory(&self, node: &Node, topology: &Topology) -> Memory {
+        let mut processes = process_count(topology);
+        if cluster::leads(node, topology) {
+            processes += programs(topology).map(|_| 1).sum::<u64>();
         }
+        memory(processes, topology)
     }
 
     fn secrets(&self) -> &'static [NewSecret] {
@@ -213,12 +208,32 @@ impl Component for Spark {
         Some(Origin::Jars(jars::jars()))
     }
 
+    fn parcels(&self, topology: &Topology) -> Vec<Parcel> {
+        programs(topology).map(|program| program.parcel()).collect()
+    }
+
+    fn units(&self, node: &Node, topology: &Topology, choices: &Choices) -> Vec<String> {
+        let leads = cluster::leads(node, topology);
+        let own = (!leads || has_driver(topology)).then(|| self.unit(topology, choices));
+        let programs = programs(topology).filter(|_| leads);
+        let programs = programs.map(|program| program.unit(topology));
+        own.into_iter().chain(programs).collect()
+    }
+
     fn packages(&self, _: &Node, _: &Context<'_>) -> Vec<String> {
         vec![java::PACKAGE.to_owned()]
     }
 
     fn state_file(&self, node: &Node, topology: &Topology) -> Option<String> {
-        cluster::leads(node, topology).then(|| state(topology))
+        let leads = cluster::leads(node, topology) && has_driver(topology);
+        leads.then(|| state(topology))
+    }
+
+    fn said_in(&self, node: &Node, topology: &Topology) -> Vec<String> {
+        let programs = programs(topology).filter(|_| cluster::leads(node, topology));
+        let programs = programs.map(|program| program.state(topology));
+        let own = self.state_file(node, topology);
+        own.into_iter().chain(programs).collect()
     }
 
     fn health(&self, node: &Node, topology: &Topology, facts: &Facts) -> Health {
@@ -237,10 +252,10 @@ impl Component for Spark {
         let mut flows = Vec::new();
         for (name, stream) in streams(topology) {
             let query = Stop::Stream(name.clone());
-            flows.push(Flow {
-                from: Stop::Topic(stream.from.clone()),
+            flows.extend(stream.from.0.iter().map(|topic| Flow {
+                from: Stop::Topic(topic.clone()),
                 to: query.clone(),
-            });
+            }));
             flows.extend(stream.writes(name).map(|topic| Flow {
                 from: query.clone(),
                 to: Stop::Topic(topic),
@@ -295,93 +310,45 @@ impl Component for Spark {
 
     fn install(&self, node: &Node, context: &Context<'_>) -> Result<Vec<Action>, TemplateError> {
         let topology = context.topology;
-        let software = format!("{}/{NAME}", place::software(topology));
         let leads = cluster::leads(node, topology);
-        let unit = if leads { UNIT } else { WORKER_UNIT };
-        let (mut service, temporary) =
-            java::service(node, context, &Self, (NAME, &software), unit)?;
-        let mut login = None;
-        if topology.security.is_on() {
-            let known = authority::certificate(context.secrets);
-            service.file(AUTHORITY, Content::open(known));
-            let password = context.secrets.get(PASSWORDS, NAME);
-            let text = render(
-                "spark/login.conf",
-                &Login {
-                    user: NAME,
-                    password,
-                },
-            )?;
-            service.file(java::LOGIN, Content::secret(text));
-            login = Some(service.place.file(java::LOGIN));
+        let mut actions = Vec::new();
+        if !leads || has_driver(topology) {
+            actions.extend(driver::install(node, context)?);
         }
-        service.file(LOGGING, Content::open(fixed("spark/log4j2.properties")?));
-        let member = cluster::join(&mut service, node, context, &temporary, login.as_deref())?;
-        let heap_mib = section(topology).heap_mib;
-        let options = Options {
-            tuning: java::tuning(node, context).join("\n"),
-            heap_mib,
-            temporary: &temporary,
-            login,
-            logging: service.place.file(LOGGING),
-            opened: OPENED,
-            software: &software,
-            classes: member.as_ref().map(cluster::Member::classes),
-        };
-        service.file(
-            OPTIONS,
-            Content::open(render("spark/java.options", &options)?),
-        );
-        let Memory { heap, beside } = self.memory(node, topology);
-        let process = Process {
-            java: place::java(topology),
-            options: service.place.file(OPTIONS),
-            driver: service.place.file(DRIVER),
-            job: service.place.file(JOB),
-            memory_mib: heap.unwrap_or(0).saturating_add(beside),
-            ui_port: section(topology).ui_port,
-            member,
-        };
-        if leads {
-            service.file(DRIVER, Content::open(DRIVER_TEXT));
-            service.judged_file(JOB, Job::of(context).content()?, judge(&process));
+        for program in programs(topology).filter(|_| leads) {
+            for action in program.install(node, context)? {
+                // The software is of all of them.
+                if !actions.contains(&action) {
+                    actions.push(action);
+                }
+            }
         }
-        service.unit(unit, &process)
+        Ok(actions)
     }
 
     /// It never ends by itself, and one node alone opens no port that a member waits for.
     fn start(
         &self,
-        _: &Node,
+        node: &Node,
         context: &Context<'_>,
         reads: &BTreeMap<String, String>,
     ) -> Vec<Action> {
-        service::start(
-            &self.unit(context.topology, context.choices),
-            reads,
-            None,
-            cluster::first_port(context.topology).as_slice(),
-        )
+        let topology = context.topology;
+        let leads = cluster::leads(node, topology);
+        let mut actions = Vec::new();
+        if !leads || has_driver(topology) {
+            actions = service::start(
+                &self.unit(topology, context.choices),
+                // What a program reads concerns nobody else.
+                &read_by(&Place::new(topology, NAME), &[], topology, reads),
+                None,
+                cluster::first_port(topology).as_slice(),
+            );
+        }
+        let programs = programs(topology).filter(|_| leads);
+        actions.extend(programs.map(|program| program.start(topology, reads)));
+        actions
     }
-}
-
-/// The driver itself looks at a new job, beside the one that runs.
-fn judge(process: &Process) -> Vec<String> {
-    let Process {
-        java,
-        options,
-        driver,
-        ..
-    } = process;
-    let command = [
-        java,
-        &format!("@{options}"),
-        // It ends before a better compiler would be worth its time.
-        "-XX:TieredStopAtLevel=1",
-        driver,
-        "check",
-    ];
-    command.map(str::to_owned).into()
 }
 
 fn section(topology: &Topology) -> &SparkSection {
@@ -392,6 +359,64 @@ fn section(topology: &Topology) -> &SparkSection {
 pub fn streams(topology: &Topology) -> &BTreeMap<String, Stream> {
     let StreamsSection(streams) = topology.sections.get();
     streams
+}
+
+/// What one process reads of all files of the component on a node: its own, those in more directories, and Spark.
+fn read_by(
+    place: &Place,
+    more: &[String],
+    topology: &Topology,
+    reads: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let mut own = vec![
+        format!("{}/", place.directory()),
+        format!("{}/{NAME}/", place::software(topology)),
+        place::unit_file(&place.unit()),
+    ];
+    own.extend(more.iter().map(|directory| format!("{directory}/")));
+    let is_own = |path: &str| own.iter().any(|own| path.starts_with(own));
+    let reads = reads.iter().filter(|(path, _)| is_own(path));
+    reads
+        .map(|(path, sum)| (path.clone(), sum.clone()))
+        .collect()
+}
+
+/// Those that are queries, which the driver runs.
+fn queries(topology: &Topology) -> impl Iterator<Item = (&String, &Stream)> {
+    let all = streams(topology).iter();
+    all.filter(|(_, stream)| stream.program.is_none())
+}
+
+/// Whether there is anything for the driver to do.
+fn has_driver(topology: &Topology) -> bool {
+    queries(topology).next().is_some() || cluster::is_shared(topology)
+}
+
+/// How many processes the driver and what works for it are on the first node.
+fn process_count(topology: &Topology) -> u64 {
+    u64::from(has_driver(topology)) + u64::from(cluster::is_shared(topology))
+}
+
+/// What so many processes take.
+fn memory(processes: u64, topology: &Topology) -> Memory {
+    Memory {
+        heap: Some(section(topology).heap_mib.saturating_mul(processes)),
+        beside: BESIDE_MIB * processes,
+    }
+}
+
+/// How brokers are reached, in the words of Kafka's own clients. By which password is in the file of logins.
+fn kafka_settings(topology: &Topology, place: &Place) -> BTreeMap<&'static str, String> {
+    let mut settings = BTreeMap::from([("bootstrap.servers", kafka::bootstrap(topology))]);
+    if topology.security.is_on() {
+        settings.extend([
+            ("security.protocol", "SASL_SSL".to_owned()),
+            ("sasl.mechanism", "SCRAM-SHA-512".to_owned()),
+            ("ssl.truststore.type", "PEM".to_owned()),
+            ("ssl.truststore.location", place.file(AUTHORITY)),
+        ]);
+    }
+    settings
 }
 
 /// The file in which the driver says how far it is.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::NAME;
-use crate::inventory::{Section, TimeSpan};
+use crate::inventory::{Section, TimeSpan, Words};
 
 /// The key of the streams.
 pub(super) const STREAMS: &str = "streams";
@@ -50,21 +50,32 @@ impl Default for SparkSection {
 #[schemars(extend("propertyNames" = {"format": "node-name"}))]
 pub struct StreamsSection(pub BTreeMap<String, Stream>);
 
-/// A stream.
+/// A stream: a query, or a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stream {
-    /// The topic that it reads.
+    /// The topic that it reads; of a program, several in a list.
     #[schemars(extend("format" = "topic-name"))]
-    pub from: String,
+    pub from: Words,
     /// How an event becomes columns. Without it there is one, `value`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parse: Option<Parse>,
     /// A query in Spark's SQL that reads the topic by its name and gives a `key` and a `value`.
-    pub sql: String,
-    /// The topic that its rows go to. It is made with the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sql: Option<String>,
+    /// In the place of `sql`: a program of yours, a jar or one source file of Java on this box.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "path"))]
+    pub program: Option<String>,
+    /// The class of the program whose `main` is run, with its package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// What the program's `main` is given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<String>,
+    /// The topic that its rows go to. It is made with the others. Of a program, several in a list.
     #[schemars(extend("format" = "topic-name"))]
-    pub to: String,
+    pub to: Words,
     /// How often what has come is looked at.
     #[serde(default = "every")]
     pub every: TimeSpan,
@@ -113,6 +124,11 @@ impl Stream {
 
     /// The topics that it writes to.
     pub fn writes(&self, name: &str) -> impl Iterator<Item = String> {
-        [self.to.clone()].into_iter().chain(self.bad(name))
+        self.to.0.iter().cloned().chain(self.bad(name))
+    }
+
+    /// Its query; of a program, none.
+    pub fn query(&self) -> &str {
+        self.sql.as_deref().unwrap_or_default()
     }
 }

@@ -151,7 +151,11 @@ fn may_give(stream: &Stream, column: &str) -> bool {
                 || parse.json.as_deref().is_some_and(is_word)
         })
     };
+    // What a program gives is its own affair.
+    let Some(sql) = &stream.sql else {
+        return true;
+    };
     // A star stands for what `parse` gives; that of `count(*)` for none.
-    let has_star = stream.sql.replace("count(*)", "").contains('*');
-    is_word(&stream.sql) || (has_star && of_parse())
+    let has_star = sql.replace("count(*)", "").contains('*');
+    is_word(sql) || (has_star && of_parse())
 }

@@ -67,7 +67,7 @@ pub(super) fn told<'a>(topology: &'a Topology) -> Vec<Told<'a>> {
         }
         Some(Told {
             name,
-            from: &streams.get(&alert.stream)?.to,
+            from: streams.get(&alert.stream)?.to.0.first()?,
             of_kind,
         })
     };
@@ -156,6 +156,7 @@ pub(super) fn behind(topology: &Topology, said: &str) -> BTreeMap<String, Behind
             done: None,
             does: Does::Nothing,
             every: Duration::ZERO,
+            proves: true,
         };
         behind.insert(format!("the alert {name}"), how);
     }
