@@ -12,6 +12,7 @@ mod bad_input;
 mod behind;
 mod bench;
 mod booted;
+mod bucket;
 mod census;
 mod choices;
 #[path = "../clouds/bench.rs"]

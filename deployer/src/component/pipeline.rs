@@ -16,8 +16,8 @@ pub use super::couchdb::{ADMIN, password_changed, url as store_address};
 pub use super::kafka::client::{files as client_files, users};
 pub use super::kafka::topics::{database_name, topics};
 pub use super::producer::{
-    BUCKET_KEYS, bucket_keys_files, sends_for_ever, state as sender_state, state_file,
-    tools as senders_tools,
+    BUCKET_KEYS, Bucket, bucket_keys_files, buckets, sends_for_ever, state as sender_state,
+    state_file, tools as senders_tools,
 };
 pub use super::spark::{
     Attempt, Fault as ProgramFault, attempt, is_program, look as look_at_program, names as streams,

@@ -2,6 +2,7 @@
 //! ([`Observed`]) → what is to be done ([`Planned`]). Each is made once and never edited; nothing here changes what it looks at.
 
 pub mod ask;
+mod buckets;
 pub mod choices;
 pub mod namesakes;
 pub mod observer;

@@ -16,6 +16,7 @@ use crate::reach::connections::{CONNECT_TIMEOUT_NEW, CONNECT_TIMEOUT_RUNNING, Co
 use crate::report::{Event, Reporter, aloud};
 use crate::run::keys;
 
+use super::buckets;
 use super::observer::ObserveOptions;
 use super::{CloudState, lost};
 
@@ -36,6 +37,9 @@ pub async fn connect(
     prepared: &Prepared,
     observe_options: &ObserveOptions<'_>,
 ) -> Result<(Vec<CloudState>, BTreeMap<String, Machine>, Connections), CommandError> {
+    if !observe_options.made {
+        buckets::look(prepared, observe_options.reporter).await?;
+    }
     let clouds = look_at_clouds(prepared, observe_options).await?;
     if !observe_options.made {
         prepared.check_machines(&lost(&clouds))?;

@@ -236,6 +236,11 @@ impl Prepared {
         plain_text::ends(&self.source.inventory, last, &self.topology)
     }
 
+    /// The keys by which a node reads its bucket, as they stand in the user's file; `None`: it reads none by keys.
+    pub fn bucket_keys(&self, node: &str) -> Option<&str> {
+        self.bucket_keys.get(node).map(Secret::expose)
+    }
+
     /// Refuses what the machines that are there cannot become; those that the clouds have lost do not count.
     pub fn check_machines(&self, lost: &BTreeSet<String>) -> Result<(), CommandError> {
         let (recorded, receipt) = (self.recorded.as_ref(), &self.receipt);

@@ -47,6 +47,9 @@ pub struct Bucket {
     pub endpoint: Option<String>,
     /// Its region.
     pub region: String,
+    /// What of the inventory says it.
+    #[serde(skip)]
+    pub key: String,
     /// Who lets the client in.
     #[serde(skip)]
     pub opened_by: OpenedBy,
@@ -85,6 +88,7 @@ pub(super) fn bucket(inventory: &Inventory, member: &Member<'_>) -> Option<Bucke
         prefix: said.prefix.clone(),
         endpoint: said.endpoint.clone(),
         region: said.region.clone().unwrap_or_else(|| NO_REGION.to_owned()),
+        key: key.clone(),
         opened_by: match &said.instance_profile {
             Some(name) => OpenedBy::Profile(Profile {
                 name: name.clone(),

@@ -271,6 +271,13 @@ pub fn client(node: &Node) -> Option<&Client> {
     node.sections.find()
 }
 
+/// The nodes that read a bucket, and which.
+pub fn buckets(topology: &Topology) -> Vec<(&Node, &Bucket)> {
+    let nodes = topology.nodes.values();
+    let reads = nodes.filter_map(|node| Some((node, client(node)?.bucket.as_ref()?)));
+    reads.collect()
+}
+
 /// The file with the keys of each node that reads a bucket by some, and the key of the inventory that says it.
 pub fn bucket_keys_files<'a>(topology: &'a Topology) -> Vec<(&'a str, &'a str, &'a str)> {
     let nodes = topology.nodes.values();
