@@ -159,3 +159,50 @@ pub struct CanariesKept {
     /// Canaries that are there more than once.
     pub duplicates: u64,
 }
+
+/// What a topic holds against its database, id by id; answer of `compare`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The topic.
+    pub topic: String,
+    /// Its database.
+    pub database: String,
+    /// From where to where it was read.
+    pub partitions: Vec<Span>,
+    /// Events, those that came again not counted.
+    pub events: u64,
+    /// Events that are in the topic more than once: one document each.
+    pub again: u64,
+    /// Events that are documents.
+    pub documents: u64,
+    /// Events that are dead letters.
+    pub dead_letters: u64,
+    /// Events that are neither, by their places in the topic.
+    pub missing: Named,
+    /// Documents of no event that the topic holds, by their ids.
+    pub foreign: Named,
+}
+
+/// A partition, from the first offset that it holds to before the last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// Its number.
+    pub partition: i32,
+    /// The first offset that it holds.
+    pub begin: i64,
+    /// The offset of the next event.
+    pub end: i64,
+    /// The brokers that should have it.
+    pub replicas: Vec<i32>,
+    /// The brokers that have all of it.
+    pub isr: Vec<i32>,
+}
+
+/// How many there are, and the names of the first ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// How many.
+    pub count: u64,
+    /// The first ones.
+    pub first: Vec<String>,
+}

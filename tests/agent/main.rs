@@ -17,6 +17,7 @@ mod bucket;
 mod certificates;
 mod chance;
 mod cluster;
+mod compare;
 mod configs;
 mod double;
 mod edges;

@@ -257,6 +257,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "report",
             "run",
             "secret",
+            "step",
+            "template",
             "topology",
         ],
     ),

@@ -3,6 +3,7 @@
 mod access;
 mod aloud;
 pub mod await_canaries;
+pub mod compare;
 pub mod couchdb_setup;
 pub mod dead_letters;
 pub mod export;

@@ -112,6 +112,12 @@ impl Committed {
         };
         Self { offsets }
     }
+
+    /// How far it came in a partition, where that is known.
+    pub(super) fn of(&self, topic: &str, partition: i32) -> Option<i64> {
+        let offsets = self.offsets.as_ref()?;
+        offsets.get(&(topic.to_owned(), partition)).copied()
+    }
 }
 
 /// The partitions of topics by the broker that leads them; one without a leader would be waited for.

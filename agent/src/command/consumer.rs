@@ -13,8 +13,8 @@ use super::{CommandError, Outcome, Start, seconds};
 use crate::admin::couchdb_setup::Credentials;
 use crate::admin::dead_letters::Deed;
 use crate::admin::{
-    await_canaries, dead_letters, export, import, in_sync, inspect, newest, prepare, read_request,
-    send, tail,
+    await_canaries, compare, dead_letters, export, import, in_sync, inspect, newest, prepare,
+    read_request, send, tail,
 };
 use crate::config::{ConsumerConfig, Login};
 use crate::consumer;
@@ -49,6 +49,12 @@ enum Command {
         #[arg(short, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
         n: u16,
         /// Of which topic; of all but the canaries' where none is given.
+        #[arg(long)]
+        topic: Option<String>,
+    },
+    /// Compare what a topic holds with what became of it in `CouchDB`, id by id.
+    Compare {
+        /// Which topic; all but the canaries' where none is given.
         #[arg(long)]
         topic: Option<String>,
     },
@@ -179,6 +185,9 @@ async fn run(command: Option<Command>, config: ConsumerConfig) -> Result<Outcome
                 output,
                 &newest::newest(&config, n.into(), topic.as_deref()).await?,
             )?;
+        }
+        Some(Command::Compare { topic }) => {
+            super::print(output, &compare::compare(&config, topic.as_deref()).await?)?;
         }
         Some(Command::DeadLetters {
             topic,

@@ -19,7 +19,7 @@ use super::partition::Partition;
 use super::underway::Underway;
 use crate::config::{Connection, Topic};
 use crate::kafka::{self, LastError};
-use crate::sink::{Record, headers};
+use crate::sink::Record;
 
 /// How long a broker may take to answer the last commit, and the client to leave its group.
 const LEAVE: Duration = Duration::from_secs(5);
@@ -150,15 +150,7 @@ pub(super) fn take(message: &BorrowedMessage<'_>) -> (Partition, Record) {
         topic: message.topic().to_owned(),
         number: message.partition(),
     };
-    let record = Record {
-        partition: message.partition(),
-        offset: message.offset(),
-        timestamp: message.timestamp().to_millis(),
-        key: message.key().map(<[u8]>::to_vec),
-        value: message.payload().map(<[u8]>::to_vec),
-        headers: message.headers().map_or_else(Vec::new, headers::take),
-    };
-    (partition, record)
+    (partition, Record::of(message))
 }
 
 /// Pauses or resumes partitions; one that is not ours any more does not matter.

@@ -1,6 +1,8 @@
 //! What a sink gets.
 
-use super::headers::Header;
+use rdkafka::message::{BorrowedMessage, Message};
+
+use super::headers::{self, Header};
 
 /// A Kafka record, taken out of the client's memory.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +22,18 @@ pub struct Record {
 }
 
 impl Record {
+    /// Copies a message out of the client's memory.
+    pub fn of(message: &BorrowedMessage<'_>) -> Self {
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp: message.timestamp().to_millis(),
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+            headers: message.headers().map_or_else(Vec::new, headers::take),
+        }
+    }
+
     /// Returns about how many bytes the record holds.
     pub fn bytes(&self) -> usize {
         self.value.as_ref().map_or(0, Vec::len)
@@ -28,7 +42,7 @@ impl Record {
     }
 
     /// Returns the id that the record's place in its topic gives it.
-    pub(super) fn place(&self, epoch: &str) -> String {
+    pub fn place(&self, epoch: &str) -> String {
         format!("{epoch}-{:04x}-{:012x}", self.partition, self.offset)
     }
 }

@@ -4,6 +4,7 @@ pub mod beside;
 pub mod fetch;
 pub mod forget;
 pub mod host_keys;
+pub mod kill_broker;
 pub mod machines;
 pub mod outcome;
 mod passing;

@@ -29,6 +29,12 @@ pub struct Verify {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// Write all that was seen into a file for others, as `.json` or `.html`: the canaries, each topic against its database, and on what.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Kill a broker and prove the same again, while it is dead and until it has caught up.
+    #[arg(long)]
+    pub kill_broker: bool,
 }
 
 /// Options of `ssh`.
