@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use crate::accidents;
 use crate::deployer_command::{Deployer, subtest};
 use crate::documents;
+use crate::grade;
 use crate::sandbox;
 use crate::stand_in;
 use crate::support::may_run;
@@ -45,6 +46,9 @@ fn the_utilization_pipeline() {
     });
     subtest("status has its documented shape", || {
         status_has_its_shape(&deployer);
+    });
+    subtest("a grader gets what was seen", || {
+        grade::a_grader_gets_what_was_seen(&deployer);
     });
     subtest("units are closed in, and `top` sees all", || {
         sandbox::units_are_closed_in(&deployer);

@@ -24,6 +24,7 @@ mod deployer_command;
 mod documents;
 mod doors;
 mod existing;
+mod grade;
 mod guide;
 mod internet;
 mod interrupted;

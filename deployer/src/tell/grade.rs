@@ -89,7 +89,7 @@ fn against(compared: &Comparison) -> Vec<String> {
             missing.first.join(", ")
         ));
     }
-    // What Kafka has deleted by its age may have left documents: nobody can tell them from foreign ones.
+    // What was deleted from the topic by its age may have left documents: nobody can tell them from foreign ones.
     let is_whole = partitions.iter().all(|partition| partition.begin == 0);
     if foreign.count > 0 && is_whole {
         found.push(format!(
