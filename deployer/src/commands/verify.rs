@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use serde_json::Value;
 
 use crate::carry_out::kill_broker::{kill_broker, victim};
@@ -13,12 +14,14 @@ use crate::component::pipeline;
 use crate::contract::Comparison;
 use crate::documents::newest::newest;
 use crate::error::CommandError;
+use crate::facts::Query;
 use crate::host::Input;
 use crate::reach::connections::{CONNECT_TIMEOUT_RUNNING, Connections, require_none};
 use crate::reach::deployment::Deployment;
 use crate::reach::pipeline_tool::PipelineTool;
 use crate::report::{self, Event, Reporter};
-use crate::step::Action;
+use crate::run::Executor as _;
+use crate::step::{Action, archive_marker};
 use crate::tell::grade::Grade;
 use crate::tell::health;
 
@@ -125,15 +128,9 @@ async fn gather(
     let machines = deployment.machines().into_iter();
     let machines: BTreeMap<String, String> =
         machines.map(|(node, machine)| (node, machine.id)).collect();
-    let desired = health::desired(deployment)?;
-    let nodes = desired.nodes().into_iter();
-    let software: BTreeSet<String> = nodes
-        .flat_map(|node| desired.actions(node))
-        .filter_map(|action| match action {
-            Action::UnpackArchive { identity, .. } => Some(identity.clone()),
-            _ => None,
-        })
-        .collect();
+    let unpacking = unpacked(connections, deployment);
+    let words = "ask what was unpacked";
+    let software = report::aloud(reporter, None, words, unpacking).await?;
     Ok(Grade {
         format: 1,
         at: jiff::Timestamp::now(),
@@ -150,6 +147,33 @@ async fn gather(
         software: software.into_iter().collect(),
         status: health::look(deployment, environment, reporter).await?,
     })
+}
+
+/// What the nodes' archives are, by the marks that lie in them.
+async fn unpacked(
+    connections: &Connections,
+    deployment: &Deployment,
+) -> Result<BTreeSet<String>, CommandError> {
+    let desired = health::desired(deployment)?;
+    let asking = desired.nodes().into_iter().map(async |node| {
+        let paths = desired.actions(node).filter_map(|action| match action {
+            Action::UnpackArchive { path, .. } => Some((archive_marker(path), true)),
+            _ => None,
+        });
+        let query = Query {
+            files: paths.collect(),
+            deployment: deployment.topology.name.clone(),
+            ..Query::default()
+        };
+        let facts = connections.executor().ask(node, &query).await?;
+        let texts = query
+            .files
+            .keys()
+            .filter_map(|path| facts.files.get(path)?.text.clone());
+        Ok::<Vec<String>, CommandError>(texts.collect())
+    });
+    let marks = try_join_all(asking).await?.into_iter().flatten();
+    Ok(marks.map(|mark| mark.trim().to_owned()).collect())
 }
 
 /// Each topic against its database; none where events become no documents.
