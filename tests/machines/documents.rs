@@ -13,7 +13,7 @@ pub(crate) fn leave_and_return(deployer: &Deployer) {
     deployer
         .run(&["export", file])
         .code(0)
-        .says(&["100 of 100", "360 documents of 6 databases"]);
+        .says(&["100 of 100", "240 documents of 6 databases"]);
     let there = "is there already, and nothing is overwritten";
     deployer.run(&["export", file]).code(64).says(&[there]);
     let documents = Documents::new(deployer, "vm3");
