@@ -215,7 +215,7 @@ fn read(config: &ConsumerConfig, topic: &Topic) -> Result<(Vec<Span>, Events), A
 /// Waits until the consumer has taken what was read, or comes no further.
 async fn arrive(config: &ConsumerConfig, topic: &Topic, spans: &[Span]) -> Result<(), AdminError> {
     let client = metadata::client(config)?;
-    let (mut furthest, mut since) = (0, Instant::now());
+    let (mut least, mut since) = (i64::MAX, Instant::now());
     while since.elapsed() < STANDSTILL {
         let deadline = tokio::time::Instant::now() + ASKING;
         let cluster = metadata::fetch_async(&client, left(deadline)).await?;
@@ -228,9 +228,8 @@ async fn arrive(config: &ConsumerConfig, topic: &Topic, spans: &[Span]) -> Resul
         if open == 0 {
             break;
         }
-        let all: i64 = spans.iter().map(|span| span.end - span.begin).sum();
-        if all - open > furthest {
-            (furthest, since) = (all - open, Instant::now());
+        if open < least {
+            (least, since) = (open, Instant::now());
         }
         tokio::time::sleep(LOOK).await;
     }
