@@ -4,19 +4,22 @@ use std::path::{Path, PathBuf};
 
 use super::cache::{Cache, sha256_of};
 use super::{ArtifactError, file_error, off_thread, pack};
-use crate::component::{Artifact, Parcel};
+use crate::component::Artifact;
 
 /// More than this is no program, but a mistake in its folder: MiB.
 const MOST_MIB: u64 = 512;
 
-/// Packs the files of a parcel into the cache, and says what they are.
-pub async fn read(parcel: &Parcel, home: &Path, cache: &Cache) -> Result<Artifact, ArtifactError> {
-    let files: Vec<PathBuf> = parcel.files.iter().map(|file| place(file, home)).collect();
-    let claim = cache.claim(&parcel.key, &|_| {}).await?;
+/// Packs files into the cache, and says what they are. `key` is that of their parcel.
+pub async fn read(
+    key: &str,
+    files: Vec<PathBuf>,
+    cache: &Cache,
+) -> Result<Artifact, ArtifactError> {
+    let claim = cache.claim(key, &|_| {}).await?;
     let work = claim.workplace()?;
     let packed = work.join("tar");
     let into = packed.clone();
-    let sha256 = off_thread(&parcel.key, move || {
+    let sha256 = off_thread(key, move || {
         let folder = work.join("files");
         std::fs::create_dir(&folder).map_err(file_error("create", &folder))?;
         let mut left = MOST_MIB << 20;
@@ -29,9 +32,9 @@ pub async fn read(parcel: &Parcel, home: &Path, cache: &Cache) -> Result<Artifac
         sha256_of(&into)
     })
     .await?;
-    claim.keep(packed, &name(&parcel.key, &sha256)).await?;
+    claim.keep(packed, &name(key, &sha256)).await?;
     Ok(Artifact {
-        identity: format!("{} sha256:{sha256}", parcel.key),
+        identity: format!("{key} sha256:{sha256}"),
         sha256: Some(sha256),
         download: None,
     })
@@ -45,12 +48,6 @@ pub fn path(key: &str, artifact: &Artifact, cache: &Cache) -> Option<PathBuf> {
 
 fn name(key: &str, sha256: &str) -> String {
     format!("{key}-{}.tar", sha256.get(..16).unwrap_or(sha256))
-}
-
-/// A file as a shell would find it.
-fn place(file: &str, home: &Path) -> PathBuf {
-    let below = file.strip_prefix("~/");
-    below.map_or_else(|| file.into(), |below| home.join(below))
 }
 
 /// Copies a file, or a folder with all that is in it.
@@ -93,17 +90,6 @@ fn copy(from: &Path, to: &Path, left: &mut u64) -> Result<(), ArtifactError> {
 mod tests {
     use super::*;
 
-    fn parcel(files: &[&Path]) -> Parcel {
-        Parcel {
-            key: "program-a".into(),
-            files: files
-                .iter()
-                .map(|file| file.display().to_string())
-                .collect(),
-            said_at: "programs.a.files".into(),
-        }
-    }
-
     #[tokio::test]
     async fn the_same_files_are_the_same_parcel_and_others_another_one() {
         let directory = tempfile::tempdir().expect("a directory");
@@ -112,11 +98,10 @@ mod tests {
         std::fs::create_dir(at("folder")).expect("a folder");
         std::fs::write(at("folder/a.py"), "1").expect("a file");
         std::fs::write(at("b.py"), "2").expect("a file");
+        let read = |files: &[PathBuf]| read("program-a", files.to_vec(), &cache);
         let files = [at("folder"), at("b.py")];
-        let wanted = parcel(&[&files[0], &files[1]]);
-        let home = Path::new("/nowhere");
-        let one = read(&wanted, home, &cache).await.expect("read");
-        let again = read(&wanted, home, &cache).await.expect("read");
+        let one = read(&files).await.expect("read");
+        let again = read(&files).await.expect("read");
         assert_eq!(one, again);
         let packed = path("program-a", &one, &cache).expect("a path");
         let mut archive = tar::Archive::new(std::fs::File::open(packed).expect("a tar"));
@@ -133,13 +118,12 @@ mod tests {
             .collect();
         assert_eq!(names, ["b.py", "folder", "folder/a.py"]);
         std::fs::write(at("folder/a.py"), "3").expect("a file");
-        let other = read(&wanted, home, &cache).await.expect("read");
+        let other = read(&files).await.expect("read");
         assert_ne!(one, other);
         std::os::unix::fs::symlink("/etc", at("folder/link")).expect("a link");
-        let refused = read(&wanted, home, &cache).await.expect_err("refused");
+        let refused = read(&files).await.expect_err("refused");
         assert!(refused.to_string().contains("link is a link"), "{refused}");
-        let missing = parcel(&[&at("c.py")]);
-        let refused = read(&missing, home, &cache).await.expect_err("refused");
+        let refused = read(&[at("c.py")]).await.expect_err("refused");
         assert!(refused.to_string().contains("c.py"), "{refused}");
     }
 }

@@ -9,6 +9,7 @@ use crate::component::artifact::SOURCE;
 use crate::component::{self, Artifacts, Origin};
 use crate::error::CommandError;
 use crate::inventory::{Inventory, Problems};
+use crate::prepare::login_keys::expanded;
 use crate::receipt::Choices;
 use crate::topology::Topology;
 
@@ -46,7 +47,9 @@ pub(super) async fn on_this_box(
     }
     for component in component::ALL {
         for parcel in component.parcels(topology) {
-            let read = parcel::read(&parcel, home, cache).await.map_err(|error| {
+            let files = parcel.files.iter().map(|file| expanded(file, home));
+            let read = parcel::read(&parcel.key, files.collect(), cache).await;
+            let read = read.map_err(|error| {
                 let problem = inventory.problem(&parcel.said_at, error.to_string(), None);
                 CommandError::usage(Problems::from(problem))
             })?;
