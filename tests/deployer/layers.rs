@@ -11,6 +11,7 @@ use super::imports::{Source, arrows, circles, sources};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     // leaves: plain data, and texts that two layers must agree on
     ("authority", &["receipt", "secret"]),
+    ("causes", &[]),
     ("contract", &[]),
     ("facts", &["step"]),
     ("few", &[]),
@@ -24,9 +25,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("receipt", &["machine", "secret"]),
     ("rights", &["step"]),
     ("secret", &[]),
+    ("shell", &[]),
     ("signing_key", &[]),
     ("state_copy", &["machine", "receipt", "secret"]),
     ("step", &["secret"]),
+    ("xml", &[]),
     ("yaml", &[]),
     // pure: what should be
     ("inventory", &["yaml"]),
@@ -47,6 +50,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "receipt",
             "rights",
             "secret",
+            "shell",
             "signing_key",
             "step",
             "template",
@@ -83,6 +87,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cloud",
         &[
+            "causes",
             "machine",
             "packet_filter",
             "process",
@@ -92,10 +97,21 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "sudo",
             "template",
             "topology",
+            "xml",
             "yaml",
         ],
     ),
-    ("host", &["machine", "process", "retry", "whole_file"]),
+    (
+        "host",
+        &[
+            "causes",
+            "machine",
+            "process",
+            "retry",
+            "shell",
+            "whole_file",
+        ],
+    ),
     (
         "artifact",
         &["component", "process", "retry", "step", "whole_file"],
@@ -172,6 +188,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "observe",
         &[
             "artifact",
+            "causes",
             "cli",
             "cloud",
             "component",
@@ -193,6 +210,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "state_copy",
             "step",
             "topology",
+            "xml",
         ],
     ),
     (
@@ -276,6 +294,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// Pure modules touch no file, no process, no clock of the runtime.
 const PURE: &[&str] = &[
+    "causes",
     "component",
     "contract",
     "facts",
@@ -294,11 +313,13 @@ const PURE: &[&str] = &[
     "receipt",
     "rehearsal",
     "secret",
+    "shell",
     "signing_key",
     "state_copy",
     "step",
     "template",
     "topology",
+    "xml",
     "yaml",
 ];
 const EFFECTS: &[&str] = &[

@@ -5,6 +5,7 @@ use crate::error::CommandError;
 use crate::machine::Access;
 use crate::reach::deployment::Deployment;
 use crate::reach::ssh_line::{not_begun, program, ssh_arguments};
+use crate::shell::quoted;
 
 /// Runs ssh in the foreground and passes on its exit code.
 pub async fn run(options: &Ssh, environment: &Environment) -> Result<u8, CommandError> {
@@ -41,11 +42,6 @@ fn shell_text(words: &[String]) -> String {
         return quoted.join(" ");
     };
     text.clone()
-}
-
-/// Quotes for a POSIX shell.
-fn quoted(argument: &str) -> String {
-    format!("'{}'", argument.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

@@ -16,11 +16,12 @@ use tokio::time::timeout;
 
 use super::moving::Moving;
 pub use super::route::Route;
-use super::ssh_connect::{PROBE, chain, reach, resume};
+use super::ssh_connect::{PROBE, reach, resume};
 use super::transport::OwnBytes;
 use super::{
     Bytes, Command, Host, HostError, Input, Line, MAX_CHANNELS, Output, exchange, transport,
 };
+use crate::causes::chain;
 use crate::process::{self, Ear, Feed};
 use crate::retry::Retry;
 

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::route::Route;
 use super::ssh_error::{Failure, HANDSHAKE, interpret};
 use super::{HostError, Line, jump, ssh_program};
+use crate::causes::chain;
 use crate::retry::Retry;
 
 /// How long an unused connection stays.
@@ -148,15 +149,4 @@ async fn launch(route: &Route, seconds: u64) -> Result<Session, Failure> {
         Ok(Err(error)) => Err(failure(&chain(&error))),
         Err(_) => Err(failure(HANDSHAKE)),
     }
-}
-
-/// An error with all its causes, in one line.
-pub(super) fn chain(error: &openssh::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
 }

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Bytes, Command, HostError, Input, Output};
+use crate::shell::quoted;
 
 /// The program that runs a command where no login shell stands before it.
 pub(super) const SHELL: &str = "/bin/sh";
@@ -102,11 +103,6 @@ fn numbered(text: &str) -> String {
         }
     }
     numbered
-}
-
-/// A word for sh.
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Whether this line is the last before the command's own.

@@ -8,10 +8,12 @@ use reqwest::{Client, StatusCode, Url, redirect};
 use rusty_s3::actions::S3Action as _;
 use rusty_s3::{Bucket as Address, Credentials, UrlStyle};
 
+use crate::causes::chain;
 use crate::component::pipeline::{Bucket, buckets};
 use crate::error::CommandError;
 use crate::prepare::prepared::Prepared;
 use crate::report::{Event, Reporter};
+use crate::xml::element;
 
 /// How long the store may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -129,21 +131,4 @@ fn credentials(text: &str) -> Credentials {
         Some(token) => Credentials::new_with_token(id, secret, token),
         None => Credentials::new(id, secret),
     }
-}
-
-/// The text of the first element of this name.
-fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = text.split_once(&format!("<{name}>"))?;
-    Some(rest.split_once('<')?.0)
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(deeper) = cause {
-        words = format!("{words}: {deeper}");
-        cause = deeper.source();
-    }
-    words
 }

@@ -10,13 +10,14 @@ use super::context::CloudContext;
 use super::failure::{api, code, denied};
 use super::observed::{Instance, State};
 use super::operation::Operation;
-use super::signed::{Request, element};
+use super::signed::Request;
 use super::tags::filter;
 use super::view::{View, stage, step};
 use super::wait::change;
 use crate::cloud::finding::Finding;
 use crate::cloud::{CloudError, CloudStep, Wanted};
 use crate::topology::CloudName;
+use crate::xml::element;
 
 /// What IAM says of an instance profile.
 enum Seen {

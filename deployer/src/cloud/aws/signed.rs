@@ -12,7 +12,9 @@ use reqwest::{Client, Method, Url};
 use super::advice::advice;
 use super::failure::NO_ANSWER;
 use super::settings::Settings;
+use crate::causes::chain;
 use crate::cloud::CloudError;
+use crate::xml::element;
 
 /// How long a service may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -124,13 +126,6 @@ const UNRESERVED: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUME
     .remove(b'_')
     .remove(b'~');
 
-/// The text of the first element of this name.
-pub(super) fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = text.split_once(&format!("<{name}>"))?;
-    let (inner, _) = rest.split_once(&format!("</{name}>"))?;
-    Some(inner.trim()).filter(|inner| !inner.is_empty())
-}
-
 fn failed(call: &str, code: &str, message: String) -> CloudError {
     let message = match advice(code, call, &message) {
         Some(advice) => format!("{message}; {advice}"),
@@ -140,31 +135,5 @@ fn failed(call: &str, code: &str, message: String) -> CloudError {
         call: call.into(),
         code: code.into(),
         message,
-    }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(deeper) = cause {
-        words = format!("{words}: {deeper}");
-        cause = deeper.source();
-    }
-    words
-}
-
-#[cfg(test)]
-mod tests {
-    use super::element;
-
-    #[test]
-    fn an_element_is_found_by_its_name_and_an_empty_one_is_none() {
-        let text =
-            "<Error><Code>NoSuchEntity</Code><Message>\n x y </Message><Roles></Roles></Error>";
-        assert_eq!(element(text, "Code"), Some("NoSuchEntity"));
-        assert_eq!(element(text, "Message"), Some("x y"));
-        assert_eq!(element(text, "Roles"), None);
-        assert_eq!(element(text, "Region"), None);
     }
 }

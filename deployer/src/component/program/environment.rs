@@ -8,6 +8,7 @@ use crate::component::Context;
 use crate::component::kafka;
 use crate::component::place::{self, Place};
 use crate::component::service::{AUTHORITY, Service};
+use crate::shell::quoted;
 use crate::step::Content;
 use crate::topology::Node;
 
@@ -76,20 +77,4 @@ pub(super) fn environment(
     // Components have brought a Java of their own.
     set("PATH", format!("{usual}:{software}/bin"));
     variables
-}
-
-/// A text as one word of a shell.
-pub(super) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_text_is_one_word() {
-        assert_eq!(quoted("a b$c"), "'a b$c'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-    }
 }

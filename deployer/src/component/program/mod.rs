@@ -18,10 +18,11 @@ use super::{Component, Context, Disk, Flow, Memory, Stop, checksums, couchdb};
 use crate::inventory::{Findings, Inventory, Member, Section, Sections};
 use crate::receipt::Choices;
 use crate::rights::Right;
+use crate::shell::quoted;
 use crate::step::{Access, Action, Content};
 use crate::template::{TemplateError, render};
 use crate::topology::{Node, Topology};
-use environment::{environment, quoted};
+use environment::environment;
 use schedule::calendar;
 use section::{KAFKA, PROGRAMS, check_program_name, check_variable_name};
 
